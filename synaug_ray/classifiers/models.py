@@ -1,0 +1,60 @@
+"""Networks: a small MLP that packs well, and any of timm's with a stem for small images."""
+
+from __future__ import annotations
+
+import itertools
+
+import timm
+import torch
+from torch import nn
+
+from synaug_ray.errors import UsageProblem
+from synaug_ray.recipes import ClassifierRecipe
+from synaug_ray.spec import did_you_mean
+
+SMALL = 64  # pixels a side up to which a stem of stride 4 throws too much away
+
+
+def build(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int, seed: int) -> nn.Module:
+    """A network for images [B, *shape] scaled to [-1, 1], its weights a function of ``seed``.
+
+    Raises:
+        UsageProblem: for a name that timm does not have.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if recipe.family == "mlp":
+            return _mlp(recipe, shape, num_classes)
+        check(recipe)
+        net = timm.create_model(recipe.model, pretrained=False, num_classes=num_classes, in_chans=shape[0])
+        if recipe.small_stem and shape[1] <= SMALL:
+            _shrink_stem(net, shape[0])
+        return net
+
+
+def check(recipe: ClassifierRecipe) -> None:
+    """Refuse a timm name that does not exist.
+
+    Raises:
+        UsageProblem: with the closest one.
+    """
+    if recipe.family == "timm" and not timm.is_model(recipe.model):
+        raise UsageProblem(f"classifiers: timm has no {recipe.model!r}"
+                           f"{did_you_mean(recipe.model, timm.list_models())}")
+
+
+def _mlp(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+    sizes = [shape[0] * shape[1] * shape[2], *recipe.widths]
+    layers: list[nn.Module] = [nn.Flatten()]
+    for before, after in itertools.pairwise(sizes):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(sizes[-1], num_classes))
+
+
+def _shrink_stem(net: nn.Module, channels: int) -> None:
+    """ResNets: a 3x3 convolution of stride 1 and no max-pool, as CIFAR's ResNets have (arXiv 1512.03385, 4.2)."""
+    stem, pool = getattr(net, "conv1", None), getattr(net, "maxpool", None)
+    if isinstance(stem, nn.Conv2d) and pool is not None:
+        net.conv1 = nn.Conv2d(channels, stem.out_channels, 3, 1, 1, bias=False)
+        nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
+        net.maxpool = nn.Identity()

@@ -1,0 +1,78 @@
+"""What a plan asks of a data set that the data set cannot give: all of it, before anything starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synaug_ray.data.images import Dataset
+from synaug_ray.generators.reference import available
+from synaug_ray.plan import Plan
+from synaug_ray.recipes import EDMRecipe, ReferenceRecipe
+
+
+def problems(plan: Plan, dataset: Dataset) -> list[str]:
+    """One sentence a problem; empty where the plan can run."""
+    found: list[str] = []
+    counts = np.bincount(dataset.train.labels, minlength=dataset.num_classes)
+    total, smallest = len(dataset.train), int(counts.min())
+    if smallest == 0:
+        missing = ", ".join(dataset.classes[c] for c in np.flatnonzero(counts == 0))
+        found.append(f"{dataset.name}: no training image of class {missing}; add images or remove the class")
+    stratify = next((t.subset.stratify for t in plan.trials.values()), "natural")
+    most = total if stratify == "natural" else smallest * dataset.num_classes
+    why = f"the training split has {total:,} images" if stratify == "natural" else (
+        f"class {dataset.classes[int(counts.argmin())]} has {smallest:,} training images, so a balanced subset "
+        f"has at most {most:,}; or set stratify: natural")
+    for n in sorted({t.subset.num_real for t in plan.trials.values()}):
+        if n > most:
+            found.append(f"num_real: {n:,} is too many: {why}")
+        elif smallest and stratify == "natural" and n * smallest / total < 1:
+            c = dataset.classes[int(counts.argmin())]
+            needed = int(np.ceil(total / smallest))
+            found.append(f"num_real: {n:,} images in natural proportion hold none of class {c} for certain "
+                         f"({smallest:,} of {total:,}); use {needed:,} or more, or stratify: balanced")
+    for n in sorted({g.subset.num_real for g in plan.generators.values()}
+                    - {t.subset.num_real for t in plan.trials.values()}):
+        if n > most:
+            found.append(f"generators: trained_on {n:,} is too many: {why}")
+    found += _pools(plan, most)
+    found += _sizes(plan, dataset)
+    return found
+
+
+def _pools(plan: Plan, total: int) -> list[str]:
+    found = []
+    asked: dict[tuple[str, int], int] = {}
+    for row in plan.rows:
+        if isinstance(row.cell.generator, ReferenceRecipe) and row.trial.pool:
+            at = (row.cell.generator.name, row.trial.pool.generator.subset.num_real)
+            asked[at] = max(asked.get(at, 0), row.trial.num_synthetic)
+    recipes = {row.cell.generator.name: row.cell.generator for row in plan.rows if row.cell.generator}
+    for (name, n), count in sorted(asked.items()):
+        recipe = recipes[name]
+        end = available(recipe, total, n) if isinstance(recipe, ReferenceRecipe) else None
+        if end is not None and count > end:
+            found.append(f"generators: {name} at num_real {n:,} is asked for {count:,} images, but only {end:,} real "
+                         "ones are held out there; lower synthetic_multiples or num_real in a block of its own")
+    return found
+
+
+def _sizes(plan: Plan, dataset: Dataset) -> list[str]:
+    found = []
+    size = dataset.shape[1]
+    for recipe in {g.recipe.key: g.recipe for g in plan.generators.values()}.values():
+        if not isinstance(recipe, EDMRecipe):
+            continue
+        divisor = 2 ** (len(recipe.channels) - 1)
+        if len(recipe.attention) != len(recipe.channels):
+            found.append(f"generators: {recipe.name} has {len(recipe.channels)} channels and {len(recipe.attention)} "
+                         "attention entries; give one of each for every resolution")
+        if size % divisor:
+            up = size + divisor - size % divisor
+            found.append(f"generators: {recipe.name} halves its images {len(recipe.channels) - 1} times, and {size} "
+                         f"pixels do not divide by {divisor}; set data.size: {up}, or give it fewer channels")
+        odd = [c for c in recipe.channels if c % recipe.norm_groups]
+        if odd:
+            found.append(f"generators: {recipe.name}: channels {odd} do not divide into norm_groups: "
+                         f"{recipe.norm_groups}")
+    return found

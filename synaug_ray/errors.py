@@ -1,0 +1,44 @@
+"""What a user can cause, and the exit code that says so; no traceback is shown for any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+DONE, BUG, USAGE, DATA, FAILED_CELLS, STORAGE, RESOURCES, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+
+
+class Problem(Exception):
+    """One or more sentences, each: what is wrong, where, with the value; what is allowed; what to do."""
+
+    exit_code = BUG
+
+    def __init__(self, sentences: Iterable[str] | str) -> None:
+        self.sentences = [sentences] if isinstance(sentences, str) else list(sentences)
+        super().__init__("\n".join(self.sentences))
+
+    def __reduce__(self) -> tuple[type[Problem], tuple[list[str]]]:
+        return type(self), (self.sentences,)
+
+
+class UsageProblem(Problem):
+    """The command line or the grid file alone shows it."""
+
+    exit_code = USAGE
+
+
+class DataProblem(Problem):
+    """It shows once the data are read."""
+
+    exit_code = DATA
+
+
+class StorageProblem(Problem):
+    """The storage cannot be read or written."""
+
+    exit_code = STORAGE
+
+
+class ResourceProblem(Problem):
+    """The machine or the cluster lacks what is asked for."""
+
+    exit_code = RESOURCES

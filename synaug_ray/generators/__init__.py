@@ -1,0 +1,1 @@
+"""Generators: one file a family. A Generator trains, samples, saves and loads; it knows no disk."""

@@ -1,0 +1,56 @@
+"""Content keys: canonical JSON of every result-bearing field, hashed with SHA-256.
+
+Two things are the same exactly if their canonical JSON is the same, on any machine and in any
+process. A value without one stable written form is refused, loudly, because a silent choice
+(``repr``, ``str``) would one day serve a stale result as a fresh one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+
+KEY_DIGITS = 32  # hexadecimal: 128 bits, no collision to be expected in any grid
+
+
+def canonical(value: object) -> str:
+    """The one written form of a value made of dict, list, tuple, str, int, float, bool and None.
+
+    Raises:
+        TypeError: for any other type, with the path to it.
+        ValueError: for a float that is not finite.
+    """
+    return json.dumps(_plain(value, "fields"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _plain(value: object, path: str) -> object:
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{path} = {value}: only finite numbers have a content key")
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{path}[{i}]") for i, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        for name in value:
+            if not isinstance(name, str):
+                raise TypeError(f"{path}: the name {name!r} is a {type(name).__name__}; names must be strings")
+        return {name: _plain(item, f"{path}.{name}") for name, item in value.items()}
+    raise TypeError(
+        f"{path} is a {type(value).__name__}, which has no stable written form; "
+        "pass it as numbers, strings, lists and dicts"
+    )
+
+
+def content_key(fields: object) -> str:
+    """SHA-256 of the canonical JSON of ``fields``, its first 32 hexadecimal digits."""
+    return hashlib.sha256(canonical(fields).encode()).hexdigest()[:KEY_DIGITS]
+
+
+def derive_seed(*parts: str | int | None) -> int:
+    """A seed in [0, 2**63) that is a function of ``parts`` alone: independent for different parts."""
+    digest = hashlib.sha256(json.dumps(parts).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

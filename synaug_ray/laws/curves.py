@@ -1,0 +1,84 @@
+"""Real-only scaling laws: the error of a classifier as a function of num_real alone.
+
+n0, the geometric mean of the measured sizes, keeps prefactor and exponent from being collinear.
+E0 = 1 - 1/K is the error of guessing among K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from synaug_ray.laws.fitting import Parameter
+
+SMALLEST_ERROR = 1e-9  # keeps logarithms finite; far below one test image in a million
+
+
+@dataclass(frozen=True)
+class CurveForm:
+    """One form of E(n).
+
+    ``error(p, x, E0)`` takes natural parameters p, each broadcastable to x = n / n0, and returns errors.
+    """
+
+    name: str
+    formula: str
+    source: str
+    parameters: tuple[Parameter, ...]
+    error: Callable[[tuple[np.ndarray, ...], np.ndarray, float], np.ndarray]
+
+    def log_error(self, parameters: tuple[np.ndarray, ...], x: np.ndarray, chance: float) -> np.ndarray:
+        """log E at x = n / n0, finite everywhere."""
+        return np.log(np.maximum(self.error(parameters, x, chance), SMALLEST_ERROR))
+
+
+_EXPONENT = Parameter("c", "dimensionless", 0.01, 3.0, (0.2, 0.5, 1.0), log=True)
+_FLOOR = Parameter("E_inf", "error fraction", 1e-6, 0.9, (1e-3, 1e-2, 0.1), log=True)
+_ERROR_AT_N0 = Parameter("b", "error fraction at n0", 1e-6, 2.0, (0.01, 0.1, 0.4), log=True)
+_ODDS_AT_N0 = Parameter("b", "(E - E_inf) / (E0 - E) at n0", 1e-6, 1e3, (0.01, 0.1, 1.0), log=True)
+
+
+def _odds(
+    floor: np.ndarray | float, b: np.ndarray, c: np.ndarray, x: np.ndarray, chance: float
+) -> np.ndarray:
+    odds = b * x**-c
+    return (floor + chance * odds) / (1 + odds)
+
+
+_M4_SOURCE = (
+    "Alabdulmohsin, Neyshabur and Zhai 2022 (arXiv 2209.06640), M4 with its second exponent at 1 "
+    "and E0 fixed at chance"
+)
+
+CURVES: tuple[CurveForm, ...] = (
+    CurveForm(
+        "M4",
+        "(E - E_inf) / (E0 - E) = b (n/n0)^-c",
+        _M4_SOURCE,
+        (_ODDS_AT_N0, _EXPONENT, _FLOOR),
+        lambda p, x, chance: _odds(p[2], p[0], p[1], x, chance),
+    ),
+    CurveForm(
+        "M4 without floor",
+        "E / (E0 - E) = b (n/n0)^-c",
+        _M4_SOURCE + ", E_inf = 0",
+        (_ODDS_AT_N0, _EXPONENT),
+        lambda p, x, chance: _odds(0.0, p[0], p[1], x, chance),
+    ),
+    CurveForm(
+        "power law",
+        "E = b (n/n0)^-c",
+        "Hestness et al. 2017 (arXiv 1712.00409)",
+        (_ERROR_AT_N0, _EXPONENT),
+        lambda p, x, chance: p[0] * x ** -p[1],
+    ),
+    CurveForm(
+        "power law with floor",
+        "E = E_inf + b (n/n0)^-c",
+        "Rosenfeld et al. 2020 (arXiv 1909.12673)",
+        (_ERROR_AT_N0, _EXPONENT, _FLOOR),
+        lambda p, x, chance: p[2] + p[0] * x ** -p[1],
+    ),
+)

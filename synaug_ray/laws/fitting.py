@@ -1,0 +1,231 @@
+"""Robust least squares from many starts at once, batched over starts and bootstrap replicates.
+
+One routine serves both: a batch of starts against one data set, or one start against a batch of
+resampled data sets. The loss is Huber's on standardised residuals, minimised by Levenberg-Marquardt
+with iteratively reweighted residuals and projection on the bounds. scipy.optimize.least_squares
+takes about 10 ms a fit in Python overhead; 1,000 replicates of a joint fit batched here take about
+0.3 s, and a test holds the two against each other.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from synaug_ray.laws.results import FitStatus
+
+HUBER = 1.345  # in standard deviations: 95% efficient under Gaussian noise (Huber 1981)
+MOST_STARTS = 192
+SAME_OPTIMUM = 1e-3  # relative difference of cost below which two starts reached the same optimum
+UNIDENTIFIED = 4.0  # standard error, in e-folds of a positive parameter, beyond which it is not identified
+
+Model = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter with its unit, its bounds and its starting values, in natural units.
+
+    ``log`` parameters are positive and searched on a logarithmic scale.
+    """
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    starts: tuple[float, ...]
+    log: bool = False
+
+    def inward(self, values: np.ndarray) -> np.ndarray:
+        """Natural values -> the scale of the search."""
+        return np.log(values) if self.log else np.asarray(values, dtype=float)
+
+    def outward(self, values: np.ndarray) -> np.ndarray:
+        """The scale of the search -> natural values."""
+        return np.exp(values) if self.log else values
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The best of many starts. ``theta`` [P] is on the scale of the search; ``cost`` is the Huber loss."""
+
+    theta: np.ndarray
+    cost: float
+    status: FitStatus
+    share_of_starts: float
+    optima: np.ndarray  # [k, P]: the best optimum and up to two other local ones, as starts for refits
+
+
+def starts_of(parameters: tuple[Parameter, ...], most: int = MOST_STARTS) -> np.ndarray:
+    """The declared grid of starts [S, P] on the scale of the search, thinned evenly to ``most``."""
+    columns = [parameter.inward(np.asarray(parameter.starts)) for parameter in parameters]
+    grid = np.array(list(itertools.product(*columns)))
+    if len(grid) > most:
+        # A fixed random order: an even stride would drop whole values of the last parameters.
+        grid = grid[np.random.default_rng(0).permutation(len(grid))[:most]]
+    return grid
+
+
+def _bounds(parameters: tuple[Parameter, ...]) -> tuple[np.ndarray, np.ndarray]:
+    low = np.array([float(parameter.inward(np.asarray(parameter.low))) for parameter in parameters])
+    high = np.array([float(parameter.inward(np.asarray(parameter.high))) for parameter in parameters])
+    return low, high
+
+
+def huber_cost(residuals: np.ndarray, delta: float = HUBER) -> np.ndarray:
+    """Sum over the last axis of Huber's loss: z^2/2 inside delta, linear outside."""
+    size = np.abs(residuals)
+    return np.where(size <= delta, 0.5 * size**2, delta * (size - 0.5 * delta)).sum(axis=-1)
+
+
+def _jacobian(model: Model, theta: np.ndarray, value: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Forward differences [B, N, P]; backward where a step would leave the bounds."""
+    jacobian = np.empty((*value.shape, theta.shape[1]))
+    for p in range(theta.shape[1]):
+        step = 1e-6 * (1 + np.abs(theta[:, p]))
+        step = np.where(theta[:, p] + step > high[p], -step, step)
+        moved = theta.copy()
+        moved[:, p] += step
+        jacobian[:, :, p] = (model(moved) - value) / step[:, None]
+    return jacobian
+
+
+def minimise(
+    model: Model,
+    theta: np.ndarray,
+    target: np.ndarray,
+    sigma: np.ndarray,
+    parameters: tuple[Parameter, ...],
+    *,
+    delta: float = HUBER,
+    iterations: int = 80,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit ``model(theta) ~ target`` for a whole batch.
+
+    Shapes: theta [B, P], target [B, N] or [1, N], sigma [N]; model maps [b, P] to [b, N].
+    Returns theta [B, P] and cost [B]. Rows stop on their own; a row that never gets better keeps its start.
+    """
+    low, high = _bounds(parameters)
+    theta = np.clip(theta, low, high)
+    target = np.broadcast_to(target, (len(theta), target.shape[-1]))
+    cost = np.full(len(theta), np.inf)
+    damping = np.full(len(theta), 1e-2)
+    calm = np.zeros(len(theta), dtype=int)  # consecutive steps without progress
+    active = np.arange(len(theta))
+    eye = np.eye(theta.shape[1])
+    for _ in range(iterations):
+        t = theta[active]
+        value = model(t)
+        z = (value - target[active]) / sigma
+        cost[active] = huber_cost(z, delta)
+        weight = np.minimum(1.0, delta / np.maximum(np.abs(z), 1e-12))
+        jacobian = _jacobian(model, t, value, high) / sigma[:, None]
+        gradient = np.einsum("bnp,bn->bp", jacobian, weight * z)
+        free = ~(((t <= low) & (gradient > 0)) | ((t >= high) & (gradient < 0)))
+        jacobian = jacobian * free[:, None, :]
+        hessian = np.einsum("bnp,bn,bnq->bpq", jacobian, weight, jacobian, optimize=True)
+        diagonal = np.einsum("bpp->bp", hessian)
+        ridge = damping[active, None] * diagonal + 1e-12 * diagonal.max(axis=1, keepdims=True) + 1e-12
+        step = np.linalg.solve(hessian + ridge[:, :, None] * eye, -(gradient * free)[:, :, None])[:, :, 0]
+        trial = np.clip(t + np.clip(step, -3.0, 3.0), low, high)
+        trial_cost = huber_cost((model(trial) - target[active]) / sigma, delta)
+        better = trial_cost < cost[active]
+        progress = np.where(better, (cost[active] - trial_cost) / (cost[active] + 1e-12), 0.0)
+        theta[active] = np.where(better[:, None], trial, t)
+        cost[active] = np.where(better, trial_cost, cost[active])
+        damping[active] = np.clip(np.where(better, damping[active] * 0.2, damping[active] * 6), 1e-9, 1e9)
+        calm[active] = np.where(progress > 1e-6, 0, calm[active] + 1)
+        active = active[calm[active] < 4]
+        if not len(active):
+            break
+    return theta, cost
+
+
+def _status(
+    model: Model, theta: np.ndarray, sigma: np.ndarray, parameters: tuple[Parameter, ...]
+) -> FitStatus:
+    low, high = _bounds(parameters)
+    edge = 1e-3 * (high - low)
+    if ((theta <= low + edge) | (theta >= high - edge)).any():
+        return FitStatus.AT_BOUND
+    jacobian = _jacobian(model, theta[None], model(theta[None]), high)[0] / sigma[:, None]
+    scale = np.sqrt((jacobian**2).sum(axis=0))
+    if (scale < 1e-9).any():
+        return FitStatus.NOT_IDENTIFIABLE
+    singular = np.linalg.svd(jacobian / scale, compute_uv=False)
+    if singular[-1] < 1e-6 * singular[0]:
+        return FitStatus.NOT_IDENTIFIABLE
+    error = np.sqrt(np.diag(np.linalg.inv(jacobian.T @ jacobian)))
+    loose = [e > UNIDENTIFIED for e, parameter in zip(error, parameters, strict=True) if parameter.log]
+    return FitStatus.NOT_IDENTIFIABLE if any(loose) else FitStatus.CONVERGED
+
+
+def fit(
+    model: Model,
+    target: np.ndarray,
+    sigma: np.ndarray,
+    parameters: tuple[Parameter, ...],
+    *,
+    delta: float = HUBER,
+    starts: np.ndarray | None = None,
+    iterations: int = 80,
+) -> Fit:
+    """Fit one data set (target [N], standard errors sigma [N]) from every start.
+
+    Raises ``ValueError`` on shapes that disagree or on a sigma that is not positive and finite.
+    Returns status FAILED, not an exception, where no start has a finite cost.
+    """
+    if target.shape != sigma.shape or target.ndim != 1:
+        raise ValueError(
+            f"target and sigma must be vectors of one length, got {target.shape} and {sigma.shape}"
+        )
+    if not (np.isfinite(sigma).all() and (sigma > 0).all()):
+        raise ValueError(f"sigma must be positive and finite, got {sigma.min()}")
+    starts = starts_of(parameters) if starts is None else starts
+    theta, cost = minimise(model, starts, target[None], sigma, parameters, delta=delta, iterations=iterations)
+    order = np.argsort(cost, kind="stable")
+    best = order[0]
+    if not np.isfinite(cost[best]):
+        return Fit(starts[0], float("inf"), FitStatus.FAILED, 0.0, starts[:1])
+    tolerance = SAME_OPTIMUM * max(float(cost[best]), 1.0)
+    share = float((cost <= cost[best] + tolerance).mean())
+    optima = [best]
+    for i in order[1:]:
+        if len(optima) < 3 and cost[i] > cost[optima[-1]] + tolerance and np.isfinite(cost[i]):
+            optima.append(i)
+    status = _status(model, theta[best], sigma, parameters)
+    return Fit(theta[best], float(cost[best]), status, share, theta[optima])
+
+
+def refit(
+    model: Model,
+    fitted: Fit,
+    targets: np.ndarray,
+    sigma: np.ndarray,
+    parameters: tuple[Parameter, ...],
+    *,
+    delta: float = HUBER,
+) -> np.ndarray:
+    """Refit resampled data (targets [B, N]) from the optima of the full data; returns theta [B, P]."""
+    results = [
+        minimise(
+            model,
+            np.repeat(start[None], len(targets), axis=0),
+            targets,
+            sigma,
+            parameters,
+            delta=delta,
+            iterations=40,
+        )
+        for start in fitted.optima
+    ]
+    best = np.argmin(np.stack([cost for _, cost in results]), axis=0)
+    return np.stack([theta for theta, _ in results])[best, np.arange(len(targets))]
+
+
+def outward(theta: np.ndarray, parameters: tuple[Parameter, ...]) -> tuple[np.ndarray, ...]:
+    """theta [B, P] -> natural parameters, each [B, 1] so that it broadcasts over points."""
+    return tuple(parameter.outward(theta[:, p])[:, None] for p, parameter in enumerate(parameters))

@@ -1,0 +1,37 @@
+"""The same steps one after another in this process, without Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from tqdm import tqdm
+
+from synaug_ray.execute import Bench, attempt
+from synaug_ray.plan import Plan, packs
+from synaug_ray.steps import GeneratorStep, ShardStep, Stage, Step, TrialStep
+from synaug_ray.store import Store
+
+
+def ready(steps: Iterable[Step], store: Store) -> list[Step]:
+    """The steps all of whose parents' Records stand."""
+    stands: dict[Stage, set[str]] = {stage: store.keys(stage) for stage in ("generator", "shard")}
+    return [s for s in steps if all(p.key in stands[p.stage] for p in s.parents())]
+
+
+def run_local(missing: Plan, bench: Bench, say: Callable[[str], None]) -> None:
+    """Execute a plan's steps, parents first; failures stay in the Store and block what needs them."""
+    _each("generators", list(missing.generators.values()), bench)
+    _each("shards", [s for s in ready(missing.shards.values(), bench.store) if isinstance(s, ShardStep)], bench)
+    trials = [t for t in ready(missing.trials.values(), bench.store) if isinstance(t, TrialStep)]
+    _each("trials", packs(trials), bench)
+    left = len(missing.trials) - len(trials)
+    if left:
+        say(f"{left:,} trials were not tried: what they need failed")
+
+
+def _each(name: str, works: Sequence[GeneratorStep | ShardStep | Sequence[TrialStep]], bench: Bench) -> None:
+    width = sum(1 if isinstance(w, Step) else len(w) for w in works)
+    with tqdm(total=width, desc=name, unit=name[:-1], mininterval=1.0, disable=not works) as bar:
+        for work in works:
+            attempt(bench, work)
+            bar.update(1 if isinstance(work, Step) else len(work))

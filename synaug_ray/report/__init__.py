@@ -1,0 +1,1 @@
+"""The page: a run's folder in, one ``report.html`` out."""

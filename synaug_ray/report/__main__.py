@@ -1,0 +1,36 @@
+"""The door: ``python -m synaug_ray.report RUN`` rebuilds report.html from a run's folder alone."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from synaug_ray.errors import DONE, STORAGE, USAGE
+from synaug_ray.report import page
+from synaug_ray.report.run_folder import NoRunError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, build, print where the page lies; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m synaug_ray.report", description="Rebuild report.html from a run's folder alone."
+    )
+    parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")
+    parser.add_argument(
+        "--no-images", action="store_true", help="leave out every pixel of data, for private data sets"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        print(page.write(options.run, images=not options.no_images))
+    except NoRunError as error:
+        print(f"report: {error}", file=sys.stderr)
+        return USAGE
+    except OSError as error:
+        print(f"report: cannot write {page.PAGE} into {options.run!r}: {error}", file=sys.stderr)
+        return STORAGE
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

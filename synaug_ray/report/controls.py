@@ -1,0 +1,61 @@
+"""The controls: pools whose answer is known beforehand, against what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from synaug_ray.report import tables, wording
+
+COLUMNS = (
+    "control",
+    "classifier",
+    "protocol",
+    "real_share",
+    "quantity",
+    "expected",
+    "observed",
+    "passed",
+    "sentence",
+)
+PASSED = {True: ("passed", "yes"), False: ("failed", "no"), None: ("cannot tell", "undecided")}
+
+
+def table(controls: Sequence[Mapping[str, Any]]) -> tables.Table:
+    """One row a control. Keys the page does not know are shown after those it does."""
+    known = [c for c in COLUMNS if any(c in row for row in controls)]
+    known += [c for c in dict.fromkeys(str(k) for row in controls for k in row) if c not in COLUMNS]
+    return tables.Table(
+        "Controls",
+        tuple(
+            "result" if c == "passed" else "in words" if c == "sentence" else c.replace("_", " ")
+            for c in known
+        ),
+        tuple(tuple(_entry(c, row) for c in known) for row in controls),
+    )
+
+
+def _entry(column: str, row: Mapping[str, Any]) -> tables.Entry:
+    value = row.get(column)
+    if column == "passed" and (value is None or isinstance(value, bool)):
+        return tables.words(*PASSED[value])
+    if column == "sentence":
+        return tables.words(value, "prose")
+    if column == "observed" and isinstance(value, Mapping):
+        gain = "gain" in str(row.get("quantity"))  # a gain is a fraction in the file, points on the page
+        entry = tables.estimate(value, wording.points if gain else wording.rate)
+        return tables.Entry(
+            entry.text + (" points" if gain and entry.value is not None else ""),
+            entry.value,
+            entry.low,
+            entry.high,
+            entry.mark,
+        )
+    if column == "real_share" and isinstance(value, str):
+        return tables.words(wording.real_share(value))
+    return tables.entry(value)
+
+
+def failed(controls: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of the controls that came out wrong."""
+    return list(dict.fromkeys(str(row.get("control", "?")) for row in controls if row.get("passed") is False))

@@ -1,0 +1,139 @@
+"""Real-equivalents: how many more real images the synthetic ones of a cell are worth, as measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+
+from synaug_ray.report import tables, wording
+from synaug_ray.report.figures import style
+from synaug_ray.report.wording import ends_of, value_of
+
+
+def bound(cell: Mapping[str, Any]) -> float | None:
+    """The real-equivalents that a censored cell has at least (above) or at most (below), in images."""
+    low, high = ends_of(cell["equivalent"])
+    return {"above": low, "below": high}.get(cell["censoring"])
+
+
+def worth(cell: Mapping[str, Any]) -> str:
+    """A cell's real-equivalents in words: '+180 [+90, +300]', 'at least +400', 'not estimable'."""
+    if cell["censoring"] in ("above", "below"):
+        limit = bound(cell)
+        side = "at least" if cell["censoring"] == "above" else "at most"
+        return wording.NOT_ESTIMABLE if limit is None else f"{side} {wording.more_images(limit)}"
+    return wording.with_interval(cell["equivalent"], wording.more_images)
+
+
+def figure(study: Mapping[str, Any]) -> go.Figure:
+    """(n + m) / n against the synthetic multiple, one series per n; both axes logarithmic."""
+    counts = sorted({c["num_real"] for c in study["cells"]})
+    multiples = sorted({c["synthetic_multiple"] for c in study["cells"] if c["synthetic_multiple"] > 0})
+    series: list[tuple[int, list[Mapping[str, Any]], list[float]]] = []
+    for n in counts:
+        cells = [c for c in study["cells"] if c["num_real"] == n and c["synthetic_multiple"] > 0]
+        cells = sorted(cells, key=lambda c: c["synthetic_multiple"])
+        sized = [(c, _size(c)) for c in cells]
+        series.append((n, [c for c, v in sized if v], [v for _, v in sized if v]))
+    low, high = style.span([v for _, _, values in series for v in values] + [1.0, 1.6, 0.7], 1.25)
+    ticks = [
+        t for t in (0.05, 0.1, 0.2, 0.33, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100) if low <= t <= high
+    ]
+    x = style.log_axis(
+        "synthetic images per real image in the subset",
+        multiples,
+        style.span(multiples, 1.3),
+        [wording.multiple(m) for m in multiples],
+    )
+    y = style.log_axis("effective real images ÷ n", ticks, (low, high), [f"{t:g}×" for t in ticks])
+    drawn = go.Figure(layout=style.layout(x, y, height=380))
+    drawn.update_layout(legend={"title": {"text": "n = "}})
+    drawn.add_hline(y=1, line={"color": style.ZERO, "width": 1.2})
+    for i, (n, cells, values) in enumerate(series):
+        shift = style.dodge(i, len(series), multiples)
+        xs = [c["synthetic_multiple"] * shift for c in cells]
+        hover = [
+            f"n = {wording.images(n)}, {wording.multiple(c['synthetic_multiple'])} synthetic<br>"
+            f"worth {worth(c)} real images<br>{c['trials']} trials"
+            for c in cells
+        ]
+        known = [v if c["censoring"] == "none" else None for c, v in zip(cells, values, strict=True)]
+        ends = [ends_of(c["equivalent"]) for c in cells]
+        # One open end: the bar leaves the figure. Both open: there is no interval to draw.
+        lows = [
+            None
+            if v is None or e == (None, None)
+            else max((n + e[0]) / n if e[0] is not None else 0, low / 10)
+            for v, e in zip(known, ends, strict=True)
+        ]
+        highs = [
+            None if v is None or e == (None, None) else (n + e[1]) / n if e[1] is not None else high * 10
+            for v, e in zip(known, ends, strict=True)
+        ]
+        drawn.add_scatter(
+            x=xs or [None],
+            y=known or [None],
+            name=wording.images(n),
+            mode="markers+lines",
+            legendgroup=str(n),
+            line={"color": style.color(i), "width": 1.4, "dash": style.dash(i)},
+            marker={"color": style.color(i), "symbol": style.symbol(i), "size": 9},
+            error_y=style.bars(values, lows, highs),
+            hoverinfo="text",
+            hovertext=hover,
+        )
+        if any(v is None for v in known):  # a bound is no measurement: an arrow, and no line through it
+            drawn.add_scatter(
+                x=xs,
+                y=[v if k is None else None for v, k in zip(values, known, strict=True)],
+                mode="markers",
+                name=wording.images(n),
+                legendgroup=str(n),
+                showlegend=False,
+                hoverinfo="text",
+                hovertext=hover,
+                marker={
+                    "color": style.color(i),
+                    "size": 10,
+                    "symbol": ["arrow-up" if c["censoring"] == "above" else "arrow-down" for c in cells],
+                },
+            )
+    if multiples:
+        line = [multiples[0] * (multiples[-1] / multiples[0]) ** (k / 40) for k in range(41)]
+        drawn.add_scatter(
+            x=line,
+            y=[1 + v for v in line],
+            mode="lines",
+            name="if all were real",
+            hoverinfo="skip",
+            line={"color": style.ZERO, "width": 1.2, "dash": "dot"},
+        )
+    return drawn
+
+
+def _size(cell: Mapping[str, Any]) -> float | None:
+    m = value_of(cell["equivalent"]) if cell["censoring"] == "none" else bound(cell)
+    return None if m is None or cell["num_real"] + m <= 0 else (cell["num_real"] + m) / cell["num_real"]
+
+
+def table(study: Mapping[str, Any]) -> tables.Table:
+    """Real-equivalents of every cell, in images."""
+    rows = []
+    for c in study["cells"]:
+        low, high = ends_of(c["equivalent"])
+        rows.append(
+            (
+                tables.number(c["num_real"], wording.images),
+                tables.number(c["num_synthetic"], wording.images),
+                tables.number(c["synthetic_multiple"], wording.multiple),
+                tables.Entry(worth(c), value_of(c["equivalent"]), low, high, "number"),
+                tables.number(c["trials"], wording.images),
+            )
+        )
+    return tables.Table(
+        "Real-equivalents",
+        ("real images", "synthetic images", "multiple", "worth (real images)", "trials"),
+        tuple(rows),
+    )

@@ -1,0 +1,183 @@
+"""The exchange rate: how many synthetic images replace the next real one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from synaug_ray.report import tables, wording
+from synaug_ray.report.figures import style
+from synaug_ray.report.wording import StudyNames, ends_of, study_key, value_of
+
+Studies = Sequence[Mapping[str, Any]]
+NOT_REACHABLE = "not reachable"
+LANES = (wording.NOT_ESTIMABLE, NOT_REACHABLE)
+
+
+def standing(exchange: Mapping[str, Any]) -> str:
+    """'' where the next real image has a price in synthetic ones, else why it has none."""
+    if not exchange["reachable"]:
+        return NOT_REACHABLE
+    value = value_of(exchange["marginal"])
+    # An interval open above may include "not reachable"; open on both sides, nothing is known.
+    known = value is not None and value > 0 and ends_of(exchange["marginal"]) != (None, None)
+    return "" if known else wording.NOT_ESTIMABLE
+
+
+def working_points(study: Mapping[str, Any], verdicts: Studies) -> list[Mapping[str, Any]]:
+    """One exchange per n: at the verdict's amount where there is one, else the first that is listed."""
+    chosen = {e["num_real"]: e for e in reversed(study["exchange"])}
+    for verdict in verdicts:
+        if study_key(verdict) == study_key(study) and verdict.get("exchange"):
+            chosen[verdict["num_real"]] = verdict["exchange"]
+    return [chosen[n] for n in sorted(chosen)]
+
+
+def rate_figure(studies: Studies, verdicts: Studies, names: StudyNames) -> go.Figure:
+    """Synthetic images that replace the next real one, against real images; both axes logarithmic."""
+    at = [working_points(study, verdicts) for study in studies]
+    everything = [e for points in at for e in points]
+    sizes = sorted({e["num_real"] for e in everything})
+    priced = [e for e in everything if not standing(e)]
+    ends = [end for e in priced for end in (value_of(e["marginal"]), *ends_of(e["marginal"]))]
+    middle = [value_of(e["marginal"]) or 1 for e in priced]
+    low, high = style.span([*ends, 1.0], 1.4)
+    if middle:  # an interval may reach to infinity: the axis follows the values, the bar runs off it
+        high, low = min(high, 100 * max([*middle, 1])), max(low, min([*middle, 1]) / 100)
+    lanes = len(priced) < len(everything)
+    bottom = 0.0 if not lanes else (0.3 if priced else 0.9)
+    x = style.log_axis("real images n", sizes, style.span(sizes, 1.3), [wording.images(n) for n in sizes])
+    y = style.log_axis(
+        "synthetic images per real image", style.one_two_five(low, high), (low, high), domain=[bottom, 1.0]
+    )
+    y2 = style.axis(
+        "",
+        type="category",
+        categoryorder="array",
+        categoryarray=list(LANES),
+        range=[-0.6, 1.6],
+        domain=[0.0, 0.22 if priced else 1.0],
+        tickvals=list(LANES),
+        ticktext=["not<br>estimable", "not<br>reachable"],
+        showgrid=True,
+    )
+    figure = go.Figure(layout=style.layout(x, y, height=480 if priced else 260))
+    if lanes:
+        figure.update_layout(yaxis2=y2, xaxis={"anchor": "y2"})
+    if priced:
+        figure.add_hline(y=1, line={"color": style.ZERO, "width": 1, "dash": "dot"})
+        figure.add_annotation(
+            x=0,
+            xref="x domain",
+            y=0,
+            yref="y",
+            text="one for one",
+            showarrow=False,
+            xanchor="left",
+            yanchor="bottom",
+            font={"size": 11, "color": style.MUTED},
+        )
+    else:
+        figure.update_layout(yaxis={"visible": False})
+    for i, (study, points) in enumerate(zip(studies, at, strict=True)):
+        _add_rates(figure, i, len(studies), names.name(study), points, sizes, high)
+    return figure
+
+
+def _add_rates(
+    figure: go.Figure, i: int, count: int, name: str, points: Studies, sizes: list[int], top: float
+) -> None:
+    shift = style.dodge(i, count, sizes)
+    colour = style.color(i)
+    priced = [e for e in points if not standing(e)]
+    other = [e for e in points if standing(e)]
+    values = [value_of(e["marginal"]) or 1.0 for e in priced]
+    lows = [ends_of(e["marginal"])[0] for e in priced]
+    highs = [ends_of(e["marginal"])[1] or top * 10 for e in priced]  # open above: the bar leaves the figure
+    figure.add_scatter(
+        x=[e["num_real"] * shift for e in priced] or [None],
+        y=values or [None],
+        name=style.inert(name),
+        legendgroup=str(i),
+        mode="markers+lines",
+        line={"color": colour, "width": 1.4, "dash": style.dash(i)},
+        marker={"color": colour, "symbol": style.symbol(i), "size": 9},
+        error_y=style.bars(values, lows, highs),
+        hoverinfo="text",
+        hovertext=[_rate_hover(name, e) for e in priced],
+    )
+    if other:
+        figure.add_scatter(
+            x=[e["num_real"] * shift for e in other],
+            y=[standing(e) for e in other],
+            yaxis="y2",
+            legendgroup=str(i),
+            showlegend=False,
+            name=style.inert(name),
+            mode="markers",
+            marker={"color": colour, "symbol": style.symbol(i) + "-open", "size": 9, "line": {"width": 1.6}},
+            hoverinfo="text",
+            hovertext=[_rate_hover(name, e) for e in other],
+        )
+
+
+def _rate_hover(name: str, exchange: Mapping[str, Any]) -> str:
+    lines = [
+        style.inert(name),
+        f"n = {wording.images(exchange['num_real'])} real, "
+        f"s = {wording.images(exchange['num_synthetic'])} synthetic",
+    ]
+    if standing(exchange):
+        lines.append(standing(exchange))
+    else:
+        lines.append(
+            f"next real image: {wording.with_interval(exchange['marginal'], wording.rate)} synthetic"
+        )
+        lines.append(f"on average: {wording.with_interval(exchange['average'], wording.rate)} synthetic")
+    if exchange.get("limit") is not None:
+        lines.append(f"any amount replaces at most {wording.images(exchange['limit'])} real images")
+    return "<br>".join(lines + ([style.inert(exchange["note"], 90)] if exchange.get("note") else []))
+
+
+def rate_table(studies: Studies, verdicts: Studies, names: StudyNames) -> tables.Table:
+    """Every exchange of the analysis; those drawn are marked."""
+    rows = []
+    for study in studies:
+        drawn = working_points(study, verdicts)
+        listed = list(study["exchange"]) + [e for e in drawn if e not in study["exchange"]]
+        for e in sorted(listed, key=lambda e: (e["num_real"], e["num_synthetic"])):
+            rows.append(
+                (
+                    tables.words(names.name(study)),
+                    tables.number(e["num_real"], wording.images),
+                    tables.number(e["num_synthetic"], wording.images),
+                    _price(e, "marginal"),
+                    _price(e, "average"),
+                    tables.number(e.get("limit"), wording.images, missing="–"),
+                    tables.words(e.get("note", "")),
+                    tables.words("yes" if e in drawn else ""),
+                )
+            )
+    return tables.Table(
+        "Synthetic images per real image",
+        (
+            "study",
+            "real images",
+            "synthetic images",
+            "for the next real image",
+            "on average",
+            "replaces at most (real images)",
+            "note",
+            "drawn",
+        ),
+        tuple(rows),
+    )
+
+
+def _price(exchange: Mapping[str, Any], which: str) -> tables.Entry:
+    entry = tables.estimate(exchange[which], wording.rate)
+    if exchange["reachable"]:
+        return entry
+    return tables.Entry(NOT_REACHABLE, entry.value, entry.low, entry.high, entry.mark)

@@ -1,0 +1,79 @@
+"""What a run without laws has measured so far: mean test errors, and no claim."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from synaug_ray.report import tables, wording
+from synaug_ray.report.figures import style
+from synaug_ray.report.wording import StudyNames
+
+
+def means_of(measurements: pd.DataFrame) -> list[dict[str, Any]]:
+    """Mean test error (a fraction) per cell of the trials done, for a run without laws yet; no intervals."""
+    done = measurements[(measurements["status"] == "done") & measurements["test_error"].notna()]
+    keys = ["classifier", "generator", "protocol", "real_share", "num_real", "synthetic_multiple"]
+    grouped = done.groupby(keys, sort=True)["test_error"].agg(["mean", "count"]).reset_index()
+    return [{str(k): v for k, v in row.items()} for row in grouped.to_dict("records")]
+
+
+def figure(means: Sequence[Mapping[str, Any]], names: StudyNames) -> go.Figure:
+    """Mean test error against n of what is done, both axes logarithmic."""
+    means = [m for m in means if m["mean"] > 0]
+    sizes = sorted({m["num_real"] for m in means})
+    low, high = style.span([100 * m["mean"] for m in means])
+    x = style.log_axis("real images n", sizes, style.span(sizes, 1.25), [wording.images(n) for n in sizes])
+    drawn = go.Figure(
+        layout=style.layout(
+            x,
+            style.log_axis("test error (%), mean so far", style.one_two_five(low, high), (low, high)),
+            height=420,
+        )
+    )
+    series: dict[str, list[Mapping[str, Any]]] = {}
+    for m in means:
+        series.setdefault(series_name(m, names), []).append(m)
+    for i, (name, mine) in enumerate(series.items()):
+        drawn.add_scatter(
+            x=[m["num_real"] for m in mine],
+            y=[100 * m["mean"] for m in mine],
+            name=style.inert(name),
+            mode="markers+lines",
+            line={"color": style.color(i), "width": 1.3, "dash": style.dash(i)},
+            marker={"color": style.color(i), "symbol": style.symbol(i), "size": 8},
+            hoverinfo="text",
+            hovertext=[
+                f"{style.inert(name)}<br>n = {wording.images(m['num_real'])}<br>"
+                f"mean error {wording.percent(m['mean'])} %, {m['count']} trials"
+                for m in mine
+            ],
+        )
+    return drawn
+
+
+def series_name(mean: Mapping[str, Any], names: StudyNames) -> str:
+    """'real only', or the study and its amount."""
+    if mean["synthetic_multiple"] == 0:
+        return "real only"
+    return f"{names.name(mean)} + {wording.multiple(mean['synthetic_multiple'])}"
+
+
+def table(means: Sequence[Mapping[str, Any]], names: StudyNames) -> tables.Table:
+    """The means drawn, with the trials behind each."""
+    return tables.Table(
+        "Mean test error so far",
+        ("training set", "real images", "mean test error (%)", "trials"),
+        tuple(
+            (
+                tables.words(series_name(m, names)),
+                tables.number(m["num_real"], wording.images),
+                tables.number(m["mean"], wording.percent),
+                tables.number(m["count"], wording.images),
+            )
+            for m in means
+        ),
+    )

@@ -1,0 +1,127 @@
+"""The fitted forms: real-only curves and equivalence laws, chosen ones first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synaug_ray.report import tables, wording
+from synaug_ray.report.wording import StudyNames
+
+COLUMNS = (
+    "form",
+    "formula",
+    "parameters",
+    "status",
+    "starts at the best fit",
+    "RMSE (log error)",
+    "AICc",
+    "held-out cells",
+    "held-out RMSE (log error)",
+    "skill against no effect",
+    "skill against constant rate",
+    "held-out coverage",
+    "source",
+)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All forms tried on one curve or study."""
+
+    name: str
+    chosen: str | None
+    table: tables.Table
+
+
+def all_fits(laws: Mapping[str, Any], names: StudyNames) -> tuple[Fitted, ...]:
+    """One table per real-only curve, then one per study."""
+    several = len({r["classifier"] for r in laws["real"]}) > 1
+    curves = [
+        Fitted(
+            "Real only" + (f" · {r['classifier']}" if several else ""),
+            r["chosen"],
+            _table(r["fits"], r["chosen"], "Forms of the real-only curve"),
+        )
+        for r in laws["real"]
+    ]
+    studies = [
+        Fitted(names.name(s), s["chosen"], _table(s["fits"], s["chosen"], "Forms of the equivalence"))
+        for s in laws["studies"]
+    ]
+    return tuple(curves + studies)
+
+
+def chosen_fits(laws: Mapping[str, Any], names: StudyNames) -> tables.Table:
+    """The form chosen for each curve and study, or that none was."""
+    several = len({r["classifier"] for r in laws["real"]}) > 1
+    fitted = [("real only" + (f" · {r['classifier']}" if several else ""), r) for r in laws["real"]]
+    fitted += [(names.name(s), s) for s in laws["studies"]]
+    rows = []
+    for name, owner in fitted:
+        fit = next((f for f in owner["fits"] if f["form"] == owner["chosen"]), None)
+        if fit is None:
+            rows.append(
+                (tables.words(name), tables.words("none chosen"), *(tables.words("") for _ in range(4)))
+            )
+            continue
+        held_out = fit.get("held_out") or {}
+        rows.append(
+            (
+                tables.words(name),
+                tables.words(fit["form"]),
+                tables.words(fit["formula"], "code"),
+                _parameters(fit),
+                tables.words(fit["status"]),
+                tables.number(held_out.get("skill_no_effect"), wording.plain, missing="–"),
+            )
+        )
+    return tables.Table(
+        "Chosen forms",
+        ("curve", "form", "formula", "parameters", "status", "held-out skill against no effect"),
+        tuple(rows),
+    )
+
+
+def _table(fits: Sequence[Mapping[str, Any]], chosen: str | None, caption: str) -> tables.Table:
+    return tables.Table(
+        caption,
+        COLUMNS,
+        tuple(_row(f, f["form"] == chosen) for f in sorted(fits, key=lambda f: f["form"] != chosen)),
+    )
+
+
+def _row(fit: Mapping[str, Any], chosen: bool) -> tuple[tables.Entry, ...]:
+    held_out = fit.get("held_out") or {}
+    return (
+        tables.words(fit["form"] + (" (chosen)" if chosen else "")),
+        tables.words(fit["formula"], "code"),
+        _parameters(fit),
+        tables.words(fit["status"]),
+        tables.number(fit.get("share_of_starts"), wording.share, missing="–"),
+        tables.number(fit.get("rmse_log_error"), wording.plain, missing="–"),
+        tables.number(fit.get("aicc"), wording.plain, missing="–"),
+        *(
+            tables.number(held_out.get(k), form, missing="–")
+            for k, form in (
+                ("cells", wording.plain),
+                ("rmse_log_error", wording.plain),
+                ("skill_no_effect", wording.plain),
+                ("skill_constant_rate", wording.plain),
+                ("coverage", wording.share),
+            )
+        ),
+        tables.words(fit.get("source", "")),
+    )
+
+
+def _parameters(fit: Mapping[str, Any]) -> tables.Entry:
+    lines = []
+    for name, estimate in fit["parameters"].items():
+        unit = fit.get("units", {}).get(name, "")
+        lines.append(
+            f"{name} = {wording.with_interval(estimate, wording.plain)}"
+            + (f" {unit}" if unit and unit != "1" else "")
+        )
+    return tables.words("\n".join(lines), "lines")

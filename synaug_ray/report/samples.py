@@ -1,0 +1,64 @@
+"""Sample sheets as the page holds them: PNG data inside the file, up to a byte budget."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from synaug_ray.report import wording
+from synaug_ray.report.run_folder import SampleSheet
+
+TITLES = {"real": "real", "synthetic": "synthetic", "nearest": "nearest training image"}
+BUDGET = 800_000  # bytes of base64: the page stays below 6 MB, of which plotly.js takes 4.8
+MOST_LABELS = 20  # above, a row is too low on the page to stand beside its class name
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One sheet as an <img>."""
+
+    title: str
+    alt: str
+    uri: str
+    width: int  # CSS pixels: a whole multiple of the sheet's own, so that pixels stay square
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """real | synthetic | nearest of one generator."""
+
+    title: str
+    labels: tuple[str, ...]
+    pictures: tuple[Picture, ...]
+
+
+def rows(sheets: Sequence[SampleSheet]) -> tuple[tuple[SheetRow, ...], int]:
+    """Sheets that fit the budget, and how many did not; first draws come first."""
+    ordered = sorted(sheets, key=lambda s: (s.draw, s.generator, s.num_real))
+    taken, spent = [], 0
+    for sheet in ordered:
+        size = sum(len(png.data) * 4 // 3 + 4 for png in sheet.images.values())
+        if spent + size > BUDGET:
+            continue
+        spent += size
+        taken.append(sheet)
+    taken.sort(key=lambda s: (s.generator, s.num_real, s.draw))
+    return tuple(_row(sheet) for sheet in taken), len(sheets) - len(taken)
+
+
+def _row(sheet: SampleSheet) -> SheetRow:
+    title = f"{sheet.generator}, n = {wording.images(sheet.num_real)}, draw {sheet.draw}"
+    pictures = []
+    for kind, png in sheet.images.items():
+        scale = max(1, min(4, 340 // png.width))
+        pictures.append(
+            Picture(
+                title=TITLES[kind],
+                uri="data:image/png;base64," + base64.b64encode(png.data).decode(),
+                alt=f"{TITLES[kind]} images for {title}: one row per class, {sheet.columns} a row",
+                width=png.width * scale,
+            )
+        )
+    labels = sheet.classes if len(sheet.classes) <= MOST_LABELS else ()
+    return SheetRow(title, labels, tuple(pictures))

@@ -1,0 +1,72 @@
+"""Tables of the page: each number keeps its full precision beside its text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from synaug_ray.report import wording
+from synaug_ray.report.wording import Form
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell of a table: its text, and the numbers it was made from, unrounded."""
+
+    text: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    mark: str = ""  # a CSS class: "number", "code", or an outcome
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption for those who cannot see the page."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+
+
+def words(text: Any, mark: str = "") -> Entry:
+    """Text as it is."""
+    return Entry("" if text is None else str(text), mark=mark)
+
+
+def number(value: Any, form: Form, missing: str = wording.NOT_ESTIMABLE) -> Entry:
+    """One number."""
+    exact = wording.finite(value)
+    return Entry(missing if exact is None else form(exact), exact, mark="number")
+
+
+def estimate(value: Any, form: Form) -> Entry:
+    """A number with its interval."""
+    low, high = wording.ends_of(value)
+    return Entry(wording.with_interval(value, form), wording.value_of(value), low, high, mark="number")
+
+
+def of_dicts(rows: Iterable[Any], caption: str) -> Table:
+    """Rows of unknown shape (what checks report): a column per key, in the order first met."""
+    dicts = [row if isinstance(row, Mapping) else {"value": row} for row in rows]
+    columns = list(dict.fromkeys(str(key) for row in dicts for key in row))
+    return Table(
+        caption,
+        tuple(c.replace("_", " ") for c in columns),
+        tuple(tuple(entry(row.get(c)) for c in columns) for row in dicts),
+    )
+
+
+def entry(value: Any) -> Entry:
+    if isinstance(value, bool):
+        return words("yes" if value else "no", "yes" if value else "no")
+    if isinstance(value, Mapping) and "value" in value:
+        return estimate(value, wording.plain)
+    if wording.finite(value) is not None:
+        return number(value, wording.plain)
+    if isinstance(value, Mapping):
+        return words(", ".join(f"{k}: {entry(v).text}" for k, v in value.items()))
+    if isinstance(value, list | tuple):
+        return words(", ".join(entry(v).text for v in value))
+    return words("–" if value is None else value)

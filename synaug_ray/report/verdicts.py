@@ -1,0 +1,151 @@
+"""The verdicts: a matrix to see at a glance, a table with everything, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synaug_ray.report import tables, wording
+from synaug_ray.report.wording import StudyNames, study_key, value_of
+
+Verdicts = Sequence[Mapping[str, Any]]
+SIGNS = {"helps": "▲", "hurts": "▼", "no effect": "=", "undecided": "?"}
+MEANINGS = {
+    "helps": "the interval of the gain lies above zero",
+    "hurts": "it lies below zero",
+    "no effect": "it lies inside ±{delta} points",
+    "undecided": "none of these: the data do not tell yet",
+}
+
+
+@dataclass(frozen=True)
+class Pill:
+    """One outcome in the matrix, with the amount it is about."""
+
+    outcome: str
+    sign: str
+    gain: str
+    amount: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Verdicts by study (rows) and number of real images (columns)."""
+
+    fields: tuple[str, ...]
+    sizes: tuple[str, ...]
+    rows: tuple[tuple[tuple[str, ...], tuple[Pill | None, ...]], ...]
+    legend: tuple[tuple[str, str, str], ...]  # outcome, sign, meaning
+
+
+def slug(outcome: Any) -> str:
+    """A CSS class for an outcome; never the outcome's own text, which comes from a file."""
+    return {"helps": "helps", "hurts": "hurts", "no effect": "none"}.get(str(outcome), "undecided")
+
+
+def matrix(verdicts: Verdicts, names: StudyNames, delta: float | None) -> Matrix:
+    """Arrange the verdicts; a study without a verdict at some n leaves a gap."""
+    sizes = sorted({v["num_real"] for v in verdicts})
+    at = {(study_key(v), v["num_real"]): v for v in verdicts}
+    studies = list({study_key(v): v for v in verdicts}.values())
+    rows = []
+    for study in studies:
+        found = [at.get((study_key(study), n)) for n in sizes]
+        rows.append((tuple(names.parts(study)), tuple(None if v is None else _pill(v) for v in found)))
+    seen = {str(v["outcome"]) for v in verdicts}
+    shown = "δ" if delta is None else f"{100 * delta:g}"
+    legend = tuple((o, SIGNS[o], m.format(delta=shown)) for o, m in MEANINGS.items() if o in seen)
+    return Matrix(
+        tuple(f.replace("_", " ") for f in names.fields),
+        tuple(wording.images(n) for n in sizes),
+        tuple(rows),
+        legend,
+    )
+
+
+def _pill(verdict: Mapping[str, Any]) -> Pill:
+    gain = value_of(verdict["gain"])
+    amount = verdict.get("best_multiple")
+    return Pill(
+        str(verdict["outcome"]),
+        SIGNS.get(str(verdict["outcome"]), "?"),
+        "" if gain is None else wording.points(gain),
+        "" if amount is None else f"at {wording.multiple(amount)}",
+        str(verdict.get("sentence", "")),
+    )
+
+
+def full_table(verdicts: Verdicts, names: StudyNames) -> tables.Table:
+    """Every verdict with its numbers and its sentence."""
+    rows = []
+    for v in verdicts:
+        exchange = v.get("exchange")
+        if exchange is None:
+            price = tables.words(wording.NOT_ESTIMABLE)
+        elif not exchange["reachable"]:
+            price = tables.words("not reachable")
+        else:
+            price = tables.estimate(exchange["marginal"], wording.rate)
+        cost = v.get("deciding_draws"), v.get("deciding_seconds")
+        rows.append(
+            (
+                tables.words(names.name(v)),
+                tables.number(v["num_real"], wording.images),
+                tables.words(v["outcome"], slug(v["outcome"])),
+                tables.number(v.get("best_multiple"), wording.multiple, missing="–"),
+                tables.estimate(v["gain"], wording.points),
+                tables.estimate(v["equivalent"], wording.more_images),
+                price,
+                tables.number(v.get("smallest_detectable_gain"), wording.percent),
+                tables.number(cost[0], wording.plain, missing="–"),
+                tables.number(cost[1], wording.seconds, missing="–"),
+                tables.words(v.get("sentence", ""), "prose"),
+            )
+        )
+    return tables.Table(
+        "Verdicts",
+        (
+            "study",
+            "real images",
+            "verdict",
+            "amount",
+            "gain (points)",
+            "worth (real images)",
+            "synthetic per next real image",
+            "smallest gain it could show (points)",
+            "draws to decide",
+            "compute to decide",
+            "in words",
+        ),
+        tuple(rows),
+    )
+
+
+def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
+    """What the intervals rest on, and what the test set could have shown at all; in one or two sentences."""
+    if laws is None:
+        return ""
+    text = (
+        f"Intervals are {wording.share(laws['confidence'])}, from {laws['draws']} "
+        f"draw{'s' if laws['draws'] != 1 else ''} (a subset and its generator) × {laws['seeds']} classifier "
+        f"seed{'s' if laws['seeds'] != 1 else ''}, {laws['test_images']:,} test images and "
+        f"{laws['replicates']:,} bootstrap replicates."
+    )
+    simultaneous = wording.finite(laws.get("simultaneous_confidence"))
+    if simultaneous is not None:
+        text += f" Verdicts use wider ones, which hold for all cells at once ({wording.share(simultaneous)})."
+    detectable = [
+        d
+        for v in verdict.get("verdicts", ())
+        if (d := wording.finite(v.get("smallest_detectable_gain"))) is not None
+    ]
+    if detectable:
+        low, high = (wording.percent(d) for d in (min(detectable), max(detectable)))
+        text += " The smallest gain this run could have shown is " + (
+            f"{low} points." if low == high else f"{low} to {high} points, depending on n."
+        )
+    if str(laws.get("error")) != "test_error":
+        text += " Errors are balanced errors: the mean over classes."
+    return text

@@ -1,0 +1,72 @@
+"""The beginning and the end of one run of the command: data read and checked, views left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from synaug_ray.classifiers.models import check as check_classifier
+from synaug_ray.data.checks import problems
+from synaug_ray.data.images import Dataset
+from synaug_ray.data.sources import load
+from synaug_ray.errors import DataProblem
+from synaug_ray.execute import Bench, Machine
+from synaug_ray.plan import Plan
+from synaug_ray.provenance import environment
+from synaug_ray.run_folder import RunFolder
+from synaug_ray.sheets import sheets
+from synaug_ray.spec import GridSpec
+from synaug_ray.store import CorruptPayload, Store
+from synaug_ray.summary import Run, Session, begin, refresh
+
+__all__ = ["Session", "finish", "open_run"]
+
+
+def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFolder, session: Session,
+             cache: Path) -> tuple[Run, Dataset]:
+    """Read the data, check everything that can be checked, and leave the first files.
+
+    Raises:
+        DataProblem, UsageProblem, StorageProblem: with all that is wrong, before anything is written.
+    """
+    for recipe in {t.classifier.key: t.classifier for t in plan.trials.values()}.values():
+        check_classifier(recipe)
+    dataset = load(plan.data, cache)
+    found = problems(plan, dataset)
+    if found:
+        raise DataProblem(found)
+    store.check_writable()
+    run = Run(name, spec, plan, store, folder, session)
+    begin(run, environment("cpu", 1))
+    return run, dataset
+
+
+def finish(run: Run, dataset: Dataset, state: str) -> str:
+    """Make every view a last time; the answer in a sentence."""
+    write_samples(run, dataset)
+    analysis = refresh(run, state, replicates=0 if state == "interrupted" else None)
+    return analysis.headline if analysis else "no answer yet: no real-only cell is done"
+
+
+def write_samples(run: Run, dataset: Dataset) -> None:
+    """One sheet a generator of the first draw: real beside synthetic beside nearest training image."""
+    bench, index, seen = Bench(run.store, dataset, Machine()), [], set()
+    done = run.store.keys("shard")
+    for row in run.plan.rows:
+        pool = row.trial.pool
+        if pool is None or row.cell.draw != 0 or pool.key in seen or pool.shard(0).key not in done:
+            continue
+        seen.add(pool.key)
+        subset = pool.generator.subset
+        try:
+            synthetic = bench.shard(pool.shard(0))
+        except CorruptPayload:
+            continue
+        made = sheets(dataset.train.take(bench.draws.index(subset)), synthetic, dataset.num_classes)
+        names = {}
+        for part in ("real", "synthetic", "nearest"):
+            names[part] = f"{pool.generator.key[:12]}-{part}.png"
+            run.folder.write(f"samples/{names[part]}", getattr(made, part))
+        index.append({"generator": run.plan.names[pool.generator.key], "num_real": subset.num_real, "draw": 0,
+                      "classes": list(dataset.classes), "columns": made.columns, **names})
+    run.folder.write("samples/index.json", json.dumps(index, indent=1))

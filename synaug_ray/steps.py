@@ -1,0 +1,174 @@
+"""Steps: frozen units of work, each with a content key over all that bears on its result.
+
+``version`` is raised by hand when a code change alters results; everything made with the old
+version then counts as missing. A parent enters a key by its own key. Devices, worker counts and
+storage are arguments of ``execute`` and never fields: they must not bear on a result.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+from synaug_ray.keys import content_key, derive_seed
+from synaug_ray.recipes import ClassifierRecipe, EDMRecipe, ReferenceRecipe, SamplerRecipe
+
+Stage = Literal["generator", "shard", "trial"]
+STAGES: tuple[Stage, ...] = ("generator", "shard", "trial")
+
+
+@dataclass(frozen=True)
+class DataIdentity:
+    """Which images: a source, its content, how they were read and split.
+
+    ``fingerprint`` is of the source's content (or its published version); images that differ in
+    any byte are other data.
+    """
+
+    source: str
+    fingerprint: str
+    size: int | None = None
+    mode: str | None = None
+    split_seed: int = 0
+
+    VERSION: ClassVar[int] = 1  # 1: 2026-11, first reading and splitting code
+
+    @cached_property
+    def key(self) -> str:
+        """Identity; the path of a source is where, not what, and so no part of it."""
+        return content_key({
+            "version": self.VERSION, "kind": self.source.partition(":")[0], "fingerprint": self.fingerprint,
+            "size": self.size, "mode": self.mode, "split_seed": self.split_seed,
+        })
+
+
+@dataclass(frozen=True)
+class Subset:
+    """The first ``num_real`` images of one draw's permutation of the training images."""
+
+    data: DataIdentity
+    num_real: int
+    draw: int
+    stratify: Literal["natural", "balanced"] = "natural"
+
+    def fields(self) -> dict[str, Any]:
+        return {"data": self.data.key, "num_real": self.num_real, "draw": self.draw, "stratify": self.stratify}
+
+
+class Step(ABC):
+    """What the Store and the plan know of a step: its stage, its fields, its key, its parents."""
+
+    stage: ClassVar[Stage]
+    version: ClassVar[int]
+
+    @abstractmethod
+    def fields(self) -> dict[str, Any]:
+        """Everything that bears on the result, in JSON's types; parents by their keys."""
+
+    def parents(self) -> tuple[Step, ...]:
+        """The steps whose records must stand before this one can run."""
+        return ()
+
+    @cached_property
+    def key(self) -> str:
+        return content_key({"stage": self.stage, "version": self.version, **self.fields()})
+
+
+@dataclass(frozen=True)
+class GeneratorStep(Step):
+    """Train one generator on one Subset and nothing else."""
+
+    subset: Subset
+    recipe: EDMRecipe | ReferenceRecipe
+
+    stage: ClassVar[Stage] = "generator"
+    version: ClassVar[int] = 1  # 1: 2026-11, first
+
+    def fields(self) -> dict[str, Any]:
+        return {"subset": self.subset.fields(), "recipe": self.recipe.key}
+
+    @cached_property
+    def seed(self) -> int:
+        """Of the weights, the batches and the noise: one per draw, so sizes differ by their data alone."""
+        return derive_seed("generator", self.subset.data.key, self.subset.draw, self.recipe.key)
+
+
+@dataclass(frozen=True)
+class ShardStep(Step):
+    """Sample images [index * shard_size, (index + 1) * shard_size) of one generator's Pool."""
+
+    generator: GeneratorStep
+    sampler: SamplerRecipe
+    index: int
+
+    stage: ClassVar[Stage] = "shard"
+    version: ClassVar[int] = 1  # 1: 2026-11, first
+
+    def fields(self) -> dict[str, Any]:
+        return {"generator": self.generator.key, "sampler": self.sampler.key, "index": self.index}
+
+    def parents(self) -> tuple[Step, ...]:
+        return (self.generator,)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The synthetic images of one generator under one sampler: endless, image i a function of i alone."""
+
+    generator: GeneratorStep
+    sampler: SamplerRecipe
+
+    @cached_property
+    def key(self) -> str:
+        return content_key({"generator": self.generator.key, "sampler": self.sampler.key})
+
+    def shards(self, num_synthetic: int) -> tuple[ShardStep, ...]:
+        """The shards that hold the first ``num_synthetic`` images."""
+        count = -(-num_synthetic // self.sampler.shard_size)
+        return tuple(self.shard(i) for i in range(count))
+
+    def shard(self, index: int) -> ShardStep:
+        shards: dict[int, ShardStep] = self.__dict__.setdefault("_shards", {})
+        if index not in shards:
+            shards[index] = ShardStep(self.generator, self.sampler, index)
+        return shards[index]
+
+
+Protocol = Literal["real-only", "mixed", "synthetic-only", "pretrain"]
+
+
+@dataclass(frozen=True)
+class TrialStep(Step):
+    """Train one classifier on a Subset and a prefix of a Pool; measure it on the test set.
+
+    ``real_share`` is the share of real images in a batch; None is "proportional" (to the counts),
+    and the only value where the protocol leaves no choice.
+    """
+
+    subset: Subset
+    pool: Pool | None
+    num_synthetic: int
+    protocol: Protocol
+    real_share: float | None
+    classifier: ClassifierRecipe
+    seed: int
+
+    stage: ClassVar[Stage] = "trial"
+    version: ClassVar[int] = 1  # 1: 2026-11, first
+
+    def fields(self) -> dict[str, Any]:
+        return {
+            "subset": self.subset.fields(), "pool": self.pool.key if self.pool else None,
+            "num_synthetic": self.num_synthetic, "protocol": self.protocol, "real_share": self.real_share,
+            "classifier": self.classifier.key, "seed": self.seed,
+        }
+
+    def parents(self) -> tuple[Step, ...]:
+        return self.pool.shards(self.num_synthetic) if self.pool else ()
+
+    @cached_property
+    def common_seed(self) -> int:
+        """Of weights and batches: the same in all cells of a draw and seed, so that they can be paired."""
+        return derive_seed("trial", self.subset.data.key, self.subset.draw, self.seed)

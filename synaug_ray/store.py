@@ -1,0 +1,229 @@
+"""Finished steps on disk, by content key: what stands, what failed, and how a result is committed.
+
+Layout below ``<storage>/store``::
+
+    records/<stage>/<key>.json       the Record, written last: a step is done exactly if it stands
+    payload/<stage>/<key>/<attempt>/ the files of one attempt
+    failures/<stage>/<key>.json      why it is not done, and how often it was tried
+    scratch/<stage>/<key>/           checkpoints of unfinished work, removed at the commit
+
+Two drivers at once cost double work and never a mixture: each writes an attempt of its own, and a
+Record names its attempt with sizes and checksums. Only safetensors, JSON, Parquet and npy: no pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from synaug_ray.errors import StorageProblem
+from synaug_ray.steps import STAGES, Stage, Step
+
+
+class CorruptPayload(Exception):
+    """A payload differs from its Record (truncated, altered or gone); the Record was set aside."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one step was, from what, with what result."""
+
+    stage: Stage
+    key: str
+    version: int
+    fields: dict[str, Any]
+    attempt: str
+    parents: dict[str, str]  # key -> the attempt that was read
+    files: dict[str, dict[str, Any]]  # name -> {"bytes": int, "sha256": str}
+    result: dict[str, Any]
+    made: dict[str, Any]  # where, when, with what; never part of the identity
+    finished: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a step is not done."""
+
+    stage: Stage
+    key: str
+    cause: str  # bug, diverged, collapsed, out of memory, preempted, storage
+    message: str
+    traceback: str
+    attempts: int
+    at: str
+    session: str = ""  # the run of the command in which it failed last
+
+
+class Store:
+    """Records, payloads and failures below one path or URL."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        try:
+            self.fs, self.root = fsspec.core.url_to_fs(self.url)
+        except (ValueError, ImportError, OSError) as error:
+            raise StorageProblem(f"storage {url}: {error}") from None
+        self.local = isinstance(self.fs, LocalFileSystem)
+        self.root = self.root.rstrip("/")
+
+    def check_writable(self) -> None:
+        """Write and remove a marker.
+
+        Raises:
+            StorageProblem: with the path and the operating system's reason.
+        """
+        try:
+            probe = f"{self.root}/.probe-{uuid.uuid4().hex}"
+            self._write(probe, b"synaug_ray")
+            self.fs.rm_file(probe)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise StorageProblem(f"cannot write to {self.url} ({reason}); set --storage to a folder you may "
+                                 "write to, or $SYNAUG_STORAGE") from None
+
+    def keys(self, stage: Stage) -> set[str]:
+        """Keys of the steps whose Record stands: one listing, not one question a key."""
+        return self._listing(f"records/{stage}")
+
+    def failed(self, stage: Stage) -> dict[str, Failure]:
+        """The standing failures of a stage by key."""
+        names = sorted(self._listing(f"failures/{stage}"))
+        return {key: Failure(**json.loads(self._read(f"failures/{stage}/{key}.json"))) for key in names}
+
+    def record(self, stage: Stage, key: str) -> Record:
+        """The Record of a finished step.
+
+        Raises:
+            FileNotFoundError: where it does not stand.
+        """
+        return Record(**json.loads(self._read(f"records/{stage}/{key}.json")))
+
+    def has(self, step: Step) -> bool:
+        """Whether the step's Record stands; its stored fields are compared with the request.
+
+        Raises:
+            StorageProblem: for a Record under this key with other fields (an edited file, or a
+                change of code without a change of ``version``).
+        """
+        try:
+            record = self.record(step.stage, step.key)
+        except FileNotFoundError:
+            return False
+        if record.fields != json.loads(json.dumps(step.fields())):
+            changed = {k for k in record.fields.keys() | step.fields().keys()
+                       if record.fields.get(k) != json.loads(json.dumps(step.fields())).get(k)}
+            raise StorageProblem(f"{self._at(f'records/{step.stage}/{step.key}.json')} was made with other fields "
+                                 f"({', '.join(sorted(changed))}); remove it to have it made again")
+        return True
+
+    def read(self, record: Record, name: str) -> bytes:
+        """One file of a Record's payload, its checksum verified.
+
+        Raises:
+            CorruptPayload: after setting the Record aside, so that the next run makes it again.
+        """
+        expected = record.files[name]
+        try:
+            data = self._read(f"payload/{record.stage}/{record.key}/{record.attempt}/{name}")
+        except FileNotFoundError:
+            data = b""
+        if len(data) != expected["bytes"] or hashlib.sha256(data).hexdigest() != expected["sha256"]:
+            standing = self._at(f"records/{record.stage}/{record.key}.json")
+            if self.fs.exists(standing):
+                self.fs.mv(standing, standing.removesuffix(".json") + f".{record.attempt}.corrupt")
+            raise CorruptPayload(f"{name} of {record.stage} {record.key} differs from its record "
+                                 f"({len(data):,} bytes, {expected['bytes']:,} expected); run the same command "
+                                 "again: it is made anew")
+        return data
+
+    def commit(self, step: Step, result: dict[str, Any], payload: dict[str, bytes], made: dict[str, Any]) -> Record:
+        """Write the payload, then the Record; from then on the step is done."""
+        attempt = uuid.uuid4().hex[:12]
+        files = {}
+        for name, data in payload.items():
+            self._write(self._at(f"payload/{step.stage}/{step.key}/{attempt}/{name}"), data)
+            files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        parents = {p.key: self.record(p.stage, p.key).attempt for p in step.parents()}
+        record = Record(step.stage, step.key, step.version, step.fields(), attempt, parents, files, result, made,
+                        now())
+        text = json.dumps(asdict(record), sort_keys=True, allow_nan=False)
+        self._write(self._at(f"records/{step.stage}/{step.key}.json"), text.encode())
+        for stale in (f"failures/{step.stage}/{step.key}.json", f"scratch/{step.stage}/{step.key}"):
+            if self.fs.exists(self._at(stale)):
+                self.fs.rm(self._at(stale), recursive=True)
+        return record
+
+    def fail(self, step: Step, cause: str, message: str, traceback: str, session: str = "") -> Failure:
+        """Keep why a step failed; the next run tries it again."""
+        path = f"failures/{step.stage}/{step.key}.json"
+        attempts = 0
+        if self.fs.exists(self._at(path)):
+            attempts = json.loads(self._read(path))["attempts"]
+        failure = Failure(step.stage, step.key, cause, message, traceback, attempts + 1, now(),
+                          session)
+        self._write(self._at(path), json.dumps(asdict(failure)).encode())
+        return failure
+
+    def save_scratch(self, step: Step, name: str, data: bytes) -> None:
+        """Keep a checkpoint of unfinished work, replacing the one before."""
+        self._write(self._at(f"scratch/{step.stage}/{step.key}/{name}"), data)
+
+    def load_scratch(self, step: Step, name: str) -> bytes | None:
+        """The last checkpoint, or None."""
+        try:
+            return self._read(f"scratch/{step.stage}/{step.key}/{name}")
+        except FileNotFoundError:
+            return None
+
+    def _at(self, relative: str) -> str:
+        return f"{self.root}/{relative}"
+
+    def _listing(self, relative: str) -> set[str]:
+        try:
+            names = os.listdir(self._at(relative)) if self.local else self.fs.ls(self._at(relative), detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
+        return {n.rsplit("/", 1)[-1].removesuffix(".json") for n in names if n.endswith(".json")}
+
+    def _read(self, relative: str) -> bytes:
+        with self.fs.open(self._at(relative), "rb") as file:
+            return file.read()  # type: ignore[return-value]
+
+    def _write(self, path: str, data: bytes) -> None:
+        write_file(self.fs, path, data)
+
+
+def write_file(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
+    """Write a whole file or nothing: locally by fsync and rename, on an object store by one put."""
+    if not isinstance(fs, LocalFileSystem):
+        fs.pipe_file(path, data)
+        return
+    folder = os.path.dirname(path)
+    os.makedirs(folder, exist_ok=True)
+    temporary = os.path.join(folder, f".{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+        raise
+
+
+def now() -> str:
+    """The present time, ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+__all__ = ["STAGES", "CorruptPayload", "Failure", "Record", "Store", "now", "write_file"]

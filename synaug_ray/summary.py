@@ -1,0 +1,133 @@
+"""From the Store to what a run leaves: tables, laws, verdict, samples, status and page."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from synaug_ray.laws import analyse
+from synaug_ray.laws.results import Analysis
+from synaug_ray.plan import Plan
+from synaug_ray.report import page
+from synaug_ray.run_folder import RunFolder
+from synaug_ray.spec import GridSpec, write_grid
+from synaug_ray.steps import STAGES, Stage
+from synaug_ray.store import Store, now
+from synaug_ray.tables import csv_text, measurements, predictions
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of the command."""
+
+    id: str
+    command: str
+    started: float  # time.time()
+    cores: int  # slots that could work at once
+
+
+@dataclass(frozen=True)
+class Run:
+    """A grid at work: what it asks, what it consists of, where it goes."""
+
+    name: str
+    spec: GridSpec
+    plan: Plan
+    store: Store
+    folder: RunFolder
+    session: Session
+
+
+def begin(run: Run, environment: dict[str, Any]) -> None:
+    """Leave what is known before the first step."""
+    run.folder.write("grid.yaml", write_grid(run.spec))
+    run.folder.write_json("env.json", environment)
+    run.folder.write_json("status.json", status(run, "running"))
+
+
+def status(run: Run, state: str) -> dict[str, Any]:
+    """Counts, failures and times, as ``status.json`` holds them."""
+    counts, failures, names = {}, [], run.plan.names
+    failed: dict[Stage, set[str]] = {}
+    for stage in STAGES:
+        steps, done = run.plan.steps(stage), run.store.keys(stage)
+        standing = {k: f for k, f in run.store.failed(stage).items() if k in steps and k not in done}
+        failed[stage] = set(standing)
+        missing = [s for k, s in steps.items() if k not in done and k not in standing]
+        blocked = sum(any(p.key in failed[p.stage] or any(q.key in failed[q.stage] for q in p.parents())
+                          for p in s.parents()) for s in missing)
+        counts[stage] = {"total": len(steps), "done": len(steps.keys() & done), "failed": len(standing),
+                         "blocked": blocked, "pending": len(missing) - blocked}
+        failures += [{"stage": stage, "key": k, "cause": f.cause, "message": f.message, "attempts": f.attempts}
+                     for k, f in standing.items()]
+    spent = _spent(run)
+    wall = time.time() - run.session.started
+    busy = sum(spent["session_cpu"].values()) / (run.session.cores * wall)
+    return {
+        "run": run.name, "dataset": run.spec.dataset, "state": state, "updated": now(),
+        "started": pd.Timestamp(run.session.started, unit="s", tz="UTC").isoformat(timespec="seconds"),
+        "steps": counts, "failures": failures, "wall_seconds": wall, "busy_share": busy,
+        "seconds": spent["seconds"], "cpu_seconds": spent["cpu_seconds"],
+        "generators": [g | {"generator": names[g["key"]]} for g in spent["generators"]],
+        "command": run.session.command, "storage": run.folder.url.rpartition("/")[0],
+    }
+
+
+def _spent(run: Run) -> dict[str, Any]:
+    seconds, cpu, session, generators = Counter(), Counter(), Counter(), []
+    rates: dict[str, list[float]] = {}
+    for stage in STAGES:
+        done = run.store.keys(stage)
+        for key, step in run.plan.steps(stage).items():
+            if key not in done:
+                continue
+            record = run.store.record(stage, key)
+            seconds[stage] += record.result["seconds"]
+            cpu[stage] += record.result["cpu_seconds"]
+            if record.made.get("session") == run.session.id:
+                session[stage] += record.result["cpu_seconds"]
+            if stage == "generator":
+                generators.append({"key": key} | {k: record.result[k] for k in ("num_real", "draw", "seconds", "nimg")})
+            elif stage == "shard":
+                rates.setdefault(step.parents()[0].key, []).append(
+                    record.result["nimg"] / max(record.result["seconds"], 1e-9))
+    for g in generators:
+        found = rates.get(g["key"])
+        g["images_per_second_sampling"] = sum(found) / len(found) if found else None
+    return {"seconds": dict(seconds), "cpu_seconds": dict(cpu), "session_cpu": dict(session), "generators": generators}
+
+
+def refresh(run: Run, state: str, *, replicates: int | None = None) -> Analysis | None:
+    """Make every view again from the Store: tables, laws, verdict, status, page.
+
+    Args:
+        replicates: of the bootstrap; None is the grid's own. 0 gives a quick look without intervals.
+
+    Returns:
+        The analysis; None where no cell is complete enough for one.
+    """
+    table = measurements(run.spec, run.plan, run.store)
+    predicted = predictions(run.plan, run.store)
+    run.folder.write_parquet("measurements.parquet", table)
+    run.folder.write("measurements.csv", csv_text(table))
+    run.folder.write_parquet("predictions.parquet", predicted)
+    analysis = analyse_run(run, table, predicted, run.spec.replicates if replicates is None else replicates)
+    if analysis is not None:
+        run.folder.write_json("laws.json", analysis.laws_json())
+        run.folder.write_json("verdict.json", analysis.verdict_json())
+    run.folder.write_json("status.json", status(run, state))
+    page.write(run.folder.url)
+    return analysis
+
+
+def analyse_run(run: Run, table: pd.DataFrame, predicted: pd.DataFrame, replicates: int) -> Analysis | None:
+    """The laws of what is done so far; None before there is one real-only cell with its predictions."""
+    done = table[(table["status"] == "done") & table["key"].isin(predicted["key"])]
+    if not (done["protocol"] == "real-only").any():
+        return None
+    return analyse(done.reset_index(drop=True), predicted, delta=run.spec.delta / 100,
+                   confidence=run.spec.confidence, replicates=replicates)

@@ -1,0 +1,87 @@
+"""Views of the Store as tables: measurements and predictions of a plan's trials. They can be rebuilt any time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from safetensors.numpy import load as load_arrays
+
+from synaug_ray.plan import Plan, Row
+from synaug_ray.spec import GridSpec
+from synaug_ray.store import CorruptPayload, Record, Store
+
+MEASURED = ("test_error", "balanced_error", "test_nll", "val_error", "nimg", "seconds", "cpu_seconds")
+COLUMNS = (
+    "key", "status", "dataset", "num_real", "num_synthetic", "synthetic_multiple", "draw", "seed", "generator",
+    "trained_on", "classifier", "protocol", "real_share", *MEASURED, "generator_key", "finished",
+)
+
+
+def measurements(spec: GridSpec, plan: Plan, store: Store) -> pd.DataFrame:
+    """One tidy row a trial of the grid, done or not; errors are fractions, nll in nats, times in seconds."""
+    done = store.keys("trial")
+    failed = {stage: set(store.failed(stage)) for stage in ("generator", "shard", "trial")}
+    rows = []
+    for row in plan.rows:
+        record = store.record("trial", row.trial.key) if row.trial.key in done else None
+        rows.append(_row(spec, row, record, failed))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(spec: GridSpec, row: Row, record: Record | None, failed: dict[str, set[str]]) -> dict[str, Any]:
+    cell, trial = row.cell, row.trial
+    pool = trial.pool
+    measured = {name: record.result[name] if record else float("nan") for name in MEASURED}
+    return {
+        "key": trial.key, "status": "done" if record else why_not(row, failed), "dataset": spec.dataset,
+        "num_real": cell.num_real, "num_synthetic": cell.num_synthetic,
+        "synthetic_multiple": cell.num_synthetic / cell.num_real, "draw": cell.draw, "seed": cell.seed,
+        "generator": cell.generator.name if cell.generator else "none",
+        "trained_on": pool.generator.subset.num_real if pool else 0, "classifier": cell.classifier.name,
+        "protocol": cell.protocol, "real_share": share_name(cell.protocol, cell.real_share), **measured,
+        "generator_key": pool.generator.key if pool else "", "finished": record.finished if record else "",
+    }
+
+
+def why_not(row: Row, failed: dict[str, set[str]]) -> str:
+    """``failed``, ``blocked`` (something it needs failed) or ``missing`` (not tried yet)."""
+    if row.trial.key in failed["trial"]:
+        return "failed"
+    shards = row.trial.parents()
+    if any(s.key in failed["shard"] for s in shards) or (
+        row.trial.pool and row.trial.pool.generator.key in failed["generator"]
+    ):
+        return "blocked"
+    return "missing"
+
+
+def share_name(protocol: str, real_share: float | None) -> str:
+    """How a real share stands in tables: ``proportional``, ``0.5`` ..., ``none`` where it is void."""
+    if protocol != "mixed":
+        return "none"
+    return "proportional" if real_share is None else f"{real_share:g}"
+
+
+def predictions(plan: Plan, store: Store) -> pd.DataFrame:
+    """One row a done trial: ``key``, ``label``, ``predicted`` [T], ``probability`` of the true class [T].
+
+    A payload that differs from its Record is left out, its Record set aside: the next run makes it again.
+    """
+    rows = []
+    done = store.keys("trial")
+    for key in [k for k in plan.trials if k in done]:
+        try:
+            arrays = load_arrays(store.read(store.record("trial", key), "predictions.safetensors"))
+        except CorruptPayload:
+            continue
+        rows.append({"key": key, **{name: arrays[name] for name in ("label", "predicted", "probability")}})
+    return pd.DataFrame(rows, columns=["key", "label", "predicted", "probability"])
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """CSV in which no cell starts a spreadsheet formula."""
+    safe = table.copy()
+    for name in safe.select_dtypes(include=["object", "str"]).columns:
+        safe[name] = [f"'{v}" if isinstance(v, str) and v[:1] in ("=", "+", "-", "@") else v for v in safe[name]]
+    return safe.to_csv(index=False)

@@ -1,0 +1,122 @@
+"""Simulated grids with a planted truth: draw, generator and seed effects, shared test images, binomial noise.
+
+A trial is wrong on test image i where a standard normal score exceeds the threshold of its error.
+The score shares a part among all trials (the image is hard), a part within a draw (the subset does
+not cover it), and keeps the rest for the trial. A trial's error is the planted one times lognormal
+effects of mean one: the draw's (shared by all its cells), the draw's at this n, the generator's
+(shared by the amounts of one n), and the seed's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+Law = Callable[[float, float], float]  # (n, s) -> r
+Curve = Callable[[float], float]  # n -> error
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is simulated. ``laws`` maps (generator, real_share) to r(n, s)."""
+
+    curve: Curve
+    laws: dict[tuple[str, str], Law]
+    sizes: tuple[int, ...] = (20, 40, 80, 160, 320)
+    multiples: tuple[float, ...] = (1, 4, 8)
+    draws: int = 6
+    seeds: int = 2
+    images: int = 600
+    classes: int = 10
+    image_share: float = 0.55  # of the score's variance that all trials share
+    draw_share: float = 0.15  # that the trials of a draw share
+    draw_effect: float = 0.08  # standard deviations of log effects
+    size_effect: float = 0.05
+    generator_effect: float = 0.05
+    seed_effect: float = 0.03
+
+    def error(self, generator: str, share: str, n: int, s: float) -> float:
+        """The planted error of one cell, averaged over draws, generators and seeds."""
+        r = 0.0 if s == 0 else self.laws[generator, share](n, s)
+        return self.curve(n * (1 + r))
+
+    def gain(self, generator: str, share: str, n: int, s: float) -> float:
+        """The planted gain of one cell."""
+        return self.curve(n) - self.error(generator, share, n, s)
+
+
+def power(b: float = 0.35, c: float = 0.55, n0: float = 20.0) -> Curve:
+    """E = b (n / n0)^-c."""
+    return lambda n: b * (n / n0) ** -c
+
+
+def nothing(n: float, s: float) -> float:
+    """Synthetic images do nothing."""
+    return 0.0
+
+
+def _lognormal(rng: np.random.Generator, sd: float, shape: tuple[int, ...]) -> np.ndarray:
+    return np.exp(sd * rng.standard_normal(shape) - 0.5 * sd**2)
+
+
+def simulate(grid: Grid, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measurements and predictions of ``grid``, in the formats of a run's parquet files."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(grid.images) % grid.classes
+    hard = rng.standard_normal(grid.images)
+    uncovered = rng.standard_normal((grid.draws, grid.images))
+    rest = 1 - grid.image_share - grid.draw_share
+    common = np.sqrt(grid.image_share) * hard + np.sqrt(grid.draw_share) * uncovered
+    draw = _lognormal(rng, grid.draw_effect, (grid.draws,))
+    seeded = _lognormal(rng, grid.seed_effect, (grid.draws, grid.seeds))
+    measurements, predictions = [], []
+
+    def trials(n: int, s: float, generator: str, share: str, effect: np.ndarray) -> None:
+        planted = grid.error(generator, share, n, s)
+        num_synthetic = int(round(n * s))
+        for d in range(grid.draws):
+            for j in range(grid.seeds):
+                p = min(planted * draw[d] * effect[d] * seeded[d, j], 0.98)
+                score = common[d] + np.sqrt(rest) * rng.standard_normal(grid.images)
+                wrong = score > -ndtri(p)
+                key = f"{generator}-{share}-{n}-{num_synthetic}-{d}-{j}"
+                predicted = np.where(wrong, (labels + 1) % grid.classes, labels)
+                measurements.append(
+                    {
+                        "key": key,
+                        "status": "done",
+                        "dataset": "simulated",
+                        "num_real": n,
+                        "num_synthetic": num_synthetic,
+                        "synthetic_multiple": s,
+                        "draw": d,
+                        "seed": j,
+                        "generator": generator,
+                        "classifier": "mlp",
+                        "protocol": "mixed" if s else "real-only",
+                        "real_share": share,
+                        "test_error": wrong.mean(),
+                        "balanced_error": wrong.mean(),
+                        "test_nll": np.nan,
+                        "val_error": np.nan,
+                        "nimg": 64_000,
+                        "seconds": 2.0,
+                        "cpu_seconds": 2.0,
+                    }
+                )
+                predictions.append(
+                    {"key": key, "label": labels.astype(np.uint16), "predicted": predicted.astype(np.uint16)}
+                )
+
+    for n in grid.sizes:
+        at_size = _lognormal(rng, grid.size_effect, (grid.draws,))
+        trials(n, 0, "none", "none", at_size)
+        for generator, share in grid.laws:
+            own = at_size * _lognormal(rng, grid.generator_effect, (grid.draws,))
+            for s in grid.multiples:
+                trials(n, s, generator, share, own)
+    return pd.DataFrame(measurements), pd.DataFrame(predictions)

@@ -1,0 +1,398 @@
+"""The page against the files it is made from."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from synaug_ray.laws.results import Analysis
+from synaug_ray.report import __main__ as door
+from synaug_ray.report import page, wording
+from synaug_ray.report.run_folder import read
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&<b>bold</b>"
+
+
+class Page(HTMLParser):
+    """What a browser would find: tables by the caption of their region, elements with attributes, scripts."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[tuple[str, dict[str, str | None]]]]] = {}
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[tuple[str | None, str]] = []
+        self.text: list[str] = []
+        self.region, self.inside = "", ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.elements.append((tag, found))
+        if found.get("role") == "region":
+            label, copy = found.get("aria-label") or "", 1
+            self.region = label
+            while self.region in self.tables:
+                copy += 1
+                self.region = f"{label} #{copy}"
+            self.tables[self.region] = []
+        elif tag == "tr":
+            self.tables[self.region].append([])
+        elif tag in ("td", "th"):
+            self.tables[self.region][-1].append(("", found))
+        elif tag == "script":
+            self.scripts.append((found.get("type"), ""))
+        self.inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside == "script":
+            kind, text = self.scripts[-1]
+            self.scripts[-1] = kind, text + data
+        elif self.inside in ("td", "th"):
+            text, attributes = self.tables[self.region][-1][-1]
+            self.tables[self.region][-1][-1] = text + data, attributes
+        elif self.inside != "style":
+            self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+    @property
+    def figures(self) -> dict[str, dict]:
+        return json.loads(next(text for kind, text in self.scripts if kind == "application/json"))
+
+
+def entry(attributes: dict[str, str | None]) -> tuple[float | None, float | None, float | None]:
+    value, low, high = (attributes.get(f"data-{k}") for k in ("value", "low", "high"))
+    return tuple(None if v is None else float(v) for v in (value, low, high))  # type: ignore[return-value]
+
+
+def triple(estimate: dict) -> tuple[float | None, float | None, float | None]:
+    return estimate["value"], estimate["low"], estimate["high"]
+
+
+@pytest.fixture(scope="module")
+def built(finished: Path) -> Page:
+    return Page((finished / "report.html").read_text())
+
+
+@pytest.fixture(scope="module")
+def laws(finished: Path) -> dict:
+    return json.loads((finished / "laws.json").read_text())
+
+
+def numbered(caption: str, index: int) -> str:
+    return f"{caption}, table" + ("" if index == 0 else f" #{index + 1}")
+
+
+def test_tables_hold_every_number_of_the_laws(built: Page, laws: dict) -> None:
+    for i, study in enumerate(laws["studies"]):
+        gains = built.tables[numbered("Gains", i)][1:]
+        worth = built.tables[numbered("Real-equivalents", i)][1:]
+        errors = {
+            (entry(r[1][1])[0], entry(r[2][1])[0]): r
+            for r in built.tables[numbered("Test errors", i)][1:]
+            if r[0][0].startswith("+")
+        }
+        assert len(gains) == len(worth) == len(errors) == len(study["cells"])
+        for cell, gain, equivalent in zip(study["cells"], gains, worth, strict=True):
+            assert entry(gain[0][1])[0] == cell["num_real"] and entry(gain[1][1])[0] == cell["num_synthetic"]
+            assert entry(gain[3][1]) == triple(cell["gain"])
+            assert entry(gain[4][1]) == triple(cell["gain_simultaneous"])
+            assert entry(equivalent[3][1]) == triple(cell["equivalent"])
+            error = errors[cell["num_real"], cell["num_synthetic"]]
+            assert entry(error[3][1]) == triple(cell["error"])
+            assert entry(error[4][1])[0] == cell["predicted_error"]
+            assert (error[5][0] == "yes") == cell["held_out"]
+    priced = built.tables[numbered("Synthetic images per real image", 0)][1:]
+    listed = sorted(
+        ((i, e["num_real"], e["num_synthetic"]), e)
+        for i, s in enumerate(laws["studies"])
+        for e in s["exchange"]
+    )
+    assert len(priced) == len(listed)
+    for row, (_, exchange) in zip(priced, listed, strict=True):
+        assert entry(row[3][1]) == triple(exchange["marginal"])
+        assert entry(row[4][1]) == triple(exchange["average"])
+        assert (row[3][0] == "not reachable") == (not exchange["reachable"])
+
+
+def test_tables_hold_every_verdict_and_control(built: Page, finished: Path, laws: dict) -> None:
+    verdicts = json.loads((finished / "verdict.json").read_text())["verdicts"]
+    rows = built.tables["Verdicts, table"][1:]
+    for row, verdict in zip(rows, verdicts, strict=True):
+        assert row[2][0] == verdict["outcome"]
+        assert entry(row[4][1]) == triple(verdict["gain"])
+        assert entry(row[5][1]) == triple(verdict["equivalent"])
+        assert entry(row[7][1])[0] == verdict["smallest_detectable_gain"]
+        assert entry(row[8][1])[0] == verdict["deciding_draws"]
+        assert row[10][0] == verdict["sentence"]
+    controls = built.tables["Controls, table"][1:]
+    assert [entry(row[6][1]) for row in controls] == [triple(c["observed"]) for c in laws["controls"]]
+    assert [row[7][0] for row in controls] == ["passed", "cannot tell"]
+    assert "+0.41 [−1.32, +2.04] points" in controls[1][6][0]
+
+
+def test_shown_numbers_are_the_exact_ones_in_points(built: Page) -> None:
+    for row in built.tables["Gains, table"][1:]:
+        value, low, high = entry(row[3][1])
+        assert None not in (value, low, high)
+        shown = [float(t.replace("−", "-")) for t in re.findall(r"[+−]\d+\.\d+", row[3][0])]
+        assert shown == pytest.approx([100 * v for v in (value, low, high) if v is not None], abs=0.005001)
+
+
+def test_figures_draw_the_numbers_of_the_tables(built: Page, laws: dict) -> None:
+    for i, study in enumerate(laws["studies"]):
+        drawn = {round(y, 9) for t in built.figures[f"gains-{i}"]["data"] for y in t["y"] if y is not None}
+        assert drawn == {round(100 * c["gain"]["value"], 9) for c in study["cells"]}
+        drawn = {
+            round(y, 9)
+            for t in built.figures[f"errors-{i}"]["data"]
+            if t["name"].startswith("+")
+            for y in t["y"]
+        }
+        assert drawn == {round(100 * c["error"]["value"], 9) for c in study["cells"] if c["error"]["value"]}
+    rates = {
+        round(y, 9)
+        for t in built.figures["exchange-rate"]["data"]
+        if t.get("yaxis") != "y2"
+        for y in t["y"]
+        if y is not None
+    }
+    assert rates == {
+        round(e["marginal"]["value"], 9)
+        for s in laws["studies"]
+        for e in s["exchange"]
+        if e["reachable"] and e["marginal"]["value"] is not None
+    }
+    lanes = [y for t in built.figures["exchange-rate"]["data"] if t.get("yaxis") == "y2" for y in t["y"]]
+    assert lanes.count("not reachable") == 4 and lanes.count("not estimable") == 8
+
+
+def test_page_has_its_parts_in_order(built: Page, finished: Path) -> None:
+    headline = json.loads((finished / "verdict.json").read_text())["headline"]
+    assert built.words.index(headline) < built.words.index("How sure is this?")
+    parts = [a["id"] for tag, a in built.elements if tag == "h2"]
+    assert parts == ["sure", "verdicts", "exchange", "equivalents", "errors", "gains", "laws", "controls",
+                     "samples", "run"]  # fmt: skip
+    assert "arXiv 2508.09550" in built.words
+    assert "python -m synaug_ray.grid digits --storage /data/synaug" in built.words
+    labels = [a.get("aria-label") for t, a in built.elements if a.get("role") == "img"]
+    assert len(labels) == len(built.figures) and all(labels)
+
+
+def test_nothing_is_loaded_from_elsewhere(built: Page, finished: Path) -> None:
+    html = (finished / "report.html").read_text()
+    assert len(html.encode()) < 6_000_000
+    for tag, attributes in built.elements:
+        assert tag not in ("link", "iframe", "object", "embed", "base", "form", "a")
+        for name in ("src", "href", "srcset", "action", "data", "poster"):
+            assert (attributes.get(name) or "data:image/png;base64,").startswith("data:image/png;base64,")
+        assert not any(name.startswith("on") for name in attributes)
+    styles = "".join(re.findall(r"<style>(.*?)</style>", html, re.DOTALL))
+    assert "url(" not in styles and "@import" not in styles
+    assert not re.search(r"\b(fetch|XMLHttpRequest|import)\b\s*\(", built.scripts[-1][1])
+    policy = next(
+        a["content"] or "" for t, a in built.elements if a.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0] and "http" not in policy
+    for kind, script in built.scripts:
+        if kind is None:
+            digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+            assert f"'sha256-{digest}'" in policy
+
+
+def hostile_copy(folder: Path, target: Path) -> Path:
+    """The same run, with a script in place of every name that a user can choose."""
+    shutil.copytree(folder, target)
+    for name in ("laws.json", "verdict.json", "status.json", "samples/index.json", "env.json"):
+        text = (target / name).read_text()
+        for old in (
+            '"edm"',
+            '"edm-open"',
+            '"mlp"',
+            '"digits"',
+            '"power law"',
+            '"7"',
+            '"2.14.0"',
+            '"diverged"',
+        ):
+            text = text.replace(old, json.dumps(old.strip('"') + HOSTILE))
+        (target / name).write_text(text)
+    (target / "grid.yaml").write_text(f"dataset: {HOSTILE}\n# </pre></script>")
+    (target / "measurements.csv").write_text(
+        (target / "measurements.csv").read_text().replace("mlp", '"' + HOSTILE.replace('"', '""') + '"')
+    )
+    return target
+
+
+def test_hostile_names_stay_text(finished: Path, tmp_path: Path) -> None:
+    target = hostile_copy(finished, tmp_path / "hostile")
+    for laws in (True, False):
+        if not laws:
+            (target / "laws.json").unlink()
+        html = page.build(str(target))
+        found = Page(html)
+        assert len([t for t, _ in found.elements if t == "script"]) == 4
+        assert not [
+            a for t, a in found.elements if t == "img" and not (a["src"] or "").startswith("data:image/png")
+        ]
+        assert "<b>bold" not in html and "<script>alert" not in html and "<img src=x" not in html
+        for identity, figure in found.figures.items():
+            assert re.fullmatch(r"[a-z-]+(-\d+)?", identity)
+            for trace in figure["data"]:
+                for text in [trace.get("name", ""), *trace.get("hovertext", [])]:
+                    assert not re.search(r"<(?!br>)", text), text
+
+
+def test_figures_island_cannot_end_its_element() -> None:
+    island = page._island({"name": "</script><!--<script>\u2028&"})
+    assert not set("<>&\u2028") & set(island)
+    assert json.loads(island) == {"name": "</script><!--<script>\u2028&"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "laws.json",
+        "verdict.json",
+        "status.json",
+        "env.json",
+        "grid.yaml",
+        "measurements.csv",
+        "samples/index.json",
+        "samples/real.png",
+    ],
+)
+def test_page_builds_without_any_one_file(run_folder: Path, name: str) -> None:
+    (run_folder / name).unlink()
+    words = Page(page.build(str(run_folder))).words
+    assert "not on this page" in words and name + ":" in words
+
+
+def test_running_grid_says_how_far_it_is(run_folder: Path) -> None:
+    for name in ("laws.json", "verdict.json"):
+        (run_folder / name).unlink()
+    status = json.loads((run_folder / "status.json").read_text())
+    status["state"], status["steps"]["trial"] = (
+        "running",
+        {"total": 180, "done": 63, "failed": 2, "pending": 115},
+    )
+    (run_folder / "status.json").write_text(json.dumps(status))
+    built = Page(page.build(str(run_folder)))
+    assert (
+        "This run is still going: 63 of 180 trials done, 2 failed. The numbers below will move."
+        in built.words
+    )
+    assert "No verdict yet." in built.words
+    means = {
+        (r[0][0], entry(r[1][1])[0]): entry(r[2][1])[0]
+        for r in built.tables["Mean test error so far, table"][1:]
+    }
+    table = read(str(run_folder)).measurements
+    assert table is not None
+    for (name, n), mean in means.items():
+        k = 0.0 if name == "real only" else float(name.rsplit("+ ")[1].rstrip("×"))
+        mine = table[(table.num_real == n) & (table.synthetic_multiple == k) & (table.status == "done")]
+        assert mean == pytest.approx(mine.test_error.mean(), abs=1e-15)
+    assert len(means) == 30
+
+
+def test_half_written_json_is_named_and_left_out(run_folder: Path) -> None:
+    laws = (run_folder / "laws.json").read_text()
+    (run_folder / "laws.json").write_text(laws[: len(laws) // 2])
+    assert "laws.json is not valid JSON" in Page(page.build(str(run_folder))).words
+
+
+def test_status_alone_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_text('{"run": "new", "state": "running", "steps": {}}')
+    assert "no trial is known yet" in Page(page.build(str(tmp_path))).words
+
+
+def test_no_images_leaves_no_pixel(run_folder: Path) -> None:
+    pixels = base64.b64encode((run_folder / "samples/real.png").read_bytes()).decode()
+    assert pixels in page.build(str(run_folder))
+    bare = page.build(str(run_folder), images=False)
+    assert "data:image" not in bare.split("<script>")[0] and pixels not in bare
+    assert read(str(run_folder), images=False).samples == ()
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../x", "..\\x"])
+def test_samples_come_from_the_run_alone(run_folder: Path, name: str) -> None:
+    index = json.loads((run_folder / "samples/index.json").read_text())
+    (run_folder / "secret.png").write_bytes((run_folder / "samples/real.png").read_bytes())
+    index[0]["real"] = name
+    (run_folder / "samples/index.json").write_text(json.dumps(index))
+    view = read(str(run_folder))
+    assert set(view.samples[0].images) == {"synthetic", "nearest"}
+    assert any("not a file name" in problem for problem in view.problems)
+
+
+def test_page_stays_below_six_megabytes(run_folder: Path) -> None:
+    index = json.loads((run_folder / "samples/index.json").read_text())
+    noise = (run_folder / "samples/real.png").read_bytes() + os.urandom(150_000)
+    (run_folder / "samples/real.png").write_bytes(noise)
+    (run_folder / "samples/index.json").write_text(json.dumps([{**index[0], "draw": d} for d in range(9)]))
+    html = page.build(str(run_folder))
+    assert len(html.encode()) < 6_000_000
+    assert "more sheets lie in the run's folder" in Page(html).words
+
+
+def test_door_rebuilds_from_the_folder_alone(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert door.main([str(run_folder), "--no-images"]) == 0
+    assert capsys.readouterr().out.strip() == str(run_folder / "report.html")
+    assert (run_folder / "report.html").read_text() == page.build(str(run_folder), images=False)
+    assert not [p for p in run_folder.iterdir() if p.name.startswith(".report")]
+
+
+def test_door_refuses_what_is_no_run(tmp_path: Path) -> None:
+    for wrong in (str(tmp_path), str(tmp_path / "nowhere"), "nosuch://bucket/run"):
+        done = subprocess.run(
+            [sys.executable, "-m", "synaug_ray.report", wrong], capture_output=True, text=True
+        )
+        assert done.returncode == 2
+        assert len(done.stderr.strip().splitlines()) == 1 and wrong in done.stderr
+        assert not done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_url_of_a_run(analysis: Analysis) -> None:
+    fs = fsspec.filesystem("memory")
+    fs.pipe_file("/runs/one/verdict.json", json.dumps(analysis.verdict_json()).encode())
+    assert page.write("memory://runs/one").endswith("/runs/one/report.html")
+    assert analysis.headline in Page(fs.cat_file("/runs/one/report.html").decode()).words
+
+
+def test_open_ends_and_bounds_are_said() -> None:
+    assert (
+        wording.with_interval({"value": 3.0, "low": 1.5, "high": None}, wording.rate) == "3.00 [1.50, open]"
+    )
+    assert (
+        wording.with_interval({"value": None, "low": 400.0, "high": None}, wording.images) == "at least 400"
+    )
+    assert wording.with_interval({"value": None, "low": None, "high": None}, wording.rate) == "not estimable"
+    assert wording.with_interval({"value": float("nan")}, wording.rate) == "not estimable"
+    assert wording.points(-0.0123) == "−1.23" and wording.points(0.0) == "+0.00"
+
+
+def test_failed_control_is_said_at_the_top(run_folder: Path) -> None:
+    laws = json.loads((run_folder / "laws.json").read_text())
+    laws["controls"][0]["passed"] = False
+    (run_folder / "laws.json").write_text(json.dumps(laws))
+    words = Page(page.build(str(run_folder))).words
+    assert words.index("A control failed (real-holdout)") < words.index("The verdicts")
