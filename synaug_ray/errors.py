@@ -20,6 +20,10 @@ class Problem(Exception):
         return type(self), (self.sentences,)
 
 
+class Diverged(RuntimeError):
+    """A training's loss is no longer a number: what was trained is of no use."""
+
+
 class UsageProblem(Problem):
     """The command line or the grid file alone shows it."""
 

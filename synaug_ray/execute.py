@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,13 +21,16 @@ from safetensors.numpy import save as save_arrays
 from synaug_ray.classifiers.training import Member, Outcome, train_pack
 from synaug_ray.data.images import Dataset, ImageSet, concatenate
 from synaug_ray.data.subsets import Draws
-from synaug_ray.generators import edm
+from synaug_ray.errors import Diverged
 from synaug_ray.generators.reference import replay
 from synaug_ray.keys import derive_seed
 from synaug_ray.provenance import commit
 from synaug_ray.recipes import ReferenceRecipe
 from synaug_ray.steps import GeneratorStep, ShardStep, Step, TrialStep
 from synaug_ray.store import CorruptPayload, Store, now
+
+if TYPE_CHECKING:
+    from synaug_ray.generators.edm import EDMGenerator
 
 CHECKPOINT_SECONDS = 60.0  # between states of an unfinished generator; a kill costs at most this
 CACHE_BYTES = 1 << 30  # of shards kept in a process
@@ -92,6 +95,8 @@ class Bench:
 
 def run_generator(bench: Bench, step: GeneratorStep) -> None:
     """Train a generator, going on from its last checkpoint, and commit it."""
+    from synaug_ray.generators import edm  # diffusers takes 3 s of a core to import: classifiers do without
+
     clock, subset = _Clock(), bench.draws.index(step.subset)
     result: dict[str, Any] = {"num_real": step.subset.num_real, "draw": step.subset.draw}
     if isinstance(step.recipe, ReferenceRecipe):
@@ -180,7 +185,7 @@ def attempt(bench: Bench, work: GeneratorStep | ShardStep | Sequence[TrialStep])
 
 def cause_of(error: Exception) -> str:
     """A failure's cause in one word or two."""
-    if isinstance(error, edm.Diverged):
+    if isinstance(error, Diverged):
         return "diverged"
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return "out of memory"
@@ -189,13 +194,15 @@ def cause_of(error: Exception) -> str:
     return "bug"
 
 
-def _load_generator(bench: Bench, step: GeneratorStep) -> edm.EDMGenerator:
+def _load_generator(bench: Bench, step: GeneratorStep) -> EDMGenerator:
     record = bench.store.record("generator", step.key)
     return _generator(bench.store, record.key, record.attempt)
 
 
 @lru_cache(maxsize=4)
-def _generator(store: Store, key: str, attempt_: str) -> edm.EDMGenerator:
+def _generator(store: Store, key: str, attempt_: str) -> EDMGenerator:
+    from synaug_ray.generators import edm
+
     record = store.record("generator", key)
     return edm.from_files({name: store.read(record, name) for name in record.files})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-import timm
 import torch
 from torch import nn
 
@@ -26,6 +25,8 @@ def build(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: in
         if recipe.family == "mlp":
             return _mlp(recipe, shape, num_classes)
         check(recipe)
+        import timm  # 1.6 s of a core: an MLP does without
+
         net = timm.create_model(recipe.model, pretrained=False, num_classes=num_classes, in_chans=shape[0])
         if recipe.small_stem and shape[1] <= SMALL:
             _shrink_stem(net, shape[0])
@@ -38,7 +39,11 @@ def check(recipe: ClassifierRecipe) -> None:
     Raises:
         UsageProblem: with the closest one.
     """
-    if recipe.family == "timm" and not timm.is_model(recipe.model):
+    if recipe.family != "timm":
+        return
+    import timm
+
+    if not timm.is_model(recipe.model):
         raise UsageProblem(f"classifiers: timm has no {recipe.model!r}"
                            f"{did_you_mean(recipe.model, timm.list_models())}")
 

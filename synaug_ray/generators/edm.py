@@ -22,6 +22,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import class_sequence
+from synaug_ray.errors import Diverged
 from synaug_ray.generators.files import pipeline_files, tensors_from_bytes, tensors_to_bytes, unet_from_files
 from synaug_ray.keys import derive_seed
 from synaug_ray.passes import passes
@@ -29,10 +30,6 @@ from synaug_ray.recipes import EDMRecipe, SamplerRecipe
 from synaug_ray.samplers import SAMPLERS, image_noise, noise_levels
 
 SaveState = Callable[[Callable[[], bytes], int], None]  # (the state, made when asked for; nimg so far)
-
-
-class Diverged(RuntimeError):
-    """The loss is no longer a number: the generator is of no use."""
 
 
 @dataclass(frozen=True)

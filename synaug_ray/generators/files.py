@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from diffusers import ConsistencyModelPipeline, EDMEulerScheduler, UNet2DModel
+from diffusers import UNet2DModel
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
@@ -18,6 +18,8 @@ def pipeline_files(net: UNet2DModel, sigma_data: float) -> dict[str, bytes]:
     The pipeline class is the one in diffusers that takes class labels with any scheduler; it has no
     guidance, and draws the null class too when it is given no labels.
     """
+    from diffusers import ConsistencyModelPipeline, EDMEulerScheduler  # 1 s, and only who saves needs them
+
     pipeline = ConsistencyModelPipeline(unet=net, scheduler=EDMEulerScheduler(sigma_data=sigma_data))
     with tempfile.TemporaryDirectory() as folder:
         pipeline.save_pretrained(folder, safe_serialization=True)

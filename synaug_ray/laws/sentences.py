@@ -137,7 +137,8 @@ def _sizes(sizes: set[int]) -> str:
 def _example(verdict: Verdict) -> str:
     return (
         f"{points(verdict.gain.value or 0.0)} points, {span(verdict.gain)},"
-        f" with {multiple(verdict.best_multiple or 0.0)} at {verdict.num_real}, {setting(verdict.real_share, verdict.protocol)}"
+        f" with {multiple(verdict.best_multiple or 0.0)} at {verdict.num_real},"
+        f" {setting(verdict.real_share, verdict.protocol)}"
     )
 
 

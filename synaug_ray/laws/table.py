@@ -9,7 +9,7 @@ initialisation, the difficulty of a test image) cancels before anything is resam
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -120,7 +120,7 @@ def _stack(column: pd.Series, name: str) -> np.ndarray:
 
 def _done_trials(measurements: pd.DataFrame) -> pd.DataFrame:
     _require_columns(measurements, MEASUREMENT_COLUMNS, "measurements")
-    trials = measurements[measurements["status"] == "done"].copy()
+    trials: Any = measurements[measurements["status"] == "done"].copy()
     if trials.empty:
         raise ValueError("measurements hold no trial with status 'done': nothing to analyse yet")
     if trials["key"].duplicated().any():
@@ -148,15 +148,15 @@ def _error_matrix(
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, int]:
     """Trials that have predictions, "wrong" bool [trials, images], labels [images], classes seen."""
     _require_columns(predictions, PREDICTION_COLUMNS, "predictions")
-    known = trials["key"].isin(predictions["key"])
+    known: Any = trials["key"].isin(predictions["key"])
     if not known.any():
         raise ValueError("no done trial of the measurements has a row in the predictions")
     if not known.all():
         warnings.append(f"{int((~known).sum())} done trials have no predictions and are left out.")
-    trials = trials[known].reset_index(drop=True)
+    kept: Any = trials[known].reset_index(drop=True)
     if predictions["key"].duplicated().any():
         raise ValueError("predictions repeat a key")
-    rows = predictions.set_index("key").loc[trials["key"]]
+    rows: Any = predictions.set_index("key").loc[kept["key"]]
     label, predicted = _stack(rows["label"], "label"), _stack(rows["predicted"], "predicted")
     if label.shape != predicted.shape:
         raise ValueError(
@@ -168,14 +168,14 @@ def _error_matrix(
             "predictions: the labels differ between trials; all must share one test set in one order"
         )
     wrong = label != predicted
-    gap = np.abs(wrong.mean(axis=1) - trials["test_error"].to_numpy(float))
+    gap = np.abs(wrong.mean(axis=1) - kept["test_error"].to_numpy(float))
     if np.nanmax(gap, initial=0.0) > 0.5 / wrong.shape[1]:
         row = int(np.nanargmax(gap))
         raise ValueError(
             f"trial {trials['key'][row]}: test_error {trials['test_error'][row]:.6f} but its "
             f"predictions are wrong on {wrong[row].mean():.6f} of the test images"
         )
-    return trials, wrong, label[0], int(max(label.max(), predicted.max())) + 1
+    return kept, wrong, label[0], int(max(label.max(), predicted.max())) + 1
 
 
 def _image_weights(labels: np.ndarray, balanced: bool | None) -> tuple[str, np.ndarray, np.ndarray]:
@@ -188,7 +188,7 @@ def _image_weights(labels: np.ndarray, balanced: bool | None) -> tuple[str, np.n
 
 
 def _by_draw_and_seed(
-    rows: pd.DataFrame, wrong: np.ndarray, draws: dict[int, int], seeds: dict[int, int]
+    rows: Any, wrong: np.ndarray, draws: dict[int, int], seeds: dict[int, int]
 ) -> np.ndarray:
     """float32 [draws, seeds, images], NaN where there is no trial."""
     out = np.full((len(draws), len(seeds), wrong.shape[1]), np.nan, dtype=np.float32)
@@ -218,19 +218,20 @@ def read_table(
     Missing and failed trials are not errors: they are left out, with a warning.
     """
     warnings: list[str] = []
-    unfinished = int((measurements["status"] != "done").sum()) if "status" in measurements else 0
+    states: Any = measurements["status"] if "status" in measurements.columns else ()
+    unfinished = sum(state != "done" for state in states)
     if unfinished:
         warnings.append(f"{unfinished} of {len(measurements)} trials are not done; the rest is analysed.")
     trials, wrong, labels, seen = _error_matrix(_done_trials(measurements), predictions, warnings)
     if num_classes is not None and num_classes < seen:
         raise ValueError(f"num_classes is {num_classes} but the predictions name class {seen - 1}")
     column, image_weights, strata = _image_weights(labels, balanced)
-    draws = {int(draw): i for i, draw in enumerate(sorted(trials["draw"].unique()))}
-    seeds = {int(seed): i for i, seed in enumerate(sorted(trials["seed"].unique()))}
+    draws: dict[int, int] = {int(draw): i for i, draw in enumerate(sorted(set(trials["draw"])))}
+    seeds = {int(seed): i for i, seed in enumerate(sorted(set(trials["seed"])))}
 
     baselines: dict[tuple[str, int], np.ndarray] = {}
     real, mixed, unpaired, incomplete = [], [], 0, 0
-    grouped = trials.groupby(CELL_COLUMNS, sort=True)
+    grouped: Any = trials.groupby(CELL_COLUMNS, sort=True)
     cells = sorted(grouped.groups, key=lambda cell: (cell[5] > 0, cell))
     for cell in cells:
         classifier, generator, protocol, share, num_real, num_synthetic = cell

@@ -9,21 +9,23 @@ from synaug_ray.report import tables, wording
 
 COLUMNS = (
     "control",
+    "passed",
+    "quantity",
+    "observed",
+    "expected",
     "classifier",
     "protocol",
     "real_share",
-    "quantity",
-    "expected",
-    "observed",
-    "passed",
     "sentence",
 )
+SETTING = ("classifier", "protocol", "real_share")  # shown where they tell controls apart
 PASSED = {True: ("passed", "yes"), False: ("failed", "no"), None: ("cannot tell", "undecided")}
 
 
 def table(controls: Sequence[Mapping[str, Any]]) -> tables.Table:
     """One row a control. Keys the page does not know are shown after those it does."""
-    known = [c for c in COLUMNS if any(c in row for row in controls)]
+    same = [c for c in SETTING if len({str(row.get(c)) for row in controls}) == 1]
+    known = [c for c in COLUMNS if c not in same and any(c in row for row in controls)]
     known += [c for c in dict.fromkeys(str(k) for row in controls for k in row) if c not in COLUMNS]
     return tables.Table(
         "Controls",

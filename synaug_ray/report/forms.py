@@ -71,15 +71,15 @@ def chosen_fits(laws: Mapping[str, Any], names: StudyNames) -> tables.Table:
             (
                 tables.words(name),
                 tables.words(fit["form"]),
-                tables.words(fit["formula"], "code"),
-                _parameters(fit),
                 tables.words(fit["status"]),
                 tables.number(held_out.get("skill_no_effect"), wording.plain, missing="–"),
+                tables.words(fit["formula"], "code"),
+                _parameters(fit),
             )
         )
     return tables.Table(
         "Chosen forms",
-        ("curve", "form", "formula", "parameters", "status", "held-out skill against no effect"),
+        ("curve", "form", "status", "held-out skill", "formula", "parameters"),
         tuple(rows),
     )
 

@@ -57,9 +57,10 @@ def equivalents_panels(laws: Laws, names: StudyNames) -> list[Panel]:
             Panel(
                 f"equivalents-{i}",
                 names.name(study),
-                "How many real images alone reach the same error, as a multiple of n: above 1× the synthetic "
-                "images act like additional real ones, below 1× they cost some. Arrows: at least, or at most, so "
-                "many; the real-only curve was not measured further. Dotted: were every synthetic image real.",
+                "How many real images alone reach the same error, as a multiple of n: above 1× the "
+                "synthetic images act like additional real ones, below 1× they cost some. Arrows: at least, "
+                "or at most, so many, as the real-only curve was not measured further. Dotted: were every "
+                "synthetic image a real one.",
                 equivalents.figure(study),
                 equivalents.table(study),
             )
@@ -137,8 +138,9 @@ def gain_panels(laws: Laws, names: StudyNames) -> list[Panel]:
             Panel(
                 f"gains-{i}",
                 names.name(study),
-                f"Above zero the synthetic images help. Grey: ±{100 * delta:g} points, where an effect is too "
-                "small to matter. Thick bars: this cell alone; thin: all cells at once, as in the verdicts.",
+                f"Above zero the synthetic images help. Grey: ±{100 * delta:g} points, where an "
+                "effect is too small to matter. Thick bars: this cell alone; thin: all cells at once, as in "
+                "the verdicts.",
                 gains.figure(study, delta, gains.reach(kin, delta)),
                 gains.table(study),
             )

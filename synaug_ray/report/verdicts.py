@@ -127,6 +127,8 @@ def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
     """What the intervals rest on, and what the test set could have shown at all; in one or two sentences."""
     if laws is None:
         return ""
+    if not laws["replicates"]:
+        return "Intervals are not computed yet: until they are, no number on this page is an answer."
     text = (
         f"Intervals are {wording.share(laws['confidence'])}, from {laws['draws']} "
         f"draw{'s' if laws['draws'] != 1 else ''} (a subset and its generator) × {laws['seeds']} classifier "

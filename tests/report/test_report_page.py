@@ -142,9 +142,9 @@ def test_tables_hold_every_verdict_and_control(built: Page, finished: Path, laws
         assert entry(row[8][1])[0] == verdict["deciding_draws"]
         assert row[10][0] == verdict["sentence"]
     controls = built.tables["Controls, table"][1:]
-    assert [entry(row[6][1]) for row in controls] == [triple(c["observed"]) for c in laws["controls"]]
-    assert [row[7][0] for row in controls] == ["passed", "cannot tell"]
-    assert "+0.41 [−1.32, +2.04] points" in controls[1][6][0]
+    assert [entry(row[3][1]) for row in controls] == [triple(c["observed"]) for c in laws["controls"]]
+    assert [row[1][0] for row in controls] == ["passed", "cannot tell"]
+    assert "+0.41 [−1.32, +2.04] points" in controls[1][3][0]
 
 
 def test_shown_numbers_are_the_exact_ones_in_points(built: Page) -> None:
@@ -396,3 +396,20 @@ def test_failed_control_is_said_at_the_top(run_folder: Path) -> None:
     (run_folder / "laws.json").write_text(json.dumps(laws))
     words = Page(page.build(str(run_folder))).words
     assert words.index("A control failed (real-holdout)") < words.index("The verdicts")
+
+
+def test_forms_are_listed_with_their_numbers(built: Page, laws: dict) -> None:
+    for i, study in enumerate(laws["studies"]):
+        rows = built.tables[numbered("Forms of the equivalence", i)][1:]
+        fits = sorted(study["fits"], key=lambda fit: fit["form"] != study["chosen"])
+        for row, fit in zip(rows, fits, strict=True):
+            assert row[0][0] == fit["form"] + (" (chosen)" if fit["form"] == study["chosen"] else "")
+            assert row[1][0] == fit["formula"] and row[3][0] == fit["status"]
+            assert entry(row[5][1])[0] == fit["rmse_log_error"] and entry(row[6][1])[0] == fit["aicc"]
+            skills = [entry(row[k][1])[0] for k in (9, 10, 11)]
+            held_out = fit["held_out"]
+            assert skills == [held_out[k] for k in ("skill_no_effect", "skill_constant_rate", "coverage")]
+            for name in fit["parameters"]:
+                assert f"{name} = {fit['parameters'][name]['value']:.4g} [" in row[2][0]
+    chosen = {row[0][0]: row[1][0] for row in built.tables["Chosen forms, table"][1:]}
+    assert chosen["real only"] == "power law with floor" and list(chosen.values()).count("none chosen") == 2

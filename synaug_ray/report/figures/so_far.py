@@ -35,16 +35,19 @@ def figure(means: Sequence[Mapping[str, Any]], names: StudyNames) -> go.Figure:
         )
     )
     series: dict[str, list[Mapping[str, Any]]] = {}
-    for m in means:
+    for m in sorted(means, key=lambda m: m["synthetic_multiple"] > 0):
         series.setdefault(series_name(m, names), []).append(m)
     for i, (name, mine) in enumerate(series.items()):
+        shift = style.dodge(i, len(series), sizes)
+        real = mine[0]["synthetic_multiple"] == 0
+        colour = style.INK if real else style.color(i - 1)
         drawn.add_scatter(
-            x=[m["num_real"] for m in mine],
+            x=[m["num_real"] * shift for m in mine],
             y=[100 * m["mean"] for m in mine],
             name=style.inert(name),
             mode="markers+lines",
-            line={"color": style.color(i), "width": 1.3, "dash": style.dash(i)},
-            marker={"color": style.color(i), "symbol": style.symbol(i), "size": 8},
+            line={"color": colour, "width": 1.3, "dash": style.dash(i)},
+            marker={"color": colour, "symbol": style.symbol(i), "size": 8},
             hoverinfo="text",
             hovertext=[
                 f"{style.inert(name)}<br>n = {wording.images(m['num_real'])}<br>"
@@ -58,7 +61,7 @@ def figure(means: Sequence[Mapping[str, Any]], names: StudyNames) -> go.Figure:
 def series_name(mean: Mapping[str, Any], names: StudyNames) -> str:
     """'real only', or the study and its amount."""
     if mean["synthetic_multiple"] == 0:
-        return "real only"
+        return "real only" + (f" · {mean['classifier']}" if "classifier" in names.fields else "")
     return f"{names.name(mean)} + {wording.multiple(mean['synthetic_multiple'])}"
 
 

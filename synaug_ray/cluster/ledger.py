@@ -1,0 +1,59 @@
+"""What the lanes share: which trainer has which generator, and where in the object store a shard is.
+
+One small actor without torch, because every process costs seconds of a core to start. Its state is a
+convenience: lose it, and generators are found missing and shards in the Store.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import ray
+
+from synaug_ray.steps import GeneratorStep
+
+
+@ray.remote(num_cpus=0)
+class Ledger:
+    """Generators to be trained, and references to sampled blocks under a byte cap."""
+
+    def __init__(self, cap: int) -> None:
+        self._waiting: list[GeneratorStep] = []
+        self._taken: dict[int, GeneratorStep] = {}
+        self._cap, self._bytes = cap, 0
+        self._blocks: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+
+    def book(self, steps: list[GeneratorStep]) -> None:
+        """Generators to be trained, in this order."""
+        self._waiting += steps
+
+    def take(self, worker: int, anew: bool) -> GeneratorStep | None:
+        """The next generator for a worker, or None; a worker that starts anew gets its own back."""
+        if anew and worker in self._taken:
+            return self._taken[worker]
+        self._taken.pop(worker, None)
+        if not self._waiting:
+            return None
+        self._taken[worker] = self._waiting.pop(0)
+        return self._taken[worker]
+
+    def put(self, key: str, block: list[Any], size: int) -> None:
+        """Keep a block, the least recently used ones let go; a list of its reference, so that Ray fetches nothing."""
+        if key in self._blocks:
+            self._bytes -= self._blocks.pop(key)[1]
+        self._blocks[key] = (block[0], size)
+        self._bytes += size
+        while self._bytes > self._cap and self._blocks:
+            self._bytes -= self._blocks.popitem(last=False)[1][1]
+
+    def get(self, key: str) -> list[Any]:
+        """The reference to a block in a list, or an empty one."""
+        if key not in self._blocks:
+            return []
+        self._blocks.move_to_end(key)
+        return [self._blocks[key][0]]
+
+    def held(self) -> int:
+        """Bytes of the blocks held."""
+        return self._bytes

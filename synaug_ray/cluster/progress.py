@@ -1,0 +1,58 @@
+"""How far a run is, for a person: bars on a terminal, a plain line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from tqdm import tqdm
+
+from synaug_ray.costs import duration
+from synaug_ray.plan import Plan
+from synaug_ray.steps import STAGES
+from synaug_ray.summary import Run
+
+LINE_SECONDS = 20.0
+
+
+class Progress(threading.Thread):
+    """Counts records, which is what progress is."""
+
+    def __init__(self, run: Run, missing: Plan, say: Callable[[str], None]) -> None:
+        super().__init__(name="progress", daemon=True)
+        self._run, self._say = run, say
+        self._todo = {stage: missing.steps(stage).keys() for stage in STAGES}
+        self._end = threading.Event()
+
+    def stop(self) -> None:
+        """A last count, then end."""
+        self._end.set()
+        self.join()
+
+    def run(self) -> None:
+        terminal = sys.stderr.isatty()
+        bars = {stage: tqdm(total=len(todo), desc=f"{stage}s", unit=stage, position=i)
+                for i, (stage, todo) in enumerate(self._todo.items()) if todo} if terminal else {}
+        started = said = time.monotonic()
+        while not self._end.wait(1.0):
+            done = self._count()
+            for stage, bar in bars.items():
+                bar.update(done[stage] - bar.n)
+            if not terminal and time.monotonic() - said >= LINE_SECONDS:
+                said = time.monotonic()
+                self._say(self._line(done, said - started))
+        done = self._count()
+        for stage, bar in bars.items():
+            bar.update(done[stage] - bar.n)
+            bar.close()
+        if not terminal:
+            self._say(self._line(done, time.monotonic() - started))
+
+    def _count(self) -> dict[str, int]:
+        return {stage: len(todo & self._run.store.keys(stage)) for stage, todo in self._todo.items()}
+
+    def _line(self, done: dict[str, int], seconds: float) -> str:
+        parts = [f"{stage}s {done[stage]:,}/{len(todo):,}" for stage, todo in self._todo.items() if todo]
+        return f"{duration(seconds):>7}  " + "   ".join(parts)

@@ -1,0 +1,79 @@
+"""A plan on a cluster: generators, waves of sampling and packs of trials all at once, none waiting for a stage."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import threading
+from collections.abc import Callable
+
+from synaug_ray.cluster import settings  # first: it sets what ray reads when it is imported
+
+import ray  # noqa: I001
+
+from synaug_ray.cluster import classify, generate
+from synaug_ray.cluster.aggregate import LEAST_SECONDS, watch
+from synaug_ray.cluster.progress import Progress
+from synaug_ray.cluster.sample import Waves
+from synaug_ray.cluster.ledger import Ledger
+from synaug_ray.cluster.worker import Materials
+from synaug_ray.data.images import Dataset
+from synaug_ray.execute import Bench, Machine, attempt
+from synaug_ray.plan import Plan
+from synaug_ray.recipes import ReferenceRecipe
+from synaug_ray.summary import Run
+
+SHARD_BYTES = 2 << 30  # at most; and at most a quarter of the object store
+
+
+def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str], None]) -> Run:
+    """Execute what is missing; returns the run with the slots it had, for its figures."""
+    here = settings.connect()
+    slots = settings.slots()
+    run = dataclasses.replace(run, session=dataclasses.replace(run.session, cores=slots.count))
+    storage = run.folder.url.rpartition("/")[0]
+    scratch = f"{storage}/ray/{run.name}"
+    clean = False
+    try:
+        _run(run, missing, dataset, slots, scratch, say)
+        clean = True
+    finally:
+        if here:
+            ray.shutdown()
+        if clean and run.store.local:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return run
+
+
+def _run(run: Run, missing: Plan, dataset: Dataset, slots: settings.Slots, scratch: str,
+         say: Callable[[str], None]) -> None:
+    cap = min(SHARD_BYTES, int(ray.cluster_resources().get("object_store_memory", SHARD_BYTES) // 4))
+    materials = Materials(run.store.url, ray.put(dataset), Ledger.remote(cap), slots, run.session.id)
+    bench = Bench(run.store, dataset, Machine(slots.device, 1, run.session.id))
+    learnt = []
+    for step in missing.generators.values():
+        if isinstance(step.recipe, ReferenceRecipe):
+            attempt(bench, step)  # nothing to train: a record, a few milliseconds
+        else:
+            learnt.append(step)
+    stopping = threading.Event()
+    trainers = generate.start(learnt, materials, scratch)
+    waves = Waves(missing.shards, materials, lambda: any(not t.done() for t in trainers))
+    waves.start()
+    aggregator = threading.Timer(LEAST_SECONDS, watch, [run])
+    aggregator.daemon = True
+    aggregator.start()
+    progress = Progress(run, missing, say)
+    progress.start()
+    try:
+        classify.run(missing.trials, materials, scratch, waves.is_alive, stopping.is_set)
+        waves.join()
+        for trainer in trainers:
+            trainer.result()
+        if waves.error is not None:
+            raise waves.error
+    finally:
+        stopping.set()
+        waves.stop()
+        progress.stop()
+        aggregator.cancel()

@@ -1,0 +1,80 @@
+"""Ray as this project uses it: how it is started, and how a machine is shared out.
+
+Every slot (a GPU, or a CPU core where there is none) has one lane of each kind, a trainer, a sampler
+and a classifier, and their fractions of it add up to one. So no lane can hold what another needs to go
+on: there is no deadlock, real-only trials start in the first second, and a core with nothing to do in
+one lane works in another, because the operating system shares it out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+
+QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # 5 files a trial; the Store is the record
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is ours: Tune's handler can block for 600 s
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # 2 s by default, a quarter of a small trainer's start
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+for _name, _value in QUIET.items():  # read when ray is imported
+    os.environ.setdefault(_name, _value)
+
+import ray  # noqa: E402
+
+TRAINER, SAMPLER, CLASSIFIER = 0.4, 0.2, 0.4  # of a slot
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What the cluster has to work with."""
+
+    count: int
+    gpu: bool
+
+    @property
+    def device(self) -> str:
+        return "cuda" if self.gpu else "cpu"
+
+    def share(self, fraction: float) -> dict[str, float]:
+        """Ray's resources for a lane, in Tune's and Train's spelling."""
+        return {"CPU": fraction, "GPU": fraction} if self.gpu else {"CPU": fraction}
+
+    def options(self, fraction: float) -> dict[str, float]:
+        """The same in the spelling of actors and of Ray Data."""
+        return {"num_cpus": fraction} | ({"num_gpus": fraction} if self.gpu else {})
+
+
+def connect() -> bool:
+    """Join the cluster of ``$RAY_ADDRESS`` (set in a submitted job), else start one on this machine.
+
+    Token authentication stays as it is: on, where a local cluster is started.
+
+    Returns:
+        Whether a cluster was started here, which then ends with this process.
+    """
+    if ray.is_initialized():
+        return False
+    here = "RAY_ADDRESS" not in os.environ
+    for name in ("ray.data", "ray.train", "ray.tune", "ray._private.worker"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    if here:
+        ray.init(address="local", include_dashboard=False, **quiet)
+    else:
+        ray.init(**quiet)
+    return here
+
+
+def slots() -> Slots:
+    """One for each GPU, else for each CPU core."""
+    resources = ray.cluster_resources()
+    gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
+    return Slots(gpus, True) if gpus and cpus >= gpus else Slots(max(1, cpus), False)

@@ -1,0 +1,110 @@
+"""The forms against their formulas, their derivatives against differences, their limits against search."""
+
+import numpy as np
+import pytest
+
+from synaug_ray.laws.curves import CURVES
+from synaug_ray.laws.equivalence import BY_NAME, FORMS, grow, reported
+from synaug_ray.laws.exchange import WeightedLaw, exchange, rates
+from synaug_ray.laws.fitting import starts_of
+
+
+def natural(form, row):
+    """Natural parameters [1, 1] of one declared start."""
+    return tuple(np.array([[float(p.outward(v))]]) for p, v in zip(form.parameters, row, strict=True))
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_slope_equals_central_differences(form):
+    # Step 1e-5: truncation 1e-10 and rounding 1e-11 of r, both far below the tolerance.
+    s = np.array([0.5, 2.0, 8.0])
+    x = np.array([0.3, 1.0, 4.0])
+    for row in starts_of(form.parameters):
+        p = natural(form, row)
+        numeric = (form.r(p, x, s + 1e-5) - form.r(p, x, s - 1e-5)) / 2e-5
+        np.testing.assert_allclose(form.slope(p, x, s), numeric, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_limit_is_the_supremum_over_amounts(form):
+    s = np.concatenate([[0.0], np.geomspace(1e-3, 1e7, 20_001)])
+    for row in starts_of(form.parameters):
+        p = natural(form, row)
+        limit = float(form.limit(p, np.array([1.5]))[0, 0])
+        highest = float(form.r(p, np.array([1.5]), s).max())
+        if np.isfinite(limit):
+            assert highest == pytest.approx(limit, rel=2e-3, abs=1e-6)
+        else:
+            half = float(form.r(p, np.array([1.5]), s[: len(s) // 2]).max())
+            assert highest > half  # it still grows at ten million synthetic images a real one
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_no_synthetic_images_are_worth_nothing(form):
+    for row in starts_of(form.parameters):
+        assert form.r(natural(form, row), np.array([0.7]), np.array([0.0])) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_primary_law_round_trip_and_its_marginal_rate():
+    """F1 as published: s = e^(lambda n) (c2^r - 1), ds/dr = ln(c2) (s + e^(lambda n))."""
+    form, n0, n, lam, c2 = BY_NAME["F1"], 100.0, 250.0, 0.004, 2.53
+    p = (np.array([[np.log(c2)]]), np.array([[lam * n0]]))
+    r = 1.7
+    s = np.exp(lam * n) * (c2**r - 1)
+    assert float(form.r(p, np.array([n / n0]), np.array([s]))[0, 0]) == pytest.approx(r)
+    marginal, average, limit = rates(form, p, n, n0, s)
+    assert marginal[0] == pytest.approx(np.log(c2) * (s + np.exp(lam * n)))
+    assert average[0] == pytest.approx(s / r)
+    assert limit[0] == np.inf
+    named = reported(form, p, n0)
+    assert float(named["c2"][0][0, 0]) == pytest.approx(c2)
+    assert float(named["lambda"][0][0, 0]) == pytest.approx(lam)
+
+
+def law(r0, s0=2.0, name="F3", weight=1.0):
+    return WeightedLaw(BY_NAME[name], weight, (np.array([[r0]]), np.array([[0.0]]), np.array([[s0]])), None)
+
+
+def test_bounded_law_is_not_reachable_near_its_bound():
+    n = 50
+    # r = 0.4 (1 - e^-8/2) is worth 19.6 of at most 20 images: not one more.
+    far = exchange([law(0.4)], n, 8 * n, 100.0, 0.9)
+    assert not far.reachable
+    assert far.marginal.value is None
+    assert far.limit == pytest.approx(20.0)
+    assert "no amount replaces more than 20 real images" in far.note
+    near = exchange([law(0.4)], n, n, 100.0, 0.9)
+    assert near.reachable
+    assert near.marginal.value == pytest.approx(2.0 / 0.4 * np.exp(0.5))
+
+
+def test_harm_replaces_no_real_image():
+    rate = WeightedLaw(BY_NAME["F0"], 1.0, (np.array([[-0.1]]),), None)
+    answer = exchange([rate], 50, 100, 100.0, 0.9)
+    assert not answer.reachable
+    assert (answer.marginal.value, answer.average.value, answer.limit) == (None, None, 0.0)
+
+
+def test_interval_over_laws_holds_both_answers():
+    samples = tuple(np.full((50, 1), v) for v in (0.4, 0.0, 2.0))
+    bounded = WeightedLaw(BY_NAME["F3"], 0.5, law(0.4).point, samples)
+    rate = WeightedLaw(BY_NAME["F0"], 0.5, (np.array([[0.05]]),), (np.full((50, 1), 0.05),))
+    answer = exchange([bounded, rate], 50, 50, 100.0, 0.9)
+    assert answer.marginal.low == pytest.approx(2.0 / 0.4 * np.exp(0.5))
+    assert answer.marginal.high == pytest.approx(20.0)
+
+
+def test_real_images_stay_positive():
+    assert (grow(np.array([10.0, 10.0]), np.array([-5.0, 0.5])) == [0.2, 15.0]).all()
+
+
+@pytest.mark.parametrize("curve", CURVES, ids=lambda curve: curve.name)
+def test_curves_fall_from_chance_to_their_floor(curve):
+    for row in starts_of(curve.parameters):
+        p = natural(curve, row)
+        errors = np.exp(curve.log_error(p, np.geomspace(1e-4, 1e4, 50)[None], 0.9))[0]
+        assert (np.diff(errors) < 0).all()
+        if curve.name.startswith("M4") and (len(p) < 3 or p[2] < 0.9):
+            assert errors[0] < 0.9
+        if len(p) == 3:
+            assert errors[-1] > p[2][0, 0] * 0.999

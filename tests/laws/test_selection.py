@@ -1,0 +1,110 @@
+"""Joint fits of planted laws: the plant is found again, and held-out cells are never seen."""
+
+import numpy as np
+import pytest
+
+from synaug_ray.laws.curves import CURVES
+from synaug_ray.laws.equivalence import BY_NAME, FORMS, grow
+from synaug_ray.laws.joint import JointData, split
+from synaug_ray.laws.selection import akaike_weights, choose, development, fit_curves, fit_forms, held_out
+
+CURVE = next(curve for curve in CURVES if curve.name == "power law")
+SIZES = np.array([20.0, 40.0, 80.0, 160.0, 320.0])
+MULTIPLES = np.array([0.5, 1.0, 2.0, 4.0, 8.0])
+N0 = 80.0
+PLANTS = {
+    "F0": (0.2,),
+    "F1": (np.log(2.53), 0.8),
+    "F2": (0.4, 0.5, 0.5),
+    "F3": (0.8, 0.6, 2.0),
+    "F4": (1.2, 0.6, 3.0),
+    "F5": (0.3, 0.5, 0.6),
+    "F6": (0.8, 0.8, 1.0, 0.03),
+    "F3 signed": (0.1, 0.3, 2.0),
+    "F4 signed": (0.1, 0.3, 2.0),
+}
+
+
+def planted(name, noise=0.0, seed=0):
+    """Cells of a power law b = 0.15, c = 0.55 and the law ``name``."""
+    rng = np.random.default_rng(seed)
+    real = 0.15 * (SIZES / N0) ** -0.55
+    base = np.repeat(np.arange(len(SIZES)), len(MULTIPLES))
+    s = np.tile(MULTIPLES, len(SIZES))
+    p = tuple(np.array([[value]]) for value in PLANTS[name])
+    r = BY_NAME[name].r(p, SIZES[base] / N0, s)[0]
+    mixed = 0.15 * (grow(SIZES[base], r) / N0) ** -0.55
+    real = real * np.exp(noise * rng.standard_normal(len(real)))
+    mixed = mixed * np.exp(noise * rng.standard_normal(len(mixed)))
+    level = max(noise, 0.01)
+    return JointData(SIZES, real, level * real, base, s, real[base] - mixed, level * mixed, 0.9, N0, 1e-4)
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_planted_law_is_recovered_from_exact_cells(name):
+    data = planted(name)
+    start = fit_curves(data)["power law"].fit.theta
+    candidate = fit_forms(data, CURVE, start, (BY_NAME[name],))[name]
+    curve, law = split(candidate.fit.theta[None], CURVE, BY_NAME[name])
+    np.testing.assert_allclose([float(v[0, 0]) for v in curve], [0.15, 0.55], rtol=2e-3)
+    np.testing.assert_allclose([float(v[0, 0]) for v in law], PLANTS[name], rtol=2e-2, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", ["F0", "F1", "F3", "F3 signed"])
+def test_the_planted_form_or_its_twin_carries_the_weight(name):
+    data = planted(name, noise=0.01, seed=3)
+    weights = akaike_weights(list(fit_forms(data, CURVE, fit_curves(data)["power law"].fit.theta).values()))
+    twins = {
+        "F0": {"F0", "F1", "F5"},
+        "F1": {"F1", "F2"},
+        "F3": {"F3", "F6"},
+        "F3 signed": {"F3 signed", "F4 signed"},
+    }[name]
+    assert sum(weights.get(twin, 0.0) for twin in twins) > 0.5
+    assert sum(weights.values()) == pytest.approx(1.0)
+
+
+def test_an_exact_power_law_needs_no_floor():
+    assert choose(list(fit_curves(planted("F0")).values())).name == "power law"
+
+
+def test_held_out_cells_are_the_largest_size_and_the_largest_amount():
+    data = planted("F3")
+    masks = development(data)
+    assert masks is not None
+    sizes, cells = masks
+    assert data.sizes[sizes].tolist() == [20, 40, 80, 160]
+    assert not (cells & ((data.s == 8) | (data.sizes[data.base] == 320))).any()
+    assert (~cells).sum() == 9
+    seen = data.subset(sizes, cells)
+    # Ruining what is held out changes nothing of what selection sees.
+    ruined = planted("F3")
+    ruined.gains[~cells] = 0.05
+    np.testing.assert_array_equal(seen.target, ruined.subset(sizes, cells).target)
+
+
+def test_skill_is_one_for_exact_extrapolation_and_zero_for_doing_nothing():
+    data = planted("F3")
+    masks = development(data)
+    assert masks is not None
+    seen = data.subset(*masks)
+    candidates = fit_forms(
+        seen, CURVE, fit_curves(seen)["power law"].fit.theta, (BY_NAME["F0"], BY_NAME["F3"])
+    )
+    judged = held_out(data, masks, candidates, CURVE, None, 0.9, "F3")
+    assert judged["F3"].skill_no_effect == pytest.approx(1.0, abs=1e-3)
+    assert judged["F3"].skill_constant_rate == pytest.approx(1.0, abs=1e-3)
+    assert judged["F3"].rmse_log_error < 5e-3
+    assert judged["F0"].rmse_log_error > 10 * judged["F3"].rmse_log_error
+
+
+def test_nothing_is_held_out_of_a_small_grid():
+    data = planted("F3")
+    few_sizes = data.subset(data.sizes <= 80, data.sizes[data.base] <= 80)
+    few_amounts = data.subset(data.sizes > 0, data.s >= 4)
+    assert development(few_sizes) is None
+    assert development(few_amounts) is None
+
+
+def test_every_form_has_a_plant():
+    assert set(PLANTS) == {form.name for form in FORMS}

@@ -1,0 +1,107 @@
+"""The four verdicts from intervals, what deciding would cost, and the sentences."""
+
+import pytest
+
+from synaug_ray.laws.results import Cell, Censoring, Estimate, Outcome
+from synaug_ray.laws.sentences import headline, is_open_set, span
+from synaug_ray.laws.table import StudyKey
+from synaug_ray.laws.verdict import CellNoise, draws_to_decide, judge, outcome_of
+
+
+def gains(*pairs):
+    return [Estimate((low + high) / 2, low, high) for low, high in pairs]
+
+
+@pytest.mark.parametrize(
+    ("intervals", "outcome"),
+    [
+        (gains((0.001, 0.02), (-0.03, -0.01)), Outcome.HELPS),
+        (gains((-0.001, 0.02), (-0.03, -0.01)), Outcome.HURTS),
+        (gains((-0.009, 0.009), (-0.002, 0.008)), Outcome.NO_EFFECT),
+        (gains((-0.009, 0.009), (-0.002, 0.012)), Outcome.UNDECIDED),
+        ([Estimate(0.3)], Outcome.UNDECIDED),
+        ([Estimate(0.0), *gains((-0.001, 0.001))], Outcome.UNDECIDED),
+    ],
+)
+def test_outcome(intervals, outcome):
+    assert outcome_of(intervals, 0.01) is outcome
+
+
+def test_draws_to_decide_shrink_only_the_part_between_draws():
+    # Half width 3 sqrt(v / D + 1e-6) must fall to the gain 0.006: v / D = 3e-6.
+    noise = CellNoise(3.0, 3e-5, 1e-6)
+    assert draws_to_decide([0.006], [noise], 0.001) == 10
+    # As an equivalence: what is left of delta is 0.012 - 0.006, the same width.
+    assert draws_to_decide([0.0], [noise], 0.006) == 10
+    # A half width of 3 sqrt(1e-6) = 0.003 stays for any number of draws.
+    assert draws_to_decide([0.002], [noise], 0.004) is None
+
+
+def cell(multiple, low, high, n=40):
+    gain = Estimate((low + high) / 2, low, high)
+    return Cell(
+        n,
+        int(n * multiple),
+        multiple,
+        12,
+        Estimate(0.2),
+        gain,
+        gain,
+        Estimate(5.0, 2.0, 9.0),
+        Censoring.NONE,
+        False,
+    )
+
+
+def verdict(*cells, noise=CellNoise(3.0, 3e-5, 1e-6)):  # noqa: B008
+    return judge(
+        StudyKey("mlp", "edm", "mixed", "0.5"),
+        list(cells),
+        {},
+        {(c.num_real, c.num_synthetic): noise for c in cells},
+        delta=0.01,
+        draws=6,
+        seconds_per_draw=30.0,
+        why_undecided="",
+    )
+
+
+def test_helps_speaks_of_the_best_amount_and_says_that_more_hurts():
+    answer = verdict(cell(1, 0.01, 0.03), cell(4, 0.02, 0.06), cell(8, -0.05, -0.01))
+    assert answer.outcome is Outcome.HELPS
+    assert answer.best_multiple == 4
+    assert "4x synthetic images lower the error by 4.0 points (+2.0 to +6.0)" in answer.sentence
+    assert "8x of it hurts" in answer.sentence
+
+
+def test_hurts_states_the_harm_as_a_positive_number():
+    answer = verdict(cell(1, -0.01, 0.01), cell(8, -0.05, -0.01))
+    assert answer.outcome is Outcome.HURTS
+    assert "8x synthetic images raise the error by 3.0 points (+1.0 to +5.0)" in answer.sentence
+
+
+def test_undecided_says_what_deciding_costs():
+    answer = verdict(cell(1, -0.003, 0.015))
+    assert answer.outcome is Outcome.UNDECIDED
+    assert answer.deciding_draws is not None and answer.deciding_draws > 6
+    assert answer.deciding_seconds == (answer.deciding_draws - 6) * 30.0
+    assert f"About {answer.deciding_draws} draws instead of 6" in answer.sentence
+    assert answer.smallest_detectable_gain == pytest.approx(0.009)
+    limited = verdict(cell(1, -0.003, 0.015), noise=CellNoise(3.0, 3e-5, 1e-4))
+    assert limited.deciding_draws is None
+    assert "the test set is too small" in limited.sentence
+
+
+def test_headline_puts_learnt_generators_before_controls_and_says_when_jitter_is_as_good():
+    helps = verdict(cell(4, 0.02, 0.06))
+    text = headline((helps,), {"edm": False})
+    assert text.startswith("edm helps at 40 real images")
+    assert "does not beat plain jitter" in text
+    assert "jitter" not in headline((helps,), {"edm": True})
+    assert headline((), {}) == "No cell with synthetic images is measured yet."
+
+
+def test_open_ends_are_said_as_such():
+    assert span(Estimate(None, 0.01, None)) == "at least +1.0"
+    assert span(Estimate(None, None, 0.01)) == "at most +1.0"
+    assert is_open_set("edm-open") and not is_open_set("edm-tiny")
