@@ -12,7 +12,7 @@ from synaug_ray.steps import STAGES
 from synaug_ray.summary import Run, refresh
 
 QUIET_SHARE = 20  # a refresh of t seconds is followed by at least 20 t of rest: 5% of a core
-LEAST_SECONDS = 30.0
+LEAST_SECONDS = 60.0
 
 
 def watch(run: Run) -> None:

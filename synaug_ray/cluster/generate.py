@@ -27,7 +27,8 @@ def start(steps: list[GeneratorStep], materials: Materials, scratch: str) -> lis
     if not steps:
         return []
     ray.get(materials.ledger.book.remote(steps))
-    count = min(materials.slots.count, len(steps))
+    # a Trainer is five processes: with two cores each further one has to bring two generators to pay
+    count = min(materials.slots.count, -(-len(steps) // 2))
     pool = ThreadPoolExecutor(count, thread_name_prefix="trainer")
     futures = [pool.submit(_fit, worker, materials, scratch) for worker in range(count)]
     pool.shutdown(wait=False)

@@ -23,6 +23,7 @@ QUIET = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # 2 s by default, a quarter of a small trainer's start
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 for _name, _value in QUIET.items():  # read when ray is imported
     os.environ.setdefault(_name, _value)

@@ -102,7 +102,10 @@ class LawFit:
 
 @dataclass(frozen=True)
 class Exchange:
-    """How many synthetic images one more real image is worth at a working point."""
+    """How many synthetic images one more real image is worth at a working point.
+
+    Averaged over laws by their Akaike weights, so it can differ a little from the chosen law's own slope.
+    """
 
     num_real: int
     num_synthetic: int
