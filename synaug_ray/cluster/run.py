@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 from synaug_ray.cluster import settings  # first: it sets what ray reads when it is imported
@@ -56,6 +57,9 @@ def _run(run: Run, missing: Plan, dataset: Dataset, slots: settings.Slots, scrat
             attempt(bench, step)  # nothing to train: a record, a few milliseconds
         else:
             learnt.append(step)
+    # what most shards wait for first: the tail of a run is then short
+    waiting = Counter(s.generator.key for s in missing.shards.values())
+    learnt.sort(key=lambda step: -waiting[step.key])
     stopping = threading.Event()
     trainers = generate.start(learnt, materials, scratch)
     waves = Waves(missing.shards, materials, lambda: any(not t.done() for t in trainers))

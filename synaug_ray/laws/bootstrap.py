@@ -167,28 +167,37 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 
 def simultaneous_quantile(
-    parts: Components, errors: StandardErrors, confidence: float, replicates: int, rng: np.random.Generator
+    parts: Components,
+    errors: StandardErrors,
+    log_size: np.ndarray,
+    confidence: float,
+    replicates: int,
+    rng: np.random.Generator,
 ) -> float:
     """The multiple of the standard error that holds for all Q means at once: quantile of max |t|.
 
     Multiplier bootstrap of the maximum (Chernozhukov, Chetverikov and Kato 2013, arXiv 1212.6906). The
     image x draw noise enters through the images, where it has full rank, and only what the draws add to
-    it through the D - 1 directions that D draws span.
+    it through the D - 1 directions that D draws span. These few directions would make the sizes look
+    more alike than their generators are, so draws and the t scale are drawn anew for each size
+    (``log_size`` [Q]): independence is the cautious side (Sidak 1967).
     """
     total = errors.draw_variance + errors.image_variance
     by_image = np.minimum((np.diag(parts.interaction) + errors.image_variance) / total, 1.0)
     scale = np.sqrt(np.maximum(np.diag(parts.image_covariance), 1e-30))
     correlation = parts.image_covariance / np.outer(scale, scale)
     np.fill_diagonal(correlation, 1.0)
-    image = rng.standard_normal((replicates, len(total))) @ _root(correlation).T
+    deviation = np.sqrt(by_image) * (rng.standard_normal((replicates, len(total))) @ _root(correlation).T)
     length = np.maximum(np.sqrt(parts.draw_variance), 1e-30)
-    draw = (
-        rng.standard_normal((replicates, parts.draw_deviations.shape[1]))
-        @ (parts.draw_deviations / length[:, None]).T
-    )
-    deviation = np.sqrt(by_image) * image + np.sqrt(1 - by_image) * draw
-    student = np.sqrt(errors.freedom / rng.chisquare(errors.freedom, replicates))
-    return float(np.quantile(np.abs(deviation).max(axis=1) * student, confidence))
+    directions = parts.draw_deviations / length[:, None] * np.sqrt(1 - by_image)[:, None]
+    highest = np.zeros(replicates)
+    for size in np.unique(log_size):
+        same = log_size == size
+        xi = rng.standard_normal((replicates, directions.shape[1]))
+        student = np.sqrt(errors.freedom / rng.chisquare(errors.freedom, replicates))
+        own = np.abs(deviation[:, same] + xi @ directions[same].T).max(axis=1) * student
+        highest = np.maximum(highest, own)
+    return float(np.quantile(highest, confidence))
 
 
 def replicate(parts: Components, replicates: int, rng: np.random.Generator) -> np.ndarray:

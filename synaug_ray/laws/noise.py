@@ -98,7 +98,9 @@ def measure(
             continue
         half[group] = bootstrap.half_widths(errors, confidence)
         if group[0] >= len(reals):
-            quantile = bootstrap.simultaneous_quantile(own, errors, simultaneous_confidence, replicates, rng)
+            quantile = bootstrap.simultaneous_quantile(
+                own, errors, size[group], simultaneous_confidence, replicates, rng
+            )
             half_simultaneous[group - len(reals)] = quantile * errors.error
             half_mixed_error[group - len(reals)] = _mixed_error_half_widths(
                 table, group - len(reals), confidence

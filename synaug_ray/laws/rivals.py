@@ -42,7 +42,9 @@ def jitter_rivals(
         np.stack(values), table.image_weights, table.strata, len(table.draws) * len(table.seeds)
     )
     errors = bootstrap.moderate(parts, np.array(sizes))
-    quantile = bootstrap.simultaneous_quantile(parts, errors, 1 - (1 - confidence) / 2, replicates, rng)
+    quantile = bootstrap.simultaneous_quantile(
+        parts, errors, np.array(sizes), 1 - (1 - confidence) / 2, replicates, rng
+    )
     beats = parts.estimates - quantile * errors.error > 0
     return {
         name: bool(beats[[i for i, other in enumerate(names) if other == name]].any()) for name in set(names)

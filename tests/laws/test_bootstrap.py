@@ -87,13 +87,13 @@ def test_simultaneous_quantile_is_t_for_one_mean_and_sidak_for_many_independent_
     values = (rng.random((40, 6, 500)) < 0.2).astype(float)
     many, one = parts_of(values), parts_of(values[:1])
     errors = StandardErrors(np.diag(many.interaction), many.image_variance, 1e6)
-    quantile = simultaneous_quantile(many, errors, 0.9, 20_000, np.random.default_rng(6))
+    quantile = simultaneous_quantile(many, errors, np.zeros(40), 0.9, 20_000, np.random.default_rng(6))
     sidak = stats.norm.ppf(0.5 + 0.9 ** (1 / 40) / 2)
     assert quantile == pytest.approx(sidak, rel=0.05)
     single = StandardErrors(np.diag(one.interaction), one.image_variance, 5.0)
-    assert simultaneous_quantile(one, single, 0.9, 40_000, np.random.default_rng(7)) == pytest.approx(
-        stats.t.ppf(0.95, 5), rel=0.03
-    )
+    assert simultaneous_quantile(
+        one, single, np.zeros(1), 0.9, 40_000, np.random.default_rng(7)
+    ) == pytest.approx(stats.t.ppf(0.95, 5), rel=0.03)
 
 
 def test_a_missing_draw_is_left_out_of_its_own_cell_only():

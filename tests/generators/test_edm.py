@@ -1,0 +1,141 @@
+"""EDM against the paper's formulas as diffusers has them, against itself when killed, and in plain diffusers."""
+
+import numpy as np
+import pytest
+import torch
+
+from synaug_ray.data.subsets import Draws
+from synaug_ray.errors import Diverged
+from synaug_ray.generators import edm
+from synaug_ray.recipes import EDMRecipe, SamplerRecipe
+from synaug_ray.steps import Subset
+
+CPU = torch.device("cpu")
+SMALL = EDMRecipe(name="small", channels=(8, 16), nimg=64 * 8 * 4, batch=8, warmup_nimg=64)
+SAMPLER = SamplerRecipe(name="s", steps=3, batch=8, shard_size=16)
+
+
+@pytest.fixture(scope="module")
+def subset(digits, digits_identity):
+    return digits.train.take(Draws(digits.train, 10).index(Subset(digits_identity, 30, 0)))
+
+
+@pytest.fixture(scope="module")
+def trained(subset):
+    return edm.train(SMALL, subset, 10, 1, CPU)[0]
+
+
+def test_preconditioning_is_that_of_diffusers():
+    """Same c_skip, c_out, c_in and c_noise as EDMEulerScheduler, so a saved generator samples there as it does here."""
+    from diffusers import EDMEulerScheduler
+
+    scheduler = EDMEulerScheduler(sigma_data=0.7)
+    net = edm.network(SMALL, (1, 8, 8), 10).eval()
+    x = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(5)
+    for sigma in (0.01, 0.5, 20.0):
+        level = torch.tensor(sigma)
+        raw = net(scheduler.precondition_inputs(x, level), scheduler.precondition_noise(level), class_labels=labels)
+        theirs = scheduler.precondition_outputs(x, raw.sample, level)
+        ours = edm.denoised(net, x, torch.full((5,), sigma), labels, 0.7)
+        assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_training_target_has_unit_variance():
+    """Karras et al., appendix B.6: the effective weight lambda c_out^2 is 1 and the target's variance 1 at any sigma."""
+    y = torch.randn(200_000, generator=torch.Generator().manual_seed(3)) * 0.5
+    noise = torch.randn(200_000, generator=torch.Generator().manual_seed(4))
+    for sigma in (0.02, 0.5, 10.0):
+        total = sigma**2 + 0.25
+        c_skip, c_out = 0.25 / total, sigma * 0.5 / total**0.5
+        target = (y - c_skip * (y + sigma * noise)) / c_out
+        assert float(target.var()) == pytest.approx(1.0, abs=0.02)
+        assert (sigma**2 + 0.25) / (sigma * 0.5) ** 2 * c_out**2 == pytest.approx(1.0)
+
+
+def test_loss_falls_and_ema_is_not_the_start(subset, trained):
+    torch.manual_seed(0)
+    images = torch.from_numpy(subset.images.astype(np.float32) / 127.5 - 1)
+    labels = torch.from_numpy(subset.labels)
+    fresh = edm.network(SMALL, (1, 8, 8), 10)
+
+    def loss(net):
+        with torch.no_grad():
+            return np.mean([float(edm._loss(net.eval(), SMALL, images, labels, 0.75, 10, 5, i)) for i in range(20)])
+
+    assert loss(trained.net) < 0.7 * loss(fresh)
+
+
+def test_killed_and_resumed_equals_unkilled(subset, trained):
+    """A training stopped after 64 batches and taken up again ends with the same bits."""
+    class Killed(Exception):
+        pass
+
+    kept = []
+
+    def kill(state, nimg):
+        kept.append(state())
+        raise Killed
+
+    with pytest.raises(Killed):
+        edm.train(SMALL, subset, 10, 1, CPU, save=kill)
+    resumed, nimg = edm.train(SMALL, subset, 10, 1, CPU, state=kept[0])
+    assert nimg == SMALL.nimg
+    for name, tensor in resumed.net.state_dict().items():
+        assert torch.equal(tensor, trained.net.state_dict()[name]), name
+
+
+def test_length_is_bounded_in_passes(subset):
+    _, nimg = edm.train(SMALL.model_copy(update={"max_passes": 2.0}), subset, 10, 1, CPU)
+    assert 60 <= nimg < 60 + SMALL.batch
+
+
+def test_image_is_the_same_in_any_shard(trained):
+    whole = trained.sample(SAMPLER, range(0, 24), 3, CPU)
+    later = trained.sample(SAMPLER, range(8, 16), 3, CPU)
+    assert np.array_equal(whole.images[8:16], later.images)
+    assert np.array_equal(whole.labels[8:16], later.labels)
+    short = trained.sample(SAMPLER, range(0, 3), 3, CPU)  # a short last batch is padded
+    assert np.array_equal(whole.images[:3], short.images)
+
+
+def test_labels_keep_the_subsets_proportions(trained, subset):
+    counts = np.bincount(subset.labels, minlength=10)
+    labels = trained.sample(SAMPLER, range(0, 24), 3, CPU).labels
+    for end in range(1, 25):
+        assert (abs(np.bincount(labels[:end], minlength=10) - counts / 30 * end) < 1 + 1e-9).all()
+
+
+def test_files_load_in_plain_diffusers_and_here(trained, tmp_path):
+    from diffusers import DiffusionPipeline
+
+    files = trained.files()
+    assert not [name for name in files if name.endswith((".bin", ".pt", ".pkl"))]
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    pipeline = DiffusionPipeline.from_pretrained(tmp_path)
+    pipeline.set_progress_bar_config(disable=True)
+    images = pipeline(batch_size=2, class_labels=[3, 4], num_inference_steps=2, output_type="np").images
+    assert images.shape[:3] == (2, 8, 8) and np.isfinite(images).all()
+    again = edm.from_files(files)
+    assert np.array_equal(again.sample(SAMPLER, range(4), 0, CPU).images,
+                          trained.sample(SAMPLER, range(4), 0, CPU).images)
+
+
+def test_guidance_one_is_the_plain_network_and_more_moves_along_the_difference(trained):
+    x = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    y, null = torch.arange(4), torch.full((4,), 10)
+    with torch.no_grad():
+        level = torch.full((4,), 1.0)
+        with_label = edm.denoised(trained.net, x, level, y, trained.sigma_data)
+        without = edm.denoised(trained.net, x, level, null, trained.sigma_data)
+        at_one = edm.guided(trained.net, x, 1.0, y, trained.sigma_data, 10, 1.0)
+        at_three = edm.guided(trained.net, x, 1.0, y, trained.sigma_data, 10, 3.0)
+    assert torch.equal(at_one, with_label)
+    assert torch.allclose(at_three, without + 3 * (with_label - without), atol=1e-5)
+
+
+def test_a_loss_that_is_no_number_is_said(subset):
+    with pytest.raises(Diverged, match="generator small: the loss is nan"):
+        edm.train(SMALL.model_copy(update={"learning_rate": 1e30}), subset, 10, 1, CPU)
