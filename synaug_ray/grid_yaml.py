@@ -10,7 +10,9 @@ import yaml
 
 from synaug_ray.errors import UsageProblem
 
-MAX_BYTES = 1_000_000  # a grid is a dozen lines; anything near this is no grid
+MAX_BYTES = 100_000  # a grid is a dozen lines; this many take PyYAML some seconds
+SHOWN = 80  # characters of a wrong line that a message repeats
+PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
 Location = tuple[str | int, ...]
 
 
@@ -38,7 +40,7 @@ def parse_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
     """Plain values of a YAML mapping.
 
     Raises:
-        UsageProblem: unreadable, too large, no mapping, a key twice, or anchors and aliases
+        UsageProblem: unreadable, too large, no mapping, a key twice, tags, or anchors and aliases
             (which can blow a small file up to any size).
     """
     try:
@@ -50,10 +52,9 @@ def parse_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
     lines = Lines(str(path))
     try:
         text = data.decode("utf-8")
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                line = event.start_mark.line + 1
-                raise UsageProblem(f"{path}:{line}: anchors and aliases are not allowed; write the value out")
+        refused = _refused(text)
+        if refused:
+            raise UsageProblem(f"{path}:{refused[0]}: {refused[1]}")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         problems: list[str] = []
         _walk(node, (), lines, problems)
@@ -65,28 +66,45 @@ def parse_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        shown = f" in {text.splitlines()[mark.line].strip()!r}" if mark and text.splitlines()[mark.line:] else ""
+        line = text.splitlines()[mark.line:mark.line + 1] if mark else []
+        shown = f" in {line[0].strip()[:SHOWN]!r}" if line else ""
         raise UsageProblem(f"{where}: {error.problem or 'not YAML'}{shown}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageProblem(f"{path}: not YAML ({' '.join(str(error).split()) or type(error).__name__})") from None
     if not isinstance(raw, dict):
         raise UsageProblem(f"{path}: a grid is a mapping of keys to values, got {type(raw).__name__}")
-    unnamed = [k for k in raw if not isinstance(k, str)]
-    if unnamed:
-        raise UsageProblem([f"{path}: the key {k!r} is no text" for k in unnamed])
     return raw, lines
+
+
+def _refused(text: str) -> tuple[int, str] | None:
+    """The line of the first thing that no grid needs and that can do harm, and what it is."""
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1
+        if getattr(event, "anchor", None):
+            return line, "anchors and aliases are not allowed; write the value out"
+        if getattr(event, "tag", None):
+            return line, f"tags are not allowed (here {event.tag}); write the plain value"
+    return None
 
 
 def _walk(node: yaml.Node | None, at: Location, lines: Lines, problems: list[str]) -> None:
     if node is None:
         return
-    lines.lines[at] = node.start_mark.line + 1
+    lines.lines[at] = line = node.start_mark.line + 1
+    if node.tag not in PLAIN:  # what PyYAML makes something else of unasked: dates, '='
+        kind = node.tag.rpartition(":")[2]
+        problems.append(f"{lines.file}:{line}: {node.value!r} reads as a {kind}; put it in quotes")
     if isinstance(node, yaml.SequenceNode):
         for i, item in enumerate(node.value):
             _walk(item, (*at, i), lines, problems)
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for name, value in node.value:
+            if name.tag != "tag:yaml.org,2002:str":
+                shown = repr(name.value[:SHOWN]) if isinstance(name, yaml.ScalarNode) else "a list or mapping"
+                problems.append(f"{lines.file}:{name.start_mark.line + 1}: a key must be text, got {shown}; put it in "
+                                "quotes if it is meant")
+                continue
             key = str(name.value)
             if key in seen:
                 problems.append(f"{lines.file}:{name.start_mark.line + 1}: key {key!r} stands twice; keep one")
@@ -104,16 +122,42 @@ def parse_overrides(raw: dict[str, Any], overrides: list[str], lines: Lines) -> 
             problems.append(f"{text!r} is no override; write key=value, for example draws=8 or data.size=16")
             continue
         try:
-            parsed = yaml.safe_load(value)
+            refused = _refused(value)
+            parsed = None if refused else yaml.safe_load(value)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             problems.append(f"override {text!r}: the value is not YAML ({' '.join(str(error).split())})")
             continue
-        target: Any = raw
-        *parents, last = name.split(".")
-        for parent in parents:
-            if not isinstance(target.get(parent), dict):
-                target[parent] = {"preset": target[parent]} if isinstance(target.get(parent), str) else {}
-            target = target[parent]
-        target[last] = parsed
-        lines.overrides[tuple(name.split("."))] = text
+        where = refused[1] if refused else _put(raw, name.split("."), parsed)
+        if isinstance(where, str):
+            problems.append(f"override {text!r}: {where}")
+        else:
+            lines.overrides[where] = text
     return problems
+
+
+def _put(raw: dict[str, Any], names: list[str], value: Any) -> Location | str:
+    """Set one value in place; where it now stands, or why there is no such place."""
+    target: Any = raw
+    location: list[str | int] = []
+    for depth, name in enumerate(names):
+        place: str | int = name
+        if isinstance(target, list):
+            so_far = ".".join(names[:depth])
+            if not (name.isdecimal() and len(name) < 5 and int(name) < len(target)):
+                return (f"{so_far} is a list of {len(target)}, so {name!r} says nothing of it; write a place in it, "
+                        f"as in {so_far}.0.{name}, or the whole list")
+            place = int(name)
+        location.append(place)
+        if depth == len(names) - 1:
+            target[place] = value
+            break
+        inner = target[place] if isinstance(target, list) else target.get(place)
+        if isinstance(inner, str):
+            inner = {"preset": inner}
+        elif inner is None:
+            inner = {}
+        elif not isinstance(inner, (dict, list)):
+            return f"{'.'.join(names[:depth + 1])} is {inner!r}, which holds no {names[depth + 1]!r}"
+        target[place] = inner
+        target = inner
+    return tuple(location)

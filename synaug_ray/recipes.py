@@ -9,15 +9,25 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from synaug_ray.keys import content_key
 
-Count = Annotated[int, Field(strict=True, ge=1)]
+
+def _no_truth_value(value: object) -> object:
+    """YAML reads ``yes`` and ``on`` as true, which pydantic would take for 1.0."""
+    if isinstance(value, bool):
+        raise ValueError("input should be a number")
+    return value
+
+
+MOST = 1_000_000_000_000  # of any count: so that no product of two overflows
+Count = Annotated[int, Field(strict=True, ge=1, le=MOST)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(_no_truth_value), Field(allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Share = Annotated[Number, Field(ge=0, lt=1)]
 
 
 class Recipe(BaseModel):
@@ -38,7 +48,7 @@ class EDMRecipe(Recipe):
     family: Literal["edm"] = "edm"
     name: Name
     trained_on: Count | None = None  # images of the same draw; None is closed-set: the cell's own Subset
-    channels: tuple[Count, ...] = (16, 32)  # of the U-Net, one entry a resolution
+    channels: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32)  # of the U-Net, one entry a resolution
     attention: tuple[StrictBool, ...] = (False, False)  # at which of these; the middle always has it
     layers_per_block: Count = 1
     norm_groups: Count = 8
@@ -50,9 +60,19 @@ class EDMRecipe(Recipe):
     learning_rate: Positive = 8e-3
     warmup_nimg: Count = 1_600
     ema_half_life: Positive = 1_600  # images seen
-    p_mean: float = -1.2  # ln(sigma) ~ N(p_mean, p_std^2) in training
+    p_mean: Number = -1.2  # ln(sigma) ~ N(p_mean, p_std^2) in training
     p_std: Positive = 1.2
     flip: StrictBool = False  # random horizontal flips of the training images
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> EDMRecipe:
+        if len(self.attention) != len(self.channels):
+            raise ValueError(f"{self.name} has {len(self.channels)} channels and {len(self.attention)} attention "
+                             "entries; give one of each for every resolution")
+        odd = [c for c in self.channels if c % self.norm_groups]
+        if odd:
+            raise ValueError(f"{self.name}: channels {odd} do not divide into norm_groups: {self.norm_groups}")
+        return self
 
 
 class ReferenceRecipe(Recipe):
@@ -78,13 +98,19 @@ class SamplerRecipe(Recipe):
 
     family: Literal["dpmpp-2m", "heun", "euler", "replay"] = "dpmpp-2m"
     name: Name
-    steps: Annotated[int, Field(strict=True, ge=2)] = 8
+    steps: Annotated[int, Field(strict=True, ge=2, le=MOST)] = 8
     guidance: NotNegative = 1.5  # classifier-free; 1 is none
     sigma_min: Positive = 0.002
     sigma_max: Positive = 80.0
     rho: Positive = 7.0
     batch: Count = 256  # images sampled at once; the last batch is padded, so bits do not depend on it
     shard_size: Count = 256  # images; the unit of resume
+
+    @model_validator(mode="after")
+    def _noise_falls(self) -> SamplerRecipe:
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError(f"{self.name}: sigma_min {self.sigma_min:g} is not below sigma_max {self.sigma_max:g}")
+        return self
 
 
 class Optimiser(Recipe):
@@ -110,7 +136,7 @@ class ClassifierRecipe(Recipe):
     batch: Count = 64
     label_smoothing: Share = 0.0
     flip: StrictBool = False
-    shift: Annotated[int, Field(strict=True, ge=0)] = 0  # pixels, zero-padded random translation
+    shift: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 0  # pixels, zero-padded random translation
     pack: Count = 16  # trials trained together in one process, padded to exactly this many
 
 

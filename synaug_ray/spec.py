@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from synaug_ray.errors import UsageProblem
-from synaug_ray.grid_yaml import Lines, parse_overrides, parse_yaml
+from synaug_ray.grid_yaml import SHOWN, Lines, Location, parse_overrides, parse_yaml
 from synaug_ray.recipes import (
     CLASSIFIERS,
     GENERATORS,
+    MOST,
     SAMPLERS,
     ClassifierRecipe,
     Count,
     EDMRecipe,
     GeneratorRecipe,
     NotNegative,
+    Number,
+    Optimiser,
     Positive,
     ReferenceRecipe,
     SamplerRecipe,
 )
 
-Multiple = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)]
-RealShare = Literal["proportional"] | Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+MAX_PLAN = 1_000_000  # cells, and shards: a plan of more takes minutes and gigabytes, and is a slip of the pen
+Multiple = Annotated[Number, Field(ge=0, le=1_000)]
+RealShare = Literal["proportional"] | Annotated[Number, Field(gt=0, lt=1)]
 GridProtocol = Literal["mixed", "synthetic-only", "pretrain"]
+DEFAULT_SAMPLER = "dpmpp-8"
 FACTORS = (
     "num_real", "synthetic_multiples", "real_share", "generators", "classifiers", "protocols", "draws", "seeds",
 )
@@ -42,7 +48,7 @@ class DataOptions(BaseModel):
 
     size: Count | None = None  # pixels a side; None keeps the images' own
     mode: Literal["rgb", "gray"] | None = None
-    split_seed: Annotated[int, Field(strict=True, ge=0)] = 0
+    split_seed: Annotated[int, Field(strict=True, ge=0, lt=2**32 - 1)] = 0  # scikit-learn takes 32 bits
 
 
 class Factors(BaseModel):
@@ -59,19 +65,22 @@ class Factors(BaseModel):
     draws: Count = 6  # independent subsets, each with its own generator: the unit of the intervals
     seeds: Count = 2  # classifier seeds per draw
 
-    @model_validator(mode="after")
-    def _distinct(self) -> Factors:
-        for name in ("num_real", "synthetic_multiples", "protocols", "real_share"):
-            values = getattr(self, name)
-            repeated = sorted({str(v) for v in values if values.count(v) > 1})
-            if repeated:
-                raise ValueError(f"{name} repeats {', '.join(repeated)}; give each value once")
-        for name in ("generators", "classifiers"):
-            names = [recipe.name for recipe in getattr(self, name)]
-            repeated = sorted({n for n in names if names.count(n) > 1})
-            if repeated:
-                raise ValueError(f"{name} has two named {', '.join(repeated)}; give each its own `name:`")
-        return self
+    @field_validator("num_real", "synthetic_multiples", "protocols", "real_share")
+    @classmethod
+    def _distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        repeated = sorted({str(v) for v in values if values.count(v) > 1})
+        if repeated:
+            raise ValueError(f"repeats {', '.join(repeated)}; give each value once")
+        return values
+
+    @field_validator("generators", "classifiers")
+    @classmethod
+    def _named_apart(cls, recipes: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [recipe.name for recipe in recipes]
+        repeated = sorted({n for n in names if names.count(n) > 1})
+        if repeated:
+            raise ValueError(f"has two named {', '.join(repeated)}; give each its own `name:`")
+        return recipes
 
 
 class CellSpec(NamedTuple):
@@ -92,11 +101,11 @@ class GridSpec(Factors):
 
     dataset: Annotated[str, Field(min_length=1)]
     data: DataOptions = DataOptions()
-    sampler: SamplerRecipe = SAMPLERS["dpmpp-8"]
+    sampler: SamplerRecipe = SAMPLERS[DEFAULT_SAMPLER]
     stratify: Literal["natural", "balanced"] = "natural"
     delta: Positive = 1.0  # points: effects within +-delta count as none
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
-    replicates: Annotated[int, Field(strict=True, ge=0)] = 1_000  # of the bootstrap
+    confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.9
+    replicates: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 1_000  # of the bootstrap
     cost_real: NotNegative = 1.0  # of one labelled real image, in any currency
     blocks: tuple[dict[str, Any], ...] = ()
 
@@ -159,84 +168,130 @@ def validate_grid(raw: dict[str, Any], lines: Lines, problems: list[str] | None 
                 Factors.model_validate(own | block)
             except ValidationError as error:
                 problems += _sentences(error, ("blocks", i), lines)
+    if spec is not None and not problems:
+        problems = _too_large(spec, lines)
     if problems or spec is None:
         raise UsageProblem(list(dict.fromkeys(problems)))
     return spec
 
 
-def _presets(raw: dict[str, Any], lines: Lines, problems: list[str]) -> dict[str, Any]:
+def _too_large(spec: GridSpec, lines: Lines) -> list[str]:
+    """Counts, without making any, of what a plan would hold at most."""
+    cells = shards = images = 0
+    for f in spec.products():
+        real_only = len(f.num_real) * len(f.classifiers) * f.draws * f.seeds
+        mixtures = sum(len(f.real_share) if p == "mixed" else 1 for p in f.protocols)
+        cells += real_only * (1 + len(f.generators) * len(f.synthetic_multiples) * mixtures)
+        for n in f.num_real:
+            most = round(n * max(f.synthetic_multiples))
+            images += most * f.draws * len(f.generators)
+            shards += -(-most // spec.sampler.shard_size) * f.draws * len(f.generators)
+    problems = []
+    if cells > MAX_PLAN:
+        problems.append(f"{lines.file}: {cells:,} cells; a grid may have {MAX_PLAN:,}. Lower draws or seeds, or give "
+                        "fewer values")
+    if shards > MAX_PLAN:
+        problems.append(f"{lines.file}: {images:,} synthetic images in {shards:,} shards; a grid may have {MAX_PLAN:,} "
+                        "shards. Lower num_real or synthetic_multiples, or raise sampler.shard_size")
+    return problems
+
+
+def _presets(raw: dict[str, Any], lines: Lines, problems: list[str], at: Location = ()) -> dict[str, Any]:
     """Names of presets, and mappings with ``preset:``, replaced by the recipes they stand for."""
     raw = dict(raw)
     for kind, presets in (("generators", GENERATORS), ("classifiers", CLASSIFIERS)):
         if isinstance(raw.get(kind), (str, dict)):
             raw[kind] = [raw[kind]]
         if isinstance(raw.get(kind), list):
-            raw[kind] = [_preset(v, presets, (kind, i), lines, problems) for i, v in enumerate(raw[kind])]
+            raw[kind] = [_preset(v, presets, (*at, kind, i), lines, problems) for i, v in enumerate(raw[kind])]
+    sampler = raw.get("sampler")
+    if isinstance(sampler, dict) and not sampler.keys() & {"preset", "name"}:
+        raw["sampler"] = {"preset": DEFAULT_SAMPLER} | sampler  # sampler.steps=4 changes the one that would be used
     if "sampler" in raw:
-        raw["sampler"] = _preset(raw["sampler"], SAMPLERS, ("sampler",), lines, problems)
+        raw["sampler"] = _preset(raw["sampler"], SAMPLERS, (*at, "sampler"), lines, problems)
     for name in ("num_real", "synthetic_multiples", "protocols", "real_share"):
         if name in raw and not isinstance(raw[name], (list, tuple)):
             raw[name] = [raw[name]]
     if isinstance(raw.get("blocks"), list):
-        raw["blocks"] = [_presets(b, lines, problems) if isinstance(b, dict) else b for b in raw["blocks"]]
+        raw["blocks"] = [_presets(b, lines, problems, (*at, "blocks", i)) if isinstance(b, dict) else b
+                         for i, b in enumerate(raw["blocks"])]
     return raw
 
 
-def _preset(value: Any, presets: Any, where: tuple[str | int, ...], lines: Lines, problems: list[str]) -> Any:
+def _preset(value: Any, presets: Any, where: Location, lines: Lines, problems: list[str]) -> Any:
     if isinstance(value, str):
         value = {"preset": value}
     if not isinstance(value, dict) or "preset" not in value:
         return value
     name = value["preset"]
-    if name not in presets:
-        problems.append(f"{lines.at(where)}: no preset {name!r}{did_you_mean(str(name), presets)}. "
+    if not isinstance(name, str) or name not in presets:
+        problems.append(f"{lines.at(where)}: no preset {name!r}{did_you_mean(str(name), presets, '.')} "
                         f"Available: {', '.join(sorted(presets))}")
         name = next(iter(presets))
     base = presets[name].model_dump(mode="json")
     return base | {k: v for k, v in value.items() if k != "preset"}
 
 
-def did_you_mean(word: str, known: Any) -> str:
-    """`. Did you mean 'x'?` for a close match, else nothing."""
+def did_you_mean(word: str, known: Any, otherwise: str = "") -> str:
+    """`. Did you mean 'x'?` for a close match, else nothing (or ``otherwise``)."""
     close = difflib.get_close_matches(word, [str(k) for k in known], n=1, cutoff=0.6)
-    return f". Did you mean {close[0]!r}?" if close else ""
+    return f". Did you mean {close[0]!r}?" if close else otherwise
 
 
-def _sentences(error: ValidationError, prefix: tuple[str | int, ...], lines: Lines) -> list[str]:
+def _sentences(error: ValidationError, prefix: Location, lines: Lines) -> list[str]:
     found = error.errors()
     # a tuple whose only value is wrong is also reported as too short: the first says it all
-    inner = {e["loc"][:1] for e in found if e["type"] != "too_short"}
-    return [_sentence(e, prefix, lines) for e in found if e["type"] != "too_short" or e["loc"][:1] not in inner]
+    found = [e for e in found if e["type"] != "too_short" or not any(
+        len(o["loc"]) > len(e["loc"]) and o["loc"][:len(e["loc"])] == e["loc"] for o in found)]
+    grouped: dict[Location, list[Any]] = {}  # the branches of a union are alternatives at one place
+    for e in found:
+        grouped.setdefault(_location(e["loc"]), []).append(e)
+    return [f"{lines.at(prefix + at)}: {_sentence(errors, bool(prefix))}" for at, errors in grouped.items()]
 
 
-def _sentence(error: Any, prefix: tuple[str | int, ...], lines: Lines) -> str:
-    location = prefix + tuple(p for p in error["loc"] if p not in ("edm", "constrained-float")
-                              and not str(p).startswith(("literal[", "function-")))
-    at = lines.at(location)
+def _location(loc: Location) -> Location:
+    """Without what pydantic adds: the branch of a union."""
+    if loc[0] == "generators":
+        return loc[:2] + loc[3:]
+    return loc[:2] if loc[0] == "real_share" else loc
+
+
+def _sentence(errors: list[Any], in_block: bool) -> str:
+    error = errors[0]
     if error["type"] == "extra_forbidden":
-        known = _known_keys(location)
-        return (f"{at}: unknown key {str(location[-1])!r}{did_you_mean(str(location[-1]), known)}"
-                + (f". Allowed: {', '.join(sorted(known))}" if known else ""))
+        known, key = _known_keys(error["loc"], in_block), str(error["loc"][-1])
+        return f"unknown key {key!r}{did_you_mean(key, known, '.')} Allowed: {', '.join(sorted(known))}"
     if error["type"] == "missing":
-        return f"{at}: missing; every grid needs it"
-    message = error["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    if isinstance(error.get("input"), (str, int, float, bool)) or error.get("input") is None:
-        return f"{at}: {message}, got {error.get('input')!r}"
-    return f"{at}: {message}"
+        return "missing; every grid needs it" if len(error["loc"]) == 1 else "missing"
+    if error["type"] == "union_tag_not_found":
+        return f"needs `preset:` ({', '.join(sorted(GENERATORS))}) or `family:` and `name:`"
+    if error["type"] == "union_tag_invalid":
+        tag, known = str(error["ctx"]["tag"]), ("edm", *_REFERENCES)
+        return f"no family {tag!r}{did_you_mean(tag, known, '.')} Allowed: {', '.join(known)}"
+    messages = [e["msg"].removeprefix("Value error, ") for e in errors]
+    said = " or ".join(dict.fromkeys(m[0].lower() + m[1:] for m in messages))
+    value = error.get("input")
+    if not isinstance(value, (str, int, float, bool)) and value is not None:
+        return said
+    expected = "".join(e["ctx"]["expected"] for e in errors if e["type"] == "literal_error")
+    allowed = re.findall("'([^']*)'", expected)
+    return f"{said}, got {_short(value)}{did_you_mean(str(value), allowed)}"
 
 
-def _known_keys(location: tuple[str | int, ...]) -> set[str]:
-    names = [p for p in location[:-1] if isinstance(p, str)]
-    models: dict[str, type[BaseModel]] = {
-        "data": DataOptions, "sampler": SamplerRecipe, "classifiers": ClassifierRecipe, "blocks": Factors,
-    }
-    if not names:
-        return set(GridSpec.model_fields)
-    if "generators" in names:
-        return set(ReferenceRecipe.model_fields if names[-1] in _REFERENCES else EDMRecipe.model_fields)
-    model = models.get(names[0])
-    return set(model.model_fields) if model else set()
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
+
+
+def _known_keys(loc: Location, in_block: bool) -> set[str]:
+    """The keys there are where an unknown one stands."""
+    if len(loc) == 1:
+        return set((Factors if in_block else GridSpec).model_fields)
+    if loc[0] == "generators":
+        return set((EDMRecipe if loc[2] == "edm" else ReferenceRecipe).model_fields) | {"preset"}
+    if loc[0] == "classifiers":
+        return set(Optimiser.model_fields) if len(loc) > 3 else set(ClassifierRecipe.model_fields) | {"preset"}
+    return set(DataOptions.model_fields) if loc[0] == "data" else set(SamplerRecipe.model_fields) | {"preset"}
 
 
 _REFERENCES = ("real-holdout", "duplicate", "label-shuffle", "jitter")

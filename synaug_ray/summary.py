@@ -126,8 +126,8 @@ def refresh(run: Run, state: str, *, replicates: int | None = None) -> Analysis 
 
 def analyse_run(run: Run, table: pd.DataFrame, predicted: pd.DataFrame, replicates: int) -> Analysis | None:
     """The laws of what is done so far; None before there is one real-only cell with its predictions."""
-    done = table[(table["status"] == "done") & table["key"].isin(predicted["key"])]
-    if not (done["protocol"] == "real-only").any():
+    done = pd.DataFrame(table[(table["status"] == "done") & table["key"].isin(predicted["key"].tolist())])
+    if "real-only" not in set(done["protocol"]):
         return None
     return analyse(done.reset_index(drop=True), predicted, delta=run.spec.delta / 100,
                    confidence=run.spec.confidence, replicates=replicates)

@@ -134,8 +134,8 @@ def test_storage_below_the_working_directory(tmp_path, capsys, monkeypatch):
 
 
 def test_a_failed_generator_blocks_its_trials_and_nothing_else(tmp_path, capsys):
-    words = [GRID, "blocks=[{num_real: [20], generators: [{preset: edm-tiny, name: bad, nimg: 640, learning_rate: 1e30}]}]",
-             "--storage", str(tmp_path), "--local"]
+    bad = "{preset: edm-tiny, name: bad, nimg: 640, learning_rate: 1e30}"
+    words = [GRID, f"blocks=[{{num_real: [20], generators: [{bad}]}}]", "--storage", str(tmp_path), "--local"]
     assert grid.main(words) == 4
     status = json.loads((tmp_path / "small" / "status.json").read_text())
     assert {f["cause"] for f in status["failures"]} == {"diverged"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -49,7 +50,7 @@ def _fit(worker: int, materials: Materials, scratch: str) -> None:
 def _loop(worker: int, materials: Materials) -> Callable[[], None]:
     def loop() -> None:
         bench = bench_here(materials)
-        step = ray.get(materials.ledger.take.remote(worker, True))
+        step: Any = ray.get(materials.ledger.take.remote(worker, True))
         while step is not None:
             if not bench.store.has(step):
                 attempt(bench, step)

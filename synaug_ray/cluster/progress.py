@@ -51,7 +51,7 @@ class Progress(threading.Thread):
             self._say(self._line(done, time.monotonic() - started))
 
     def _count(self) -> dict[str, int]:
-        return {stage: len(todo & self._run.store.keys(stage)) for stage, todo in self._todo.items()}
+        return {stage: len(self._todo[stage] & self._run.store.keys(stage)) for stage in STAGES}
 
     def _line(self, done: dict[str, int], seconds: float) -> str:
         parts = [f"{stage}s {done[stage]:,}/{len(todo):,}" for stage, todo in self._todo.items() if todo]

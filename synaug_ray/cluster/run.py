@@ -8,15 +8,17 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-from synaug_ray.cluster import settings  # first: it sets what ray reads when it is imported
-
 import ray  # noqa: I001
 
-from synaug_ray.cluster import classify, generate
+from synaug_ray.cluster import (
+    classify,
+    generate,
+    settings,  # first: it sets what ray reads when it is imported
+)
 from synaug_ray.cluster.aggregate import LEAST_SECONDS, watch
+from synaug_ray.cluster.ledger import Ledger
 from synaug_ray.cluster.progress import Progress
 from synaug_ray.cluster.sample import Waves
-from synaug_ray.cluster.ledger import Ledger
 from synaug_ray.cluster.worker import Materials
 from synaug_ray.data.images import Dataset
 from synaug_ray.execute import Bench, Machine, attempt

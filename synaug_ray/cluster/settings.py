@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
+from typing import Any
 
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -48,7 +49,7 @@ class Slots:
         """Ray's resources for a lane, in Tune's and Train's spelling."""
         return {"CPU": fraction, "GPU": fraction} if self.gpu else {"CPU": fraction}
 
-    def options(self, fraction: float) -> dict[str, float]:
+    def options(self, fraction: float) -> dict[str, Any]:
         """The same in the spelling of actors and of Ray Data."""
         return {"num_cpus": fraction} | ({"num_gpus": fraction} if self.gpu else {})
 

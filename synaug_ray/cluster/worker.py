@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import ray
+from ray.exceptions import ObjectLostError
 
 from synaug_ray.cluster.settings import Slots
 from synaug_ray.data.images import ImageSet
@@ -35,7 +36,7 @@ def bench_here(materials: Materials) -> Bench:
             return None
         try:
             images = images_of(ray.get(found[0]))
-        except ray.exceptions.ObjectLostError:  # its node is gone: the Store has it
+        except ObjectLostError:  # its node is gone: the Store has it
             return None
         return images if len(images) else None
 

@@ -64,15 +64,8 @@ def _sizes(plan: Plan, dataset: Dataset) -> list[str]:
         if not isinstance(recipe, EDMRecipe):
             continue
         divisor = 2 ** (len(recipe.channels) - 1)
-        if len(recipe.attention) != len(recipe.channels):
-            found.append(f"generators: {recipe.name} has {len(recipe.channels)} channels and {len(recipe.attention)} "
-                         "attention entries; give one of each for every resolution")
         if size % divisor:
             up = size + divisor - size % divisor
             found.append(f"generators: {recipe.name} halves its images {len(recipe.channels) - 1} times, and {size} "
                          f"pixels do not divide by {divisor}; set data.size: {up}, or give it fewer channels")
-        odd = [c for c in recipe.channels if c % recipe.norm_groups]
-        if odd:
-            found.append(f"generators: {recipe.name}: channels {odd} do not divide into norm_groups: "
-                         f"{recipe.norm_groups}")
     return found

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def _digits(split_seed: int) -> Dataset:
     """1,797 grey 8x8 images: 1,000 to train on, 197 to validate, 600 to test, in class proportion."""
     from sklearn.datasets import load_digits
 
-    raw = load_digits()
+    raw: Any = load_digits()
     images = np.round(raw.images * (255 / 16)).astype(np.uint8)[:, None]
     whole = ImageSet(images, raw.target.astype(np.int64))
     test, rest = _hold_out(whole, 600, split_seed)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -145,7 +146,7 @@ def train(recipe: EDMRecipe, subset: ImageSet, num_classes: int, seed: int, devi
     sigma_data = float(images.std())
     decay = [0.0]
     # timm's ModelEmaV3 walks both state dicts in each step: 12% of a step at this size, this none
-    ema = AveragedModel(net, multi_avg_fn=lambda mean, new, _: torch._foreach_lerp_(mean, new, 1 - decay[0]))
+    ema = AveragedModel(net, multi_avg_fn=lambda mean, new, _: _mix(mean, new, 1 - decay[0]))
     optimiser = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate, fused=True)
     total = recipe.nimg if recipe.max_passes is None else min(recipe.nimg, round(recipe.max_passes * len(subset)))
     nimg = _restore(state, net, ema, optimiser) if state else 0
@@ -170,6 +171,10 @@ def train(recipe: EDMRecipe, subset: ImageSet, num_classes: int, seed: int, devi
     assert isinstance(trained, UNet2DModel)
     counts = np.bincount(subset.labels, minlength=num_classes)
     return EDMGenerator(trained, counts, sigma_data, shape), nimg
+
+
+def _mix(mean: Any, new: Any, share: float) -> None:
+    torch._foreach_lerp_(mean, new, share)
 
 
 def learning_rate(recipe: EDMRecipe, nimg: int, total: int) -> float:

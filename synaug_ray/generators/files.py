@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from diffusers import UNet2DModel
 from safetensors.torch import load as load_safetensors
@@ -20,7 +21,8 @@ def pipeline_files(net: UNet2DModel, sigma_data: float) -> dict[str, bytes]:
     """
     from diffusers import ConsistencyModelPipeline, EDMEulerScheduler  # 1 s, and only who saves needs them
 
-    pipeline = ConsistencyModelPipeline(unet=net, scheduler=EDMEulerScheduler(sigma_data=sigma_data))
+    scheduler: Any = EDMEulerScheduler(sigma_data=sigma_data)  # the pipeline works with any, its type names one
+    pipeline = ConsistencyModelPipeline(unet=net, scheduler=scheduler)
     with tempfile.TemporaryDirectory() as folder:
         pipeline.save_pretrained(folder, safe_serialization=True)
         root = Path(folder)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from synaug_ray.classifiers.batches import augmented, num_steps, schedule
-from synaug_ray.recipes import ClassifierRecipe, GENERATORS, SAMPLERS
+from synaug_ray.recipes import GENERATORS, SAMPLERS, ClassifierRecipe
 from synaug_ray.steps import GeneratorStep, Pool, Subset, TrialStep
 
 RECIPE = ClassifierRecipe(name="mlp", nimg=3_200, batch=32)

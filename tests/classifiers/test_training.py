@@ -73,8 +73,8 @@ def test_it_learns(outcomes, digits):
 
 def test_a_timm_network_trains_alone(digits, digits_identity):
     """Batch normalisation and all, at pack 1, with augmentation; the stem keeps 8x8 images' pixels."""
-    recipe = ClassifierRecipe(name="r", family="timm", model="resnet10t", nimg=256, batch=32, pack=1, flip=True, shift=1,
-                              optimiser=Optimiser(family="sgd", learning_rate=0.05))
+    recipe = ClassifierRecipe(name="r", family="timm", model="resnet10t", nimg=256, batch=32, pack=1, flip=True,
+                              shift=1, optimiser=Optimiser(family="sgd", learning_rate=0.05))
     subset = Subset(digits_identity, 40, 0)
     member = Member(TrialStep(subset, None, 0, "real-only", None, recipe, 0),
                     digits.train.take(Draws(digits.train, 10).index(subset)))

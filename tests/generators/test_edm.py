@@ -42,7 +42,7 @@ def test_preconditioning_is_that_of_diffusers():
 
 
 def test_training_target_has_unit_variance():
-    """Karras et al., appendix B.6: the effective weight lambda c_out^2 is 1 and the target's variance 1 at any sigma."""
+    """Karras et al., appendix B.6: at any sigma lambda c_out^2 is 1, and so is the target's variance."""
     y = torch.randn(200_000, generator=torch.Generator().manual_seed(3)) * 0.5
     noise = torch.randn(200_000, generator=torch.Generator().manual_seed(4))
     for sigma in (0.02, 0.5, 10.0):

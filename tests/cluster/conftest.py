@@ -1,0 +1,20 @@
+"""One local Ray cluster for all of its tests: its own temporary folder, token authentication as Ray sets it."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+import ray  # noqa: E402, I001
+
+from synaug_ray.cluster import settings  # noqa: F401  first: sets what ray reads when it is imported
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    # pytest's own folders are too deep for the 107 bytes that a unix socket's path may have
+    folder = tempfile.mkdtemp(prefix="synray")
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=folder)
+    yield
+    ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,27 @@
+"""The shared ledger: bookings that survive a restart, and blocks under a cap."""
+
+import ray
+
+from synaug_ray.cluster.ledger import Ledger
+
+
+def test_a_worker_that_starts_anew_gets_its_step_back(cluster):
+    ledger = Ledger.remote(1_000)
+    ray.get(ledger.book.remote(["a", "b", "c"]))
+    assert ray.get(ledger.take.remote(0, True)) == "a"
+    assert ray.get(ledger.take.remote(1, True)) == "b"
+    assert ray.get(ledger.take.remote(0, True)) == "a"  # it died and was started again
+    assert ray.get(ledger.take.remote(0, False)) == "c"
+    assert ray.get(ledger.take.remote(1, False)) is None
+
+
+def test_blocks_stay_under_the_cap_least_recently_used_first(cluster):
+    ledger = Ledger.remote(100)
+    blocks = {name: ray.put(name) for name in "abcd"}
+    for name in "abc":
+        ray.get(ledger.put.remote(name, [blocks[name]], 40))
+    assert ray.get(ledger.held.remote()) == 80
+    assert ray.get(ledger.get.remote("a")) == []
+    assert ray.get(ray.get(ledger.get.remote("b"))[0]) == "b"  # now c is the older one
+    ray.get(ledger.put.remote("d", [blocks["d"]], 40))
+    assert ray.get(ledger.get.remote("c")) == [] and ray.get(ledger.get.remote("b"))

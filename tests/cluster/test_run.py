@@ -1,0 +1,66 @@
+"""The cluster does what --local does, bit for bit, and only what is missing."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from synaug_ray import grid
+from synaug_ray.store import Store
+
+GRID = str(Path(__file__).parent.parent / "small.yaml")
+COMPARED = ["key", "status", "generator", "num_real", "num_synthetic", "draw", "seed", "test_error", "balanced_error",
+            "test_nll", "val_error", "nimg"]
+
+
+def table(storage):
+    rows = pd.read_parquet(storage / "small" / "measurements.parquet")
+    return rows.sort_values(["key", "generator"]).reset_index(drop=True)
+
+
+def records(storage):
+    return {p.relative_to(storage): p.stat().st_mtime_ns for p in (storage / "store" / "records").rglob("*.json")}
+
+
+@pytest.fixture(scope="module")
+def finished(cluster, tmp_path_factory):
+    storage = tmp_path_factory.mktemp("cluster")
+    assert grid.main([GRID, "--storage", str(storage)]) == 0
+    return storage
+
+
+def test_equals_local_bit_for_bit(finished, tmp_path):
+    assert grid.main([GRID, "--storage", str(tmp_path), "--local"]) == 0
+    pd.testing.assert_frame_equal(table(finished)[COMPARED], table(tmp_path)[COMPARED], check_exact=True)
+    ours, theirs = (Store(f"{s}/store") for s in (finished, tmp_path))
+    for stage in ("generator", "shard"):
+        assert ours.keys(stage) == theirs.keys(stage)
+        for key in ours.keys(stage):  # the payloads too: same bytes, same checksums
+            assert ours.record(stage, key).files == theirs.record(stage, key).files
+
+
+def test_scratch_is_gone_and_no_pickle_is_left(finished):
+    assert not (finished / "ray" / "small").exists()
+    assert not [p for p in finished.rglob("*") if p.suffix in (".pkl", ".pickle", ".pt")]
+
+
+def test_missing_work_alone_is_done(finished, capsys):
+    """A shard and two trials taken away: these three are made again, to the same bits, and nothing else."""
+    before, rows = records(finished), table(finished)
+    gone = sorted(before)[-2:] + [next(k for k in before if "shard" in k.parts)]
+    for name in gone:
+        (finished / name).unlink()
+    assert grid.main([GRID, "--storage", str(finished)]) == 0
+    after = records(finished)
+    assert {k for k in before if before[k] != after.get(k)} <= set(gone)
+    pd.testing.assert_frame_equal(table(finished)[COMPARED], rows[COMPARED], check_exact=True)
+
+
+def test_failures_block_their_descendants_and_nothing_else(cluster, tmp_path):
+    bad = "{preset: edm-tiny, name: bad, nimg: 640, learning_rate: 1e30}"
+    words = [GRID, f"blocks=[{{num_real: [20], generators: [{bad}]}}]", "--storage", str(tmp_path)]
+    assert grid.main(words) == 4
+    rows = table(tmp_path)
+    assert set(rows.loc[rows["generator"] == "bad", "status"]) == {"blocked"}
+    assert set(rows.loc[rows["generator"] != "bad", "status"]) == {"done"}
+    assert {f.cause for f in Store(f"{tmp_path}/store").failed("generator").values()} == {"diverged"}
