@@ -12,9 +12,10 @@ from synaug_ray.spec import GridSpec
 from synaug_ray.store import CorruptPayload, Record, Store
 
 MEASURED = ("test_error", "balanced_error", "test_nll", "val_error", "nimg", "seconds", "cpu_seconds")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet may run (OWASP, CSV injection)
 COLUMNS = (
     "key", "status", "dataset", "num_real", "num_synthetic", "synthetic_multiple", "draw", "seed", "generator",
-    "trained_on", "classifier", "protocol", "real_share", *MEASURED, "generator_key", "finished",
+    "family", "trained_on", "classifier", "protocol", "real_share", *MEASURED, "generator_key", "finished",
 )
 
 
@@ -38,6 +39,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: dict[str, set[
         "num_real": cell.num_real, "num_synthetic": cell.num_synthetic,
         "synthetic_multiple": cell.num_synthetic / cell.num_real, "draw": cell.draw, "seed": cell.seed,
         "generator": cell.generator.name if cell.generator else "none",
+        "family": cell.generator.family if cell.generator else "none",
         "trained_on": pool.generator.subset.num_real if pool else 0, "classifier": cell.classifier.name,
         "protocol": cell.protocol, "real_share": share_name(cell.protocol, cell.real_share), **measured,
         "generator_key": pool.generator.key if pool else "", "finished": record.finished if record else "",
@@ -83,5 +85,5 @@ def csv_text(table: pd.DataFrame) -> str:
     """CSV in which no cell starts a spreadsheet formula."""
     safe = table.copy()
     for name in safe.select_dtypes(include=["object", "str"]).columns:
-        safe[name] = [f"'{v}" if isinstance(v, str) and v[:1] in ("=", "+", "-", "@") else v for v in safe[name]]
+        safe[name] = [f"'{v}" if isinstance(v, str) and v[:1] in FORMULA else v for v in safe[name]]
     return safe.to_csv(index=False)

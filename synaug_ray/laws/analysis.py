@@ -115,8 +115,15 @@ def analyse(
     draw_warnings, why = _draw_warnings(table, replicates)
     laboratory = Laboratory(table, noises, confidence)
     real = tuple(laboratory.real_curve(name) for name in sorted({cell.classifier for cell in table.real}))
-    studies = tuple(laboratory.study(key) for key in sorted({cell.study for cell in table.mixed}))
-    verdicts = tuple(v for study in studies for v in _verdicts(table, noises, study, delta, why))
+    studies = tuple(
+        dataclasses.replace(laboratory.study(key), **table.kinds[key.generator]._asdict())
+        for key in sorted({cell.study for cell in table.mixed})
+    )
+    verdicts = tuple(
+        dataclasses.replace(v, family=study.family, open_set=study.open_set)
+        for study in studies
+        for v in _verdicts(table, noises, study, delta, why)
+    )
     rivals = jitter_rivals(table, confidence=confidence, rng=rng, replicates=replicates)
     analysis = Analysis(
         error=table.column,

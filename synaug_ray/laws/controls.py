@@ -112,11 +112,11 @@ def controls(analysis: Analysis) -> list[dict[str, Any]]:
         if not study.cells:
             continue
         entry = None
-        if study.generator == "real-holdout":
+        if study.family == "real-holdout":
             entry = _real_holdout(study)
-        elif study.generator == "duplicate":
+        elif study.family == "duplicate":
             entry = _duplicate(study, analysis.delta)
-        elif study.generator == "label-shuffle":
+        elif study.family == "label-shuffle":
             entry = _label_shuffle(study)
         if entry is not None:
             out.append(entry)

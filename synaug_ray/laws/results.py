@@ -139,6 +139,8 @@ class Study:
     fits: tuple[LawFit, ...]
     chosen: str | None
     exchange: tuple[Exchange, ...]
+    family: str = ""  # of the generator: edm, jitter, real-holdout ...
+    open_set: bool = False  # the generator saw more real images than the cell's own
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,8 @@ class Verdict:
     deciding_draws: int | None  # draws that would likely decide it, where undecided
     deciding_seconds: float | None  # what the additional trials would cost, from measured seconds
     sentence: str
+    family: str = ""
+    open_set: bool = False
 
 
 @dataclass(frozen=True)

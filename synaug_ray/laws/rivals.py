@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from synaug_ray.laws import bootstrap
-from synaug_ray.laws.sentences import is_control
+from synaug_ray.laws.sentences import CONTROLS
 from synaug_ray.laws.table import Table
 
 JITTER = "jitter"
@@ -24,12 +24,12 @@ def jitter_rivals(
     jitter = {
         (*cell.study._replace(generator=""), cell.num_real, cell.num_synthetic): cell
         for cell in table.mixed
-        if cell.study.generator == JITTER
+        if table.kinds[cell.study.generator].family == JITTER
     }
     names, sizes, values = [], [], []
     for cell in table.mixed:
         rival = jitter.get((*cell.study._replace(generator=""), cell.num_real, cell.num_synthetic))
-        if rival is None or is_control(cell.study.generator):
+        if rival is None or table.kinds[cell.study.generator].family in CONTROLS:
             continue
         difference = cell.gains - rival.gains
         if (~np.isnan(difference[:, 0])).sum() > 1:

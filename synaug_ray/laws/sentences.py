@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from synaug_ray.laws.results import Cell, Estimate, Exchange, Outcome, Verdict
 
-CONTROLS = ("real-holdout", "duplicate", "label-shuffle", "jitter")  # generators that are not the question
-OPEN_SET_MARKS = (
-    "open",
-    "pretrained",
-    "sd",
-    "stable-diffusion",
-    "lora",
-)  # parts of a name: it saw other images
+CONTROLS = ("real-holdout", "duplicate", "label-shuffle", "jitter")  # families that are not the question
 
 
 def points(value: float) -> str:
@@ -53,16 +46,6 @@ def setting(real_share: str, protocol: str) -> str:
         return f"{100 * float(real_share):.0f}% real in each batch"
     except ValueError:
         return f"real share {real_share}"
-
-
-def is_control(generator: str) -> bool:
-    """Whether a generator is a control or a reference by its name."""
-    return any(generator == name or generator.startswith(name + "-") for name in CONTROLS)
-
-
-def is_open_set(generator: str) -> bool:
-    """Whether the generator's name says that it saw more than the subset."""
-    return any(part in OPEN_SET_MARKS for part in generator.lower().replace("_", "-").split("-"))
 
 
 def _worth(equivalent: Estimate, exchange: Exchange | None) -> str:
@@ -175,10 +158,9 @@ def headline(verdicts: tuple[Verdict, ...], rivals: dict[str, bool]) -> str:
     """
     if not verdicts:
         return "No cell with synthetic images is measured yet."
-    generators = sorted(
-        {v.generator for v in verdicts}, key=lambda name: (is_control(name), is_open_set(name), name)
-    )
-    learnt = [name for name in generators if not is_control(name)]
+    kinds = {v.generator: (v.family in CONTROLS, v.open_set) for v in verdicts}
+    generators = sorted(kinds, key=lambda name: (kinds[name], name))
+    learnt = [name for name in generators if not kinds[name][0]]
     if not learnt:
         text = "Only controls ran: "
         return (
@@ -190,6 +172,6 @@ def headline(verdicts: tuple[Verdict, ...], rivals: dict[str, bool]) -> str:
     for name in learnt:
         clause = _summary(name, [v for v in verdicts if v.generator == name])
         if rivals.get(name) is False:
-            clause += ", and does not beat plain jitter of the real images"
+            clause += ", and is not shown to beat plain jitter of the real images"
         clauses.append(clause)
     return "; ".join(clauses) + "."

@@ -127,7 +127,7 @@ class Laboratory:
             replicates = (errors, gains)
         if masks is not None:
             judged = held_out(data, masks, seen_candidates, curve, replicates, self.confidence, form.name)
-        bootstrapped = {form.name} | ({"F0"} if key.generator == RATE_ALWAYS else set())
+        bootstrapped = {form.name} | ({"F0"} if self.table.kinds[key.generator].family == RATE_ALWAYS else set())
         thetas = {
             name: self._refit(data, curve, BY_NAME[name], candidates[name], replicates)
             for name in bootstrapped

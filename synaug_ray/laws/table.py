@@ -33,6 +33,13 @@ CELL_COLUMNS = ["classifier", "generator", "protocol", "real_share", "num_real",
 UNBALANCED = 1.5  # largest over smallest class from which balanced error is judged
 
 
+class Kind(NamedTuple):
+    """What a generator is, whatever it is called."""
+
+    family: str  # edm, real-holdout, jitter ...; its name where the table has no such column
+    open_set: bool  # it saw more real images than the cell's own
+
+
 class StudyKey(NamedTuple):
     """What a law is fitted to: one generator under one protocol and real share, judged by one classifier."""
 
@@ -96,11 +103,20 @@ class Table:
     strata: np.ndarray
     num_classes: int
     warnings: tuple[str, ...]
+    kinds: dict[str, Kind]
 
     @property
     def images(self) -> int:
         """Number of test images."""
         return len(self.image_weights)
+
+
+def _kinds(trials: pd.DataFrame) -> dict[str, Kind]:
+    kinds = {}
+    for name, rows in trials[trials["num_synthetic"] > 0].groupby("generator"):
+        family = str(rows["family"].iloc[0]) if "family" in rows else str(name)
+        kinds[str(name)] = Kind(family, "trained_on" in rows and bool((rows["trained_on"] > rows["num_real"]).any()))
+    return kinds
 
 
 def _require_columns(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
@@ -267,4 +283,5 @@ def read_table(
         strata,
         num_classes or seen,
         tuple(warnings),
+        _kinds(trials),
     )

@@ -124,7 +124,7 @@ def test_controls_come_out_right():
     passed = {control["control"]: control["passed"] for control in result.controls}
     assert passed == {"real-holdout": True, "duplicate": True, "label-shuffle": True}
     assert result.headline.startswith("edm ")
-    assert "does not beat plain jitter" in result.headline
+    assert "is not shown to beat plain jitter" in result.headline
 
 
 def test_wrong_controls_fail():
