@@ -16,9 +16,9 @@ SAMPLE = 30  # records read per recipe: more would not change a median that a pl
 # core-seconds for 1,000 images seen (or sampled) on one core of a 2 GHz-class server CPU, 8x8 grey images,
 # torch 2.15, one thread: measured 2026-11-21 by the first digits run. Recipes not listed are unknown.
 MEASURED: dict[str, float] = {
-    GENERATORS["edm-tiny"].key: 1.1, GENERATORS["edm-smoke"].key: 1.1,
-    SAMPLERS["dpmpp-8"].key: 2.8,
-    CLASSIFIERS["mlp"].key: 0.0055, CLASSIFIERS["mlp-smoke"].key: 0.0060,
+    GENERATORS["edm-tiny"].key: 0.95, GENERATORS["edm-smoke"].key: 0.95,
+    SAMPLERS["dpmpp-8"].key: 3.6,
+    CLASSIFIERS["mlp"].key: 0.006, CLASSIFIERS["mlp-smoke"].key: 0.006,
 }
 
 

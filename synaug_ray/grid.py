@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import signal
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -26,6 +28,8 @@ SHIPPED = (Path(__file__).parent / "_grids", Path(__file__).parent.parent / "gri
 def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code (see ``synaug_ray.errors``)."""
     words = sys.argv[1:] if argv is None else argv
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)  # `ray job stop` and Kubernetes ask with it
     try:
         return _main(_parser().parse_args(words), words)
     except Problem as problem:
@@ -35,6 +39,10 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted: what was done stands; run the same command to go on", file=sys.stderr)
         return INTERRUPTED
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -54,7 +54,7 @@ class EDMRecipe(Recipe):
     norm_groups: Count = 8
     dropout: Share = 0.1
     label_dropout: Share = 0.15  # share of labels replaced by the null class, for guidance
-    nimg: Count = 19_200
+    nimg: Count = 16_000
     max_passes: Positive | None = None  # training ends after this many passes over the Subset
     batch: Count = 32
     learning_rate: Positive = 8e-3

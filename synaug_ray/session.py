@@ -37,12 +37,13 @@ def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFol
         raise DataProblem(found)
     store.check_writable()
     run = Run(name, spec, plan, store, folder, session)
-    begin(run, environment("cpu", 1))
+    begin(run)
     return run, dataset
 
 
 def finish(run: Run, dataset: Dataset, state: str) -> str:
     """Make every view a last time; the answer in a sentence."""
+    run.folder.write_json("env.json", environment(run.session.device, 1))
     write_samples(run, dataset)
     analysis = refresh(run, state, replicates=0 if state == "interrupted" else None)
     return analysis.headline if analysis else "no answer yet: no real-only cell is done"

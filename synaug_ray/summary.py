@@ -28,6 +28,7 @@ class Session:
     command: str
     started: float  # time.time()
     cores: int  # slots that could work at once
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,9 @@ class Run:
     session: Session
 
 
-def begin(run: Run, environment: dict[str, Any]) -> None:
+def begin(run: Run) -> None:
     """Leave what is known before the first step."""
     run.folder.write("grid.yaml", write_grid(run.spec))
-    run.folder.write_json("env.json", environment)
     run.folder.write_json("status.json", status(run, "running"))
 
 

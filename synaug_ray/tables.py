@@ -9,13 +9,15 @@ from safetensors.numpy import load as load_arrays
 
 from synaug_ray.plan import Plan, Row
 from synaug_ray.spec import GridSpec
+from synaug_ray.steps import Step, TrialStep
 from synaug_ray.store import CorruptPayload, Record, Store
 
 MEASURED = ("test_error", "balanced_error", "test_nll", "val_error", "nimg", "seconds", "cpu_seconds")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet may run (OWASP, CSV injection)
 COLUMNS = (
     "key", "status", "dataset", "num_real", "num_synthetic", "synthetic_multiple", "draw", "seed", "generator",
-    "family", "trained_on", "classifier", "protocol", "real_share", *MEASURED, "generator_key", "finished",
+    "family", "trained_on", "classifier", "protocol", "real_share", *MEASURED, "cost_seconds",
+    "pool_cost_seconds", "generator_key", "finished",
 )
 
 
@@ -23,14 +25,15 @@ def measurements(spec: GridSpec, plan: Plan, store: Store) -> pd.DataFrame:
     """One tidy row a trial of the grid, done or not; errors are fractions, nll in nats, times in seconds."""
     done = store.keys("trial")
     failed = {stage: set(store.failed(stage)) for stage in ("generator", "shard", "trial")}
-    rows = []
+    rows, pools = [], _Costs(store)
     for row in plan.rows:
         record = store.record("trial", row.trial.key) if row.trial.key in done else None
-        rows.append(_row(spec, row, record, failed))
+        rows.append(_row(spec, row, record, failed, pools))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _row(spec: GridSpec, row: Row, record: Record | None, failed: dict[str, set[str]]) -> dict[str, Any]:
+def _row(spec: GridSpec, row: Row, record: Record | None, failed: dict[str, set[str]],
+         costs: _Costs) -> dict[str, Any]:
     cell, trial = row.cell, row.trial
     pool = trial.pool
     measured = {name: record.result[name] if record else float("nan") for name in MEASURED}
@@ -42,8 +45,36 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: dict[str, set[
         "family": cell.generator.family if cell.generator else "none",
         "trained_on": pool.generator.subset.num_real if pool else 0, "classifier": cell.classifier.name,
         "protocol": cell.protocol, "real_share": share_name(cell.protocol, cell.real_share), **measured,
+        "cost_seconds": device_seconds(record) if record else float("nan"),
+        "pool_cost_seconds": costs.pool(trial) if record else float("nan"),
         "generator_key": pool.generator.key if pool else "", "finished": record.finished if record else "",
     }
+
+
+def device_seconds(record: Record) -> float:
+    """What a step cost: wall time on a GPU, time on the core where cores are shared."""
+    return record.result["cpu_seconds" if record.made.get("device", "cpu") == "cpu" else "seconds"]
+
+
+class _Costs:
+    """Device-seconds of generators and shards, each record read once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._known = store, {}
+
+    def _one(self, step: Step) -> float:
+        if step.key not in self._known:
+            try:
+                self._known[step.key] = device_seconds(self._store.record(step.stage, step.key))
+            except FileNotFoundError:
+                self._known[step.key] = float("nan")
+        return self._known[step.key]
+
+    def pool(self, trial: TrialStep) -> float:
+        """Of a trial's generator and of its pool up to the amount it uses; 0 without one."""
+        if trial.pool is None:
+            return 0.0
+        return self._one(trial.pool.generator) + sum(self._one(s) for s in trial.parents())
 
 
 def why_not(row: Row, failed: dict[str, set[str]]) -> str:

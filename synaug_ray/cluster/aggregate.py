@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import ray
@@ -15,9 +16,31 @@ QUIET_SHARE = 20  # a refresh of t seconds is followed by at least 20 t of rest:
 LEAST_SECONDS = 60.0
 
 
-def watch(run: Run) -> None:
-    """Start an aggregator that lives as long as the driver: runs shorter than its first refresh need none."""
-    Aggregator.options(name=f"synaug-aggregator-{run.session.id}").remote(run).watch.remote()
+class LiveViews:
+    """The aggregator's life: it starts after a minute (shorter runs need none) and ends before the last views.
+
+    It must not outlive ``stop``: its "running" would overwrite the driver's "done".
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._actor, self._lock, self._ended = run, None, threading.Lock(), False
+        self._timer = threading.Timer(LEAST_SECONDS, self._begin)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _begin(self) -> None:
+        with self._lock:
+            if not self._ended:
+                self._actor = Aggregator.remote(self._run)
+                self._actor.watch.remote()
+
+    def stop(self) -> None:
+        """No further refresh."""
+        self._timer.cancel()
+        with self._lock:
+            self._ended = True
+            if self._actor is not None:
+                ray.kill(self._actor)
 
 
 @ray.remote(num_cpus=0)

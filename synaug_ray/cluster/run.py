@@ -15,7 +15,7 @@ from synaug_ray.cluster import (
     generate,
     settings,  # first: it sets what ray reads when it is imported
 )
-from synaug_ray.cluster.aggregate import LEAST_SECONDS, watch
+from synaug_ray.cluster.aggregate import LiveViews
 from synaug_ray.cluster.ledger import Ledger
 from synaug_ray.cluster.progress import Progress
 from synaug_ray.cluster.sample import Waves
@@ -33,7 +33,7 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
     """Execute what is missing; returns the run with the slots it had, for its figures."""
     here = settings.connect()
     slots = settings.slots()
-    run = dataclasses.replace(run, session=dataclasses.replace(run.session, cores=slots.count))
+    run = dataclasses.replace(run, session=dataclasses.replace(run.session, cores=slots.count, device=slots.device))
     storage = run.folder.url.rpartition("/")[0]
     scratch = f"{storage}/ray/{run.name}"
     clean = False
@@ -66,9 +66,7 @@ def _run(run: Run, missing: Plan, dataset: Dataset, slots: settings.Slots, scrat
     trainers = generate.start(learnt, materials, scratch)
     waves = Waves(missing.shards, materials, lambda: any(not t.done() for t in trainers))
     waves.start()
-    aggregator = threading.Timer(LEAST_SECONDS, watch, [run])
-    aggregator.daemon = True
-    aggregator.start()
+    views = LiveViews(run)
     progress = Progress(run, missing, say)
     progress.start()
     try:
@@ -82,4 +80,4 @@ def _run(run: Run, missing: Plan, dataset: Dataset, slots: settings.Slots, scrat
         stopping.set()
         waves.stop()
         progress.stop()
-        aggregator.cancel()
+        views.stop()

@@ -68,7 +68,7 @@ class Waves(threading.Thread):
             ready = [s for s in self._left.values() if s.generator.key in stands]
             if not ready and not more:
                 return  # the generators of what is left failed
-            few = len(ready) < max(len(self._left) / 2, 2 * self._materials.slots.count)
+            few = len(ready) < max(len(self._left) / 2, 8 * self._materials.slots.count)
             if not ready or (more and few):
                 self._asked_to_end.wait(POLL_SECONDS)
                 continue

@@ -26,10 +26,12 @@ def _verdicts(table: Table, noises: CellNoises, study: Study, delta: float, why:
     seconds: dict[int, float] = {
         cell.num_real: cell.seconds for cell in table.real if cell.classifier == study.classifier
     }
+    pool: dict[int, float] = {}
     for index, cell in enumerate(table.mixed, start=len(table.real)):
         if cell.study != key:
             continue
         seconds[cell.num_real] += cell.seconds
+        pool[cell.num_real] = max(pool.get(cell.num_real, 0.0), cell.pool_seconds)  # the largest holds the others
         if noises.has_intervals and noises.draws[index] > 1:
             parts[cell.num_real, cell.num_synthetic] = CellNoise(
                 noises.quantile,
@@ -48,7 +50,7 @@ def _verdicts(table: Table, noises: CellNoises, study: Study, delta: float, why:
                 parts if judged else {},
                 delta=delta,
                 draws=len(table.draws),
-                seconds_per_draw=seconds[n] * len(table.seeds),
+                seconds_per_draw=seconds[n] * len(table.seeds) + pool.get(n, 0.0),
                 why_undecided="" if judged else why or "Some of its cells have only one draw.",
             )
         )

@@ -159,7 +159,7 @@ class Verdict:
     exchange: Exchange | None
     smallest_detectable_gain: float
     deciding_draws: int | None  # draws that would likely decide it, where undecided
-    deciding_seconds: float | None  # what the additional trials would cost, from measured seconds
+    deciding_seconds: float | None  # what the further draws would cost, generators included, as measured
     sentence: str
     family: str = ""
     open_set: bool = False

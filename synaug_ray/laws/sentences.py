@@ -108,7 +108,7 @@ def verdict_sentence(
     text += f" An effect below about {100 * detectable:.1f} points could not be seen."
     if deciding_draws is None:
         return text + " More draws would not decide it: the test set is too small."
-    cost = "" if deciding_seconds is None else f", about {duration(deciding_seconds)} of further trials"
+    cost = "" if deciding_seconds is None else f", about {duration(deciding_seconds)} more of one device"
     return text + f" About {deciding_draws} draws instead of {draws} would decide it{cost}."
 
 

@@ -60,7 +60,7 @@ class RealCell:
     num_real: int
     errors: np.ndarray
     trials: int
-    seconds: float  # mean wall seconds of one trial
+    seconds: float  # mean cost of one trial: device-seconds where the table has them, else wall
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ class MixedCell:
     errors: np.ndarray
     trials: int
     seconds: float
+    pool_seconds: float  # mean cost of one draw's generator and of its pool up to this amount
 
     @property
     def multiple(self) -> float:
@@ -109,6 +110,10 @@ class Table:
     def images(self) -> int:
         """Number of test images."""
         return len(self.image_weights)
+
+
+def _mean_of(rows: pd.DataFrame, column: str, otherwise: float) -> float:
+    return float(rows[column].mean()) if column in rows else otherwise
 
 
 def _kinds(trials: pd.DataFrame) -> dict[str, Kind]:
@@ -253,7 +258,7 @@ def read_table(
         classifier, generator, protocol, share, num_real, num_synthetic = cell
         rows = grouped.get_group(cell)
         values = _by_draw_and_seed(rows, wrong, draws, seeds)
-        errors, seconds = _seed_mean(values), float(rows["seconds"].mean())
+        errors, seconds = _seed_mean(values), _mean_of(rows, "cost_seconds", float(rows["seconds"].mean()))
         if num_synthetic == 0:
             baselines[classifier, num_real] = values
             real.append(RealCell(classifier, int(num_real), errors, len(rows), seconds))
@@ -266,7 +271,8 @@ def read_table(
             continue
         incomplete += len(rows) < len(draws) * len(seeds)
         key = StudyKey(classifier, generator, protocol, str(share))
-        mixed.append(MixedCell(key, int(num_real), int(num_synthetic), gains, errors, len(rows), seconds))
+        mixed.append(MixedCell(key, int(num_real), int(num_synthetic), gains, errors, len(rows), seconds,
+                               _mean_of(rows, "pool_cost_seconds", 0.0)))
     if unpaired:
         warnings.append(
             f"{unpaired} cells have no real-only trial of the same draw and seed and are left out."
