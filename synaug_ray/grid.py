@@ -98,7 +98,7 @@ def find_grid(name: str) -> Path:
         if (folder / f"{name}.yaml").is_file():
             return folder / f"{name}.yaml"
     names = sorted({p.stem for folder in folders for p in folder.glob("*.yaml")})
-    raise UsageProblem(f"no grid {name!r}{did_you_mean(name, names)}. Available: {', '.join(names)}; "
+    raise UsageProblem(f"no grid {name!r}{did_you_mean(name, names, '.')} Available: {', '.join(names)}; "
                        "or give a .yaml file")
 
 

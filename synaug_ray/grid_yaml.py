@@ -11,6 +11,7 @@ import yaml
 from synaug_ray.errors import UsageProblem
 
 MAX_BYTES = 100_000  # a grid is a dozen lines; this many take PyYAML some seconds
+MAX_DEPTH = 20  # PyYAML's time grows with the square of it
 SHOWN = 80  # characters of a wrong line that a message repeats
 PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
 Location = tuple[str | int, ...]
@@ -78,8 +79,12 @@ def parse_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
 
 def _refused(text: str) -> tuple[int, str] | None:
     """The line of the first thing that no grid needs and that can do harm, and what it is."""
+    depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         line = event.start_mark.line + 1
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            return line, f"nested deeper than {MAX_DEPTH}; a grid needs four levels"
         if getattr(event, "anchor", None):
             return line, "anchors and aliases are not allowed; write the value out"
         if getattr(event, "tag", None):
@@ -138,9 +143,9 @@ def parse_overrides(raw: dict[str, Any], overrides: list[str], lines: Lines) -> 
 def _put(raw: dict[str, Any], names: list[str], value: Any) -> Location | str:
     """Set one value in place; where it now stands, or why there is no such place."""
     target: Any = raw
-    location: list[str | int] = []
+    location: list[Any] = []
     for depth, name in enumerate(names):
-        place: str | int = name
+        place: Any = name
         if isinstance(target, list):
             so_far = ".".join(names[:depth])
             if not (name.isdecimal() and len(name) < 5 and int(name) < len(target)):
@@ -151,7 +156,7 @@ def _put(raw: dict[str, Any], names: list[str], value: Any) -> Location | str:
         if depth == len(names) - 1:
             target[place] = value
             break
-        inner = target[place] if isinstance(target, list) else target.get(place)
+        inner: Any = target[place] if isinstance(target, list) else target.get(place)
         if isinstance(inner, str):
             inner = {"preset": inner}
         elif inner is None:

@@ -170,6 +170,8 @@ def validate_grid(raw: dict[str, Any], lines: Lines, problems: list[str] | None 
                 problems += _sentences(error, ("blocks", i), lines)
     if spec is not None and not problems:
         problems = _too_large(spec, lines)
+    if spec is not None and not problems:
+        problems += _ambiguous(spec)
     if problems or spec is None:
         raise UsageProblem(list(dict.fromkeys(problems)))
     return spec
@@ -194,6 +196,21 @@ def _too_large(spec: GridSpec, lines: Lines) -> list[str]:
         problems.append(f"{lines.file}: {images:,} synthetic images in {shards:,} shards; a grid may have {MAX_PLAN:,} "
                         "shards. Lower num_real or synthetic_multiples, or raise sampler.shard_size")
     return problems
+
+
+def _ambiguous(spec: GridSpec) -> list[str]:
+    """A name stands for one recipe in the whole grid, and a recipe has one name: tables go by names."""
+    found = []
+    for kind in ("generators", "classifiers"):
+        names: dict[str, tuple[str, int]] = {}
+        recipes: dict[tuple[str, int], str] = {}
+        for recipe in (r for factors in spec.products() for r in getattr(factors, kind)):
+            what = (recipe.key, getattr(recipe, "trained_on", None) or 0)
+            if names.setdefault(recipe.name, what) != what:
+                found.append(f"{kind}: {recipe.name!r} stands for two different recipes; give each its own `name:`")
+            if recipes.setdefault(what, recipe.name) != recipe.name:
+                found.append(f"{kind}: {recipes[what]!r} and {recipe.name!r} are the same recipe; keep one")
+    return list(dict.fromkeys(found))
 
 
 def _presets(raw: dict[str, Any], lines: Lines, problems: list[str], at: Location = ()) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -68,7 +69,9 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         try:
-            self.fs, self.root = fsspec.core.url_to_fs(self.url)
+            # listings are asked for anew each time: what other processes commit must be seen
+            options = {"use_listings_cache": False} if "://" in self.url else {}
+            self.fs, self.root = fsspec.core.url_to_fs(self.url, **options)
         except (ValueError, ImportError, OSError) as error:
             raise StorageProblem(f"storage {url}: {error}") from None
         self.local = isinstance(self.fs, LocalFileSystem)
@@ -95,16 +98,26 @@ class Store:
 
     def failed(self, stage: Stage) -> dict[str, Failure]:
         """The standing failures of a stage by key."""
-        names = sorted(self._listing(f"failures/{stage}"))
-        return {key: Failure(**json.loads(self._read(f"failures/{stage}/{key}.json"))) for key in names}
+        found = {}
+        for key in sorted(self._listing(f"failures/{stage}")):
+            try:
+                found[key] = Failure(**json.loads(self._read(f"failures/{stage}/{key}.json")))
+            except FileNotFoundError:  # committed since the listing
+                continue
+        return found
 
     def record(self, stage: Stage, key: str) -> Record:
         """The Record of a finished step.
 
         Raises:
             FileNotFoundError: where it does not stand.
+            StorageProblem: where it is no longer a record (an edited file, a disk's fault).
         """
-        return Record(**json.loads(self._read(f"records/{stage}/{key}.json")))
+        path = f"records/{stage}/{key}.json"
+        try:
+            return Record(**json.loads(self._read(path)))
+        except (ValueError, TypeError) as error:
+            raise StorageProblem(f"{self._at(path)} is no record ({error}); remove it to have it made again") from None
 
     def has(self, step: Step) -> bool:
         """Whether the step's Record stands; its stored fields are compared with the request.
@@ -136,9 +149,7 @@ class Store:
         except FileNotFoundError:
             data = b""
         if len(data) != expected["bytes"] or hashlib.sha256(data).hexdigest() != expected["sha256"]:
-            standing = self._at(f"records/{record.stage}/{record.key}.json")
-            if self.fs.exists(standing):
-                self.fs.mv(standing, standing.removesuffix(".json") + f".{record.attempt}.corrupt")
+            self._set_aside(record)
             raise CorruptPayload(f"{name} of {record.stage} {record.key} differs from its record "
                                  f"({len(data):,} bytes, {expected['bytes']:,} expected); run the same command "
                                  "again: it is made anew")
@@ -157,16 +168,17 @@ class Store:
         text = json.dumps(asdict(record), sort_keys=True, allow_nan=False)
         self._write(self._at(f"records/{step.stage}/{step.key}.json"), text.encode())
         for stale in (f"failures/{step.stage}/{step.key}.json", f"scratch/{step.stage}/{step.key}"):
-            if self.fs.exists(self._at(stale)):
+            with suppress(FileNotFoundError):  # none, or removed by another driver at the same work
                 self.fs.rm(self._at(stale), recursive=True)
         return record
 
     def fail(self, step: Step, cause: str, message: str, traceback: str, session: str = "") -> Failure:
         """Keep why a step failed; the next run tries it again."""
         path = f"failures/{step.stage}/{step.key}.json"
-        attempts = 0
-        if self.fs.exists(self._at(path)):
+        try:
             attempts = json.loads(self._read(path))["attempts"]
+        except FileNotFoundError:
+            attempts = 0
         failure = Failure(step.stage, step.key, cause, message, traceback, attempts + 1, now(),
                           session)
         self._write(self._at(path), json.dumps(asdict(failure)).encode())
@@ -182,6 +194,13 @@ class Store:
             return self._read(f"scratch/{step.stage}/{step.key}/{name}")
         except FileNotFoundError:
             return None
+
+    def _set_aside(self, record: Record) -> None:
+        """Take a Record out of the way, unless another attempt's stands there by now."""
+        standing = self._at(f"records/{record.stage}/{record.key}.json")
+        with suppress(FileNotFoundError):  # done by another process
+            if self.record(record.stage, record.key).attempt == record.attempt:
+                self.fs.mv(standing, standing.removesuffix(".json") + f".{record.attempt}.corrupt")
 
     def _at(self, relative: str) -> str:
         return f"{self.root}/{relative}"

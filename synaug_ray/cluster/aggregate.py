@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import ray
 from ray.util.metrics import Gauge
@@ -23,7 +24,8 @@ class LiveViews:
     """
 
     def __init__(self, run: Run) -> None:
-        self._run, self._actor, self._lock, self._ended = run, None, threading.Lock(), False
+        self._run, self._lock, self._ended = run, threading.Lock(), False
+        self._actor: Any = None
         self._timer = threading.Timer(LEAST_SECONDS, self._begin)
         self._timer.daemon = True
         self._timer.start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +27,7 @@ TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
 TORCHVISION_MD5 = {"cifar10": "c58f30108f718f92721af3b95e74349a", "cifar100": "eb9058c3a382ffc7106e4002c42a8d85"}
 BUILT_IN = ("digits", *TORCHVISION)
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+MAX_PIXELS = 90_000_000  # of one file: a small one can unpack to any size
 VAL_SHARE, TEST_SHARE = 0.1, 0.2  # where a source has no such split of its own
 
 
@@ -48,7 +50,7 @@ def identify(dataset: str, options: DataOptions, where: str = "dataset") -> Data
             raise DataProblem(f"{where}: {rest} is no file; npz:PATH names one .npz in MedMNIST's layout")
         fingerprint = _hash_files(Path(rest).parent, [Path(rest)])
     else:
-        raise UsageProblem(f"{where}: no data set {dataset!r}{did_you_mean(dataset, BUILT_IN)}. "
+        raise UsageProblem(f"{where}: no data set {dataset!r}{did_you_mean(dataset, BUILT_IN, '.')} "
                            f"Available: {', '.join(BUILT_IN)}, folder:PATH, npz:PATH")
     return DataIdentity(dataset, fingerprint, options.size, options.mode, options.split_seed)
 
@@ -65,28 +67,32 @@ def load(data: DataIdentity, cache: Path) -> Dataset:
     """
     kind, _, rest = data.source.partition(":")
     if data.source == "digits":
-        return _digits(data.split_seed)
+        return _digits(data)
     if data.source in TORCHVISION:
         return _torchvision(data, cache)
     return _folder(Path(rest), data) if kind == "folder" else _npz(Path(rest), data)
 
 
-def _digits(split_seed: int) -> Dataset:
+def _digits(data: DataIdentity) -> Dataset:
     """1,797 grey 8x8 images: 1,000 to train on, 197 to validate, 600 to test, in class proportion."""
     from sklearn.datasets import load_digits
 
     raw: Any = load_digits()
     images = np.round(raw.images * (255 / 16)).astype(np.uint8)[:, None]
-    whole = ImageSet(images, raw.target.astype(np.int64))
-    test, rest = _hold_out(whole, 600, split_seed)
-    val, train = _hold_out(rest, 197, split_seed + 1)
+    whole = _resized(ImageSet(images, raw.target.astype(np.int64)), data)
+    test, rest = _hold_out(whole, 600, data.split_seed)
+    val, train = _hold_out(rest, 197, data.split_seed + 1)
     return Dataset("digits", train, val, test, tuple(str(d) for d in range(10)))
 
 
 def _hold_out(whole: ImageSet, count: int, seed: int) -> tuple[ImageSet, ImageSet]:
     from sklearn.model_selection import train_test_split
 
-    rest, held = train_test_split(np.arange(len(whole)), test_size=count, stratify=whole.labels, random_state=seed)
+    try:
+        rest, held = train_test_split(np.arange(len(whole)), test_size=count, stratify=whole.labels, random_state=seed)
+    except ValueError as error:  # a class of one image, or fewer images than classes to hold out
+        raise DataProblem(f"{len(whole)} images are too few to hold out {count} in class proportion ({error}); add "
+                          "images, or give the splits yourself (train, val and test)") from None
     return whole.take(np.sort(held)), whole.take(np.sort(rest))
 
 
@@ -115,7 +121,7 @@ def _image_files(folder: Path) -> Iterator[Path]:
         raise DataProblem(f"folder:{folder}: no such folder")
     found = False
     for root, folders, names in os.walk(folder):
-        folders.sort()
+        folders[:] = sorted(f for f in folders if not f.startswith("."))  # .ipynb_checkpoints and the like
         for name in sorted(names):
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                 found = True
@@ -139,20 +145,28 @@ def _hash_files(root: Path, files: list[Path]) -> str:
 def _folder(folder: Path, data: DataIdentity) -> Dataset:
     files = list(_image_files(folder))
     splits = {s for s in ("train", "val", "test") if (folder / s).is_dir()}
-    base = folder / "train" if "train" in splits else folder
+    if splits and "train" not in splits:
+        raise DataProblem(f"{folder} has {' and '.join(sorted(splits))} and no train; expected "
+                          f"{folder}/train/<class>/, or {folder}/<class>/ alone")
+    base = folder / "train" if splits else folder
     classes = sorted({f.relative_to(base).parts[0] for f in files if f.is_relative_to(base)
-                      and len(f.relative_to(base).parts) > 1 and (base != folder or f.parts[-2] not in splits)})
-    problems: list[str] = []
+                      and len(f.relative_to(base).parts) > 1})
+    problems = [f"{at} holds no images; add some or remove the folder" for at in sorted(base.iterdir())
+                if at.is_dir() and not at.name.startswith(".") and at.name not in classes]
     if len(classes) < 2:
-        raise DataProblem(f"{base} has {len(classes)} class folders ({', '.join(classes) or 'none'}); a classifier "
-                          "needs at least two, one folder a class")
+        problems.append(f"{base} has {len(classes)} class folders with images ({', '.join(classes) or 'none'}); a "
+                        "classifier needs at least two, one folder a class")
+        raise DataProblem(problems)
     parts: dict[str, ImageSet] = {}
-    for split in splits or {""}:
+    for split in sorted(splits) or [""]:
         at = folder / split
         mine = [f for f in files if f.is_relative_to(at) and len(f.relative_to(at).parts) > 1]
         unknown = sorted({f.relative_to(at).parts[0] for f in mine} - set(classes))
         if unknown:
             problems.append(f"{at}: class {', '.join(unknown)} is not in {base}")
+            continue
+        if not mine:
+            problems.append(f"{at} holds no images; add some, or remove it and a part of train is held out instead")
             continue
         labels = np.array([classes.index(f.relative_to(at).parts[0]) for f in mine], dtype=np.int64)
         parts[split] = ImageSet(_decode(mine, data, problems), labels)
@@ -170,6 +184,10 @@ def _decode(files: list[Path], data: DataIdentity, problems: list[str]) -> NDArr
     def one(file: Path) -> NDArray[np.uint8] | str:
         try:
             with Image.open(file) as image:
+                if image.mode.startswith(("I", "F")):
+                    return f"{file} has more than 8 bits a pixel (mode {image.mode}); convert it, or detail is lost"
+                if image.width * image.height > MAX_PIXELS:
+                    return f"{file} is {image.width} x {image.height}, over {MAX_PIXELS:,} pixels; downscale it first"
                 image = image.convert(mode or ("L" if image.mode in ("L", "1") else "RGB"))
                 if data.size:
                     image = image.resize((data.size, data.size), Image.Resampling.BOX
@@ -188,16 +206,17 @@ def _decode(files: list[Path], data: DataIdentity, problems: list[str]) -> NDArr
         problems.append(f"images differ in shape (from {shapes[0]} to {shapes[-1]}, channels x height x width); set "
                         "data.size (pixels a side) and data.mode (rgb or gray)")
         return np.zeros((0, 1, 1, 1), np.uint8)
-    if arrays and arrays[0].shape[1] != arrays[0].shape[2]:
-        problems.append(f"images are {arrays[0].shape[1]} x {arrays[0].shape[2]}; set data.size to make them square")
     return np.stack(arrays) if arrays else np.zeros((0, 1, 1, 1), np.uint8)
 
 
 def _npz(file: Path, data: DataIdentity) -> Dataset:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        arrays = np.load(file, allow_pickle=False)
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise DataProblem(f"{file} is a single array (.npy); expected an .npz with train_images and train_labels")
+        with arrays:
             raw = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise DataProblem(f"{file} is no readable .npz ({error})") from None
     problems, parts = [], {}
     for split in ("train", "val", "test"):
@@ -213,7 +232,7 @@ def _npz(file: Path, data: DataIdentity) -> Dataset:
         elif labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
             problems.append(f"{split}_labels is {labels.dtype} {list(labels.shape)}; expected one integer an image "
                             "(several columns would be multi-label, which is not supported)")
-        elif len(labels) != len(images):
+        elif len(labels) != len(images) or not len(images):
             problems.append(f"{split} has {len(images)} images and {len(labels)} labels")
         else:
             arranged = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
@@ -228,8 +247,16 @@ def _npz(file: Path, data: DataIdentity) -> Dataset:
 
 def _split(name: str, parts: dict[str, ImageSet], classes: tuple[str, ...], data: DataIdentity) -> Dataset:
     parts = {split: _resized(part, data) for split, part in parts.items()}
+    shapes = {split: part.images.shape[1:] for split, part in parts.items()}
+    if len(set(shapes.values())) > 1:
+        each = ", ".join(f"{split} {' x '.join(map(str, shape))}" for split, shape in shapes.items())
+        raise DataProblem(f"{name}: the splits differ in shape ({each}; channels x height x width); set data.size and "
+                          "data.mode")
+    channels, height, width = next(iter(shapes.values()))
+    if height != width:
+        raise DataProblem(f"{name}: images are {height} x {width}; set data.size to make them square")
     train = parts.get("train", parts.get(""))
-    assert train is not None  # a source without a training part was refused above
+    assert train is not None  # a source without a training part was refused before
     test, val = parts.get("test"), parts.get("val")
     if test is None:
         test, train = _hold_out(train, round(TEST_SHARE * len(train)), data.split_seed)
@@ -244,14 +271,14 @@ def _resized(part: ImageSet, data: DataIdentity) -> ImageSet:
 
     images = part.images
     channels = {"rgb": 3, "gray": 1, None: images.shape[1]}[data.mode]
-    if (data.size or images.shape[2]) == images.shape[2] == images.shape[3] and channels == images.shape[1]:
+    height, width = (data.size, data.size) if data.size else images.shape[2:]
+    if (channels, height, width) == images.shape[1:]:
         return part
     mode = "RGB" if channels == 3 else "L"
-    size = data.size or images.shape[2]
-    out = np.empty((len(images), channels, size, size), np.uint8)
+    out = np.empty((len(images), channels, height, width), np.uint8)
     for i, pixels in enumerate(images):
         image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).convert(mode)
-        filter_ = Image.Resampling.BOX if size <= pixels.shape[1] else Image.Resampling.BICUBIC
-        resized = np.asarray(image.resize((size, size), filter_))
+        filter_ = Image.Resampling.BOX if height <= min(pixels.shape[1:]) else Image.Resampling.BICUBIC
+        resized = np.asarray(image.resize((width, height), filter_))
         out[i] = resized[None] if resized.ndim == 2 else resized.transpose(2, 0, 1)
     return ImageSet(out, part.labels)

@@ -113,14 +113,15 @@ class Table:
 
 
 def _mean_of(rows: pd.DataFrame, column: str, otherwise: float) -> float:
-    return float(rows[column].mean()) if column in rows else otherwise
+    return float(np.mean(rows[column].to_numpy())) if column in rows else otherwise
 
 
 def _kinds(trials: pd.DataFrame) -> dict[str, Kind]:
     kinds = {}
     for name, rows in trials[trials["num_synthetic"] > 0].groupby("generator"):
-        family = str(rows["family"].iloc[0]) if "family" in rows else str(name)
-        kinds[str(name)] = Kind(family, "trained_on" in rows and bool((rows["trained_on"] > rows["num_real"]).any()))
+        family = rows["family"].tolist()[0] if "family" in rows else name
+        saw_more = "trained_on" in rows and bool((rows["trained_on"] > rows["num_real"]).any())
+        kinds[str(name)] = Kind(str(family), saw_more)
     return kinds
 
 

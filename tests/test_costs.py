@@ -1,0 +1,101 @@
+"""Costs: from the Store's own records, else from measured figures, else said to be unknown."""
+
+from pathlib import Path
+
+import pytest
+
+from synaug_ray import costs as module
+from synaug_ray.costs import SAMPLE, costs, duration, images_of
+from synaug_ray.grid_yaml import Lines
+from synaug_ray.plan import make_plan, pending
+from synaug_ray.recipes import CLASSIFIERS, GENERATORS, SAMPLERS
+from synaug_ray.spec import load_grid, validate_grid
+from synaug_ray.steps import DataIdentity, GeneratorStep, Pool, Subset
+from synaug_ray.store import Store
+
+DATA = DataIdentity("digits", "fp")
+
+
+def plan(**values):
+    base = {"dataset": "digits", "num_real": [20], "synthetic_multiples": [0, 1], "generators": ["edm-tiny"],
+            "classifiers": ["mlp"], "draws": 2, "seeds": 1, "sampler": {"shard_size": 20}}
+    return make_plan(validate_grid(base | values, Lines("g.yaml")), DATA)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Figures of the test's own: the module's change with each new machine."""
+    known = {}
+    monkeypatch.setattr(module, "MEASURED", known)
+    return known
+
+
+def test_measured_figures_times_images(store, measured):
+    made = plan()
+    measured[GENERATORS["edm-tiny"].key] = 2.0  # core-seconds for 1,000 images
+    (classifier,) = {t.classifier.key for t in made.trials.values()}
+    measured[classifier] = 0.01
+    table = costs(made, made, store)
+    assert (table["generator"].steps, table["generator"].unknown) == (2, 0)
+    assert table["generator"].seconds == pytest.approx(2 * GENERATORS["edm-tiny"].nimg * 2.0 / 1_000)
+    assert table["trial"].seconds == pytest.approx(4 * CLASSIFIERS["mlp"].nimg * 0.01 / 1_000)
+    assert (table["shard"].steps, table["shard"].unknown, table["shard"].seconds) == (2, 2, 0)
+
+
+def test_what_nobody_measured_is_unknown_and_not_nothing(store, measured):
+    table = costs(plan(), plan(), store)
+    assert [(table[s].steps, table[s].unknown, table[s].seconds) for s in table] == [(2, 2, 0), (2, 2, 0), (4, 4, 0)]
+
+
+def test_records_come_before_figures_and_their_median_counts(store, measured):
+    made = plan(draws=4)
+    first, second, third, _ = made.generators.values()
+    measured[first.recipe.key] = 1_000.0
+    for step, seconds in ((first, 19.2), (second, 38.4), (third, 19_200.0)):  # one of them on a busy machine
+        store.commit(step, {"nimg": step.recipe.nimg, "cpu_seconds": seconds}, {}, {})
+    left = pending(made, store)
+    assert costs(made, left, store)["generator"].seconds == pytest.approx(38.4)
+
+
+def test_only_a_sample_of_the_records_is_read(store, measured, monkeypatch):
+    made = plan(draws=2 * SAMPLE, synthetic_multiples=[0])
+    for step in made.trials.values():
+        store.commit(step, {"nimg": 64_000, "cpu_seconds": 1.0}, {}, {})
+    read, real = [], store.record
+    monkeypatch.setattr(store, "record", lambda *at: read.append(at) or real(*at))
+    costs(made, made, store)
+    assert len(read) == SAMPLE
+
+
+def test_reference_generators_cost_nothing(store, measured):
+    made = plan(generators=["duplicate"])
+    table = costs(made, made, store)
+    assert all((table[s].seconds, table[s].unknown) == (0, 0) for s in ("generator", "shard"))
+    # a generator that learnt nothing saw no images, and its record divides nothing by nothing
+    store.commit(next(iter(made.generators.values())), {"nimg": 0, "cpu_seconds": 0.1}, {}, {})
+    assert costs(made, made, store)["generator"].seconds == 0
+
+
+def test_images_of_a_training_that_ends_after_some_passes():
+    recipe = GENERATORS["edm-tiny"].model_copy(update={"max_passes": 4.0})
+    assert images_of(GeneratorStep(Subset(DATA, 20, 0), recipe)) == 80
+    assert images_of(GeneratorStep(Subset(DATA, 1_000_000, 0), recipe)) == recipe.nimg
+    assert images_of(Pool(GeneratorStep(Subset(DATA, 20, 0), recipe), SAMPLERS["dpmpp-8"]).shard(3)) == 256
+
+
+@pytest.mark.parametrize("name", ["digits", "digits-controls", "smoke"])
+def test_what_a_newcomer_runs_first_says_what_it_will_cost(store, name):
+    made = make_plan(load_grid(Path(__file__).parent.parent / "grids" / f"{name}.yaml", []), DATA)
+    table = costs(made, made, store)
+    assert [cost.unknown for cost in table.values()] == [0, 0, 0] and table["trial"].seconds > 0
+
+
+@pytest.mark.parametrize("seconds,said", [(0, "0 s"), (89, "89 s"), (120, "2 min"), (5_399, "90 min"),
+                                          (7_200, "2.0 h")])
+def test_durations(seconds, said):
+    assert duration(seconds) == said

@@ -1,0 +1,104 @@
+"""The run's folder: where it may lie, what it may be called, and plain JSON in it."""
+
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from synaug_ray.errors import StorageProblem, UsageProblem
+from synaug_ray.run_folder import RunFolder, check_name, storage_root
+
+
+@pytest.mark.parametrize("name", ["a", "digits", "Run-1.b_2", "0", "x" * 64])
+def test_names(name):
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/abs", ".hidden", "-n", "a b", "a\n", "é", "x" * 65,
+                                  "a\0", "C:x", "store", "ray"])
+def test_what_is_no_name(name):
+    """It could leave the storage, or take the Store's place."""
+    with pytest.raises(UsageProblem, match=r"is not a run name: letters, digits, \. _ -"):
+        check_name(name)
+
+
+def test_the_folder_checks_its_name(tmp_path):
+    with pytest.raises(UsageProblem):
+        RunFolder(str(tmp_path), "../elsewhere")
+
+
+def test_the_storage_is_the_flag_else_the_variable_else_home(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SYNAUG_STORAGE", str(tmp_path / "variable"))
+    assert storage_root(str(tmp_path / "flag")) == str(tmp_path / "flag")
+    assert storage_root(f"file://{tmp_path}/flag") == str(tmp_path / "flag")
+    assert storage_root(None) == str(tmp_path / "variable")
+    monkeypatch.delenv("SYNAUG_STORAGE")
+    assert storage_root(None) == str(tmp_path / "home" / "synaug_ray")
+    assert storage_root("~/x") == str(tmp_path / "home" / "x")
+    assert storage_root("s3://bucket/x/") == "s3://bucket/x"
+
+
+@pytest.mark.parametrize("below", [".", "runs", "a/../runs", "./x/y", "ABS/runs", "file://ABS/runs", "../here/runs"])
+def test_a_storage_below_the_working_directory_is_refused(tmp_path, monkeypatch, below):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UsageProblem, match="lies below the working directory"):
+        storage_root(below.replace("ABS", str(tmp_path / "here")))
+
+
+def test_a_link_that_leads_below_the_working_directory_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "here" / "runs").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "here" / "runs")
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UsageProblem):
+        storage_root(str(tmp_path / "link"))
+
+
+def test_beside_and_above_the_working_directory_are_allowed(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert storage_root("..") == str(tmp_path)
+    assert storage_root("../hereafter") == str(tmp_path / "hereafter")
+
+
+@pytest.fixture(params=["disk", "memory"])
+def folder(request, tmp_path):
+    return RunFolder(str(tmp_path) if request.param == "disk" else f"memory://{tmp_path}", "run")
+
+
+def test_files(folder):
+    assert folder.read("a.txt") is None
+    folder.write("a.txt", "grüße")
+    folder.write("samples/b.bin", b"\x00\xff")
+    assert folder.read("a.txt") == "grüße".encode() and folder.read("samples/b.bin") == b"\x00\xff"
+    folder.write("a.txt", "new")
+    assert folder.read("a.txt") == b"new"
+
+
+def test_json_holds_no_number_that_is_none(folder):
+    """NaN is no JSON: a browser would refuse the whole file."""
+    value = {"a": math.nan, "b": [math.inf, (-math.inf, 1.5)], 3: {"c": True, "d": None, "e": "NaN"}}
+    folder.write_json("x.json", value)
+    text = folder.read("x.json").decode()
+    assert json.loads(text, parse_constant=lambda word: pytest.fail(word)) == {
+        "a": None, "b": [None, [None, 1.5]], "3": {"c": True, "d": None, "e": "NaN"}}
+
+
+def test_tables_come_back(folder, tmp_path):
+    table = pd.DataFrame({"key": ["a", "b"], "error": [0.5, math.nan], "label": [[1, 2], [3]]})
+    folder.write_parquet("t.parquet", table)
+    (tmp_path / "copy.parquet").write_bytes(folder.read("t.parquet"))
+    again = pd.read_parquet(tmp_path / "copy.parquet")
+    assert again["key"].tolist() == ["a", "b"] and [list(v) for v in again["label"]] == [[1, 2], [3]]
+    assert again["error"][0] == 0.5 and math.isnan(again["error"][1])
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "run").write_text("in the way")
+    with pytest.raises(StorageProblem, match=r"cannot write .*/run/a.txt \((Not a directory|File exists)\)"):
+        RunFolder(str(tmp_path), "run").write("a.txt", "x")
