@@ -18,7 +18,7 @@ from synaug_ray.data.sources import identify
 from synaug_ray.errors import BUG, DONE, FAILED_CELLS, INTERRUPTED, Problem, UsageProblem
 from synaug_ray.plan import Plan, make_plan, pending
 from synaug_ray.run_folder import RunFolder, check_name, storage_root
-from synaug_ray.spec import GridSpec, did_you_mean, load_grid, write_grid
+from synaug_ray.spec import GridSpec, cautions, did_you_mean, load_grid, write_grid
 from synaug_ray.steps import STAGES
 from synaug_ray.store import Store
 
@@ -73,6 +73,8 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     missing = pending(plan, store)
     folder = RunFolder(storage, name)
     _print_plan(path, folder.url, plan, missing, store)
+    for caution in cautions(spec):
+        print(f"note     {caution}")
     if args.dry_run:
         return DONE
     if not missing.trials and _stands(folder, spec):

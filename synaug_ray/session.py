@@ -17,7 +17,7 @@ from synaug_ray.run_folder import RunFolder
 from synaug_ray.sheets import sheets
 from synaug_ray.spec import GridSpec
 from synaug_ray.store import CorruptPayload, Store
-from synaug_ray.summary import Run, Session, begin, refresh
+from synaug_ray.summary import Run, Session, begin, refresh, status
 
 __all__ = ["Session", "finish", "open_run"]
 
@@ -43,6 +43,7 @@ def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFol
 
 def finish(run: Run, dataset: Dataset, state: str) -> str:
     """Make every view a last time; the answer in a sentence."""
+    run.folder.write_json("status.json", status(run, state))  # first: who was interrupted may have seconds left
     run.folder.write_json("env.json", environment(run.session.device, 1))
     write_samples(run, dataset)
     analysis = refresh(run, state, replicates=0 if state == "interrupted" else None)

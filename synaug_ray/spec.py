@@ -314,6 +314,19 @@ def _known_keys(loc: Location, in_block: bool) -> set[str]:
 _REFERENCES = ("real-holdout", "duplicate", "label-shuffle", "jitter")
 
 
+def cautions(spec: GridSpec) -> list[str]:
+    """What this grid will not be able to say; no reason not to run it."""
+    found = []
+    sizes = len({n for factors in spec.products() for n in factors.num_real})
+    if sizes < 4:
+        found.append(f"{sizes} sizes of num_real do not make a scaling law that can be tested; give four or more")
+    if spec.draws == 1:
+        found.append("draws: 1 gives no interval and no verdict; give six or more")
+    elif spec.draws < 5:
+        found.append(f"draws: {spec.draws} gives wide intervals that rest on an assumption; six or more are better")
+    return found
+
+
 def write_grid(spec: GridSpec) -> str:
     """The resolved grid as YAML text that loads to an equal ``GridSpec``."""
     return yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True)
