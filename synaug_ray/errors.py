@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
+from typing import Any
 
 DONE, BUG, USAGE, DATA, FAILED_CELLS, STORAGE, RESOURCES, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 
@@ -46,3 +48,9 @@ class ResourceProblem(Problem):
     """The machine or the cluster lacks what is asked for."""
 
     exit_code = RESOURCES
+
+
+def did_you_mean(word: str, known: Any, otherwise: str = "") -> str:
+    """`. Did you mean 'x'?` for a close match, else nothing (or ``otherwise``)."""
+    close = difflib.get_close_matches(word, [str(k) for k in known], n=1, cutoff=0.6)
+    return f". Did you mean {close[0]!r}?" if close else otherwise

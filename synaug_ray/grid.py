@@ -15,10 +15,11 @@ from pathlib import Path
 
 from synaug_ray.costs import costs, duration
 from synaug_ray.data.sources import identify
-from synaug_ray.errors import BUG, DONE, FAILED_CELLS, INTERRUPTED, Problem, UsageProblem
+from synaug_ray.errors import BUG, DONE, FAILED_CELLS, INTERRUPTED, Problem, UsageProblem, did_you_mean
+from synaug_ray.grid_file import load_grid
 from synaug_ray.plan import Plan, make_plan, pending
 from synaug_ray.run_folder import RunFolder, check_name, storage_root
-from synaug_ray.spec import GridSpec, cautions, did_you_mean, load_grid, write_grid
+from synaug_ray.spec import GridSpec, cautions, write_grid
 from synaug_ray.steps import STAGES
 from synaug_ray.store import Store
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests_grid import small_grid
+from grids_for_tests import small_grid
 
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.sources import identify, load

@@ -6,10 +6,10 @@ import pytest
 
 from synaug_ray import costs as module
 from synaug_ray.costs import SAMPLE, costs, duration, images_of
+from synaug_ray.grid_file import load_grid, validate_grid
 from synaug_ray.grid_yaml import Lines
 from synaug_ray.plan import make_plan, pending
 from synaug_ray.recipes import CLASSIFIERS, GENERATORS, SAMPLERS
-from synaug_ray.spec import load_grid, validate_grid
 from synaug_ray.steps import DataIdentity, GeneratorStep, Pool, Subset
 from synaug_ray.store import Store
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from tests_grid import small_grid
+from grids_for_tests import small_grid
 
 from synaug_ray.execute import Bench, Machine, run_generator, run_shard, run_trials
 from synaug_ray.plan import make_plan

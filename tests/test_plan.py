@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from synaug_ray.grid_file import load_grid, validate_grid
 from synaug_ray.grid_yaml import Lines
 from synaug_ray.plan import Plan, make_plan, packs, pending
-from synaug_ray.spec import load_grid, validate_grid
 from synaug_ray.steps import STAGES, DataIdentity
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from synaug_ray.errors import UsageProblem
+from synaug_ray.grid_file import load_grid, validate_grid
 from synaug_ray.grid_yaml import Lines
 from synaug_ray.recipes import CLASSIFIERS, GENERATORS, SAMPLERS
-from synaug_ray.spec import CellSpec, GridSpec, load_grid, validate_grid, write_grid
+from synaug_ray.spec import CellSpec, GridSpec, write_grid
 
 SHIPPED = sorted((Path(__file__).parent.parent / "grids").glob("*.yaml"))
 TEXT = """# a grid

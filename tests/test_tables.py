@@ -91,7 +91,7 @@ def test_names_of_shares(protocol, share, name):
 
 
 def test_a_trial_with_two_names_has_two_rows(digits_identity, tmp_path):
-    from tests_grid import small_grid
+    from grids_for_tests import small_grid
 
     edm = {"preset": "edm-tiny", "name": "closed"}
     spec = small_grid(num_real=[20], draws=1, generators=[edm, edm | {"name": "open", "trained_on": 20}], blocks=[])

@@ -7,9 +7,8 @@ import itertools
 import torch
 from torch import nn
 
-from synaug_ray.errors import UsageProblem
+from synaug_ray.errors import UsageProblem, did_you_mean
 from synaug_ray.recipes import ClassifierRecipe
-from synaug_ray.spec import did_you_mean
 
 SMALL = 64  # pixels a side up to which a stem of stride 4 throws too much away
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug_ray.data.images import Dataset, ImageSet
-from synaug_ray.errors import DataProblem, UsageProblem
-from synaug_ray.spec import DataOptions, did_you_mean
+from synaug_ray.errors import DataProblem, UsageProblem, did_you_mean
+from synaug_ray.spec import DataOptions
 from synaug_ray.steps import DataIdentity
 
 TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}

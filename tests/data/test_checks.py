@@ -5,9 +5,9 @@ import pytest
 
 from synaug_ray.data.checks import problems
 from synaug_ray.data.images import Dataset, ImageSet
+from synaug_ray.grid_file import validate_grid
 from synaug_ray.grid_yaml import Lines
 from synaug_ray.plan import make_plan
-from synaug_ray.spec import validate_grid
 from synaug_ray.steps import DataIdentity
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from synaug_ray.grid_file import validate_grid
 from synaug_ray.grid_yaml import Lines
-from synaug_ray.spec import GridSpec, validate_grid
+from synaug_ray.spec import GridSpec
 
 
 def small_grid(**changes: Any) -> GridSpec:
