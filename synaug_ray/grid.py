@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)  # `ray job stop` and Kubernetes ask with it
     try:
-        return _main(_parser().parse_args(words), words)
+        return _main(_parser().parse_intermixed_args(words), words)
     except Problem as problem:
         for sentence in problem.sentences:
             print(f"error: {sentence}", file=sys.stderr)

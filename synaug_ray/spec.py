@@ -16,7 +16,6 @@ from synaug_ray.recipes import (
     Count,
     EDMRecipe,
     GeneratorRecipe,
-    NotNegative,
     Number,
     Positive,
     ReferenceRecipe,
@@ -97,7 +96,6 @@ class GridSpec(Factors):
     delta: Positive = 1.0  # points: effects within +-delta count as none
     confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.9
     replicates: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 1_000  # of the bootstrap
-    cost_real: NotNegative = 1.0  # of one labelled real image, in any currency
     blocks: tuple[dict[str, Any], ...] = ()
 
     def products(self) -> tuple[Factors, ...]:

@@ -115,6 +115,11 @@ def test_a_mistake_is_one_line_and_starts_nothing(words, code, said, tmp_path, c
     assert not storage.exists()
 
 
+def test_overrides_may_stand_anywhere(tmp_path, capsys):
+    assert grid.main(["--storage", str(tmp_path / "s"), GRID, "draws=3", "--dry-run", "seeds=2"]) == 0
+    assert "trials           30" in capsys.readouterr().out  # 3 x 2 x (2 sizes x 2 arms + 1 of the block)
+
+
 def test_all_mistakes_at_once(tmp_path, capsys):
     assert grid.main([GRID, "dras=3", "seeds=0", "generators=[edm-tny]", "--storage", str(tmp_path / "s")]) == 2
     err = capsys.readouterr().err

@@ -170,7 +170,8 @@ def headline(verdicts: tuple[Verdict, ...], rivals: dict[str, bool]) -> str:
         )
     clauses = []
     for name in learnt:
-        clause = _summary(name, [v for v in verdicts if v.generator == name])
+        shown = f"{name} (open-set: it saw more real images)" if kinds[name][1] else name
+        clause = _summary(shown, [v for v in verdicts if v.generator == name])
         if rivals.get(name) is False:
             clause += ", and is not shown to beat plain jitter of the real images"
         clauses.append(clause)

@@ -1,5 +1,7 @@
 """The four verdicts from intervals, what deciding would cost, and the sentences."""
 
+from dataclasses import replace
+
 import pytest
 
 from synaug_ray.laws.results import Cell, Censoring, Estimate, Outcome
@@ -104,3 +106,10 @@ def test_headline_puts_learnt_generators_before_controls_and_says_when_jitter_is
 def test_open_ends_are_said_as_such():
     assert span(Estimate(None, 0.01, None)) == "at least +1.0"
     assert span(Estimate(None, None, 0.01)) == "at most +1.0"
+
+
+def test_headline_says_which_generator_saw_more_real_images():
+    helps = verdict(cell(4, 0.02, 0.06))
+    closed, opened = replace(helps, generator="z-edm"), replace(helps, generator="a-edm", open_set=True)
+    text = headline((opened, closed), {})
+    assert text.index("z-edm helps") < text.index("a-edm (open-set: it saw more real images) helps")
