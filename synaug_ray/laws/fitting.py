@@ -3,8 +3,8 @@
 One routine serves both: a batch of starts against one data set, or one start against a batch of
 resampled data sets. The loss is Huber's on standardised residuals, minimised by Levenberg-Marquardt
 with iteratively reweighted residuals and projection on the bounds. scipy.optimize.least_squares
-takes about 10 ms a fit in Python overhead; 1,000 replicates of a joint fit batched here take about
-0.3 s, and a test holds the two against each other.
+takes 1.5 ms a fit of three parameters to 12 points, this 0.025 ms in a batch of 300
+(tests/benchmarks/law_fits.py); a test holds the two against each other.
 """
 
 from __future__ import annotations
