@@ -31,6 +31,8 @@ for _name, _value in QUIET.items():  # read when ray is imported
 
 import ray  # noqa: E402
 
+from synaug_ray.errors import ResourceProblem  # noqa: E402
+
 TRAINER, SAMPLER, CLASSIFIER = 0.4, 0.2, 0.4  # of a slot
 
 
@@ -61,6 +63,9 @@ def connect() -> bool:
 
     Returns:
         Whether a cluster was started here, which then ends with this process.
+
+    Raises:
+        ResourceProblem: where Ray cannot be started or joined.
     """
     if ray.is_initialized():
         return False
@@ -68,10 +73,14 @@ def connect() -> bool:
     for name in ("ray.data", "ray.train", "ray.tune", "ray._private.worker"):
         logging.getLogger(name).setLevel(logging.ERROR)
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-    if here:
-        ray.init(address="local", include_dashboard=False, **quiet)
-    else:
-        ray.init(**quiet)
+    try:
+        if here:
+            ray.init(address="local", include_dashboard=False, **quiet)
+        else:
+            ray.init(**quiet)
+    except (ConnectionError, TimeoutError, RuntimeError) as error:
+        what = "start Ray on this machine" if here else f"join the Ray cluster at {os.environ['RAY_ADDRESS']}"
+        raise ResourceProblem(f"cannot {what} ({' '.join(str(error).split())}); --local does without Ray") from None
     return here
 
 

@@ -1,0 +1,27 @@
+"""How a machine is shared out, and what a user is told where there is no cluster to join."""
+
+import pytest
+
+from synaug_ray.cluster import settings
+from synaug_ray.errors import RESOURCES, ResourceProblem
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_lanes_of_a_slot_fit_into_it_together(gpu):
+    """No lane can hold what another needs: together they ask for no more than the slot."""
+    slots = settings.Slots(1, gpu)
+    for resource in slots.share(settings.TRAINER):
+        lanes = (settings.TRAINER, settings.SAMPLER, settings.CLASSIFIER)
+        assert sum(slots.share(lane)[resource] for lane in lanes) <= 1
+
+
+def test_a_cluster_that_does_not_answer_is_a_sentence(monkeypatch):
+    def refuse(**_):
+        raise ConnectionError("Could not find any running Ray instance.\n  Details")
+
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setattr(settings.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(settings.ray, "init", refuse)
+    with pytest.raises(ResourceProblem, match="cannot join the Ray cluster at 127.0.0.1:1 .*--local") as caught:
+        settings.connect()
+    assert caught.value.exit_code == RESOURCES
