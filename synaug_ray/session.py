@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from synaug_ray.classifiers.models import check as check_classifier
-from synaug_ray.data.checks import problems
+from synaug_ray.data.checks import describe, problems
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.sources import load
 from synaug_ray.errors import DataProblem
@@ -35,6 +35,7 @@ def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFol
     found = problems(plan, dataset)
     if found:
         raise DataProblem(found)
+    print(describe(dataset), flush=True)
     store.check_writable()
     run = Run(name, spec, plan, store, folder, session)
     begin(run)

@@ -9,6 +9,8 @@ from synaug_ray.generators.reference import available
 from synaug_ray.plan import Plan
 from synaug_ray.recipes import EDMRecipe, ReferenceRecipe
 
+SHIFT = 0.1  # difference of a class's share in training and test images that is worth a word
+
 
 def problems(plan: Plan, dataset: Dataset) -> list[str]:
     """One sentence a problem; empty where the plan can run."""
@@ -38,6 +40,27 @@ def problems(plan: Plan, dataset: Dataset) -> list[str]:
     found += _pools(plan, most)
     found += _sizes(plan, dataset)
     return found
+
+
+def describe(dataset: Dataset) -> str:
+    """What was read, a line for each split, and what of it a user would want to know before the answer."""
+    c, h, w = dataset.shape
+    lines = [f"data     {dataset.name}: {dataset.num_classes} classes ({', '.join(dataset.classes[:8])}"
+             f"{', ...' if dataset.num_classes > 8 else ''}), {h} x {w} pixels, {'grey' if c == 1 else 'colour'}"]
+    shares = {}
+    for name, part in (("train", dataset.train), ("val", dataset.val), ("test", dataset.test)):
+        counts = np.bincount(part.labels, minlength=dataset.num_classes)
+        shares[name] = counts / max(counts.sum(), 1)
+        lines.append(f"         {name:<5} {len(part):>8,} images, {counts.min():,} to {counts.max():,} a class")
+        missing = ", ".join(dataset.classes[k] for k in np.flatnonzero(counts == 0))
+        if missing:
+            lines.append(f"note     no {name} image of class {missing}: nothing can be said of it")
+    apart = np.abs(shares["train"] - shares["test"])
+    if apart.max() > SHIFT:
+        k = int(apart.argmax())
+        lines.append(f"note     class {dataset.classes[k]} is {shares['train'][k]:.0%} of the training images and "
+                     f"{shares['test'][k]:.0%} of the test images: the two are not of one population")
+    return "\n".join(lines)
 
 
 def _pools(plan: Plan, total: int) -> list[str]:

@@ -28,6 +28,7 @@ TORCHVISION_MD5 = {"cifar10": "c58f30108f718f92721af3b95e74349a", "cifar100": "e
 BUILT_IN = ("digits", *TORCHVISION)
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 MAX_PIXELS = 90_000_000  # of one file: a small one can unpack to any size
+SPLIT_LIKE = ("train", "training", "val", "valid", "validation", "test", "testing")
 VAL_SHARE, TEST_SHARE = 0.1, 0.2  # where a source has no such split of its own
 
 
@@ -144,6 +145,11 @@ def _hash_files(root: Path, files: list[Path]) -> str:
 
 def _folder(folder: Path, data: DataIdentity) -> Dataset:
     files = list(_image_files(folder))
+    alike = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name not in ("train", "val", "test")
+                   and p.name.lower() in SPLIT_LIKE)
+    if alike:  # read as classes they would make a data set nobody meant
+        raise DataProblem(f"{folder} has folders named {', '.join(alike)}: name the splits train, val and test, "
+                          "exactly")
     splits = {s for s in ("train", "val", "test") if (folder / s).is_dir()}
     if splits and "train" not in splits:
         raise DataProblem(f"{folder} has {' and '.join(sorted(splits))} and no train; expected "

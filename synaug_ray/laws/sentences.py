@@ -145,8 +145,10 @@ def _summary(generator: str, verdicts: list[Verdict]) -> str:
     if nothing:
         parts.append(f"has no effect beyond the margin at {_sizes(nothing)}")
     if undecided:
-        least = min(v.smallest_detectable_gain for v in by[Outcome.UNDECIDED] if v.num_real in undecided)
-        seen = f" (an effect below {100 * least:.1f} points could not be seen)" if least > 0 else ""
+        least, most = (f(v.smallest_detectable_gain for v in by[Outcome.UNDECIDED] if v.num_real in undecided)
+                       for f in (min, max))
+        reach = f"{100 * most:.1f}" if most < 1.05 * least else f"{100 * least:.1f} to {100 * most:.1f}"
+        seen = f" (effects below {reach} points could not be seen)" if most > 0 else ""
         parts.append(f"is undecided at {_sizes(undecided)}{seen}")
     return f"{generator} " + ", ".join(parts)
 

@@ -55,6 +55,7 @@ class Laboratory:
     noises: CellNoises
     confidence: float
     warnings: list[str] = field(default_factory=list)
+    flat: set[str] = field(default_factory=set)  # classifiers whose real-only curve is not shown to fall
     _curves: dict[str, dict[str, Candidate]] = field(default_factory=dict)
 
     def _data(self, classifier: str, key: StudyKey | None) -> tuple[JointData, np.ndarray, np.ndarray]:
@@ -83,6 +84,13 @@ class Laboratory:
     def _replicates(self, cells: np.ndarray) -> np.ndarray | None:
         return None if self.noises.replicates is None else self.noises.replicates[:, cells]
 
+    def _flat(self, real: np.ndarray) -> bool:
+        """Whether the interval of the error saved between the smallest and the largest size reaches 0."""
+        errors = self._replicates(real)
+        return errors is not None and bool(
+            np.quantile(errors[:, 0] - errors[:, -1], (1 - self.confidence) / 2) <= 0
+        )
+
     def real_curve(self, classifier: str) -> RealCurve:
         """The real-only law of one classifier; points only where fewer than three sizes are measured."""
         data, real, _ = self._data(classifier, None)
@@ -94,6 +102,12 @@ class Laboratory:
                 f"{LEAST_SIZES}; no law is fitted."
             )
             return RealCurve(classifier, "", (), points, ())
+        if self._flat(real):
+            self.flat.add(classifier)
+            self.warnings.append(
+                f"{classifier}: {data.sizes[-1]:.0f} real images are not shown to be better than {data.sizes[0]:.0f}, "
+                "so what a real image is worth, and any exchange rate, is not estimable here."
+            )
         self._curves[classifier] = fit_curves(data)
         replicates = self._replicates(real)
         return describe(classifier, data, self._curves[classifier], points, replicates, self.confidence)
@@ -203,6 +217,13 @@ class Laboratory:
         replicates: tuple[np.ndarray, np.ndarray] | None,
     ) -> tuple[Exchange, ...]:
         """Averaged over laws: each law refits a share of the replicates as large as its weight."""
+        if key.classifier in self.flat:
+            nothing, note = Estimate(None), "not estimable: more real images are not shown to help"
+            return tuple(
+                Exchange(cell.num_real, cell.num_synthetic, nothing, nothing, True, None, note)
+                for cell in self.table.mixed
+                if cell.study == key
+            )
         weights = akaike_weights(list(candidates.values()))
         laws, start = [], 0.0
         for name, weight in weights.items():

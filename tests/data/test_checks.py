@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synaug_ray.data.checks import problems
+from synaug_ray.data.checks import describe, problems
 from synaug_ray.data.images import Dataset, ImageSet
 from synaug_ray.grid_file import validate_grid
 from synaug_ray.grid_yaml import Lines
@@ -85,3 +85,17 @@ def test_all_problems_at_once():
     words = ("4,000 is too many", "hold none of class b", "real-holdout at num_real 4,000",
              "9 pixels do not divide by 2")
     assert [any(word in s for s in found) for word in words] == [True] * 4
+
+
+def test_what_was_read_is_said_with_what_is_odd_about_it():
+    """A class that the test set lacks, and shares that differ between training and test, are told."""
+    def part(*counts):
+        labels = np.repeat(np.arange(3), counts)
+        return ImageSet(np.zeros((len(labels), 1, 8, 8), np.uint8), labels)
+
+    said = describe(Dataset("x", part(10, 10, 10), part(2, 2, 2), part(9, 3, 0), ("cat", "dog", "owl")))
+    assert "x: 3 classes (cat, dog, owl), 8 x 8 pixels, grey" in said
+    assert "train       30 images, 10 to 10 a class" in said
+    assert "no test image of class owl" in said
+    assert "class cat is 33% of the training images and 75% of the test images" in said
+    assert "note" not in describe(Dataset("x", part(9, 9, 9), part(2, 2, 2), part(5, 5, 5), ("a", "b", "c")))

@@ -535,3 +535,15 @@ def test_published_archives_are_identified_by_their_md5():
 
     for name, source in (("cifar10", datasets.CIFAR10), ("cifar100", datasets.CIFAR100)):
         assert identify(name, DataOptions()).fingerprint == source.tgz_md5
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("train", "validation")])
+def test_folders_that_look_like_splits_are_no_classes(tmp_path, names):
+    from PIL import Image
+
+    for name in names:
+        for label in ("cat", "dog"):
+            (tmp_path / name / label).mkdir(parents=True)
+            Image.new("L", (8, 8)).save(tmp_path / name / label / "1.png")
+    with pytest.raises(DataProblem, match=f"{names[1]}.*: name the splits train, val and test, exactly"):
+        load(identify(f"folder:{tmp_path}", DataOptions()), tmp_path)

@@ -178,3 +178,15 @@ def test_holes_in_the_grid_crash_nothing(helpful, seed):
 def test_arguments_out_of_range_are_refused(helpful, argument, value):
     with pytest.raises(ValueError, match=argument):
         analyse(*helpful[1], **{argument: value})
+
+
+def test_no_exchange_rate_where_more_real_images_do_not_help():
+    """A flat real-only curve prices nothing: said in a warning, and no number beside it."""
+    grid = Grid(power(b=0.3, c=0.0), {("edm", "0.5"): nothing}, sizes=(20, 40, 80), images=400)
+    result = analyse(*simulate(grid, seed=2), replicates=100)
+    assert any("is not estimable here" in warning for warning in result.warnings)
+    exchange = [e for study in result.studies for e in study.exchange]
+    assert exchange and all(e.marginal.value is None and e.average.value is None for e in exchange)
+    falling = analyse(*simulate(Grid(power(), {("edm", "0.5"): nothing}, sizes=(20, 40, 80), images=400), seed=2),
+                      replicates=100)
+    assert not any("not estimable" in warning for warning in falling.warnings)
