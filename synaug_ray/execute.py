@@ -26,7 +26,7 @@ from synaug_ray.generators.reference import replay
 from synaug_ray.keys import derive_seed
 from synaug_ray.provenance import commit
 from synaug_ray.recipes import ReferenceRecipe
-from synaug_ray.steps import GeneratorStep, ShardStep, Step, TrialStep
+from synaug_ray.steps import GeneratorStep, ShardStep, Step, Subset, TrialStep
 from synaug_ray.store import CorruptPayload, Store, now
 
 if TYPE_CHECKING:
@@ -136,12 +136,10 @@ def run_shard(bench: Bench, step: ShardStep) -> ImageSet:
 def run_trials(bench: Bench, pack: Sequence[TrialStep]) -> None:
     """Train a pack of trials together and commit each by itself."""
     clock = _Clock()
-    shared: dict[tuple[str, int, str, int], ImageSet] = {}
+    shared: dict[tuple[Subset, str, int], ImageSet] = {}
     members = []
     for trial in pack:
-        pool = trial.pool.key if trial.pool else ""
-        at = (pool, trial.num_synthetic, trial.subset.data.key + trial.subset.stratify,
-              trial.subset.num_real * 1_000_003 + trial.subset.draw)
+        at = (trial.subset, trial.pool.key if trial.pool else "", trial.num_synthetic)
         if at not in shared:
             shared[at] = bench.images(trial)
         members.append(Member(trial, shared[at]))

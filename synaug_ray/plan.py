@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -99,6 +99,11 @@ def pending(plan: Plan, store: Finished) -> Plan:
     parents = {s.generator.key for s in shards.values()}
     generators = {k: g for k, g in plan.generators.items() if k in parents and k not in done["generator"]}
     return Plan(plan.data, generators, shards, trials, plan.rows, plan.names)
+
+
+def blocked(step: Step, failed: Mapping[Stage, Collection[str]]) -> bool:
+    """Whether something that a step needs, at whatever remove, is among the failed keys of its stage."""
+    return any(p.key in failed[p.stage] or blocked(p, failed) for p in step.parents())
 
 
 def packs(trials: Iterable[TrialStep]) -> list[tuple[TrialStep, ...]]:

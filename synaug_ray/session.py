@@ -44,7 +44,8 @@ def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFol
 
 def finish(run: Run, dataset: Dataset, state: str) -> str:
     """Make every view a last time; the answer in a sentence."""
-    run.folder.write_json("status.json", status(run, state))  # first: who was interrupted may have seconds left
+    if state == "interrupted":  # there may be seconds left: this first
+        run.folder.write_json("status.json", status(run, state))
     run.folder.write_json("env.json", environment(run.session.device, 1))
     write_samples(run, dataset)
     analysis = refresh(run, state, replicates=0 if state == "interrupted" else None)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from synaug_ray.laws import analyse
 from synaug_ray.laws.results import Analysis
-from synaug_ray.plan import Plan
+from synaug_ray.plan import Plan, blocked
 from synaug_ray.report import page
 from synaug_ray.run_folder import RunFolder
 from synaug_ray.spec import GridSpec, write_grid
@@ -58,10 +58,9 @@ def status(run: Run, state: str) -> dict[str, Any]:
         standing = {k: f for k, f in run.store.failed(stage).items() if k in steps and k not in done}
         failed[stage] = set(standing)
         missing = [s for k, s in steps.items() if k not in done and k not in standing]
-        blocked = sum(any(p.key in failed[p.stage] or any(q.key in failed[q.stage] for q in p.parents())
-                          for p in s.parents()) for s in missing)
+        waiting = sum(blocked(s, failed) for s in missing)
         counts[stage] = {"total": len(steps), "done": len(steps.keys() & done), "failed": len(standing),
-                         "blocked": blocked, "pending": len(missing) - blocked}
+                         "blocked": waiting, "pending": len(missing) - waiting}
         failures += [{"stage": stage, "key": k, "cause": f.cause, "message": f.message, "attempts": f.attempts}
                      for k, f in standing.items()]
     spent = _spent(run)

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 from safetensors.numpy import load as load_arrays
 
-from synaug_ray.plan import Plan, Row
+from synaug_ray.plan import Plan, Row, blocked
 from synaug_ray.spec import GridSpec
-from synaug_ray.steps import Step, TrialStep
+from synaug_ray.steps import STAGES, Stage, Step, TrialStep
 from synaug_ray.store import CorruptPayload, Record, Store
 
 MEASURED = ("test_error", "balanced_error", "test_nll", "val_error", "nimg", "seconds", "cpu_seconds")
@@ -24,7 +24,7 @@ COLUMNS = (
 def measurements(spec: GridSpec, plan: Plan, store: Store) -> pd.DataFrame:
     """One tidy row a trial of the grid, done or not; errors are fractions, nll in nats, times in seconds."""
     done = store.keys("trial")
-    failed = {stage: set(store.failed(stage)) for stage in ("generator", "shard", "trial")}
+    failed: dict[Stage, set[str]] = {stage: set(store.failed(stage)) for stage in STAGES}
     rows, pools = [], _Costs(store)
     for row in plan.rows:
         record = store.record("trial", row.trial.key) if row.trial.key in done else None
@@ -32,7 +32,7 @@ def measurements(spec: GridSpec, plan: Plan, store: Store) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _row(spec: GridSpec, row: Row, record: Record | None, failed: dict[str, set[str]],
+def _row(spec: GridSpec, row: Row, record: Record | None, failed: dict[Stage, set[str]],
          costs: _Costs) -> dict[str, Any]:
     cell, trial = row.cell, row.trial
     pool = trial.pool
@@ -77,16 +77,11 @@ class _Costs:
         return self._one(trial.pool.generator) + sum(self._one(s) for s in trial.parents())
 
 
-def why_not(row: Row, failed: dict[str, set[str]]) -> str:
+def why_not(row: Row, failed: dict[Stage, set[str]]) -> str:
     """``failed``, ``blocked`` (something it needs failed) or ``missing`` (not tried yet)."""
     if row.trial.key in failed["trial"]:
         return "failed"
-    shards = row.trial.parents()
-    if any(s.key in failed["shard"] for s in shards) or (
-        row.trial.pool and row.trial.pool.generator.key in failed["generator"]
-    ):
-        return "blocked"
-    return "missing"
+    return "blocked" if blocked(row.trial, failed) else "missing"
 
 
 def share_name(protocol: str, real_share: float | None) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
@@ -11,13 +9,6 @@ from synaug_ray.keys import derive_seed
 from synaug_ray.passes import passes
 from synaug_ray.recipes import ClassifierRecipe
 from synaug_ray.steps import TrialStep
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The order of one trial: indices [steps, batch] into its images, real ones first, synthetic ones after."""
-
-    index: Tensor  # int64 on the CPU
 
 
 def num_steps(recipe: ClassifierRecipe) -> int:
@@ -33,8 +24,10 @@ def real_per_batch(trial: TrialStep) -> int | None:
     return min(max(round(trial.real_share * batch), 1), batch - 1)
 
 
-def schedule(trial: TrialStep) -> Schedule:
+def schedule(trial: TrialStep) -> Tensor:
     """Every image's place in a trial's training, a function of the trial alone.
+
+    Returns int64 [steps, batch] on the CPU: indices into the trial's images, real ones first, synthetic ones after.
 
     - real-only and synthetic-only: reshuffled passes over the one kind;
     - mixed, proportional: reshuffled passes over both together;
@@ -61,7 +54,7 @@ def schedule(trial: TrialStep) -> Schedule:
         k = real_per_batch(trial)
         index = (of("both", steps, batch) if k is None
                  else torch.cat([of("real", steps, k), of("synthetic", steps, batch - k)], 1))
-    return Schedule(index)
+    return index
 
 
 def augmented(x: Tensor, recipe: ClassifierRecipe, seed: int, step: int) -> Tensor:

@@ -120,7 +120,7 @@ class _Pack:
 def _fit(model: _Single | _Pack, recipe: ClassifierRecipe, members: Sequence[Member], device: torch.device,
          tick: Callable[[float], None] | None) -> None:
     images, labels, offsets = _resident(members, device)
-    order = torch.stack([schedule(m.trial).index + o for m, o in zip(members, offsets, strict=True)], 1)
+    order = torch.stack([schedule(m.trial) + o for m, o in zip(members, offsets, strict=True)], 1)
     steps = num_steps(recipe)
     optimiser = _optimiser(recipe, model.parameters())
     for step in range(steps):

@@ -8,13 +8,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-import ray  # noqa: I001
+import ray
 
-from synaug_ray.cluster import (
-    classify,
-    generate,
-    settings,  # first: it sets what ray reads when it is imported
-)
+from synaug_ray.cluster import classify, generate, settings
 from synaug_ray.cluster.aggregate import LiveViews
 from synaug_ray.cluster.ledger import Ledger
 from synaug_ray.cluster.progress import Progress

@@ -13,25 +13,9 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-QUIET = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # 5 files a trial; the Store is the record
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is ours: Tune's handler can block for 600 s
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "RAY_TRAIN_METRICS_ENABLED": "0",
-    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # 2 s by default, a quarter of a small trainer's start
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
-}
-for _name, _value in QUIET.items():  # read when ray is imported
-    os.environ.setdefault(_name, _value)
+import ray
 
-import ray  # noqa: E402
-
-from synaug_ray.errors import ResourceProblem  # noqa: E402
+from synaug_ray.errors import ResourceProblem
 
 TRAINER, SAMPLER, CLASSIFIER = 0.4, 0.2, 0.4  # of a slot
 

@@ -53,7 +53,7 @@ def test_equals_plain_training(members, outcomes, digits):
         optimiser, lambda k: min(1, (k + 1) / (0.05 * steps)) * 0.5 * (1 + np.cos(np.pi * k / steps)))
     x = torch.from_numpy(m.images.images.astype(np.float32)) / 127.5 - 1
     y = torch.from_numpy(m.images.labels)
-    for index in schedule(m.trial).index:
+    for index in schedule(m.trial):
         optimiser.zero_grad()
         nn.functional.cross_entropy(net(x[index]), y[index]).backward()
         optimiser.step()

@@ -5,9 +5,7 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
-import ray  # noqa: E402, I001
-
-from synaug_ray.cluster import settings  # noqa: F401  first: sets what ray reads when it is imported
+import ray
 
 
 @pytest.fixture(scope="session")
