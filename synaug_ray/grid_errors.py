@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from synaug_ray.data_options import DataOptions
 from synaug_ray.errors import did_you_mean
 from synaug_ray.grid_yaml import SHOWN, Lines, Location
 from synaug_ray.recipes import GENERATORS, ClassifierRecipe, EDMRecipe, Optimiser, ReferenceRecipe, SamplerRecipe
-from synaug_ray.spec import DataOptions, Factors, GridSpec
+from synaug_ray.spec import Factors, GridSpec
 
 _REFERENCES = ("real-holdout", "duplicate", "label-shuffle", "jitter")
 

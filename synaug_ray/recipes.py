@@ -28,6 +28,7 @@ Number = Annotated[float, BeforeValidator(_no_truth_value), Field(allow_inf_nan=
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(ge=0, lt=1)]
+Precision = Literal["fp32", "bf16"]  # bf16: of matrix products and convolutions; weights and losses stay fp32
 
 
 class Recipe(BaseModel):
@@ -63,6 +64,7 @@ class EDMRecipe(Recipe):
     p_mean: Number = -1.2  # ln(sigma) ~ N(p_mean, p_std^2) in training
     p_std: Positive = 1.2
     flip: StrictBool = False  # random horizontal flips of the training images
+    precision: Precision = "fp32"  # of training
 
     @model_validator(mode="after")
     def _fits_together(self) -> EDMRecipe:
@@ -105,6 +107,7 @@ class SamplerRecipe(Recipe):
     rho: Positive = 7.0
     batch: Count = 256  # images sampled at once; the last batch is padded, so bits do not depend on it
     shard_size: Count = 256  # images; the unit of resume
+    precision: Precision = "fp32"
 
     @model_validator(mode="after")
     def _noise_falls(self) -> SamplerRecipe:
@@ -126,10 +129,10 @@ class Optimiser(Recipe):
 class ClassifierRecipe(Recipe):
     """A classifier and its training, the same number of images seen in every cell."""
 
-    family: Literal["mlp", "timm"] = "mlp"
+    family: Literal["mlp", "cnn", "timm"] = "mlp"
     name: Name
     model: str = ""  # timm's name of it
-    widths: tuple[Count, ...] = (128, 128)  # mlp only
+    widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (128, 128)  # of layers (mlp), of stages (cnn)
     small_stem: StrictBool = True  # timm only: 3x3 first convolution of stride 1, no max-pool
     optimiser: Optimiser = Optimiser()
     nimg: Count = 64_000
@@ -138,6 +141,7 @@ class ClassifierRecipe(Recipe):
     flip: StrictBool = False
     shift: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 0  # pixels, zero-padded random translation
     pack: Count = 16  # trials trained together in one process, padded to exactly this many
+    precision: Precision = "fp32"
 
 
 GENERATORS: dict[str, EDMRecipe | ReferenceRecipe] = {
@@ -145,6 +149,8 @@ GENERATORS: dict[str, EDMRecipe | ReferenceRecipe] = {
     for recipe in (
         EDMRecipe(name="edm-tiny"),
         EDMRecipe(name="edm-smoke", nimg=6_400, warmup_nimg=640, ema_half_life=640),
+        EDMRecipe(name="edm-16px", channels=(32, 64), nimg=128_000, max_passes=400, batch=64, learning_rate=3e-3,
+                  warmup_nimg=6_400, ema_half_life=6_400, flip=True, precision="bf16"),
         EDMRecipe(name="edm-28px", channels=(16, 32, 64), attention=(False, False, True), nimg=96_000,
                   batch=64, learning_rate=5e-3, warmup_nimg=3_200, ema_half_life=3_200),
         EDMRecipe(
@@ -163,6 +169,7 @@ SAMPLERS: dict[str, SamplerRecipe] = {
     recipe.name: recipe
     for recipe in (
         SamplerRecipe(name="dpmpp-8"),
+        SamplerRecipe(name="dpmpp-10-bf16", steps=10, precision="bf16"),
         SamplerRecipe(name="heun-18", family="heun", steps=18),
         SamplerRecipe(name="heun-18-large", family="heun", steps=18, batch=512, shard_size=2_048),
     )
@@ -175,6 +182,7 @@ CLASSIFIERS: dict[str, ClassifierRecipe] = {
     for recipe in (
         ClassifierRecipe(name="mlp"),
         ClassifierRecipe(name="mlp-smoke", nimg=16_000),
+        ClassifierRecipe(name="cnn", family="cnn", widths=(32, 64, 128), flip=True, shift=2, pack=1, precision="bf16"),
         ClassifierRecipe(
             name="resnet18", family="timm", model="resnet18", nimg=5_000_000, batch=128, flip=True, shift=4,
             optimiser=Optimiser(family="sgd", learning_rate=0.1, weight_decay=5e-4), pack=1,

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from synaug_ray.data_options import DataOptions
 from synaug_ray.recipes import (
     MOST,
     SAMPLERS,
@@ -29,16 +30,6 @@ DEFAULT_SAMPLER = "dpmpp-8"
 FACTORS = (
     "num_real", "synthetic_multiples", "real_share", "generators", "classifiers", "protocols", "draws", "seeds",
 )
-
-
-class DataOptions(BaseModel):
-    """How images are read and split; the test set is the source's own where it has one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    size: Count | None = None  # pixels a side; None keeps the images' own
-    mode: Literal["rgb", "gray"] | None = None
-    split_seed: Annotated[int, Field(strict=True, ge=0, lt=2**32 - 1)] = 0  # scikit-learn takes 32 bits
 
 
 class Factors(BaseModel):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
+from synaug_ray.data_options import DataOptions
 from synaug_ray.keys import content_key, derive_seed
 from synaug_ray.recipes import ClassifierRecipe, EDMRecipe, ReferenceRecipe, SamplerRecipe
 
@@ -29,18 +30,16 @@ class DataIdentity:
 
     source: str
     fingerprint: str
-    size: int | None = None
-    mode: str | None = None
-    split_seed: int = 0
+    options: DataOptions = DataOptions()
 
-    VERSION: ClassVar[int] = 1  # 1: 2026-11, first reading and splitting code
+    VERSION: ClassVar[int] = 2  # 2: 2026-11, images that are not square are cropped, not stretched
 
     @cached_property
     def key(self) -> str:
         """Identity; the path of a source is where, not what, and so no part of it."""
         return content_key({
             "version": self.VERSION, "kind": self.source.partition(":")[0], "fingerprint": self.fingerprint,
-            "size": self.size, "mode": self.mode, "split_seed": self.split_seed,
+            "options": self.options.model_dump(mode="json"),
         })
 
 

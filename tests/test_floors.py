@@ -12,9 +12,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "synaug_ray"
 MODULES = {".".join(("synaug_ray", *p.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): p
            for p in sorted(PACKAGE.rglob("*.py"))}
 FLOOR_0 = {f"synaug_ray.{name}" for name in (
-    "errors", "keys", "recipes", "grid_yaml", "spec", "grid_errors", "grid_file", "steps")}
+    "errors", "keys", "recipes", "data_options", "grid_yaml", "spec", "grid_errors", "grid_file", "steps")}
 FLOOR_1 = {f"synaug_ray.{name}" for name in ("plan", "store", "run_folder", "tables", "costs", "provenance")}
-ROOMS = {"data", "generators", "samplers", "classifiers", "passes"}
+ROOMS = {"data", "generators", "samplers", "classifiers", "passes", "precision", "quality"}
 COMPUTE = {m for m in MODULES if len(m.split(".")) > 1 and m.split(".")[1] in ROOMS}
 ANALYSIS = {m for m in MODULES if len(m.split(".")) > 1 and m.split(".")[1] in ("laws", "report")}
 CLUSTER = {m for m in MODULES if m.split(".")[1:2] == ["cluster"]}

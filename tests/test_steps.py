@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from synaug_ray.data_options import DataOptions
 from synaug_ray.recipes import (
     CLASSIFIERS,
     GENERATORS,
@@ -34,24 +35,24 @@ REAL_ONLY = TrialStep(SUBSET, None, 0, "real-only", None, MLP, 0)
 
 
 GOLDEN = {  # never to be updated because a test fails: only because results have changed
-    "generator": "5eb0539c48d6f022590dd141de50c1ea",
-    "shard": "0958282e2864eb06ea3eadd7f0dad596",
-    "pool": "47065316ee18ae8770f7f3d8b727ea08",
-    "trial": "05abfcfdb7964ebf731b7cdf20ba08e4",
-    "real-only": "c669254c0144af714ba7052777674066",
+    "generator": "539286d29e0c2c60144a188735935107",
+    "shard": "e535fe6fc56384f8ff2509ed770c972f",
+    "pool": "1449fc2386869e0187b7f0c206c1dd9f",
+    "trial": "7cfcd6a7aa1b11baabb91a1596779aa3",
+    "real-only": "2f86fc0a06c656cf59febaca0e32c7c7",
 }
 
 
 def test_golden_keys():
     """What is stored is found by these: one that changes by accident makes everything run again."""
-    assert DATA.key == "80bed98fc65e859ad21077a20f4d087c"
+    assert DATA.key == "016b6c568a5c7e48f0630a84ae06ccec"
     made = {"generator": GENERATOR, "shard": ShardStep(GENERATOR, SAMPLER, 2), "pool": POOL, "trial": TRIAL,
             "real-only": REAL_ONLY}
     assert {name: step.key for name, step in made.items()} == GOLDEN
 
 
 def test_golden_seeds():
-    assert (GENERATOR.seed, TRIAL.common_seed) == (71525822515389812, 5859469476985268238)
+    assert (GENERATOR.seed, TRIAL.common_seed) == (8300909788596083416, 1343155298168222763)
 
 
 def test_the_path_of_a_source_is_where_and_not_what():
@@ -60,8 +61,10 @@ def test_the_path_of_a_source_is_where_and_not_what():
     assert DataIdentity("npz:/a/images", "fp").key != here.key
 
 
-@pytest.mark.parametrize("change", [{"fingerprint": "fq"}, {"size": 16}, {"mode": "gray"}, {"split_seed": 1},
-                                    {"source": "cifar10"}])
+@pytest.mark.parametrize("change", [
+    {"fingerprint": "fq"}, {"source": "cifar10"}, *({"options": DataOptions(**{name: value})} for name, value in {
+        "size": 16, "resize": "pad", "mode": "gray", "split_seed": 1, "holdout": 0.3, "group": "a", "image": "a",
+        "label": "a", "duplicates": "warn", "on_bad": "drop", "ordinal": True}.items())])
 def test_what_the_images_are_enters_every_key(change):
     subset = replace(SUBSET, data=replace(DATA, **change))
     generator = replace(GENERATOR, subset=subset)

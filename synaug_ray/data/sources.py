@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug_ray.data.images import Dataset, ImageSet
+from synaug_ray.data_options import DataOptions
 from synaug_ray.errors import DataProblem, UsageProblem, did_you_mean
-from synaug_ray.spec import DataOptions
 from synaug_ray.steps import DataIdentity
 
 TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
@@ -53,7 +53,7 @@ def identify(dataset: str, options: DataOptions, where: str = "dataset") -> Data
     else:
         raise UsageProblem(f"{where}: no data set {dataset!r}{did_you_mean(dataset, BUILT_IN, '.')} "
                            f"Available: {', '.join(BUILT_IN)}, folder:PATH, npz:PATH")
-    return DataIdentity(dataset, fingerprint, options.size, options.mode, options.split_seed)
+    return DataIdentity(dataset, fingerprint, options)
 
 
 def load(data: DataIdentity, cache: Path) -> Dataset:
@@ -81,8 +81,8 @@ def _digits(data: DataIdentity) -> Dataset:
     raw: Any = load_digits()
     images = np.round(raw.images * (255 / 16)).astype(np.uint8)[:, None]
     whole = _resized(ImageSet(images, raw.target.astype(np.int64)), data)
-    test, rest = _hold_out(whole, 600, data.split_seed)
-    val, train = _hold_out(rest, 197, data.split_seed + 1)
+    test, rest = _hold_out(whole, 600, data.options.split_seed)
+    val, train = _hold_out(rest, 197, data.options.split_seed + 1)
     return Dataset("digits", train, val, test, tuple(str(d) for d in range(10)))
 
 
@@ -113,7 +113,7 @@ def _torchvision(data: DataIdentity, cache: Path) -> Dataset:
                                np.asarray(s.targets, dtype=np.int64)), data) for s in (train, test)]
     # val comes out of the test set's sibling split only, so that all 50,000 training images stay usable
     # at the largest num_real: 10% of the test images validate and are not measured on
-    val, held = _hold_out(parts[1], max(len(classes), len(parts[1]) // 10), data.split_seed)
+    val, held = _hold_out(parts[1], max(len(classes), len(parts[1]) // 10), data.options.split_seed)
     return Dataset(data.source, parts[0], val, held, classes)
 
 
@@ -185,7 +185,7 @@ def _decode(files: list[Path], data: DataIdentity, problems: list[str]) -> NDArr
     """uint8 [N, C, H, W]; adds to ``problems`` what cannot be read, and sizes that differ."""
     from PIL import Image
 
-    mode = {"rgb": "RGB", "gray": "L", None: None}[data.mode]
+    mode = {"rgb": "RGB", "gray": "L", None: None}[data.options.mode]
 
     def one(file: Path) -> NDArray[np.uint8] | str:
         try:
@@ -195,9 +195,9 @@ def _decode(files: list[Path], data: DataIdentity, problems: list[str]) -> NDArr
                 if image.width * image.height > MAX_PIXELS:
                     return f"{file} is {image.width} x {image.height}, over {MAX_PIXELS:,} pixels; downscale it first"
                 image = image.convert(mode or ("L" if image.mode in ("L", "1") else "RGB"))
-                if data.size:
-                    image = image.resize((data.size, data.size), Image.Resampling.BOX
-                                         if min(image.size) >= data.size else Image.Resampling.BICUBIC)
+                if data.options.size:
+                    image = image.resize((data.options.size, data.options.size), Image.Resampling.BOX
+                                         if min(image.size) >= data.options.size else Image.Resampling.BICUBIC)
                 pixels = np.asarray(image)
             return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -265,9 +265,9 @@ def _split(name: str, parts: dict[str, ImageSet], classes: tuple[str, ...], data
     assert train is not None  # a source without a training part was refused before
     test, val = parts.get("test"), parts.get("val")
     if test is None:
-        test, train = _hold_out(train, round(TEST_SHARE * len(train)), data.split_seed)
+        test, train = _hold_out(train, round(TEST_SHARE * len(train)), data.options.split_seed)
     if val is None:
-        val, train = _hold_out(train, round(VAL_SHARE * len(train)), data.split_seed + 1)
+        val, train = _hold_out(train, round(VAL_SHARE * len(train)), data.options.split_seed + 1)
     return Dataset(name, train, val, test, classes)
 
 
@@ -276,8 +276,8 @@ def _resized(part: ImageSet, data: DataIdentity) -> ImageSet:
     from PIL import Image
 
     images = part.images
-    channels = {"rgb": 3, "gray": 1, None: images.shape[1]}[data.mode]
-    height, width = (data.size, data.size) if data.size else images.shape[2:]
+    channels = {"rgb": 3, "gray": 1, None: images.shape[1]}[data.options.mode]
+    height, width = (data.options.size, data.options.size) if data.options.size else images.shape[2:]
     if (channels, height, width) == images.shape[1:]:
         return part
     mode = "RGB" if channels == 3 else "L"

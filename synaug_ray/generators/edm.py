@@ -27,6 +27,7 @@ from synaug_ray.errors import Diverged
 from synaug_ray.generators.files import pipeline_files, tensors_from_bytes, tensors_to_bytes, unet_from_files
 from synaug_ray.keys import derive_seed
 from synaug_ray.passes import passes
+from synaug_ray.precision import autocast
 from synaug_ray.recipes import EDMRecipe, SamplerRecipe
 from synaug_ray.samplers import SAMPLERS, image_noise, noise_levels
 
@@ -64,7 +65,7 @@ class EDMGenerator:
             def denoise(x: Tensor, sigma: float, y: Tensor = y) -> Tensor:
                 return guided(net, x, sigma, y, self.sigma_data, self.num_classes, sampler.guidance)
 
-            with torch.inference_mode():
+            with torch.inference_mode(), autocast(sampler.precision, device):
                 x = SAMPLERS[sampler.family](denoise, noise * sigmas[0], sigmas)
                 pixels = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
             kept = min(sampler.batch, len(index) - start)
@@ -104,7 +105,7 @@ def denoised(net: UNet2DModel, x: Tensor, sigma: Tensor, labels: Tensor, sigma_d
     s = sigma.view(-1, 1, 1, 1)
     total = s.square() + sigma_data**2
     c_skip, c_out, c_in = sigma_data**2 / total, s * sigma_data * total.rsqrt(), total.rsqrt()
-    return c_skip * x + c_out * net(c_in * x, sigma.log() / 4, class_labels=labels).sample
+    return c_skip * x + c_out * net(c_in * x, sigma.log() / 4, class_labels=labels).sample.float()
 
 
 def guided(net: UNet2DModel, x: Tensor, sigma: float, labels: Tensor, sigma_data: float, num_classes: int,
@@ -155,7 +156,8 @@ def train(recipe: EDMRecipe, subset: ImageSet, num_classes: int, seed: int, devi
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(recipe, nimg, total)
         optimiser.zero_grad(set_to_none=True)
-        loss = _loss(net, recipe, images, labels, sigma_data, num_classes, seed, nimg)
+        with autocast(recipe.precision, device):
+            loss = _loss(net, recipe, images, labels, sigma_data, num_classes, seed, nimg)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()

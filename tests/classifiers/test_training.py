@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from synaug_ray.classifiers import models
+from synaug_ray.classifiers import models, training
 from synaug_ray.classifiers.batches import num_steps, schedule
 from synaug_ray.classifiers.training import Member, train_pack
 from synaug_ray.data.subsets import Draws
@@ -81,6 +81,24 @@ def test_a_timm_network_trains_alone(digits, digits_identity):
     small = digits.test.take(np.arange(50))
     outcome = train_pack([member], small, small, 10, CPU)[0]
     assert np.isfinite(outcome.probability).all() and outcome.nimg == 256
+
+
+@pytest.mark.parametrize("precision,apart", [("fp32", 1e-5), ("bf16", 0.05)])
+def test_a_cnn_learns_in_either_precision_and_predicts_as_its_plain_module_does(digits, digits_identity, precision,
+                                                                                apart, monkeypatch):
+    """bf16 rounds to 8 bits: probabilities move by a few hundredths, not more."""
+    recipe = ClassifierRecipe(name="c", family="cnn", widths=(8, 16), nimg=12_800, pack=1, precision=precision)
+    subset, kept = Subset(digits_identity, 200, 0), []
+    monkeypatch.setattr(training, "build", lambda *args: kept.append(models.build(*args)) or kept[-1])
+    member = Member(TrialStep(subset, None, 0, "real-only", None, recipe, 0),
+                    digits.train.take(Draws(digits.train, 10).index(subset)))
+    outcome = train_pack([member], digits.val, digits.test, 10, CPU)[0]
+    assert (outcome.predicted != digits.test.labels).mean() < 0.2  # chance is 0.9
+    x = torch.from_numpy(digits.test.images.astype(np.float32)) / 127.5 - 1
+    with torch.no_grad():
+        p = kept[0].eval()(x).softmax(1)[torch.arange(len(x)), torch.from_numpy(digits.test.labels)].numpy()
+    assert np.abs(p - outcome.probability).max() < apart
+    assert kept[0][0].weight.dtype == torch.float32
 
 
 def test_small_stem_keeps_resolution():

@@ -5,6 +5,7 @@ import pytest
 
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import Draws, class_sequence, permutation
+from synaug_ray.data_options import DataOptions
 from synaug_ray.steps import DataIdentity, Subset
 
 DATA = DataIdentity("digits", "fp")
@@ -104,7 +105,7 @@ def test_draws_differ_and_so_do_data_sets():
     # two draws of 30 out of 100 share 9 images on average (standard deviation 2.1)
     shared = [len(set(a) & set(b)) for i, a in enumerate(taken) for b in taken[:i]]
     assert 6 < np.mean(shared) < 12
-    moved = DataIdentity("digits", "fp", split_seed=1)
+    moved = DataIdentity("digits", "fp", DataOptions(split_seed=1))
     assert tuple(draws.index(Subset(moved, 30, 0))) != taken[0]
 
 

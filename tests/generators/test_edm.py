@@ -136,6 +136,14 @@ def test_guidance_one_is_the_plain_network_and_more_moves_along_the_difference(t
     assert torch.allclose(at_three, without + 3 * (with_label - without), atol=1e-5)
 
 
+def test_bf16_trains_weights_of_fp32_and_its_images_stay_close(subset, trained):
+    rounded, _ = edm.train(SMALL.model_copy(update={"precision": "bf16"}), subset, 10, 1, CPU)
+    assert {t.dtype for t in rounded.net.state_dict().values()} == {torch.float32}
+    exact = trained.sample(SAMPLER, range(16), 3, CPU).images.astype(float)
+    short = trained.sample(SAMPLER.model_copy(update={"precision": "bf16"}), range(16), 3, CPU).images.astype(float)
+    assert 0 < np.abs(exact - short).mean() < 4  # of 255 grey levels
+
+
 def test_a_loss_that_is_no_number_is_said(subset):
     with pytest.raises(Diverged, match="generator small: the loss is nan"):
         edm.train(SMALL.model_copy(update={"learning_rate": 1e30}), subset, 10, 1, CPU)
