@@ -3,26 +3,23 @@
 Nothing in the page comes from elsewhere: plotly.js, styles, script and images
 lie inside it, and its content security policy forbids every request. Text from
 the run's files is escaped by jinja2 in the page and by ``figures.style.inert``
-in the figures; the only scripts that may run are the two whose hashes the
-policy names.
+in the figures; the only scripts that may run are those whose hashes the policy
+names.
 """
 
 from __future__ import annotations
 
-import base64
 import functools
-import hashlib
-import importlib.resources
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import jinja2
-import plotly.offline
-from plotly.utils import PlotlyJSONEncoder
 
 from synaug_ray.report import (
+    calculator,
     controls,
+    embedding,
+    findings,
     forms,
     panels,
     progress,
@@ -32,11 +29,12 @@ from synaug_ray.report import (
     verdicts,
     wording,
 )
-from synaug_ray.report.figures import style
+from synaug_ray.report.figures import style, work
 from synaug_ray.report.run_folder import RunView
 from synaug_ray.report.wording import StudyNames
 
 PAGE = "report.html"
+LARGEST = 5_900_000  # bytes: a page that is sent by mail; sample sheets get what the rest leaves of it
 
 
 def build(run: str, *, images: bool = True) -> str:
@@ -67,45 +65,64 @@ def render(run: RunView, *, images: bool = True) -> str:
         "residuals": panels.residual_panels(laws, names) if laws else [],
         "work": panels.work_panels(run.status),
     }
-    drawings = {p.id: p.figure.to_plotly_json() for section in sections.values() for p in section}
-    sheets, left_out = samples.rows(run.samples) if images else ((), 0)
-    plotly_js, page_js = plotly.offline.get_plotlyjs(), _resource("page.js.j2")
     found = verdict.get("verdicts") or ()
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            run=run,
-            status=status,
-            env=run.env or {},
-            laws=laws,
-            sections=sections,
-            progress=progress.of(run),
-            headline=verdict.get("headline") or "",
-            sureness=verdicts.sureness(laws, verdict),
-            warnings=list(dict.fromkeys([*verdict.get("warnings", ()), *(laws or {}).get("warnings", ())])),
-            matrix=verdicts.matrix(found, names, wording.finite(verdict.get("delta"))) if found else None,
-            verdict_table=verdicts.full_table(found, names) if found else None,
-            chosen=forms.chosen_fits(laws, names) if laws else None,
-            fits=forms.all_fits(laws, names) if laws else (),
-            controls=controls.table(laws["controls"]) if laws and laws.get("controls") else None,
-            failed_controls=controls.failed(laws["controls"]) if laws and laws.get("controls") else [],
-            sheets=sheets,
-            sheets_left_out=left_out,
-            images=images,
-            generators=_generators(status),
-            failures=tables.of_dicts(status.get("failures") or (), "Failures"),
-            seconds=wording.seconds,
-            moment=wording.moment,
-            share=wording.share,
-            slug=verdicts.slug,
-            figures_json=_island(drawings),
-            dark_json=_island(style.DARK),
-            plotly_js=plotly_js,
-            page_js=page_js,
-            css=_resource("page.css.j2"),
-            policy=_policy(plotly_js, page_js),
-        )
+    live = calculator.of(laws, names) if laws else None
+    if live:
+        sections["calculator"] = live.panels
+    drawings = {p.id: p.figure.to_plotly_json() for section in sections.values() for p in section}
+    own = ("page", "wording", "expectation", "curves", "calculator") if live else ("page",)
+    scripts = [embedding.resource(f"{name}.js") for name in own]
+    parts = dict(
+        run=run,
+        status=status,
+        env=run.env or {},
+        laws=laws,
+        sections=sections,
+        progress=progress.of(run),
+        headline=verdict.get("headline") or "",
+        sureness=verdicts.sureness(laws, verdict),
+        warnings=_warnings(run),
+        error_name=wording.error_name(laws),
+        matrix=verdicts.matrix(found, names, wording.finite(verdict.get("delta"))) if found else None,
+        deciding_note=verdicts.deciding_note(laws, found),
+        verdict_table=verdicts.full_table(found, names) if found else None,
+        calculator=live,
+        surfaces_json=embedding.island(live.data) if live else "",
+        chosen=forms.chosen_fits(laws, names) if laws else None,
+        fits=forms.all_fits(laws, names) if laws else (),
+        controls=controls.table(laws["controls"]) if laws and laws.get("controls") else None,
+        failed_controls=controls.failed(laws["controls"]) if laws and laws.get("controls") else [],
+        quality=findings.quality_table(run.quality),
+        quality_warnings=findings.quality_warnings(run.quality),
+        audit=findings.audit_table(run.audit),
+        images=images,
+        spent=work.spent(status.get("cpu_seconds") or status.get("seconds")),
+        generators=_generators(status),
+        failures=tables.of_dicts(status.get("failures") or (), "Failures"),
+        seconds=wording.seconds,
+        moment=wording.moment,
+        share=wording.share,
+        slug=verdicts.slug,
+        figures_json=embedding.island(drawings, embedding.FIGURE_DIGITS),
+        dark_json=embedding.island(style.DARK),
+        css=embedding.resource("page.css"),
+        plotly_packed=embedding.packed_plotly_js(),
+        policy=embedding.policy(embedding.plotly_js(), *scripts),
+        scripts=scripts,
+    )
+    template = _environment().get_template("page.html.j2")
+    bare = template.render(parts, sheets=(), sheets_left_out=0)
+    if not images or not run.samples:
+        return bare
+    sheets, left_out = samples.rows(run.samples, LARGEST - len(bare.encode()))
+    return template.render(parts, sheets=sheets, sheets_left_out=left_out)
+
+
+def _warnings(run: RunView) -> list[str]:
+    """Everything that is warned of, once: by the analysis, the data audit and the generators' audit."""
+    said = [*(run.verdict or {}).get("warnings", ()), *(run.laws or {}).get("warnings", ())]
+    return list(
+        dict.fromkeys([*said, *findings.audit_warnings(run.audit), *findings.quality_warnings(run.quality)])
     )
 
 
@@ -139,33 +156,10 @@ def _generators(status: Mapping[str, Any]) -> tables.Table:
     )
 
 
-def _island(value: Any) -> str:
-    """JSON that can stand inside a <script> element: no text in it can end the element or open a comment."""
-    text = json.dumps(value, cls=PlotlyJSONEncoder, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
-
-
-def _policy(*scripts: str) -> str:
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts
-    )
-    # Styles: plotly.js sets them on its elements. Images: samples, and a figure being saved as a file.
-    return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _resource(name: str) -> str:
-    return importlib.resources.files("synaug_ray.report").joinpath(name).read_text(encoding="utf-8")
-
-
 @functools.cache
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.FunctionLoader(_resource),
+        loader=jinja2.FunctionLoader(embedding.resource),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

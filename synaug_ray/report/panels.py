@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from synaug_ray.report import wording
 from synaug_ray.report.figures import equivalents, errors, exchange, gains, residuals, so_far, work
 from synaug_ray.report.run_folder import RunView
 from synaug_ray.report.tables import Table
@@ -33,11 +34,12 @@ class Panel:
 
 
 def exchange_panels(laws: Laws, verdict: Mapping[str, Any], names: StudyNames) -> list[Panel]:
-    """The headline figure: what one more real image is worth in synthetic ones."""
+    """The headline figure: what one more real image is worth in synthetic ones; then the trade-off, where known."""
     studies, verdicts = laws["studies"], verdict.get("verdicts", ())
-    if not any(exchange.working_points(s, verdicts) for s in studies):
+    points = [e for s in studies for e in exchange.working_points(s, verdicts)]
+    if not points:
         return []
-    return [
+    panels = [
         Panel(
             "exchange-rate",
             "How many synthetic images replace the next real one",
@@ -47,6 +49,20 @@ def exchange_panels(laws: Laws, verdict: Mapping[str, Any], names: StudyNames) -
             exchange.rate_table(studies, verdicts, names),
         )
     ]
+    if any(not exchange.standing(e, exchange.TRADEOFF) for e in points):
+        panels.append(
+            Panel(
+                "trade-off",
+                "The other question: what lowers the error more, from here?",
+                "Replacement, above, compares with real images alone. Here one more real image is added to the "
+                "mix as it stands, and may improve the generator too: so many synthetic images lower the error "
+                "as much as it does. Open markers have no rate: more synthetic images do not lower the error "
+                "there, or the data do not tell.",
+                exchange.rate_figure(studies, verdicts, names, exchange.TRADEOFF),
+                exchange.tradeoff_table(studies, verdicts, names),
+            )
+        )
+    return panels
 
 
 def equivalents_panels(laws: Laws, names: StudyNames) -> list[Panel]:
@@ -59,26 +75,30 @@ def equivalents_panels(laws: Laws, names: StudyNames) -> list[Panel]:
                 names.name(study),
                 "How many real images alone reach the same error, as a multiple of n: above 1× the "
                 "synthetic images act like additional real ones, below 1× they cost some. Arrows: at least, "
-                "or at most, so many, as the real-only curve was not measured further. Dotted: were every "
-                "synthetic image a real one.",
-                equivalents.figure(study),
-                equivalents.table(study),
+                "or at most, so many, as the real-only curve was not measured further (open arrows: by the "
+                "estimate, while its interval tells neither). Dotted: were every synthetic image a real one.",
+                equivalents.figure(study, _real(laws, study)),
+                equivalents.table(study, _real(laws, study)),
             )
         )
     return panels
 
 
 def error_panels(laws: Laws, names: StudyNames) -> list[Panel]:
-    """Test error against real images, one figure a study, or the real-only curves where there is no study."""
-    caption = "Points are means with intervals; the line is the real-only law with its band."
+    """Error against real images, one figure a study, or the real-only curves where there is no study."""
+    error = wording.error_name(laws)
+    caption = (
+        f"Points are means with intervals; the line is the real-only law with its band. The error is the {error}"
+        + (": the mean over classes." if error == "balanced error" else ".")
+    )
     if not laws["studies"]:
         return [
             Panel(
                 f"errors-{i}",
                 str(real["classifier"]),
                 caption,
-                errors.figure(None, real),
-                errors.table(None, real),
+                errors.figure(None, real, error),
+                errors.table(None, real, error),
             )
             for i, real in enumerate(laws["real"])
         ]
@@ -87,8 +107,8 @@ def error_panels(laws: Laws, names: StudyNames) -> list[Panel]:
             f"errors-{i}",
             names.name(study),
             caption,
-            errors.figure(study, _real(laws, study)),
-            errors.table(study, _real(laws, study)),
+            errors.figure(study, _real(laws, study), error),
+            errors.table(study, _real(laws, study), error),
         )
         for i, study in enumerate(laws["studies"])
     ]
@@ -141,7 +161,7 @@ def gain_panels(laws: Laws, names: StudyNames) -> list[Panel]:
                 f"Above zero the synthetic images help. Grey: ±{100 * delta:g} points, where an "
                 "effect is too small to matter. Thick bars: this cell alone; thin: all cells at once, as in "
                 "the verdicts.",
-                gains.figure(study, delta, gains.reach(kin, delta)),
+                gains.figure(study, delta, gains.reach(kin, delta), wording.error_name(laws)),
                 gains.table(study),
             )
         )
@@ -150,14 +170,19 @@ def gain_panels(laws: Laws, names: StudyNames) -> list[Panel]:
 
 def residual_panels(laws: Laws, names: StudyNames) -> list[Panel]:
     """Predicted against measured, where any law predicts."""
-    if not any(c.get("predicted_error") for s in laws["studies"] for c in s["cells"]):
+    predicted = [c for s in laws["studies"] for c in s["cells"] if c.get("predicted_error")]
+    if not predicted:
         return []
+    held_out = any(c["held_out"] for c in predicted)
     return [
         Panel(
             "residuals",
             "Does the law predict what was measured?",
-            "Filled markers are held-out cells, which the choice of the law never saw: these are the test.",
-            residuals.figure(laws["studies"], names),
+            "Filled markers are held-out cells, which the choice of the law never saw: these are the test."
+            if held_out
+            else "No cell was held out: the law was chosen and fitted on all of these, so how near they lie to "
+            "the line is no test of it.",
+            residuals.figure(laws["studies"], names, wording.error_name(laws)),
             residuals.table(laws["studies"], names),
         )
     ]

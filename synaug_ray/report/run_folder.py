@@ -66,6 +66,8 @@ class RunView:
     env: dict[str, Any] | None
     laws: dict[str, Any] | None
     verdict: dict[str, Any] | None
+    audit: dict[str, Any] | None  # of the data set
+    quality: dict[str, Any] | None  # of the generators
     measurements: pd.DataFrame | None
     samples: tuple[SampleSheet, ...]
     missing: tuple[str, ...]
@@ -129,6 +131,7 @@ def read(run_folder: str, *, images: bool = True) -> RunView:
     grid = folder.text("grid.yaml")
     status, env = folder.json("status.json", dict), folder.json("env.json", dict)
     laws, verdict = folder.json("laws.json", dict), folder.json("verdict.json", dict)
+    audit, quality = folder.json("audit.json", dict), folder.json("quality.json", dict)
     measurements = _measurements(folder)
     samples = _samples(folder) if images else ()
     name = (status or {}).get("run") or PurePosixPath(folder.root.rstrip("/")).name
@@ -140,6 +143,8 @@ def read(run_folder: str, *, images: bool = True) -> RunView:
         env=env,
         laws=laws,
         verdict=verdict,
+        audit=audit,
+        quality=quality,
         measurements=measurements,
         samples=samples,
         missing=tuple(folder.missing),

@@ -1,4 +1,4 @@
-"""Sample sheets as the page holds them: PNG data inside the file, up to a byte budget."""
+"""Sample sheets as the page holds them: PNG data inside the file, up to a budget of bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from synaug_ray.report import wording
 from synaug_ray.report.run_folder import SampleSheet
 
 TITLES = {"real": "real", "synthetic": "synthetic", "nearest": "nearest training image"}
-BUDGET = 800_000  # bytes of base64: the page stays below 6 MB, of which plotly.js takes 4.8
+WORDS = 1_500  # bytes that one sheet's title, labels and descriptions take at most beside its pixels
 MOST_LABELS = 20  # above, a row is too low on the page to stand beside its class name
 
 
@@ -33,13 +33,13 @@ class SheetRow:
     pictures: tuple[Picture, ...]
 
 
-def rows(sheets: Sequence[SampleSheet]) -> tuple[tuple[SheetRow, ...], int]:
-    """Sheets that fit the budget, and how many did not; first draws come first."""
+def rows(sheets: Sequence[SampleSheet], budget: int) -> tuple[tuple[SheetRow, ...], int]:
+    """Sheets that fit a budget of bytes, and how many did not; first draws come first."""
     ordered = sorted(sheets, key=lambda s: (s.draw, s.generator, s.num_real))
     taken, spent = [], 0
     for sheet in ordered:
-        size = sum(len(png.data) * 4 // 3 + 4 for png in sheet.images.values())
-        if spent + size > BUDGET:
+        size = WORDS + sum(len(png.data) * 4 // 3 + 4 for png in sheet.images.values())
+        if spent + size > budget:
             continue
         spent += size
         taken.append(sheet)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scipy.stats import chi2
+
 from synaug_ray.report import tables, wording
 from synaug_ray.report.wording import StudyNames, study_key, value_of
 
@@ -99,8 +101,8 @@ def full_table(verdicts: Verdicts, names: StudyNames) -> tables.Table:
                 tables.estimate(v["equivalent"], wording.more_images),
                 price,
                 tables.number(v.get("smallest_detectable_gain"), wording.percent),
-                tables.number(cost[0], wording.plain, missing="–"),
-                tables.number(cost[1], wording.seconds, missing="–"),
+                tables.number(cost[0], wording.rough, missing="–"),
+                tables.number(cost[1], wording.rough_seconds, missing="–"),
                 tables.words(v.get("sentence", ""), "prose"),
             )
         )
@@ -115,11 +117,27 @@ def full_table(verdicts: Verdicts, names: StudyNames) -> tables.Table:
             "worth (real images)",
             "synthetic per next real image",
             "smallest gain it could show (points)",
-            "draws to decide",
-            "compute to decide",
+            "draws to decide (rough)",
+            "compute to decide (rough)",
             "in words",
         ),
         tuple(rows),
+    )
+
+
+def deciding_note(laws: Mapping[str, Any] | None, verdicts: Verdicts) -> str:
+    """How far what deciding costs may be off, where it is told; '' elsewhere.
+
+    Draws needed are in proportion to the variance among draws, which D draws of a normal effect know to
+    within (D - 1) / chi2(D - 1) at the analysis' confidence.
+    """
+    if laws is None or not any(v.get("deciding_draws") for v in verdicts) or laws["draws"] < 2:
+        return ""
+    freedom, tail = laws["draws"] - 1, (1 - laws["confidence"]) / 2
+    few, many = (wording.one_digit(freedom / float(chi2.ppf(q, freedom))) for q in (1 - tail, tail))
+    return (
+        f"What deciding would cost is rough: it rests on the spread among {laws['draws']} draws, "
+        f"and by that alone may be anything from {few} to {many} times what stands here."
     )
 
 
@@ -148,6 +166,6 @@ def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
         text += " The smallest gain this run could have shown is " + (
             f"{low} points." if low == high else f"{low} to {high} points, depending on n."
         )
-    if str(laws.get("error")) != "test_error":
-        text += " Errors are balanced errors: the mean over classes."
+    if wording.error_name(laws) == "balanced error":
+        text += " Classes are unbalanced, so errors are balanced errors: the mean over classes."
     return text

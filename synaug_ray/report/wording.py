@@ -18,6 +18,11 @@ Form = Callable[[float], str]
 STUDY_FIELDS = ("classifier", "generator", "protocol", "real_share")
 
 
+def error_name(laws: Mapping[str, Any] | None) -> str:
+    """The error that laws and verdicts are about: 'balanced error' where that is judged, else 'test error'."""
+    return "balanced error" if (laws or {}).get("error") == "balanced_error" else "test error"
+
+
 def _minus(text: str) -> str:
     return text.replace("-", "\u2212")
 
@@ -51,6 +56,24 @@ def rate(value: float) -> str:
 def plain(value: float) -> str:
     """A number without a unit of its own, four significant digits."""
     return _minus(f"{value:,.0f}" if abs(value) >= 1000 and value == int(value) else f"{value:.4g}")
+
+
+def one_digit(value: float) -> str:
+    """One significant digit: 254 -> '300', 0.452 -> '0.5'."""
+    return f"{float(f'{value:.1g}'):,.10g}"
+
+
+def rough(value: float) -> str:
+    """14 -> '≈ 10': for what is known to within a factor only."""
+    return f"≈ {one_digit(value)}"
+
+
+def rough_seconds(value: float) -> str:
+    """The same for a duration: 840 -> '≈ 10 min'."""
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if value >= size:
+            return f"{rough(value / size)} {unit}"
+    return f"{rough(value)} s"
 
 
 def share(fraction: float) -> str:

@@ -6,10 +6,13 @@ import json
 import math
 import struct
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from chromium import PROGRAM, Chromium, Tab
 
 from synaug_ray.laws.results import (
     Analysis,
@@ -19,11 +22,14 @@ from synaug_ray.laws.results import (
     Estimate,
     Exchange,
     FitStatus,
+    Generation,
     HeldOut,
     LawFit,
     Outcome,
     RealCurve,
+    Rows,
     Study,
+    Surface,
     Verdict,
 )
 from synaug_ray.report import page
@@ -109,6 +115,8 @@ def make_study(generator: str, real_share: str, strength: float, harm: float) ->
             reachable=n < 800,
             limit=2.0 * n,
             note="" if n < 800 else "no amount replaces more than 1,600",
+            limit_interval=Estimate(2.0 * n, 1.5 * n, None),
+            tradeoff=estimate(3.1 * (n / 50) ** 0.4, 0.9) if strength > 0.05 else Estimate(None),
         )
         for n in SIZES
     )
@@ -117,7 +125,62 @@ def make_study(generator: str, real_share: str, strength: float, harm: float) ->
         make_fit("F3", "r = R0·n^(−b)·(1 − exp(−s/s0))", ("R0", "b", "s0"), FitStatus.AT_BOUND),
     )
     return Study(
-        "mlp", generator, "mixed", real_share, cells, fits, "F1" if strength > 0.05 else None, exchange
+        "mlp",
+        generator,
+        "mixed",
+        real_share,
+        cells,
+        fits,
+        "F1" if strength > 0.05 else None,
+        exchange,
+        family="edm",
+        open_set=generator == "edm-open",
+        surface=make_surface(strength, harm),
+        generation=tuple(Generation(n, 6.5 + n / 100, 0.0011) for n in SIZES),
+    )
+
+
+def make_surface(strength: float, harm: float) -> Surface:
+    """What the planted curves expect: effective size n + m, m = n (worth (1 - e^(-k)) - harm k), k = s / n.
+
+    Where the gain is small the marginal rate is not estimable, and at the largest sizes not reachable.
+    """
+    sizes = tuple(25.0 * 2 ** (i / 2) for i in range(13))
+    amounts = (0.0, *(25.0 * 2 ** (i * 0.9) for i in range(11)))
+    worth = 12 * strength
+
+    def over(value: Callable[[float, float], float | None]) -> Rows:
+        return tuple(tuple(value(n, s) for s in amounts) for n in sizes)
+
+    def equivalent(n: float, s: float) -> float:
+        return n * max(worth * (1 - math.exp(-s / n)) - 0.4 * harm * s / n, -0.6)
+
+    def error(n: float, s: float) -> float:
+        return real_error(n + equivalent(n, s))
+
+    def marginal(n: float, s: float) -> float | None:
+        slope = worth * math.exp(-s / n) - 0.4 * harm
+        return 1 / slope if strength > 0.05 and slope > 0.01 else None
+
+    def rate(factor: float) -> Rows:
+        return over(lambda n, s: None if (m := marginal(n, s)) is None else factor * m)
+
+    return Surface(
+        sizes,
+        amounts,
+        (min(SIZES), max(SIZES)),
+        int(max(MULTIPLES) * max(SIZES)),
+        max(MULTIPLES),
+        over(error),
+        over(lambda n, s: error(n, s) * (1 - 0.5 * n**-0.3)),
+        over(lambda n, s: error(n, s) * (1 + 0.6 * n**-0.3)),
+        over(equivalent),
+        over(lambda n, s: equivalent(n, s) - 0.2 * n),
+        over(lambda n, s: None if n > 1000 else equivalent(n, s) + 0.3 * n),
+        rate(1.0),
+        rate(0.6),
+        over(lambda n, s: None if n > 300 or (m := marginal(n, s)) is None else 1.9 * m),
+        (min(SIZES), max(SIZES)),
     )
 
 
@@ -315,6 +378,22 @@ CONTROLS = [
         "sentence": "Duplicated real images: at most +0.4 points; expected none.",
     },
 ]
+AUDIT = {
+    "dataset": "digits",
+    "rows": [
+        {"what": "images in both training and test set", "value": "0", "means": "errors are not flattered",
+         "level": "ok"},
+        {"what": "near-duplicates in training", "value": "14 of 1,197", "means": "n counts some images twice",
+         "level": "note"},
+        {"what": "patients in training and test", "value": "41", "means": "test errors are too low",
+         "level": "warning"},
+    ],
+}  # fmt: skip
+QUALITY = {
+    "columns": ["generator", "num_real", "near-copies", "label fidelity"],
+    "rows": [["edm", 50, {"value": 0.41, "low": 0.36, "high": 0.47}, 0.93], ["edm", 800, 0.02, None]],
+    "warnings": ["edm at 50 real images copies 41 % of them: do not share its images."],
+}
 GRID = "dataset: digits\nnum_real: [50, 100, 200, 400, 800]\nsynthetic_multiples: [0, 0.5, 1, 2, 4, 8]\n"
 
 
@@ -360,12 +439,31 @@ def finished(tmp_path_factory: pytest.TempPathFactory, analysis: Analysis) -> Pa
     return folder
 
 
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """One real browser for all tests that look at a page."""
+    if PROGRAM is None:
+        pytest.skip("no chromium or chrome is installed")
+    chromium = Chromium(tmp_path_factory.mktemp("browser"))
+    yield chromium
+    chromium.close()
+
+
+def open_page(browser: Chromium, html: Path, hash: str = "", **view: Any) -> Tab:
+    """A tab with a report whose figures are drawn."""
+    tab = browser.open(html.as_uri() + hash, **view)
+    tab.wait_for("document.documentElement.dataset.figures === 'drawn'")
+    return tab
+
+
 def write_run(folder: Path, analysis: Analysis) -> Path:
     folder.mkdir(parents=True)
     (folder / "laws.json").write_text(json.dumps({**analysis.laws_json(), "controls": CONTROLS}))
     (folder / "verdict.json").write_text(json.dumps(analysis.verdict_json()))
     (folder / "status.json").write_text(json.dumps(STATUS))
     (folder / "env.json").write_text(json.dumps(ENV))
+    (folder / "audit.json").write_text(json.dumps(AUDIT))
+    (folder / "quality.json").write_text(json.dumps(QUALITY))
     (folder / "grid.yaml").write_text(GRID)
     make_measurements(analysis).to_csv(folder / "measurements.csv", index=False)
     write_samples(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import os
@@ -15,10 +16,12 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from conftest import AUDIT
 
 from synaug_ray.laws.results import Analysis
 from synaug_ray.report import __main__ as door
-from synaug_ray.report import page, wording
+from synaug_ray.report import embedding, page, wording
+from synaug_ray.report.figures import style
 from synaug_ray.report.run_folder import read
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&<b>bold</b>"
@@ -90,7 +93,7 @@ def built(finished: Path) -> Page:
     return Page((finished / "report.html").read_text())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def laws(finished: Path) -> dict:
     return json.loads((finished / "laws.json").read_text())
 
@@ -105,7 +108,7 @@ def test_tables_hold_every_number_of_the_laws(built: Page, laws: dict) -> None:
         worth = built.tables[numbered("Real-equivalents", i)][1:]
         errors = {
             (entry(r[1][1])[0], entry(r[2][1])[0]): r
-            for r in built.tables[numbered("Test errors", i)][1:]
+            for r in built.tables[numbered("Errors", i)][1:]
             if r[0][0].startswith("+")
         }
         assert len(gains) == len(worth) == len(errors) == len(study["cells"])
@@ -155,26 +158,26 @@ def test_shown_numbers_are_the_exact_ones_in_points(built: Page) -> None:
         assert shown == pytest.approx([100 * v for v in (value, low, high) if v is not None], abs=0.005001)
 
 
+def drawn_as(value: float) -> float:
+    """A number as figures hold it."""
+    return float(f"{value:.{embedding.FIGURE_DIGITS}g}")
+
+
 def test_figures_draw_the_numbers_of_the_tables(built: Page, laws: dict) -> None:
     for i, study in enumerate(laws["studies"]):
-        drawn = {round(y, 9) for t in built.figures[f"gains-{i}"]["data"] for y in t["y"] if y is not None}
-        assert drawn == {round(100 * c["gain"]["value"], 9) for c in study["cells"]}
-        drawn = {
-            round(y, 9)
-            for t in built.figures[f"errors-{i}"]["data"]
-            if t["name"].startswith("+")
-            for y in t["y"]
-        }
-        assert drawn == {round(100 * c["error"]["value"], 9) for c in study["cells"] if c["error"]["value"]}
+        drawn = {y for t in built.figures[f"gains-{i}"]["data"] for y in t["y"] if y is not None}
+        assert drawn == {drawn_as(100 * c["gain"]["value"]) for c in study["cells"]}
+        drawn = {y for t in built.figures[f"errors-{i}"]["data"] if t["name"].startswith("+") for y in t["y"]}
+        assert drawn == {drawn_as(100 * c["error"]["value"]) for c in study["cells"] if c["error"]["value"]}
     rates = {
-        round(y, 9)
+        y
         for t in built.figures["exchange-rate"]["data"]
         if t.get("yaxis") != "y2"
         for y in t["y"]
         if y is not None
     }
     assert rates == {
-        round(e["marginal"]["value"], 9)
+        drawn_as(e["marginal"]["value"])
         for s in laws["studies"]
         for e in s["exchange"]
         if e["reachable"] and e["marginal"]["value"] is not None
@@ -187,8 +190,8 @@ def test_page_has_its_parts_in_order(built: Page, finished: Path) -> None:
     headline = json.loads((finished / "verdict.json").read_text())["headline"]
     assert built.words.index(headline) < built.words.index("How sure is this?")
     parts = [a["id"] for tag, a in built.elements if tag == "h2"]
-    assert parts == ["sure", "verdicts", "exchange", "equivalents", "errors", "gains", "laws", "controls",
-                     "samples", "run"]  # fmt: skip
+    assert parts == ["sure", "verdicts", "calculator", "exchange", "equivalents", "errors", "gains", "laws",
+                     "controls", "quality", "samples", "audit", "run"]  # fmt: skip
     assert "arXiv 2508.09550" in built.words
     assert "python -m synaug_ray.grid digits --storage /data/synaug" in built.words
     labels = [a.get("aria-label") for t, a in built.elements if a.get("role") == "img"]
@@ -205,22 +208,28 @@ def test_nothing_is_loaded_from_elsewhere(built: Page, finished: Path) -> None:
         assert not any(name.startswith("on") for name in attributes)
     styles = "".join(re.findall(r"<style>(.*?)</style>", html, re.DOTALL))
     assert "url(" not in styles and "@import" not in styles
-    assert not re.search(r"\b(fetch|XMLHttpRequest|import)\b\s*\(", built.scripts[-1][1])
+    for script in (text for kind, text in built.scripts if kind is None):
+        assert not re.search(
+            r"\b(fetch|XMLHttpRequest|import|eval|Function|sendBeacon|WebSocket)\b\s*\(", script
+        )
     policy = next(
         a["content"] or "" for t, a in built.elements if a.get("http-equiv") == "Content-Security-Policy"
     )
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0] and "http" not in policy
-    for kind, script in built.scripts:
-        if kind is None:
-            digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-            assert f"'sha256-{digest}'" in policy
+    packed = next(text for kind, text in built.scripts if kind == "application/gzip")
+    may_run = [text for kind, text in built.scripts if kind is None]
+    may_run.append(gzip.decompress(base64.b64decode(packed)).decode())
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in may_run]
+    assert sorted(re.findall(r"'sha256-([^']+)'", policy)) == sorted(digests)
+    assert may_run[-1].startswith("/**\n* plotly.js")
 
 
 def hostile_copy(folder: Path, target: Path) -> Path:
     """The same run, with a script in place of every name that a user can choose."""
     shutil.copytree(folder, target)
-    for name in ("laws.json", "verdict.json", "status.json", "samples/index.json", "env.json"):
+    for name in ("laws", "verdict", "status", "samples/index", "env", "audit", "quality"):
+        name += ".json"
         text = (target / name).read_text()
         for old in (
             '"edm"',
@@ -231,6 +240,9 @@ def hostile_copy(folder: Path, target: Path) -> Path:
             '"7"',
             '"2.14.0"',
             '"diverged"',
+            '"near-copies"',
+            '"41"',
+            '"warning"',
         ):
             text = text.replace(old, json.dumps(old.strip('"') + HOSTILE))
         (target / name).write_text(text)
@@ -248,7 +260,7 @@ def test_hostile_names_stay_text(finished: Path, tmp_path: Path) -> None:
             (target / "laws.json").unlink()
         html = page.build(str(target))
         found = Page(html)
-        assert len([t for t, _ in found.elements if t == "script"]) == 4
+        assert len([t for t, _ in found.elements if t == "script"]) == (9 if laws else 4)
         assert not [
             a for t, a in found.elements if t == "img" and not (a["src"] or "").startswith("data:image/png")
         ]
@@ -261,7 +273,7 @@ def test_hostile_names_stay_text(finished: Path, tmp_path: Path) -> None:
 
 
 def test_figures_island_cannot_end_its_element() -> None:
-    island = page._island({"name": "</script><!--<script>\u2028&"})
+    island = embedding.island({"name": "</script><!--<script>\u2028&"})
     assert not set("<>&\u2028") & set(island)
     assert json.loads(island) == {"name": "</script><!--<script>\u2028&"}
 
@@ -328,8 +340,112 @@ def test_no_images_leaves_no_pixel(run_folder: Path) -> None:
     pixels = base64.b64encode((run_folder / "samples/real.png").read_bytes()).decode()
     assert pixels in page.build(str(run_folder))
     bare = page.build(str(run_folder), images=False)
-    assert "data:image" not in bare.split("<script>")[0] and pixels not in bare
+    assert "data:image/png;base64" not in bare and pixels not in bare
     assert read(str(run_folder), images=False).samples == ()
+
+
+def rebuilt(folder: Path, name: str, **fields: object) -> Page:
+    """The page once some fields of a JSON file are others."""
+    found = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps(found | fields))
+    return Page(page.build(str(folder)))
+
+
+def test_balanced_error_is_called_so_everywhere(run_folder: Path) -> None:
+    built = rebuilt(run_folder, "laws.json", error="balanced_error")
+    assert "Balanced error against real images" in built.words
+    assert "test error" not in built.words.lower().replace(AUDIT["rows"][2]["means"], "")
+    layouts = [figure["layout"] for figure in built.figures.values()]
+    axes = [layout[axis]["title"]["text"] for layout in layouts for axis in ("xaxis", "yaxis")]
+    assert "balanced error (%)" in axes and "gain in balanced error (points)" in axes
+    assert not [title for title in axes if "test error" in title]
+
+
+def test_held_out_is_said_only_where_cells_were(run_folder: Path, built: Page, laws: dict) -> None:
+    assert "Filled markers are held-out cells" in built.words
+    for study in laws["studies"]:
+        for cell in study["cells"]:
+            cell["held_out"] = False
+    built = rebuilt(run_folder, "laws.json", studies=laws["studies"])
+    assert "Filled markers" not in built.words and "No cell was held out" in built.words
+
+
+def test_what_deciding_costs_looks_rough(run_folder: Path, built: Page) -> None:
+    undecided = [row for row in built.tables["Verdicts, table"][1:] if row[2][0] == "undecided"]
+    assert {(row[8][0], row[9][0]) for row in undecided} == {("≈ 10", "≈ 10 min")}
+    assert "rests on the spread among 6 draws" in built.words
+    assert "from 0.5 to 4 times" in built.words  # 5 / chi2(5) at 0.95 and 0.05: 0.452 and 4.365
+    assert "from 0.3 to 300 times" in rebuilt(run_folder, "laws.json", draws=2).words
+    assert [wording.rough(v) for v in (0.0, 7.0, 14.0, 86.0, 1520.0)] == [
+        "≈ 0",
+        "≈ 7",
+        "≈ 10",
+        "≈ 90",
+        "≈ 2,000",
+    ]
+
+
+def test_trade_off_stands_apart_from_replacement(built: Page, laws: dict) -> None:
+    rows = built.tables["Synthetic images per real image at the working point, table"][1:]
+    wanted = [e for s in laws["studies"] for e in s["exchange"]]
+    assert [entry(row[3][1]) for row in rows] == [triple(e["tradeoff"]) for e in wanted]
+    drawn = {
+        y
+        for t in built.figures["trade-off"]["data"]
+        if t.get("yaxis") != "y2"
+        for y in t["y"]
+        if y is not None
+    }
+    assert drawn == {drawn_as(e["tradeoff"]["value"]) for e in wanted if e["tradeoff"]["value"] is not None}
+
+
+def test_censored_cells_are_drawn_with_or_without_a_bound(run_folder: Path, laws: dict) -> None:
+    cells = laws["studies"][2]["cells"]
+    censored = [c for c in cells if c["censoring"] == "above"]
+    assert len(censored) > 3
+    censored[0]["equivalent"]["low"] = None
+    built = rebuilt(run_folder, "laws.json", studies=laws["studies"])
+    traces = [
+        t
+        for t in built.figures["equivalents-2"]["data"]
+        if isinstance(t.get("marker", {}).get("symbol"), list)
+    ]
+    arrows = [s for t in traces for s, y in zip(t["marker"]["symbol"], t["y"], strict=True) if y is not None]
+    assert sorted(arrows) == sorted(["arrow-up-open"] + ["arrow-up"] * (len(censored) - 1))
+    row = built.tables[numbered("Real-equivalents", 2)][1 + cells.index(censored[0])]
+    assert "its interval is open" in row[3][0]
+
+
+def test_data_audit_and_quality_are_shown_and_their_warnings_stand_at_the_top(built: Page) -> None:
+    audit = built.tables["Data audit, table"]
+    assert [row[3][0] for row in audit[1:]] == ["fine", "note", "warning"]
+    assert audit[3][0][0] == "patients in training and test" and audit[3][1][0] == "41"
+    quality = built.tables["Quality of the generators, table"]
+    assert [head[0] for head in quality[0]] == ["generator", "num real", "near-copies", "label fidelity"]
+    assert entry(quality[1][2][1]) == (0.41, 0.36, 0.47) and quality[2][3][0] == "–"
+    top = built.words.index("The verdicts")
+    assert built.words.index("Data audit: patients in training and test: 41 (test errors are too low).") < top
+    assert built.words.index("do not share its images") < top
+    assert "near-duplicates in training" not in built.words[:top]
+
+
+@pytest.mark.parametrize("name", ["audit.json", "quality.json"])
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", '{"rows": 3}', '{"columns": ["a"], "rows": [[1, 2], 5], "warnings": 1}', '{"rows']
+)
+def test_odd_findings_do_not_break_the_page(run_folder: Path, name: str, text: str) -> None:
+    (run_folder / name).write_text(text)
+    assert "The verdicts" in Page(page.build(str(run_folder))).words
+
+
+def test_run_says_what_it_cost_and_how_to_cite_it(built: Page) -> None:
+    assert (
+        "In all 14.1 min of one device: generators 6.7 min, pool shards 93 s, trials 5.8 min." in built.words
+    )
+    assert (
+        "journal = {arXiv preprint arXiv:2508.09550}" in built.words
+        and "note = {commit 9c1f0e2}" in built.words
+    )
 
 
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../x", "..\\x"])
@@ -345,7 +461,7 @@ def test_samples_come_from_the_run_alone(run_folder: Path, name: str) -> None:
 
 def test_page_stays_below_six_megabytes(run_folder: Path) -> None:
     index = json.loads((run_folder / "samples/index.json").read_text())
-    noise = (run_folder / "samples/real.png").read_bytes() + os.urandom(150_000)
+    noise = (run_folder / "samples/real.png").read_bytes() + os.urandom(550_000)
     (run_folder / "samples/real.png").write_bytes(noise)
     (run_folder / "samples/index.json").write_text(json.dumps([{**index[0], "draw": d} for d in range(9)]))
     html = page.build(str(run_folder))
@@ -376,6 +492,21 @@ def test_url_of_a_run(analysis: Analysis) -> None:
     fs.pipe_file("/runs/one/verdict.json", json.dumps(analysis.verdict_json()).encode())
     assert page.write("memory://runs/one").endswith("/runs/one/report.html")
     assert analysis.headline in Page(fs.cat_file("/runs/one/report.html").decode()).words
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.9, 30, [1, 2, 5, 10, 20]),
+        (0.5, 9000, [1, 10, 100, 1000]),
+        (5.1, 44, [7, 10, 15, 20, 30]),
+        (14.2, 25.3, [16, 18, 20, 22, 24]),
+        (0.91, 1.13, [0.95, 1.0, 1.05, 1.1]),
+        (8, 12.5, [8, 9, 10, 11, 12]),
+    ],
+)
+def test_a_logarithmic_axis_has_ticks_however_narrow(low: float, high: float, ticks: list[float]) -> None:
+    assert style.log_ticks(low, high) == pytest.approx(ticks)
 
 
 def test_open_ends_and_bounds_are_said() -> None:

@@ -11,23 +11,38 @@ from synaug_ray.report import tables, wording
 from synaug_ray.report.figures import style
 from synaug_ray.report.wording import ends_of, value_of
 
+Cell = Mapping[str, Any]
+Real = Mapping[str, Any]
 
-def bound(cell: Mapping[str, Any]) -> float | None:
+
+def bound(cell: Cell) -> float | None:
     """The real-equivalents that a censored cell has at least (above) or at most (below), in images."""
     low, high = ends_of(cell["equivalent"])
     return {"above": low, "below": high}.get(cell["censoring"])
 
 
-def worth(cell: Mapping[str, Any]) -> str:
+def edge(cell: Cell, real: Real | None) -> float | None:
+    """Where the real-only curve ends for a censored cell, in real-equivalents; None where it is not known."""
+    sizes = [p["num_real"] for p in (real or {}).get("points", ())]
+    if not sizes or cell["censoring"] not in ("above", "below"):
+        return None
+    return (max(sizes) if cell["censoring"] == "above" else min(sizes)) - cell["num_real"]
+
+
+def worth(cell: Cell, real: Real | None) -> str:
     """A cell's real-equivalents in words: '+180 [+90, +300]', 'at least +400', 'not estimable'."""
-    if cell["censoring"] in ("above", "below"):
-        limit = bound(cell)
-        side = "at least" if cell["censoring"] == "above" else "at most"
-        return wording.NOT_ESTIMABLE if limit is None else f"{side} {wording.more_images(limit)}"
-    return wording.with_interval(cell["equivalent"], wording.more_images)
+    if cell["censoring"] not in ("above", "below"):
+        return wording.with_interval(cell["equivalent"], wording.more_images)
+    limit, end = bound(cell), edge(cell, real)
+    if limit is not None:
+        return f"{'at least' if cell['censoring'] == 'above' else 'at most'} {wording.more_images(limit)}"
+    if end is None:
+        return wording.NOT_ESTIMABLE
+    side = "more" if cell["censoring"] == "above" else "fewer"
+    return f"{side} than {wording.more_images(end)} by the estimate, its interval is open"
 
 
-def figure(study: Mapping[str, Any]) -> go.Figure:
+def figure(study: Mapping[str, Any], real: Real | None) -> go.Figure:
     """(n + m) / n against the synthetic multiple, one series per n; both axes logarithmic."""
     counts = sorted({c["num_real"] for c in study["cells"]})
     multiples = sorted({c["synthetic_multiple"] for c in study["cells"] if c["synthetic_multiple"] > 0})
@@ -35,14 +50,14 @@ def figure(study: Mapping[str, Any]) -> go.Figure:
     for n in counts:
         cells = [c for c in study["cells"] if c["num_real"] == n and c["synthetic_multiple"] > 0]
         cells = sorted(cells, key=lambda c: c["synthetic_multiple"])
-        sized = [(c, _size(c)) for c in cells]
+        sized = [(c, _size(c, real)) for c in cells]
         series.append((n, [c for c, v in sized if v], [v for _, v in sized if v]))
     low, high = style.span([v for _, _, values in series for v in values] + [1.0, 1.6, 0.7], 1.25)
     ticks = [
         t for t in (0.05, 0.1, 0.2, 0.33, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100) if low <= t <= high
     ]
     x = style.log_axis(
-        "synthetic images per real image in the subset",
+        "synthetic images per real image",
         multiples,
         style.span(multiples, 1.3),
         [wording.multiple(m) for m in multiples],
@@ -56,7 +71,7 @@ def figure(study: Mapping[str, Any]) -> go.Figure:
         xs = [c["synthetic_multiple"] * shift for c in cells]
         hover = [
             f"n = {wording.images(n)}, {wording.multiple(c['synthetic_multiple'])} synthetic<br>"
-            f"worth {worth(c)} real images<br>{c['trials']} trials"
+            f"worth {worth(c, real)} real images<br>{c['trials']} trials"
             for c in cells
         ]
         known = [v if c["censoring"] == "none" else None for c, v in zip(cells, values, strict=True)]
@@ -97,7 +112,7 @@ def figure(study: Mapping[str, Any]) -> go.Figure:
                 marker={
                     "color": style.color(i),
                     "size": 10,
-                    "symbol": ["arrow-up" if c["censoring"] == "above" else "arrow-down" for c in cells],
+                    "symbol": [_arrow(c) for c in cells],
                 },
             )
     if multiples:
@@ -113,12 +128,26 @@ def figure(study: Mapping[str, Any]) -> go.Figure:
     return drawn
 
 
-def _size(cell: Mapping[str, Any]) -> float | None:
-    m = value_of(cell["equivalent"]) if cell["censoring"] == "none" else bound(cell)
+def _arrow(cell: Cell) -> str:
+    """Filled where the interval holds the bound, open where only the estimate does."""
+    return ("arrow-up" if cell["censoring"] == "above" else "arrow-down") + (
+        "" if bound(cell) is not None else "-open"
+    )
+
+
+def _size(cell: Cell, real: Real | None) -> float | None:
+    limit = bound(cell)
+    m = (
+        value_of(cell["equivalent"])
+        if cell["censoring"] == "none"
+        else edge(cell, real)
+        if limit is None
+        else limit
+    )
     return None if m is None or cell["num_real"] + m <= 0 else (cell["num_real"] + m) / cell["num_real"]
 
 
-def table(study: Mapping[str, Any]) -> tables.Table:
+def table(study: Mapping[str, Any], real: Real | None) -> tables.Table:
     """Real-equivalents of every cell, in images."""
     rows = []
     for c in study["cells"]:
@@ -128,7 +157,7 @@ def table(study: Mapping[str, Any]) -> tables.Table:
                 tables.number(c["num_real"], wording.images),
                 tables.number(c["num_synthetic"], wording.images),
                 tables.number(c["synthetic_multiple"], wording.multiple),
-                tables.Entry(worth(c), value_of(c["equivalent"]), low, high, "number"),
+                tables.Entry(worth(c, real), value_of(c["equivalent"]), low, high, "number"),
                 tables.number(c["trials"], wording.images),
             )
         )

@@ -1,4 +1,4 @@
-"""Test error against the real images: real only with its law, and each synthetic multiple."""
+"""Error against the real images: real only with its law, and each synthetic multiple."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from synaug_ray.report.wording import ends_of, value_of
 Real = Mapping[str, Any]
 
 
-def figure(study: Mapping[str, Any] | None, real: Real | None) -> go.Figure:
-    """Test error against n, both axes logarithmic: real only with its law, and each synthetic multiple."""
+def figure(study: Mapping[str, Any] | None, real: Real | None, error: str) -> go.Figure:
+    """``error`` (its name) against n, both axes logarithmic: real only with its law, and each multiple."""
     cells = [c for c in (study["cells"] if study else ()) if value_of(c["error"])]
     points = [p for p in (real["points"] if real else ()) if value_of(p["error"])]
     line = [p for p in (real["line"] if real else ()) if value_of(p["error"])]
@@ -26,7 +26,7 @@ def figure(study: Mapping[str, Any] | None, real: Real | None) -> go.Figure:
     # An interval that touches zero has no end on a logarithmic axis: it may leave the figure, points may not.
     low = max(low, min([100 * (value_of(p["error"]) or 1) for p in [*cells, *points]], default=low) / 2)
     x = style.log_axis("real images n", sizes, style.span(sizes, 1.25), [wording.images(n) for n in sizes])
-    y = style.log_axis("test error (%)", style.one_two_five(low, high), (low, high))
+    y = style.log_axis(f"{error} (%)", style.log_ticks(low, high), (low, high))
     drawn = go.Figure(layout=style.layout(x, y, height=420))
     if line:
         _add_law(drawn, line)
@@ -98,7 +98,7 @@ def _add_law(drawn: go.Figure, line: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
-def table(study: Mapping[str, Any] | None, real: Real | None) -> tables.Table:
+def table(study: Mapping[str, Any] | None, real: Real | None, error: str) -> tables.Table:
     """Every error of the figure, with its interval."""
     rows = []
     for p in real["points"] if real else ():
@@ -135,12 +135,12 @@ def table(study: Mapping[str, Any] | None, real: Real | None) -> tables.Table:
             )
         )
     return tables.Table(
-        "Test errors",
+        "Errors",
         (
             "training set",
             "real images",
             "synthetic images",
-            "measured error (%)",
+            f"measured {error} (%)",
             "by the law (%)",
             "held out",
         ),

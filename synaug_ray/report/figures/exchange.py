@@ -1,8 +1,13 @@
-"""The exchange rate: how many synthetic images replace the next real one."""
+"""The exchange rate against n: how many synthetic images are worth one more real image.
+
+Two questions with two answers. Replacement: how many do what the next real image, added to real ones
+only, would do. Trade-off: how many lower the error here as much as one more real image would here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
@@ -13,17 +18,45 @@ from synaug_ray.report.wording import StudyNames, ends_of, study_key, value_of
 
 Studies = Sequence[Mapping[str, Any]]
 NOT_REACHABLE = "not reachable"
-LANES = (wording.NOT_ESTIMABLE, NOT_REACHABLE)
+NO_RATE = "no rate"
 
 
-def standing(exchange: Mapping[str, Any]) -> str:
-    """'' where the next real image has a price in synthetic ones, else why it has none."""
-    if not exchange["reachable"]:
+@dataclass(frozen=True)
+class Question:
+    """One of the two: the field of an exchange that answers it, and the words around it."""
+
+    field: str
+    axis: str
+    reading: str
+    lanes: tuple[str, ...]  # why there may be no price, from the bottom up
+    caption: str  # of the table
+
+
+REPLACEMENT = Question(
+    "marginal",
+    "synthetic images per real image",
+    "next real image",
+    (wording.NOT_ESTIMABLE, NOT_REACHABLE),
+    "Synthetic images per real image",
+)
+TRADEOFF = Question(
+    "tradeoff",
+    "synthetic images per real image",
+    "one more real image here",
+    (NO_RATE,),
+    "Synthetic images per real image at the working point",
+)
+
+
+def standing(exchange: Mapping[str, Any], question: Question = REPLACEMENT) -> str:
+    """'' where a real image has a price in synthetic ones, else why it has none."""
+    if question is REPLACEMENT and not exchange["reachable"]:
         return NOT_REACHABLE
-    value = value_of(exchange["marginal"])
+    estimate = exchange.get(question.field)
+    value = value_of(estimate)
     # An interval open above may include "not reachable"; open on both sides, nothing is known.
-    known = value is not None and value > 0 and ends_of(exchange["marginal"]) != (None, None)
-    return "" if known else wording.NOT_ESTIMABLE
+    known = value is not None and value > 0 and ends_of(estimate) != (None, None)
+    return "" if known else question.lanes[0]
 
 
 def working_points(study: Mapping[str, Any], verdicts: Studies) -> list[Mapping[str, Any]]:
@@ -35,32 +68,33 @@ def working_points(study: Mapping[str, Any], verdicts: Studies) -> list[Mapping[
     return [chosen[n] for n in sorted(chosen)]
 
 
-def rate_figure(studies: Studies, verdicts: Studies, names: StudyNames) -> go.Figure:
-    """Synthetic images that replace the next real one, against real images; both axes logarithmic."""
+def rate_figure(
+    studies: Studies, verdicts: Studies, names: StudyNames, question: Question = REPLACEMENT
+) -> go.Figure:
+    """Synthetic images that one more real image is worth, against real images; both axes logarithmic."""
+    field = question.field
     at = [working_points(study, verdicts) for study in studies]
     everything = [e for points in at for e in points]
     sizes = sorted({e["num_real"] for e in everything})
-    priced = [e for e in everything if not standing(e)]
-    ends = [end for e in priced for end in (value_of(e["marginal"]), *ends_of(e["marginal"]))]
-    middle = [value_of(e["marginal"]) or 1 for e in priced]
+    priced = [e for e in everything if not standing(e, question)]
+    ends = [end for e in priced for end in (value_of(e[field]), *ends_of(e[field]))]
+    middle = [value_of(e[field]) or 1 for e in priced]
     low, high = style.span([*ends, 1.0], 1.4)
     if middle:  # an interval may reach to infinity: the axis follows the values, the bar runs off it
         high, low = min(high, 100 * max([*middle, 1])), max(low, min([*middle, 1]) / 100)
     lanes = len(priced) < len(everything)
     bottom = 0.0 if not lanes else (0.3 if priced else 0.9)
     x = style.log_axis("real images n", sizes, style.span(sizes, 1.3), [wording.images(n) for n in sizes])
-    y = style.log_axis(
-        "synthetic images per real image", style.one_two_five(low, high), (low, high), domain=[bottom, 1.0]
-    )
+    y = style.log_axis(question.axis, style.log_ticks(low, high), (low, high), domain=[bottom, 1.0])
     y2 = style.axis(
         "",
         type="category",
         categoryorder="array",
-        categoryarray=list(LANES),
-        range=[-0.6, 1.6],
+        categoryarray=list(question.lanes),
+        range=[-0.6, len(question.lanes) - 0.4],
         domain=[0.0, 0.22 if priced else 1.0],
-        tickvals=list(LANES),
-        ticktext=["not<br>estimable", "not<br>reachable"],
+        tickvals=list(question.lanes),
+        ticktext=[lane.replace(" ", "<br>") for lane in question.lanes],
         showgrid=True,
     )
     figure = go.Figure(layout=style.layout(x, y, height=480 if priced else 260))
@@ -82,20 +116,29 @@ def rate_figure(studies: Studies, verdicts: Studies, names: StudyNames) -> go.Fi
     else:
         figure.update_layout(yaxis={"visible": False})
     for i, (study, points) in enumerate(zip(studies, at, strict=True)):
-        _add_rates(figure, i, len(studies), names.name(study), points, sizes, high)
+        _add_rates(figure, i, len(studies), names.name(study), points, sizes, high, question)
     return figure
 
 
 def _add_rates(
-    figure: go.Figure, i: int, count: int, name: str, points: Studies, sizes: list[int], top: float
+    figure: go.Figure,
+    i: int,
+    count: int,
+    name: str,
+    points: Studies,
+    sizes: list[int],
+    top: float,
+    question: Question,
 ) -> None:
     shift = style.dodge(i, count, sizes)
     colour = style.color(i)
-    priced = [e for e in points if not standing(e)]
-    other = [e for e in points if standing(e)]
-    values = [value_of(e["marginal"]) or 1.0 for e in priced]
-    lows = [ends_of(e["marginal"])[0] for e in priced]
-    highs = [ends_of(e["marginal"])[1] or top * 10 for e in priced]  # open above: the bar leaves the figure
+    priced = [e for e in points if not standing(e, question)]
+    other = [e for e in points if standing(e, question)]
+    values = [value_of(e[question.field]) or 1.0 for e in priced]
+    lows = [ends_of(e[question.field])[0] for e in priced]
+    highs = [
+        ends_of(e[question.field])[1] or top * 10 for e in priced
+    ]  # open above: the bar leaves the figure
     figure.add_scatter(
         x=[e["num_real"] * shift for e in priced] or [None],
         y=values or [None],
@@ -106,12 +149,12 @@ def _add_rates(
         marker={"color": colour, "symbol": style.symbol(i), "size": 9},
         error_y=style.bars(values, lows, highs),
         hoverinfo="text",
-        hovertext=[_rate_hover(name, e) for e in priced],
+        hovertext=[_rate_hover(name, e, question) for e in priced],
     )
     if other:
         figure.add_scatter(
             x=[e["num_real"] * shift for e in other],
-            y=[standing(e) for e in other],
+            y=[standing(e, question) for e in other],
             yaxis="y2",
             legendgroup=str(i),
             showlegend=False,
@@ -119,22 +162,24 @@ def _add_rates(
             mode="markers",
             marker={"color": colour, "symbol": style.symbol(i) + "-open", "size": 9, "line": {"width": 1.6}},
             hoverinfo="text",
-            hovertext=[_rate_hover(name, e) for e in other],
+            hovertext=[_rate_hover(name, e, question) for e in other],
         )
 
 
-def _rate_hover(name: str, exchange: Mapping[str, Any]) -> str:
+def _rate_hover(name: str, exchange: Mapping[str, Any], question: Question) -> str:
     lines = [
         style.inert(name),
         f"n = {wording.images(exchange['num_real'])} real, "
         f"s = {wording.images(exchange['num_synthetic'])} synthetic",
     ]
-    if standing(exchange):
-        lines.append(standing(exchange))
+    if missing := standing(exchange, question):
+        lines.append(missing)
     else:
-        lines.append(
-            f"next real image: {wording.with_interval(exchange['marginal'], wording.rate)} synthetic"
-        )
+        price = wording.with_interval(exchange[question.field], wording.rate)
+        lines.append(f"{question.reading}: {price} synthetic")
+    if question is TRADEOFF:
+        return "<br>".join(lines)
+    if not standing(exchange):
         lines.append(f"on average: {wording.with_interval(exchange['average'], wording.rate)} synthetic")
     if exchange.get("limit") is not None:
         lines.append(f"any amount replaces at most {wording.images(exchange['limit'])} real images")
@@ -155,13 +200,13 @@ def rate_table(studies: Studies, verdicts: Studies, names: StudyNames) -> tables
                     tables.number(e["num_synthetic"], wording.images),
                     _price(e, "marginal"),
                     _price(e, "average"),
-                    tables.number(e.get("limit"), wording.images, missing="–"),
+                    _limit(e),
                     tables.words(e.get("note", "")),
                     tables.words("yes" if e in drawn else ""),
                 )
             )
     return tables.Table(
-        "Synthetic images per real image",
+        REPLACEMENT.caption,
         (
             "study",
             "real images",
@@ -176,8 +221,32 @@ def rate_table(studies: Studies, verdicts: Studies, names: StudyNames) -> tables
     )
 
 
+def _limit(exchange: Mapping[str, Any]) -> tables.Entry:
+    if value_of(exchange.get("limit_interval")) is not None:
+        return tables.estimate(exchange["limit_interval"], wording.images)
+    return tables.number(exchange.get("limit"), wording.images, missing="–")
+
+
 def _price(exchange: Mapping[str, Any], which: str) -> tables.Entry:
     entry = tables.estimate(exchange[which], wording.rate)
     if exchange["reachable"]:
         return entry
     return tables.Entry(NOT_REACHABLE, entry.value, entry.low, entry.high, entry.mark)
+
+
+def tradeoff_table(studies: Studies, verdicts: Studies, names: StudyNames) -> tables.Table:
+    """The trade-off at every working point."""
+    return tables.Table(
+        TRADEOFF.caption,
+        ("study", "real images", "synthetic images", "worth one more real image here"),
+        tuple(
+            (
+                tables.words(names.name(study)),
+                tables.number(e["num_real"], wording.images),
+                tables.number(e["num_synthetic"], wording.images),
+                tables.estimate(e.get("tradeoff"), wording.rate),
+            )
+            for study in studies
+            for e in working_points(study, verdicts)
+        ),
+    )

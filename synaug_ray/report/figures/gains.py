@@ -1,4 +1,4 @@
-"""Gains: how many points of test error the synthetic images save."""
+"""Gains: how many points of error the synthetic images save."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def reach(studies: Sequence[Mapping[str, Any]], delta: float) -> tuple[float, fl
     return 100 * (min(ends) - air), 100 * (max(ends) + air)
 
 
-def figure(study: Mapping[str, Any], delta: float, span: tuple[float, float]) -> go.Figure:
-    """Gain in points against the synthetic multiple, one series per n; x logarithmic."""
+def figure(study: Mapping[str, Any], delta: float, span: tuple[float, float], error: str) -> go.Figure:
+    """Gain in points of ``error`` (its name) against the synthetic multiple, one series per n; x logarithmic."""
     cells = [c for c in study["cells"] if c["synthetic_multiple"] > 0]
     counts = sorted({c["num_real"] for c in cells})
     multiples = sorted({c["synthetic_multiple"] for c in cells})
     x = style.log_axis(
-        "synthetic images per real image in the subset",
+        "synthetic images per real image",
         multiples,
         style.span(multiples, 1.3),
         [wording.multiple(m) for m in multiples],
     )
-    y = style.axis("gain in test error (points)", range=list(span))
+    y = style.axis(f"gain in {error} (points)", range=list(span))
     drawn = go.Figure(layout=style.layout(x, y, height=380))
     drawn.update_layout(legend={"title": {"text": "n = "}})
     drawn.add_hrect(
@@ -65,8 +65,8 @@ def figure(study: Mapping[str, Any], delta: float, span: tuple[float, float]) ->
                 error_y=bars,
                 line={"color": style.color(i), "width": 1.2, "dash": style.dash(i)},
                 marker={"color": style.color(i), "symbol": style.symbol(i), "size": 9 if main else 1},
-                hoverinfo="text",
-                hovertext=[_hover(c) for c in mine],
+                hoverinfo="text" if main else "skip",
+                hovertext=[_hover(c) for c in mine] if main else None,
             )
     return drawn
 

@@ -30,7 +30,7 @@ def figure(means: Sequence[Mapping[str, Any]], names: StudyNames) -> go.Figure:
     drawn = go.Figure(
         layout=style.layout(
             x,
-            style.log_axis("test error (%), mean so far", style.one_two_five(low, high), (low, high)),
+            style.log_axis("test error (%), mean so far", style.log_ticks(low, high), (low, high)),
             height=420,
         )
     )

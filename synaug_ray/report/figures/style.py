@@ -143,11 +143,17 @@ def span(values: Iterable[float | None], padding: float = 1.12) -> tuple[float, 
     return min(positive) / padding, max(positive) * padding
 
 
-def one_two_five(low: float, high: float) -> list[float]:
-    """Ticks 1, 2, 5, 10, ... inside a range, decades only where it is wide."""
-    steps = (1, 2, 5) if math.log10(high / low) < 3.5 else (1,)
+def log_ticks(low: float, high: float) -> list[float]:
+    """Ticks inside a range: decades where it is wide, then 1, 2, 5, then finer, equal steps where it is narrow."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
+    for steps, fewest in (((1,), 4), ((1, 2, 5), 3), ((1, 1.5, 2, 3, 5, 7), 3)):
+        ticks = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
+        if len(ticks) >= fewest:
+            return ticks
+    unit = 10.0 ** math.floor(math.log10((high - low) / 3))
+    step = max(k * unit for k in (1, 2, 5) if (high - low) / (k * unit) >= 3)
+    first = math.ceil(low / step)
+    return [float(f"{(first + i) * step:.12g}") for i in range(7) if (first + i) * step <= high]
 
 
 def dodge(index: int, count: int, sizes: Sequence[float]) -> float:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from synaug_ray.report import tables, wording
 from synaug_ray.report.figures import style
 
-STAGES = {"generator": "generators", "shard": "pool shards", "trial": "trials"}
+STAGES = {"generator": "generators", "shard": "pool shards", "trial": "trials", "quality": "quality audits"}
 STATES = {"done": 2, "failed": 1, "blocked": 4, "pending": -1}  # state -> series colour; -1 is grey
 PATTERNS = {"done": "", "failed": "x", "blocked": "/", "pending": "."}
 
@@ -22,6 +22,14 @@ def _stages(by_stage: Mapping[str, Any]) -> list[str]:
 def name(stage: str) -> str:
     """A stage's name in the plural."""
     return STAGES.get(stage, stage)
+
+
+def spent(seconds: Mapping[str, float] | None) -> str:
+    """What all steps together cost, in a sentence; '' where it is not known."""
+    if not seconds:
+        return ""
+    parts = ", ".join(f"{name(s)} {wording.seconds(seconds[s])}" for s in _stages(seconds))
+    return f"In all {wording.seconds(sum(seconds.values()))} of one device: {parts}."
 
 
 def counts_figure(steps: Mapping[str, Mapping[str, int]]) -> go.Figure:

@@ -1,6 +1,7 @@
 "use strict";
 // Draws every figure of the page in the colours of the reader's system, again when those or the width change.
-(() => {
+// plotly.js stands in the page compressed; the policy lets exactly that text run, and nothing else.
+const page = (() => {
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const dark = JSON.parse(document.getElementById("dark").textContent);
   const darkMode = window.matchMedia("(prefers-color-scheme: dark)");
@@ -23,24 +24,36 @@
     return isDark && underColor && Object.hasOwn(dark, value) ? dark[value] : value;
   };
 
-  const draw = () => {
-    const isDark = darkMode.matches && !printing;
-    for (const [id, figure] of Object.entries(figures)) {
-      const place = document.getElementById("figure-" + id);
-      const {data, layout} = painted(figure, isDark, false);
-      if (narrowPage.matches) {
-        layout.margin = {...layout.margin, l: 44, r: 8};
-        layout.font = {...layout.font, size: 12};
-        const named = data.filter((trace) => trace.showlegend !== false && trace.name.length > 12).length;
-        layout.height += 22 * named;  // long names stand one below the other, above the axes
-      }
-      if (touch.matches || narrowPage.matches) layout.dragmode = false;  // a finger scrolls the page
-      Plotly.react(place, data, layout, configuration);
+  const drawOne = (id) => {
+    if (!window.Plotly) return;  // not unpacked yet: draw() comes then
+    const {data, layout} = painted(figures[id], darkMode.matches && !printing, false);
+    if (narrowPage.matches) {
+      layout.margin = {...layout.margin, l: 44, r: 8};
+      layout.font = {...layout.font, size: 12};
+      const named = data.filter((trace) => trace.showlegend !== false && trace.name.length > 12).length;
+      layout.height += 22 * named;  // long names stand one below the other, above the axes
     }
+    if (touch.matches || narrowPage.matches) layout.dragmode = false;  // a finger scrolls the page
+    Plotly.react(document.getElementById("figure-" + id), data, layout, configuration);
+  };
+
+  const draw = () => {
+    Object.keys(figures).forEach(drawOne);
     document.documentElement.dataset.figures = "drawn";
   };
 
-  draw();
+  const unpack = async () => {
+    const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), (c) => c.charCodeAt(0));
+    const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const script = document.createElement("script");
+    script.textContent = await new Response(unpacked).text();
+    document.head.append(script);
+  };
+
+  unpack().then(draw).catch((error) => {
+    document.getElementById("undrawn").hidden = false;
+    console.error(error);
+  });
   darkMode.addEventListener("change", draw);
   narrowPage.addEventListener("change", draw);
   window.addEventListener("beforeprint", () => { printing = true; draw(); });
@@ -60,4 +73,5 @@
       setTimeout(() => { button.textContent = "Copy"; }, 2000);
     });
   }
+  return {figures, drawOne};
 })();

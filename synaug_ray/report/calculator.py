@@ -1,0 +1,65 @@
+"""What the calculator in the page starts from: the surfaces of ``laws.json`` and the first question asked of them.
+
+The arithmetic is in ``calculator.js``, equal to ``synaug_ray.laws.predict``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synaug_ray.laws.sentences import CONTROLS
+from synaug_ray.report import wording
+from synaug_ray.report.figures import expected
+from synaug_ray.report.panels import Panel
+from synaug_ray.report.wording import StudyNames
+
+Study = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Calculator:
+    """The names to choose from, what the script reads, and the figures it fills."""
+
+    studies: tuple[str, ...]
+    data: dict[str, Any]
+    panels: list[Panel]
+
+
+def of(laws: Mapping[str, Any], names: StudyNames) -> Calculator | None:
+    """The calculator of an analysis; None where no study has a surface."""
+    studies = [s for s in laws["studies"] if s.get("surface")]
+    if not studies:
+        return None
+    error = wording.error_name(laws)
+    return Calculator(
+        tuple(names.name(s) for s in studies),
+        {
+            "error": error,
+            "confidence": laws["confidence"],
+            "start": _first(studies),
+            "studies": [
+                {"name": names.name(s), "surface": s["surface"], "generation": s.get("generation") or []}
+                for s in studies
+            ],
+        },
+        [
+            Panel(
+                f"expected-{axis}",
+                f"If the {axis} images change",
+                f"The {other} ones stay as chosen. Dotted and grey: beyond what was measured.",
+                expected.figure(f"{axis} images", error),
+                expected.table(f"Expected {error} against {axis} images", error),
+            )
+            for axis, other in (("real", "synthetic"), ("synthetic", "real"))
+        ],
+    )
+
+
+def _first(studies: Sequence[Study]) -> int:
+    """The study shown first, as in the headline: learnt generators before controls, closed-set before open-set."""
+    return min(
+        range(len(studies)),
+        key=lambda i: (studies[i].get("family") in CONTROLS, bool(studies[i].get("open_set")), i),
+    )

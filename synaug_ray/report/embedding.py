@@ -1,0 +1,62 @@
+"""How scripts and data stand inside the page: inert, compressed where large, and the only ones that may run."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import gzip
+import hashlib
+import importlib.resources
+import json
+from typing import Any
+
+import plotly.offline
+from plotly.utils import PlotlyJSONEncoder
+
+FIGURE_DIGITS = 7  # significant ones of what is drawn, a hundred times finer than a screen; tables keep all
+
+
+def resource(name: str) -> str:
+    """A file of this package that the page is made from."""
+    return importlib.resources.files("synaug_ray.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def island(value: Any, digits: int | None = None) -> str:
+    """JSON that can stand inside a <script> element: no text in it can end the element or open a comment.
+
+    ``digits`` rounds floats to so many significant ones.
+    """
+    text = json.dumps(value, cls=PlotlyJSONEncoder, separators=(",", ":"))
+    if digits is not None:
+        rounded = json.loads(text, parse_float=lambda number: float(f"{float(number):.{digits}g}"))
+        text = json.dumps(rounded, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+@functools.cache
+def plotly_js() -> str:
+    """The drawing library, 4.8 MB of script."""
+    return plotly.offline.get_plotlyjs()
+
+
+@functools.cache
+def packed_plotly_js() -> str:
+    """The same as base64 of gzip, 2.0 MB, the same bytes every time; page.js unpacks it."""
+    return base64.b64encode(gzip.compress(plotly_js().encode(), 9, mtime=0)).decode()
+
+
+def policy(*scripts: str) -> str:
+    """The content security policy: no request at all, and no script but those given.
+
+    A script that page.js unpacks and inserts is held to its hash like one that stands in the page.
+    """
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts
+    )
+    # Styles: plotly.js sets them on its elements. Images: samples, and a figure being saved as a file.
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
