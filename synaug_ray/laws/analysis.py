@@ -8,15 +8,14 @@ import numpy as np
 import pandas as pd
 
 from synaug_ray.laws.controls import controls
+from synaug_ray.laws.forms import FORM_TABLE, PUBLISHED
 from synaug_ray.laws.noise import CellNoises, measure
 from synaug_ray.laws.results import Analysis, Exchange, Study, Verdict
 from synaug_ray.laws.rivals import jitter_rivals
 from synaug_ray.laws.sentences import headline
 from synaug_ray.laws.studies import Laboratory
 from synaug_ray.laws.table import StudyKey, Table, read_table
-from synaug_ray.laws.verdict import CellNoise, judge
-
-FEW_DRAWS = 5  # below that, the intervals rest on an assumption (normal draws) that nothing checks
+from synaug_ray.laws.verdict import FEW_DRAWS, CellNoise, judge
 
 
 def _verdicts(table: Table, noises: CellNoises, study: Study, delta: float, why: str) -> list[Verdict]:
@@ -35,6 +34,7 @@ def _verdicts(table: Table, noises: CellNoises, study: Study, delta: float, why:
         if noises.has_intervals and noises.draws[index] > 1:
             parts[cell.num_real, cell.num_synthetic] = CellNoise(
                 noises.quantile,
+                float(noises.half[index] / noises.error[index]),
                 float(noises.draw_variance[index] * noises.draws[index]),
                 float(noises.image_variance[index]),
             )
@@ -118,7 +118,11 @@ def analyse(
     laboratory = Laboratory(table, noises, confidence)
     real = tuple(laboratory.real_curve(name) for name in sorted({cell.classifier for cell in table.real}))
     studies = tuple(
-        dataclasses.replace(laboratory.study(key), **table.kinds[key.generator]._asdict())
+        dataclasses.replace(
+            laboratory.study(key),
+            **table.kinds[key.generator]._asdict(),
+            generation=table.generation.get(key.generator, ()),
+        )
         for key in sorted({cell.study for cell in table.mixed})
     )
     verdicts = tuple(
@@ -142,5 +146,7 @@ def analyse(
         verdicts=verdicts,
         headline=headline(verdicts, rivals),
         simultaneous_confidence=simultaneous_confidence if noises.has_intervals else None,
+        forms=FORM_TABLE,
+        published=PUBLISHED,
     )
     return dataclasses.replace(analysis, controls=tuple(controls(analysis)))

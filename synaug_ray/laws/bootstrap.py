@@ -66,16 +66,25 @@ class Components:
 
 @dataclass(frozen=True)
 class StandardErrors:
-    """Moderated standard errors of Q means, with the degrees of freedom their t quantile takes."""
+    """Moderated standard errors of Q means, with the degrees of freedom their t quantile takes.
+
+    ``pooled_variance`` [Q] is what all cells together say of ``draw_variance``, without the cell's own draws.
+    """
 
     draw_variance: np.ndarray
     image_variance: np.ndarray
     freedom: float
+    pooled_variance: np.ndarray
 
     @property
     def error(self) -> np.ndarray:
         """Standard error of each mean, [Q]."""
         return np.sqrt(self.draw_variance + self.image_variance)
+
+    @property
+    def pooled_error(self) -> np.ndarray:
+        """The same from the pooled variance, [Q]: weights of a fit must not follow the noise of their own cells."""
+        return np.sqrt(self.pooled_variance + self.image_variance)
 
 
 def components(values: np.ndarray, image_weights: np.ndarray, strata: np.ndarray, trials: int) -> Components:
@@ -136,14 +145,15 @@ def moderate(parts: Components, log_size: np.ndarray) -> StandardErrors:
     known = np.diag(parts.interaction)
     freedom = float(np.median(parts.draws) - 1)
     if freedom < 1:
-        return StandardErrors(np.full(len(known), np.nan), parts.image_variance, np.nan)
+        unknown = np.full(len(known), np.nan)
+        return StandardErrors(unknown, parts.image_variance, np.nan, unknown)
     ratio = np.maximum(parts.draw_variance / known, 1e-3)
     log_ratio = np.log(ratio) - special.digamma(freedom / 2) + np.log(freedom / 2)
     trend = len(np.unique(log_size)) >= LEAST_SIZES_FOR_TREND
     design = np.stack([np.ones(len(ratio)), log_size], axis=1)[:, : 2 if trend else 1]
     if len(ratio) <= design.shape[1]:
-        variance = parts.draw_variance
-        return StandardErrors(np.maximum(variance, known), parts.image_variance, freedom)
+        variance = np.maximum(parts.draw_variance, known)
+        return StandardErrors(variance, parts.image_variance, freedom, variance)
     coefficients, *_ = np.linalg.lstsq(design, log_ratio, rcond=None)
     expected = design @ coefficients
     excess = ((log_ratio - expected) ** 2).sum() / (len(ratio) - design.shape[1])
@@ -152,7 +162,9 @@ def moderate(parts: Components, log_size: np.ndarray) -> StandardErrors:
     prior = min(2 * _trigamma_inverse(excess), most) if excess > 1e-6 else most
     pooled = np.exp(expected + special.digamma(prior / 2) - np.log(prior / 2))
     moderated = (prior * pooled + freedom * ratio) / (prior + freedom)
-    return StandardErrors(known * np.maximum(moderated, 1.0), parts.image_variance, prior + freedom)
+    return StandardErrors(
+        known * np.maximum(moderated, 1.0), parts.image_variance, prior + freedom, known * np.maximum(pooled, 1.0)
+    )
 
 
 def half_widths(errors: StandardErrors, confidence: float) -> np.ndarray:

@@ -6,6 +6,7 @@ E0 = 1 - 1/K is the error of guessing among K classes.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ class CurveForm:
     source: str
     parameters: tuple[Parameter, ...]
     error: Callable[[tuple[np.ndarray, ...], np.ndarray, float], np.ndarray]
+    least_sizes: int = 0  # offered from that many measured sizes, beside having more sizes than parameters
 
     def log_error(self, parameters: tuple[np.ndarray, ...], x: np.ndarray, chance: float) -> np.ndarray:
         """log E at x = n / n0, finite everywhere."""
@@ -45,6 +47,12 @@ def _odds(
 ) -> np.ndarray:
     odds = b * x**-c
     return (floor + chance * odds) / (1 + odds)
+
+
+def _broken(p: tuple[np.ndarray, ...], x: np.ndarray, chance: float) -> np.ndarray:
+    """The break written by its two exponents: c1 in the source's formula is c - c0, so that both sides must fall."""
+    b, c0, c, floor, d, f = p
+    return floor + b * x**-c0 * (1 + (x / d) ** (1 / f)) ** ((c0 - c) * f)
 
 
 _M4_SOURCE = (
@@ -80,5 +88,20 @@ CURVES: tuple[CurveForm, ...] = (
         "Rosenfeld et al. 2020 (arXiv 1909.12673)",
         (_ERROR_AT_N0, _EXPONENT, _FLOOR),
         lambda p, x, chance: p[2] + p[0] * x ** -p[1],
+    ),
+    CurveForm(
+        "broken power law",
+        "E = E_inf + b (n/n0)^-c0 (1 + (n/(d n0))^(1/f))^(-(c - c0) f)",
+        "Caballero et al. 2022 (arXiv 2210.14891), one break; c0 before it, c after it",
+        (
+            _ERROR_AT_N0,
+            dataclasses.replace(_EXPONENT, name="c0"),
+            _EXPONENT,
+            _FLOOR,
+            Parameter("d", "n/n0 at the break", 0.02, 50.0, (0.3, 1.0, 3.0), log=True),
+            Parameter("f", "dimensionless: width of the break in e-folds of n", 0.05, 2.0, (0.1, 0.5), log=True),
+        ),
+        _broken,
+        least_sizes=10,
     ),
 )

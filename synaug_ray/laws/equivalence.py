@@ -22,7 +22,7 @@ SMALLEST_SHARE = 0.02  # n (1 + r) never falls below this share of n: no harm so
 class EquivalenceForm:
     """One law r(n, s).
 
-    ``r(p, x, s)`` takes natural parameters, each broadcastable to x and s, and also a complex s.
+    ``r(p, x, s)`` takes natural parameters, each broadcastable to x and s, and also a complex x or s.
     ``limit(p, x)`` is the largest r that any s reaches (inf where unbounded, 0 where nothing helps).
     """
 
@@ -36,6 +36,10 @@ class EquivalenceForm:
     def slope(self, parameters: Natural, x: np.ndarray, s: np.ndarray) -> np.ndarray:
         """dr/ds by the complex step, exact to rounding (Martins et al. 2003)."""
         return np.imag(self.r(parameters, x, np.asarray(s, dtype=complex) + 1e-30j)) / 1e-30
+
+    def slope_in_x(self, parameters: Natural, x: np.ndarray, s: np.ndarray) -> np.ndarray:
+        """dr/dx at s = const, likewise."""
+        return np.imag(self.r(parameters, np.asarray(x, dtype=complex) + 1e-30j, s)) / 1e-30
 
 
 def grow(n: np.ndarray, r: np.ndarray) -> np.ndarray:

@@ -1,4 +1,9 @@
-"""How many synthetic images one more real image is worth, from a fitted law (replacement, not trade-off)."""
+"""How many synthetic images one more real image is worth, from fitted laws.
+
+Two questions, kept apart. *Replacement*: synthetic images that do as much as one more real image
+would in a real-only set (``marginal`` and ``average``, from r alone). *Trade-off at the working
+point*: (dE/dn) / (dE/ds) at (n, s), which also credits a real image with improving the generator.
+"""
 
 from __future__ import annotations
 
@@ -7,47 +12,77 @@ from dataclasses import dataclass
 import numpy as np
 
 from synaug_ray.laws.bootstrap import interval
+from synaug_ray.laws.curves import CurveForm
 from synaug_ray.laws.equivalence import EquivalenceForm, Natural
+from synaug_ray.laws.joint import split
 from synaug_ray.laws.results import Estimate, Exchange
+
+NOT_ESTIMABLE = "not estimable: more real images are not shown to help"
 
 
 def rates(
-    form: EquivalenceForm, parameters: Natural, n: float, n0: float, s: float
+    form: EquivalenceForm, parameters: Natural, n: np.ndarray, n0: float, amount: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Marginal ds/dr, average s/r and the limit in real images, each [B], at one working point.
+    """Marginal ds/dr, average s/r and the limit in real images at working points n [W], amount [W]; each [B, W].
 
     inf marks "not reachable": no further synthetic image (marginal), or not this amount (average), is
     worth a real one. The limit is inf where the law is unbounded.
     """
-    x, amount = np.array([n / n0]), np.array([s])
-    slope = form.slope(parameters, x, amount)[:, 0]
-    r = form.r(parameters, x, amount)[:, 0]
-    limit = np.broadcast_to(form.limit(parameters, x), r[:, None].shape)[:, 0] * n
+    x, s = n / n0, amount / n
+    slope = form.slope(parameters, x, s)
+    r = form.r(parameters, x, s)
+    limit = np.broadcast_to(form.limit(parameters, x) * n, r.shape)
     out_of_reach = (slope <= 0) | (r * n + 1 > limit)
     marginal = np.where(out_of_reach, np.inf, 1 / np.where(out_of_reach, 1.0, slope))
     average = np.where(r > 0, s / np.where(r > 0, r, 1.0), np.inf)
     return marginal, average, limit
 
 
+def tradeoff(
+    form: EquivalenceForm, parameters: Natural, n: np.ndarray, n0: float, amount: np.ndarray
+) -> np.ndarray:
+    """(dE/dn) / (dE/ds) at n [W] real and ``amount`` [W] synthetic images, [B, W]; inf where s does not help.
+
+    In J1 both derivatives hold E_real' at n + m, m = n r(n, s/n), so that the curve cancels:
+    (1 + dm/dn) / (dm/ds). 0 where a further real image does not help.
+    """
+    x, s = n / n0, amount / n
+    slope = form.slope(parameters, x, s)
+    r = form.r(parameters, x, s)
+    dm_dn = r + x * form.slope_in_x(parameters, x, s) - s * slope
+    return np.where(slope > 0, np.maximum(1 + dm_dn, 0.0) / np.where(slope > 0, slope, 1.0), np.inf)
+
+
 @dataclass(frozen=True)
 class WeightedLaw:
-    """A law in the average: its weight, its parameters [1, 1], its share of the replicates [b, 1] or None."""
+    """A law in the average: its weight, its parameters theta [1, P], those of its share of the replicates or None."""
 
+    curve: CurveForm
     form: EquivalenceForm
     weight: float
-    point: Natural
-    samples: Natural | None
+    theta: np.ndarray
+    thetas: np.ndarray | None
+
+    def law(self, theta: np.ndarray) -> Natural:
+        """Natural parameters of r alone, each [B, 1]."""
+        return split(theta, self.curve, self.form)[1]
 
 
-def _median(values: np.ndarray, weights: np.ndarray) -> float:
-    """Weighted median, of values that may be infinite."""
-    order = np.argsort(values)
-    return float(values[order][np.searchsorted(np.cumsum(weights[order]), 0.5 * weights.sum())])
+def median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted lower median over the first axis, of values [L, ...] that may be infinite."""
+    order = np.argsort(values, axis=0, kind="stable")
+    reached = np.cumsum(weights[order], axis=0) >= 0.5 * weights.sum() - 1e-12
+    return np.take_along_axis(values, np.take_along_axis(order, reached.argmax(axis=0)[None], axis=0), axis=0)[0]
 
 
 def _estimate(value: float, samples: list[np.ndarray], confidence: float) -> Estimate:
     low, high = interval(np.concatenate(samples), confidence) if samples else (None, None)
     return Estimate(value if np.isfinite(value) else None, low, high)
+
+
+def not_estimable(n: int, num_synthetic: int, note: str = NOT_ESTIMABLE) -> Exchange:
+    """The answer where what a real image is worth is itself unknown."""
+    return Exchange(n, num_synthetic, Estimate(None), Estimate(None), True, None, note)
 
 
 def exchange(laws: list[WeightedLaw], n: int, num_synthetic: int, n0: float, confidence: float) -> Exchange:
@@ -57,18 +92,24 @@ def exchange(laws: list[WeightedLaw], n: int, num_synthetic: int, n0: float, con
     holds the choice of the law too. An interval without an upper end includes "not reachable"; without a
     lower end too, nothing is known.
     """
-    s = num_synthetic / n
+    at, amount = np.array([float(n)]), np.array([float(num_synthetic)])
+
+    def answers(law: WeightedLaw, theta: np.ndarray) -> np.ndarray:
+        own = law.law(theta)
+        columns = (*rates(law.form, own, at, n0, amount), tradeoff(law.form, own, at, n0, amount))
+        return np.stack([column[:, 0] for column in columns])
+
     weights = np.array([law.weight for law in laws])
-    points = np.array([[column[0] for column in rates(law.form, law.point, n, n0, s)] for law in laws])
-    drawn = [rates(law.form, law.samples, n, n0, s) for law in laws if law.samples is not None]
-    marginal, average, limit = (_median(points[:, i], weights) for i in range(3))
+    points = np.stack([answers(law, law.theta)[:, 0] for law in laws])
+    drawn = [answers(law, law.thetas) for law in laws if law.thetas is not None]
+    marginal, average, limit, trade = (float(v) for v in median(points, weights))
     reachable = bool(np.isfinite(marginal))
     bound = limit if np.isfinite(limit) else None
-    notes = []
+    note = ""
     if not reachable and bound is not None and bound >= 0.5:
-        notes.append(f"not reachable: no amount replaces more than {bound:.0f} real images")
+        note = f"not reachable: no amount replaces more than {bound:.0f} real images"
     elif not reachable:
-        notes.append("not reachable: more synthetic images replace no further real image here")
+        note = "not reachable: more synthetic images replace no further real image here"
     return Exchange(
         n,
         num_synthetic,
@@ -76,5 +117,7 @@ def exchange(laws: list[WeightedLaw], n: int, num_synthetic: int, n0: float, con
         _estimate(average, [d[1] for d in drawn], confidence),
         reachable,
         bound,
-        "; ".join(notes),
+        note,
+        _estimate(limit, [d[2] for d in drawn], confidence),
+        _estimate(trade, [d[3] for d in drawn], confidence),
     )

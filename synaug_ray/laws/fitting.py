@@ -20,6 +20,7 @@ from synaug_ray.laws.results import FitStatus
 HUBER = 1.345  # in standard deviations: 95% efficient under Gaussian noise (Huber 1981)
 MOST_STARTS = 192
 SAME_OPTIMUM = 1e-3  # relative difference of cost below which two starts reached the same optimum
+HOPELESS = 15.0  # a local optimum that much above the best in log likelihood wins no resampled data set
 UNIDENTIFIED = 4.0  # standard error, in e-folds of a positive parameter, beyond which it is not identified
 
 Model = Callable[[np.ndarray], np.ndarray]
@@ -82,15 +83,14 @@ def huber_cost(residuals: np.ndarray, delta: float = HUBER) -> np.ndarray:
 
 
 def _jacobian(model: Model, theta: np.ndarray, value: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Forward differences [B, N, P]; backward where a step would leave the bounds."""
-    jacobian = np.empty((*value.shape, theta.shape[1]))
-    for p in range(theta.shape[1]):
-        step = 1e-6 * (1 + np.abs(theta[:, p]))
-        step = np.where(theta[:, p] + step > high[p], -step, step)
-        moved = theta.copy()
-        moved[:, p] += step
-        jacobian[:, :, p] = (model(moved) - value) / step[:, None]
-    return jacobian
+    """Forward differences [B, N, P]; backward where a step would leave the bounds. One call for all parameters."""
+    batch, free = theta.shape
+    step = 1e-6 * (1 + np.abs(theta))
+    step = np.where(theta + step > high, -step, step)
+    moved = np.repeat(theta[:, None], free, axis=1)
+    moved[:, np.arange(free), np.arange(free)] += step
+    rows = model(moved.reshape(-1, free)).reshape(batch, free, -1)
+    return ((rows - value[:, None]) / step[:, :, None]).transpose(0, 2, 1)
 
 
 def minimise(
@@ -111,30 +111,31 @@ def minimise(
     low, high = _bounds(parameters)
     theta = np.clip(theta, low, high)
     target = np.broadcast_to(target, (len(theta), target.shape[-1]))
-    cost = np.full(len(theta), np.inf)
+    value = model(theta)
+    cost = huber_cost((value - target) / sigma, delta)
     damping = np.full(len(theta), 1e-2)
     calm = np.zeros(len(theta), dtype=int)  # consecutive steps without progress
     active = np.arange(len(theta))
     eye = np.eye(theta.shape[1])
     for _ in range(iterations):
         t = theta[active]
-        value = model(t)
-        z = (value - target[active]) / sigma
-        cost[active] = huber_cost(z, delta)
+        z = (value[active] - target[active]) / sigma
         weight = np.minimum(1.0, delta / np.maximum(np.abs(z), 1e-12))
-        jacobian = _jacobian(model, t, value, high) / sigma[:, None]
-        gradient = np.einsum("bnp,bn->bp", jacobian, weight * z)
+        jacobian = _jacobian(model, t, value[active], high) / sigma[:, None]
+        gradient = ((weight * z)[:, None] @ jacobian)[:, 0]
         free = ~(((t <= low) & (gradient > 0)) | ((t >= high) & (gradient < 0)))
         jacobian = jacobian * free[:, None, :]
-        hessian = np.einsum("bnp,bn,bnq->bpq", jacobian, weight, jacobian, optimize=True)
-        diagonal = np.einsum("bpp->bp", hessian)
+        hessian = (jacobian * weight[:, :, None]).transpose(0, 2, 1) @ jacobian
+        diagonal = np.diagonal(hessian, axis1=1, axis2=2)
         ridge = damping[active, None] * diagonal + 1e-12 * diagonal.max(axis=1, keepdims=True) + 1e-12
         step = np.linalg.solve(hessian + ridge[:, :, None] * eye, -(gradient * free)[:, :, None])[:, :, 0]
         trial = np.clip(t + np.clip(step, -3.0, 3.0), low, high)
-        trial_cost = huber_cost((model(trial) - target[active]) / sigma, delta)
+        trial_value = model(trial)
+        trial_cost = huber_cost((trial_value - target[active]) / sigma, delta)
         better = trial_cost < cost[active]
         progress = np.where(better, (cost[active] - trial_cost) / (cost[active] + 1e-12), 0.0)
         theta[active] = np.where(better[:, None], trial, t)
+        value[active] = np.where(better[:, None], trial_value, value[active])
         cost[active] = np.where(better, trial_cost, cost[active])
         damping[active] = np.clip(np.where(better, damping[active] * 0.2, damping[active] * 6), 1e-9, 1e9)
         calm[active] = np.where(progress > 1e-6, 0, calm[active] + 1)
@@ -194,7 +195,7 @@ def fit(
     share = float((cost <= cost[best] + tolerance).mean())
     optima = [best]
     for i in order[1:]:
-        if len(optima) < 3 and cost[i] > cost[optima[-1]] + tolerance and np.isfinite(cost[i]):
+        if len(optima) < 3 and cost[optima[-1]] + tolerance < cost[i] < cost[best] + HOPELESS:
             optima.append(i)
     status = _status(model, theta[best], sigma, parameters)
     return Fit(theta[best], float(cost[best]), status, share, theta[optima])
@@ -208,8 +209,8 @@ def refit(
     parameters: tuple[Parameter, ...],
     *,
     delta: float = HUBER,
-) -> np.ndarray:
-    """Refit resampled data (targets [B, N]) from the optima of the full data; returns theta [B, P]."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Refit resampled data (targets [B, N]) from the optima of the full data; returns theta [B, P] and cost [B]."""
     results = [
         minimise(
             model,
@@ -222,8 +223,9 @@ def refit(
         )
         for start in fitted.optima
     ]
-    best = np.argmin(np.stack([cost for _, cost in results]), axis=0)
-    return np.stack([theta for theta, _ in results])[best, np.arange(len(targets))]
+    costs = np.stack([cost for _, cost in results])
+    best, rows = np.argmin(costs, axis=0), np.arange(len(targets))
+    return np.stack([theta for theta, _ in results])[best, rows], costs[best, rows]
 
 
 def outward(theta: np.ndarray, parameters: tuple[Parameter, ...]) -> tuple[np.ndarray, ...]:

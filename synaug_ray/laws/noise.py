@@ -17,11 +17,13 @@ class CellNoises:
 
     ``values`` [Q]: errors of real-only cells, gains of mixed ones. ``half`` [Q] pointwise and
     ``half_simultaneous`` [C] are NaN without intervals. ``replicates`` [B, Q] or None.
+    ``pooled_error`` [Q] is ``error`` as all cells together say it, for the weights of fits.
     ``draw_variance`` and ``image_variance`` [Q] are the parts of ``error`` [Q] squared.
     """
 
     values: np.ndarray
     error: np.ndarray
+    pooled_error: np.ndarray
     draw_variance: np.ndarray
     image_variance: np.ndarray
     draws: np.ndarray
@@ -83,6 +85,7 @@ def measure(
     reals = np.arange(len(table.real))
     mixed = np.arange(len(table.real), len(values))
     size = np.log([cell.num_real for cell in (*table.real, *table.mixed)])
+    pooled_variance = np.full(len(values), np.nan)
     draw_variance, half = np.full(len(values), np.nan), np.full(len(values), np.nan)
     half_simultaneous, quantile = np.full(len(mixed), np.nan), np.nan
     half_mixed_error = np.full(len(mixed), np.nan)
@@ -94,6 +97,7 @@ def measure(
         own = parts.take(group)
         errors = bootstrap.moderate(own, size[group])
         draw_variance[group] = errors.draw_variance
+        pooled_variance[group] = errors.pooled_variance
         if joint is None:
             continue
         half[group] = bootstrap.half_widths(errors, confidence)
@@ -109,6 +113,7 @@ def measure(
     return CellNoises(
         parts.estimates,
         error,
+        np.sqrt(pooled_variance + parts.image_variance),
         draw_variance,
         parts.image_variance,
         parts.draws,

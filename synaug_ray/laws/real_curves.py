@@ -68,13 +68,13 @@ def describe(
     confidence: float,
 ) -> RealCurve:
     """All fitted curves; the chosen one refitted to ``replicates`` [B, k] of the errors if any."""
-    chosen = choose(list(candidates.values()))
+    chosen = choose(candidates)
     curve = CURVES_BY_NAME[chosen.name]
     thetas = None
     if replicates is not None:
         targets = np.log(np.maximum(replicates, data.least_error))
         sigma = data.sigma[: len(data.sizes)]
-        thetas = refit(curve_model(curve, data), chosen.fit, targets, sigma, curve.parameters)
+        thetas, _ = refit(curve_model(curve, data), chosen.fit, targets, sigma, curve.parameters)
     fits = tuple(
         _law_fit(data, candidate, thetas if candidate is chosen else None, confidence)
         for candidate in candidates.values()

@@ -101,10 +101,59 @@ class LawFit:
 
 
 @dataclass(frozen=True)
+class FormParameter:
+    """A parameter of a form with its unit and the bounds it is searched in."""
+
+    name: str
+    unit: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Form:
+    """One row of the table of everything that is fitted."""
+
+    name: str
+    kind: str  # real-only curve, equivalence law, or joint law
+    formula: str
+    parameters: tuple[FormParameter, ...]
+    source: str
+    least_sizes: int  # real sizes from which it is offered
+
+
+@dataclass(frozen=True)
+class PrimaryLaw:
+    """F1 in the terms of its source (arXiv 2508.09550), to be held against the published c2. Always fitted.
+
+    ``lambda_per_image`` is ln(c1) / k: c1 and k are not separately identifiable. ``doubling`` is
+    (c2 - 1) e^(lambda n): synthetic images per real one that equal a doubling of the real images, by num_real.
+    """
+
+    c2: Estimate
+    lambda_per_image: Estimate
+    doubling: tuple[tuple[int, Estimate], ...]
+    status: FitStatus
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published c2 of F1."""
+
+    dataset: str
+    setting: str
+    c2: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Exchange:
     """How many synthetic images one more real image is worth at a working point.
 
-    Averaged over laws by their Akaike weights, so it can differ a little from the chosen law's own slope.
+    ``marginal`` and ``average`` are about replacement: synthetic images that do what real ones added to a
+    real-only set would. ``tradeoff`` is another question, how many of them lower the error *here* as much as one
+    more real image, which also improves the generator. Averaged over laws by their Akaike weights, so it can differ
+    a little from the chosen law's own slope.
     """
 
     num_real: int
@@ -114,6 +163,8 @@ class Exchange:
     reachable: bool  # False: no amount replaces another real image here
     limit: float | None  # the real images that any amount replaces at most, where the law is bounded
     note: str = ""
+    limit_interval: Estimate = Estimate(None)  # the same with its interval; an open end is an unbounded law
+    tradeoff: Estimate = Estimate(None)  # (dE/dn) / (dE/ds); None: more synthetic images do not help here
 
 
 @dataclass(frozen=True)
@@ -125,6 +176,45 @@ class RealCurve:
     fits: tuple[LawFit, ...]
     points: tuple[CurvePoint, ...]
     line: tuple[CurvePoint, ...]
+
+
+Rows = tuple[tuple[float | None, ...], ...]  # [len(num_real)][len(num_synthetic)]
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What one study expects at any (num_real, num_synthetic), averaged over laws as exchanges are, on a grid.
+
+    Between grid points: bilinear in u = ln n and v = ln(1 + s / num_synthetic[1]); of ln(error), of equivalent,
+    of ln(marginal). Errors are fractions; ``equivalent`` counts real images, ``marginal`` the synthetic images the
+    next real one is worth (at no synthetic image: at the first). None is "not estimable", and in ``marginal`` also
+    "not reachable". Intervals are pointwise, at the analysis' confidence; None is an open end.
+    """
+
+    num_real: tuple[float, ...]  # log-spaced ascending: half the smallest to twice the largest measured
+    num_synthetic: tuple[float, ...]  # 0, then log-spaced: the smallest amount measured to twice the largest
+    measured_num_real: tuple[int, int]  # sizes measured with synthetic images: inside nothing is extrapolated
+    measured_num_synthetic: int  # largest amount measured
+    measured_multiple: float  # largest synthetic multiple measured
+    error: Rows
+    error_low: Rows
+    error_high: Rows
+    equivalent: Rows
+    equivalent_low: Rows
+    equivalent_high: Rows
+    marginal: Rows
+    marginal_low: Rows
+    marginal_high: Rows
+    measured_real_only: tuple[int, int]  # sizes measured without: the range of the column num_synthetic = 0
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What synthetic images cost at one size, medians over draws, as measured (core-seconds, or of one GPU)."""
+
+    num_real: int
+    generator_seconds: float | None  # to train one generator; None where it cannot be told from sampling
+    seconds_per_image: float
 
 
 @dataclass(frozen=True)
@@ -141,6 +231,10 @@ class Study:
     exchange: tuple[Exchange, ...]
     family: str = ""  # of the generator: edm, jitter, real-holdout ...
     open_set: bool = False  # the generator saw more real images than the cell's own
+    surface: Surface | None = None
+    generation: tuple[Generation, ...] = ()
+    rivals: tuple[LawFit, ...] = ()  # J2 and J3, which know no real-equivalents: reported, never chosen
+    primary: PrimaryLaw | None = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +248,7 @@ class Verdict:
     num_real: int
     outcome: Outcome
     best_multiple: float | None  # the amount the sentence is about
-    gain: Estimate  # at that amount, simultaneous interval
+    gain: Estimate  # at that amount; simultaneous interval, but for "no effect" the cell's own, which it rests on
     equivalent: Estimate
     exchange: Exchange | None
     smallest_detectable_gain: float
@@ -163,6 +257,7 @@ class Verdict:
     sentence: str
     family: str = ""
     open_set: bool = False
+    deciding_range: tuple[int, int | None] | None = None  # instead, where too few draws tell only roughly
 
 
 @dataclass(frozen=True)
@@ -184,6 +279,8 @@ class Analysis:
     headline: str
     controls: tuple[dict[str, Any], ...] = ()  # what generators with a known answer came out at
     simultaneous_confidence: float | None = None  # of the intervals that hold for all cells at once
+    forms: tuple[Form, ...] = ()  # everything that is fitted
+    published: tuple[Published, ...] = ()  # what F1's c2 can be held against
 
     def laws_json(self) -> dict[str, Any]:
         """Everything but the verdicts, as plain JSON values."""

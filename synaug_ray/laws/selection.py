@@ -10,7 +10,9 @@ are averaged over laws by their Akaike weights on all cells (ibid., section 4.2)
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from synaug_ray.laws.fitting import Fit, fit, refit, starts_of
 from synaug_ray.laws.joint import JointData, curve_model, joint_model, joint_parameters, predict_log_error
 from synaug_ray.laws.results import FitStatus, HeldOut
 
+Key = TypeVar("Key", bound=Hashable)
 LEAST_SIZES = 3  # below that a curve with two parameters has nothing left to be checked against
 LEAST_DEVELOPMENT_SIZES = 3
 LEAST_DEVELOPMENT_MULTIPLES = 2
@@ -57,32 +60,34 @@ class Candidate:
         return None if left <= 0 else self.aic() + 2 * self.free * (self.free + 1) / left
 
 
-def _scores(candidates: list[Candidate]) -> dict[str, float]:
+def overdispersion(candidates: Iterable[Candidate]) -> float:
+    """Misfit of the best usable candidate, per degree of freedom; at least 1."""
+    return max(1.0, min((2 * c.fit.cost / (c.points - c.free) for c in candidates if c.usable), default=1.0))
+
+
+def _scores(candidates: dict[Key, Candidate]) -> dict[Key, float]:
     """QAIC of the usable candidates."""
-    usable = [c for c in candidates if c.usable]
-    overdispersion = max(1.0, min((2 * c.fit.cost / (c.points - c.free) for c in usable), default=1.0))
-    return {c.name: c.aic(overdispersion) for c in usable}
+    factor = overdispersion(candidates.values())
+    return {key: c.aic(factor) for key, c in candidates.items() if c.usable}
 
 
-def choose(candidates: list[Candidate]) -> Candidate:
+def choose(candidates: dict[Key, Candidate]) -> Candidate:
     """Among those within ``TIE`` of the lowest QAIC the fewest parameters, then the lowest QAIC."""
     scores = _scores(candidates)
     if not scores:
-        return min(candidates, key=lambda c: (c.free, c.fit.cost))
+        return min(candidates.values(), key=lambda c: (c.free, c.fit.cost))
     best = min(scores.values())
-    return min(
-        (c for c in candidates if c.name in scores and scores[c.name] <= best + TIE),
-        key=lambda c: (c.free, scores[c.name]),
-    )
+    tied = [key for key, score in scores.items() if score <= best + TIE]
+    return candidates[min(tied, key=lambda key: (candidates[key].free, scores[key]))]
 
 
-def akaike_weights(candidates: list[Candidate]) -> dict[str, float]:
+def akaike_weights(candidates: dict[Key, Candidate]) -> dict[Key, float]:
     """Weights that sum to 1, of the candidates that have at least ``LEAST_WEIGHT``."""
     scores = _scores(candidates)
     best = min(scores.values(), default=0.0)
-    raw = {name: float(np.exp(-(score - best) / 2)) for name, score in scores.items()}
-    kept = {name: weight for name, weight in raw.items() if weight >= LEAST_WEIGHT * sum(raw.values())}
-    return {name: weight / sum(kept.values()) for name, weight in kept.items()}
+    raw = {key: float(np.exp(-(score - best) / 2)) for key, score in scores.items()}
+    kept = {key: weight for key, weight in raw.items() if weight >= LEAST_WEIGHT * sum(raw.values())}
+    return {key: weight / sum(kept.values()) for key, weight in kept.items()}
 
 
 def fit_curves(data: JointData) -> dict[str, Candidate]:
@@ -90,7 +95,7 @@ def fit_curves(data: JointData) -> dict[str, Candidate]:
     k = len(data.sizes)
     out = {}
     for curve in CURVES:
-        if len(curve.parameters) < k:
+        if len(curve.parameters) < k and k >= curve.least_sizes:
             fitted = fit(curve_model(curve, data), data.target[:k], data.sigma[:k], curve.parameters)
             out[curve.name] = Candidate(curve.name, fitted, k)
     return out
@@ -132,6 +137,43 @@ def _skill(residual: np.ndarray, reference: np.ndarray) -> float | None:
     return None if square <= 0 else 1 - float((residual**2).mean()) / square
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """The held-out mixed cells: where they stand among all points, their log errors, and two references' residuals.
+
+    ``nothing`` is "synthetic images do nothing" (F0's own curve at r = 0), ``rate`` is F0.
+    """
+
+    index: np.ndarray
+    truth: np.ndarray
+    nothing: np.ndarray
+    rate: np.ndarray
+
+    def judge(self, log_error: np.ndarray, *, coverage: float | None = None, is_rate: bool = False) -> HeldOut:
+        """How well the log errors predicted of all points [k + C] hit the unseen ones."""
+        own = log_error[self.index] - self.truth
+        return HeldOut(
+            cells=len(self.index),
+            rmse_log_error=float(np.sqrt((own**2).mean())),
+            skill_no_effect=_skill(own, self.nothing),
+            skill_constant_rate=None if is_rate else _skill(own, self.rate),
+            coverage=coverage,
+        )
+
+
+def unseen(
+    data: JointData, masks: tuple[np.ndarray, np.ndarray], candidates: dict[str, Candidate], curve: CurveForm
+) -> Unseen:
+    """What is held out, with the references fitted to the development cells."""
+    index = np.flatnonzero(~masks[1]) + len(data.sizes)
+    truth = data.log_errors()[index]
+    rate = candidates["F0"].fit.theta[None]
+    still = rate.copy()
+    still[0, -1] = 0.0
+    residuals = [predict_log_error(theta, curve, BY_NAME["F0"], data)[0, index] - truth for theta in (still, rate)]
+    return Unseen(index, truth, *residuals)
+
+
 def held_out(
     data: JointData,
     masks: tuple[np.ndarray, np.ndarray],
@@ -147,44 +189,37 @@ def held_out(
     at r = 0) and F0. Coverage, for the chosen form, is the share of held-out cells for which the interval
     of (prediction - measurement) over joint replicates (errors [B, k], gains [B, C]) contains 0.
     """
-    sizes, cells = masks
-    unseen = np.flatnonzero(~cells) + len(data.sizes)
-    truth = data.log_errors()[unseen]
-
-    def residual(theta: np.ndarray, form: EquivalenceForm) -> np.ndarray:
-        return predict_log_error(theta, curve, form, data)[:, unseen] - truth
-
-    rate = residual(candidates["F0"].fit.theta[None], BY_NAME["F0"])[0]
-    still = candidates["F0"].fit.theta.copy()
-    still[-1] = 0.0
-    nothing = residual(still[None], BY_NAME["F0"])[0]
+    cells = unseen(data, masks, candidates, curve)
     out = {}
     for name, candidate in candidates.items():
-        own = residual(candidate.fit.theta[None], BY_NAME[name])[0]
         coverage = None
         if name == chosen and replicates is not None:
-            form = BY_NAME[name]
-            seen = data.subset(sizes, cells)
-            real, gains = replicates
-            thetas = refit(
-                joint_model(curve, form, seen),
-                candidate.fit,
-                seen.targets(real[:, sizes], gains[:, cells]),
-                seen.sigma,
-                joint_parameters(curve, form),
-            )
-            points = data.targets(real, gains)
-            points[:, len(data.sizes) :] += points[:, data.base]
-            gap = predict_log_error(thetas, curve, form, data)[:, unseen] - points[:, unseen]
-            ends = [interval(gap[:, j], confidence) for j in range(len(unseen))]
-            coverage = float(
-                np.mean([(low is None or low <= 0) and (high is None or high >= 0) for low, high in ends])
-            )
-        out[name] = HeldOut(
-            cells=len(unseen),
-            rmse_log_error=float(np.sqrt((own**2).mean())),
-            skill_no_effect=_skill(own, nothing),
-            skill_constant_rate=None if name == "F0" else _skill(own, rate),
-            coverage=coverage,
-        )
+            coverage = _coverage(data, masks, candidate, curve, replicates, confidence, cells.index)
+        predicted = predict_log_error(candidate.fit.theta[None], curve, BY_NAME[name], data)[0]
+        out[name] = cells.judge(predicted, coverage=coverage, is_rate=name == "F0")
     return out
+
+
+def _coverage(
+    data: JointData,
+    masks: tuple[np.ndarray, np.ndarray],
+    candidate: Candidate,
+    curve: CurveForm,
+    replicates: tuple[np.ndarray, np.ndarray],
+    confidence: float,
+    index: np.ndarray,
+) -> float:
+    (sizes, cells), (real, gains), form = masks, replicates, BY_NAME[candidate.name]
+    seen = data.subset(sizes, cells)
+    thetas, _ = refit(
+        joint_model(curve, form, seen),
+        candidate.fit,
+        seen.targets(real[:, sizes], gains[:, cells]),
+        seen.sigma,
+        joint_parameters(curve, form),
+    )
+    points = data.targets(real, gains)
+    points[:, len(data.sizes) :] += points[:, data.base]
+    gap = predict_log_error(thetas, curve, form, data)[:, index] - points[:, index]
+    ends = [interval(column, confidence) for column in gap.T]
+    return float(np.mean([(low is None or low <= 0) and (high is None or high >= 0) for low, high in ends]))

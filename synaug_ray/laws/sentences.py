@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from synaug_ray.laws.results import Cell, Estimate, Exchange, Outcome, Verdict
 
-CONTROLS = ("real-holdout", "duplicate", "label-shuffle", "jitter")  # families that are not the question
+# Families that are not the question.
+CONTROLS = ("real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment")
 
 
 def points(value: float) -> str:
@@ -77,6 +78,7 @@ def verdict_sentence(
     detectable: float,
     deciding_draws: int | None,
     deciding_seconds: float | None,
+    deciding_range: tuple[int, int | None] | None,
     draws: int,
     why_undecided: str,
 ) -> str:
@@ -100,12 +102,16 @@ def verdict_sentence(
     if outcome is Outcome.NO_EFFECT:
         return (
             f"{start} has no effect beyond {100 * delta:g} points either way: the largest seen is "
-            f"{points(value)} points ({span(gain)}, at {amount})."
+            f"{points(value)} points ({span(cell.gain)}, at {amount})."
         )
     text = f"{start} is undecided: {points(value)} points at {amount} ({span(gain)})."
     if why_undecided:
         return f"{text} {why_undecided}"
     text += f" An effect below about {100 * detectable:.1f} points could not be seen."
+    if deciding_range is not None:
+        least, most = deciding_range
+        reach = f"roughly {least} to {most}" if most is not None else f"{least} at the least, perhaps no number"
+        return text + f" How many draws would decide it is hardly known from {draws}: {reach}."
     if deciding_draws is None:
         return text + " More draws would not decide it: the test set is too small."
     cost = "" if deciding_seconds is None else f", about {duration(deciding_seconds)} more of one device"

@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from synaug_ray.laws import measured
+from synaug_ray.laws.averaging import average, refit_law
+from synaug_ray.laws.cells import cells_of
 from synaug_ray.laws.curves import CurveForm
 from synaug_ray.laws.equivalence import BY_NAME, EquivalenceForm, reported
-from synaug_ray.laws.exchange import WeightedLaw, exchange
-from synaug_ray.laws.fitting import refit
+from synaug_ray.laws.exchange import exchange, not_estimable
 from synaug_ray.laws.joint import (
     JointData,
-    joint_model,
-    joint_parameters,
     predict_log_error,
     split,
 )
+from synaug_ray.laws.joint_rivals import j2, j3
 from synaug_ray.laws.noise import CellNoises
 from synaug_ray.laws.real_curves import CURVES_BY_NAME, as_estimate, describe
 from synaug_ray.laws.results import (
-    Cell,
-    Censoring,
     CurvePoint,
     Estimate,
-    Exchange,
-    FitStatus,
     HeldOut,
     LawFit,
+    PrimaryLaw,
     RealCurve,
     Study,
 )
 from synaug_ray.laws.selection import (
     LEAST_SIZES,
     Candidate,
-    akaike_weights,
+    Unseen,
     choose,
     development,
     fit_curves,
     fit_forms,
     held_out,
+    unseen,
 )
+from synaug_ray.laws.surface import surface
 from synaug_ray.laws.table import StudyKey, Table
 
 RATE_ALWAYS = "real-holdout"  # its check rests on F0, so F0 gets an interval there whichever law is chosen
+PRIMARY = "F1"  # the source paper's law, always with an interval, to be held against what it published
+MIXED = "mixed"
+ALL_SYNTHETIC = "synthetic-only"  # without real images in the batch, no amount does not mean real-only
 
 
 @dataclass
@@ -70,11 +72,11 @@ class Laboratory:
         data = JointData(
             sizes,
             noises.values[real],
-            noises.error[real],
+            noises.pooled_error[real],
             base,
             np.array([table.mixed[i].multiple for i in mixed]),
             noises.values[stand],
-            noises.error[stand],
+            noises.pooled_error[stand],
             1 - 1 / max(table.num_classes, 2),
             float(np.exp(np.log(sizes).mean())),
             0.5 / table.images,
@@ -115,68 +117,107 @@ class Laboratory:
     def study(self, key: StudyKey) -> Study:
         """Cells, laws and exchange rates of one study. ``real_curve`` of its classifier comes first."""
         data, real, stand = self._data(key.classifier, key)
-        if key.classifier not in self._curves:
-            return Study(
-                *key,
-                self._cells(key, data, real, stand, np.zeros(len(stand), dtype=bool), None),
-                (),
-                None,
-                (),
-            )
-        masks = development(data)
-        label = "/".join(key)
-        if masks is None:
-            self.warnings.append(
-                f"{label}: too few sizes or amounts to hold any out; the law is chosen on all cells."
-            )
-            seen, held = data, np.zeros(len(stand), dtype=bool)
-        else:
-            seen, held = data.subset(*masks), ~masks[1]
-        curve, form, seen_candidates = self._choose(seen)
-        candidates = fit_forms(data, curve, self._curves[key.classifier][curve.name].fit.theta)
-        judged: dict[str, HeldOut] = {}
         replicates = None
         errors, gains = self._replicates(real), self._replicates(stand)
         if errors is not None and gains is not None:
             replicates = (errors, gains)
+        of_cells = self.table, self.noises, data, stand, replicates, self.confidence
+        if key.classifier not in self._curves:
+            return Study(*key, cells_of(*of_cells, np.zeros(len(stand), dtype=bool), None), (), None, ())
+        masks = development(data)
+        if masks is None:
+            self.warnings.append(
+                f"{'/'.join(key)}: too few sizes or amounts to hold any out; the law is chosen on all cells."
+            )
+        seen = data if masks is None else data.subset(*masks)
+        held = np.zeros(len(stand), dtype=bool) if masks is None else ~masks[1]
+        curve, form, seen_candidates = self._choose(seen)
+        candidates = fit_forms(data, curve, self._curves[key.classifier][curve.name].fit.theta)
+        judged: dict[str, HeldOut] = {}
         if masks is not None:
             judged = held_out(data, masks, seen_candidates, curve, replicates, self.confidence, form.name)
-        bootstrapped = {form.name} | ({"F0"} if self.table.kinds[key.generator].family == RATE_ALWAYS else set())
-        thetas = {
-            name: self._refit(data, curve, BY_NAME[name], candidates[name], replicates)
-            for name in bootstrapped
-        }
+        bootstrapped = {form.name, PRIMARY}
+        if self.table.kinds[key.generator].family == RATE_ALWAYS:
+            bootstrapped.add("F0")
+        found = {name: refit_law(data, curve, candidates[name], replicates) for name in sorted(bootstrapped)}
+        known = {name: refitted for name, refitted in found.items() if refitted is not None}
+        thetas = {name: theta for name, (theta, _) in known.items()}
         fits = tuple(
             self._law_fit(data, curve, candidate, thetas.get(candidate.name), judged.get(candidate.name))
             for candidate in candidates.values()
         )
-        chosen = candidates[form.name]
-        predicted = np.exp(predict_log_error(chosen.fit.theta[None], curve, form, data)[0, len(data.sizes) :])
-        rates = self._exchanges(key, data, curve, candidates, replicates)
-        return Study(*key, self._cells(key, data, real, stand, held, predicted), fits, form.name, rates)
+        predicted = predict_log_error(candidates[form.name].fit.theta[None], curve, form, data)
+        laws = average(data, self._curves[key.classifier], curve, candidates, known, replicates)
+        cells = cells_of(*of_cells, held, np.exp(predicted[0, len(data.sizes) :]))
+        estimable = key.classifier not in self.flat
+        points = [(cell.num_real, cell.num_synthetic) for cell in cells]
+        return Study(
+            *key,
+            cells,
+            fits,
+            form.name,
+            tuple(
+                exchange(laws, *point, data.n0, self.confidence) if estimable and laws else not_estimable(*point)
+                for point in points
+            ),
+            surface=surface(
+                laws,
+                real_sizes=data.sizes.tolist(),
+                cells=points,
+                n0=data.n0,
+                chance=data.chance,
+                confidence=self.confidence,
+                estimable=estimable,
+            )
+            if laws and key.protocol != ALL_SYNTHETIC
+            else None,
+            rivals=self._rivals(key, data, masks, unseen(data, masks, seen_candidates, curve) if masks else None),
+            primary=self._primary(data, curve, candidates[PRIMARY], thetas.get(PRIMARY)),
+        )
+
+    def _rivals(
+        self, key: StudyKey, data: JointData, masks: tuple[np.ndarray, np.ndarray] | None, cells: Unseen | None
+    ) -> tuple[LawFit, ...]:
+        """J2, and J3 where synthetic-only cells of the same generator and classifier are there."""
+        if key.protocol != MIXED:
+            return ()
+        found = [j2(data, data if masks is None else data.subset(*masks), cells)]
+        pure = StudyKey(key.classifier, key.generator, ALL_SYNTHETIC, "none")
+        if any(cell.study == pure for cell in self.table.mixed):
+            share = None if key.real_share == "proportional" else float(key.real_share)
+            third = j3(data, self._data(key.classifier, pure)[0], share, masks, cells)
+            found += [third] if third else []
+        return tuple(found)
+
+    def _primary(
+        self, data: JointData, curve: CurveForm, candidate: Candidate, thetas: np.ndarray | None
+    ) -> PrimaryLaw:
+        form = BY_NAME[PRIMARY]
+
+        def named(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            values = reported(form, split(theta, curve, form)[1], data.n0)
+            return values["c2"][0][:, 0], values["lambda"][0][:, 0]
+
+        c2, rate = named(candidate.fit.theta[None])
+        drawn = None if thetas is None else named(thetas)
+
+        def estimate(value: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Estimate:
+            return as_estimate(value(c2, rate)[0], None if drawn is None else value(*drawn), self.confidence)
+
+        return PrimaryLaw(
+            estimate(lambda c2, rate: c2),
+            estimate(lambda c2, rate: rate),
+            tuple(
+                (int(n), estimate(lambda c2, rate, n=n: (c2 - 1) * np.exp(np.clip(rate * n, -60, 60))))
+                for n in data.sizes[np.unique(data.base)]
+            ),
+            candidate.fit.status,
+        )
 
     def _choose(self, seen: JointData) -> tuple[CurveForm, EquivalenceForm, dict[str, Candidate]]:
-        curve = choose(list(fit_curves(seen).values()))
+        curve = choose(fit_curves(seen))
         candidates = fit_forms(seen, CURVES_BY_NAME[curve.name], curve.fit.theta)
-        return CURVES_BY_NAME[curve.name], BY_NAME[choose(list(candidates.values())).name], candidates
-
-    def _refit(
-        self,
-        data: JointData,
-        curve: CurveForm,
-        form: EquivalenceForm,
-        candidate: Candidate,
-        replicates: tuple[np.ndarray, np.ndarray] | None,
-    ) -> np.ndarray | None:
-        if replicates is None or candidate.fit.status is FitStatus.FAILED:
-            return None
-        return refit(
-            joint_model(curve, form, data),
-            candidate.fit,
-            data.targets(*replicates),
-            data.sigma,
-            joint_parameters(curve, form),
-        )
+        return CURVES_BY_NAME[curve.name], BY_NAME[choose(candidates).name], candidates
 
     def _law_fit(
         self,
@@ -207,95 +248,3 @@ class Laboratory:
             candidate.aicc,
             judged,
         )
-
-    def _exchanges(
-        self,
-        key: StudyKey,
-        data: JointData,
-        curve: CurveForm,
-        candidates: dict[str, Candidate],
-        replicates: tuple[np.ndarray, np.ndarray] | None,
-    ) -> tuple[Exchange, ...]:
-        """Averaged over laws: each law refits a share of the replicates as large as its weight."""
-        if key.classifier in self.flat:
-            nothing, note = Estimate(None), "not estimable: more real images are not shown to help"
-            return tuple(
-                Exchange(cell.num_real, cell.num_synthetic, nothing, nothing, True, None, note)
-                for cell in self.table.mixed
-                if cell.study == key
-            )
-        weights = akaike_weights(list(candidates.values()))
-        laws, start = [], 0.0
-        for name, weight in weights.items():
-            form, candidate = BY_NAME[name], candidates[name]
-            own = None
-            if replicates is not None:
-                count = len(replicates[0])
-                rows = slice(round(start * count), round((start + weight) * count))
-                start += weight
-                own = self._refit(data, curve, form, candidate, (replicates[0][rows], replicates[1][rows]))
-            laws.append(
-                WeightedLaw(
-                    form,
-                    weight,
-                    split(candidate.fit.theta[None], curve, form)[1],
-                    None if own is None else split(own, curve, form)[1],
-                )
-            )
-        return tuple(
-            exchange(laws, cell.num_real, cell.num_synthetic, data.n0, self.confidence)
-            for cell in self.table.mixed
-            if cell.study == key
-        )
-
-    def _cells(
-        self,
-        key: StudyKey,
-        data: JointData,
-        real: np.ndarray,
-        stand: np.ndarray,
-        held: np.ndarray,
-        predicted: np.ndarray | None,
-    ) -> tuple[Cell, ...]:
-        base_n = data.sizes[data.base]
-        errors, gains = self._replicates(real), self._replicates(stand)
-        several = len(data.sizes) > 1
-        samples = None
-        if several and errors is not None and gains is not None:
-            samples = np.stack(
-                [
-                    measured.equivalents(data.sizes, np.maximum(e, 0), base_n, g)
-                    for e, g in zip(errors, gains, strict=True)
-                ]
-            )
-        point = measured.equivalents(data.sizes, data.real, base_n, data.gains) if several else None
-        out = []
-        for i, position in enumerate(stand):
-            cell = self.table.mixed[position - len(self.table.real)]
-            equivalent, censoring = Estimate(None), Censoring.NONE
-            if point is not None:
-                equivalent, censoring = measured.equivalent_estimate(
-                    float(point[i]),
-                    None if samples is None else samples[:, i],
-                    cell.num_real,
-                    data.sizes,
-                    self.confidence,
-                )
-            value = float(np.nanmean(cell.errors @ self.table.image_weights))
-            mixed = int(position) - len(self.table.real)
-            out.append(
-                Cell(
-                    cell.num_real,
-                    cell.num_synthetic,
-                    cell.multiple,
-                    cell.trials,
-                    self.noises.mixed_error(mixed, value),
-                    self.noises.estimate(position),
-                    self.noises.simultaneous(position, mixed),
-                    equivalent,
-                    censoring,
-                    bool(held[i]),
-                    None if predicted is None else float(predicted[i]),
-                )
-            )
-        return tuple(out)

@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from synaug_ray.laws.generation import generation_costs
+from synaug_ray.laws.results import Generation
+
 MEASUREMENT_COLUMNS = (
     "key",
     "status",
@@ -105,6 +108,7 @@ class Table:
     num_classes: int
     warnings: tuple[str, ...]
     kinds: dict[str, Kind]
+    generation: dict[str, tuple[Generation, ...]]  # by generator
 
     @property
     def images(self) -> int:
@@ -121,7 +125,7 @@ def _kinds(trials: pd.DataFrame) -> dict[str, Kind]:
     for name, rows in trials[trials["num_synthetic"] > 0].groupby("generator"):
         family = rows["family"].tolist()[0] if "family" in rows else name
         saw_more = "trained_on" in rows and bool((rows["trained_on"] > rows["num_real"]).any())
-        kinds[str(name)] = Kind(str(family), saw_more)
+        kinds[str(name)] = Kind(str(family), saw_more or family == "pretrained")
     return kinds
 
 
@@ -291,4 +295,5 @@ def read_table(
         num_classes or seen,
         tuple(warnings),
         _kinds(trials),
+        generation_costs(trials),
     )

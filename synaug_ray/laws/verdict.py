@@ -2,44 +2,56 @@
 
 Gains are judged with intervals that hold for all cells of the analysis at once, so that looking at
 many cells finds no effect that is not there: helps, if some amount's interval lies above 0; else
-hurts, if some amount's lies below; else no effect, if every amount's lies inside +-delta (an
-equivalence test, Berger and Hsu 1996); else undecided.
+hurts, if some amount's lies below; else no effect, if every amount's *own* interval lies inside
++-delta; else undecided. "No effect" is a claim about all amounts, each of which must pass by itself:
+such an intersection-union test of equivalence needs no correction for their number (Berger and Hsu 1996).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from scipy import stats
 
 from synaug_ray.laws.results import Cell, Estimate, Exchange, Outcome, Verdict
 from synaug_ray.laws.sentences import verdict_sentence
 from synaug_ray.laws.table import StudyKey
 
 MOST_DRAWS = 10_000  # more than this decides nothing in practice
+FEW_DRAWS = 5  # below that, the intervals rest on an assumption (normal draws) that nothing checks
+ROUGHLY = 0.9  # confidence of the range of deciding draws from few draws
 
 
 @dataclass(frozen=True)
 class CellNoise:
-    """What a cell's simultaneous half width is made of: quantile * sqrt(draw / D + image).
+    """What a cell's half widths are made of: quantile * sqrt(draw / D + image).
 
-    ``draw`` is the variance between draws of one draw's gain, ``image`` the test set's.
+    ``quantile`` is that of the simultaneous interval, ``own`` of the cell's own; ``draw`` is the variance
+    between draws of one draw's gain, ``image`` the test set's.
     """
 
     quantile: float
+    own: float
     draw: float
     image: float
 
 
-def outcome_of(gains: list[Estimate], delta: float) -> Outcome:
+def _ends(gains: list[Estimate]) -> list[tuple[float, float]]:
+    return [(g.low, g.high) for g in gains if g.low is not None and g.high is not None]
+
+
+def outcome_of(simultaneous: list[Estimate], own: list[Estimate], delta: float) -> Outcome:
     """The verdict over the amounts of one num_real. Gains without an interval decide nothing."""
-    ends = [(g.low, g.high) for g in gains if g.low is not None and g.high is not None]
+    ends = _ends(simultaneous)
     if not ends:
         return Outcome.UNDECIDED
     if any(low > 0 for low, _ in ends):
         return Outcome.HELPS
     if any(high < 0 for _, high in ends):
         return Outcome.HURTS
-    if len(ends) == len(gains) and all(-delta < low and high < delta for low, high in ends):
+    ends = _ends(own)
+    if len(ends) == len(own) and all(-delta < low and high < delta for low, high in ends):
         return Outcome.NO_EFFECT
     return Outcome.UNDECIDED
 
@@ -51,14 +63,28 @@ def draws_to_decide(gains: list[float], noise: list[CellNoise], delta: float) ->
     is left of delta. Only the part between draws shrinks; None where the test set stands in the way.
     """
 
-    def needed(part: CellNoise, width: float) -> float:
-        room = (width / part.quantile) ** 2 - part.image
+    def needed(part: CellNoise, quantile: float, width: float) -> float:
+        room = (width / quantile) ** 2 - part.image
         return math.inf if width <= 0 or room <= 0 else part.draw / room
 
-    effect = min(needed(part, abs(gain)) for gain, part in zip(gains, noise, strict=True))
-    nothing = max(needed(part, delta - abs(gain)) for gain, part in zip(gains, noise, strict=True))
-    draws = math.ceil(min(effect, nothing)) if min(effect, nothing) < MOST_DRAWS else None
-    return draws
+    effect = min(needed(part, part.quantile, abs(gain)) for gain, part in zip(gains, noise, strict=True))
+    nothing = max(needed(part, part.own, delta - abs(gain)) for gain, part in zip(gains, noise, strict=True))
+    return math.ceil(min(effect, nothing)) if min(effect, nothing) < MOST_DRAWS else None
+
+
+def rough_range(gains: list[float], noise: list[CellNoise], delta: float, draws: int) -> tuple[int, int | None] | None:
+    """The same from few draws: at both ends of what they say of the variance between draws (chi-square).
+
+    None where even the smallest such variance would not do; an upper end of None is "perhaps never".
+    """
+    freedom = max(draws - 1, 1)
+    tail = (1 - ROUGHLY) / 2
+    ends = [
+        draws_to_decide(gains, [replace(part, draw=part.draw * freedom / chi) for part in noise], delta)
+        for chi in (float(stats.chi2.ppf(1 - tail, freedom)), float(stats.chi2.ppf(tail, freedom)))
+    ]
+    low, high = (None if end is None else max(end, draws + 1) for end in ends)
+    return None if low is None else (low, high)
 
 
 def judge(
@@ -78,7 +104,7 @@ def judge(
     """
     gains = [cell.gain_simultaneous for cell in cells]
     values = [gain.value or 0.0 for gain in gains]
-    outcome = outcome_of(gains, delta)
+    outcome = outcome_of(gains, [cell.gain for cell in cells], delta)
     also_hurts = None
     if outcome is Outcome.HELPS:
         helping = [c for c in cells if (c.gain_simultaneous.low or 0.0) > 0]
@@ -92,10 +118,13 @@ def judge(
     where = (cell.num_real, cell.num_synthetic)
     gain = cell.gain_simultaneous
     detectable = 0.0 if gain.low is None or gain.high is None else (gain.high - gain.low) / 2
-    deciding_draws = deciding_seconds = None
+    deciding_draws = deciding_seconds = deciding_range = None
     if outcome is Outcome.UNDECIDED and noise:
         parts = [noise[c.num_real, c.num_synthetic] for c in cells]
-        deciding_draws = draws_to_decide(values, parts, delta)
+        if draws < FEW_DRAWS:
+            deciding_range = rough_range(values, parts, delta, draws)
+        else:
+            deciding_draws = draws_to_decide(values, parts, delta)
         if deciding_draws is not None:
             deciding_draws = max(deciding_draws, draws + 1)
             deciding_seconds = (deciding_draws - draws) * seconds_per_draw
@@ -111,6 +140,7 @@ def judge(
         detectable=detectable,
         deciding_draws=deciding_draws,
         deciding_seconds=deciding_seconds,
+        deciding_range=deciding_range,
         draws=draws,
         why_undecided=why_undecided,
     )
@@ -119,11 +149,12 @@ def judge(
         num_real=cell.num_real,
         outcome=outcome,
         best_multiple=cell.synthetic_multiple,
-        gain=gain,
+        gain=cell.gain if outcome is Outcome.NO_EFFECT else gain,
         equivalent=cell.equivalent,
         exchange=exchanges.get(where),
         smallest_detectable_gain=detectable,
         deciding_draws=deciding_draws,
         deciding_seconds=deciding_seconds,
         sentence=sentence,
+        deciding_range=deciding_range,
     )

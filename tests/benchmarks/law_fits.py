@@ -39,7 +39,7 @@ def main(refits: int = 300, repeats: int = 5) -> None:
     ours, scipys = [], []
     for _ in range(repeats):
         started = time.process_time()
-        batched = refit(model, fitted, targets, sigma, POWER)
+        batched, _ = refit(model, fitted, targets, sigma, POWER)
         ours.append((time.process_time() - started) / refits)
         started = time.process_time()
         single = [least_squares(lambda t, y=y: (model(t[None])[0] - y) / sigma, fitted.theta, loss="huber",

@@ -86,11 +86,11 @@ def test_simultaneous_quantile_is_t_for_one_mean_and_sidak_for_many_independent_
     rng = np.random.default_rng(5)
     values = (rng.random((40, 6, 500)) < 0.2).astype(float)
     many, one = parts_of(values), parts_of(values[:1])
-    errors = StandardErrors(np.diag(many.interaction), many.image_variance, 1e6)
+    errors = StandardErrors(np.diag(many.interaction), many.image_variance, 1e6, np.diag(many.interaction))
     quantile = simultaneous_quantile(many, errors, np.zeros(40), 0.9, 20_000, np.random.default_rng(6))
     sidak = stats.norm.ppf(0.5 + 0.9 ** (1 / 40) / 2)
     assert quantile == pytest.approx(sidak, rel=0.05)
-    single = StandardErrors(np.diag(one.interaction), one.image_variance, 5.0)
+    single = StandardErrors(np.diag(one.interaction), one.image_variance, 5.0, np.diag(one.interaction))
     assert simultaneous_quantile(
         one, single, np.zeros(1), 0.9, 40_000, np.random.default_rng(7)
     ) == pytest.approx(stats.t.ppf(0.95, 5), rel=0.03)

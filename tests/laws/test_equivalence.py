@@ -5,7 +5,7 @@ import pytest
 
 from synaug_ray.laws.curves import CURVES
 from synaug_ray.laws.equivalence import BY_NAME, FORMS, grow, reported
-from synaug_ray.laws.exchange import WeightedLaw, exchange, rates
+from synaug_ray.laws.exchange import WeightedLaw, exchange, median, rates, tradeoff
 from synaug_ray.laws.fitting import starts_of
 
 
@@ -52,17 +52,27 @@ def test_primary_law_round_trip_and_its_marginal_rate():
     r = 1.7
     s = np.exp(lam * n) * (c2**r - 1)
     assert float(form.r(p, np.array([n / n0]), np.array([s]))[0, 0]) == pytest.approx(r)
-    marginal, average, limit = rates(form, p, n, n0, s)
-    assert marginal[0] == pytest.approx(np.log(c2) * (s + np.exp(lam * n)))
-    assert average[0] == pytest.approx(s / r)
-    assert limit[0] == np.inf
+    marginal, average, limit = (v[0, 0] for v in rates(form, p, np.array([n]), n0, np.array([s * n])))
+    assert marginal == pytest.approx(np.log(c2) * (s + np.exp(lam * n)))
+    assert average == pytest.approx(s / r)
+    assert limit == np.inf
     named = reported(form, p, n0)
     assert float(named["c2"][0][0, 0]) == pytest.approx(c2)
     assert float(named["lambda"][0][0, 0]) == pytest.approx(lam)
 
 
-def law(r0, s0=2.0, name="F3", weight=1.0):
-    return WeightedLaw(BY_NAME[name], weight, (np.array([[r0]]), np.array([[0.0]]), np.array([[s0]])), None)
+CURVE = next(curve for curve in CURVES if curve.name == "power law")
+
+
+def weighted(name, natural, weight=1.0, replicates=0):
+    """A law with a curve before it; natural parameters, all replicates the same."""
+    parameters = (*CURVE.parameters, *BY_NAME[name].parameters)
+    theta = np.array([[float(p.inward(np.asarray(v))) for p, v in zip(parameters, (0.2, 0.5, *natural), strict=True)]])
+    return WeightedLaw(CURVE, BY_NAME[name], weight, theta, np.repeat(theta, replicates, 0) if replicates else None)
+
+
+def law(r0, s0=2.0, weight=1.0, replicates=0):
+    return weighted("F3", (r0, 0.0, s0), weight, replicates)
 
 
 def test_bounded_law_is_not_reachable_near_its_bound():
@@ -79,19 +89,52 @@ def test_bounded_law_is_not_reachable_near_its_bound():
 
 
 def test_harm_replaces_no_real_image():
-    rate = WeightedLaw(BY_NAME["F0"], 1.0, (np.array([[-0.1]]),), None)
-    answer = exchange([rate], 50, 100, 100.0, 0.9)
+    answer = exchange([weighted("F0", (-0.1,))], 50, 100, 100.0, 0.9)
     assert not answer.reachable
+    assert answer.tradeoff.value is None
     assert (answer.marginal.value, answer.average.value, answer.limit) == (None, None, 0.0)
 
 
 def test_interval_over_laws_holds_both_answers():
-    samples = tuple(np.full((50, 1), v) for v in (0.4, 0.0, 2.0))
-    bounded = WeightedLaw(BY_NAME["F3"], 0.5, law(0.4).point, samples)
-    rate = WeightedLaw(BY_NAME["F0"], 0.5, (np.array([[0.05]]),), (np.full((50, 1), 0.05),))
-    answer = exchange([bounded, rate], 50, 50, 100.0, 0.9)
+    rate = weighted("F0", (0.05,), 0.5, 50)
+    answer = exchange([law(0.4, weight=0.5, replicates=50), rate], 50, 50, 100.0, 0.9)
     assert answer.marginal.low == pytest.approx(2.0 / 0.4 * np.exp(0.5))
     assert answer.marginal.high == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize("name", [form.name for form in FORMS])
+def test_tradeoff_equals_the_ratio_of_the_error_s_differences(name):
+    """Central differences of E(n, s) itself, the curve included: it must cancel."""
+    form, n0, n, amount = BY_NAME[name], 100.0, 130.0, 260.0
+    for row in starts_of(form.parameters)[:20]:
+        p = natural(form, row)
+
+        def error(n, amount, p=p):
+            m = n * (1 + float(form.r(p, np.array([n / n0]), np.array([amount / n]))[0, 0]))
+            return 0.2 * (m / n0) ** -0.5
+
+        if n * (1 + float(form.r(p, np.array([n / n0]), np.array([amount / n]))[0, 0])) < 10:
+            continue  # more harm than a law may state
+        by_real = (error(n + 1e-3, amount) - error(n - 1e-3, amount)) / 2e-3
+        by_synthetic = (error(n, amount + 1e-3) - error(n, amount - 1e-3)) / 2e-3
+        found = tradeoff(form, p, np.array([n]), n0, np.array([amount]))[0, 0]
+        if by_synthetic < -1e-9:
+            assert found == pytest.approx(max(by_real / by_synthetic, 0.0), rel=1e-3, abs=1e-3)
+        elif by_synthetic > 1e-9:
+            assert found == np.inf
+
+
+def test_constant_rate_trades_like_it_replaces_plus_nothing():
+    """F0: m = s / rho whatever n is, so a real image is worth rho synthetic ones in both senses."""
+    answer = exchange([weighted("F0", (0.25,))], 50, 100, 100.0, 0.9)
+    assert answer.marginal.value == pytest.approx(4.0)
+    assert answer.tradeoff.value == pytest.approx(4.0)
+
+
+def test_weighted_median_stays_within_the_law_that_holds_the_middle():
+    values = np.array([[3.0, np.inf], [1.0, 1.0], [2.0, 2.0]])
+    np.testing.assert_array_equal(median(values, np.array([0.3, 0.3, 0.4])), [2.0, 2.0])
+    np.testing.assert_array_equal(median(values, np.array([0.6, 0.2, 0.2])), [3.0, np.inf])
 
 
 def test_real_images_stay_positive():

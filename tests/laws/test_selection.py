@@ -53,7 +53,7 @@ def test_planted_law_is_recovered_from_exact_cells(name):
 @pytest.mark.parametrize("name", ["F0", "F1", "F3", "F3 signed"])
 def test_the_planted_form_or_its_twin_carries_the_weight(name):
     data = planted(name, noise=0.01, seed=3)
-    weights = akaike_weights(list(fit_forms(data, CURVE, fit_curves(data)["power law"].fit.theta).values()))
+    weights = akaike_weights(fit_forms(data, CURVE, fit_curves(data)["power law"].fit.theta))
     twins = {
         "F0": {"F0", "F1", "F5"},
         "F1": {"F1", "F2"},
@@ -65,7 +65,44 @@ def test_the_planted_form_or_its_twin_carries_the_weight(name):
 
 
 def test_an_exact_power_law_needs_no_floor():
-    assert choose(list(fit_curves(planted("F0")).values())).name == "power law"
+    assert choose(fit_curves(planted("F0"))).name == "power law"
+
+
+def curve_only(error, noise=0.0, seed=0, count=6):
+    """Real-only sizes of E(n), with 2% standard errors."""
+    sizes = np.geomspace(20, 20 * 2 ** (count - 1), count)
+    real = np.array([error(n) for n in sizes]) * np.exp(noise * np.random.default_rng(seed).standard_normal(count))
+    nobody = np.zeros(0)
+    return JointData(sizes, real, 0.02 * real, np.zeros(0, int), nobody, nobody, nobody, 0.9,
+                     float(np.exp(np.log(sizes).mean())), 1e-4)
+
+
+def m4(n):
+    odds = 3.0 * (n / 20) ** -0.8
+    return (0.02 + 0.9 * odds) / (1 + odds)
+
+
+def bent(n):
+    """A power law whose exponent falls from 0.8 to 0.2 at n = 400."""
+    return 0.4 * (n / 20) ** -0.8 * (1 + (n / 400) ** 5) ** (0.6 / 5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_curves_near_chance_are_m4_and_power_laws_are_power_laws(seed):
+    """The default goes by evidence: 0.71 of 0.9 is near chance, where a power law has to bend."""
+    assert choose(fit_curves(curve_only(m4, 0.01, seed))).name.startswith("M4")
+    straight = fit_curves(curve_only(lambda n: 0.3 * (n / 20) ** -0.6, 0.01, seed))
+    assert choose(straight).name == "power law"
+
+
+def test_a_break_is_offered_from_ten_sizes_and_taken_where_there_is_one():
+    ten = fit_curves(curve_only(bent, 0.005, count=11))
+    assert choose(ten).name == "broken power law"
+    theta = ten["broken power law"].fit.theta
+    assert ten["broken power law"].fit.cost < 20 and theta[1] > theta[2]  # c0 > c: it falls more slowly after it
+    assert "broken power law" not in fit_curves(curve_only(bent, count=9))
+    straight = fit_curves(curve_only(lambda n: 0.4 * (n / 20) ** -0.5, 0.01, count=11))
+    assert choose(straight).name == "power law"
 
 
 def test_held_out_cells_are_the_largest_size_and_the_largest_amount():

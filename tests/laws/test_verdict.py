@@ -1,5 +1,6 @@
 """The four verdicts from intervals, what deciding would cost, and the sentences."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -26,15 +27,23 @@ def gains(*pairs):
     ],
 )
 def test_outcome(intervals, outcome):
-    assert outcome_of(intervals, 0.01) is outcome
+    assert outcome_of(intervals, intervals, 0.01) is outcome
+
+
+def test_no_effect_rests_on_each_cell_s_own_interval_and_effects_on_the_wider_ones():
+    own, wider = gains((-0.009, 0.009), (0.001, 0.008)), gains((-0.02, 0.02), (-0.004, 0.013))
+    assert outcome_of(wider, own, 0.01) is Outcome.NO_EFFECT
+    assert outcome_of(own, own, 0.01) is Outcome.HELPS
 
 
 def test_draws_to_decide_shrink_only_the_part_between_draws():
     # Half width 3 sqrt(v / D + 1e-6) must fall to the gain 0.006: v / D = 3e-6.
-    noise = CellNoise(3.0, 3e-5, 1e-6)
+    noise = CellNoise(3.0, 3.0, 3e-5, 1e-6)
     assert draws_to_decide([0.006], [noise], 0.001) == 10
     # As an equivalence: what is left of delta is 0.012 - 0.006, the same width.
     assert draws_to_decide([0.0], [noise], 0.006) == 10
+    # The cell's own interval is narrower and needs less: 1.4 sqrt(v / D + 1e-6) = 0.006, v / D = 1.74e-5.
+    assert draws_to_decide([0.0], [replace(noise, own=1.4)], 0.006) == 2
     # A half width of 3 sqrt(1e-6) = 0.003 stays for any number of draws.
     assert draws_to_decide([0.002], [noise], 0.004) is None
 
@@ -55,14 +64,14 @@ def cell(multiple, low, high, n=40):
     )
 
 
-def verdict(*cells, noise=CellNoise(3.0, 3e-5, 1e-6)):  # noqa: B008
+def verdict(*cells, noise=CellNoise(3.0, 3.0, 3e-5, 1e-6), draws=6):  # noqa: B008
     return judge(
         StudyKey("mlp", "edm", "mixed", "0.5"),
         list(cells),
         {},
         {(c.num_real, c.num_synthetic): noise for c in cells},
         delta=0.01,
-        draws=6,
+        draws=draws,
         seconds_per_draw=30.0,
         why_undecided="",
     )
@@ -89,9 +98,22 @@ def test_undecided_says_what_deciding_costs():
     assert answer.deciding_seconds == (answer.deciding_draws - 6) * 30.0
     assert f"About {answer.deciding_draws} draws instead of 6" in answer.sentence
     assert answer.smallest_detectable_gain == pytest.approx(0.009)
-    limited = verdict(cell(1, -0.003, 0.015), noise=CellNoise(3.0, 3e-5, 1e-4))
+    limited = verdict(cell(1, -0.003, 0.015), noise=CellNoise(3.0, 3.0, 3e-5, 1e-4))
     assert limited.deciding_draws is None
     assert "the test set is too small" in limited.sentence
+
+
+def test_few_draws_give_a_rough_range_of_what_deciding_takes_or_nothing():
+    rough = verdict(cell(1, -0.003, 0.015), draws=3)
+    assert (rough.deciding_draws, rough.deciding_seconds) == (None, None)
+    # v / D = 3e-6 decides (see above); 3 draws say v to within 2 / 5.99 to 2 / 0.1026.
+    assert rough.deciding_range == (4, math.ceil(3e-5 * 2 / 0.102587 / 3e-6))
+    assert "hardly known from 3: roughly 4 to 195" in rough.sentence
+    open_ended = verdict(cell(1, -0.003, 0.015), draws=2, noise=CellNoise(3.0, 3.0, 3e-3, 1e-6))
+    assert open_ended.deciding_range is not None and open_ended.deciding_range[1] is None
+    assert "perhaps no number" in open_ended.sentence
+    never = verdict(cell(1, -0.003, 0.015), draws=3, noise=CellNoise(3.0, 3.0, 3e-5, 1e-4))
+    assert never.deciding_range is None and "test set is too small" in never.sentence
 
 
 def test_headline_puts_learnt_generators_before_controls_and_says_when_jitter_is_as_good():

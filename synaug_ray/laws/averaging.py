@@ -1,0 +1,91 @@
+"""Laws to average exchange rates and expectations over, with their weights and replicates.
+
+Not only the equivalence law is uncertain, the real-only curve under it is too, and bending it a little where
+no size is measured moves every equivalent. So the laws that matter are fitted on the runner-up curve as well.
+Each replicate goes to one pair of curve and law, drawn by the Akaike weights that it gives them itself: the
+intervals hold the choice too (Buckland, Burnham and Augustin 1997).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synaug_ray.laws.curves import CurveForm
+from synaug_ray.laws.equivalence import BY_NAME
+from synaug_ray.laws.exchange import WeightedLaw
+from synaug_ray.laws.fitting import refit
+from synaug_ray.laws.joint import JointData, joint_model, joint_parameters
+from synaug_ray.laws.real_curves import CURVES_BY_NAME
+from synaug_ray.laws.results import FitStatus
+from synaug_ray.laws.selection import Candidate, akaike_weights, fit_forms, overdispersion
+
+LEAST_CURVE_WEIGHT = 0.1  # of the runner-up curve on the real-only sizes; below it is not worth fitting laws on
+Replicates = tuple[np.ndarray, np.ndarray]  # errors [B, k] and gains [B, C]
+Refit = tuple[np.ndarray, np.ndarray]  # theta [B, P] and cost [B]
+
+
+def refit_law(data: JointData, curve: CurveForm, candidate: Candidate, replicates: Replicates | None) -> Refit | None:
+    """One law on every replicate; None without replicates or where the law itself could not be fitted."""
+    if replicates is None or candidate.fit.status is FitStatus.FAILED:
+        return None
+    form = BY_NAME[candidate.name]
+    return refit(
+        joint_model(curve, form, data),
+        candidate.fit,
+        data.targets(*replicates),
+        data.sigma,
+        joint_parameters(curve, form),
+    )
+
+
+def _runner_up(curves: dict[str, Candidate], chosen: CurveForm) -> CurveForm | None:
+    weights = akaike_weights(curves)
+    others = {name: weight for name, weight in weights.items() if name != chosen.name}
+    name = max(others, key=lambda name: others[name], default=None)
+    return CURVES_BY_NAME[name] if name is not None and others[name] >= LEAST_CURVE_WEIGHT else None
+
+
+def _drawn(pairs: list[Candidate], refits: list[Refit], factor: float) -> list[np.ndarray]:
+    """The replicates' theta that go to each pair. Fixed and even, so that the same replicates give the same answer."""
+    scores = np.stack([2 * cost / factor + 2 * pair.free for pair, (_, cost) in zip(pairs, refits, strict=True)])
+    share = np.exp(-(scores - scores.min(axis=0)) / 2)
+    reached = np.cumsum(share / share.sum(axis=0), axis=0)
+    even = np.random.default_rng(0).permutation(np.linspace(0, 1, scores.shape[1] + 2)[1:-1])
+    picked = np.minimum((reached < even).sum(axis=0), len(pairs) - 1)
+    return [theta[picked == i] for i, (theta, _) in enumerate(refits)]
+
+
+def average(
+    data: JointData,
+    curves: dict[str, Candidate],
+    curve: CurveForm,
+    candidates: dict[str, Candidate],
+    known: dict[str, Refit],
+    replicates: Replicates | None,
+) -> list[WeightedLaw]:
+    """Pairs of curve and law with their weights.
+
+    ``curves`` are the real-only fits, ``candidates`` the laws fitted with the chosen ``curve``, ``known`` those of
+    them that have been refitted to ``replicates`` already. Empty where no law is usable.
+    """
+    pairs = {(curve.name, name): candidate for name, candidate in candidates.items()}
+    kept = akaike_weights(candidates)
+    other = _runner_up(curves, curve)
+    if other is not None:
+        forms = tuple(BY_NAME[name] for name in kept)
+        found = fit_forms(data, other, curves[other.name].fit.theta, forms)
+        pairs |= {(other.name, name): candidate for name, candidate in found.items()}
+    weights = akaike_weights(pairs)
+    laws = [(CURVES_BY_NAME[on], pairs[on, name], weight) for (on, name), weight in weights.items()]
+    rows: list[np.ndarray | None] = [None] * len(laws)
+    if replicates is not None and laws:
+        refits = [
+            (known.get(pair.name) if on is curve else None) or refit_law(data, on, pair, replicates)
+            for on, pair, _ in laws
+        ]
+        # A usable candidate has not failed, so that each has its refits.
+        rows = [*_drawn([pair for _, pair, _ in laws], [r for r in refits if r], overdispersion(pairs.values()))]
+    return [
+        WeightedLaw(on, BY_NAME[pair.name], weight, pair.fit.theta[None], own)
+        for (on, pair, weight), own in zip(laws, rows, strict=True)
+    ]

@@ -1,0 +1,152 @@
+"""Two joint laws that know no real-equivalents, as rivals of J1: J2 and J3. Judged on the same held-out cells.
+
+s = synthetic images / n, q = s / (1 + s) the share of synthetic images, x = n / n0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from synaug_ray.laws.fitting import Fit, Model, Parameter, fit, outward
+from synaug_ray.laws.joint import JointData
+from synaug_ray.laws.results import Estimate, LawFit
+from synaug_ray.laws.selection import Candidate, Unseen
+
+Natural = tuple[np.ndarray, ...]
+_FLOOR = Parameter("E_inf", "error fraction", 1e-6, 0.9, (1e-3, 1e-2, 0.1), log=True)
+_ERROR = Parameter("C0", "error fraction at n0 real images", 1e-6, 2.0, (0.01, 0.1, 0.4), log=True)
+_EXPONENT = Parameter("alpha", "dimensionless", 0.01, 3.0, (0.2, 0.5, 1.0), log=True)
+
+J2_PARAMETERS = (
+    _FLOOR,
+    _ERROR,
+    _EXPONENT,
+    Parameter("c1", "dimensionless", -5.0, 10.0, (0.0, 1.0)),
+    Parameter("c2", "dimensionless", -10.0, 10.0, (0.0,)),
+)
+J2_FORMULA = "E = E_inf + C(q) (n (1 + s) / n0)^-alpha, C = C0 exp(c1 q + c2 q^2)"
+J2_SOURCE = "after Hashimoto 2021 (ICML, Model Performance Scaling with Multiple Data Sources): one exponent for all q"
+
+J3_REAL = (
+    Parameter("R_inf", "error fraction", 1e-6, 0.9, (1e-3, 1e-2, 0.1), log=True),
+    Parameter("A", "error fraction at n0 real images alone", 1e-6, 2.0, (0.01, 0.1, 0.4), log=True),
+    Parameter("beta", "dimensionless", 0.01, 3.0, (0.2, 0.5, 1.0), log=True),
+)
+J3_SYNTHETIC = (
+    Parameter("F", "error fraction of endless synthetic images, generator of n0", 1e-6, 0.98, (0.05, 0.3), log=True),
+    Parameter("g", "dimensionless: falls with the generator's n", -1.0, 3.0, (0.0, 0.5)),
+    Parameter("B", "error fraction at n0 synthetic images alone", 1e-6, 2.0, (0.01, 0.1, 0.4), log=True),
+    Parameter("h", "dimensionless", 0.01, 3.0, (0.2, 0.5, 1.0), log=True),
+)
+J3_FORMULA = (
+    "E = R_inf + w^2 (F x^-g - R_inf) + [w^2 (B (s x)^-h)^(1/beta) + (1 - w)^2 (A x^-beta)^(1/beta)]^beta, "
+    "w the share of synthetic images in a batch"
+)
+J3_SOURCE = (
+    "after Jain, Montanari and Sasoglu 2024 (arXiv 2402.04376); here the generator's own n moves the floor. "
+    "Fitted to real-only and synthetic-only cells alone, no mixture seen"
+)
+LEAST_SYNTHETIC_CELLS = 6  # of two sizes at least: four parameters and something left over
+
+
+def _j2(p: Natural, x: np.ndarray, s: np.ndarray) -> np.ndarray:
+    floor, c0, alpha, c1, c2 = p
+    q = s / (1 + s)
+    return floor + c0 * np.exp(np.clip(c1 * q + c2 * q**2, -30, 30)) * (x * (1 + s)) ** -alpha
+
+
+def _log_errors(error: Callable[[np.ndarray, np.ndarray], np.ndarray], data: JointData) -> np.ndarray:
+    """log E at every point of ``data``, [B, k + C]."""
+    x = np.concatenate([data.x, data.x[data.base]])
+    s = np.concatenate([np.zeros(len(data.sizes)), data.s])
+    return np.log(np.maximum(error(x, s), data.least_error))
+
+
+def _j2_model(data: JointData) -> Model:
+    """theta [B, 5] -> the points of ``data``: log errors of the sizes, log ratios of the cells."""
+
+    def model(theta: np.ndarray) -> np.ndarray:
+        p, k = outward(theta, J2_PARAMETERS), len(data.sizes)
+        points = _log_errors(lambda x, s: _j2(p, x, s), data)
+        points[:, k:] -= points[:, data.base]
+        return points
+
+    return model
+
+
+def j2(data: JointData, seen: JointData, unseen: Unseen | None) -> LawFit:
+    """J2 on all cells; judged as fitted to the ``seen`` ones."""
+    def fitted(to: JointData) -> tuple[Fit, np.ndarray]:
+        found = fit(_j2_model(to), to.target, to.sigma, J2_PARAMETERS)
+        p = outward(found.theta[None], J2_PARAMETERS)
+        return found, _log_errors(lambda x, s: _j2(p, x, s), data)[0]
+
+    found, predicted = fitted(data)
+    judged = unseen.judge(fitted(seen)[1]) if unseen is not None else None
+    return LawFit(
+        "J2",
+        J2_FORMULA,
+        J2_SOURCE,
+        {p.name: Estimate(float(p.outward(t))) for p, t in zip(J2_PARAMETERS, found.theta, strict=True)},
+        {p.name: p.unit for p in J2_PARAMETERS} | {"n0": f"{data.n0:.6g} real images"},
+        found.status,
+        found.share_of_starts,
+        float(np.sqrt(((predicted - data.log_errors()) ** 2).mean())),
+        Candidate("J2", found, len(data.target)).aicc,
+        judged,
+    )
+
+
+def j3(
+    data: JointData, synthetic: JointData, real_share: float | None, masks: tuple[np.ndarray, np.ndarray] | None,
+    unseen: Unseen | None,
+) -> LawFit | None:
+    """J3 for the mixed cells of ``data``; None where the synthetic-only cells are too few for its curve.
+
+    ``synthetic`` holds the synthetic-only cells of the same generator and classifier. ``real_share`` is that of a
+    batch, None in proportion to the counts. What is held out of the mixtures is held out of both pure curves too.
+    """
+    sizes, cells = np.ones(len(data.sizes), dtype=bool), np.ones(len(synthetic.s), dtype=bool)
+    if masks is not None:
+        sizes = masks[0]
+        cells = sizes[synthetic.base] & (synthetic.s < data.s.max())
+    if cells.sum() < LEAST_SYNTHETIC_CELLS or len(np.unique(synthetic.base[cells])) < 2 or sizes.sum() <= len(J3_REAL):
+        return None
+    x, k = data.x, len(data.sizes)
+    errors = synthetic.log_errors()[k:][cells]
+    sx, ss = x[synthetic.base[cells]], synthetic.s[cells]
+
+    def real_model(theta: np.ndarray) -> np.ndarray:
+        floor, a, beta = outward(theta, J3_REAL)
+        return np.log(floor + a * x[sizes] ** -beta)
+
+    def synthetic_model(theta: np.ndarray) -> np.ndarray:
+        f, g, b, h = outward(theta, J3_SYNTHETIC)
+        return np.log(f * sx**-g + b * (sx * ss) ** -h)
+
+    real = fit(real_model, data.target[:k][sizes], data.sigma[:k][sizes], J3_REAL)
+    pure = fit(synthetic_model, errors, synthetic.sigma[k:][cells], J3_SYNTHETIC)
+    floor, a, beta = outward(real.theta[None], J3_REAL)
+    f, g, b, h = outward(pure.theta[None], J3_SYNTHETIC)
+
+    def error(x: np.ndarray, s: np.ndarray) -> np.ndarray:
+        w = s / (1 + s) if real_share is None else np.where(s > 0, 1 - real_share, 0.0)
+        drawn = w**2 * (b * np.maximum(s * x, 1e-12) ** -h) ** (1 / beta) + (1 - w) ** 2 * (a * x**-beta) ** (1 / beta)
+        return floor + w**2 * (f * x**-g - floor) + drawn**beta
+
+    predicted = _log_errors(error, data)[0]
+    parameters, theta = (*J3_REAL, *J3_SYNTHETIC), np.concatenate([real.theta, pure.theta])
+    return LawFit(
+        "J3",
+        J3_FORMULA,
+        J3_SOURCE,
+        {p.name: Estimate(float(p.outward(t))) for p, t in zip(parameters, theta, strict=True)},
+        {p.name: p.unit for p in parameters} | {"n0": f"{data.n0:.6g} real images"},
+        pure.status,
+        min(real.share_of_starts, pure.share_of_starts),
+        float(np.sqrt(((predicted - data.log_errors()) ** 2).mean())),
+        None,
+        None if unseen is None else unseen.judge(predicted),
+    )

@@ -1,0 +1,284 @@
+"""What a study expects elsewhere, and the cheapest way to an error, from the plain JSON of ``laws.json`` alone.
+
+The page's script does the same arithmetic, so it is spelled out and kept simple.
+
+**Interpolation.** Axes u = ln n and v = ln(1 + s / num_synthetic[1]). With (i, j) the grid cell that holds (u, v)
+and t, w in [0, 1] the position in it, a value is the bilinear mean of its four corners with weights (1-t)(1-w),
+(1-t) w, t (1-w), t w: of ln(error), then exp; of equivalent; of ln(marginal), then exp. Corners of weight 0 are
+ignored; where another corner is null, so is the value. Outside the grid everything is null.
+
+**Measured range.** Without synthetic images num_real within ``measured_real_only``. With them num_real within
+``measured_num_real``, s <= ``measured_num_synthetic`` and s <= ``measured_multiple`` * num_real.
+
+**Cost** = cost_real * max(num_real - have, 0) + cost_synthetic * s
++ (s > 0) * cost_core_hour / 3600 * (generator_seconds + seconds_per_image * s), the last two piecewise linear in
+ln num_real between the sizes of ``generation``, constant beyond; an unknown generator_seconds counts 0.
+
+**Cheapest mix**, inside the measured range. For one amount s the mix is the smallest whole num_real that is at
+least ``have``, inside the range, and has error <= target: in each grid interval of u, from the left, ln(error) is
+linear in u, so the crossing is solved for, and rounded up; the first interval that reaches the target decides.
+Intervals begin at the smallest size allowed and end at the largest. First all amounts
+round(num_synthetic[1] (e^v - 1)), v = the grid's v values with ``SUBDIVISIONS`` equal steps in each interval, up to
+``measured_num_synthetic``, and that one too. Then ``ROUNDS`` times: ``SUBDIVISIONS`` equal steps on either side of
+the best amount, up to the neighbours of the last round, rounded. The lowest cost wins, among equals the smaller s.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synaug_ray.laws.results import Estimate
+
+SUBDIVISIONS = 8
+ROUNDS = 4
+SLACK = 1e-9  # relative, of errors and amounts: rounding must not decide
+Json = Mapping[str, Any]  # a Surface, or one of a study's ``generation``, as laws.json holds it
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a study expects at one (num_real, num_synthetic). Units as in ``Surface``; None is "not estimable".
+
+    ``marginal`` is None, with ``marginal.low`` set or not, also where no amount replaces the next real image.
+    ``outside`` says in which ways this lies beyond what was measured; it is empty inside.
+    """
+
+    num_real: int
+    num_synthetic: int
+    error: Estimate
+    error_real_only: Estimate
+    equivalent: Estimate
+    average: Estimate
+    marginal: Estimate
+    outside: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Prices in one currency: of a real image, of a synthetic one, of an hour of a core (or GPU), and what is owned."""
+
+    real: float
+    synthetic: float
+    core_hour: float = 0.0
+    have: int = 0
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Real and synthetic images in all, what they cost, and the error expected of them."""
+
+    num_real: int
+    num_synthetic: int
+    cost: float
+    error: Estimate
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The cheapest mix, and the cheapest without synthetic images; None where there is none.
+
+    Without a mix ``reached`` is where the lowest error inside the measured range is expected with at least the
+    images owned; None too where ``have`` itself lies beyond that range.
+    """
+
+    mix: Mix | None
+    collect_only: Mix | None
+    reached: Mix | None
+
+
+def _axis(values: Sequence[float], at: float) -> tuple[int, float] | None:
+    """Interval and position in it, [0, 1], on an ascending axis; None outside."""
+    span = values[-1] - values[0]
+    if not values[0] - SLACK * span <= at <= values[-1] + SLACK * span:
+        return None
+    i = min(max(bisect_right(values, at) - 1, 0), len(values) - 2)
+    return i, min(max((at - values[i]) / (values[i + 1] - values[i]), 0.0), 1.0)
+
+
+def _log_sizes(surface: Json) -> list[float]:
+    return [math.log(n) for n in surface["num_real"]]
+
+
+def _log_amounts(surface: Json) -> list[float]:
+    return [math.log1p(s / surface["num_synthetic"][1]) for s in surface["num_synthetic"]]
+
+
+def interpolate(surface: Json, name: str, num_real: float, num_synthetic: float) -> float | None:
+    """One table of the surface (``error``, ``equivalent_low`` ...) at a point; None where it has no value."""
+    if num_real <= 0 or num_synthetic < 0:
+        return None
+    row = _axis(_log_sizes(surface), math.log(num_real))
+    column = _axis(_log_amounts(surface), math.log1p(num_synthetic / surface["num_synthetic"][1]))
+    if row is None or column is None:
+        return None
+    logarithmic = not name.startswith("equivalent")
+    (i, t), (j, w), total = row, column, 0.0
+    for di, dj, weight in ((0, 0, (1 - t) * (1 - w)), (0, 1, (1 - t) * w), (1, 0, t * (1 - w)), (1, 1, t * w)):
+        if weight > 0:
+            value = surface[name][i + di][j + dj]
+            if value is None or (logarithmic and value <= 0):
+                return None
+            total += weight * (math.log(value) if logarithmic else value)
+    return math.exp(total) if logarithmic else total
+
+
+def estimate(surface: Json, name: str, num_real: float, num_synthetic: float) -> Estimate:
+    """A table with its interval at a point."""
+    return Estimate(*(interpolate(surface, name + end, num_real, num_synthetic) for end in ("", "_low", "_high")))
+
+
+def outside(surface: Json, num_real: float, num_synthetic: float) -> tuple[str, ...]:
+    """Sentences on how a point lies beyond what was measured; empty inside."""
+    low, high = surface["measured_num_real"] if num_synthetic else surface["measured_real_only"]
+    found = []
+    if not low <= num_real <= high:
+        kind = "with synthetic images" if num_synthetic else "without synthetic images"
+        found.append(f"{num_real:g} real images lie outside the {low:g} to {high:g} measured {kind}")
+    if num_synthetic > surface["measured_num_synthetic"] * (1 + SLACK):
+        found.append(
+            f"{num_synthetic:g} synthetic images are more than the {surface['measured_num_synthetic']:g} measured")
+    elif num_synthetic > surface["measured_multiple"] * num_real * (1 + SLACK):
+        found.append(
+            f"{num_synthetic / num_real:.3g} synthetic images per real one are more than "
+            f"the {surface['measured_multiple']:g} measured")
+    return tuple(found)
+
+
+def expectation(surface: Json, num_real: int, num_synthetic: int) -> Expectation:
+    """All that the surface says at one point; beyond its grid nothing but ``outside``."""
+    equivalent = estimate(surface, "equivalent", num_real, num_synthetic)
+    nothing = Estimate(None)
+    return Expectation(
+        num_real,
+        num_synthetic,
+        estimate(surface, "error", num_real, num_synthetic),
+        estimate(surface, "error", num_real, 0),
+        equivalent if num_synthetic else nothing,
+        _average(equivalent, num_synthetic) if num_synthetic else nothing,
+        estimate(surface, "marginal", num_real, num_synthetic),
+        outside(surface, num_real, num_synthetic),
+    )
+
+
+def _average(equivalent: Estimate, num_synthetic: int) -> Estimate:
+    """s / m; an end where m <= 0 is open: that amount may replace nothing."""
+
+    def over(m: float | None) -> float | None:
+        return num_synthetic / m if m is not None and m > 0 else None
+
+    return Estimate(over(equivalent.value), over(equivalent.high), over(equivalent.low))
+
+
+def generation_seconds(generation: Sequence[Json], num_real: float, num_synthetic: float) -> float:
+    """Core-seconds (or GPU-seconds) to train one generator at ``num_real`` and to sample from it."""
+    if not num_synthetic or not generation:
+        return 0.0
+    sizes = [math.log(g["num_real"]) for g in generation]
+
+    def at(values: list[float]) -> float:
+        u = min(max(math.log(num_real), sizes[0]), sizes[-1])
+        place = _axis(sizes, u) if len(sizes) > 1 else None
+        if place is None:
+            return values[0]
+        i, t = place
+        return (1 - t) * values[i] + t * values[i + 1]
+
+    trained = at([g["generator_seconds"] or 0.0 for g in generation])
+    return trained + num_synthetic * at([g["seconds_per_image"] for g in generation])
+
+
+def cost(generation: Sequence[Json], costs: Costs, num_real: int, num_synthetic: int) -> float:
+    """Of the real images not owned yet, of the synthetic ones and of generating them."""
+    computing = costs.core_hour / 3600 * generation_seconds(generation, num_real, num_synthetic)
+    return costs.real * max(num_real - costs.have, 0) + costs.synthetic * num_synthetic + computing
+
+
+def _allowed(surface: Json, have: int, num_synthetic: int) -> tuple[int, int]:
+    """The smallest and largest num_real inside the measured range for one amount; empty if they cross."""
+    low, high = surface["measured_num_real"] if num_synthetic else surface["measured_real_only"]
+    least = math.ceil(num_synthetic / surface["measured_multiple"] * (1 - SLACK))
+    return max(int(low), least, have), int(high)
+
+
+def _real_needed(surface: Json, target: float, have: int, num_synthetic: int) -> int | None:
+    """The smallest num_real inside the measured range whose expected error is at most ``target``."""
+    low, high = _allowed(surface, have, num_synthetic)
+    if low > high:
+        return None
+    wanted = math.log(target) + SLACK
+    inner = [n for n in surface["num_real"] if low < n < high]
+    left, left_error = float(low), _log_error(surface, low, num_synthetic)
+    if left_error <= wanted:
+        return low
+    for right in (*inner, float(high)):
+        right_error = _log_error(surface, right, num_synthetic)
+        if right_error <= wanted:
+            t = (left_error - wanted) / (left_error - right_error)
+            crossing = math.exp(math.log(left) + t * math.log(right / left))
+            return min(math.ceil(crossing * (1 - SLACK)), high)
+        left, left_error = right, right_error
+    return None
+
+
+def _log_error(surface: Json, num_real: float, num_synthetic: float) -> float:
+    error = interpolate(surface, "error", num_real, num_synthetic)
+    return math.inf if error is None else math.log(error)
+
+
+def _first_amounts(surface: Json) -> list[int]:
+    v, first = _log_amounts(surface), surface["num_synthetic"][1]
+    steps = [v[j] + (v[j + 1] - v[j]) * k / SUBDIVISIONS for j in range(len(v) - 1) for k in range(SUBDIVISIONS)]
+    most = int(surface["measured_num_synthetic"])
+    amounts = {_whole(first * math.expm1(step)) for step in steps}
+    return sorted({s for s in amounts if s <= most} | {most})
+
+
+def _whole(value: float) -> int:
+    """To the nearest whole number, halves upward (JavaScript's Math.round)."""
+    return math.floor(value + 0.5)
+
+
+def cheapest(surface: Json, generation: Sequence[Json], target: float, costs: Costs) -> Answer:
+    """The cheapest mix with an expected error of at most ``target`` inside the measured range, or None.
+
+    The search is written down at the top of this file. ``target`` is a fraction.
+    """
+
+    def mix(amount: int) -> Mix | None:
+        n = _real_needed(surface, target, costs.have, amount)
+        if n is None:
+            return None
+        return Mix(n, amount, cost(generation, costs, n, amount), estimate(surface, "error", n, amount))
+
+    def lowest(mixes: Iterable[Mix | None]) -> Mix | None:
+        return min((m for m in mixes if m), key=lambda m: (m.cost, m.num_synthetic), default=None)
+
+    amounts = _first_amounts(surface)
+    best = lowest(map(mix, amounts))
+    for _ in range(ROUNDS):
+        if best is None:
+            break
+        i = amounts.index(best.num_synthetic)
+        low, high = amounts[max(i - 1, 0)], amounts[min(i + 1, len(amounts) - 1)]
+        around = ((low, best.num_synthetic), (best.num_synthetic, high))
+        amounts = sorted({_whole(a + (b - a) * k / SUBDIVISIONS) for a, b in around for k in range(SUBDIVISIONS + 1)})
+        best = lowest(map(mix, amounts))
+    return Answer(best, mix(0), None if best else _reached(surface, generation, costs))
+
+
+def _reached(surface: Json, generation: Sequence[Json], costs: Costs) -> Mix | None:
+    """The lowest error at the grid's sizes and the first amounts, inside the measured range."""
+    points = []
+    for amount in _first_amounts(surface):
+        low, high = _allowed(surface, costs.have, amount)
+        sizes = [n for n in surface["num_real"] if low < n < high]
+        points += [(_log_error(surface, n, amount), amount, n) for n in (low, *sizes, high) if low <= high]
+    if not points:
+        return None
+    _, amount, n = min(points)
+    n = math.ceil(n)
+    return Mix(n, amount, cost(generation, costs, n, amount), estimate(surface, "error", n, amount))

@@ -1,0 +1,201 @@
+"""``python -m synaug_ray.predict RUN``: what a run's laws expect at other numbers of images, and the cheapest mix."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from synaug_ray.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, did_you_mean
+from synaug_ray.laws.predict import Answer, Costs, Expectation, cheapest, expectation
+from synaug_ray.laws.prediction_sentences import expected, plan, title
+from synaug_ray.laws.sentences import CONTROLS
+from synaug_ray.report.run_folder import NoRunError, read
+
+STUDY = ("generator", "classifier", "protocol", "real_share")
+
+
+class NothingFittedProblem(Problem):
+    """The run is there, but has no laws (yet) to predict from."""
+
+    exit_code = FAILED_CELLS
+
+
+class UnreadableLawsProblem(Problem):
+    """laws.json is there, but cannot be read."""
+
+    exit_code = STORAGE
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What is asked: a point, a target with its costs, or both."""
+
+    num_real: int | None
+    num_synthetic: int
+    target: float | None
+    costs: Costs
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, call, print; returns the exit code (see ``synaug_ray.errors``)."""
+    args = _parser().parse_args(argv)
+    try:
+        question = _question(args)
+        laws = _laws(args.run)
+        studies = _studies(laws, args)
+    except Problem as problem:
+        for sentence in problem.sentences:
+            print(f"predict: {sentence}", file=sys.stderr)
+        return problem.exit_code
+    answers = [(study, *_answer(study, question)) for study in studies]
+    if args.json:
+        print(json.dumps([_plain(*answer) for answer in answers], indent=2, allow_nan=False))
+        return DONE
+    for study, point, mix in answers:
+        lines = expected(point, laws["confidence"]) if point else []
+        lines += plan(mix, question.target, question.costs) if mix and question.target else []
+        print("\n  ".join([title(study) + ":", *lines]))
+    if laws.get("draws", 0) < 5:
+        print(f"note: from {laws.get('draws', 0)} draws; intervals from fewer than five are a rough guide.")
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m synaug_ray.predict", allow_abbrev=False,
+        description="The expected error at other numbers of real and synthetic images, and the cheapest mix.",
+        epilog="exit codes: 0 answered, also where the answer is that something is not estimable, 2 command line, "
+               "4 no laws fitted yet, 5 laws.json cannot be read",
+    )
+    parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")
+    parser.add_argument("--real", metavar="N", help="real images")
+    parser.add_argument("--synthetic", metavar="S", help="synthetic images; default 0")
+    parser.add_argument("--target-error", metavar="E", help="the error to reach: 0.08 or 8%%")
+    parser.add_argument("--cost-real", metavar="A", help="cost of collecting and labelling one real image")
+    parser.add_argument("--cost-synthetic", metavar="B", help="cost of one synthetic image beside computing it")
+    parser.add_argument("--cost-core-hour", metavar="C", help="cost of an hour of a core (or GPU), to generate with")
+    parser.add_argument("--have", metavar="N", help="real images already owned; default 0")
+    for name in STUDY:
+        parser.add_argument("--" + name.replace("_", "-"), metavar="NAME", help="one study of several")
+    parser.add_argument("--json", action="store_true", help="the same numbers as JSON; fractions, None is null")
+    return parser
+
+
+def _question(args: argparse.Namespace) -> Question:
+    wrong: list[str] = []
+
+    def number(name: str, text: str | None) -> float | None:
+        if text is None:
+            return None
+        try:
+            value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            wrong.append(f"{name} {text!r} is not a number")
+            return None
+        return value
+
+    def images(name: str, text: str | None, least: int) -> int | None:
+        value = number(name, text)
+        if value is None:
+            return None
+        if value != int(value) or value < least:
+            wrong.append(f"{name} must be a whole number of at least {least}, got {text}")
+            return None
+        return int(value)
+
+    def price(name: str, text: str | None) -> float | None:
+        value = number(name, text)
+        if value is not None and value < 0:
+            wrong.append(f"{name} must not be negative, got {text}")
+        return value
+
+    num_real, num_synthetic = images("--real", args.real, 1), images("--synthetic", args.synthetic, 0)
+    have, target = images("--have", args.have, 0), number("--target-error", args.target_error)
+    real, synthetic = price("--cost-real", args.cost_real), price("--cost-synthetic", args.cost_synthetic)
+    core_hour = price("--cost-core-hour", args.cost_core_hour)
+    if target is not None and not 0 < target < 1:
+        meant = f"; did you mean {args.target_error}%?" if 1 <= target < 100 else ""
+        wrong.append(f"--target-error is a fraction between 0 and 1, or a percentage, got {args.target_error}{meant}")
+    if args.real is None and args.target_error is None:
+        wrong.append("give --real N (and --synthetic S), or --target-error E with its costs, or both")
+    if args.real is None and args.synthetic is not None:
+        wrong.append("--synthetic needs --real N beside it")
+    priced = {"--cost-real": args.cost_real, "--cost-synthetic": args.cost_synthetic}
+    if args.target_error is not None:
+        wrong += [f"--target-error needs {name}, in any currency" for name, text in priced.items() if text is None]
+    else:
+        given = priced | {"--cost-core-hour": args.cost_core_hour, "--have": args.have}
+        wrong += [f"{name} is of use only with --target-error" for name, text in given.items() if text is not None]
+    if wrong:
+        raise UsageProblem(wrong)
+    costs = Costs(real or 0.0, synthetic or 0.0, core_hour or 0.0, have or 0)
+    return Question(num_real, num_synthetic or 0, target, costs)
+
+
+def _laws(run: str) -> dict[str, Any]:
+    try:
+        view = read(run, images=False)
+    except NoRunError as error:
+        raise UsageProblem(str(error)) from error
+    if view.laws is None:
+        broken = [problem for problem in view.problems if problem.startswith("laws.json")]
+        if broken:
+            raise UnreadableLawsProblem(broken)
+        raise NothingFittedProblem(f"{run} has no laws.json yet: no cell is finished, there is nothing to predict from")
+    return view.laws
+
+
+def _studies(laws: dict[str, Any], args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Those asked for; without a word on it the learnt generators', which the headline is about."""
+    studies = laws.get("studies", [])
+    if not studies:
+        raise NothingFittedProblem("no cell with synthetic images is finished yet: there is nothing to predict from")
+    wrong = []
+    for name in STUDY:
+        asked, known = getattr(args, name), sorted({study[name] for study in studies})
+        if asked is not None and asked not in known:
+            wrong.append(f"--{name.replace('_', '-')} {asked!r} is not in this run, which has "
+                         f"{', '.join(known)}{did_you_mean(asked, known)}")
+    if wrong:
+        raise UsageProblem(wrong)
+    asked = {name: getattr(args, name) for name in STUDY if getattr(args, name) is not None}
+    found = [study for study in studies if all(study[name] == value for name, value in asked.items())]
+    if not found:
+        wanted = " and ".join(f"{name} {value!r}" for name, value in asked.items())
+        raise UsageProblem(f"no study of this run has {wanted} at once")
+    if "generator" not in asked:
+        found = [study for study in found if study.get("family") not in CONTROLS] or found
+    drawn = [study for study in found if study.get("surface")]
+    if not drawn:
+        old = all("surface" not in study for study in found)
+        raise NothingFittedProblem(
+            "laws.json is of an older version, without expected errors: run the grid's command again" if old else
+            "no law is fitted to this: it takes three sizes of real images and images mixed with synthetic ones")
+    return drawn
+
+
+def _answer(study: dict[str, Any], question: Question) -> tuple[Expectation | None, Answer | None]:
+    surface, point, mix = study["surface"], None, None
+    if question.num_real is not None:
+        point = expectation(surface, question.num_real, question.num_synthetic)
+    if question.target is not None:
+        mix = cheapest(surface, study.get("generation", []), question.target, question.costs)
+    return point, mix
+
+
+def _plain(study: dict[str, Any], point: Expectation | None, mix: Answer | None) -> dict[str, Any]:
+    return {name: study[name] for name in STUDY} | {
+        "expected": dataclasses.asdict(point) if point else None,
+        "cheapest": dataclasses.asdict(mix) if mix else None,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
