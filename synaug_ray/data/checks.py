@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from synaug_ray.data.images import Dataset
+from synaug_ray.data.source import printable, some
 from synaug_ray.generators.reference import available
+from synaug_ray.grid_checks import halving
 from synaug_ray.plan import Plan
-from synaug_ray.recipes import EDMRecipe, ReferenceRecipe
+from synaug_ray.recipes import ReferenceRecipe
 
 SHIFT = 0.1  # difference of a class's share in training and test images that is worth a word
+MOST_CLASSES = 1 << 16  # predictions are stored as uint16
 
 
 def problems(plan: Plan, dataset: Dataset) -> list[str]:
@@ -18,8 +21,11 @@ def problems(plan: Plan, dataset: Dataset) -> list[str]:
     counts = np.bincount(dataset.train.labels, minlength=dataset.num_classes)
     total, smallest = len(dataset.train), int(counts.min())
     if smallest == 0:
-        missing = ", ".join(dataset.classes[c] for c in np.flatnonzero(counts == 0))
+        missing = some(dataset.classes[c] for c in np.flatnonzero(counts == 0))
         found.append(f"{dataset.name}: no training image of class {missing}; add images or remove the class")
+    if dataset.num_classes > MOST_CLASSES:
+        found.append(f"{dataset.name}: {dataset.num_classes:,} classes; {MOST_CLASSES:,} at most are supported")
+    found += _groups_shared(dataset)
     stratify = next((t.subset.stratify for t in plan.trials.values()), "natural")
     most = total if stratify == "natural" else smallest * dataset.num_classes
     why = f"the training split has {total:,} images" if stratify == "natural" else (
@@ -45,14 +51,14 @@ def problems(plan: Plan, dataset: Dataset) -> list[str]:
 def describe(dataset: Dataset) -> str:
     """What was read, a line for each split, and what of it a user would want to know before the answer."""
     c, h, w = dataset.shape
-    lines = [f"data     {dataset.name}: {dataset.num_classes} classes ({', '.join(dataset.classes[:8])}"
-             f"{', ...' if dataset.num_classes > 8 else ''}), {h} x {w} pixels, {'grey' if c == 1 else 'colour'}"]
+    lines = [f"data     {printable(dataset.name)}: {dataset.num_classes} classes ({some(dataset.classes, 8)}), "
+             f"{h} x {w} pixels, {'grey' if c == 1 else 'colour'}"]
     shares = {}
     for name, part in (("train", dataset.train), ("val", dataset.val), ("test", dataset.test)):
         counts = np.bincount(part.labels, minlength=dataset.num_classes)
         shares[name] = counts / max(counts.sum(), 1)
         lines.append(f"         {name:<5} {len(part):>8,} images, {counts.min():,} to {counts.max():,} a class")
-        missing = ", ".join(dataset.classes[k] for k in np.flatnonzero(counts == 0))
+        missing = some(dataset.classes[k] for k in np.flatnonzero(counts == 0))
         if missing:
             lines.append(f"note     no {name} image of class {missing}: nothing can be said of it")
     apart = np.abs(shares["train"] - shares["test"])
@@ -60,7 +66,35 @@ def describe(dataset: Dataset) -> str:
         k = int(apart.argmax())
         lines.append(f"note     class {dataset.classes[k]} is {shares['train'][k]:.0%} of the training images and "
                      f"{shares['test'][k]:.0%} of the test images: the two are not of one population")
-    return "\n".join(lines)
+    if dataset.dropped:
+        lines.append(f"note     {len(dataset.dropped):,} files were left out, since they cannot be read: "
+                     f"{some(dataset.dropped)}")
+    return "\n".join(lines + [f"note     {note}" for note in dataset.notes] + _changed(dataset))
+
+
+def _changed(dataset: Dataset) -> list[str]:
+    """What was done to images of other sizes and modes."""
+    found, lines = dataset.found, []
+    if found.num_sizes > 1:
+        (w, h), (x, y) = found.smallest, found.largest
+        lines.append(f"note     images came in {found.num_sizes:,} sizes, from {w} x {h} to {x} x {y} (width x height)")
+    if len(found.modes) > 1:
+        lines.append(f"note     images came in several modes: {', '.join(f'{n:,} {mode}' for mode, n in found.modes)}")
+    return lines
+
+
+def _groups_shared(dataset: Dataset) -> list[str]:
+    """A group in training and in test or validation images tells their answers: the source's own split has it so."""
+    if dataset.groups is None:
+        return []
+    train, *others = (np.unique(groups) for groups in dataset.groups)
+    found = []
+    for name, groups in zip(("val", "test"), others, strict=True):
+        shared = np.intersect1d(train, groups)
+        if len(shared):
+            found.append(f"{dataset.name}: {len(shared):,} of {len(groups):,} groups of {name} are in train as well "
+                         "(data.group); move each to one side, or join the splits and let data.holdout part them")
+    return found
 
 
 def _pools(plan: Plan, total: int) -> list[str]:
@@ -81,14 +115,5 @@ def _pools(plan: Plan, total: int) -> list[str]:
 
 
 def _sizes(plan: Plan, dataset: Dataset) -> list[str]:
-    found = []
-    size = dataset.shape[1]
-    for recipe in {g.recipe.key: g.recipe for g in plan.generators.values()}.values():
-        if not isinstance(recipe, EDMRecipe):
-            continue
-        divisor = 2 ** (len(recipe.channels) - 1)
-        if size % divisor:
-            up = size + divisor - size % divisor
-            found.append(f"generators: {recipe.name} halves its images {len(recipe.channels) - 1} times, and {size} "
-                         f"pixels do not divide by {divisor}; set data.size: {up}, or give it fewer channels")
-    return found
+    recipes = {g.recipe.key: g.recipe for g in plan.generators.values()}.values()
+    return [f"generators: {said}" for recipe in recipes if (said := halving(recipe, dataset.shape[1]))]

@@ -1,290 +1,191 @@
-"""Where images come from: ``digits``, torchvision's names, ``folder:PATH``, ``npz:PATH``.
+"""Where images come from, by one word in a grid: ``identify`` says which images, ``load`` reads them.
 
-``identify`` says what a source holds without decoding it (a plan needs no more); ``load`` reads it.
+``identify`` decodes nothing and imports nothing heavy: a plan needs no more. ``load`` decodes a source
+once, into arrays that lie in the cache and are mapped from then on.
 """
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import os
-import zipfile
-import zlib
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug_ray.data.images import Dataset, ImageSet
+from synaug_ray.data.array_cache import new_arrays, open_arrays, write_arrays
+from synaug_ray.data.digits import open_digits
+from synaug_ray.data.fingerprint import fingerprint
+from synaug_ray.data.folder import identify_folder, open_folder
+from synaug_ray.data.images import Dataset
+from synaug_ray.data.medmnist_sets import identify_medmnist, open_medmnist
+from synaug_ray.data.npz import open_npz
+from synaug_ray.data.reading import Rows, read_parts
+from synaug_ray.data.source import Source, printable
+from synaug_ray.data.splits import assign
+from synaug_ray.data.torchvision_sets import TORCHVISION, open_torchvision
 from synaug_ray.data_options import DataOptions
 from synaug_ray.errors import DataProblem, UsageProblem, did_you_mean
 from synaug_ray.steps import DataIdentity
 
-TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
-# published archives are fixed by their md5, which torchvision checks before it unpacks them
-TORCHVISION_MD5 = {"cifar10": "c58f30108f718f92721af3b95e74349a", "cifar100": "eb9058c3a382ffc7106e4002c42a8d85"}
+SHOWN = 200  # characters of a wrong name that a message repeats
 BUILT_IN = ("digits", *TORCHVISION)
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
-MAX_PIXELS = 90_000_000  # of one file: a small one can unpack to any size
-SPLIT_LIKE = ("train", "training", "val", "valid", "validation", "test", "testing")
-VAL_SHARE, TEST_SHARE = 0.1, 0.2  # where a source has no such split of its own
+KINDS = {"folder": "PATH", "npz": "FILE", "parquet": "PATH", "medmnist": "NAME[@SIZE]", "hf": "OWNER/NAME[@REVISION]"}
+# options that only some kinds of source have a use for; a built-in set is of the kind "built-in"
+_TABLES = ("parquet", "hf")
+_APPLIES = {"group": ("folder", "npz", *_TABLES), "image": _TABLES, "label": _TABLES, "on_bad": ("folder", *_TABLES),
+            "ordinal": ("medmnist",)}
 
 
-def identify(dataset: str, options: DataOptions, where: str = "dataset") -> DataIdentity:
-    """The identity of a source: for files, a hash of all their bytes.
+def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: Path | None = None) -> DataIdentity:
+    """The identity of a source: of files a hash of all their bytes, of published sets their md5 or commit.
+
+    Args:
+        dataset: a built-in name, or ``kind:rest``.
+        where: what a message begins with.
+        cache: the cache folder: what was read once and has not changed is not read again.
 
     Raises:
-        UsageProblem: for a name that no source has.
-        DataProblem: for a folder or file that is not there, or holds no images.
+        UsageProblem: for a name that no source has, and options that it has no use for.
+        DataProblem: for files that are not there or cannot be opened, or a set of another kind.
+        ResourceProblem: where an optional package is missing.
     """
     kind, _, rest = dataset.partition(":")
+    if dataset in BUILT_IN:
+        kind = "built-in"
+    elif kind not in KINDS or not rest:
+        every = ", ".join([*BUILT_IN, *(f"{k}:{form}" for k, form in KINDS.items())])
+        raise UsageProblem(f"{where}: no data set {dataset[:SHOWN]!r}{_prefixed(dataset)} Available: {every}")
+    useless = [f"{where}: data.{name} is of no use with {dataset[:SHOWN]}; it is for {', '.join(kinds)}: remove it"
+               for name, kinds in _APPLIES.items()
+               if kind not in kinds and getattr(options, name) != DataOptions.model_fields[name].default]
+    if useless:
+        raise UsageProblem(useless)
+    return DataIdentity(dataset, _fingerprint(kind, dataset, rest, options, where, cache), options)
+
+
+def _prefixed(dataset: str) -> str:
+    """What was meant: a path without its kind, or a name that is nearly one."""
+    path = Path(dataset)
+    if os.path.isdir(path):
+        return f". It is a folder: write folder:{dataset}."
+    kind = path.suffix.removeprefix(".")
+    if kind in ("npz", "parquet") and (os.path.isfile(path) or os.sep in dataset):
+        return f". It looks like a file: write {kind}:{dataset}."
+    return did_you_mean(dataset, BUILT_IN, ".")
+
+
+def _fingerprint(kind: str, dataset: str, rest: str, options: DataOptions, where: str, cache: Path | None) -> str:
     if dataset == "digits":
-        fingerprint = "scikit-learn load_digits, UCI 1998"
-    elif dataset in TORCHVISION:
-        fingerprint = TORCHVISION_MD5[dataset]
-    elif kind == "folder" and rest:
-        fingerprint = _hash_files(Path(rest), list(_image_files(Path(rest))))
-    elif kind == "npz" and rest:
-        if not Path(rest).is_file():
-            raise DataProblem(f"{where}: {rest} is no file; npz:PATH names one .npz in MedMNIST's layout")
-        fingerprint = _hash_files(Path(rest).parent, [Path(rest)])
-    else:
-        raise UsageProblem(f"{where}: no data set {dataset!r}{did_you_mean(dataset, BUILT_IN, '.')} "
-                           f"Available: {', '.join(BUILT_IN)}, folder:PATH, npz:PATH")
-    return DataIdentity(dataset, fingerprint, options)
+        return "scikit-learn load_digits, UCI 1998"
+    if kind == "built-in":
+        return TORCHVISION[dataset].fingerprint
+    if kind == "medmnist":
+        return identify_medmnist(rest, options, where)
+    if kind == "hf":
+        from synaug_ray.data.hugging_face import identify_hf
+
+        return identify_hf(rest, where)
+    try:
+        path = Path(rest).expanduser()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, a user that is not there
+        reason = getattr(error, "strerror", None) or error
+        raise DataProblem(f"{where}: {kind}:{printable(rest[:SHOWN])} is no path ({reason})") from None
+    if kind == "folder":
+        return identify_folder(path, options, where, cache)
+    if kind == "parquet":
+        from synaug_ray.data.parquet import identify_parquet
+
+        return identify_parquet(path, cache)
+    if not path.is_file():
+        raise DataProblem(f"{where}: {path} is no file; npz:FILE names one .npz in MedMNIST's layout")
+    return fingerprint({path.name: path}, path, cache)
 
 
 def load(data: DataIdentity, cache: Path) -> Dataset:
-    """Read, resize and split the images of a source.
+    """The images of a source, of one size and mode, split.
+
+    The first time they are decoded into ``<cache>/arrays/<key>/``; from then on those are mapped.
 
     Args:
         data: what ``identify`` returned.
-        cache: where downloads are kept.
+        cache: where downloads and decoded arrays are kept.
 
     Raises:
         DataProblem: with every problem found.
+        StorageProblem: where the cache cannot be written.
     """
+    folder, name = cache / "arrays" / data.key, _name(data.source)
+    dataset = open_arrays(folder, name)
+    if dataset is None:
+        source = _open(data, cache)
+        _check_holdout(source, data.options)
+        with new_arrays(folder, _bytes(source, data.options)) as scratch:
+            _make(source, data.options, scratch, name)
+        dataset = open_arrays(folder, name)
+    assert dataset is not None  # it was written and renamed a moment ago
+    return dataset
+
+
+def _open(data: DataIdentity, cache: Path) -> Source:
     kind, _, rest = data.source.partition(":")
+    path = Path(rest).expanduser()
     if data.source == "digits":
-        return _digits(data)
+        return open_digits()
     if data.source in TORCHVISION:
-        return _torchvision(data, cache)
-    return _folder(Path(rest), data) if kind == "folder" else _npz(Path(rest), data)
+        return open_torchvision(data.source, cache)
+    if kind == "folder":
+        return open_folder(path, data.options)
+    if kind == "npz":
+        return open_npz(path, data.options)
+    if kind == "medmnist":
+        return open_medmnist(rest, data.options, cache)
+    if kind == "hf":
+        from synaug_ray.data.hugging_face import open_hf
+
+        return open_hf(data.fingerprint, data.options, cache)
+    from synaug_ray.data.parquet import open_parquet
+
+    return open_parquet(path, data.options)
 
 
-def _digits(data: DataIdentity) -> Dataset:
-    """1,797 grey 8x8 images: 1,000 to train on, 197 to validate, 600 to test, in class proportion."""
-    from sklearn.datasets import load_digits
-
-    raw: Any = load_digits()
-    images = np.round(raw.images * (255 / 16)).astype(np.uint8)[:, None]
-    whole = _resized(ImageSet(images, raw.target.astype(np.int64)), data)
-    test, rest = _hold_out(whole, 600, data.options.split_seed)
-    val, train = _hold_out(rest, 197, data.options.split_seed + 1)
-    return Dataset("digits", train, val, test, tuple(str(d) for d in range(10)))
+def _name(source: str) -> str:
+    kind, _, rest = source.partition(":")
+    if kind in ("folder", "parquet", "npz") and rest:
+        path = Path(rest).expanduser().resolve()
+        return path.name if path.is_dir() else path.stem
+    return rest.partition("@")[0] if kind == "hf" else rest or source
 
 
-def _hold_out(whole: ImageSet, count: int, seed: int) -> tuple[ImageSet, ImageSet]:
-    from sklearn.model_selection import train_test_split
-
-    try:
-        rest, held = train_test_split(np.arange(len(whole)), test_size=count, stratify=whole.labels, random_state=seed)
-    except ValueError as error:  # a class of one image, or fewer images than classes to hold out
-        raise DataProblem(f"{len(whole)} images are too few to hold out {count} in class proportion ({error}); add "
-                          "images, or give the splits yourself (train, val and test)") from None
-    return whole.take(np.sort(held)), whole.take(np.sort(rest))
+def _check_holdout(source: Source, options: DataOptions) -> None:
+    if options.holdout != DataOptions.model_fields["holdout"].default and (source.held or "test" in source.parts):
+        why = "has test images of its own" if "test" in source.parts else "is always split in the same way"
+        raise DataProblem(f"data.holdout: {options.holdout} is of no use: this set {why}; remove it")
 
 
-def _torchvision(data: DataIdentity, cache: Path) -> Dataset:
-    from torchvision import datasets
-
-    source = getattr(datasets, TORCHVISION[data.source])
-    try:
-        train, test = (source(str(cache), train=part, download=True) for part in (True, False))
-    except (OSError, RuntimeError) as error:
-        raise DataProblem(
-            f"{data.source} is not in {cache} and could not be downloaded ({error}). Put {source.filename} "
-            f"(md5 {source.tgz_md5}) there, or name another folder with --data"
-        ) from None
-    classes = tuple(train.classes)
-    parts = [_resized(ImageSet(np.ascontiguousarray(np.asarray(s.data).transpose(0, 3, 1, 2)),
-                               np.asarray(s.targets, dtype=np.int64)), data) for s in (train, test)]
-    # val comes out of the test set's sibling split only, so that all 50,000 training images stay usable
-    # at the largest num_real: 10% of the test images validate and are not measured on
-    val, held = _hold_out(parts[1], max(len(classes), len(parts[1]) // 10), data.options.split_seed)
-    return Dataset(data.source, parts[0], val, held, classes)
+def _bytes(source: Source, options: DataOptions) -> int:
+    """What the images will take on disk, at least; 0 where their size is not known before they are read."""
+    channels = 3 if options.mode == "rgb" else 1
+    # twice: as they are decoded, and split
+    return 2 * sum(part.count for part in source.parts.values()) * channels * (options.size or 0) ** 2
 
 
-def _image_files(folder: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        raise DataProblem(f"folder:{folder}: no such folder")
-    found = False
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))  # .ipynb_checkpoints and the like
-        for name in sorted(names):
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                found = True
-                yield Path(root) / name
-    if not found:
-        raise DataProblem(f"folder:{folder} holds no images; expected {folder}/train/<class>/*.png or "
-                          f"{folder}/<class>/*.png ({', '.join(SUFFIXES)})")
+def _make(source: Source, options: DataOptions, scratch: Path, name: str) -> None:
+    rows, tally = read_parts(source, options, scratch, name)
+    groups = _group_numbers(rows)
+    to = assign(source, options, {part: read.labels for part, read in rows.items()}, groups)
+    write_arrays(scratch, rows, to, groups, {
+        "classes": source.classes, "notes": source.notes, "found": dataclasses.asdict(tally.found()),
+        "dropped": [f"{bad.name} ({bad.why})" for bad in tally.bad]})
 
 
-def _hash_files(root: Path, files: list[Path]) -> str:
-    def one(file: Path) -> bytes:
-        digest = hashlib.sha256(str(file.relative_to(root)).encode() + b"\0")
-        digest.update(file.read_bytes())
-        return digest.digest()
-
-    with ThreadPoolExecutor() as pool:
-        whole = hashlib.sha256(b"".join(pool.map(one, files)))
-    return whole.hexdigest()
-
-
-def _folder(folder: Path, data: DataIdentity) -> Dataset:
-    files = list(_image_files(folder))
-    alike = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name not in ("train", "val", "test")
-                   and p.name.lower() in SPLIT_LIKE)
-    if alike:  # read as classes they would make a data set nobody meant
-        raise DataProblem(f"{folder} has folders named {', '.join(alike)}: name the splits train, val and test, "
-                          "exactly")
-    splits = {s for s in ("train", "val", "test") if (folder / s).is_dir()}
-    if splits and "train" not in splits:
-        raise DataProblem(f"{folder} has {' and '.join(sorted(splits))} and no train; expected "
-                          f"{folder}/train/<class>/, or {folder}/<class>/ alone")
-    base = folder / "train" if splits else folder
-    classes = sorted({f.relative_to(base).parts[0] for f in files if f.is_relative_to(base)
-                      and len(f.relative_to(base).parts) > 1})
-    problems = [f"{at} holds no images; add some or remove the folder" for at in sorted(base.iterdir())
-                if at.is_dir() and not at.name.startswith(".") and at.name not in classes]
-    if len(classes) < 2:
-        problems.append(f"{base} has {len(classes)} class folders with images ({', '.join(classes) or 'none'}); a "
-                        "classifier needs at least two, one folder a class")
-        raise DataProblem(problems)
-    parts: dict[str, ImageSet] = {}
-    for split in sorted(splits) or [""]:
-        at = folder / split
-        mine = [f for f in files if f.is_relative_to(at) and len(f.relative_to(at).parts) > 1]
-        unknown = sorted({f.relative_to(at).parts[0] for f in mine} - set(classes))
-        if unknown:
-            problems.append(f"{at}: class {', '.join(unknown)} is not in {base}")
-            continue
-        if not mine:
-            problems.append(f"{at} holds no images; add some, or remove it and a part of train is held out instead")
-            continue
-        labels = np.array([classes.index(f.relative_to(at).parts[0]) for f in mine], dtype=np.int64)
-        parts[split] = ImageSet(_decode(mine, data, problems), labels)
-    if problems:
-        raise DataProblem(problems)
-    return _split(str(folder.name), parts, tuple(classes), data)
-
-
-def _decode(files: list[Path], data: DataIdentity, problems: list[str]) -> NDArray[np.uint8]:
-    """uint8 [N, C, H, W]; adds to ``problems`` what cannot be read, and sizes that differ."""
-    from PIL import Image
-
-    mode = {"rgb": "RGB", "gray": "L", None: None}[data.options.mode]
-
-    def one(file: Path) -> NDArray[np.uint8] | str:
-        try:
-            with Image.open(file) as image:
-                if image.mode.startswith(("I", "F")):
-                    return f"{file} has more than 8 bits a pixel (mode {image.mode}); convert it, or detail is lost"
-                if image.width * image.height > MAX_PIXELS:
-                    return f"{file} is {image.width} x {image.height}, over {MAX_PIXELS:,} pixels; downscale it first"
-                image = image.convert(mode or ("L" if image.mode in ("L", "1") else "RGB"))
-                if data.options.size:
-                    image = image.resize((data.options.size, data.options.size), Image.Resampling.BOX
-                                         if min(image.size) >= data.options.size else Image.Resampling.BICUBIC)
-                pixels = np.asarray(image)
-            return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            return f"{file} cannot be read as an image ({error})"
-
-    with ThreadPoolExecutor() as pool:
-        read = list(pool.map(one, files))
-    problems += [r for r in read if isinstance(r, str)]
-    arrays = [r for r in read if not isinstance(r, str)]
-    shapes = sorted({a.shape for a in arrays})
-    if len(shapes) > 1:
-        problems.append(f"images differ in shape (from {shapes[0]} to {shapes[-1]}, channels x height x width); set "
-                        "data.size (pixels a side) and data.mode (rgb or gray)")
-        return np.zeros((0, 1, 1, 1), np.uint8)
-    return np.stack(arrays) if arrays else np.zeros((0, 1, 1, 1), np.uint8)
-
-
-def _npz(file: Path, data: DataIdentity) -> Dataset:
-    try:
-        arrays = np.load(file, allow_pickle=False)
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
-            raise DataProblem(f"{file} is a single array (.npy); expected an .npz with train_images and train_labels")
-        with arrays:
-            raw = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataProblem(f"{file} is no readable .npz ({error})") from None
-    problems, parts = [], {}
-    for split in ("train", "val", "test"):
-        if f"{split}_images" not in raw or f"{split}_labels" not in raw:
-            if split == "train":
-                problems.append(f"{file} lacks train_images or train_labels; it holds {', '.join(raw) or 'nothing'}")
-            continue
-        images, labels = raw[f"{split}_images"], raw[f"{split}_labels"]
-        labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-        if images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3):
-            problems.append(f"{split}_images is {images.dtype} {list(images.shape)}; expected uint8 "
-                            "[N, H, W] or [N, H, W, 3]")
-        elif labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-            problems.append(f"{split}_labels is {labels.dtype} {list(labels.shape)}; expected one integer an image "
-                            "(several columns would be multi-label, which is not supported)")
-        elif len(labels) != len(images) or not len(images):
-            problems.append(f"{split} has {len(images)} images and {len(labels)} labels")
-        else:
-            arranged = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
-            parts[split] = ImageSet(np.ascontiguousarray(arranged), labels.astype(np.int64))
-    if problems:
-        raise DataProblem(problems)
-    found = np.unique(np.concatenate([p.labels for p in parts.values()]))
-    if len(found) < 2 or found[0] != 0 or found[-1] != len(found) - 1:
-        raise DataProblem(f"labels found: {', '.join(map(str, found[:20]))}; expected 0..K-1 without a gap, K >= 2")
-    return _split(file.stem, parts, tuple(str(c) for c in found), data)
-
-
-def _split(name: str, parts: dict[str, ImageSet], classes: tuple[str, ...], data: DataIdentity) -> Dataset:
-    parts = {split: _resized(part, data) for split, part in parts.items()}
-    shapes = {split: part.images.shape[1:] for split, part in parts.items()}
-    if len(set(shapes.values())) > 1:
-        each = ", ".join(f"{split} {' x '.join(map(str, shape))}" for split, shape in shapes.items())
-        raise DataProblem(f"{name}: the splits differ in shape ({each}; channels x height x width); set data.size and "
-                          "data.mode")
-    channels, height, width = next(iter(shapes.values()))
-    if height != width:
-        raise DataProblem(f"{name}: images are {height} x {width}; set data.size to make them square")
-    train = parts.get("train", parts.get(""))
-    assert train is not None  # a source without a training part was refused before
-    test, val = parts.get("test"), parts.get("val")
-    if test is None:
-        test, train = _hold_out(train, round(TEST_SHARE * len(train)), data.options.split_seed)
-    if val is None:
-        val, train = _hold_out(train, round(VAL_SHARE * len(train)), data.options.split_seed + 1)
-    return Dataset(name, train, val, test, classes)
-
-
-def _resized(part: ImageSet, data: DataIdentity) -> ImageSet:
-    """``data.size`` pixels a side and ``data.mode``'s channels, where these are set and differ."""
-    from PIL import Image
-
-    images = part.images
-    channels = {"rgb": 3, "gray": 1, None: images.shape[1]}[data.options.mode]
-    height, width = (data.options.size, data.options.size) if data.options.size else images.shape[2:]
-    if (channels, height, width) == images.shape[1:]:
-        return part
-    mode = "RGB" if channels == 3 else "L"
-    out = np.empty((len(images), channels, height, width), np.uint8)
-    for i, pixels in enumerate(images):
-        image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).convert(mode)
-        filter_ = Image.Resampling.BOX if height <= min(pixels.shape[1:]) else Image.Resampling.BICUBIC
-        resized = np.asarray(image.resize((width, height), filter_))
-        out[i] = resized[None] if resized.ndim == 2 else resized.transpose(2, 0, 1)
-    return ImageSet(out, part.labels)
+def _group_numbers(rows: Mapping[str, Rows]) -> dict[str, NDArray[np.int64]] | None:
+    """Numbers for the groups' names, one numbering for all parts; None where there are no groups."""
+    names = sorted({group for read in rows.values() for group in read.groups if group is not None})
+    if not names:
+        return None
+    number = {name: i for i, name in enumerate(names)}
+    return {part: np.array([number[str(group)] for group in read.groups], dtype=np.int64)
+            for part, read in rows.items()}

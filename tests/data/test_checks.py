@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synaug_ray.data.checks import describe, problems
-from synaug_ray.data.images import Dataset, ImageSet
+from synaug_ray.data.images import Dataset, Found, ImageSet
 from synaug_ray.grid_file import validate_grid
 from synaug_ray.grid_yaml import Lines
 from synaug_ray.plan import make_plan
@@ -99,3 +99,35 @@ def test_what_was_read_is_said_with_what_is_odd_about_it():
     assert "no test image of class owl" in said
     assert "class cat is 33% of the training images and 75% of the test images" in said
     assert "note" not in describe(Dataset("x", part(9, 9, 9), part(2, 2, 2), part(5, 5, 5), ("a", "b", "c")))
+
+
+def test_what_the_reader_decided_is_said():
+    part = dataset(9, 9).train
+    found = Found(((28, 28, 900), (1_024, 768, 3)), 2, (28, 28), (1_024, 768), (("RGB", 900), ("L", 3)))
+    said = describe(Dataset("x", part, part, part, ("a", "b"), None, found, ("a/1.png (cut)",), ("12 links",)))
+    assert "note     images came in 2 sizes, from 28 x 28 to 1024 x 768 (width x height)" in said
+    assert "note     images came in several modes: 900 RGB, 3 L" in said
+    assert "note     1 files were left out, since they cannot be read: a/1.png (cut)" in said
+    assert "note     12 links" in said
+
+
+def grouped(train, val, test):
+    part = dataset(2, 2).train
+    groups = tuple(np.array(g) for g in (train, val, test))
+    return Dataset("set", part, part, part, ("a", "b"), groups)
+
+
+def test_a_patient_on_both_sides():
+    """Only where a source brings its own splits: those made here part no group."""
+    assert said(grouped([0, 0, 1, 1], [2, 2, 3, 3], [4, 4, 5, 5]), num_real=[4]) == []
+    val, test = said(grouped([0, 0, 1, 1], [1, 1, 3, 3], [0, 1, 5, 6]), num_real=[4])
+    assert val.startswith("set: 1 of 2 groups of val are in train as well (data.group); move each to one side")
+    assert test.startswith("set: 2 of 4 groups of test are in train as well (data.group)")
+
+
+def test_more_classes_than_predictions_can_name():
+    labels = np.zeros(4, np.int64)
+    part = ImageSet(np.zeros((4, 1, 8, 8), np.uint8), labels)
+    found = said(Dataset("set", part, part, part, tuple(map(str, range(65_537)))), num_real=[4])
+    assert "set: 65,537 classes; 65,536 at most are supported" in found
+    assert max(map(len, found)) < 500  # of 65,536 classes without images, a few are named

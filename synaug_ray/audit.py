@@ -1,0 +1,155 @@
+"""``python -m synaug_ray.audit SPEC``: what is in a data set, what is wrong with it, what that means for the answer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from synaug_ray.data.sources import identify, load
+from synaug_ray.data_options import DataOptions
+from synaug_ray.errors import BUG, DONE, INTERRUPTED, Problem, StorageProblem, UsageProblem, together
+from synaug_ray.grid_errors import sentences
+from synaug_ray.grid_yaml import Lines, parse_overrides
+from synaug_ray.steps import DataIdentity
+
+QUIET = 10.0  # seconds between two lines of progress
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command; returns its exit code (see ``synaug_ray.errors``). Warnings are no failure."""
+    try:
+        return _main(_parser().parse_intermixed_args(sys.argv[1:] if argv is None else argv))
+    except Problem as problem:
+        for sentence in problem.sentences:
+            print(f"error: {sentence}", file=sys.stderr)
+        return problem.exit_code
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # `| head` has seen enough; what stands in the buffer must not be tried again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageProblem(f"{message}; --help shows how the command is used")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m synaug_ray.audit", allow_abbrev=False,
+        description="What is in a data set, what is wrong with it, and what that means for the answer.",
+        epilog="exit codes: 0 done, with warnings or without, 1 a bug, 2 command line, 3 data, 5 storage, "
+               "6 a package is missing, 130 interrupted",
+    )
+    parser.add_argument("dataset", help="as in a grid: digits, folder:PATH, npz:FILE ...")
+    parser.add_argument("options", nargs="*", metavar="key=value", help="how it is read, for example size=16 mode=gray")
+    parser.add_argument("--json", metavar="FILE", help="write the findings and all numbers behind them")
+    parser.add_argument("--data", metavar="PATH", help="where downloads are kept; default ~/.cache/synaug_ray")
+    return parser
+
+
+def _main(args: argparse.Namespace) -> int:
+    options, _ = together(lambda: data_options(args.options), lambda: _check_writable(args.json))
+    cache = Path(args.data or Path.home() / ".cache" / "synaug_ray").expanduser()
+    started = time.monotonic()
+    data = _identify(args.dataset, options, cache)
+    dataset = load(data, cache)
+    seconds = time.monotonic() - started
+    print(f"read     {seconds:.1f} s", flush=True)
+
+    from synaug_ray.data.audit import audit, table  # torch takes seconds to import: not before the data are read
+
+    audited = audit(dataset, tell=_teller())
+    if args.json:
+        text = json.dumps({"source": args.dataset, "options": options.model_dump(mode="json"), "key": data.key,
+                           "read_seconds": round(seconds, 3), **audited.to_json()}, indent=1)
+        try:
+            Path(args.json).write_text(text + "\n")
+        except OSError as error:
+            raise StorageProblem(f"--json {args.json}: cannot be written ({error.strerror})") from None
+    print(table(audited) + (f"\njson     {args.json}" if args.json else ""), flush=True)
+    return DONE
+
+
+class _Declared(BaseModel):
+    """So that messages name options as a grid does, ``data.size``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data: DataOptions = DataOptions()
+
+
+def data_options(words: list[str]) -> DataOptions:
+    """``size=16`` or ``data.size=16`` and the like into options.
+
+    Raises:
+        UsageProblem: with all that is wrong.
+    """
+    raw: dict[str, object] = {}
+    lines = Lines("command line")
+    problems = parse_overrides(raw, [w if w.startswith("data.") or "=" not in w else f"data.{w}" for w in words], lines)
+    declared = _Declared()
+    try:
+        declared = _Declared.model_validate(raw)
+    except ValidationError as error:
+        problems += sentences(error, (), lines)
+    if problems:
+        raise UsageProblem(problems)
+    return declared.data
+
+
+def _identify(dataset: str, options: DataOptions, cache: Path) -> DataIdentity:
+    """As a grid does; a path alone is answered with what it may have meant."""
+    if ":" not in dataset and os.path.exists(dataset):
+        kind = "folder" if os.path.isdir(dataset) else Path(dataset).suffix.lstrip(".")
+        raise UsageProblem(f"{dataset} is a path; say what it is" + (
+            f", for example {kind}:{dataset}" if kind in ("folder", "npz", "parquet") else ": folder:, npz:, parquet:"))
+    return identify(dataset, options, "dataset", cache)
+
+
+def _check_writable(file: str | None) -> None:
+    """Before minutes are spent on what could not be kept."""
+    if file is None:
+        return
+    path = Path(file)
+    if path.is_dir():
+        raise StorageProblem(f"--json {file}: is a folder; name a file")
+    if not path.resolve().parent.is_dir():
+        raise StorageProblem(f"--json {file}: no folder {path.resolve().parent}; make it first")
+    if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
+        raise StorageProblem(f"--json {file}: cannot be written (permission denied)")
+
+
+def _teller() -> Callable[[str, float], None]:
+    """A line on stderr now and then, none for what is done at once."""
+    last = time.monotonic()
+
+    def tell(what: str, share: float) -> None:
+        nonlocal last
+        if time.monotonic() - last > QUIET:
+            last = time.monotonic()
+            print(f"audit    duplicates, {what}: {share:.0%}", file=sys.stderr, flush=True)
+
+    return tell
+
+
+if __name__ == "__main__":
+    try:
+        code = main()
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        print("error: this is a bug in synaug_ray; please report it with the lines above", file=sys.stderr)
+        code = BUG
+    sys.exit(code)
