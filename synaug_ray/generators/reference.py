@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import class_sequence
 from synaug_ray.keys import derive_seed
-from synaug_ray.recipes import ReferenceRecipe
+from synaug_ray.recipes import ReferenceRecipe, SamplerRecipe
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class ReferenceGenerator:
+    """The pool of one draw at one ``num_real``, made from real images when it is asked for."""
+
+    recipe: ReferenceRecipe
+    train: ImageSet
+    order: NDArray[np.int64]
+    num_real: int
+
+    def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
+        """Images ``index`` of the pool; neither the sampler nor the device has a say in them."""
+        return replay(self.recipe, self.train, self.order, self.num_real, index, seed)
+
+    def files(self) -> dict[str, bytes]:
+        """None: the real images and the recipe are all it is."""
+        return {}
 
 
 def replay(recipe: ReferenceRecipe, train: ImageSet, order: NDArray[np.int64], num_real: int, index: range,
@@ -19,7 +43,7 @@ def replay(recipe: ReferenceRecipe, train: ImageSet, order: NDArray[np.int64], n
         train: all training images.
         order: the draw's permutation of them, int64 [N]; the Subset is ``order[:num_real]``.
         index: which images of the pool.
-        seed: of the jitter and of the shuffling.
+        seed: of whatever is drawn.
 
     Returns:
         One image for each of ``index``; fewer where held-out images end, ``available`` says when.
@@ -27,17 +51,20 @@ def replay(recipe: ReferenceRecipe, train: ImageSet, order: NDArray[np.int64], n
     end = available(recipe, len(order), num_real)
     if end is not None:
         index = range(index.start, min(index.stop, end))  # the last shard of a pool that ends is a short one
-    at = np.arange(index.start, index.stop)
-    if recipe.family == "duplicate":
-        return train.take(order[at % num_real])
+    at, subset = np.arange(index.start, index.stop), order[:num_real]
+    if recipe.family in ("real-holdout", "label-shuffle"):
+        held = order[num_real:]
+        if recipe.family == "real-holdout":
+            return train.take(held[at])
+        counts = np.bincount(train.labels[subset])
+        shuffled = np.random.default_rng(derive_seed("shuffle", seed)).permutation(held)
+        return ImageSet(train.images[shuffled[at]], class_sequence(counts, index.stop)[index.start:])
+    images = train.take(order[at % num_real])
     if recipe.family == "jitter":
-        return _jitter(train.take(order[at % num_real]), train.take(order[:num_real]), recipe.noise, index, seed)
-    held = order[num_real:]
-    if recipe.family == "real-holdout":
-        return train.take(held[at])
-    counts = np.bincount(train.labels[order[:num_real]])
-    shuffled = np.random.default_rng(derive_seed("shuffle", seed)).permutation(held)
-    return ImageSet(train.images[shuffled[at]], class_sequence(counts, index.stop)[index.start:])
+        return _jitter(images, float(train.images[subset].std()), recipe.noise, index, seed)
+    if recipe.family == "mixup":
+        return _mixup(images, train.take(subset), recipe.alpha, index, seed)
+    return images if recipe.family == "duplicate" else _augment(images, recipe, index, seed)
 
 
 def available(recipe: ReferenceRecipe, num_train: int, num_real: int) -> int | None:
@@ -45,11 +72,48 @@ def available(recipe: ReferenceRecipe, num_train: int, num_real: int) -> int | N
     return num_train - num_real if recipe.family in ("real-holdout", "label-shuffle") else None
 
 
-def _jitter(images: ImageSet, subset: ImageSet, noise: float, index: range, seed: int) -> ImageSet:
-    scale = noise * float(subset.images.std())
+def _jitter(images: ImageSet, spread: float, noise: float, index: range, seed: int) -> ImageSet:
     out = np.empty_like(images.images)
     for row, i in enumerate(index):
         rng = np.random.default_rng(derive_seed("jitter", seed, i))
-        moved = images.images[row] + scale * rng.standard_normal(images.images.shape[1:])
+        moved = images.images[row] + noise * spread * rng.standard_normal(images.images.shape[1:])
         out[row] = np.clip(np.round(moved), 0, 255)
+    return ImageSet(out, images.labels)
+
+
+def _mixup(images: ImageSet, subset: ImageSet, alpha: float, index: range, seed: int) -> ImageSet:
+    """Between image i of the Subset's cycle and another of its class; a class of one image is repeated."""
+    members = {int(c): np.flatnonzero(subset.labels == c) for c in np.unique(subset.labels)}
+    out = np.empty_like(images.images)
+    for row, i in enumerate(index):
+        rng = np.random.default_rng(derive_seed("mixup", seed, i))
+        others = members[int(images.labels[row])]
+        others = others[others != i % len(subset)]
+        partner = subset.images[rng.choice(others)] if len(others) else images.images[row]
+        share = rng.beta(alpha, alpha)
+        out[row] = np.round(share * images.images[row] + (1 - share) * partner.astype(np.float64))
+    return ImageSet(out, images.labels)
+
+
+def _augment(images: ImageSet, recipe: ReferenceRecipe, index: range, seed: int) -> ImageSet:
+    """torchvision's affine with bilinear interpolation; what comes into the frame takes the image's edge."""
+    import torch
+    from torchvision.transforms.v2 import functional as transforms
+
+    side = images.images.shape[-1]
+    margin = -(-side // 2)
+    out = np.empty_like(images.images)
+    for row, i in enumerate(index):
+        rng = np.random.default_rng(derive_seed("augment", seed, i))
+        flipped, turn, size, right, down = rng.random(), *rng.uniform(-1, 1, 4)
+        image = torch.from_numpy(images.images[row]).float()
+        wide = transforms.pad(image, [margin], padding_mode="edge")
+        moved = transforms.affine(
+            wide, angle=recipe.rotate * turn, scale=1 + recipe.scale * size, shear=[0.0, 0.0],
+            translate=[recipe.shift * side * right, recipe.shift * side * down],
+            interpolation=transforms.InterpolationMode.BILINEAR)
+        moved = transforms.center_crop(moved, [side, side])
+        if recipe.flip and flipped < 0.5:
+            moved = transforms.horizontal_flip(moved)
+        out[row] = moved.round().clamp(0, 255).to(torch.uint8).numpy()
     return ImageSet(out, images.labels)

@@ -7,11 +7,14 @@ import torch
 from synaug_ray.data.subsets import Draws
 from synaug_ray.errors import Diverged
 from synaug_ray.generators import edm
+from synaug_ray.generators.augmentation import ToldEmbedding
+from synaug_ray.generators.diffusion import guided, network, task_of
 from synaug_ray.recipes import EDMRecipe, SamplerRecipe
 from synaug_ray.steps import Subset
 
 CPU = torch.device("cpu")
-SMALL = EDMRecipe(name="small", channels=(8, 16), nimg=64 * 8 * 4, batch=8, warmup_nimg=64)
+CLASSES = tuple("0123456789")
+SMALL = EDMRecipe(name="small", channels=(8, 16), nimg=64 * 8 * 2, batch=8, warmup_nimg=64)
 SAMPLER = SamplerRecipe(name="s", steps=3, batch=8, shard_size=16)
 
 
@@ -22,7 +25,18 @@ def subset(digits, digits_identity):
 
 @pytest.fixture(scope="module")
 def trained(subset):
-    return edm.train(SMALL, subset, 10, 1, CPU)[0]
+    return edm.train(SMALL, subset, CLASSES, 1, CPU)[0]
+
+
+def gradients(recipe, subset, nimg=0):
+    """Of one batch, for a network of the seed; and the loss."""
+    task = task_of(subset, 10, 5, CPU)
+    torch.manual_seed(0)
+    net = network(recipe, task.shape, 10)
+    if recipe.augment:
+        net.class_embedding = ToldEmbedding(net.class_embedding)
+    loss = edm._backward(net.train(), recipe, task, 0.75, nimg)
+    return float(loss), {k: v.grad for k, v in net.named_parameters()}
 
 
 def test_preconditioning_is_that_of_diffusers():
@@ -30,7 +44,7 @@ def test_preconditioning_is_that_of_diffusers():
     from diffusers import EDMEulerScheduler
 
     scheduler = EDMEulerScheduler(sigma_data=0.7)
-    net = edm.network(SMALL, (1, 8, 8), 10).eval()
+    net = network(SMALL, (1, 8, 8), 10).eval()
     x = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(5)
     for sigma in (0.01, 0.5, 20.0):
@@ -55,15 +69,14 @@ def test_training_target_has_unit_variance():
 
 def test_loss_falls_and_ema_is_not_the_start(subset, trained):
     torch.manual_seed(0)
-    images = torch.from_numpy(subset.images.astype(np.float32) / 127.5 - 1)
-    labels = torch.from_numpy(subset.labels)
-    fresh = edm.network(SMALL, (1, 8, 8), 10)
+    task = task_of(subset, 10, 5, CPU)
+    fresh = network(SMALL, (1, 8, 8), 10)
 
     def loss(net):
-        with torch.no_grad():
-            return np.mean([float(edm._loss(net.eval(), SMALL, images, labels, 0.75, 10, 5, i)) for i in range(20)])
+        return np.mean([float(edm._backward(net.eval(), SMALL, task, 0.75, i)) for i in range(20)])
 
-    assert loss(trained.net) < 0.7 * loss(fresh)
+    copy = edm.from_files(trained.files()).net  # its gradients are of no use to the other tests
+    assert loss(copy) < 0.7 * loss(fresh)
 
 
 def test_killed_and_resumed_equals_unkilled(subset, trained):
@@ -78,15 +91,15 @@ def test_killed_and_resumed_equals_unkilled(subset, trained):
         raise Killed
 
     with pytest.raises(Killed):
-        edm.train(SMALL, subset, 10, 1, CPU, save=kill)
-    resumed, nimg = edm.train(SMALL, subset, 10, 1, CPU, state=kept[0])
+        edm.train(SMALL, subset, CLASSES, 1, CPU, save=kill)
+    resumed, nimg = edm.train(SMALL, subset, CLASSES, 1, CPU, state=kept[0])
     assert nimg == SMALL.nimg
     for name, tensor in resumed.net.state_dict().items():
         assert torch.equal(tensor, trained.net.state_dict()[name]), name
 
 
 def test_length_is_bounded_in_passes(subset):
-    _, nimg = edm.train(SMALL.model_copy(update={"max_passes": 2.0}), subset, 10, 1, CPU)
+    _, nimg = edm.train(SMALL.model_copy(update={"max_passes": 2.0}), subset, CLASSES, 1, CPU)
     assert 60 <= nimg < 60 + SMALL.batch
 
 
@@ -130,14 +143,17 @@ def test_guidance_one_is_the_plain_network_and_more_moves_along_the_difference(t
         level = torch.full((4,), 1.0)
         with_label = edm.denoised(trained.net, x, level, y, trained.sigma_data)
         without = edm.denoised(trained.net, x, level, null, trained.sigma_data)
-        at_one = edm.guided(trained.net, x, 1.0, y, trained.sigma_data, 10, 1.0)
-        at_three = edm.guided(trained.net, x, 1.0, y, trained.sigma_data, 10, 3.0)
+
+        def predict(x, y):
+            return edm.denoised(trained.net, x, torch.ones(len(x)), y, trained.sigma_data)
+
+        at_one, at_three = guided(predict, x, y, 10, 1.0), guided(predict, x, y, 10, 3.0)
     assert torch.equal(at_one, with_label)
     assert torch.allclose(at_three, without + 3 * (with_label - without), atol=1e-5)
 
 
 def test_bf16_trains_weights_of_fp32_and_its_images_stay_close(subset, trained):
-    rounded, _ = edm.train(SMALL.model_copy(update={"precision": "bf16"}), subset, 10, 1, CPU)
+    rounded, _ = edm.train(SMALL.model_copy(update={"precision": "bf16"}), subset, CLASSES, 1, CPU)
     assert {t.dtype for t in rounded.net.state_dict().values()} == {torch.float32}
     exact = trained.sample(SAMPLER, range(16), 3, CPU).images.astype(float)
     short = trained.sample(SAMPLER.model_copy(update={"precision": "bf16"}), range(16), 3, CPU).images.astype(float)
@@ -146,4 +162,25 @@ def test_bf16_trains_weights_of_fp32_and_its_images_stay_close(subset, trained):
 
 def test_a_loss_that_is_no_number_is_said(subset):
     with pytest.raises(Diverged, match="generator small: the loss is nan"):
-        edm.train(SMALL.model_copy(update={"learning_rate": 1e30}), subset, 10, 1, CPU)
+        edm.train(SMALL.model_copy(update={"learning_rate": 1e30}), subset, CLASSES, 1, CPU)
+
+
+def test_micro_batches_add_up_to_the_batch(subset):
+    """The same gradients, without dropout, whose draws depend on what goes through the network at once."""
+    whole = SMALL.model_copy(update={"dropout": 0.0})
+    loss, one = gradients(whole, subset)
+    parts_loss, parts = gradients(whole.model_copy(update={"micro_batch": 2}), subset)
+    assert parts_loss == pytest.approx(loss, rel=1e-5)
+    assert all(torch.allclose(one[k], parts[k], atol=1e-5, rtol=1e-4) for k in one)
+
+
+def test_augmentation_is_told_and_leaves_a_plain_network(subset):
+    recipe = SMALL.model_copy(update={"augment": 0.5})
+    _, grads = gradients(recipe, subset)
+    assert float(grads["class_embedding.told.weight"].abs().sum()) > 0
+    generator, _ = edm.train(recipe, subset, CLASSES, 1, CPU)
+    assert type(generator.net.class_embedding) is torch.nn.Embedding
+    assert not [name for name in generator.net.state_dict() if "told" in name]
+    again = edm.from_files(generator.files())
+    pools = [g.sample(SAMPLER, range(4), 0, CPU).images for g in (generator, again)]
+    assert np.array_equal(*pools)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import permutation
 from synaug_ray.generators.reference import available, replay
 from synaug_ray.recipes import GENERATORS, ReferenceRecipe
@@ -53,3 +54,57 @@ def test_jitter_has_the_asked_spread_and_its_image_is_a_function_of_its_index(di
     assert moved[inside].std() == pytest.approx(0.25 * subset.images.std(), rel=0.1)
     assert np.array_equal(pool("jitter", digits, order, range(150, 200)).images, images.images[150:])
     assert not np.array_equal(pool("jitter", digits, order, range(0, 200), seed=1).images, images.images)
+
+
+@pytest.mark.parametrize("family", ["jitter", "mixup", "augment"])
+def test_an_image_is_a_function_of_its_index(digits, order, family):
+    images = pool(family, digits, order, range(0, 60))
+    assert np.array_equal(pool(family, digits, order, range(45, 60)).images, images.images[45:])
+    assert not np.array_equal(pool(family, digits, order, range(0, 60), seed=1).images, images.images)
+    assert np.array_equal(images.labels, digits.train.labels[order[np.arange(60) % N]])
+
+
+def test_mixup_lies_between_two_images_of_its_class(digits, order):
+    subset = digits.train.take(order[:N])
+    images = pool("mixup", digits, order, range(0, 80))
+    for i, (x, y) in enumerate(zip(images.images.astype(float), images.labels, strict=True)):
+        first = subset.images[i % N].astype(float)
+        between = []
+        for other in subset.images[(subset.labels == y) & (np.arange(N) != i % N)].astype(float):
+            along, moved = (other - first).ravel(), (x - first).ravel()
+            share = along @ moved / (along @ along)
+            between.append(np.abs(moved - share * along).max() <= 1 and -1e-2 <= share <= 1.01)
+        assert any(between)
+
+
+def test_mixup_of_a_class_of_one_image_repeats_it(digits, order):
+    first = digits.train.take(order[:1])
+    two = ImageSet(np.concatenate([first.images, 255 - first.images]), np.array([0, 1]))
+    images = replay(GENERATORS["mixup"], two, np.array([0, 1]), 2, range(4), 0)
+    assert np.array_equal(images.images, two.images[[0, 1, 0, 1]])
+
+
+def test_augmentation_of_nothing_is_the_image_and_each_part_does_its_own(digits, order):
+    bare = ReferenceRecipe(name="a", family="augment")
+    subset = digits.train.take(order[:N])
+
+    def made(**changes):
+        return replay(bare.model_copy(update=changes), digits.train, order, N, range(N), 0).images.astype(float)
+
+    assert np.array_equal(made(), subset.images)
+    flipped = made(flip=True)
+    sides = [np.array_equal(f, x) or np.array_equal(f, x[:, :, ::-1])
+             for f, x in zip(flipped, subset.images, strict=True)]
+    assert all(sides) and 0.2 < (flipped == subset.images).all((1, 2, 3)).mean() < 0.8
+    for part, most in (({"shift": 0.25}, 2.05), ({"rotate": 20.0}, 1.2), ({"scale": 0.2}, 1.0)):
+        moved = made(**part)
+        assert not np.array_equal(moved, subset.images)
+        apart = [np.linalg.norm(_centre(m) - _centre(x)) for m, x in zip(moved, subset.images, strict=True)]
+        assert max(apart) < most * 1.5  # pixels
+
+
+def _centre(image):
+    """Centre of mass of a grey image [1, H, W]."""
+    weight = image[0] / image.sum()
+    y, x = np.mgrid[:image.shape[1], :image.shape[2]]
+    return np.array([(weight * y).sum(), (weight * x).sum()])

@@ -1,0 +1,117 @@
+"""DDPM: a class-conditional diffusion generator that predicts the noise at discrete levels.
+
+Loss and noise levels of Ho et al., arXiv 2006.11239 (eq. 14, section 4), or the cosine levels of Nichol and Dhariwal,
+arXiv 2102.09672 (eq. 17); sampled by DDIM (Song et al., arXiv 2010.02502) or ancestrally, with diffusers' schedulers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from synaug_ray.data.images import ImageSet
+from synaug_ray.generators.diffusion import Task, fit, fresh, guided, network, task_of
+from synaug_ray.generators.families import SaveState
+from synaug_ray.generators.files import pipeline_files, unet_from_files
+from synaug_ray.precision import autocast
+from synaug_ray.recipes import DDPMRecipe, SamplerRecipe
+from synaug_ray.samplers import image_streams, sample_in_batches
+
+BETAS = {"cosine": "squaredcos_cap_v2", "linear": "linear"}  # as diffusers calls them
+
+
+@dataclass(frozen=True)
+class DDPMGenerator:
+    """A trained generator: its network, its noise levels, and what sampling needs to know of its Subset."""
+
+    net: UNet2DModel
+    class_counts: NDArray[np.int64]  # of the Subset, [K]
+    shape: tuple[int, int, int]
+    betas: str
+    levels: int
+
+    def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
+        """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone.
+
+        Each image has a stream of its own for its first noise and, sampled ancestrally, for that of every step.
+        """
+        net: UNet2DModel = self.net.to(device).eval()  # type: ignore[arg-type]
+        scheduler: Any = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}[sampler.family](
+            **_levels(self.betas, self.levels))
+
+        def make(rows: list[int], labels: Tensor) -> Tensor:
+            streams = image_streams(seed, rows)
+            x = torch.stack([torch.randn(self.shape, generator=stream) for stream in streams]).to(device)
+            scheduler.set_timesteps(sampler.steps, device=device)
+            for t in scheduler.timesteps:
+                def predict(x: Tensor, labels: Tensor, t: Tensor = t) -> Tensor:
+                    return net(x, t, class_labels=labels).sample.float()
+
+                eps = guided(predict, x, labels, len(self.class_counts), sampler.guidance)
+                x = scheduler.step(eps, t, x, generator=streams).prev_sample
+            return x
+
+        return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
+
+    def files(self) -> dict[str, bytes]:
+        """The generator as files that ``DiffusionPipeline.from_pretrained`` loads, by relative path."""
+        extra = {"family": "ddpm", "class_counts": self.class_counts.tolist(), "shape": list(self.shape),
+                 "betas": self.betas, "levels": self.levels}
+        return (pipeline_files(self.net, DDIMScheduler(**_levels(self.betas, self.levels)))
+                | {"synaug.json": json.dumps(extra).encode()})
+
+
+def from_files(files: dict[str, bytes]) -> DDPMGenerator:
+    """The generator that ``DDPMGenerator.files`` wrote."""
+    extra = json.loads(files["synaug.json"])
+    shape = extra["shape"]
+    return DDPMGenerator(unet_from_files(files), np.array(extra["class_counts"], dtype=np.int64),
+                         (shape[0], shape[1], shape[2]), extra["betas"], extra["levels"])
+
+
+def train(recipe: DDPMRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
+          state: bytes | None = None, save: SaveState | None = None) -> tuple[DDPMGenerator, int]:
+    """Train on ``subset`` and nothing else; see ``families.Family.train``."""
+    task = task_of(subset, len(classes), seed, device)
+    scheduler = DDPMScheduler(**_levels(recipe.betas, recipe.levels))
+
+    def backward(net: UNet2DModel, nimg: int) -> Tensor:
+        with autocast(recipe.precision, device):
+            loss = _loss(net, recipe, task, scheduler, nimg)
+        loss.backward()
+        return loss.detach()
+
+    net = fresh(lambda: network(recipe, task.shape, len(classes)), seed, device)
+    net, nimg = fit(recipe, net, backward, len(subset), state, save)
+    counts = np.bincount(subset.labels, minlength=len(classes))
+    return DDPMGenerator(net, counts, task.shape, recipe.betas, recipe.levels), nimg
+
+
+def _loss(net: UNet2DModel, recipe: DDPMRecipe, task: Task, scheduler: DDPMScheduler, nimg: int) -> Tensor:
+    """Squared error of the noise at uniform levels: arXiv 2006.11239, eq. 14."""
+    index, rng, device = task.index(nimg, recipe.batch), task.noise(nimg), task.images.device
+    level = torch.randint(recipe.levels, (recipe.batch,), generator=rng).to(device)
+    noise = torch.randn((recipe.batch, *task.shape), generator=rng).to(device)
+    dropped = (torch.rand(recipe.batch, generator=rng) < recipe.label_dropout).to(device)
+    flipped = (torch.rand(recipe.batch, generator=rng) < (0.5 if recipe.flip else 0.0)).to(device)
+    x = task.images[index]
+    x = torch.where(flipped.view(-1, 1, 1, 1), x.flip(3), x)
+    y = torch.where(dropped, task.num_classes, task.labels[index])
+    with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
+        torch.manual_seed(task.dropout(nimg))
+        eps = net(scheduler.add_noise(x, noise, level), level, class_labels=y).sample  # type: ignore[arg-type]
+    return mse_loss(eps.float(), noise)
+
+
+def _levels(betas: str, levels: int) -> dict[str, Any]:
+    """Arguments of diffusers' schedulers. Few steps start at the last level, where pure noise is what there is."""
+    return {"num_train_timesteps": levels, "beta_schedule": BETAS[betas], "clip_sample": True,
+            "timestep_spacing": "trailing"}

@@ -1,0 +1,225 @@
+"""A conditional GAN for small images and few of them.
+
+Hinge loss (arXiv 1705.02894), spectral normalisation (arXiv 1802.05957), a projection discriminator (arXiv 1802.05637),
+and differentiable augmentation of what the discriminator sees, real and made alike (arXiv 2006.10738), without which a
+GAN on hundreds of images learns them by heart. Normalisation is by image and not by batch, so image i has the same bits
+in any company.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, leaky_relu, pad
+from torch.nn.utils.parametrizations import spectral_norm
+from torch.optim.swa_utils import AveragedModel
+
+from synaug_ray.data.images import ImageSet
+from synaug_ray.errors import Diverged
+from synaug_ray.generators.families import SaveState
+from synaug_ray.generators.files import restore, snapshot, tensors_from_bytes, tensors_to_bytes
+from synaug_ray.keys import derive_seed
+from synaug_ray.passes import passes
+from synaug_ray.precision import autocast
+from synaug_ray.recipes import GANRecipe, SamplerRecipe
+from synaug_ray.samplers import image_noise, sample_in_batches
+
+SAVE_EVERY = 64  # batches between looks at the loss, and offers of the state
+
+
+class Painter(nn.Module):
+    """G(z, y): z [B, latent] and labels [B] to images [B, C, H, W] in [-1, 1]; the coarsest resolution comes first."""
+
+    def __init__(self, shape: tuple[int, int, int], num_classes: int, channels: tuple[int, ...], latent: int,
+                 norm_groups: int) -> None:
+        super().__init__()
+        widths = channels[::-1]
+        self.start = (widths[0], shape[1] >> (len(channels) - 1), shape[2] >> (len(channels) - 1))
+        self.labels = nn.Embedding(num_classes, latent)
+        self.first = nn.Linear(2 * latent, math.prod(self.start))
+        self.blocks = nn.ModuleList(
+            _PainterBlock(a, b, 2 * latent, norm_groups) for a, b in zip((widths[0], *widths), widths, strict=False))
+        self.norm = nn.GroupNorm(norm_groups, widths[-1])
+        self.last = nn.Conv2d(widths[-1], shape[0], 3, padding=1)
+
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        code = torch.cat([z, self.labels(labels)], 1)
+        x = self.first(code).view(-1, *self.start)
+        for i, block in enumerate(self.blocks):
+            x = block(interpolate(x, scale_factor=2.0) if i else x, code)
+        return torch.tanh(self.last(leaky_relu(self.norm(x), 0.2)))
+
+
+class _PainterBlock(nn.Module):
+    """Residual, with scale and offset from the code after each normalisation."""
+
+    def __init__(self, before: int, after: int, code: int, norm_groups: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.GroupNorm(norm_groups, c, affine=False) for c in (before, after))
+        self.styles = nn.ModuleList(nn.Linear(code, 2 * c) for c in (before, after))
+        self.convs = nn.ModuleList(nn.Conv2d(c, after, 3, padding=1) for c in (before, after))
+        self.skip = nn.Conv2d(before, after, 1) if before != after else nn.Identity()
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        h = x
+        for norm, style, conv in zip(self.norms, self.styles, self.convs, strict=True):
+            scale, offset = style(code)[:, :, None, None].chunk(2, 1)
+            h = conv(leaky_relu(norm(h) * (1 + scale) + offset, 0.2))
+        return h + self.skip(x)
+
+
+class Critic(nn.Module):
+    """D(x, y): images [B, C, H, W] and labels [B] to [B]; the label enters as a projection of the features."""
+
+    def __init__(self, shape: tuple[int, int, int], num_classes: int, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        pairs = zip((shape[0], *channels), channels, strict=False)
+        self.convs = nn.ModuleList(
+            nn.ModuleList([spectral_norm(nn.Conv2d(a, b, 3, padding=1)), spectral_norm(nn.Conv2d(b, b, 3, padding=1))])
+            for a, b in pairs)
+        self.verdict = spectral_norm(nn.Linear(channels[-1], 1))
+        self.labels = spectral_norm(nn.Embedding(num_classes, channels[-1]))
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        for i, (one, two) in enumerate(self.convs):  # type: ignore[misc]
+            x = nn.functional.avg_pool2d(x, 2) if i else x
+            x = leaky_relu(two(leaky_relu(one(x), 0.2)), 0.2)
+        features = x.sum((2, 3)) / math.sqrt(x.shape[2] * x.shape[3])
+        return self.verdict(features)[:, 0] + (self.labels(labels) * features).sum(1)
+
+
+@dataclass(frozen=True)
+class GANGenerator:
+    """A trained generator: its painter and what sampling needs to know of its Subset."""
+
+    painter: Painter
+    class_counts: NDArray[np.int64]  # of the Subset, [K]
+    shape: tuple[int, int, int]
+    build: dict[str, Any]  # arguments of Painter
+
+    def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
+        """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
+        painter = self.painter.to(device).eval()
+
+        def make(rows: list[int], labels: Tensor) -> Tensor:
+            return painter(image_noise(seed, rows, (self.build["latent"],)).to(device), labels).float()
+
+        return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
+
+    def files(self) -> dict[str, bytes]:
+        """``generator.safetensors`` and what rebuilds its network, by relative path."""
+        extra = {"family": "gan", "class_counts": self.class_counts.tolist(), "shape": list(self.shape),
+                 "painter": self.build}
+        return {"generator.safetensors": tensors_to_bytes(self.painter.state_dict(), {}),
+                "synaug.json": json.dumps(extra).encode()}
+
+
+def from_files(files: dict[str, bytes]) -> GANGenerator:
+    """The generator that ``GANGenerator.files`` wrote."""
+    extra = json.loads(files["synaug.json"])
+    shape, build = tuple(extra["shape"]), extra["painter"]
+    painter = Painter(shape, len(extra["class_counts"]), **build | {"channels": tuple(build["channels"])})
+    painter.load_state_dict(tensors_from_bytes(files["generator.safetensors"])[0])
+    return GANGenerator(painter, np.array(extra["class_counts"], dtype=np.int64), shape, build)
+
+
+def train(recipe: GANRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
+          state: bytes | None = None, save: SaveState | None = None) -> tuple[GANGenerator, int]:
+    """Train on ``subset`` and nothing else; see ``families.Family.train``. Images seen are real ones."""
+    c, h, w = subset.images.shape[1:]
+    shape, num_classes = (int(c), int(h), int(w)), len(classes)
+    images = torch.from_numpy(subset.images.astype(np.float32) / 127.5 - 1).to(device)
+    labels = torch.from_numpy(subset.labels).to(device)
+    build = {"channels": list(recipe.channels), "latent": recipe.latent, "norm_groups": recipe.norm_groups}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed("weights", seed))
+        painter = Painter(shape, num_classes, recipe.channels, recipe.latent, recipe.norm_groups).to(device)
+        critic = Critic(shape, num_classes, recipe.channels).to(device)
+    decay = [0.0]
+    ema = AveragedModel(painter, multi_avg_fn=lambda mean, new, _: _mix(mean, new, 1 - decay[0]))
+    adams = {name: torch.optim.Adam(net.parameters(), recipe.learning_rate, (0.0, 0.9), fused=True)
+             for name, net in (("paint", painter), ("judge", critic))}
+    modules = {"painter": painter, "critic": critic, "ema": ema.module}
+    nimg, total = 0, recipe.length(len(subset))
+    if state is not None:
+        nimg = restore(state, modules, adams)
+        ema.n_averaged.fill_(1)
+    while nimg < total:
+        index = passes(len(images), derive_seed("batches", seed), nimg, recipe.batch)
+        rng = torch.Generator().manual_seed(derive_seed("noise", seed, nimg))
+        x, y = images[index], labels[index]
+        if recipe.flip:
+            x = torch.where((torch.rand(len(x), 1, 1, 1, generator=rng) < 0.5).to(device), x.flip(3), x)
+
+        def made(y: Tensor = y, rng: torch.Generator = rng) -> Tensor:
+            return painter(torch.randn(len(y), recipe.latent, generator=rng).to(device), y).float()
+
+        def judged(x: Tensor, y: Tensor = y, rng: torch.Generator = rng) -> Tensor:
+            return critic(differentiably(x, recipe.augment, rng), y).float()
+
+        for group in (g for adam in adams.values() for g in adam.param_groups):
+            group["lr"] = recipe.learning_rate * min(1.0, 2 * (1 - nimg / total))  # falls over the second half
+        with autocast(recipe.precision, device):
+            with torch.no_grad():
+                fake = made()
+            doubt = (1 - judged(x)).relu().mean() + (1 + judged(fake)).relu().mean()
+        _step(adams["judge"], doubt)
+        critic.requires_grad_(False)
+        with autocast(recipe.precision, device):
+            loss = -judged(made()).mean()
+        _step(adams["paint"], loss)
+        critic.requires_grad_(True)
+        nimg += recipe.batch
+        decay[0] = 0.5 ** (recipe.batch / min(recipe.ema_half_life, 0.05 * nimg))
+        ema.update_parameters(painter)
+        if nimg // recipe.batch % SAVE_EVERY == 0 or nimg >= total:
+            if not math.isfinite(float(doubt.detach()) + float(loss.detach())):
+                raise Diverged(f"generator {recipe.name}: the losses are {float(doubt):g} and {float(loss):g} after "
+                               f"{nimg:,} images")
+            if save is not None:
+                save(partial(snapshot, modules, adams, nimg), nimg)
+    trained = ema.module
+    assert isinstance(trained, Painter)
+    return GANGenerator(trained, np.bincount(subset.labels, minlength=num_classes), shape, build), nimg
+
+
+def differentiably(x: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> Tensor:
+    """x [B, C, H, W] augmented so that gradients pass (arXiv 2006.10738, section 3): the paper's strengths.
+
+    ``translate`` by up to an eighth of the side, zeros coming in; ``cutout`` of a square of half the side;
+    ``brightness`` by up to a half.
+    """
+    count, _, h, w = x.shape
+    if "brightness" in kinds:
+        x = x + (torch.rand(count, 1, 1, 1, generator=rng) - 0.5).to(x.device)
+    if "translate" in kinds:
+        most = max(1, round(h / 8))
+        move = torch.randint(0, 2 * most + 1, (count, 2), generator=rng).to(x.device)
+        rows = (torch.arange(h, device=x.device) + move[:, :1])[:, None, :, None]
+        columns = (torch.arange(w, device=x.device) + move[:, 1:])[:, None, None, :]
+        wide = pad(x, [most] * 4)
+        x = wide.gather(2, rows.expand(-1, x.shape[1], -1, wide.shape[3])).gather(3, columns.expand_as(x))
+    if "cutout" in kinds:
+        centre = torch.rand(count, 2, generator=rng).to(x.device)
+        down = (torch.arange(h, device=x.device) - (centre[:, :1] * h).floor() + 0.5).abs() < h / 4
+        across = (torch.arange(w, device=x.device) - (centre[:, 1:] * w).floor() + 0.5).abs() < w / 4
+        x = x * (~(down[:, None, :, None] & across[:, None, None, :]))
+    return x
+
+
+def _step(adam: torch.optim.Adam, loss: Tensor) -> None:
+    adam.zero_grad(set_to_none=True)
+    loss.backward()
+    adam.step()
+
+
+def _mix(mean: Any, new: Any, share: float) -> None:
+    torch._foreach_lerp_(mean, new, share)

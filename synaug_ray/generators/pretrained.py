@@ -1,0 +1,194 @@
+"""Pretrained: a pipeline of diffusers as a generator, open-set by what it is.
+
+Class-conditional pipelines (those that take ``class_labels``) and text-to-image ones (those that take ``prompt``). Only
+safetensors are read, and no code that comes with a pipeline is run.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.transforms.v2 import functional as transforms
+
+from synaug_ray.data.images import ImageSet
+from synaug_ray.errors import DataProblem
+from synaug_ray.generators.families import SaveState
+from synaug_ray.keys import derive_seed, folder_key
+from synaug_ray.recipes import HUB, PretrainedRecipe, SamplerRecipe
+from synaug_ray.samplers import image_streams, sample_in_batches
+
+LIBRARIES = ("diffusers", "transformers")  # whose classes a pipeline's index may name
+
+
+@dataclass(frozen=True)
+class PretrainedGenerator:
+    """A pointer to a pipeline, and what its images are to be: of which classes, shape and mode."""
+
+    pipeline: str  # a folder, or owner/name@commit
+    content: str
+    conditions: tuple[int | str, ...]  # what the pipeline is asked for, one a class: its label or a prompt
+    class_counts: NDArray[np.int64]  # of the Subset, [K]
+    shape: tuple[int, int, int]
+    size: int | None = None
+
+    @cached_property
+    def _loaded(self) -> Any:
+        return open_pipeline(self.pipeline, self.content)
+
+    def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
+        """Images ``index`` of the pool, made at the pipeline's own size, then resized to the Subset's.
+
+        Image i depends on (pipeline, sampler, seed, i) alone where the pipeline draws all its noise from the streams
+        that it is given; ``open_pipeline`` puts DDIM in the place of a DDPM scheduler, which some do not hand them to.
+
+        Raises:
+            DataProblem: where the pipeline refuses the sampler's steps or the size.
+        """
+        pipeline = self._loaded.to(device)
+        takes = inspect.signature(pipeline.__call__).parameters
+        asked: dict[str, Any] = {"num_inference_steps": sampler.steps, "output_type": "np"}
+        if "guidance_scale" in takes:
+            asked["guidance_scale"] = sampler.guidance
+        if self.size and {"height", "width"} <= takes.keys():
+            asked |= {"height": self.size, "width": self.size}
+
+        def make(rows: list[int], labels: Tensor) -> Tensor:
+            wanted = [self.conditions[int(label)] for label in labels]
+            given = asked | {"generator": image_streams(seed, rows)}
+            given |= {"prompt": wanted} if isinstance(wanted[0], str) else {"class_labels": wanted}
+            if "batch_size" in takes:
+                given["batch_size"] = len(rows)
+            with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
+                torch.manual_seed(derive_seed("pipeline", seed, rows[0]))  # for what takes no streams
+                try:
+                    images = np.asarray(pipeline(**given).images)
+                except ValueError as error:
+                    raise DataProblem(f"pipeline {self.pipeline} refuses what it is asked for ({sampler.steps} steps): "
+                                      f"{error}") from error
+            return shaped(torch.from_numpy(images).permute(0, 3, 1, 2), self.shape) * 2 - 1
+
+        return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
+
+    def files(self) -> dict[str, bytes]:
+        """What finds the pipeline again and knows it, by relative path; never its weights, which lie where they lay."""
+        extra = asdict(self) | {"family": "pretrained", "class_counts": self.class_counts.tolist()}
+        return {"synaug.json": json.dumps(extra).encode()}
+
+
+def from_files(files: dict[str, bytes]) -> PretrainedGenerator:
+    """The generator that ``PretrainedGenerator.files`` wrote."""
+    extra = json.loads(files["synaug.json"])
+    extra.pop("family")
+    shape = extra["shape"]
+    return PretrainedGenerator(**extra | {
+        "conditions": tuple(extra["conditions"]), "class_counts": np.array(extra["class_counts"], dtype=np.int64),
+        "shape": (shape[0], shape[1], shape[2])})
+
+
+def train(recipe: PretrainedRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
+          state: bytes | None = None, save: SaveState | None = None) -> tuple[PretrainedGenerator, int]:
+    """Nothing is trained and no image seen: the pipeline is opened, and each class gets what to ask it for.
+
+    Raises:
+        DataProblem: for a pipeline that is not the one meant, cannot be asked for classes, or does not fit them.
+    """
+    pipeline = open_pipeline(recipe.pipeline, recipe.content)
+    takes = inspect.signature(pipeline.__call__).parameters
+    c, h, w = subset.images.shape[1:]
+    counts = np.bincount(subset.labels, minlength=len(classes))
+    return PretrainedGenerator(recipe.pipeline, recipe.content, conditions(recipe, takes, classes), counts,
+                               (int(c), int(h), int(w)), recipe.size), 0
+
+
+def conditions(recipe: PretrainedRecipe, takes: Any, classes: tuple[str, ...]) -> tuple[int | str, ...]:
+    """What to ask a pipeline for, one a class.
+
+    Args:
+        takes: the names of what the pipeline can be asked for.
+    """
+    for name, given in (("class_ids", recipe.class_ids), ("words", recipe.words)):
+        if given and len(given) != len(classes):
+            raise DataProblem(f"generator {recipe.name}: {len(given)} {name} for {len(classes)} classes; give one a "
+                              "class, in the order of the classes")
+    if "class_labels" in takes:
+        return recipe.class_ids or tuple(range(len(classes)))
+    if "prompt" in takes:
+        return tuple(recipe.prompt.replace("{label}", word) for word in recipe.words or [
+            name.replace("_", " ") for name in classes])
+    raise DataProblem(f"generator {recipe.name}: {recipe.pipeline} takes neither class_labels nor a prompt, so it "
+                      "cannot be asked for a class; take a class-conditional or a text-to-image pipeline")
+
+
+def open_pipeline(where: str, content: str) -> Any:
+    """A pipeline of diffusers, its safetensors alone.
+
+    Raises:
+        DataProblem: where the folder is gone or holds something else, names code of its own, or has no safetensors.
+    """
+    from diffusers import DDIMScheduler, DDPMScheduler, DiffusionPipeline
+    from diffusers.utils import is_accelerate_available
+    from diffusers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    name, _, commit = where.partition("@")
+    on_hub = HUB.fullmatch(where) is not None
+    if not on_hub:
+        _check_folder(Path(where), content)
+    source = {"revision": commit} if on_hub else {"local_files_only": True}
+    try:
+        pipeline: Any = DiffusionPipeline.from_pretrained(name if on_hub else where, use_safetensors=True,
+                                                          trust_remote_code=False,
+                                                          low_cpu_mem_usage=is_accelerate_available(), **source)
+    except (OSError, ImportError, ValueError) as error:
+        raise DataProblem(f"pipeline {where} cannot be read: {' '.join(str(error).split())[:500]}") from error
+    pipeline.set_progress_bar_config(disable=True)
+    scheduler = getattr(pipeline, "scheduler", None)
+    if isinstance(scheduler, DDPMScheduler):
+        pipeline.scheduler = DDIMScheduler.from_config(scheduler.config)
+    return pipeline
+
+
+def shaped(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Images [B, C, H, W] in [0, 1], float32, cropped to a square, resized and in grey or colour, as ``shape`` says."""
+    side = min(images.shape[2:])
+    images = transforms.resize(transforms.center_crop(images.float(), [side, side]), list(shape[1:]),
+                               interpolation=transforms.InterpolationMode.BICUBIC, antialias=True).clamp(0, 1)
+    if shape[0] == images.shape[1]:
+        return images
+    return transforms.rgb_to_grayscale(images) if shape[0] == 1 else images.expand(-1, shape[0], -1, -1)
+
+
+def _check_folder(folder: Path, content: str) -> None:
+    index = folder / "model_index.json"
+    if not index.is_file():
+        raise DataProblem(f"pipeline {folder} has no model_index.json on this machine; put the folder where every "
+                          "machine sees it")
+    if folder_key(folder) != content:
+        raise DataProblem(f"pipeline {folder} has changed since the grid was read; put back the files, or run the grid "
+                          "without `content:`")
+    foreign = []
+    for part, value in json.loads(index.read_text()).items():
+        library = value[0] if isinstance(value, list) and value else None
+        if part.startswith("_") or library is None:
+            continue
+        known = library in LIBRARIES or _of_diffusers(library)
+        foreign += [] if known else [f"{part} from {library!r}"]
+    if foreign:
+        raise DataProblem(f"pipeline {folder} names code of its own or of other packages ({', '.join(foreign)}); only "
+                          f"parts of {' and '.join(LIBRARIES)} are loaded")
+
+
+def _of_diffusers(library: str) -> bool:
+    """Whether it is one of the folders of pipelines within diffusers, which an index may name too."""
+    import diffusers
+
+    return library.isidentifier() and (Path(diffusers.__file__).parent / "pipelines" / library).is_dir()

@@ -1,0 +1,70 @@
+"""The GAN's parts: augmentation that lets gradients pass, and a critic whose slope is bounded."""
+
+import pytest
+import torch
+
+from synaug_ray.generators.gan import Critic, Painter, differentiably
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def x():
+    return torch.rand(64, 3, 16, 16, generator=rng(5)) + 1  # nowhere zero, so that what came in shows
+
+
+def test_translation_moves_the_whole_image_by_up_to_an_eighth(x):
+    moved = differentiably(x, ("translate",), rng())
+    seen = set()
+    for before, after in zip(x, moved, strict=True):
+        found = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)
+                 if torch.equal(after[:, max(0, -dy):16 - max(0, dy), max(0, -dx):16 - max(0, dx)],
+                                before[:, max(0, dy):16 + min(0, dy), max(0, dx):16 + min(0, dx)])]
+        assert len(found) == 1
+        seen.add(found[0])
+        assert int((after == 0).sum()) == 3 * (256 - (16 - abs(found[0][0])) * (16 - abs(found[0][1])))
+    assert {dy for dy, _ in seen} == {dx for _, dx in seen} == set(range(-2, 3))
+
+
+def test_cutout_blackens_a_square_and_nothing_else(x):
+    cut = differentiably(x, ("cutout",), rng())
+    gone = cut == 0
+    assert torch.equal(torch.where(gone, x, cut), x)
+    assert torch.equal(gone[:, 0], gone[:, 1])
+    sizes = gone[:, 0].sum((1, 2))
+    assert sizes.max() == 64 and sizes.min() >= 16  # half the side, or what of it lies in the frame
+
+
+def test_brightness_shifts_an_image_as_a_whole(x):
+    moved = differentiably(x, ("brightness",), rng()) - x
+    assert float(moved.flatten(1).std(1).max()) < 1e-6 and 0.4 < float(moved.abs().max()) <= 0.5
+
+
+def test_gradients_pass(x):
+    x.requires_grad_()
+    differentiably(x, ("translate", "cutout", "brightness"), rng()).sum().backward()
+    assert x.grad is not None and set(x.grad.unique().tolist()) == {0.0, 1.0}
+
+
+def test_label_moves_what_is_painted_and_how_it_is_judged():
+    torch.manual_seed(0)
+    painter, critic = Painter((1, 8, 8), 3, (8, 16), 4, 4), Critic((1, 8, 8), 3, (8, 16))
+    z = torch.randn(2, 4)
+    one, two = painter(z, torch.tensor([0, 0])), painter(z, torch.tensor([1, 1]))
+    assert one.shape == (2, 1, 8, 8) and not torch.allclose(one, two)
+    assert critic(one, torch.tensor([0, 0])).shape == (2,)
+    assert not torch.allclose(critic(one, torch.tensor([0, 0])), critic(one, torch.tensor([1, 1])))
+
+
+def test_spectral_norm_bounds_every_layer_of_the_critic():
+    torch.manual_seed(0)
+    critic = Critic((1, 8, 8), 3, (8, 16))
+    for _ in range(30):  # power iterations
+        critic(torch.randn(4, 1, 8, 8), torch.tensor([0, 1, 2, 0]))
+    critic.eval()
+    weights = [m.weight for m in critic.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
+    assert len(weights) == 5
+    for weight in weights:
+        assert float(torch.linalg.matrix_norm(weight.detach().flatten(1), 2)) == pytest.approx(1, abs=0.02)

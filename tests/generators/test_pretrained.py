@@ -1,0 +1,245 @@
+"""Pretrained pipelines, built here with random weights, saved in diffusers' true format, and read as strangers'."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    AutoencoderKL,
+    CMStochasticIterativeScheduler,
+    ConsistencyModelPipeline,
+    DDIMScheduler,
+    DDPMPipeline,
+    DDPMScheduler,
+    DiTPipeline,
+    DiTTransformer2DModel,
+    UNet2DModel,
+)
+from pydantic import ValidationError
+
+from synaug_ray.data.subsets import Draws, class_sequence
+from synaug_ray.errors import DataProblem
+from synaug_ray.generators import families, pretrained
+from synaug_ray.keys import folder_key
+from synaug_ray.recipes import PIPELINE, PretrainedRecipe
+from synaug_ray.steps import Subset
+
+CPU = torch.device("cpu")
+CLASSES = tuple(f"digit_{i}" for i in range(10))
+SAMPLER = PIPELINE.model_copy(update={"steps": 2, "batch": 4})
+
+
+def unet(**more):
+    return UNet2DModel(sample_size=8, in_channels=1, out_channels=1, block_out_channels=(8, 8), layers_per_block=1,
+                       down_block_types=("DownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "UpBlock2D"),
+                       norm_num_groups=4, **more)
+
+
+def vae():
+    return AutoencoderKL(in_channels=3, out_channels=3, latent_channels=4, block_out_channels=(8, 8), norm_num_groups=4,
+                         down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+                         sample_size=16)
+
+
+def consistency():
+    return ConsistencyModelPipeline(unet(num_class_embeds=10), CMStochasticIterativeScheduler())
+
+
+def dit():
+    transformer = DiTTransformer2DModel(num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=8,
+                                        num_layers=1, sample_size=8, patch_size=4, norm_num_groups=4)
+    return DiTPipeline(transformer, vae(), DDPMScheduler())  # its scheduler is not handed the streams
+
+
+def stable_diffusion():
+    transformers = pytest.importorskip("transformers", reason="text-to-image pipelines need the package transformers")
+    from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+
+    text = transformers.CLIPTextModel(transformers.CLIPTextConfig(
+        hidden_size=8, intermediate_size=8, num_attention_heads=2, num_hidden_layers=1, vocab_size=60,
+        max_position_embeddings=32, bos_token_id=0, eos_token_id=1, pad_token_id=1))
+    net = UNet2DConditionModel(sample_size=8, in_channels=4, out_channels=4, block_out_channels=(8, 8),
+                               layers_per_block=1, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+                               up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), cross_attention_dim=8,
+                               attention_head_dim=4, norm_num_groups=4)
+    torch.nn.init.normal_(net.conv_out.weight)  # loud enough for a prompt to show after two steps
+    letters = [f"{c}{end}" for c in "0123456789abcdefghijklmnopqrst" for end in ("", "</w>")][:58]
+    vocab = {token: i for i, token in enumerate(["<|startoftext|>", "<|endoftext|>", *letters])}
+    tokenizer = transformers.CLIPTokenizer(vocab=vocab, merges=[], model_max_length=32)
+    return StableDiffusionPipeline(vae(), text, tokenizer, net, DDIMScheduler(), None, None,
+                                   requires_safety_checker=False)
+
+
+BUILD = {"consistency": consistency, "dit": dit, "stable-diffusion": stable_diffusion}
+
+
+@pytest.fixture(scope="module")
+def subset(digits, digits_identity):
+    return digits.train.take(Draws(digits.train, 10).index(Subset(digits_identity, 30, 0)))
+
+
+@pytest.fixture(scope="module", params=BUILD)
+def folder(request, tmp_path_factory):
+    torch.manual_seed(0)
+    at = tmp_path_factory.mktemp(request.param)
+    BUILD[request.param]().save_pretrained(at, safe_serialization=True)
+    return at
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A class-conditional pipeline to spoil copies of."""
+    at = tmp_path_factory.mktemp("plain")
+    consistency().save_pretrained(at, safe_serialization=True)
+    return at
+
+
+def trained(recipe, subset, classes=CLASSES):
+    return pretrained.train(recipe, subset, classes, 0, CPU)
+
+
+def test_pool_has_the_subsets_shape_and_labels_and_image_i_is_image_i(folder, subset):
+    recipe = PretrainedRecipe(name="p", pipeline=str(folder))
+    files, nimg = families.train(recipe, subset, CLASSES, 0, CPU)
+    assert nimg == 0 and set(files) == {"synaug.json", "README.md"}  # a pointer: weights are not copied for each draw
+    generator = families.load(recipe, files, subset, np.arange(30), 30)
+    whole = generator.sample(SAMPLER, range(0, 8), 3, CPU)
+    assert whole.images.shape == (8, 1, 8, 8) and whole.images.dtype == np.uint8
+    assert np.array_equal(generator.sample(SAMPLER, range(4, 8), 3, CPU).images, whole.images[4:])
+    assert np.array_equal(generator.sample(SAMPLER, range(0, 3), 3, CPU).images, whole.images[:3])
+    other = generator.sample(SAMPLER.model_copy(update={"batch": 2}), range(0, 8), 3, CPU)
+    assert np.abs(whole.images.astype(int) - other.images).max() <= 1  # noise by image, whatever the batch
+    assert not np.array_equal(generator.sample(SAMPLER, range(0, 8), 4, CPU).images, whole.images)
+
+
+def test_each_class_is_asked_for_by_its_own_name(folder, subset):
+    recipe = PretrainedRecipe(name="p", pipeline=str(folder))
+    conditions = trained(recipe, subset)[0].conditions
+    if isinstance(conditions[0], str):
+        assert conditions[3] == "a photo of a digit 3"
+        words = recipe.model_copy(update={"words": tuple("abcdefghij"), "prompt": "{label}, scanned"})
+        assert trained(words, subset)[0].conditions[1] == "b, scanned"
+    else:
+        assert conditions == tuple(range(10))
+        chosen = recipe.model_copy(update={"class_ids": (7, 1, 1, 2, 3, 4, 5, 6, 8, 9)})
+        assert trained(chosen, subset)[0].conditions[0] == 7
+    with pytest.raises(DataProblem, match="2 words for 10 classes"):
+        trained(recipe.model_copy(update={"words": ("a", "b")}), subset)
+
+
+def test_colour_and_grey_as_the_subset_has_them():
+    images = torch.rand(2, 3, 12, 20, generator=torch.Generator().manual_seed(0))
+    assert pretrained.shaped(images, (1, 8, 8)).shape == (2, 1, 8, 8)
+    assert torch.equal(*pretrained.shaped(images[:, :1], (3, 8, 8))[:, :2].unbind(1))
+    grey = pretrained.shaped(torch.ones(1, 3, 8, 8) * torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1), (1, 8, 8))
+    assert float(grey.mean()) == pytest.approx(0.299, abs=1e-3)  # ITU-R 601, as the reader of data sets has it
+    assert torch.equal(pretrained.shaped(images[:, :, :, 4:16], (3, 12, 12)), images[:, :, :, 4:16])
+
+
+def test_a_folder_is_what_it_holds_and_not_where_it_lies(plain, tmp_path):
+    shutil.copytree(plain, tmp_path / "elsewhere")
+    one, two = (PretrainedRecipe(name="p", pipeline=str(at)) for at in (plain, tmp_path / "elsewhere"))
+    assert one.key == two.key and one.content == folder_key(plain)
+    weights = tmp_path / "elsewhere" / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    assert PretrainedRecipe(name="p", pipeline=str(tmp_path / "elsewhere")).key != one.key
+    with pytest.raises(ValidationError, match="holds other files"):
+        PretrainedRecipe(name="p", pipeline=str(tmp_path / "elsewhere"), content=one.content)
+
+
+def test_a_folder_that_changed_since_the_grid_was_read_is_refused(plain, subset, tmp_path):
+    shutil.copytree(plain, tmp_path / "copy")
+    recipe = PretrainedRecipe(name="p", pipeline=str(tmp_path / "copy"))
+    (tmp_path / "copy" / "more.txt").write_text("x")
+    with pytest.raises(DataProblem, match="has changed since"):
+        trained(recipe, subset)
+    shutil.rmtree(tmp_path / "copy")
+    with pytest.raises(DataProblem, match="no model_index.json on this machine"):
+        trained(recipe, subset)
+
+
+def test_a_resolved_recipe_is_the_same_recipe(plain):
+    recipe = PretrainedRecipe(name="p", pipeline=str(plain))
+    assert PretrainedRecipe.model_validate(recipe.model_dump(mode="json")) == recipe
+    away = recipe.model_dump(mode="json") | {"pipeline": "/nowhere/at/all"}
+    assert PretrainedRecipe.model_validate(away).key == recipe.key  # named by its content
+
+
+def test_on_the_hub_only_a_commit_is_a_name():
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    recipe = PretrainedRecipe(name="p", pipeline=f"owner/model@{commit}")
+    assert recipe.content == f"owner/model@{commit}"
+    assert recipe.key != PretrainedRecipe(name="p", pipeline=f"owner/model@{commit[::-1]}").key
+    for branch in ("owner/model", "owner/model@main", "nothing"):
+        with pytest.raises(ValidationError, match="neither a folder .* nor a name on the hub with its commit"):
+            PretrainedRecipe(name="p", pipeline=branch)
+
+
+def test_what_a_pipeline_refuses_is_said(plain, subset):
+    generator, _ = trained(PretrainedRecipe(name="p", pipeline=str(plain)), subset)
+    with pytest.raises(DataProblem, match="refuses what it is asked for .41 steps"):
+        generator.sample(SAMPLER.model_copy(update={"steps": 41}), range(2), 0, CPU)
+
+
+def test_another_class_is_another_image(folder, subset):
+    """From the same noise."""
+    generator, _ = trained(PretrainedRecipe(name="p", pipeline=str(folder)), subset)
+    same = dataclasses.replace(generator, conditions=generator.conditions[:1] * 10)
+    one, other = (g.sample(SAMPLER, range(8), 3, CPU).images for g in (generator, same))
+    first = class_sequence(generator.class_counts, 8) == 0
+    assert np.array_equal(one[first], other[first]) and not np.array_equal(one[~first], other[~first])
+
+
+def test_a_prompt_that_names_no_class_is_refused(plain):
+    with pytest.raises(ValidationError, match=r"does not say \{label\}"):
+        PretrainedRecipe(name="p", pipeline=str(plain), prompt="a photo")
+
+
+def test_a_pipeline_that_cannot_be_asked_for_a_class_is_refused(subset, tmp_path):
+    DDPMPipeline(unet(), DDPMScheduler()).save_pretrained(tmp_path, safe_serialization=True)
+    with pytest.raises(DataProblem, match="takes neither class_labels nor a prompt"):
+        trained(PretrainedRecipe(name="p", pipeline=str(tmp_path)), subset)
+
+
+def test_weights_that_are_pickles_are_not_read(plain, subset, tmp_path):
+    shutil.copytree(plain, tmp_path / "copy")
+    weights = tmp_path / "copy" / "unet" / "diffusion_pytorch_model.safetensors"
+    torch.save(unet(num_class_embeds=10).state_dict(), weights.with_suffix(".bin"))
+    weights.unlink()
+    with pytest.raises(DataProblem, match="cannot be read"):
+        trained(PretrainedRecipe(name="p", pipeline=str(tmp_path / "copy")), subset)
+
+
+@pytest.mark.parametrize("index", [{"unet": ["os", "system"]}, {"unet": ["my_code", "Net"]}, {"more": ["a.b", "C"]}])
+def test_code_that_comes_with_a_pipeline_is_not_run(plain, subset, tmp_path, index):
+    shutil.copytree(plain, tmp_path / "copy")
+    at = tmp_path / "copy" / "model_index.json"
+    at.write_text(json.dumps(json.loads(at.read_text()) | index))
+    (tmp_path / "copy" / "my_code.py").write_text("raise SystemExit('it was run')")
+    with pytest.raises(DataProblem, match="names code of its own or of other packages"):
+        trained(PretrainedRecipe(name="p", pipeline=str(tmp_path / "copy")), subset)
+
+
+def test_a_pipeline_class_of_its_own_is_not_run(plain, subset, tmp_path):
+    shutil.copytree(plain, tmp_path / "copy")
+    at = tmp_path / "copy" / "model_index.json"
+    at.write_text(json.dumps(json.loads(at.read_text()) | {"_class_name": ["my_code", "Pipeline"]}))
+    (tmp_path / "copy" / "my_code.py").write_text("raise SystemExit('it was run')")
+    with pytest.raises(DataProblem, match="cannot be read"):
+        trained(PretrainedRecipe(name="p", pipeline=str(tmp_path / "copy")), subset)
+
+
+def test_an_edm_of_this_house_is_a_pretrained_pipeline_too(subset, tmp_path):
+    """What was trained on one set of images is, saved, an open-set generator for another."""
+    from synaug_ray.recipes import EDMRecipe
+
+    files, _ = families.train(EDMRecipe(name="e", channels=(8, 16), nimg=64), subset, CLASSES, 1, CPU)
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    recipe = PretrainedRecipe(name="p", pipeline=str(tmp_path))
+    assert recipe.open_set
+    assert len(trained(recipe, subset)[0].sample(SAMPLER, range(5), 0, CPU)) == 5
