@@ -1,0 +1,127 @@
+"""Do the images show the class asked for? Judges are classifiers of real training images, never of test images.
+
+They are cross-fitted: the training images are dealt into folds, one judge for each that has seen all
+folds but its own, and an image is judged by the one that has not seen its nearest training image. A
+copy of a training image so gets no easier a judge than a new image, and real images the same judge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from synaug_ray.data.images import ImageSet
+from synaug_ray.keys import derive_seed
+from synaug_ray.quality.features import Classifier, train
+from synaug_ray.quality.intervals import Interval, share
+from synaug_ray.quality.neighbours import nearest, pixels
+
+FOLDS = 3
+LEAST = 20  # images below which a share says nothing
+
+
+@dataclass(frozen=True)
+class Judges:
+    """One classifier a fold of the training images, which has not seen that fold."""
+
+    training: ImageSet
+    fold: NDArray[np.int64]  # of each training image
+    classifiers: tuple[Classifier, ...]
+
+    def log_probabilities(self, images: ImageSet) -> NDArray[np.float64]:
+        """float64 [N, classes], each row by the judge that has not seen the nearest training image."""
+        device = self.classifiers[0].device
+        fold = self.fold[nearest(pixels(images), pixels(self.training), 1, device)[1][:, 0]]
+        of_each = np.stack([classifier.log_probabilities(images) for classifier in self.classifiers])
+        return of_each[fold, np.arange(len(images))]
+
+
+@dataclass(frozen=True)
+class ClassFidelity:
+    """Agreement within one class; None where it has too few images."""
+
+    label: int
+    agreement: Interval | None
+    reference: Interval | None
+
+
+@dataclass(frozen=True)
+class LabelFidelity:
+    """How often the judges see the class asked for, beside how often they are right on held-out real images.
+
+    ``skill`` is (agreement - chance) / (reference - chance): 1 for real images, 0 where labels and
+    images are independent. None where the judges themselves are no better than chance.
+    """
+
+    num_judged: int
+    num_training: int  # real images the judges learnt from
+    agreement: Interval
+    reference: Interval | None  # held-out real images, weighted to the pool's class proportions
+    chance: float  # agreement of the same labels and judgements, were they independent
+    skill: Interval | None
+    by_class: tuple[ClassFidelity, ...]
+
+
+def train_judges(training: ImageSet, num_classes: int, seed: int, device: torch.device) -> Judges:
+    """Judges of ``training``, in folds of equal class proportions."""
+    rng = np.random.default_rng(derive_seed("folds", seed))
+    fold = np.empty(len(training), dtype=np.int64)
+    order = rng.permutation(len(training))
+    order = order[np.argsort(training.labels[order], kind="stable")]
+    fold[order] = np.arange(len(order)) % FOLDS
+    return Judges(training, fold, tuple(
+        train(training.take(np.flatnonzero(fold != f)), num_classes, derive_seed("judge", seed, f), device)
+        for f in range(FOLDS)
+    ))
+
+
+def label_fidelity(judges: Judges, pool: ImageSet, held_out: ImageSet, confidence: float = 0.9) -> LabelFidelity | None:
+    """Judge ``pool`` by its labels, and ``held_out`` by its own; None with fewer than 20 images in the pool."""
+    if len(pool) < LEAST:
+        return None
+    seen = judges.log_probabilities(pool).argmax(1)
+    real = judges.log_probabilities(held_out).argmax(1) == held_out.labels if len(held_out) else np.zeros(0, bool)
+    classes = np.unique(pool.labels)
+    by_class, weights = [], []
+    for c in classes:
+        mine, theirs = pool.labels == c, held_out.labels == c
+        by_class.append(ClassFidelity(
+            int(c),
+            share(float((seen[mine] == c).sum()), float(mine.sum()), confidence) if mine.sum() >= LEAST else None,
+            share(float(real[theirs].sum()), float(theirs.sum()), confidence) if theirs.sum() >= LEAST else None,
+        ))
+        weights.append(float(mine.mean()))
+    agreement = share(float((seen == pool.labels).sum()), len(pool), confidence)
+    reference = _reference(real, held_out, classes, weights, confidence)
+    chance = float(sum(w * (seen == c).mean() for c, w in zip(classes, weights, strict=True)))
+    return LabelFidelity(len(pool), len(judges.training), agreement, reference, chance,
+                         _skill(agreement, reference, chance), tuple(by_class))
+
+
+def _reference(right: NDArray[np.bool_], held_out: ImageSet, classes: NDArray[np.int64], weights: list[float],
+               confidence: float) -> Interval | None:
+    """Accuracy on held-out images as if these had the pool's class proportions."""
+    if len(held_out) < LEAST:
+        return None
+    counts = np.array([(held_out.labels == c).sum() for c in classes])
+    present = counts > 0
+    if not present.any():
+        return None
+    w = np.array(weights)[present] / np.sum(np.array(weights)[present])
+    p = np.array([right[held_out.labels == c].mean() for c in classes[present]])
+    effective = 1 / float((w**2 / counts[present]).sum())  # images of a plain sample as precise as this one
+    return share(float(w @ p) * effective, effective, confidence)
+
+
+def _skill(agreement: Interval, reference: Interval | None, chance: float) -> Interval | None:
+    if reference is None or reference.low <= chance:
+        return None
+    # to first order in both: the difference of the logarithms would lose a skill of zero
+    value = (agreement.value - chance) / (reference.value - chance)
+    span = reference.value - chance
+    down = np.hypot(agreement.value - agreement.low, value * (reference.high - reference.value)) / span
+    up = np.hypot(agreement.high - agreement.value, value * (reference.value - reference.low)) / span
+    return Interval(value, float(value - down), float(value + up))

@@ -1,0 +1,181 @@
+"""Near-copies of training images, and duplicates within a pool, against what real images do.
+
+A near-copy is closer to one training image than held-out real images come to theirs, relative to the
+distance of the next ones. Thresholds are conformal: quantiles over held-out real images, so that a
+new real image falls below them at a stated base rate, whatever the data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse, stats
+from scipy.sparse.csgraph import connected_components
+
+from synaug_ray.data.images import ImageSet
+from synaug_ray.quality.features import Classifier
+from synaug_ray.quality.intervals import Interval, share
+from synaug_ray.quality.neighbours import nearest, pixels
+
+BASE_RATE = 0.01  # of real images called near-copies, in pixels and in features each
+LEAST = 20  # held-out images below which nothing can be calibrated
+NEXT = 5  # neighbours after the first that its distance is compared with
+SHOWN = 16  # closest pairs kept to be looked at
+BINS = 24
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image of the pool, its nearest training image, and the ratio of distances in pixels."""
+
+    synthetic: int
+    real: int
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Shares of images by pixel distance to the nearest training image, in medians of the held-out images'."""
+
+    edges: tuple[float, ...]  # BINS + 1; the last bin holds all beyond it too
+    pool: tuple[float, ...]
+    held_out: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Memorization:
+    """Near-copies among ``num_pool`` images of ``num_real`` training images.
+
+    Sharing is advised against where ``near_copies.low`` exceeds ``base_rate.high``: more images are
+    near-copies than can be explained by how alike real images are.
+    """
+
+    num_pool: int
+    num_real: int
+    num_held_out: int
+    near_copies: Interval  # in pixels or in features
+    in_pixels: float
+    in_features: float
+    exact: int  # images equal to a training image in every pixel
+    base_rate: Interval  # of real images that would be called near-copies
+    excess: float  # (near_copies - base_rate) / (1 - base_rate)
+    distance_ratio: float  # median pixel distance to the nearest training image, over the held-out images'
+    closest: tuple[Pair, ...]
+    histogram: Histogram
+
+    @property
+    def advise_against_sharing(self) -> bool:
+        return self.near_copies.low > self.base_rate.high
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """How many images of a pool differ, beside as many held-out real ones.
+
+    Images linked by distances that only 1% of real images have from their nearest count as one.
+    ``reached`` sees a collapse that noise hides: images about few centres have few nearest neighbours.
+    """
+
+    num_compared: int
+    distinct: int  # groups of linked images
+    distinct_real: int
+    distinct_replay: float  # expected of as many draws, with replacement, from the Subset
+    reached: int  # real images that are the nearest of some image
+    reached_real: int
+    spread: float  # root mean square distance to the mean image, over that of held-out real images
+
+
+def distance_ratio(images: NDArray[np.float32], real: NDArray[np.float32], device: torch.device,
+                   same: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Distance to the nearest real row, over the mean distance to the NEXT nearest ones; that distance; which row.
+
+    Ratio and distance float64 [N], index int64 [N]. A ratio of 0 is an exact copy, 1 an image between
+    its neighbours. (Carlini et al., arXiv 2301.13188, section 4.2, normalise by many neighbours in the same way;
+    a single second neighbour, as in arXiv 2310.02664, misses copies of an image that the data hold twice.)
+    With ``same`` the images are the real ones, and none is its own neighbour.
+    """
+    k = min(NEXT + 1, len(real) - same)
+    distance, index = nearest(images, real, k, device, same)
+    if k == 1:
+        return np.where(distance[:, 0] > 0, 1.0, 0.0), distance[:, 0], index[:, 0]
+    after = distance[:, 1:].mean(1)
+    ratio = np.divide(distance[:, 0], after, out=np.zeros(len(images)), where=after > 0)
+    return ratio, distance[:, 0], index[:, 0]
+
+
+def memorization(subset: ImageSet, pool: ImageSet, held_out: ImageSet, space: Classifier,
+                 confidence: float = 0.9) -> Memorization | None:
+    """Near-copies of ``subset`` in ``pool``; None with fewer than 20 images in the pool or held out."""
+    if min(len(pool), len(held_out)) < LEAST:
+        return None
+    device = space.device
+    found, real = ([distance_ratio(pixels(images), pixels(subset), device),
+                    distance_ratio(space.features(images), space.features(subset), device)]
+                   for images in (pool, held_out))
+    copies, base = (np.stack([f[0] <= threshold(r[0]) for f, r in zip(one, real, strict=True)])
+                    for one in (found, real))
+    ratio, distance, index = found[0]
+    rate = base_rate(int(base.any(0).sum()), len(held_out), confidence)
+    near = share(float(copies.any(0).sum()), len(pool), confidence)
+    median = float(np.median(real[0][1])) or 1.0
+    order = np.argsort(ratio, kind="stable")[:SHOWN]
+    return Memorization(
+        len(pool), len(subset), len(held_out), near, float(copies[0].mean()), float(copies[1].mean()),
+        int((distance == 0).sum()), rate, max(0.0, (near.value - rate.value) / (1 - rate.value)),
+        float(np.median(distance)) / median,
+        tuple(Pair(int(i), int(index[i]), float(ratio[i])) for i in order),
+        _histogram(distance / median, real[0][1] / median),
+    )
+
+
+def threshold(of_real: NDArray[np.float64], rate: float = BASE_RATE) -> float:
+    """The value that a new real image falls at or below with probability ``rate``, or 1/(m+1) where that is more."""
+    rank = max(1, int(rate * (len(of_real) + 1)))
+    return float(np.partition(of_real, rank - 1)[rank - 1])
+
+
+def base_rate(count: int, held_out: int, confidence: float) -> Interval:
+    """The rate at which new real images fall where ``count`` of ``held_out`` calibrating ones do: Beta distributed."""
+    rate = stats.beta(count, held_out + 1 - count)
+    return Interval(count / (held_out + 1), float(rate.ppf((1 - confidence) / 2)),
+                    float(rate.ppf((1 + confidence) / 2)))
+
+
+def duplicates(subset: ImageSet, pool: ImageSet, held_out: ImageSet, training: ImageSet,
+               device: torch.device) -> Duplicates | None:
+    """Distinct images of ``pool``, by pixels; None with fewer than 20 images in the pool or held out.
+
+    Args:
+        subset: the images the generator saw.
+        training: these and any other real ones, except held-out ones.
+    """
+    n = min(len(pool), len(held_out))
+    if n < LEAST:
+        return None
+    x, y = pixels(pool)[:n], pixels(held_out)[:n]
+    limit = threshold(nearest(y, y, 1, device, same=True)[0][:, 0])
+    seen = len(subset)
+    reached = [len(np.unique(nearest(images, pixels(training), 1, device)[1])) for images in (x, y)]
+    return Duplicates(n, _groups(x, limit, device), _groups(y, limit, device), seen * (1 - (1 - 1 / seen) ** n),
+                      reached[0], reached[1], _spread(x) / (_spread(y) or 1.0))
+
+
+def _groups(x: NDArray[np.float32], limit: float, device: torch.device) -> int:
+    k = min(len(x) - 1, 32)
+    distance, index = nearest(x, x, k, device, same=True)
+    row, column = np.nonzero(distance <= limit)
+    links = sparse.coo_array((np.ones(len(row)), (row, index[row, column])), shape=(len(x), len(x)))
+    return int(connected_components(links, directed=False)[0])
+
+
+def _spread(x: NDArray[np.float32]) -> float:
+    return float(np.sqrt(x.var(0, dtype=np.float64).sum()))
+
+
+def _histogram(pool: NDArray[np.float64], held_out: NDArray[np.float64]) -> Histogram:
+    edges = np.linspace(0, 2, BINS + 1)
+    shares = [np.histogram(np.minimum(d, edges[-1]), edges)[0] / len(d) for d in (pool, held_out)]
+    return Histogram(tuple(edges.tolist()), tuple(shares[0].tolist()), tuple(shares[1].tolist()))
