@@ -7,10 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from synaug_ray.plan import Plan
-from synaug_ray.recipes import CLASSIFIERS, GENERATORS, SAMPLERS, EDMRecipe
-from synaug_ray.steps import STAGES, GeneratorStep, ShardStep, Stage, Step, TrialStep
+from synaug_ray.recipes import CLASSIFIERS, GENERATORS, LATENT, SAMPLERS
+from synaug_ray.steps import STAGES, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
 from synaug_ray.store import Store
 
+LABEL_BYTES, PREDICTION_BYTES = 8, 8  # int64; two uint16 and a float32
+STEP_BYTES = 16_384  # a record, its folders and what the last block of a file leaves empty
+PLURAL: dict[Stage, str] = {"generator": "generators", "shard": "shards", "quality": "qualities", "trial": "trials"}
 SAMPLE = 30  # records read per recipe: more would not change a median that a plan is shown with
 
 # core-seconds for 1,000 images seen (or sampled) on one core of a 2 GHz-class server CPU, 8x8 grey images,
@@ -18,7 +21,10 @@ SAMPLE = 30  # records read per recipe: more would not change a median that a pl
 MEASURED: dict[str, float] = {
     GENERATORS["edm-tiny"].key: 0.95, GENERATORS["edm-smoke"].key: 0.95,
     SAMPLERS["dpmpp-8"].key: 3.6,
+    # on a busy machine, so rather too high:
+    GENERATORS["ddpm-tiny"].key: 1.4, GENERATORS["gan-tiny"].key: 1.05, SAMPLERS["ddim-50"].key: 22.0, LATENT.key: 0.15,
     CLASSIFIERS["mlp"].key: 0.006, CLASSIFIERS["mlp-smoke"].key: 0.006,
+    "quality": 15.0,  # 3 s a pool of 200 images; most of it is the training of judges
 }
 
 
@@ -29,27 +35,31 @@ class Cost:
     steps: int
     seconds: float
     unknown: int
+    unknown_of: tuple[str, ...] = ()  # the recipes of these, by name
 
 
-def recipe_key(step: Step) -> str:
-    """The recipe that a step's cost per image is a property of."""
+def _priced(step: Step) -> tuple[str, str]:
+    """What a step's cost per image is a property of: the key and the name of its recipe."""
+    if isinstance(step, QualityStep):
+        return "quality", "any pool"
     if isinstance(step, GeneratorStep):
-        return step.recipe.key
-    if isinstance(step, ShardStep):
-        return step.sampler.key
-    assert isinstance(step, TrialStep)
-    return step.classifier.key
+        recipe = step.recipe
+    elif isinstance(step, ShardStep):
+        recipe = step.sampler
+    else:
+        assert isinstance(step, TrialStep)
+        recipe = step.classifier
+    return recipe.key, recipe.name
 
 
 def images_of(step: Step) -> float:
     """Images that a step sees or makes."""
     if isinstance(step, GeneratorStep):
-        if not isinstance(step.recipe, EDMRecipe):
-            return 0
-        passes = step.recipe.max_passes
-        return min(step.recipe.nimg, passes * step.subset.num_real) if passes else step.recipe.nimg
+        return step.recipe.length(step.subset.num_real)
     if isinstance(step, ShardStep):
         return step.sampler.shard_size if step.sampler.family != "replay" else 0
+    if isinstance(step, QualityStep):
+        return step.num_images
     assert isinstance(step, TrialStep)
     return step.classifier.nimg
 
@@ -60,15 +70,17 @@ def costs(plan: Plan, missing: Plan, store: Store) -> dict[Stage, Cost]:
     for stage in STAGES:
         rate = _rates(plan, store, stage)
         steps = list(missing.steps(stage).values())
-        known = [images_of(s) * r for s in steps if (r := rate(s)) is not None]
-        table[stage] = Cost(len(steps), sum(known), len(steps) - len(known))
+        rated = [(s, rate(s)) for s in steps]
+        known = [images_of(s) * r for s, r in rated if r is not None]
+        unknown_of = sorted({_priced(s)[1] for s, r in rated if r is None})
+        table[stage] = Cost(len(steps), sum(known), len(steps) - len(known), tuple(unknown_of))
     return table
 
 
 def _rates(plan: Plan, store: Store, stage: Stage) -> Callable[[Step], float | None]:
     done, seen = store.keys(stage), {}
     for key, step in plan.steps(stage).items():
-        found = seen.setdefault(recipe_key(step), [])
+        found = seen.setdefault(_priced(step)[0], [])
         if key in done and len(found) < SAMPLE:
             result = store.record(stage, key).result
             if result["nimg"]:
@@ -78,10 +90,64 @@ def _rates(plan: Plan, store: Store, stage: Stage) -> Callable[[Step], float | N
     def rate(step: Step) -> float | None:
         if not images_of(step):
             return 0.0
-        key = recipe_key(step)
+        key = _priced(step)[0]
         return known.get(key, MEASURED[key] / 1000 if key in MEASURED else None)
 
     return rate
+
+
+def told(cost: Cost) -> str:
+    """One stage's cost as a plan shows it."""
+    if not cost.steps:
+        return "nothing to do"
+    known = f"about {duration(cost.seconds)} of one core"
+    if not cost.unknown:
+        return known
+    return f"cost unknown for {cost.unknown:,}: the first of their kind" + (f", {known} for the others"
+                                                                            if cost.seconds else "")
+
+
+def told_in_all(table: dict[Stage, Cost]) -> str:
+    """The cost of all stages: what is known of it, and what it leaves out."""
+    seconds = sum(cost.seconds for cost in table.values())
+    unknown = [f"{PLURAL[stage]} of {', '.join(cost.unknown_of)}" for stage, cost in table.items() if cost.unknown]
+    if not unknown:
+        return f"about {duration(seconds)} of one core"
+    known = f"about {duration(seconds)} of one core, and on top " if seconds else "unknown: "
+    return f"{known}{'; '.join(unknown)}, which nobody has timed; the first of them will tell"
+
+
+def disk_bytes(missing: Plan, shape: tuple[int, int, int], num_test: int) -> int:
+    """About how much the Store will grow by.
+
+    Args:
+        shape: (channels, height, width) of the images.
+        num_test: test images, of which each trial keeps label, prediction and probability.
+    """
+    pixels = shape[0] * shape[1] * shape[2]
+    shards = sum(s.sampler.shard_size * (pixels + LABEL_BYTES) for s in missing.shards.values())
+    trials = len(missing.trials) * num_test * PREDICTION_BYTES
+    generators = sum(_network_bytes(g) for g in missing.generators.values())
+    steps = len(missing.shards) + len(missing.trials) + len(missing.generators)
+    return shards + trials + generators + steps * STEP_BYTES
+
+
+def _network_bytes(step: GeneratorStep) -> int:
+    """Weights of a U-Net in float32, by its 3x3 convolutions; the rest of it is a quarter of these, within a tenth."""
+    widths, blocks = getattr(step.recipe, "channels", ()), getattr(step.recipe, "layers_per_block", 1)
+    if not widths:
+        return 0
+    ways = sum(width**2 * (18 * blocks + 27 * (blocks + 1)) for width in widths)  # down, and up with what is skipped
+    return round(4 * 1.25 * (ways + 36 * widths[-1] ** 2))
+
+
+def size(number: float) -> str:
+    """Bytes as a person says them."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 1_000:
+            return f"{number:.0f} {unit}"
+        number /= 1_000
+    return f"{number:,.0f} TB" if number >= 10 else f"{number:.1f} TB"
 
 
 def duration(seconds: float) -> str:

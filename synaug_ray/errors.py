@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 DONE, BUG, USAGE, DATA, FAILED_CELLS, STORAGE, RESOURCES, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
@@ -48,6 +48,24 @@ class ResourceProblem(Problem):
     """The machine or the cluster lacks what is asked for."""
 
     exit_code = RESOURCES
+
+
+def together(*checks: Callable[[], Any]) -> list[Any]:
+    """What independent checks return, in order.
+
+    Raises:
+        Problem: with the sentences of all that refuse, of the kind that shows earliest.
+    """
+    values, problems = [], []
+    for check in checks:
+        try:
+            values.append(check())
+        except Problem as problem:
+            problems.append(problem)
+    if problems:
+        kind = type(min(problems, key=lambda p: p.exit_code))
+        raise kind([sentence for problem in problems for sentence in problem.sentences])
+    return values
 
 
 def did_you_mean(word: str, known: Any, otherwise: str = "") -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
+import json
 import os
 import shlex
 import signal
@@ -12,13 +15,26 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
-from synaug_ray.costs import costs, duration
+from synaug_ray.costs import PLURAL, costs, disk_bytes, size, told, told_in_all
 from synaug_ray.data.sources import identify
-from synaug_ray.errors import BUG, DONE, FAILED_CELLS, INTERRUPTED, Problem, UsageProblem, did_you_mean
+from synaug_ray.errors import (
+    BUG,
+    DONE,
+    FAILED_CELLS,
+    INTERRUPTED,
+    Problem,
+    StorageProblem,
+    UsageProblem,
+    did_you_mean,
+    together,
+)
+from synaug_ray.grid_checks import image_shape
 from synaug_ray.grid_file import load_grid
+from synaug_ray.grid_yaml import short
 from synaug_ray.plan import Plan, make_plan, pending
-from synaug_ray.run_folder import RunFolder, check_name, storage_root
+from synaug_ray.run_folder import RunFolder, check_name, check_space, existing, free_bytes, storage_root
 from synaug_ray.spec import GridSpec, cautions, write_grid
 from synaug_ray.steps import STAGES
 from synaug_ray.store import Store
@@ -32,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)  # `ray job stop` and Kubernetes ask with it
     try:
-        return _main(_parser().parse_intermixed_args(words), words)
+        return _main(_parse(words), words)
     except Problem as problem:
         for sentence in problem.sentences:
             print(f"error: {sentence}", file=sys.stderr)
@@ -46,14 +62,19 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageProblem(f"{message}; --help shows how the command is used")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m synaug_ray.grid", allow_abbrev=False,
         description="How many synthetic images is one more real image worth? Runs what of a grid is missing.",
         epilog="exit codes: 0 done, 1 a bug, 2 command line or grid file, 3 data, 4 finished with failed cells, "
                "5 storage, 6 resources, 130 interrupted",
     )
-    parser.add_argument("grid", help="a name (./grids/NAME.yaml, else one that is shipped) or a .yaml file")
+    parser.add_argument("grid", nargs="?", help="a name (./grids/NAME.yaml, else one that is shipped) or a .yaml file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")
     parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/synaug_ray")
     parser.add_argument("--data", metavar="PATH", help="where downloads are kept; default ~/.cache/synaug_ray")
@@ -63,27 +84,66 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _parse(words: list[str]) -> argparse.Namespace:
+    parser = _parser()
+    args, unknown = parser.parse_known_intermixed_args(words)
+    if unknown:
+        wrong = [word.partition("=")[0] for word in unknown if word.startswith("-")] or unknown
+        options = [o for action in parser._actions for o in action.option_strings if o.startswith("--")]
+        raise UsageProblem([f"no option {short(word)}{did_you_mean(word, options, '.')} Options: {', '.join(options)}; "
+                            "values of the grid are written key=value" for word in wrong])
+    if args.grid is None:
+        raise UsageProblem(f"no grid is named. Available: {', '.join(_grids())}; or give a .yaml file")
+    return args
+
+
 def _main(args: argparse.Namespace, words: list[str]) -> int:
-    path = find_grid(args.grid)
-    name = check_name(args.name or path.stem)
-    storage = storage_root(args.storage)
-    spec = load_grid(path, args.overrides)
-    data = identify(spec.dataset, spec.data, f"{path}: dataset")
+    (path, spec, name), storage, cache = together(
+        lambda: _declared(args), lambda: storage_root(args.storage), lambda: _cache(args.data))
+    data = identify(spec.dataset, spec.data, f"{path}: dataset", None if args.dry_run else cache)
     plan = make_plan(spec, data)
     store = Store(f"{storage}/store")
     missing = pending(plan, store)
     folder = RunFolder(storage, name)
     _print_plan(path, folder.url, plan, missing, store)
-    for caution in cautions(spec):
+    shape = image_shape(spec)
+    needed = disk_bytes(missing, shape, 0) if shape else 0
+    if needed:
+        free = free_bytes(storage)
+        print(f"{'disk':<51}about {size(needed)}{'' if free is None else f' of the {size(free)} that are free'}")
+    for caution in cautions(spec) + _other_data(folder, plan):
         print(f"note     {caution}")
+    sys.stdout.flush()
+    check_space(storage, needed)
     if args.dry_run:
         return DONE
-    if not missing.trials and _stands(folder, spec):
+    if missing.complete and _stands(folder, spec):
         print(f"nothing to do: every trial stands. {folder.url}/report.html")
         return DONE
-    cache = Path(args.data or Path.home() / ".cache" / "synaug_ray").expanduser()
     command = "python -m synaug_ray.grid " + shlex.join(words)
     return _run(args.local, name, spec, plan, missing, store, folder, cache, command)
+
+
+def _cache(flag: str | None) -> Path:
+    """Where downloads and decoded images are kept."""
+    if flag == "":
+        raise UsageProblem("--data is empty; name a folder, or leave it out")
+    try:
+        cache = Path(flag or Path.home() / ".cache" / "synaug_ray").expanduser()
+        if not existing(cache).is_dir():
+            raise StorageProblem(f"--data {cache}: {existing(cache)} is a file; name a folder")
+    except (OSError, RuntimeError) as error:  # a name too long, a user that is not there
+        raise StorageProblem(f"--data {flag}: {getattr(error, 'strerror', None) or error}") from None
+    return cache
+
+
+def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, str]:
+    """The grid's file, what it declares, and the run's name."""
+    path = find_grid(args.grid)
+    spec, name = together(
+        lambda: load_grid(path, args.overrides),
+        lambda: check_name(path.stem, str(path)) if args.name is None else check_name(args.name))
+    return path, spec, name
 
 
 def find_grid(name: str) -> Path:
@@ -92,30 +152,47 @@ def find_grid(name: str) -> Path:
     Raises:
         UsageProblem: where there is none, with the names there are.
     """
-    if name.endswith((".yaml", ".yml")) or os.sep in name:
-        if not Path(name).is_file():
+    given = Path(name)
+    if "=" in name:
+        raise UsageProblem(f"{name!r} stands where the grid's name has to: name the grid first, then key=value")
+    if given.suffix in (".yaml", ".yml"):
+        if not os.path.isfile(given):
             raise UsageProblem(f"no grid file {name}")
-        return Path(name)
-    folders = (Path("grids"), *SHIPPED)
-    for folder in folders:
-        if (folder / f"{name}.yaml").is_file():
+        return given
+    for folder in (Path("grids"), *SHIPPED):
+        if os.path.isfile(folder / f"{name}.yaml") and os.sep not in name:
             return folder / f"{name}.yaml"
-    names = sorted({p.stem for folder in folders for p in folder.glob("*.yaml")})
-    raise UsageProblem(f"no grid {name!r}{did_you_mean(name, names, '.')} Available: {', '.join(names)}; "
+    if name and os.path.exists(given):
+        kind = "folder" if os.path.isdir(given) else "npz" if given.suffix == ".npz" else ""
+        where = f"; a grid names its images: `dataset: {kind}:{name}`" if kind else ""
+        raise UsageProblem(f"{name} is no grid, which is a .yaml file{where}")
+    raise UsageProblem(f"no grid {short(name)}{did_you_mean(name, _grids(), '.')} Available: {', '.join(_grids())}; "
                        "or give a .yaml file")
+
+
+def _grids() -> list[str]:
+    return sorted({p.stem for folder in (Path("grids"), *SHIPPED) for p in folder.glob("*.yaml")})
 
 
 def _print_plan(path: Path, folder: str, plan: Plan, missing: Plan, store: Store) -> None:
     print(f"grid     {path}\nresults  {folder}")
     table = costs(plan, missing, store)
     for stage in STAGES:
-        total, cost = len(plan.steps(stage)), table[stage]
-        text = f"about {duration(cost.seconds)} of one core" if cost.steps else "nothing to do"
-        if cost.unknown:
-            text = f"cost unknown for {cost.unknown:,}: the first of their kind" + (
-                f", {duration(cost.seconds)} of one core for the others" if cost.seconds else "")
-        print(f"{stage + 's':<11}{total:>8,}   {total - len(missing.steps(stage)):>8,} done or not needed   {text}")
-    sys.stdout.flush()
+        total = len(plan.steps(stage))
+        print(f"{PLURAL[stage]:<11}{total:>8,}   {total - len(missing.steps(stage)):>8,} done or not needed   "
+              f"{told(table[stage])}")
+    if sum(cost.steps for cost in table.values()):
+        print(f"{'in all':<51}{told_in_all(table)}")
+
+
+def _other_data(folder: RunFolder, plan: Plan) -> list[str]:
+    try:
+        before = json.loads(folder.read("status.json") or b"{}").get("data", plan.data.key)
+    except (ValueError, AttributeError):  # half written, or not ours
+        return []
+    return [] if before == plan.data.key else [
+        f"the images, or how they are read, are not those of the last run in {folder.url}: nothing that was made from "
+        "those counts here; give another --name to keep both pages"]
 
 
 def _stands(folder: RunFolder, spec: GridSpec) -> bool:
@@ -134,9 +211,9 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
     run, dataset = open_run(name, spec, plan, store, folder, session, cache)
     say: Callable[[str], None] = print
     try:
-        if missing.trials:
+        if not missing.complete:
             if local:
-                from synaug_ray.execute import Bench, Machine
+                from synaug_ray.bench import Bench, Machine
                 from synaug_ray.local import run_local
 
                 run_local(missing, Bench(store, dataset, Machine(session=session.id)), say)
@@ -144,23 +221,36 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
                 from synaug_ray.cluster.run import run_on_cluster
 
                 run = run_on_cluster(run, missing, dataset, say)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        raise StorageProblem(f"{folder.url}: {error.strerror}; what was done stands. Make room, and run the same "
+                             "command to go on") from None
     except KeyboardInterrupt:
         finish(run, dataset, "interrupted")
         raise
     left = pending(plan, store)
-    headline = finish(run, dataset, "finished with failures" if left.trials else "done")
+    headline = finish(run, dataset, "done" if left.complete else "finished with failures")
     print(headline)
     print(f"results  {folder.url}\npage     {folder.url}/report.html")
-    if left.trials:
-        print(f"{len(left.trials):,} of {len(plan.trials):,} trials are missing; {folder.url}/status.json says why. "
-              "Run the same command to try them again", file=sys.stderr)
+    if not left.complete:
+        parts = ((left.trials, plan.trials, "trials"), (left.qualities, plan.qualities, "looks at pools"))
+        lacking = " and ".join(f"{len(some):,} of {len(all_):,} {what}" for some, all_, what in parts if some)
+        print(f"{lacking} are missing; {folder.url}/status.json says why. Run the same command to try them again",
+              file=sys.stderr)
         return FAILED_CELLS
     return DONE
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path or a class may hold what a terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = main()
+    except BrokenPipeError:  # `| head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = INTERRUPTED
     except Exception:
         import traceback
 

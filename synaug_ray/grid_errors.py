@@ -9,11 +9,12 @@ from pydantic import ValidationError
 
 from synaug_ray.data_options import DataOptions
 from synaug_ray.errors import did_you_mean
-from synaug_ray.grid_yaml import SHOWN, Lines, Location
-from synaug_ray.recipes import GENERATORS, ClassifierRecipe, EDMRecipe, Optimiser, ReferenceRecipe, SamplerRecipe
+from synaug_ray.grid_yaml import SHOWN, Lines, Location, short
+from synaug_ray.recipes import GENERATOR_FAMILIES, GENERATORS, ClassifierRecipe, Optimiser, SamplerRecipe
 from synaug_ray.spec import Factors, GridSpec
 
-_REFERENCES = ("real-holdout", "duplicate", "label-shuffle", "jitter")
+SAID = 400  # characters of what a recipe says of itself, which may repeat a value of any length
+_LISTED = re.compile(r"[\w.+-]+( *, *[\w.+-]+)+")  # a list without its brackets
 
 
 def sentences(error: ValidationError, prefix: Location, lines: Lines) -> list[str]:
@@ -39,27 +40,33 @@ def _sentence(errors: list[Any], in_block: bool) -> str:
     error = errors[0]
     if error["type"] == "extra_forbidden":
         known, key = _known_keys(error["loc"], in_block), str(error["loc"][-1])
-        return f"unknown key {key!r}{did_you_mean(key, known, '.')} Allowed: {', '.join(sorted(known))}"
+        return f"unknown key {short(key)}{did_you_mean(key, known, '.')} Allowed: {', '.join(sorted(known))}"
     if error["type"] == "missing":
         return "missing; every grid needs it" if len(error["loc"]) == 1 else "missing"
     if error["type"] == "union_tag_not_found":
         return f"needs `preset:` ({', '.join(sorted(GENERATORS))}) or `family:` and `name:`"
     if error["type"] == "union_tag_invalid":
-        tag, known = str(error["ctx"]["tag"]), ("edm", *_REFERENCES)
-        return f"no family {tag!r}{did_you_mean(tag, known, '.')} Allowed: {', '.join(known)}"
+        tag, known = str(error["ctx"]["tag"]), tuple(GENERATOR_FAMILIES)
+        return f"no family {short(tag)}{did_you_mean(tag, known, '.')} Allowed: {', '.join(known)}"
     messages = [e["msg"].removeprefix("Value error, ") for e in errors]
-    said = " or ".join(dict.fromkeys(m[0].lower() + m[1:] for m in messages))
+    said = " or ".join(dict.fromkeys(m[0].lower() + m[1:] for m in messages)).replace("tuple", "list")
+    said = said if len(said) <= SAID else f"{said[:SAID]}..."
     value = error.get("input")
     if not isinstance(value, (str, int, float, bool)) and value is not None:
         return said
     expected = "".join(e["ctx"]["expected"] for e in errors if e["type"] == "literal_error")
     allowed = re.findall("'([^']*)'", expected)
-    return f"{said}, got {_short(value)}{did_you_mean(str(value), allowed)}"
+    at = _location(error["loc"])
+    is_list = error["type"] == "tuple_type" or isinstance(at[-1], int)
+    return f"{said}, got {short(value)}{did_you_mean(str(value), allowed)}{in_brackets(value, at) if is_list else ''}"
 
 
-def _short(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
+def in_brackets(value: object, at: Location) -> str:
+    """How a list is written, for a text at ``at`` that looks like one."""
+    if not isinstance(value, str) or len(value) > SHOWN or not _LISTED.fullmatch(value):
+        return ""
+    key = ".".join(str(part) for part in (at[:-1] if isinstance(at[-1], int) else at))
+    return f". A list stands in brackets, and in quotes on the command line: '{key}=[{value}]'"
 
 
 def _known_keys(loc: Location, in_block: bool) -> set[str]:
@@ -67,7 +74,7 @@ def _known_keys(loc: Location, in_block: bool) -> set[str]:
     if len(loc) == 1:
         return set((Factors if in_block else GridSpec).model_fields)
     if loc[0] == "generators":
-        return set((EDMRecipe if loc[2] == "edm" else ReferenceRecipe).model_fields) | {"preset"}
+        return set(GENERATOR_FAMILIES[str(loc[2])].model_fields) | {"preset"}
     if loc[0] == "classifiers":
         return set(Optimiser.model_fields) if len(loc) > 3 else set(ClassifierRecipe.model_fields) | {"preset"}
     return set(DataOptions.model_fields) if loc[0] == "data" else set(SamplerRecipe.model_fields) | {"preset"}

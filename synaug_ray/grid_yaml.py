@@ -27,14 +27,24 @@ class Lines:
 
     def at(self, location: Location) -> str:
         """``grids/digits.yaml:7: num_real[2]``, or the override that set it."""
-        name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in location).lstrip(".")
+        name = "".join(f"[{p}]" if isinstance(p, int) else f".{_key(p)}" for p in location).lstrip(".")
         for end in range(len(location), 0, -1):
             if location[:end] in self.overrides:
-                return f"override {self.overrides[location[:end]]!r}: {name}"
+                return f"override {short(self.overrides[location[:end]])}: {name}"
         for end in range(len(location), 0, -1):
             if location[:end] in self.lines:
                 return f"{self.file}:{self.lines[location[:end]]}: {name}"
         return f"{self.file}: {name}" if name else self.file
+
+
+def _key(name: str) -> str:
+    return name if name.isprintable() and len(name) <= SHOWN else short(name)
+
+
+def short(value: object) -> str:
+    """A wrong value as a message repeats it."""
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
 
 
 def parse_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
@@ -56,12 +66,13 @@ def parse_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
         refused = _refused(text)
         if refused:
             raise UsageProblem(f"{path}:{refused[0]}: {refused[1]}")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
         problems: list[str] = []
         _walk(node, (), lines, problems)
         if problems:
             raise UsageProblem(problems)
-        raw = yaml.safe_load(text)
+        raw = loader.construct_document(node) if node is not None else None
     except UnicodeDecodeError as error:
         raise UsageProblem(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except yaml.MarkedYAMLError as error:
@@ -98,7 +109,7 @@ def _walk(node: yaml.Node | None, at: Location, lines: Lines, problems: list[str
     lines.lines[at] = line = node.start_mark.line + 1
     if node.tag not in PLAIN:  # what PyYAML makes something else of unasked: dates, '='
         kind = node.tag.rpartition(":")[2]
-        problems.append(f"{lines.file}:{line}: {node.value!r} reads as a {kind}; put it in quotes")
+        problems.append(f"{lines.file}:{line}: {short(node.value)} reads as a {kind}; put it in quotes")
     if isinstance(node, yaml.SequenceNode):
         for i, item in enumerate(node.value):
             _walk(item, (*at, i), lines, problems)
@@ -106,13 +117,13 @@ def _walk(node: yaml.Node | None, at: Location, lines: Lines, problems: list[str
         seen: set[str] = set()
         for name, value in node.value:
             if name.tag != "tag:yaml.org,2002:str":
-                shown = repr(name.value[:SHOWN]) if isinstance(name, yaml.ScalarNode) else "a list or mapping"
+                shown = short(name.value) if isinstance(name, yaml.ScalarNode) else "a list or mapping"
                 problems.append(f"{lines.file}:{name.start_mark.line + 1}: a key must be text, got {shown}; put it in "
                                 "quotes if it is meant")
                 continue
             key = str(name.value)
             if key in seen:
-                problems.append(f"{lines.file}:{name.start_mark.line + 1}: key {key!r} stands twice; keep one")
+                problems.append(f"{lines.file}:{name.start_mark.line + 1}: key {short(key)} stands twice; keep one")
             seen.add(key)
             _walk(value, (*at, key), lines, problems)
             lines.lines[(*at, key)] = name.start_mark.line + 1
@@ -124,17 +135,17 @@ def parse_overrides(raw: dict[str, Any], overrides: list[str], lines: Lines) -> 
     for text in overrides:
         name, equals, value = text.partition("=")
         if not equals or not name or not all(part for part in name.split(".")):
-            problems.append(f"{text!r} is no override; write key=value, for example draws=8 or data.size=16")
+            problems.append(f"{short(text)} is no override; write key=value, for example draws=8 or data.size=16")
             continue
         try:
             refused = _refused(value)
             parsed = None if refused else yaml.safe_load(value)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            problems.append(f"override {text!r}: the value is not YAML ({' '.join(str(error).split())})")
+            problems.append(f"override {short(text)}: the value is not YAML ({' '.join(str(error).split())})")
             continue
         where = refused[1] if refused else _put(raw, name.split("."), parsed)
         if isinstance(where, str):
-            problems.append(f"override {text!r}: {where}")
+            problems.append(f"override {short(text)}: {where}")
         else:
             lines.overrides[where] = text
     return problems
@@ -147,10 +158,10 @@ def _put(raw: dict[str, Any], names: list[str], value: Any) -> Location | str:
     for depth, name in enumerate(names):
         place: Any = name
         if isinstance(target, list):
-            so_far = ".".join(names[:depth])
+            so_far = ".".join(_key(n) for n in names[:depth])
             if not (name.isdecimal() and len(name) < 5 and int(name) < len(target)):
-                return (f"{so_far} is a list of {len(target)}, so {name!r} says nothing of it; write a place in it, "
-                        f"as in {so_far}.0.{name}, or the whole list")
+                return (f"{so_far} is a list of {len(target)}, so {short(name)} says nothing of it; write a place in "
+                        f"it, as in {so_far}.0.{_key(name)}, or the whole list")
             place = int(name)
         location.append(place)
         if depth == len(names) - 1:
@@ -162,7 +173,8 @@ def _put(raw: dict[str, Any], names: list[str], value: Any) -> Location | str:
         elif inner is None:
             inner = {}
         elif not isinstance(inner, (dict, list)):
-            return f"{'.'.join(names[:depth + 1])} is {inner!r}, which holds no {names[depth + 1]!r}"
+            so_far = ".".join(_key(n) for n in names[:depth + 1])
+            return f"{so_far} is {short(inner)}, which holds no {short(names[depth + 1])}"
         target[place] = inner
         target = inner
     return tuple(location)

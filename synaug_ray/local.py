@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from tqdm import tqdm
 
-from synaug_ray.execute import Bench, attempt
+from synaug_ray.bench import Bench
+from synaug_ray.execute import Work, attempt
 from synaug_ray.plan import Plan, packs
-from synaug_ray.steps import GeneratorStep, ShardStep, Stage, Step, TrialStep
+from synaug_ray.steps import QualityStep, ShardStep, Stage, Step, TrialStep
 from synaug_ray.store import Store
 
 
@@ -22,6 +23,8 @@ def run_local(missing: Plan, bench: Bench, say: Callable[[str], None]) -> None:
     """Execute a plan's steps, parents first; failures stay in the Store and block what needs them."""
     _each("generators", list(missing.generators.values()), bench)
     _each("shards", [s for s in ready(missing.shards.values(), bench.store) if isinstance(s, ShardStep)], bench)
+    _each("looks at pools", [q for q in ready(missing.qualities.values(), bench.store) if isinstance(q, QualityStep)],
+          bench)
     trials = [t for t in ready(missing.trials.values(), bench.store) if isinstance(t, TrialStep)]
     _each("trials", packs(trials), bench)
     left = len(missing.trials) - len(trials)
@@ -29,9 +32,9 @@ def run_local(missing: Plan, bench: Bench, say: Callable[[str], None]) -> None:
         say(f"{left:,} trials were not tried: what they need failed")
 
 
-def _each(name: str, works: Sequence[GeneratorStep | ShardStep | Sequence[TrialStep]], bench: Bench) -> None:
+def _each(name: str, works: Sequence[Work], bench: Bench) -> None:
     width = sum(1 if isinstance(w, Step) else len(w) for w in works)
-    with tqdm(total=width, desc=name, unit=name[:-1], mininterval=1.0, disable=not works) as bar:
+    with tqdm(total=width, desc=name, unit="step", mininterval=1.0, disable=not works) as bar:
         for work in works:
             attempt(bench, work)
             bar.update(1 if isinstance(work, Step) else len(work))

@@ -6,18 +6,22 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from synaug_ray.recipes import REPLAY, ReferenceRecipe, SamplerRecipe
+from synaug_ray.recipes import sampler_of
 from synaug_ray.spec import CellSpec, GridSpec
 from synaug_ray.steps import (
+    STAGES,
     DataIdentity,
     GeneratorStep,
     Pool,
+    QualityStep,
     ShardStep,
     Stage,
     Step,
     Subset,
     TrialStep,
 )
+
+QUALITY_IMAGES = 1_000  # of a pool that are looked at, at most: shares are then known within 3 points
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,17 @@ class Plan:
     trials: dict[str, TrialStep] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()
     names: dict[str, str] = field(default_factory=dict)  # generator key -> its name in the grid
+    qualities: dict[str, QualityStep] = field(default_factory=dict)
 
     def steps(self, stage: Stage) -> dict[str, Step]:
         """The steps of one stage by key."""
-        return dict({"generator": self.generators, "shard": self.shards, "trial": self.trials}[stage])
+        return dict({"generator": self.generators, "shard": self.shards, "quality": self.qualities,
+                     "trial": self.trials}[stage])
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of it is to be done."""
+        return not self.trials and not self.qualities
 
 
 class Finished(Protocol):
@@ -53,12 +64,12 @@ class Finished(Protocol):
 def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
     """The Plan of a grid on given images. Imports neither torch nor ray; 10,000 cells take about a second."""
     generators: dict[str, GeneratorStep] = {}
-    shards: dict[str, ShardStep] = {}
     trials: dict[str, TrialStep] = {}
     names: dict[str, str] = {}
     rows: dict[tuple[str, str], Row] = {}
     subsets: dict[tuple[int, int], Subset] = {}
     pools: dict[tuple[Subset, str, str], Pool] = {}
+    amounts: dict[Pool, int] = {}
 
     def subset(num_real: int, draw: int) -> Subset:
         return subsets.setdefault((num_real, draw), Subset(data, num_real, draw, spec.stratify))
@@ -67,38 +78,36 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
         pool = None
         if cell.generator is not None:
             seen = subset(cell.generator.trained_on or cell.num_real, cell.draw)
-            sampler = replay_of(spec.sampler) if isinstance(cell.generator, ReferenceRecipe) else spec.sampler
+            sampler = sampler_of(cell.generator, spec.sampler)
             at = (seen, cell.generator.key, sampler.key)
             if at not in pools:
                 pools[at] = Pool(GeneratorStep(seen, cell.generator), sampler)
             pool = pools[at]
             generators.setdefault(pool.generator.key, pool.generator)
             names.setdefault(pool.generator.key, cell.generator.name)
-            for shard in pool.shards(cell.num_synthetic):
-                shards.setdefault(shard.key, shard)
+            amounts[pool] = max(amounts.get(pool, 0), cell.num_synthetic)
         trial = TrialStep(
             subset(cell.num_real, cell.draw), pool, cell.num_synthetic, cell.protocol,  # type: ignore[arg-type]
             cell.real_share, cell.classifier, cell.seed,
         )
         trial = trials.setdefault(trial.key, trial)
         rows.setdefault((trial.key, cell.generator.name if cell.generator else ""), Row(cell, trial))
-    return Plan(data, generators, shards, trials, tuple(rows.values()), names)
-
-
-def replay_of(sampler: SamplerRecipe) -> SamplerRecipe:
-    """The sampler of reference generators: no steps and no guidance, the grid's own shard size."""
-    return REPLAY.model_copy(update={"shard_size": sampler.shard_size})
+    shards = {shard.key: shard for pool, amount in amounts.items() for shard in pool.shards(amount)}
+    looks = [QualityStep(pool, min(amount, QUALITY_IMAGES)) for pool, amount in amounts.items()
+             if pool.generator.subset.draw < spec.quality_draws]
+    return Plan(data, generators, shards, trials, tuple(rows.values()), names, {q.key: q for q in looks})
 
 
 def pending(plan: Plan, store: Finished) -> Plan:
     """What of a plan is missing and needed: a generator whose shards all stand is not."""
-    done = {stage: store.keys(stage) for stage in ("generator", "shard", "trial")}
+    done = {stage: store.keys(stage) for stage in STAGES}
     trials = {k: t for k, t in plan.trials.items() if k not in done["trial"]}
-    wanted = {shard.key for trial in trials.values() for shard in trial.parents()}
+    qualities = {k: q for k, q in plan.qualities.items() if k not in done["quality"]}
+    wanted = {shard.key for step in (*trials.values(), *qualities.values()) for shard in step.parents()}
     shards = {k: s for k, s in plan.shards.items() if k in wanted and k not in done["shard"]}
     parents = {s.generator.key for s in shards.values()}
     generators = {k: g for k, g in plan.generators.items() if k in parents and k not in done["generator"]}
-    return Plan(plan.data, generators, shards, trials, plan.rows, plan.names)
+    return Plan(plan.data, generators, shards, trials, plan.rows, plan.names, qualities)
 
 
 def blocked(step: Step, failed: Mapping[Stage, Collection[str]]) -> bool:

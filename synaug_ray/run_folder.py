@@ -6,14 +6,16 @@ import io
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pandas as pd
 
-from synaug_ray.errors import StorageProblem, UsageProblem
-from synaug_ray.store import write_file
+from synaug_ray.costs import size
+from synaug_ray.errors import StorageProblem, UsageProblem, did_you_mean
+from synaug_ray.store import finite, reason, write_file
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = ("store", "ray")
@@ -25,27 +27,71 @@ def storage_root(flag: str | None) -> str:
     Raises:
         UsageProblem: for a path below the working directory, which under a submitted job is a copy
             that vanishes.
+        StorageProblem: for an unknown protocol, or a path that cannot become a folder. Nothing is written.
     """
+    if flag == "":
+        raise UsageProblem("--storage is empty; name a folder or a URL, or leave it out")
     chosen = flag or os.environ.get("SYNAUG_STORAGE") or str(Path.home() / "synaug_ray")
-    if "://" in chosen and not chosen.startswith("file://"):
+    protocol, separator, _ = chosen.partition("://")
+    if separator and protocol != "file":
+        known = {*fsspec.available_protocols(), *fsspec.registry}
+        if protocol.rpartition("::")[2] not in known:
+            raise StorageProblem(f"storage {chosen}: no protocol {protocol!r}{did_you_mean(protocol, known, '.')} Give "
+                                 "a folder, or a URL such as s3://bucket/folder (or gs, abfs, hdfs)")
         return chosen.rstrip("/")
-    path = Path(chosen.removeprefix("file://")).expanduser().resolve()
-    here = Path.cwd().resolve()
-    if path == here or here in path.parents:
-        raise UsageProblem(f"storage {path} lies below the working directory {here}, which under a submitted job is "
-                           "a copy that vanishes with the job; name another folder with --storage")
+    try:
+        path = Path(chosen.removeprefix("file://")).expanduser().resolve()
+        here = Path.cwd().resolve()
+        if path == here or here in path.parents:
+            raise UsageProblem(f"storage {path} lies below the working directory {here}, which under a submitted job "
+                               "is a copy that vanishes with the job; name another folder with --storage")
+        _check_folder(path)
+    except (OSError, RuntimeError, ValueError) as error:  # no such user, a circle of links, a name too long
+        raise StorageProblem(f"storage {chosen}: {getattr(error, 'strerror', None) or error}") from None
     return str(path)
 
 
-def check_name(name: str) -> str:
-    """A run's name.
+def existing(path: Path) -> Path:
+    """The path itself, or the nearest one above it that there is."""
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
+def free_bytes(storage: str) -> int | None:
+    """What a disk has left; None for a URL."""
+    return None if "://" in storage else shutil.disk_usage(existing(Path(storage))).free
+
+
+def check_space(storage: str, needed: int) -> None:
+    """Refuse a storage that cannot hold what is to come.
+
+    Raises:
+        StorageProblem: with both amounts.
+    """
+    free = free_bytes(storage)
+    if free is not None and needed > free:
+        raise StorageProblem(f"{storage} has {size(free)} free, and what is missing needs about {size(needed)}; name "
+                             "a larger disk with --storage, or lower num_real, synthetic_multiples or draws")
+
+
+def _check_folder(path: Path) -> None:
+    nearest = existing(path)
+    reason = (f"{nearest} is a file" if not nearest.is_dir() else
+              f"{nearest} is read-only" if not os.access(nearest, os.W_OK | os.X_OK) else "")
+    if reason:
+        raise StorageProblem(f"cannot write to {path} ({reason}); set --storage to a folder you may write to, or "
+                             "$SYNAUG_STORAGE")
+
+
+def check_name(name: str, origin: str = "--name") -> str:
+    """A run's name; ``origin`` is where it was read.
 
     Raises:
         UsageProblem: for one that could leave the storage, or take the Store's place.
     """
     if not NAME.fullmatch(name) or name in RESERVED:
         allowed = "letters, digits, . _ - (64 at most, beginning with a letter or digit)"
-        raise UsageProblem(f"--name {name!r} is not a run name: {allowed}, and not {' or '.join(RESERVED)}")
+        other = "" if origin == "--name" else "; give another with --name"
+        raise UsageProblem(f"{origin}: {name!r} is not a run name: {allowed}, and not {' or '.join(RESERVED)}{other}")
     return name
 
 
@@ -53,6 +99,7 @@ class RunFolder:
     """One run's folder on a path or URL."""
 
     def __init__(self, storage: str, name: str) -> None:
+        self.storage = storage
         self.url = f"{storage}/{check_name(name)}"
         self.fs, self.root = fsspec.core.url_to_fs(self.url)
 
@@ -64,12 +111,12 @@ class RunFolder:
         """
         try:
             write_file(self.fs, f"{self.root}/{name}", data.encode() if isinstance(data, str) else data)
-        except OSError as error:
-            raise StorageProblem(f"cannot write {self.url}/{name} ({error.strerror or error})") from None
+        except Exception as error:  # object stores raise exceptions of their own
+            raise StorageProblem(f"cannot write {self.url}/{name} ({reason(error)})") from None
 
     def write_json(self, name: str, value: Any) -> None:
         """Write plain values; numbers that are not finite become null."""
-        self.write(name, json.dumps(_finite(value), indent=1, allow_nan=False))
+        self.write(name, json.dumps(finite(value), indent=1, allow_nan=False))
 
     def write_parquet(self, name: str, table: pd.DataFrame) -> None:
         """Write a table."""
@@ -78,18 +125,14 @@ class RunFolder:
         self.write(name, buffer.getvalue())
 
     def read(self, name: str) -> bytes | None:
-        """A file's bytes, or None where it is not."""
+        """A file's bytes, or None where it is not.
+
+        Raises:
+            StorageProblem: where the storage refuses.
+        """
         try:
             return self.fs.cat_file(f"{self.root}/{name}")  # type: ignore[return-value]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    if isinstance(value, float) and not (value == value and abs(value) != float("inf")):
-        return None
-    return value
+        except Exception as error:
+            raise StorageProblem(f"cannot read {self.url}/{name} ({reason(error)})") from None

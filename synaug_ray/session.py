@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from synaug_ray.bench import Bench, Machine
 from synaug_ray.classifiers.models import check as check_classifier
+from synaug_ray.classifiers.models import misfit
+from synaug_ray.costs import disk_bytes
+from synaug_ray.data.audit import table
 from synaug_ray.data.checks import describe, problems
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.sources import load
-from synaug_ray.errors import DataProblem
-from synaug_ray.execute import Bench, Machine
-from synaug_ray.plan import Plan
+from synaug_ray.errors import DataProblem, together
+from synaug_ray.plan import Plan, pending
 from synaug_ray.provenance import environment
-from synaug_ray.run_folder import RunFolder
+from synaug_ray.run_folder import RunFolder, check_space
 from synaug_ray.sheets import sheets
 from synaug_ray.spec import GridSpec
 from synaug_ray.store import CorruptPayload, Store
 from synaug_ray.summary import Run, Session, begin, refresh, status
+from synaug_ray.vetting import vet
 
 __all__ = ["Session", "finish", "open_run"]
 
@@ -29,16 +35,21 @@ def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFol
     Raises:
         DataProblem, UsageProblem, StorageProblem: with all that is wrong, before anything is written.
     """
-    for recipe in {t.classifier.key: t.classifier for t in plan.trials.values()}.values():
-        check_classifier(recipe)
+    recipes = {t.classifier.key: t.classifier for t in plan.trials.values()}.values()
+    together(*(partial(check_classifier, recipe) for recipe in recipes))
     dataset = load(plan.data, cache)
     found = problems(plan, dataset)
+    found += [said for recipe in recipes if (said := misfit(recipe, dataset.shape, dataset.num_classes))]
     if found:
         raise DataProblem(found)
     print(describe(dataset), flush=True)
+    dataset, audited = vet(plan.data, dataset, cache)
+    print(table(replace(audited, rows=tuple(row for row in audited.rows if row.level != "ok"))), flush=True)
+    check_space(folder.storage, disk_bytes(pending(plan, store), dataset.shape, len(dataset.test)))
     store.check_writable()
     run = Run(name, spec, plan, store, folder, session)
     begin(run)
+    folder.write_json("audit.json", audited.to_json())
     return run, dataset
 
 

@@ -15,11 +15,9 @@ from synaug_ray.recipes import (
     SAMPLERS,
     ClassifierRecipe,
     Count,
-    EDMRecipe,
     GeneratorRecipe,
     Number,
     Positive,
-    ReferenceRecipe,
     SamplerRecipe,
 )
 
@@ -69,7 +67,7 @@ class CellSpec(NamedTuple):
 
     num_real: int
     num_synthetic: int
-    generator: EDMRecipe | ReferenceRecipe | None
+    generator: GeneratorRecipe | None
     classifier: ClassifierRecipe
     protocol: str
     real_share: float | None
@@ -82,11 +80,13 @@ class GridSpec(Factors):
 
     dataset: Annotated[str, Field(min_length=1)]
     data: DataOptions = DataOptions()
-    sampler: SamplerRecipe = SAMPLERS[DEFAULT_SAMPLER]
+    sampler: SamplerRecipe = SAMPLERS[DEFAULT_SAMPLER]  # of the generators that it can sample: see ``sampler_of``
     stratify: Literal["natural", "balanced"] = "natural"
     delta: Positive = 1.0  # points: effects within +-delta count as none
     confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.9
     replicates: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 1_000  # of the bootstrap
+    quality_draws: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 2  # draws whose pools are looked at: fidelity,
+    # labels, copies, distance from real images. A look costs seconds, and copying differs little between draws
     blocks: tuple[dict[str, Any], ...] = ()
 
     def products(self) -> tuple[Factors, ...]:
@@ -127,6 +127,8 @@ def cautions(spec: GridSpec) -> list[str]:
     sizes = len({n for factors in spec.products() for n in factors.num_real})
     if sizes < 4:
         found.append(f"{sizes} sizes of num_real do not make a scaling law that can be tested; give four or more")
+    if not any(multiple for factors in spec.products() for multiple in factors.synthetic_multiples):
+        found.append("synthetic_multiples holds no amount but 0, so no synthetic image is measured; give others too")
     if spec.draws == 1:
         found.append("draws: 1 gives no interval and no verdict; give six or more")
     elif spec.draws < 5:

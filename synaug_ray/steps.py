@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Literal
 
 from synaug_ray.data_options import DataOptions
 from synaug_ray.keys import content_key, derive_seed
-from synaug_ray.recipes import ClassifierRecipe, EDMRecipe, ReferenceRecipe, SamplerRecipe
+from synaug_ray.recipes import ClassifierRecipe, GeneratorRecipe, SamplerRecipe
 
-Stage = Literal["generator", "shard", "trial"]
-STAGES: tuple[Stage, ...] = ("generator", "shard", "trial")
+Stage = Literal["generator", "shard", "quality", "trial"]
+STAGES: tuple[Stage, ...] = ("generator", "shard", "quality", "trial")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class DataIdentity:
     fingerprint: str
     options: DataOptions = DataOptions()
 
-    VERSION: ClassVar[int] = 2  # 2: 2026-11, images that are not square are cropped, not stretched
+    # 2: 2026-11, images that are not square are cropped, not stretched; those that shrink by no whole factor are scaled
+    #    bicubically; photos are turned upright; grey with transparency stays grey
+    VERSION: ClassVar[int] = 2
 
     @cached_property
     def key(self) -> str:
@@ -80,7 +82,7 @@ class GeneratorStep(Step):
     """Train one generator on one Subset and nothing else."""
 
     subset: Subset
-    recipe: EDMRecipe | ReferenceRecipe
+    recipe: GeneratorRecipe
 
     stage: ClassVar[Stage] = "generator"
     version: ClassVar[int] = 1  # 1: 2026-11, first
@@ -133,6 +135,28 @@ class Pool:
         if index not in shards:
             shards[index] = ShardStep(self.generator, self.sampler, index)
         return shards[index]
+
+
+@dataclass(frozen=True)
+class QualityStep(Step):
+    """Look at the first ``num_images`` of a Pool: are they real-looking, rightly labelled, varied, no copies?"""
+
+    pool: Pool
+    num_images: int
+
+    stage: ClassVar[Stage] = "quality"
+    version: ClassVar[int] = 1  # 1: 2026-11, first
+
+    def fields(self) -> dict[str, Any]:
+        return {"pool": self.pool.key, "num_images": self.num_images}
+
+    def parents(self) -> tuple[Step, ...]:
+        return self.pool.shards(self.num_images)
+
+    @cached_property
+    def seed(self) -> int:
+        """Of the judges' weights and batches."""
+        return derive_seed("quality", self.key)
 
 
 Protocol = Literal["real-only", "mixed", "synthetic-only", "pretrain"]

@@ -87,9 +87,8 @@ class Store:
             probe = f"{self.root}/.probe-{uuid.uuid4().hex}"
             self._write(probe, b"synaug_ray")
             self.fs.rm_file(probe)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise StorageProblem(f"cannot write to {self.url} ({reason}); set --storage to a folder you may "
+        except Exception as error:  # object stores raise exceptions of their own
+            raise StorageProblem(f"cannot write to {self.url} ({reason(error)}); set --storage to a folder you may "
                                  "write to, or $SYNAUG_STORAGE") from None
 
     def keys(self, stage: Stage) -> set[str]:
@@ -210,6 +209,9 @@ class Store:
             names = os.listdir(self._at(relative)) if self.local else self.fs.ls(self._at(relative), detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return set()
+        except Exception as error:  # object stores raise exceptions of their own
+            raise StorageProblem(f"cannot read {self.url} ({reason(error)}); check that it is there and that you may "
+                                 "read it") from None
         return {n.rsplit("/", 1)[-1].removesuffix(".json") for n in names if n.endswith(".json")}
 
     def _read(self, relative: str) -> bytes:
@@ -218,6 +220,11 @@ class Store:
 
     def _write(self, path: str, data: bytes) -> None:
         write_file(self.fs, path, data)
+
+
+def reason(error: Exception) -> str:
+    """Why a file system refused, in a line."""
+    return getattr(error, "strerror", None) or " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def write_file(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
@@ -240,9 +247,20 @@ def write_file(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
         raise
 
 
+def finite(value: Any) -> Any:
+    """JSON values; numbers that are not finite become None."""
+    if isinstance(value, dict):
+        return {str(k): finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    if isinstance(value, float) and not (value == value and abs(value) != float("inf")):
+        return None
+    return value
+
+
 def now() -> str:
     """The present time, ISO 8601, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-__all__ = ["STAGES", "CorruptPayload", "Failure", "Record", "Store", "now", "write_file"]
+__all__ = ["STAGES", "CorruptPayload", "Failure", "Record", "Store", "finite", "now", "reason", "write_file"]

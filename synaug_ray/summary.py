@@ -12,6 +12,7 @@ import pandas as pd
 from synaug_ray.laws import analyse
 from synaug_ray.laws.results import Analysis
 from synaug_ray.plan import Plan, blocked
+from synaug_ray.quality_tables import for_the_page, qualities
 from synaug_ray.report import page
 from synaug_ray.run_folder import RunFolder
 from synaug_ray.spec import GridSpec, write_grid
@@ -67,7 +68,7 @@ def status(run: Run, state: str) -> dict[str, Any]:
     wall = time.time() - run.session.started
     busy = sum(spent["session_cpu"].values()) / (run.session.cores * wall)
     return {
-        "run": run.name, "dataset": run.spec.dataset, "state": state, "updated": now(),
+        "run": run.name, "dataset": run.spec.dataset, "data": run.plan.data.key, "state": state, "updated": now(),
         "started": pd.Timestamp(run.session.started, unit="s", tz="UTC").isoformat(timespec="seconds"),
         "steps": counts, "failures": failures, "wall_seconds": wall, "busy_share": busy,
         "seconds": spent["seconds"], "cpu_seconds": spent["cpu_seconds"],
@@ -114,6 +115,9 @@ def refresh(run: Run, state: str, *, replicates: int | None = None) -> Analysis 
     run.folder.write_parquet("measurements.parquet", table)
     run.folder.write("measurements.csv", csv_text(table))
     run.folder.write_parquet("predictions.parquet", predicted)
+    looks = qualities(run.plan, run.store)
+    run.folder.write_parquet("quality.parquet", looks)
+    run.folder.write_json("quality.json", for_the_page(looks))
     analysis = analyse_run(run, table, predicted, run.spec.replicates if replicates is None else replicates)
     if analysis is not None:
         run.folder.write_json("laws.json", analysis.laws_json())

@@ -16,6 +16,7 @@ def small_grid(**changes: Any) -> GridSpec:
     values = {
         "dataset": "digits", "num_real": [20, 40], "synthetic_multiples": [0, 1],
         "generators": ["duplicate"], "classifiers": [mlp], "draws": 2, "seeds": 1, "replicates": 50,
+        "quality_draws": 0,
         "sampler": {"preset": "dpmpp-8", "steps": 3, "batch": 16, "shard_size": 32},
         "blocks": [{"num_real": [20], "generators": [edm], "draws": 1}],
     }

@@ -5,12 +5,23 @@ from pathlib import Path
 import pytest
 
 from synaug_ray import costs as module
-from synaug_ray.costs import SAMPLE, costs, duration, images_of
+from synaug_ray.costs import (
+    SAMPLE,
+    STEP_BYTES,
+    Cost,
+    costs,
+    disk_bytes,
+    duration,
+    images_of,
+    size,
+    told,
+    told_in_all,
+)
 from synaug_ray.grid_file import load_grid, validate_grid
 from synaug_ray.grid_yaml import Lines
 from synaug_ray.plan import make_plan, pending
 from synaug_ray.recipes import CLASSIFIERS, GENERATORS, SAMPLERS
-from synaug_ray.steps import DataIdentity, GeneratorStep, Pool, Subset
+from synaug_ray.steps import STAGES, DataIdentity, GeneratorStep, Pool, Subset
 from synaug_ray.store import Store
 
 DATA = DataIdentity("digits", "fp")
@@ -49,7 +60,8 @@ def test_measured_figures_times_images(store, measured):
 
 def test_what_nobody_measured_is_unknown_and_not_nothing(store, measured):
     table = costs(plan(), plan(), store)
-    assert [(table[s].steps, table[s].unknown, table[s].seconds) for s in table] == [(2, 2, 0), (2, 2, 0), (4, 4, 0)]
+    assert [(table[s].steps, table[s].unknown, table[s].seconds) for s in table] == [
+        (2, 2, 0), (2, 2, 0), (2, 2, 0), (4, 4, 0)]
 
 
 def test_records_come_before_figures_and_their_median_counts(store, measured):
@@ -92,7 +104,49 @@ def test_images_of_a_training_that_ends_after_some_passes():
 def test_what_a_newcomer_runs_first_says_what_it_will_cost(store, name):
     made = make_plan(load_grid(Path(__file__).parent.parent / "grids" / f"{name}.yaml", []), DATA)
     table = costs(made, made, store)
-    assert [cost.unknown for cost in table.values()] == [0, 0, 0] and table["trial"].seconds > 0
+    assert [cost.unknown for cost in table.values()] == [0] * len(STAGES) and table["trial"].seconds > 0
+
+
+def test_what_is_known_of_the_whole_and_what_is_not():
+    table = {"generator": Cost(2, 0, 2, ("edm-small",)), "shard": Cost(0, 0, 0), "trial": Cost(4, 600, 0)}
+    assert told_in_all(table) == ("about 10 min of one core, and on top generators of edm-small, which nobody has "
+                                  "timed; the first of them will tell")
+    assert told_in_all(table | {"trial": Cost(4, 0, 4, ("mlp", "cnn"))}) == (
+        "unknown: generators of edm-small; trials of mlp, cnn, which nobody has timed; the first of them will tell")
+    assert told_in_all(table | {"generator": Cost(2, 60, 0)}) == "about 11 min of one core"
+
+
+def test_a_stage_of_which_a_part_is_known():
+    assert told(Cost(0, 0, 0)) == "nothing to do" and told(Cost(3, 60, 0)) == "about 60 s of one core"
+    assert told(Cost(3, 0, 3)) == "cost unknown for 3: the first of their kind"
+    assert told(Cost(3, 60, 2)) == "cost unknown for 2: the first of their kind, about 60 s of one core for the others"
+
+
+def test_the_disk_that_a_plan_takes(store):
+    """Pools by their pixels, trials by their predictions, whatever else there is by a block each."""
+    small, large = (plan(num_real=[n], generators=["duplicate"], sampler={"shard_size": 1_000}) for n in (1_000, 4_000))
+    grown = disk_bytes(large, (3, 32, 32), 0) - disk_bytes(small, (3, 32, 32), 0)
+    assert grown == 2 * 3_000 * (3 * 32 * 32 + 8) + 6 * STEP_BYTES  # two draws, three shards more each
+    assert disk_bytes(small, (3, 32, 32), 500) - disk_bytes(small, (3, 32, 32), 0) == 4 * 500 * 8
+    assert disk_bytes(pending(small, store), (1, 8, 8), 0) == disk_bytes(small, (1, 8, 8), 0)
+
+
+@pytest.mark.parametrize("name", ["edm-tiny", "edm-28px", "edm-small"])
+def test_the_disk_that_a_network_takes(name):
+    """Against diffusers' own count of its parameters."""
+    torch = pytest.importorskip("torch")
+    from synaug_ray.generators import diffusion
+
+    with torch.device("meta"):
+        net = diffusion.network(GENERATORS[name], (3, 32, 32), 10)
+    step = GeneratorStep(Subset(DATA, 20, 0), GENERATORS[name])
+    assert module._network_bytes(step) == pytest.approx(4 * sum(p.numel() for p in net.parameters()), rel=0.1)
+
+
+@pytest.mark.parametrize("number,said", [(0, "0 bytes"), (999, "999 bytes"), (18_400, "18 kB"), (38e9, "38 GB"),
+                                         (1.54e12, "1.5 TB"), (3e15, "3,000 TB")])
+def test_sizes(number, said):
+    assert size(number) == said
 
 
 @pytest.mark.parametrize("seconds,said", [(0, "0 s"), (89, "89 s"), (120, "2 min"), (5_399, "90 min"),

@@ -5,8 +5,10 @@ import dataclasses
 import pytest
 from grids_for_tests import small_grid
 
-from synaug_ray.execute import Bench, Machine, run_generator, run_shard, run_trials
+from synaug_ray.bench import Bench, Machine
+from synaug_ray.execute import attempt, run_generator, run_shard, run_trials
 from synaug_ray.plan import make_plan
+from synaug_ray.quality_tables import for_the_page, qualities
 from synaug_ray.store import Store
 
 
@@ -28,6 +30,25 @@ def test_held_out_real_images_are_real_images(bench, digits_identity):
     run_trials(bench, [mixed, real])
     results = [bench.store.record("trial", t.key).result for t in (mixed, real)]
     assert results[0]["test_nll"] == results[1]["test_nll"] and results[0]["test_error"] == results[1]["test_error"]
+
+
+def test_a_look_at_a_pool_finds_its_fault_and_leaves_the_numbers(bench, digits_identity, monkeypatch):
+    """Duplicates are copies; held-out real images are no fault. A second look at the same Subset trains no judge."""
+    spec = small_grid(generators=["duplicate", "real-holdout"], num_real=[160], draws=1, blocks=[], quality_draws=1)
+    plan = make_plan(spec, digits_identity)
+    for step in (*plan.generators.values(), *plan.shards.values()):
+        attempt(bench, step)
+    for step in plan.qualities.values():
+        attempt(bench, step)
+        monkeypatch.setattr("synaug_ray.bench.yardstick", None)
+    assert not bench.store.failed("quality")
+    table = qualities(plan, bench.store).set_index("generator")
+    assert table["words"].to_dict() == {"duplicate": "copies", "real-holdout": "ok"}
+    assert table.loc["duplicate", "near_copies"] == 1 and table.loc["real-holdout", "near_copies"] < 0.1
+    assert (table["num_images"] == 160).all() and table["reference"].all()
+    page = for_the_page(table.reset_index())
+    assert [row[:3] for row in page["rows"]] == [["duplicate", 160, "copies"], ["real-holdout", 160, "ok"]]
+    assert page["warnings"] == []  # both are references
 
 
 def test_a_generator_goes_on_from_its_checkpoint(bench, small, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from synaug_ray import grid
-from synaug_ray.execute import Bench
+from synaug_ray.bench import Bench, Machine
 from synaug_ray.store import Store
 
 GRID = str(Path(__file__).parent / "small.yaml")
@@ -89,8 +89,8 @@ def test_dry_run_writes_nothing_and_imports_neither_torch_nor_ray(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "s").exists()
-    assert [line.split()[:2] for line in done.stdout.splitlines()[2:5]] == [
-        ["generators", "6"], ["shards", "8"], ["trials", "10"]]
+    assert [line.split()[:2] for line in done.stdout.splitlines()[2:6]] == [
+        ["generators", "6"], ["shards", "8"], ["qualities", "6"], ["trials", "10"]]
     notes = [line for line in done.stdout.splitlines() if line.startswith("note")]
     assert len(notes) == 2 and "2 sizes of num_real" in notes[0] and "draws: 2" in notes[1]
 
@@ -169,7 +169,7 @@ def test_one_bad_trial_does_not_take_its_pack_down(small, digits, tmp_path, monk
         return real(self, trial)
 
     monkeypatch.setattr(Bench, "images", images)
-    execute.attempt(Bench(store, digits, execute.Machine()), pack)
+    execute.attempt(Bench(store, digits, Machine()), pack)
     assert store.keys("trial") == {t.key for t in pack} - {bad}
     failure = store.failed("trial")[bad]
     assert failure.cause == "bug" and "no such image" in failure.message and "KeyError" in failure.traceback

@@ -42,9 +42,9 @@ def counts(made: Plan):
 
 
 def test_counts_by_hand():
-    """2 sizes x 2 draws generators; shards of 32: 20 -> 40 images, 2 each; 40 -> 80 images, 3 each."""
+    """2 sizes x 2 draws generators; shards of 32: 20 -> 40 images, 2 each; 40 -> 80 images, 3 each; a look at each."""
     made = plan()
-    assert counts(made) == (4, 2 * 2 + 2 * 3, 2 * 2 * 2 * 3)
+    assert counts(made) == (4, 2 * 2 + 2 * 3, 4, 2 * 2 * 2 * 3)
     assert len(made.rows) == 24
 
 
@@ -74,7 +74,7 @@ def test_what_two_products_share_is_planned_once():
 
 def test_amounts_that_round_to_the_same_are_one_trial():
     made = plan(num_real=[3], synthetic_multiples=[0.9, 1.1])
-    assert {t.num_synthetic for t in made.trials.values()} == {0, 3} and counts(made)[2] == 2 * 2 * 2
+    assert {t.num_synthetic for t in made.trials.values()} == {0, 3} and len(made.trials) == 2 * 2 * 2
 
 
 def test_generators_trained_on_more_are_shared_over_num_real():
@@ -102,28 +102,30 @@ def test_nothing_is_pending_when_all_stands_and_all_when_nothing_does():
     made = plan()
     assert keys(pending(made, Standing())) == keys(made)
     every = [s for stage in STAGES for s in made.steps(stage).values()]
-    assert counts(pending(made, Standing(*every))) == (0, 0, 0)
+    assert counts(pending(made, Standing(*every))) == (0, 0, 0, 0) and pending(made, Standing(*every)).complete
 
 
 def test_a_generator_is_not_needed_when_its_shards_stand():
     made = plan()
     left = pending(made, Standing(*made.shards.values()))
-    assert counts(left) == (0, 0, len(made.trials))
+    assert counts(left) == (0, 0, len(made.qualities), len(made.trials))
 
 
 def test_shards_are_not_needed_when_their_trials_stand():
     made = plan()
-    assert counts(pending(made, Standing(*made.trials.values()))) == (0, 0, 0)
+    left = pending(made, Standing(*made.trials.values(), *made.qualities.values()))
+    assert counts(left) == (0, 0, 0, 0) and left.complete
 
 
 def test_pending_in_part():
     """The trial with 80 images needs shard 2 again; its generator stands."""
-    made = plan(num_real=[40], draws=1, seeds=1)
+    made = plan(num_real=[40], draws=1, seeds=1, quality_draws=0)
     (generator,) = made.generators.values()
     by_amount = {t.num_synthetic: t for t in made.trials.values()}
     shards = sorted(made.shards.values(), key=lambda s: s.index)
     left = pending(made, Standing(generator, *shards[:2], by_amount[0], by_amount[40]))
-    assert keys(left) == {"generator": set(), "shard": {shards[2].key}, "trial": {by_amount[80].key}}
+    assert keys(left) == {"generator": set(), "shard": {shards[2].key}, "quality": set(),
+                          "trial": {by_amount[80].key}}
     # without its generator the shard cannot be made
     left = pending(made, Standing(*shards[:2], by_amount[0], by_amount[40]))
     assert set(left.generators) == {generator.key}
@@ -135,14 +137,26 @@ def test_pending_in_part():
     {"classifiers": ["mlp", "mlp-smoke"]}, {"blocks": [{"num_real": [60]}]},
 ])
 def test_enlarging_a_grid_adds_keys_and_keeps_all(change):
+    """But for the look at a pool, which is anew when there is more of it to look at."""
     before, after = keys(plan()), keys(plan(**change))
-    assert all(before[stage] <= after[stage] for stage in STAGES)
+    assert all(before[stage] <= after[stage] for stage in STAGES if stage != "quality")
+    assert before["quality"] <= after["quality"] or "synthetic_multiples" in change
     assert before["trial"] < after["trial"]
 
 
 @pytest.mark.parametrize("change", [{"delta": 2.0}, {"confidence": 0.8}, {"replicates": 7}])
 def test_how_the_answer_is_told_changes_no_step(change):
     assert keys(plan(**change)) == keys(plan())
+
+
+def test_a_pool_is_looked_at_once_and_its_first_thousand_images_at_most():
+    """An open-set generator serves several sizes with one pool."""
+    made = plan(generators=[{"preset": "edm-tiny", "trained_on": 800}], draws=1, num_real=[40, 900])
+    (look,) = made.qualities.values()
+    assert look.num_images == 1_000 and look.parents() == look.pool.shards(1_000)
+    assert [q.num_images for q in plan(draws=1).qualities.values()] == [40, 80]
+    assert {q.pool.generator.subset.draw for q in plan(draws=4).qualities.values()} == {0, 1}
+    assert not plan(quality_draws=0).qualities and keys(plan(quality_draws=0))["trial"] == keys(plan())["trial"]
 
 
 def test_packs_hold_every_trial_once_of_one_recipe_and_within_their_width():

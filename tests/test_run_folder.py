@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from synaug_ray.errors import StorageProblem, UsageProblem
-from synaug_ray.run_folder import RunFolder, check_name, storage_root
+from synaug_ray.run_folder import RunFolder, check_name, check_space, free_bytes, storage_root
 
 
 @pytest.mark.parametrize("name", ["a", "digits", "Run-1.b_2", "0", "x" * 64])
@@ -64,6 +64,34 @@ def test_beside_and_above_the_working_directory_are_allowed(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path / "here")
     assert storage_root("..") == str(tmp_path)
     assert storage_root("../hereafter") == str(tmp_path / "hereafter")
+
+
+def test_a_storage_that_cannot_become_a_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    for storage in ("file", "file/a/b"):
+        with pytest.raises(StorageProblem, match=r"cannot write to .*/file.* \(.*/file is a file\); set --storage"):
+            storage_root(str(tmp_path / storage))
+    assert not (tmp_path / "new").exists() and storage_root(f"{tmp_path}/new/a") == f"{tmp_path}/new/a"
+    assert not (tmp_path / "new").exists()  # asked, not made
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/x", "gs://bucket", "memory://x", "simplecache::s3://bucket/x"])
+def test_storages_of_a_known_protocol(url):
+    assert storage_root(url) == url
+
+
+def test_a_storage_of_no_known_protocol():
+    with pytest.raises(StorageProblem, match=r"no protocol 'hdfss'\. Did you mean 'hdfs'\? Give a folder, or a URL"):
+        storage_root("hdfss://x")
+
+
+def test_the_room_that_is_left(tmp_path):
+    free = free_bytes(f"{tmp_path}/not/there/yet")
+    assert free and free_bytes("s3://bucket/x") is None
+    check_space(str(tmp_path), free // 2)
+    check_space("s3://bucket/x", 10**30)
+    with pytest.raises(StorageProblem, match=r"has .* free, and what is missing needs about .* TB; name a larger disk"):
+        check_space(str(tmp_path), free + 10**15)
 
 
 @pytest.fixture(params=["disk", "memory"])

@@ -49,6 +49,37 @@ def check(recipe: ClassifierRecipe) -> None:
                            f"{did_you_mean(recipe.model, timm.list_models())}")
 
 
+def misfit(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int) -> str | None:
+    """Why a network cannot be trained on images [C, H, W]; tried on torch's meta device, without weights or pixels."""
+    if recipe.family == "mlp":
+        return None
+    name = f"classifiers: {recipe.name}" + (f" ({recipe.model})" if recipe.model else "")
+    size = f"{shape[1]} x {shape[2]} pixels"
+    try:
+        with torch.device("meta"):
+            net = build(recipe, shape, num_classes, 0)
+    except Exception as error:  # each network refuses in its own way
+        return f"{name} cannot be built for images of {size} ({_line(error)}); choose another model"
+    own = getattr(net, "default_cfg", None) or {}
+    fixed = own["input_size"][1] if own.get("fixed_input_size") else None
+    try:
+        out = net.train()(torch.empty(min(recipe.batch, 2), *shape, device="meta"))
+    except Exception as error:
+        wanted = f"wants {fixed} x {fixed} pixels and the images have {size}" if fixed else (
+            f"cannot be trained on images of {size} in batches of {recipe.batch} ({_line(error)})")
+        return f"{name} {wanted}; set data.size{f': {fixed}' if fixed else ''}, or choose another model"
+    if not isinstance(out, torch.Tensor) or out.shape[1:] != (num_classes,):
+        return f"{name} does not give one number a class; choose a model that classifies"
+    if recipe.pack > 1 and any(True for _ in net.buffers()):
+        return (f"{name} has batch normalisation or other buffers, which cannot be kept apart in a pack; it needs "
+                f"pack: 1, got {recipe.pack}")
+    return None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def _mlp(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
     sizes = [shape[0] * shape[1] * shape[2], *recipe.widths]
     layers: list[nn.Module] = [nn.Flatten()]

@@ -1,4 +1,7 @@
-"""Classifier trials by Ray Tune: a Tune trial is a pack, actors are reused, a searcher hands out what is ready."""
+"""Classifier trials by Ray Tune: a Tune trial is a pack, actors are reused, a searcher hands out what is ready.
+
+Looks at pools go the same way, one at a time, when no pack is ready: the answer does not wait for them.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,21 @@ from synaug_ray.cluster.settings import CLASSIFIER
 from synaug_ray.cluster.worker import Materials, bench_here
 from synaug_ray.execute import attempt
 from synaug_ray.plan import packs
-from synaug_ray.steps import TrialStep
+from synaug_ray.steps import QualityStep, TrialStep
 from synaug_ray.store import Store
 
+Steps = dict[str, TrialStep | QualityStep]
 POLL_SECONDS = 0.5
+LOOKS = 4  # at pools, handed out at a time: packs that become ready come before the next
 RESTARTS = 3  # of the experiment: an out-of-memory kill raises out of Tuner.fit whatever max_failures says
 
 
 class PackTrial(tune.Trainable):
     """Tune's view of a pack: one step trains it whole; each of its trials is committed by itself."""
 
-    def setup(self, config: dict[str, Any], materials: Materials, trials: dict[str, TrialStep]) -> None:
+    def setup(self, config: dict[str, Any], materials: Materials, steps: Steps) -> None:
         self._bench = bench_here(materials)
-        self._trials = trials
+        self._steps = steps
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -33,7 +38,13 @@ class PackTrial(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        attempt(self._bench, [self._trials[k] for k in self._keys])
+        work = [self._steps[k] for k in self._keys]
+        trials = [step for step in work if isinstance(step, TrialStep)]
+        for step in work:
+            if isinstance(step, QualityStep):
+                attempt(self._bench, step)
+        if trials:
+            attempt(self._bench, trials)
         return {"done": True, "trials": len(self._keys)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -44,18 +55,18 @@ class PackTrial(tune.Trainable):
 
 
 class ReadyPacks(Searcher):
-    """Hands out full packs of trials whose images stand, and short ones when no more can join them.
+    """Hands out full packs of trials whose images stand, and short ones when no more can join them; then looks.
 
     ``suggest`` never blocks, because Tune calls it in its own loop.
     """
 
-    def __init__(self, trials: dict[str, TrialStep], store: Store, more: Callable[[], bool],
+    def __init__(self, steps: Steps, store: Store, more: Callable[[], bool],
                  stopped: Callable[[], bool]) -> None:
         """``more``: whether generators or shards are still to come; ``stopped``: whether to end early."""
         super().__init__()
-        self._waiting, self._store, self._more, self._stopped = dict(trials), store, more, stopped
-        self._packs: list[tuple[TrialStep, ...]] = []
-        self._handed: dict[str, tuple[TrialStep, ...]] = {}
+        self._waiting, self._store, self._more, self._stopped = dict(steps), store, more, stopped
+        self._packs: list[tuple[TrialStep | QualityStep, ...]] = []
+        self._handed: dict[str, tuple[TrialStep | QualityStep, ...]] = {}
         self._looked = 0.0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -80,21 +91,23 @@ class ReadyPacks(Searcher):
         more = self._more()  # before the listing, so that the last shard is not missed
         stands = self._store.keys("shard")
         ready = [t for t in self._waiting.values() if all(s.key in stands for s in t.parents())]
-        for pack in packs(ready):
-            if len(pack) == pack[0].classifier.pack or not more:
-                self._packs.append(pack)
-                for trial in pack:
-                    del self._waiting[trial.key]
+        full = [p for p in packs(t for t in ready if isinstance(t, TrialStep))
+                if len(p) == p[0].classifier.pack or not more]
+        looks = [q for q in ready if isinstance(q, QualityStep)]
+        # those of one Subset together: they share its judges
+        looks.sort(key=lambda q: (q.pool.generator.subset.num_real, q.pool.generator.subset.draw))
+        self._packs += full or [(q,) for q in looks[:LOOKS]]
+        for step in (s for p in self._packs for s in p):
+            del self._waiting[step.key]
         self._looked = time.monotonic()
         return not more
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         pack = self._handed.pop(trial_id, ())
         if error:
-            done = self._store.keys("trial")
-            for trial in pack:
-                if trial.key not in done:
-                    self._store.fail(trial, "preempted", "its worker died, again and again", "")
+            for step in pack:
+                if step.key not in self._store.keys(step.stage):
+                    self._store.fail(step, "preempted", "its worker died, again and again", "")
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the Store has what is done."""
@@ -103,17 +116,17 @@ class ReadyPacks(Searcher):
         """Nothing to restore."""
 
 
-def run(trials: dict[str, TrialStep], materials: Materials, scratch: str, more: Callable[[], bool],
+def run(steps: Steps, materials: Materials, scratch: str, more: Callable[[], bool],
         stopped: Callable[[], bool]) -> None:
-    """Run all trials that become ready; returns when none is left or ``stopped``."""
+    """Run all trials and looks that become ready; returns when none is left or ``stopped``."""
     store, slots = Store(materials.store), materials.slots
     trainable = tune.with_resources(
-        tune.with_parameters(PackTrial, materials=materials, trials=trials),
+        tune.with_parameters(PackTrial, materials=materials, steps=steps),
         {k.lower(): v for k, v in slots.share(CLASSIFIER).items()},
     )
     for restart in range(RESTARTS + 1):
-        done = store.keys("trial")
-        left = {k: t for k, t in trials.items() if k not in done}
+        done = store.keys("trial") | store.keys("quality")
+        left = {k: step for k, step in steps.items() if k not in done}
         if not left or stopped():
             return
         tuner = tune.Tuner(

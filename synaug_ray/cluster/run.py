@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import ray
 
+from synaug_ray.bench import Bench, Machine
 from synaug_ray.cluster import classify, generate, settings
 from synaug_ray.cluster.aggregate import LiveViews
 from synaug_ray.cluster.ledger import Ledger
@@ -17,7 +18,7 @@ from synaug_ray.cluster.progress import Progress
 from synaug_ray.cluster.sample import Waves
 from synaug_ray.cluster.worker import Materials
 from synaug_ray.data.images import Dataset
-from synaug_ray.execute import Bench, Machine, attempt
+from synaug_ray.execute import attempt
 from synaug_ray.plan import Plan
 from synaug_ray.recipes import ReferenceRecipe
 from synaug_ray.summary import Run
@@ -66,7 +67,7 @@ def _run(run: Run, missing: Plan, dataset: Dataset, slots: settings.Slots, scrat
     progress = Progress(run, missing, say)
     progress.start()
     try:
-        classify.run(missing.trials, materials, scratch, waves.is_alive, stopping.is_set)
+        classify.run(missing.trials | missing.qualities, materials, scratch, waves.is_alive, stopping.is_set)
         waves.join()
         for trainer in trainers:
             trainer.result()

@@ -9,9 +9,9 @@ import numpy as np
 import ray
 from ray.exceptions import ObjectLostError
 
+from synaug_ray.bench import Bench, Machine
 from synaug_ray.cluster.settings import Slots
 from synaug_ray.data.images import ImageSet
-from synaug_ray.execute import Bench, Machine
 from synaug_ray.steps import ShardStep
 from synaug_ray.store import Store
 

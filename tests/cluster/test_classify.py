@@ -3,10 +3,12 @@
 import pickle
 
 import pytest
+from grids_for_tests import small_grid
 from ray.tune.search import Searcher
 
 from synaug_ray.cluster import classify
 from synaug_ray.cluster.classify import ReadyPacks
+from synaug_ray.plan import make_plan
 from synaug_ray.store import Store
 
 
@@ -66,6 +68,23 @@ def test_a_worker_that_died_for_good_is_recorded(searcher):
     made.on_trial_complete(trial_id="x", error=True)
     assert set(store.failed("trial")) == set(keys)
     assert {f.cause for f in store.failed("trial").values()} == {"preempted"}
+
+
+def test_a_look_at_a_pool_comes_after_the_packs_that_are_ready(digits_identity, tmp_path, monkeypatch):
+    monkeypatch.setattr(classify, "POLL_SECONDS", 0.0)
+    plan = make_plan(small_grid(quality_draws=1, blocks=[]), digits_identity)
+    store, more = Store(str(tmp_path / "store")), [True]
+    made = ReadyPacks(plan.trials | plan.qualities, store, lambda: more[0], lambda: False)
+    for step in (*plan.generators.values(), *plan.shards.values()):
+        store.commit(step, {}, {}, {})
+    packs, answer = suggest_all(made)
+    kinds = ["look" if keys[0] in plan.qualities else "pack" for keys in packs]
+    assert answer is None and kinds == ["pack"] * (len(plan.trials) // 4) + ["look"] * len(plan.qualities) != []
+    assert all(len(keys) == 1 for keys, kind in zip(packs, kinds, strict=True) if kind == "look")
+    more[0] = False
+    assert suggest_all(made, "end")[1] == Searcher.FINISHED
+    made.on_trial_complete(trial_id=str(len(packs) - 1), error=True)
+    assert set(store.failed("quality")) == set(packs[-1])
 
 
 def test_tune_can_pickle_it(searcher):

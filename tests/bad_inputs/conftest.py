@@ -1,0 +1,9 @@
+"""The door, fresh for every test."""
+
+import pytest
+from doors import Door
+
+
+@pytest.fixture
+def door(tmp_path, capsys, monkeypatch):
+    return Door(tmp_path, capsys, monkeypatch)
