@@ -106,13 +106,12 @@ def attempt(bench: Bench, work: Work) -> ImageSet | None:
         else:
             run_trials(bench, work)
     except Exception as error:  # of any kind: the cause is kept with the step
-        if not isinstance(work, Step):
-            if len(work) > 1:  # find out which of them it was; the others must not go down with it
-                for trial in work:
-                    attempt(bench, [trial])
-                return None
-            work = work[0]  # type: ignore[assignment]
-        bench.store.fail(work, cause_of(error), f"{type(error).__name__}: {error}", traceback.format_exc(),
+        if not isinstance(work, Step) and len(work) > 1:
+            for trial in work:  # find out which of them it was; the others must not go down with it
+                attempt(bench, [trial])
+            return None
+        step = work if isinstance(work, Step) else work[0]
+        bench.store.fail(step, cause_of(error), f"{type(error).__name__}: {error}", traceback.format_exc(),
                          bench.machine.session)
     return None
 

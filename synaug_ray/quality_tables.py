@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -66,22 +67,19 @@ def for_the_page(table: pd.DataFrame) -> dict[str, Any]:
 
     References get no warning: that jitter copies its Subset is what it is there for.
     """
+    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for look in table.to_dict("records"):
+        groups.setdefault((look["generator"], int(look["num_real"])), []).append({str(k): v for k, v in look.items()})
     rows, warnings = [], []
-    for (generator, n), group in table.groupby(["generator", "num_real"], sort=False):
-        told: dict[str, int] = {}
-        for words in group["words"]:
-            for word in words.split(", "):
-                told[word] = told.get(word, 0) + 1
-        verdict = ", ".join(w if k == len(group) else f"{w} in {k} of {len(group)} draws" for w, k in told.items())
-        means = [group[name].mean() for name in SHOWN]
-        rows.append([generator, int(n), verdict, *(_told(name, float(v)) for name, v in zip(SHOWN, means,
-                                                                                           strict=True))])
-        wrong = {w: k for w, k in told.items() if w not in ("ok", "not judged")}
-        if wrong and not group["reference"].iloc[0]:
-            worst = group[[not w.startswith(("ok", "not judged")) for w in group["words"]]].iloc[0]
-            rest = "" if len(group) == 1 else f" ({max(wrong.values())} of {len(group)} draws; this is draw " \
-                                              f"{worst['draw']})"
-            warnings.append(f"{generator} at {n:,} real images{rest}: {worst['sentences']}")
+    for (generator, n), looks in groups.items():
+        told = Counter(word for look in looks for word in look["words"].split(", "))
+        verdict = ", ".join(word if k == len(looks) else f"{word} in {k} of {len(looks)} draws"
+                            for word, k in told.items())
+        rows.append([generator, n, verdict, *(_mean(name, [look[name] for look in looks]) for name in SHOWN)])
+        wrong = [look for look in looks if not look["words"].startswith(("ok", "not judged"))]
+        if wrong and not looks[0]["reference"]:
+            share = "" if len(looks) == 1 else f" ({len(wrong)} of {len(looks)} draws; this is draw {wrong[0]['draw']})"
+            warnings.append(f"{generator} at {n:,} real images{share}: {wrong[0]['sentences']}")
     return {"columns": ["generator", "real images seen", "found", *SHOWN.values()], "rows": rows, "warnings": warnings}
 
 
@@ -93,7 +91,9 @@ def _at(found: Any, path: tuple[str, ...]) -> float | None:
     return found
 
 
-def _told(name: str, value: float) -> str | None:
-    if value != value:
+def _mean(name: str, values: list[float | None]) -> str | None:
+    known = [v for v in values if v is not None and v == v]  # a table holds NaN where nothing could be said
+    if not known:
         return None
-    return f"{value:.1%}" if name in SHARES else f"{value:.3g}"
+    mean = sum(known) / len(known)
+    return f"{mean:.1%}" if name in SHARES else f"{mean:.3g}"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from tqdm import tqdm
 
-from synaug_ray.costs import duration
+from synaug_ray.costs import PLURAL, duration
 from synaug_ray.plan import Plan
 from synaug_ray.steps import STAGES
 from synaug_ray.summary import Run
@@ -33,7 +33,7 @@ class Progress(threading.Thread):
 
     def run(self) -> None:
         terminal = sys.stderr.isatty()
-        bars = {stage: tqdm(total=len(todo), desc=f"{stage}s", unit=stage, position=i)
+        bars = {stage: tqdm(total=len(todo), desc=PLURAL[stage], unit=stage, position=i)
                 for i, (stage, todo) in enumerate(self._todo.items()) if todo} if terminal else {}
         started = said = time.monotonic()
         while not self._end.wait(1.0):
@@ -54,5 +54,5 @@ class Progress(threading.Thread):
         return {stage: len(self._todo[stage] & self._run.store.keys(stage)) for stage in STAGES}
 
     def _line(self, done: dict[str, int], seconds: float) -> str:
-        parts = [f"{stage}s {done[stage]:,}/{len(todo):,}" for stage, todo in self._todo.items() if todo]
+        parts = [f"{PLURAL[stage]} {done[stage]:,}/{len(todo):,}" for stage, todo in self._todo.items() if todo]
         return f"{duration(seconds):>7}  " + "   ".join(parts)

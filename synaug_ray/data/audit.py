@@ -67,7 +67,8 @@ class Audit:
         Raises:
             TypeError, KeyError: for anything else.
         """
-        return Audit(**plain | {"rows": tuple(Finding(**row) for row in plain["rows"])})
+        rows = tuple(Finding(**row) for row in plain["rows"])
+        return Audit(plain["dataset"], rows, plain["numbers"], plain["seconds"], plain["method"])
 
 
 def audit(dataset: Dataset, *, seed: int = 0, tell: Tell = lambda what, share: None) -> Audit:
