@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, KeysView
 
 from tqdm import tqdm
 
 from synaug_ray.costs import PLURAL, duration
 from synaug_ray.plan import Plan
-from synaug_ray.steps import STAGES
+from synaug_ray.steps import STAGES, Stage
 from synaug_ray.summary import Run
 
 LINE_SECONDS = 20.0
@@ -23,7 +23,7 @@ class Progress(threading.Thread):
     def __init__(self, run: Run, missing: Plan, say: Callable[[str], None]) -> None:
         super().__init__(name="progress", daemon=True)
         self._run, self._say = run, say
-        self._todo = {stage: missing.steps(stage).keys() for stage in STAGES}
+        self._todo: dict[Stage, KeysView[str]] = {stage: missing.steps(stage).keys() for stage in STAGES}
         self._end = threading.Event()
 
     def stop(self) -> None:
