@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from synaug_ray.cache_folder import cache_folder
 from synaug_ray.data.sources import identify, load
 from synaug_ray.data_options import DataOptions
 from synaug_ray.errors import BUG, DONE, INTERRUPTED, Problem, StorageProblem, UsageProblem, together
@@ -54,13 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("dataset", help="as in a grid: digits, folder:PATH, npz:FILE ...")
     parser.add_argument("options", nargs="*", metavar="key=value", help="how it is read, for example size=16 mode=gray")
     parser.add_argument("--json", metavar="FILE", help="write the findings and all numbers behind them")
-    parser.add_argument("--data", metavar="PATH", help="where downloads are kept; default ~/.cache/synaug_ray")
+    parser.add_argument("--data", metavar="PATH", help="where downloads and decoded images lie; default ~/.cache/synaug_ray")
     return parser
 
 
 def _main(args: argparse.Namespace) -> int:
-    options, _ = together(lambda: data_options(args.options), lambda: _check_writable(args.json))
-    cache = Path(args.data or Path.home() / ".cache" / "synaug_ray").expanduser()
+    options, _, cache = together(lambda: data_options(args.options), lambda: _check_writable(args.json),
+                                 lambda: cache_folder(args.data))
     started = time.monotonic()
     data = _identify(args.dataset, options, cache)
     dataset = load(data, cache)

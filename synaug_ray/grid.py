@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from synaug_ray.cache_folder import cache_folder
 from synaug_ray.costs import PLURAL, costs, disk_bytes, size, told, told_in_all
 from synaug_ray.data.sources import identify
 from synaug_ray.errors import (
@@ -34,7 +35,7 @@ from synaug_ray.grid_checks import image_shape
 from synaug_ray.grid_file import load_grid
 from synaug_ray.grid_yaml import short
 from synaug_ray.plan import Plan, make_plan, pending
-from synaug_ray.run_folder import RunFolder, check_name, check_space, existing, free_bytes, storage_root
+from synaug_ray.run_folder import RunFolder, check_name, check_space, free_bytes, storage_root
 from synaug_ray.spec import GridSpec, cautions, write_grid
 from synaug_ray.steps import STAGES
 from synaug_ray.store import Store
@@ -77,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("grid", nargs="?", help="a name (./grids/NAME.yaml, else one that is shipped) or a .yaml file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")
     parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/synaug_ray")
-    parser.add_argument("--data", metavar="PATH", help="where downloads are kept; default ~/.cache/synaug_ray")
+    parser.add_argument("--data", metavar="PATH", help="where downloads and decoded images lie; default ~/.cache/synaug_ray")
     parser.add_argument("--name", metavar="RUN", help="the run's name; default the grid's")
     parser.add_argument("--dry-run", "-n", action="store_true", help="show the plan, write and start nothing")
     parser.add_argument("--local", action="store_true", help="one step after another, without Ray")
@@ -99,7 +100,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
 
 def _main(args: argparse.Namespace, words: list[str]) -> int:
     (path, spec, name), storage, cache = together(
-        lambda: _declared(args), lambda: storage_root(args.storage), lambda: _cache(args.data))
+        lambda: _declared(args), lambda: storage_root(args.storage), lambda: cache_folder(args.data))
     data = identify(spec.dataset, spec.data, f"{path}: dataset", None if args.dry_run else cache)
     plan = make_plan(spec, data)
     store = Store(f"{storage}/store")
@@ -122,19 +123,6 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
         return DONE
     command = "python -m synaug_ray.grid " + shlex.join(words)
     return _run(args.local, name, spec, plan, missing, store, folder, cache, command)
-
-
-def _cache(flag: str | None) -> Path:
-    """Where downloads and decoded images are kept."""
-    if flag == "":
-        raise UsageProblem("--data is empty; name a folder, or leave it out")
-    try:
-        cache = Path(flag or Path.home() / ".cache" / "synaug_ray").expanduser()
-        if not existing(cache).is_dir():
-            raise StorageProblem(f"--data {cache}: {existing(cache)} is a file; name a folder")
-    except (OSError, RuntimeError) as error:  # a name too long, a user that is not there
-        raise StorageProblem(f"--data {flag}: {getattr(error, 'strerror', None) or error}") from None
-    return cache
 
 
 def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, str]:
