@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("dataset", help="as in a grid: digits, folder:PATH, npz:FILE ...")
     parser.add_argument("options", nargs="*", metavar="key=value", help="how it is read, for example size=16 mode=gray")
     parser.add_argument("--json", metavar="FILE", help="write the findings and all numbers behind them")
-    parser.add_argument("--data", metavar="PATH", help="where downloads and decoded images lie; default ~/.cache/synaug_ray")
+    parser.add_argument("--data", metavar="PATH", help="of downloads and decoded images; default ~/.cache/synaug_ray")
     return parser
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from synaug_ray.plan import Plan
-from synaug_ray.recipes import CLASSIFIERS, GENERATORS, LATENT, SAMPLERS
+from synaug_ray.presets import CLASSIFIERS, GENERATORS, LATENT, SAMPLERS
 from synaug_ray.steps import STAGES, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
 from synaug_ray.store import Store
 

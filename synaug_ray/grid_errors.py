@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from synaug_ray.data_options import DataOptions
 from synaug_ray.errors import did_you_mean
 from synaug_ray.grid_yaml import SHOWN, Lines, Location, short
-from synaug_ray.recipes import GENERATOR_FAMILIES, GENERATORS, ClassifierRecipe, Optimiser, SamplerRecipe
+from synaug_ray.presets import GENERATORS
+from synaug_ray.recipes import GENERATOR_FAMILIES, ClassifierRecipe, Optimiser, SamplerRecipe
 from synaug_ray.spec import Factors, GridSpec
 
 SAID = 400  # characters of what a recipe says of itself, which may repeat a value of any length

@@ -11,7 +11,7 @@ from synaug_ray.errors import UsageProblem, did_you_mean
 from synaug_ray.grid_checks import unworkable
 from synaug_ray.grid_errors import in_brackets, sentences
 from synaug_ray.grid_yaml import Lines, Location, parse_overrides, parse_yaml, short
-from synaug_ray.recipes import CLASSIFIERS, GENERATORS, SAMPLERS
+from synaug_ray.presets import CLASSIFIERS, GENERATORS, SAMPLERS
 from synaug_ray.spec import DEFAULT_SAMPLER, FACTORS, Factors, GridSpec
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from synaug_ray.recipes import sampler_of
+from synaug_ray.presets import sampler_of
 from synaug_ray.spec import CellSpec, GridSpec
 from synaug_ray.steps import (
     STAGES,

@@ -10,16 +10,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from synaug_ray.data_options import DataOptions
-from synaug_ray.recipes import (
-    MOST,
-    SAMPLERS,
-    ClassifierRecipe,
-    Count,
-    GeneratorRecipe,
-    Number,
-    Positive,
-    SamplerRecipe,
-)
+from synaug_ray.presets import SAMPLERS
+from synaug_ray.recipes import MOST, ClassifierRecipe, Count, GeneratorRecipe, Number, Positive, SamplerRecipe
 
 Multiple = Annotated[Number, Field(ge=0, le=1_000)]
 RealShare = Literal["proportional"] | Annotated[Number, Field(gt=0, lt=1)]

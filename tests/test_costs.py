@@ -20,7 +20,7 @@ from synaug_ray.costs import (
 from synaug_ray.grid_file import load_grid, validate_grid
 from synaug_ray.grid_yaml import Lines
 from synaug_ray.plan import make_plan, pending
-from synaug_ray.recipes import CLASSIFIERS, GENERATORS, SAMPLERS
+from synaug_ray.presets import CLASSIFIERS, GENERATORS, SAMPLERS
 from synaug_ray.steps import STAGES, DataIdentity, GeneratorStep, Pool, Subset
 from synaug_ray.store import Store
 

@@ -5,11 +5,8 @@ from typing import ClassVar
 import pytest
 from pydantic import ValidationError
 
+from synaug_ray.presets import CLASSIFIERS, GENERATORS, REPLAY, SAMPLERS, sampler_of
 from synaug_ray.recipes import (
-    CLASSIFIERS,
-    GENERATORS,
-    REPLAY,
-    SAMPLERS,
     ClassifierRecipe,
     DDPMRecipe,
     EDMRecipe,
@@ -19,7 +16,6 @@ from synaug_ray.recipes import (
     Recipe,
     ReferenceRecipe,
     SamplerRecipe,
-    sampler_of,
 )
 
 # A key that changes here makes everything stored under the old one count as missing. Never update one

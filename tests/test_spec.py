@@ -8,7 +8,7 @@ import yaml
 from synaug_ray.errors import UsageProblem
 from synaug_ray.grid_file import load_grid, validate_grid
 from synaug_ray.grid_yaml import Lines
-from synaug_ray.recipes import CLASSIFIERS, GENERATORS, SAMPLERS
+from synaug_ray.presets import CLASSIFIERS, GENERATORS, SAMPLERS
 from synaug_ray.spec import CellSpec, GridSpec, write_grid
 
 SHIPPED = sorted((Path(__file__).parent.parent / "grids").glob("*.yaml"))

@@ -5,15 +5,8 @@ from dataclasses import replace
 import pytest
 
 from synaug_ray.data_options import DataOptions
-from synaug_ray.recipes import (
-    CLASSIFIERS,
-    GENERATORS,
-    SAMPLERS,
-    ClassifierRecipe,
-    EDMRecipe,
-    Optimiser,
-    SamplerRecipe,
-)
+from synaug_ray.presets import CLASSIFIERS, GENERATORS, SAMPLERS
+from synaug_ray.recipes import ClassifierRecipe, EDMRecipe, Optimiser, SamplerRecipe
 from synaug_ray.steps import DataIdentity, GeneratorStep, Pool, ShardStep, Subset, TrialStep
 
 DATA = DataIdentity("digits", "fp")

@@ -12,7 +12,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from synaug_ray import store as store_module
 from synaug_ray.errors import StorageProblem
 from synaug_ray.plan import Plan, pending
-from synaug_ray.recipes import CLASSIFIERS, GENERATORS, SAMPLERS
+from synaug_ray.presets import CLASSIFIERS, GENERATORS, SAMPLERS
 from synaug_ray.steps import DataIdentity, GeneratorStep, Pool, Subset, TrialStep
 from synaug_ray.store import CorruptPayload, Store
 

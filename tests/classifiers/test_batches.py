@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from synaug_ray.classifiers.batches import augmented, num_steps, schedule
-from synaug_ray.recipes import GENERATORS, SAMPLERS, ClassifierRecipe
+from synaug_ray.presets import GENERATORS, SAMPLERS
+from synaug_ray.recipes import ClassifierRecipe
 from synaug_ray.steps import GeneratorStep, Pool, Subset, TrialStep
 
 RECIPE = ClassifierRecipe(name="mlp", nimg=3_200, batch=32)

@@ -11,7 +11,8 @@ from synaug_ray.data.subsets import Draws
 from synaug_ray.errors import Diverged
 from synaug_ray.generators import families
 from synaug_ray.generators.files import restore, snapshot
-from synaug_ray.recipes import GENERATOR_FAMILIES, GENERATORS, SAMPLERS, DDPMRecipe, EDMRecipe, GANRecipe, sampler_of
+from synaug_ray.presets import GENERATORS, SAMPLERS, sampler_of
+from synaug_ray.recipes import GENERATOR_FAMILIES, DDPMRecipe, EDMRecipe, GANRecipe
 from synaug_ray.steps import Subset
 
 CPU = torch.device("cpu")

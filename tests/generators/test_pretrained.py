@@ -24,7 +24,8 @@ from synaug_ray.data.subsets import Draws, class_sequence
 from synaug_ray.errors import DataProblem
 from synaug_ray.generators import families, pretrained
 from synaug_ray.keys import folder_key
-from synaug_ray.recipes import PIPELINE, PretrainedRecipe
+from synaug_ray.presets import PIPELINE
+from synaug_ray.recipes import PretrainedRecipe
 from synaug_ray.steps import Subset
 
 CPU = torch.device("cpu")

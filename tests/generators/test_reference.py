@@ -6,7 +6,8 @@ import pytest
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import permutation
 from synaug_ray.generators.reference import available, replay
-from synaug_ray.recipes import GENERATORS, ReferenceRecipe
+from synaug_ray.presets import GENERATORS
+from synaug_ray.recipes import ReferenceRecipe
 
 N = 40
 

@@ -9,8 +9,8 @@ import torch
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import permutation
 from synaug_ray.generators.reference import replay
+from synaug_ray.presets import GENERATORS
 from synaug_ray.quality.audit import yardstick
-from synaug_ray.recipes import GENERATORS
 
 N, POOL = 320, 600
 
