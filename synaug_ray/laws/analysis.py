@@ -11,7 +11,7 @@ from synaug_ray.laws.controls import controls
 from synaug_ray.laws.forms import FORM_TABLE, PUBLISHED
 from synaug_ray.laws.noise import CellNoises, measure
 from synaug_ray.laws.results import Analysis, Exchange, Study, Verdict
-from synaug_ray.laws.rivals import jitter_rivals
+from synaug_ray.laws.rivals import unbeaten
 from synaug_ray.laws.sentences import headline
 from synaug_ray.laws.studies import Laboratory
 from synaug_ray.laws.table import StudyKey, Table, read_table
@@ -130,7 +130,7 @@ def analyse(
         for study in studies
         for v in _verdicts(table, noises, study, delta, why)
     )
-    rivals = jitter_rivals(table, confidence=confidence, rng=rng, replicates=replicates)
+    cheap = unbeaten(table, confidence=confidence, rng=rng, replicates=replicates)
     analysis = Analysis(
         error=table.column,
         confidence=confidence,
@@ -144,7 +144,7 @@ def analyse(
         real=real,
         studies=studies,
         verdicts=verdicts,
-        headline=headline(verdicts, rivals),
+        headline=headline(verdicts, cheap),
         simultaneous_confidence=simultaneous_confidence if noises.has_intervals else None,
         forms=FORM_TABLE,
         published=PUBLISHED,

@@ -1,4 +1,4 @@
-"""Does a learnt generator beat plain jitter of the real images? Paired, cell by cell, where both ran."""
+"""Does a learnt generator beat what costs nothing? Paired with the cheap arms, cell by cell, where both ran."""
 
 from __future__ import annotations
 
@@ -6,36 +6,40 @@ import numpy as np
 
 from synaug_ray.laws import bootstrap
 from synaug_ray.laws.sentences import CONTROLS
-from synaug_ray.laws.table import Table
+from synaug_ray.laws.table import MixedCell, Table
 
-JITTER = "jitter"
+CHEAP = {  # families that learn nothing, in words
+    "jitter": "plain jitter of the real images",
+    "mixup": "mixtures of two real images",
+    "augment": "classical augmentation of the real images",
+}
 
 
-def jitter_rivals(
+def unbeaten(
     table: Table, *, confidence: float, rng: np.random.Generator, replicates: int
-) -> dict[str, bool]:
-    """Per learnt generator with cells where jitter ran too: whether it surely beats jitter in any of them.
+) -> dict[str, tuple[str, ...]]:
+    """Per learnt generator the cheap arms (in words) that it is not shown to beat in any cell where both ran.
 
     Compared at the same classifier, protocol, real share and amount, with intervals that hold for all
-    these cells at once. Empty where there are no intervals (one draw, or ``replicates`` 0).
+    these cells and arms at once. Empty where there are no intervals (one draw, or ``replicates`` 0).
     """
     if len(table.draws) < 2 or not replicates:
         return {}
-    jitter = {
-        (*cell.study._replace(generator=""), cell.num_real, cell.num_synthetic): cell
-        for cell in table.mixed
-        if table.kinds[cell.study.generator].family == JITTER
-    }
-    names, sizes, values = [], [], []
+    cheap: dict[tuple[object, ...], list[tuple[str, MixedCell]]] = {}
     for cell in table.mixed:
-        rival = jitter.get((*cell.study._replace(generator=""), cell.num_real, cell.num_synthetic))
-        if rival is None or table.kinds[cell.study.generator].family in CONTROLS:
+        family = table.kinds[cell.study.generator].family
+        if family in CHEAP:
+            cheap.setdefault(_place(cell), []).append((family, cell))
+    pairs, sizes, values = [], [], []
+    for cell in table.mixed:
+        if table.kinds[cell.study.generator].family in CONTROLS:
             continue
-        difference = cell.gains - rival.gains
-        if (~np.isnan(difference[:, 0])).sum() > 1:
-            names.append(cell.study.generator)
-            sizes.append(np.log(cell.num_real))
-            values.append(difference)
+        for family, rival in cheap.get(_place(cell), ()):
+            difference = cell.gains - rival.gains
+            if (~np.isnan(difference[:, 0])).sum() > 1:
+                pairs.append((cell.study.generator, family))
+                sizes.append(np.log(cell.num_real))
+                values.append(difference)
     if not values:
         return {}
     parts = bootstrap.components(
@@ -46,6 +50,13 @@ def jitter_rivals(
         parts, errors, np.array(sizes), 1 - (1 - confidence) / 2, replicates, rng
     )
     beats = parts.estimates - quantile * errors.error > 0
-    return {
-        name: bool(beats[[i for i, other in enumerate(names) if other == name]].any()) for name in set(names)
-    }
+    beaten = {pair for pair, beat in zip(pairs, beats, strict=True) if beat}
+    left: dict[str, tuple[str, ...]] = {}
+    for name, family in dict.fromkeys(pairs):
+        if (name, family) not in beaten:
+            left[name] = (*left.get(name, ()), CHEAP[family])
+    return left
+
+
+def _place(cell: MixedCell) -> tuple[object, ...]:
+    return (*cell.study._replace(generator=""), cell.num_real, cell.num_synthetic)

@@ -159,10 +159,10 @@ def _summary(generator: str, verdicts: list[Verdict]) -> str:
     return f"{generator} " + ", ".join(parts)
 
 
-def headline(verdicts: tuple[Verdict, ...], rivals: dict[str, bool]) -> str:
+def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]) -> str:
     """The analysis in one sentence: learnt generators first, closed-set before open-set.
 
-    ``rivals`` says per generator whether it beat jitter of the real images in any cell where both ran.
+    ``unbeaten`` names per generator the cheap arms that it beat in no cell where both ran.
     """
     if not verdicts:
         return "No cell with synthetic images is measured yet."
@@ -180,7 +180,7 @@ def headline(verdicts: tuple[Verdict, ...], rivals: dict[str, bool]) -> str:
     for name in learnt:
         shown = f"{name} (open-set: it saw more real images)" if kinds[name][1] else name
         clause = _summary(shown, [v for v in verdicts if v.generator == name])
-        if rivals.get(name) is False:
-            clause += ", and is not shown to beat plain jitter of the real images"
+        if name in unbeaten:
+            clause += f", and is not shown to beat {' or '.join(unbeaten[name])}"
         clauses.append(clause)
     return "; ".join(clauses) + "."

@@ -47,7 +47,8 @@ def all_fits(laws: Mapping[str, Any], names: StudyNames) -> tuple[Fitted, ...]:
         for r in laws["real"]
     ]
     studies = [
-        Fitted(names.name(s), s["chosen"], _table(s["fits"], s["chosen"], "Forms of the equivalence"))
+        Fitted(names.name(s), s["chosen"], _table([*s["fits"], *(s.get("rivals") or ())], s["chosen"],
+                                                  "Forms of the equivalence, and rivals of another kind"))
         for s in laws["studies"]
     ]
     return tuple(curves + studies)
@@ -82,6 +83,33 @@ def chosen_fits(laws: Mapping[str, Any], names: StudyNames) -> tables.Table:
         ("curve", "form", "status", "held-out skill", "formula", "parameters"),
         tuple(rows),
     )
+
+
+def primary(laws: Mapping[str, Any], names: StudyNames) -> tables.Table | None:
+    """The source paper's law (F1) in every study, and what has been published of it; None in older files."""
+    rows = [
+        (
+            tables.words(names.name(s)),
+            tables.estimate(s["primary"]["c2"], wording.plain),
+            tables.estimate(s["primary"]["lambda_per_image"], wording.plain),
+            tables.words(s["primary"]["status"]),
+        )
+        for s in laws["studies"]
+        if s.get("primary")
+    ]
+    if not rows:
+        return None
+    rows += [
+        (
+            tables.words(f"{p['dataset']}, {p['setting']} (published)"),
+            tables.number(p["c2"], wording.plain),
+            tables.words("–"),
+            tables.words(p["source"]),
+        )
+        for p in laws.get("published") or ()
+    ]
+    return tables.Table("The law of arXiv 2508.09550", ("study", "c2", "lambda (per image)", "status, source"),
+                        tuple(rows))
 
 
 def _table(fits: Sequence[Mapping[str, Any]], chosen: str | None, caption: str) -> tables.Table:

@@ -90,6 +90,7 @@ def render(run: RunView, *, images: bool = True) -> str:
         surfaces_json=embedding.island(live.data) if live else "",
         chosen=forms.chosen_fits(laws, names) if laws else None,
         fits=forms.all_fits(laws, names) if laws else (),
+        primary=forms.primary(laws, names) if laws else None,
         controls=controls.table(laws["controls"]) if laws and laws.get("controls") else None,
         failed_controls=controls.failed(laws["controls"]) if laws and laws.get("controls") else [],
         quality=findings.quality_table(run.quality),

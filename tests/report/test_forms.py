@@ -1,0 +1,23 @@
+"""The source paper's law in every study, beside what it published."""
+
+from synaug_ray.report import forms
+from synaug_ray.report.wording import StudyNames
+
+STUDY = {"classifier": "mlp", "generator": "edm", "protocol": "mixed", "real_share": "0.5", "open_set": False}
+
+
+def test_the_source_papers_law_stands_beside_what_it_published():
+    primary = {"c2": {"value": 2.0, "low": 1.5, "high": 3.0}, "status": "converged",
+               "lambda_per_image": {"value": 0.01, "low": 0.0, "high": 0.02}}
+    laws = {"studies": [STUDY | {"primary": primary}, STUDY | {"real_share": "proportional", "primary": None}],
+            "published": [{"dataset": "CIFAR-10", "setting": "closed-set", "c2": 2.53, "source": "arXiv 2508.09550"}]}
+    table = forms.primary(laws, StudyNames.of(laws["studies"]))
+    assert table is not None
+    ours, published = ([entry.text for entry in row] for row in table.rows)
+    assert "2" in ours[1] and "1.5" in ours[1] and "3" in ours[1] and ours[3] == "converged"
+    assert published == ["CIFAR-10, closed-set (published)", "2.53", "–", "arXiv 2508.09550"]
+
+
+def test_runs_from_before_it_was_kept_have_no_such_table():
+    laws = {"studies": [STUDY]}
+    assert forms.primary(laws, StudyNames.of(laws["studies"])) is None
