@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from synaug_ray.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, did_you_mean
+from synaug_ray.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, did_you_mean, together
 from synaug_ray.laws.predict import Answer, Costs, Expectation, cheapest, expectation
 from synaug_ray.laws.prediction_sentences import expected, plan, title
 from synaug_ray.laws.sentences import CONTROLS
@@ -45,19 +45,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, call, print; returns the exit code (see ``synaug_ray.errors``)."""
     args = _parser().parse_args(argv)
     try:
-        question = _question(args)
-        laws = _laws(args.run)
+        question, laws = together(lambda: _question(args), lambda: _laws(args.run))
         studies = _studies(laws, args)
     except Problem as problem:
         for sentence in problem.sentences:
-            print(f"predict: {sentence}", file=sys.stderr)
+            print(f"error: {sentence}", file=sys.stderr)
         return problem.exit_code
     answers = [(study, *_answer(study, question)) for study in studies]
     if args.json:
         print(json.dumps([_plain(*answer) for answer in answers], indent=2, allow_nan=False))
         return DONE
     for study, point, mix in answers:
-        lines = expected(point, laws["confidence"]) if point else []
+        lines = expected(point, laws["confidence"], laws["error"]) if point else []
         lines += plan(mix, question.target, question.costs) if mix and question.target else []
         print("\n  ".join([title(study) + ":", *lines]))
     if laws.get("draws", 0) < 5:

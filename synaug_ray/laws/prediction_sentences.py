@@ -33,14 +33,19 @@ def _number(value: Estimate, digits: str) -> str:
     return f"{value.value:{digits}}" + ("" if interval == "no interval" else f" ({interval})")
 
 
-def expected(at: Expectation, confidence: float) -> list[str]:
-    """Error, equivalent and exchange rate at one point, and how far it was measured."""
+def expected(at: Expectation, confidence: float, error: str) -> list[str]:
+    """Error, equivalent and exchange rate at one point, and how far it was measured.
+
+    Args:
+        error: the column judged, ``test_error`` or ``balanced_error``.
+    """
     images = f"{at.num_real:,} real" + (f" and {at.num_synthetic:,} synthetic" if at.num_synthetic else "") + " images"
-    lines = [f"Expected error at {images}: {percent(at.error)}; {100 * confidence:g}% interval."]
+    what = "Expected balanced error" if error == "balanced_error" else "Expected error"
+    lines = [f"{what} at {images}: {percent(at.error)}; {100 * confidence:g}% interval."]
     if at.error.value is None:
-        lines[0] = f"Expected error at {images}: not estimable, beyond what the laws are drawn for."
+        lines[0] = f"{what} at {images}: not estimable, beyond what the laws are drawn for."
     elif at.error.low is None:
-        lines[0] = f"Expected error at {images}: {percent(at.error)}, without an interval."
+        lines[0] = f"{what} at {images}: {percent(at.error)}, without an interval."
     if at.num_synthetic:
         lines.append(_worth(at))
     lines.append(_rate(at))
