@@ -47,8 +47,7 @@ def expected(at: Expectation, confidence: float, error: str) -> list[str]:
     elif at.error.low is None:
         lines[0] = f"{what} at {images}: {percent(at.error)}, without an interval."
     if at.num_synthetic:
-        lines.append(_worth(at))
-    lines.append(_rate(at))
+        lines += [_worth(at), _rate(at)]
     lines += [f"Extrapolated: {sentence}." for sentence in at.outside]
     return lines
 

@@ -73,7 +73,7 @@ const expectation = (() => {
       errorRealOnly: estimate(surface, "error", real, 0),
       equivalent,
       average: synthetic ? average(equivalent, synthetic) : NOTHING,
-      marginal: estimate(surface, "marginal", real, synthetic),
+      marginal: synthetic ? estimate(surface, "marginal", real, synthetic) : NOTHING,
       outside: outside(surface, real, synthetic),
     };
   };
