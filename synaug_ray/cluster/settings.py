@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +58,7 @@ def connect() -> bool:
     here = "RAY_ADDRESS" not in os.environ
     for name in ("ray.data", "ray.train", "ray.tune", "ray._private.worker"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    asked_to_end = signal.getsignal(signal.SIGTERM)
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
         if here:
@@ -65,6 +68,8 @@ def connect() -> bool:
     except (ConnectionError, TimeoutError, RuntimeError) as error:
         what = "start Ray on this machine" if here else f"join the Ray cluster at {os.environ['RAY_ADDRESS']}"
         raise ResourceProblem(f"cannot {what} ({' '.join(str(error).split())}); --local does without Ray") from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, asked_to_end)  # ray.init puts sys.exit(15) there: nothing would be said or kept
     return here
 
 

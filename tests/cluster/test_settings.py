@@ -1,5 +1,7 @@
 """How a machine is shared out, and what a user is told where there is no cluster to join."""
 
+import signal
+
 import pytest
 
 from synaug_ray.cluster import settings
@@ -25,3 +27,16 @@ def test_a_cluster_that_does_not_answer_is_a_sentence(monkeypatch):
     with pytest.raises(ResourceProblem, match="cannot join the Ray cluster at 127.0.0.1:1 .*--local") as caught:
         settings.connect()
     assert caught.value.exit_code == RESOURCES
+
+
+def test_who_asks_a_run_to_end_is_heard_by_the_run_and_not_by_ray(monkeypatch):
+    """ray.init replaces the handler of SIGTERM, which a job is stopped with."""
+    monkeypatch.setattr(settings.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(settings.ray, "init", lambda **_: signal.signal(signal.SIGTERM, signal.SIG_IGN))
+    before, ours = signal.getsignal(signal.SIGTERM), lambda *_: None
+    signal.signal(signal.SIGTERM, ours)
+    try:
+        settings.connect()
+        assert signal.getsignal(signal.SIGTERM) is ours
+    finally:
+        signal.signal(signal.SIGTERM, before)
