@@ -68,7 +68,8 @@ def status(run: Run, state: str) -> dict[str, Any]:
     wall = time.time() - run.session.started
     busy = sum(spent["session_cpu"].values()) / (run.session.cores * wall)
     return {
-        "run": run.name, "dataset": run.spec.dataset, "data": run.plan.data.key, "state": state, "updated": now(),
+        "run": run.name, "dataset": run.spec.dataset, "data": run.plan.data.key,
+        "fingerprint": run.plan.data.fingerprint, "cores": run.session.cores, "state": state, "updated": now(),
         "started": pd.Timestamp(run.session.started, unit="s", tz="UTC").isoformat(timespec="seconds"),
         "steps": counts, "failures": failures, "wall_seconds": wall, "busy_share": busy,
         "seconds": spent["seconds"], "cpu_seconds": spent["cpu_seconds"],

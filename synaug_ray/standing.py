@@ -1,0 +1,162 @@
+"""How a run stands, from its folder and the Store alone: what is done, what failed, what waits for what, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+
+from synaug_ray.costs import PLURAL, costs, duration
+from synaug_ray.errors import StorageProblem, UsageProblem
+from synaug_ray.grid_file import validate_grid
+from synaug_ray.grid_yaml import Lines
+from synaug_ray.plan import Plan, blocked, make_plan, pending
+from synaug_ray.run_folder import RunFolder
+from synaug_ray.steps import STAGES, DataIdentity, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
+from synaug_ray.store import Failure, Store
+
+SILENT = 600.0  # seconds without a word from a running driver: views are refreshed every minute or so
+RECENT = 600.0  # seconds over which a rate is counted
+SHOWN = 8  # failures told at once
+SHORTEST = 6  # digits of a key that are enough to ask by
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A run's plan, the Store it draws on, and what its driver last said."""
+
+    name: str
+    plan: Plan
+    store: Store
+    said: dict[str, Any]  # status.json
+
+    @property
+    def failed(self) -> dict[Stage, dict[str, Failure]]:
+        """Failures of this plan's steps that have not been made good since, by stage and key."""
+        found: dict[Stage, dict[str, Failure]] = {}
+        for stage in STAGES:
+            done, steps = self.store.keys(stage), self.plan.steps(stage)
+            found[stage] = {k: f for k, f in self.store.failed(stage).items() if k in steps and k not in done}
+        return found
+
+
+def read_standing(run: str) -> Standing:
+    """The run in a folder, path or URL: ``<storage>/<run>``. The data set itself is not read.
+
+    Raises:
+        UsageProblem: where there is no run.
+        StorageProblem: where what lies there cannot be read.
+    """
+    storage, _, name = run.rstrip("/").rpartition("/")
+    folder = RunFolder(storage or ".", name)
+    grid, status = folder.read("grid.yaml"), folder.read("status.json")
+    if grid is None or status is None:
+        raise UsageProblem(f"no run at {run}: a run's folder is <storage>/<run>, and holds grid.yaml and status.json")
+    try:
+        said = json.loads(status)
+        spec = validate_grid(yaml.safe_load(grid), Lines(f"{folder.url}/grid.yaml"))
+        data = DataIdentity(spec.dataset, said["fingerprint"], spec.data)
+    except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise StorageProblem(f"{folder.url}: grid.yaml or status.json is damaged or of an older version ({error}); run "
+                             "the grid's command again, which writes both") from None
+    return Standing(name, make_plan(spec, data), Store(f"{storage or '.'}/store"), said)
+
+
+def overview(run: Standing, now: datetime | None = None) -> list[str]:
+    """Lines for a person: state, counts, failures by cause, rate, and what is left."""
+    now = now or datetime.now(UTC)
+    silent = (now - datetime.fromisoformat(run.said["updated"])).total_seconds()
+    state = run.said["state"]
+    if state == "running":
+        state += f", heard of {duration(silent)} ago"
+        if silent > SILENT:
+            state += ": its driver may be gone. Run the same command to go on"
+    lines = [f"run        {run.name}: {state}"]
+    failed, table = run.failed, costs(run.plan, missing := pending(run.plan, run.store), run.store)
+    for stage in STAGES:
+        steps = run.plan.steps(stage)
+        if not steps:
+            continue
+        done = steps.keys() & run.store.keys(stage)
+        waits = sum(blocked(s, failed) for k, s in steps.items() if k not in done)
+        lines.append(f"{PLURAL[stage]:<11}{len(done):>8,} of {len(steps):,} done, {len(failed[stage]):,} failed, "
+                     f"{waits:,} blocked by failures, {_rate(run, stage, done, now):,} in the last 10 minutes")
+    seconds, cores = sum(cost.seconds for cost in table.values()), max(1, int(run.said.get("cores") or 1))
+    unknown = sum(cost.unknown for cost in table.values())
+    if missing.complete:
+        lines.append("left       nothing")
+    else:
+        lines.append(f"left       about {duration(seconds)} of a core, {duration(seconds / cores)} on {cores} of them"
+                     + (f", and {unknown:,} steps that nobody has timed" if unknown else ""))
+    told = [(run.plan.steps(stage)[key], f) for stage in STAGES for key, f in failed[stage].items()]
+    for step, f in told[:SHOWN]:
+        lines.append(f"failed     {describe(step, run.plan)}: {f.cause}, {_times(f.attempts)}: {f.message} "
+                     f"(--why {step.key[:12]})")
+    if len(told) > SHOWN:
+        lines.append(f"           and {len(told) - SHOWN:,} more")
+    return lines
+
+
+def why(run: Standing, asked: str) -> list[str]:
+    """Why a step is done or not.
+
+    Args:
+        asked: its key, or the first six digits of it or more.
+
+    Raises:
+        UsageProblem: where no step of this run, or more than one, begins with it.
+    """
+    found = {k: s for stage in STAGES for k, s in run.plan.steps(stage).items() if k.startswith(asked)}
+    if len(asked) < SHORTEST or len(found) != 1:
+        raise UsageProblem(f"--why {asked}: {len(found):,} steps of this run begin with it; give one key of "
+                           f"measurements.csv or of a failure, {SHORTEST} digits of it at least")
+    (step,) = found.values()
+    return list(_why(step, run, run.failed, ""))
+
+
+def _why(step: Step, run: Standing, failed: dict[Stage, dict[str, Failure]], indent: str) -> Iterator[str]:
+    said = f"{indent}{step.stage} {step.key[:12]}, {describe(step, run.plan)}:"
+    if step.key in run.store.keys(step.stage):
+        record = run.store.record(step.stage, step.key)
+        yield f"{said} done {record.finished} on {record.made.get('host', 'a machine unknown')}"
+        return
+    if (failure := failed[step.stage].get(step.key)) is not None:
+        yield f"{said} failed {_times(failure.attempts)}, last {failure.at}: {failure.cause}: {failure.message}"
+        yield from (f"{indent}    {line}" for line in failure.traceback.rstrip().splitlines())
+        yield f"{indent}  The same command tries it again."
+        return
+    waits = [p for p in step.parents() if p.key not in run.store.keys(p.stage)]
+    if not waits:
+        yield f"{said} nothing is in its way; its turn has not come"
+        return
+    yield f"{said} waits for {len(waits):,} of {len(step.parents()):,} that it needs; the first:"
+    first = next((p for p in waits if blocked(p, failed) or p.key in failed[p.stage]), waits[0])
+    yield from _why(first, run, failed, indent + "  ")
+
+
+def describe(step: Step, plan: Plan) -> str:
+    """A step in words."""
+    if isinstance(step, GeneratorStep):
+        return f"{plan.names[step.key]} at {step.subset.num_real:,} real images, draw {step.subset.draw}"
+    if isinstance(step, ShardStep):
+        return f"images {step.index * step.sampler.shard_size:,} on of {describe(step.generator, plan)}"
+    if isinstance(step, QualityStep):
+        return f"a look at {describe(step.pool.generator, plan)}"
+    assert isinstance(step, TrialStep)
+    pool = f" and {step.num_synthetic:,} of {describe(step.pool.generator, plan)}" if step.pool else ""
+    share = "" if step.real_share is None else f", {step.real_share:.0%} real"
+    return (f"{step.classifier.name} on {step.subset.num_real:,} real images{pool} ({step.protocol}{share}), "
+            f"draw {step.subset.draw}, seed {step.seed}")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _rate(run: Standing, stage: Stage, done: set[str], now: datetime) -> int:
+    finished = (datetime.fromisoformat(run.store.record(stage, key).finished) for key in done)
+    return sum((now - at).total_seconds() < RECENT for at in finished)

@@ -1,0 +1,35 @@
+"""``python -m synaug_ray.status RUN``: how a run stands, from any terminal, while it runs or after."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from synaug_ray.errors import DONE, Problem
+from synaug_ray.standing import overview, read_standing, why
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, read, print; returns the exit code (see ``synaug_ray.errors``)."""
+    parser = argparse.ArgumentParser(
+        prog="python -m synaug_ray.status", allow_abbrev=False,
+        description="What of a run is done, failed, blocked and left. Reads the storage alone, so it asks no cluster.",
+        epilog="exit codes: 0 told, 2 command line, 5 storage",
+    )
+    parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")
+    parser.add_argument("--why", metavar="KEY", help="why one step is done or not: its key, or the first digits of it")
+    args = parser.parse_args(argv)
+    try:
+        run = read_standing(args.run)
+        lines = overview(run) if args.why is None else why(run, args.why)
+    except Problem as problem:
+        for sentence in problem.sentences:
+            print(f"error: {sentence}", file=sys.stderr)
+        return problem.exit_code
+    print("\n".join(lines))
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
