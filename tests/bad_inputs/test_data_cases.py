@@ -7,11 +7,9 @@ The numbers are those of the list that the project was given (54 cases); names a
 case what is wrong                           where it is tested, if not here by its number; or why it is not
 ==== ======================================= ==================================================================
 22   a multi-label set                       by its columns; by its name with 24
-26   images of both train and test           told by the audit; open: a run does not look for them yet
-27   groups on both sides                    told by the audit; open: a run does not look for them yet
-28   duplicates inside train                 told by the audit, with 26
-29   a tiny test set                         told by the audit
-30   strong imbalance                        told by the audit, with 29
+28   duplicates inside train                 a warning, with 26
+29   a tiny test set                         a warning
+30   strong imbalance                        a note, with 29
 42   data that changed since the run began   a note: other images have other keys, so nothing is mixed
 ==== ======================================= ==================================================================
 """
@@ -26,7 +24,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synaug_ray import audit
+from synaug_ray import audit, local
 
 
 def pixels(rng, size=(8, 8), channels=1):
@@ -260,12 +258,22 @@ def test_cases_26_and_28_duplicates(door, npz):
     assert "WARNING test images in train 6 exact, 0 near 6 of 60 test images (10.0%) occur in train" in table
     assert "Set data.duplicates: drop-test" in table
     assert "WARNING duplicates in train 5 exact, 0 near 200 training images are 195 different ones" in table
+    spec = npz(train_images=train, test_images=test)
+    (said,) = door.refused_in_a_run(3, spec, SMALL)
+    assert said.startswith("x: 6 of 60 test images are in train too") and said.endswith("or warn to go on as it is")
+    for rule, tested in (("warn", 60), ("drop-test", 54)):
+        seen = []
+        door.monkeypatch.setattr(local, "run_local", lambda missing, bench, say, seen=seen: seen.append(bench.dataset))
+        _, out, _ = door.run(spec, SMALL, f"data.duplicates={rule}", "--local")
+        assert len(seen[0].test) == tested and "duplicates in train 5 exact" in " ".join(out.split())
 
 
 def test_case_27_groups_on_both_sides(door, npz):
     groups = {f"{s}_patient": np.arange(n) // 2 for s, n in (("train", 200), ("val", 40), ("test", 60))}
     table = audited(door, npz(**groups), "group=patient")
     assert "WARNING groups 30 on both sides 30 of 30 test groups (60 images) are in train as well" in table
+    said = door.refused_in_a_run(3, npz(**groups), "data.group=patient", SMALL)
+    assert any("30 groups" in sentence and "test" in sentence for sentence in said), said
 
 
 def test_cases_29_and_30_a_tiny_test_set_and_imbalance(door, npz):
@@ -279,8 +287,6 @@ def test_cases_29_and_30_a_tiny_test_set_and_imbalance(door, npz):
 
 def test_case_42_data_that_changed_are_other_data(door, npz, monkeypatch):
     """Nothing that was made from the old images counts for the new ones, and it is said."""
-    from synaug_ray import local
-
     kept = []
     monkeypatch.setattr(local, "run_local", lambda missing, bench, say: kept.append(set(missing.trials)))
     _, first, _ = door.run(npz(), SMALL, "--local")

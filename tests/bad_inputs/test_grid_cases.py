@@ -11,8 +11,8 @@ case what is wrong                           where it is tested, if not here by 
 40   an enlarged grid under the same name    no error: exactly the new cells run
 43   out of memory                           recorded with its cause; no second try with a smaller batch yet
 44   a training diverges                     test_grid.py::test_a_failed_generator_blocks_its_trials_and_nothing_else
-45   a generator collapses                   open: comes with ``quality/``
-46   a generator copies its training images  open: comes with ``quality/``
+45   a generator collapses                   a word beside the verdict: tests/quality, test_quality_tables.py
+46   a generator copies its training images  a word beside the verdict: test_execute.py, test_quality_tables.py
 47   the cluster is lost                     open: comes with ``cluster/``
 48   the cluster refuses the token           cluster/test_settings.py::test_a_cluster_that_does_not_answer_is_a_sentence
 49   driver and cluster differ in version    open: comes with ``cluster/``
