@@ -90,7 +90,7 @@ def test_dry_run_writes_nothing_and_imports_neither_torch_nor_ray(tmp_path):
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "s").exists()
     assert [line.split()[:2] for line in done.stdout.splitlines()[2:6]] == [
-        ["generators", "6"], ["shards", "8"], ["qualities", "6"], ["trials", "10"]]
+        ["generators", "6"], ["shards", "8"], ["qualities", "0"], ["trials", "10"]]
     notes = [line for line in done.stdout.splitlines() if line.startswith("note")]
     assert len(notes) == 2 and "2 sizes of num_real" in notes[0] and "draws: 2" in notes[1]
 

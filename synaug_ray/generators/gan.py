@@ -182,7 +182,8 @@ def train(recipe: GANRecipe, subset: ImageSet, classes: tuple[str, ...], seed: i
         ema.update_parameters(painter)
         if nimg // recipe.batch % SAVE_EVERY == 0 or nimg >= total:
             if not math.isfinite(float(doubt.detach()) + float(loss.detach())):
-                raise Diverged(f"generator {recipe.name}: the losses are {float(doubt):g} and {float(loss):g} after "
+                raise Diverged(f"generator {recipe.name}: the losses are {float(doubt.detach()):g} and "
+                           f"{float(loss.detach()):g} after "
                                f"{nimg:,} images")
             if save is not None:
                 save(partial(snapshot, modules, adams, nimg), nimg)

@@ -66,8 +66,8 @@ def _draw_warnings(table: Table, replicates: int) -> tuple[list[str], str]:
         return [], "Intervals are not computed yet."
     if draws < FEW_DRAWS:
         return [
-            f"Only {draws} draws: intervals are wide and rest on normal draw effects (simulated with such, 90% intervals "
-            "from 3 draws covered 90 to 97%); six or more are better."
+            f"Only {draws} draws: intervals are wide and rest on normal draw effects (simulated with such, 90% "
+            "intervals from 3 draws covered 90 to 97%); six or more are better."
         ], ""
     return [], ""
 

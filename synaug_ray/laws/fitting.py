@@ -159,8 +159,9 @@ def _status(
     singular = np.linalg.svd(jacobian / scale, compute_uv=False)
     if singular[-1] < 1e-6 * singular[0]:
         return FitStatus.NOT_IDENTIFIABLE
-    error = np.sqrt(np.diag(np.linalg.inv(jacobian.T @ jacobian)))
-    loose = [e > UNIDENTIFIED for e, parameter in zip(error, parameters, strict=True) if parameter.log]
+    variance = np.diag(np.linalg.inv(jacobian.T @ jacobian))
+    # so nearly singular that rounding makes a variance negative is not identifiable either
+    loose = [not 0 <= v <= UNIDENTIFIED**2 for v, parameter in zip(variance, parameters, strict=True) if parameter.log]
     return FitStatus.NOT_IDENTIFIABLE if any(loose) else FitStatus.CONVERGED
 
 

@@ -48,7 +48,7 @@ def all_fits(laws: Mapping[str, Any], names: StudyNames) -> tuple[Fitted, ...]:
     ]
     studies = [
         Fitted(names.name(s), s["chosen"], _table([*s["fits"], *(s.get("rivals") or ())], s["chosen"],
-                                                  "Forms of the equivalence, and rivals of another kind"))
+                                                  "Forms of the equivalence"))
         for s in laws["studies"]
     ]
     return tuple(curves + studies)
