@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from synaug_ray.cache_folder import cache_folder
+from synaug_ray.command_line import Parser, tell
 from synaug_ray.data.sources import identify, load
 from synaug_ray.data_options import DataOptions
 from synaug_ray.errors import BUG, DONE, INTERRUPTED, Problem, StorageProblem, UsageProblem, together
@@ -29,9 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _main(_parser().parse_intermixed_args(sys.argv[1:] if argv is None else argv))
     except Problem as problem:
-        for sentence in problem.sentences:
-            print(f"error: {sentence}", file=sys.stderr)
-        return problem.exit_code
+        return tell(problem)
     except KeyboardInterrupt:
         print("interrupted: nothing was written", file=sys.stderr)
         return INTERRUPTED
@@ -40,13 +38,8 @@ def main(argv: list[str] | None = None) -> int:
         return DONE
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageProblem(f"{message}; --help shows how the command is used")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m synaug_ray.audit", allow_abbrev=False,
         description="What is in a data set, what is wrong with it, and what that means for the answer.",
         epilog="exit codes: 0 done, with warnings or without, 1 a bug, 2 command line, 3 data, 5 storage, "

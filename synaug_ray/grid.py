@@ -15,9 +15,9 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 from synaug_ray.cache_folder import cache_folder
+from synaug_ray.command_line import Parser, tell
 from synaug_ray.costs import PLURAL, costs, disk_bytes, size, told, told_in_all
 from synaug_ray.data.sources import identify
 from synaug_ray.errors import (
@@ -51,9 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _main(_parse(words), words)
     except Problem as problem:
-        for sentence in problem.sentences:
-            print(f"error: {sentence}", file=sys.stderr)
-        return problem.exit_code
+        return tell(problem)
     except KeyboardInterrupt:
         print("interrupted: what was done stands; run the same command to go on", file=sys.stderr)
         return INTERRUPTED
@@ -63,13 +61,8 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageProblem(f"{message}; --help shows how the command is used")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m synaug_ray.grid", allow_abbrev=False,
         description="How many synthetic images is one more real image worth? Runs what of a grid is missing.",
         epilog="exit codes: 0 done, 1 a bug, 2 command line or grid file, 3 data, 4 finished with failed cells, "

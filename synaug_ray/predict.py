@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from synaug_ray.command_line import tell
 from synaug_ray.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, did_you_mean, together
 from synaug_ray.laws.predict import Answer, Costs, Expectation, cheapest, expectation
 from synaug_ray.laws.prediction_sentences import expected, plan, title
@@ -48,9 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         question, laws = together(lambda: _question(args), lambda: _laws(args.run))
         studies = _studies(laws, args)
     except Problem as problem:
-        for sentence in problem.sentences:
-            print(f"error: {sentence}", file=sys.stderr)
-        return problem.exit_code
+        return tell(problem)
     answers = [(study, *_answer(study, question)) for study in studies]
     if args.json:
         print(json.dumps([_plain(*answer) for answer in answers], indent=2, allow_nan=False))

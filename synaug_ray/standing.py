@@ -37,11 +37,13 @@ class Standing:
     @property
     def failed(self) -> dict[Stage, dict[str, Failure]]:
         """Failures of this plan's steps that have not been made good since, by stage and key."""
-        found: dict[Stage, dict[str, Failure]] = {}
-        for stage in STAGES:
-            done, steps = self.store.keys(stage), self.plan.steps(stage)
-            found[stage] = {k: f for k, f in self.store.failed(stage).items() if k in steps and k not in done}
-        return found
+        return {stage: standing_failures(self.plan, self.store, stage, self.store.keys(stage)) for stage in STAGES}
+
+
+def standing_failures(plan: Plan, store: Store, stage: Stage, done: set[str]) -> dict[str, Failure]:
+    """Failures of a plan's steps that are not among the ``done`` ones, by key."""
+    steps = plan.steps(stage)
+    return {k: f for k, f in store.failed(stage).items() if k in steps and k not in done}
 
 
 def read_standing(run: str) -> Standing:

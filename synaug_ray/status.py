@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from synaug_ray.command_line import tell
 from synaug_ray.errors import DONE, Problem
 from synaug_ray.standing import overview, read_standing, why
 
@@ -24,9 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run = read_standing(args.run)
         lines = overview(run) if args.why is None else why(run, args.why)
     except Problem as problem:
-        for sentence in problem.sentences:
-            print(f"error: {sentence}", file=sys.stderr)
-        return problem.exit_code
+        return tell(problem)
     print("\n".join(lines))
     return DONE
 

@@ -16,8 +16,9 @@ from synaug_ray.quality_tables import for_the_page, qualities
 from synaug_ray.report import page
 from synaug_ray.run_folder import RunFolder
 from synaug_ray.spec import GridSpec, write_grid
+from synaug_ray.standing import standing_failures
 from synaug_ray.steps import STAGES, Stage
-from synaug_ray.store import Store, now
+from synaug_ray.store import Failure, Store, now
 from synaug_ray.tables import csv_text, measurements, predictions
 
 
@@ -53,11 +54,10 @@ def begin(run: Run) -> None:
 def status(run: Run, state: str) -> dict[str, Any]:
     """Counts, failures and times, as ``status.json`` holds them."""
     counts, failures, names = {}, [], run.plan.names
-    failed: dict[Stage, set[str]] = {}
+    failed: dict[Stage, dict[str, Failure]] = {}
     for stage in STAGES:
         steps, done = run.plan.steps(stage), run.store.keys(stage)
-        standing = {k: f for k, f in run.store.failed(stage).items() if k in steps and k not in done}
-        failed[stage] = set(standing)
+        failed[stage] = standing = standing_failures(run.plan, run.store, stage, done)
         missing = [s for k, s in steps.items() if k not in done and k not in standing]
         waiting = sum(blocked(s, failed) for s in missing)
         counts[stage] = {"total": len(steps), "done": len(steps.keys() & done), "failed": len(standing),

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from synaug_ray.data.checks import SHIFT
 from synaug_ray.data.duplicates import PLANTED_CHANGES, Duplicates, distinct, find
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.smallest_gain import DISCORDANCE, smallest_gain
@@ -20,7 +21,6 @@ Level = Literal["ok", "note", "warning"]
 Counts = NDArray[np.int64]
 Tell = Callable[[str, float], None]
 BALANCED = 1.5  # largest over smallest test class from which the analysis judges balanced error
-SHIFT = 0.1  # difference of a class's share in training and test images that is worth a note
 SOME, MANY = 0.001, 0.01  # share of images with duplicates that is worth a note, a warning
 NOTED_GAIN, WARNED_GAIN = 0.01, 0.05  # smallest gain that can be shown
 TOLD = 0.5  # share of planted JPEG copies that have to be found for "none found" to mean anything
