@@ -14,11 +14,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from synaug_ray.cache_folder import cache_folder
 from synaug_ray.command_line import Parser, tell
 from synaug_ray.costs import PLURAL, costs, disk_bytes, size, told, told_in_all
+from synaug_ray.cpu_features import precision_cautions
 from synaug_ray.data.sources import identify
 from synaug_ray.errors import (
     BUG,
@@ -105,7 +107,7 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     if needed:
         free = free_bytes(storage)
         print(f"{'disk':<51}about {size(needed)}{'' if free is None else f' of the {size(free)} that are free'}")
-    for caution in cautions(spec) + _other_data(folder, plan):
+    for caution in cautions(spec) + precision_cautions(spec) + _other_data(folder, plan):
         print(f"note     {caution}")
     sys.stdout.flush()
     check_space(storage, needed)
@@ -195,9 +197,10 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
         if not missing.complete:
             if local:
                 from synaug_ray.bench import Bench, Machine
-                from synaug_ray.local import run_local
+                from synaug_ray.local import device_here, run_local
 
-                run_local(missing, Bench(store, dataset, Machine(session=session.id)), say)
+                run = replace(run, session=replace(run.session, device=device_here()))
+                run_local(missing, Bench(store, dataset, Machine(run.session.device, session=session.id)), say)
             else:
                 from synaug_ray.cluster.run import run_on_cluster
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -12,6 +12,7 @@ from synaug_ray.grid_checks import unworkable
 from synaug_ray.grid_errors import in_brackets, sentences
 from synaug_ray.grid_yaml import Lines, Location, parse_overrides, parse_yaml, short
 from synaug_ray.presets import CLASSIFIERS, GENERATORS, SAMPLERS
+from synaug_ray.recipes import GENERATOR_FAMILIES, Precision
 from synaug_ray.spec import DEFAULT_SAMPLER, FACTORS, Factors, GridSpec
 
 
@@ -31,7 +32,7 @@ def validate_grid(raw: dict[str, Any], lines: Lines, problems: list[str] | None 
     problems = list(problems or [])
     raw, spec = dict(raw), None
     try:
-        raw = _presets(raw, lines, problems)
+        raw = _in_precision(_presets(raw, lines, problems), raw.get("precision"))
         spec = GridSpec.model_validate(raw)
     except ValidationError as error:
         problems += sentences(error, (), lines)
@@ -69,6 +70,29 @@ def _presets(raw: dict[str, Any], lines: Lines, problems: list[str], at: Locatio
         raw["blocks"] = [_presets(b, lines, problems, (*at, "blocks", i)) if isinstance(b, dict) else b
                          for i, b in enumerate(raw["blocks"])]
     return raw
+
+
+def _in_precision(raw: dict[str, Any], precision: Any, whole: bool = True) -> dict[str, Any]:
+    """Every recipe that has a number format in the grid's, where the grid names one; ``whole``: not a block."""
+    if precision not in get_args(Precision):
+        return raw
+    raw = dict(raw)
+    for kind in ("generators", "classifiers"):
+        if isinstance(raw.get(kind), list):
+            raw[kind] = [recipe | {"precision": precision} if isinstance(recipe, dict) and _has_precision(kind, recipe)
+                         else recipe for recipe in raw[kind]]
+    if whole:
+        sampler = raw.get("sampler", SAMPLERS[DEFAULT_SAMPLER].model_dump(mode="json"))
+        raw["sampler"] = sampler | {"precision": precision} if isinstance(sampler, dict) else sampler
+    if isinstance(raw.get("blocks"), list):
+        raw["blocks"] = [_in_precision(b, precision, False) if isinstance(b, dict) else b for b in raw["blocks"]]
+    return raw
+
+
+def _has_precision(kind: str, recipe: dict[str, Any]) -> bool:
+    family = recipe.get("family")
+    return kind == "classifiers" or (isinstance(family, str) and family in GENERATOR_FAMILIES
+                                     and "precision" in GENERATOR_FAMILIES[family].model_fields)
 
 
 def _preset(value: Any, presets: Any, where: Location, lines: Lines, problems: list[str]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+import torch
 from tqdm import tqdm
 
 from synaug_ray.bench import Bench
@@ -11,6 +12,11 @@ from synaug_ray.execute import Work, attempt
 from synaug_ray.plan import Plan, packs
 from synaug_ray.steps import QualityStep, ShardStep, Stage, Step, TrialStep
 from synaug_ray.store import Store
+
+
+def device_here() -> str:
+    """Torch's name of this process's device: a GPU where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def ready(steps: Iterable[Step], store: Store) -> list[Step]:

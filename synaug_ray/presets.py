@@ -19,9 +19,9 @@ GENERATORS: dict[str, GeneratorRecipe] = {
         EDMRecipe(name="edm-tiny"),
         EDMRecipe(name="edm-smoke", nimg=6_400, warmup_nimg=640, ema_half_life=640),
         EDMRecipe(name="edm-16px", channels=(32, 64), nimg=128_000, max_passes=400, batch=64, learning_rate=3e-3,
-                  warmup_nimg=6_400, ema_half_life=6_400, flip=True, precision="bf16"),
-        EDMRecipe(name="edm-28px", channels=(16, 32, 64), attention=(False, False, False), nimg=32_000,
-                  learning_rate=5e-3, warmup_nimg=3_200, ema_half_life=3_200, precision="bf16"),
+                  warmup_nimg=6_400, ema_half_life=6_400, flip=True),
+        EDMRecipe(name="edm-28px", channels=(16, 32, 64), attention=(False, False, False), nimg=12_800,
+                  learning_rate=5e-3, warmup_nimg=1_280, ema_half_life=1_280),
         EDMRecipe(
             name="edm-small", channels=(128, 256, 256), attention=(False, True, False), layers_per_block=3,
             norm_groups=32, dropout=0.13, label_dropout=0.1, nimg=20_000_000, max_passes=4_000, batch=512,
@@ -42,7 +42,7 @@ SAMPLERS: dict[str, SamplerRecipe] = {
     recipe.name: recipe
     for recipe in (
         SamplerRecipe(name="dpmpp-8"),
-        SamplerRecipe(name="dpmpp-10-bf16", steps=10, precision="bf16"),
+        SamplerRecipe(name="dpmpp-10", steps=10),
         SamplerRecipe(name="ddim-50", family="ddim", steps=50),
         SamplerRecipe(name="heun-18", family="heun", steps=18),
         SamplerRecipe(name="heun-18-large", family="heun", steps=18, batch=512, shard_size=2_048),
@@ -59,12 +59,14 @@ OWN = {"dpmpp-2m": SAMPLERS["dpmpp-8"], "ddim": SAMPLERS["ddim-50"], "latent": L
 def sampler_of(recipe: GeneratorRecipe, wanted: SamplerRecipe) -> SamplerRecipe:
     """The sampler that a grid's ``wanted`` one means for a generator.
 
-    One that can make its images is taken as it is. Of any other only the shard size counts, and the generator is
-    sampled with the one of its own family.
+    One that can make its images is taken as it is. Of any other only the shard size and the number format count, and
+    the generator is sampled with the one of its own family.
     """
     if wanted.family in recipe.samplers:
         return wanted
-    return OWN[recipe.samplers[0]].model_copy(update={"shard_size": wanted.shard_size})
+    own = OWN[recipe.samplers[0]]
+    precision = own.precision if own is REPLAY else wanted.precision  # what learnt nothing multiplies nothing
+    return own.model_copy(update={"shard_size": wanted.shard_size, "precision": precision})
 
 
 CLASSIFIERS: dict[str, ClassifierRecipe] = {
@@ -72,7 +74,7 @@ CLASSIFIERS: dict[str, ClassifierRecipe] = {
     for recipe in (
         ClassifierRecipe(name="mlp"),
         ClassifierRecipe(name="mlp-smoke", nimg=16_000),
-        ClassifierRecipe(name="cnn", family="cnn", widths=(32, 64, 128), flip=True, shift=2, pack=1, precision="bf16"),
+        ClassifierRecipe(name="cnn", family="cnn", widths=(32, 64, 128), flip=True, shift=2, pack=1),
         ClassifierRecipe(
             name="resnet18", family="timm", model="resnet18", nimg=5_000_000, batch=128, flip=True, shift=4,
             optimiser=Optimiser(family="sgd", learning_rate=0.1, weight_decay=5e-4), pack=1,

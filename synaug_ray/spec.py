@@ -11,7 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from synaug_ray.data_options import DataOptions
 from synaug_ray.presets import SAMPLERS
-from synaug_ray.recipes import MOST, ClassifierRecipe, Count, GeneratorRecipe, Number, Positive, SamplerRecipe
+from synaug_ray.recipes import (
+    MOST,
+    ClassifierRecipe,
+    Count,
+    GeneratorRecipe,
+    Number,
+    Positive,
+    Precision,
+    SamplerRecipe,
+)
 
 Multiple = Annotated[Number, Field(ge=0, le=1_000)]
 RealShare = Literal["proportional"] | Annotated[Number, Field(gt=0, lt=1)]
@@ -73,6 +82,7 @@ class GridSpec(Factors):
     dataset: Annotated[str, Field(min_length=1)]
     data: DataOptions = DataOptions()
     sampler: SamplerRecipe = SAMPLERS[DEFAULT_SAMPLER]  # of the generators that it can sample: see ``sampler_of``
+    precision: Precision | None = None  # of every network that has one, whatever its recipe says; None: as it says
     stratify: Literal["natural", "balanced"] = "natural"
     delta: Positive = 1.0  # points: effects within +-delta count as none
     confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.9
@@ -90,6 +100,16 @@ class GridSpec(Factors):
         """Every cell of the union of the products; a cell in two products comes twice."""
         for factors in self.products():
             yield from _cells(factors)
+
+    def precisions(self) -> dict[Precision, list[str]]:
+        """The names of the networks, each once, by the number format they are trained in."""
+        found: dict[Precision, list[str]] = {"fp32": [], "bf16": []}
+        for factors in self.products():
+            for recipe in (*factors.generators, *factors.classifiers):
+                precision = getattr(recipe, "precision", None)  # what learns nothing has none
+                if precision is not None and recipe.name not in found[precision]:
+                    found[precision].append(recipe.name)
+        return found
 
     def resolved(self) -> dict[str, Any]:
         """Plain values that, written as YAML, are this grid again, every default spelled out."""

@@ -13,7 +13,7 @@ MODULES = {".".join(("synaug_ray", *p.relative_to(PACKAGE).with_suffix("").parts
            for p in sorted(PACKAGE.rglob("*.py"))}
 FLOOR_0 = {f"synaug_ray.{name}" for name in (
     "errors", "command_line", "keys", "recipes", "presets", "data_options", "grid_yaml", "spec", "grid_errors",
-    "grid_checks", "grid_file", "steps")}
+    "grid_checks", "grid_file", "steps", "cpu_features")}
 FLOOR_1 = {f"synaug_ray.{name}" for name in (
     "plan", "store", "run_folder", "cache_folder", "tables", "quality_tables", "costs", "provenance", "standing")}
 WORK = {f"synaug_ray.{name}" for name in ("bench", "execute", "vetting", "session", "summary", "local", "grid")}

@@ -23,8 +23,8 @@ from synaug_ray.recipes import (
 GOLDEN = {
     ("generator", "edm-tiny"): "6c017041a95352348f8f8ee613d387ef",
     ("generator", "edm-smoke"): "6a1529e31fd08bbc1c8b359debe4feef",
-    ("generator", "edm-16px"): "1b8da5d85415c9746b680ca4edf2afa2",
-    ("generator", "edm-28px"): "1096357d4ff9fd0f4ee1d9b2bdea6a67",
+    ("generator", "edm-16px"): "376e2fbdaed6f495e5e5f2bcc7b4786a",
+    ("generator", "edm-28px"): "e63a460db221cf5d74da1d7291b1ae9f",
     ("generator", "edm-small"): "9017015628b77cd9e66b7b6edc304b0e",
     ("generator", "real-holdout"): "917730c77f64ed67bfc0cdf9f92af5b5",
     ("generator", "duplicate"): "1ea71a359456425c3bfa0b09661a959c",
@@ -35,13 +35,13 @@ GOLDEN = {
     ("generator", "ddpm-tiny"): "d3fed247d3e4a9ce68b237e80ea82c6a",
     ("generator", "gan-tiny"): "751e545e650e85faa6dd7f8a294f1bac",
     ("sampler", "dpmpp-8"): "cabeeca9a386ee38df702fe86cad7840",
-    ("sampler", "dpmpp-10-bf16"): "e31a1034061b4d0553d2630c9cdd1adc",
+    ("sampler", "dpmpp-10"): "8767d911dc33b9e13dd95ba2b8e1dae1",
     ("sampler", "heun-18"): "6b627db40fdcbaaea057f594ca0f6a79",
     ("sampler", "heun-18-large"): "6632a92e93bdaa10192623aca8072dfb",
     ("sampler", "ddim-50"): "05aba08eb4cd0bca071ba447cd3473c4",
     ("classifier", "mlp"): "fa95a39283560a22caba532e7168dfd6",
     ("classifier", "mlp-smoke"): "de34d069ace7a7c38a9c13ad3f1c63d2",
-    ("classifier", "cnn"): "7389909efd3b08f9e2de782b4dd3d8ab",
+    ("classifier", "cnn"): "9c20e58e05a00dc6dae0a4f05d254d03",
     ("classifier", "resnet18"): "cffd6fcf98443ea45b91b0c993ee9840",
 }
 PRESETS = {"generator": GENERATORS, "sampler": SAMPLERS, "classifier": CLASSIFIERS}

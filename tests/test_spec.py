@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from grids_for_tests import small_grid
 
 from synaug_ray.errors import UsageProblem
 from synaug_ray.grid_file import load_grid, validate_grid
 from synaug_ray.grid_yaml import Lines
-from synaug_ray.presets import CLASSIFIERS, GENERATORS, SAMPLERS
+from synaug_ray.presets import CLASSIFIERS, GENERATORS, SAMPLERS, sampler_of
 from synaug_ray.spec import CellSpec, GridSpec, write_grid
 
 SHIPPED = sorted((Path(__file__).parent.parent / "grids").glob("*.yaml"))
@@ -262,3 +263,26 @@ def test_a_written_grid_spells_every_default_out(tmp_path):
 
 def test_shipped_grids():
     assert {p.stem for p in SHIPPED} >= {"smoke", "digits", "digits-controls", "cifar10", "cifar100"}
+
+
+def test_one_precision_for_all_networks_blocks_and_sampler_included():
+    gan = {"preset": "gan-tiny", "precision": "fp32"}
+    spec = small_grid(precision="bf16", generators=["jitter", gan])
+    products = spec.products()
+    assert [r.precision for f in products for r in (*f.generators, *f.classifiers) if hasattr(r, "precision")] == (
+        4 * ["bf16"])
+    assert spec.sampler.precision == "bf16"
+    assert sampler_of(products[0].generators[1], spec.sampler).precision == "bf16"
+    assert sampler_of(products[0].generators[0], spec.sampler) == small_sampler_of_jitter()
+    assert validate_grid(yaml.safe_load(write_grid(spec)), Lines("again.yaml")) == spec
+
+
+def small_sampler_of_jitter():
+    """What learnt nothing is sampled alike at any precision, so its pools stand for both."""
+    spec = small_grid(generators=["jitter"])
+    return sampler_of(spec.generators[0], spec.sampler)
+
+
+def test_a_grid_without_a_precision_leaves_it_to_its_recipes():
+    edm = {"preset": "edm-tiny", "precision": "bf16", "name": "short"}
+    assert [g.precision for g in small_grid(generators=[edm, "gan-tiny"]).generators] == ["bf16", "fp32"]
