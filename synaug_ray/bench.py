@@ -15,11 +15,14 @@ from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import families
 from synaug_ray.keys import derive_seed
 from synaug_ray.quality.audit import Yardstick, yardstick
+from synaug_ray.quality.filters import Select, selector
+from synaug_ray.recipes import FilterRecipe
 from synaug_ray.steps import GeneratorStep, Pool, ShardStep, Step, Subset, TrialStep
 from synaug_ray.store import Store
 
 CACHE_BYTES = 1 << 30  # of shards kept in a process
 CACHE_GENERATORS = 4  # kept in a process
+CACHE_FILTERS = 8  # kept in a process: a pack's trials come from few Subsets
 JUDGES_IMAGES = 5_000  # real images that judge labels: more would cost more than they would judge better
 Progress = Callable[[Step, float], None]  # (step, share done)
 FetchShard = Callable[[ShardStep], ImageSet | None]
@@ -46,6 +49,7 @@ class Bench:
     draws: Draws = field(init=False)
     _shards: OrderedDict[str, ImageSet] = field(init=False, default_factory=OrderedDict)
     _generators: OrderedDict[tuple[str, str], families.Generator] = field(init=False, default_factory=OrderedDict)
+    _selectors: OrderedDict[tuple[Subset, str], Select] = field(init=False, default_factory=OrderedDict)
     _yardsticks: dict[Subset, Yardstick] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -85,11 +89,28 @@ class Bench:
         return self._generators[at]
 
     def images(self, trial: TrialStep) -> ImageSet:
-        """A trial's images: its Subset, then the prefix of its Pool."""
+        """A trial's images: its Subset, then the prefix of its Pool, or of what its filter keeps of that.
+
+        Raises:
+            TooFewKept: where the filter keeps less than the trial needs.
+        """
         real = self.dataset.train.take(self.draws.index(trial.subset))
         if trial.pool is None:
             return real
-        return concatenate(real, self.pool(trial.pool, trial.num_synthetic))
+        raw = self.pool(trial.pool, trial.num_raw)
+        if trial.filter is not None:
+            raw = self._selector(trial.filter, trial.subset, real)(raw, trial.num_synthetic)
+        return concatenate(real, raw)
+
+    def _selector(self, recipe: FilterRecipe, subset: Subset, real: ImageSet) -> Select:
+        at = (subset, recipe.key)
+        if at not in self._selectors:
+            seed = derive_seed("filter", subset.data.key, subset.draw, subset.num_real)
+            self._selectors[at] = selector(recipe, real, self.dataset.num_classes, seed, self.device)
+        self._selectors.move_to_end(at)
+        while len(self._selectors) > CACHE_FILTERS:
+            self._selectors.popitem(last=False)
+        return self._selectors[at]
 
     def pool(self, pool: Pool, count: int) -> ImageSet:
         """The first ``count`` images of a pool whose shards stand."""

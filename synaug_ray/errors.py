@@ -26,6 +26,10 @@ class Diverged(RuntimeError):
     """A training's loss is no longer a number: what was trained is of no use."""
 
 
+class TooFewKept(RuntimeError):
+    """A filter dropped so much of a pool that a trial lacks images."""
+
+
 class UsageProblem(Problem):
     """The command line or the grid file alone shows it."""
 

@@ -18,7 +18,7 @@ from safetensors.numpy import save as save_arrays
 from synaug_ray.bench import Bench, Machine
 from synaug_ray.classifiers.training import Member, Outcome, train_pack
 from synaug_ray.data.images import ImageSet
-from synaug_ray.errors import Diverged
+from synaug_ray.errors import Diverged, TooFewKept
 from synaug_ray.generators import families
 from synaug_ray.keys import derive_seed
 from synaug_ray.provenance import commit
@@ -71,10 +71,11 @@ def run_quality(bench: Bench, step: QualityStep) -> None:
 def run_trials(bench: Bench, pack: Sequence[TrialStep]) -> None:
     """Train a pack of trials together and commit each by itself."""
     clock = _Clock()
-    shared: dict[tuple[Subset, str, int], ImageSet] = {}
+    shared: dict[tuple[Subset, str, int, str], ImageSet] = {}
     members = []
     for trial in pack:
-        at = (trial.subset, trial.pool.key if trial.pool else "", trial.num_synthetic)
+        at = (trial.subset, trial.pool.key if trial.pool else "", trial.num_synthetic,
+              trial.filter.key if trial.filter else "")
         if at not in shared:
             shared[at] = bench.images(trial)
         members.append(Member(trial, shared[at]))
@@ -122,6 +123,8 @@ def cause_of(error: Exception) -> str:
         return "diverged"
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return "out of memory"
+    if isinstance(error, TooFewKept):
+        return "collapsed"
     if isinstance(error, (OSError, CorruptPayload)):
         return "storage"
     return "bug"

@@ -98,9 +98,9 @@ def most(spec: GridSpec) -> tuple[int, int, int]:
     for f in spec.products():
         real_only = len(f.num_real) * len(f.classifiers) * f.draws * f.seeds
         mixtures = sum(len(f.real_share) if p == "mixed" else 1 for p in f.protocols)
-        cells += real_only * (1 + len(f.generators) * len(f.synthetic_multiples) * mixtures)
+        cells += real_only * (1 + len(f.generators) * len(f.filters) * len(f.synthetic_multiples) * mixtures)
         for n in f.num_real:
-            pool = round(n * max(f.synthetic_multiples))
+            pool = max(kept.num_raw(round(n * max(f.synthetic_multiples))) for kept in f.filters)
             images += pool * f.draws * len(f.generators)
             shards += -(-pool // spec.sampler.shard_size) * f.draws * len(f.generators)
     return cells, images, shards
@@ -126,7 +126,7 @@ def _too_large(spec: GridSpec, lines: Lines) -> list[str]:
 def _ambiguous(spec: GridSpec) -> list[str]:
     """A name stands for one recipe in the whole grid, and a recipe has one name: tables go by names."""
     found = []
-    for kind in ("generators", "classifiers"):
+    for kind in ("generators", "classifiers", "filters"):
         names: dict[str, tuple[str, int]] = {}
         recipes: dict[tuple[str, int], str] = {}
         for recipe in (r for factors in spec.products() for r in getattr(factors, kind)):

@@ -85,13 +85,14 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
             pool = pools[at]
             generators.setdefault(pool.generator.key, pool.generator)
             names.setdefault(pool.generator.key, cell.generator.name)
-            amounts[pool] = max(amounts.get(pool, 0), cell.num_synthetic)
         trial = TrialStep(
             subset(cell.num_real, cell.draw), pool, cell.num_synthetic, cell.protocol,  # type: ignore[arg-type]
-            cell.real_share, cell.classifier, cell.seed,
+            cell.real_share, cell.classifier, cell.seed, None if cell.filter.family == "none" else cell.filter,
         )
         trial = trials.setdefault(trial.key, trial)
-        rows.setdefault((trial.key, cell.generator.name if cell.generator else ""), Row(cell, trial))
+        if pool is not None:
+            amounts[pool] = max(amounts.get(pool, 0), trial.num_raw)
+        rows.setdefault((trial.key, cell.arm), Row(cell, trial))
     shards = {shard.key: shard for pool, amount in amounts.items() for shard in pool.shards(amount)}
     looks = [QualityStep(pool, min(amount, QUALITY_IMAGES)) for pool, amount in amounts.items()
              if pool.generator.subset.draw < spec.quality_draws]

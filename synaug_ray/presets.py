@@ -6,6 +6,7 @@ from synaug_ray.recipes import (
     ClassifierRecipe,
     DDPMRecipe,
     EDMRecipe,
+    FilterRecipe,
     GANRecipe,
     GeneratorRecipe,
     Optimiser,
@@ -68,6 +69,16 @@ def sampler_of(recipe: GeneratorRecipe, wanted: SamplerRecipe) -> SamplerRecipe:
     precision = own.precision if own is REPLAY else wanted.precision  # what learnt nothing multiplies nothing
     return own.model_copy(update={"shard_size": wanted.shard_size, "precision": precision})
 
+
+FILTERS: dict[str, FilterRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        FilterRecipe(name="none", family="none", share=0.0),
+        FilterRecipe(name="confident", family="unconfident"),
+        FilterRecipe(name="inliers", family="outliers"),
+        FilterRecipe(name="no-copies", family="copies"),
+    )
+}
 
 CLASSIFIERS: dict[str, ClassifierRecipe] = {
     recipe.name: recipe

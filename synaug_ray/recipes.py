@@ -6,6 +6,7 @@ Every field is part of the identity of what is made with it, except ``name`` (a 
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cached_property
 from pathlib import Path
@@ -263,6 +264,25 @@ class SamplerRecipe(Recipe):
         if self.sigma_min >= self.sigma_max:
             raise ValueError(f"{self.name}: sigma_min {self.sigma_min:g} is not below sigma_max {self.sigma_max:g}")
         return self
+
+
+class FilterRecipe(Recipe):
+    """Which of a pool's images a trial keeps, judged by its own Subset alone, never by other real images.
+
+    - ``unconfident`` drops the ``share`` of each class that least looks like it to classifiers of the Subset;
+    - ``outliers`` drops the ``share`` of each class that lies farthest outside the real images' manifold;
+    - ``copies`` drops images nearer to a real one than 99% of the real ones are to each other, up to half of them.
+    """
+
+    family: Literal["none", "unconfident", "outliers", "copies"]
+    name: Name
+    share: Share = 0.2  # of each class that is dropped; of copies, all that there are
+
+    def num_raw(self, num_synthetic: int) -> int:
+        """Images of a pool to choose ``num_synthetic`` from."""
+        if self.family == "none":
+            return num_synthetic
+        return math.ceil(round(num_synthetic / (0.5 if self.family == "copies" else 1 - self.share), 6))
 
 
 class Optimiser(Recipe):

@@ -10,11 +10,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from synaug_ray.data_options import DataOptions
-from synaug_ray.presets import SAMPLERS
+from synaug_ray.presets import FILTERS, SAMPLERS
 from synaug_ray.recipes import (
     MOST,
     ClassifierRecipe,
     Count,
+    FilterRecipe,
     GeneratorRecipe,
     Number,
     Positive,
@@ -27,7 +28,8 @@ RealShare = Literal["proportional"] | Annotated[Number, Field(gt=0, lt=1)]
 GridProtocol = Literal["mixed", "synthetic-only", "pretrain"]
 DEFAULT_SAMPLER = "dpmpp-8"
 FACTORS = (
-    "num_real", "synthetic_multiples", "real_share", "generators", "classifiers", "protocols", "draws", "seeds",
+    "num_real", "synthetic_multiples", "real_share", "generators", "filters", "classifiers", "protocols", "draws",
+    "seeds",
 )
 
 
@@ -40,6 +42,7 @@ class Factors(BaseModel):
     synthetic_multiples: Annotated[tuple[Multiple, ...], Field(min_length=1)]
     generators: Annotated[tuple[GeneratorRecipe, ...], Field(min_length=1)]
     classifiers: Annotated[tuple[ClassifierRecipe, ...], Field(min_length=1)]
+    filters: Annotated[tuple[FilterRecipe, ...], Field(min_length=1)] = (FILTERS["none"],)  # of synthetic images
     protocols: Annotated[tuple[GridProtocol, ...], Field(min_length=1)] = ("mixed",)
     real_share: Annotated[tuple[RealShare, ...], Field(min_length=1)] = ("proportional",)
     draws: Count = 6  # independent subsets, each with its own generator: the unit of the intervals
@@ -53,7 +56,7 @@ class Factors(BaseModel):
             raise ValueError(f"repeats {', '.join(repeated)}; give each value once")
         return values
 
-    @field_validator("generators", "classifiers")
+    @field_validator("generators", "classifiers", "filters")
     @classmethod
     def _named_apart(cls, recipes: tuple[Any, ...]) -> tuple[Any, ...]:
         names = [recipe.name for recipe in recipes]
@@ -74,6 +77,14 @@ class CellSpec(NamedTuple):
     real_share: float | None
     draw: int
     seed: int
+    filter: FilterRecipe = FILTERS["none"]
+
+    @property
+    def arm(self) -> str:
+        """What tables and pages call the synthetic images: their generator, and the filter they went through."""
+        if self.generator is None:
+            return "none"
+        return self.generator.name if self.filter.family == "none" else f"{self.generator.name}+{self.filter.name}"
 
 
 class GridSpec(Factors):
@@ -121,8 +132,8 @@ def _cells(factors: Factors) -> Iterator[CellSpec]:
         factors.num_real, factors.classifiers, range(factors.draws), range(factors.seeds)
     ):
         yield CellSpec(n, 0, None, classifier, "real-only", None, draw, seed)
-        for generator, multiple, protocol in product(
-            factors.generators, factors.synthetic_multiples, factors.protocols
+        for generator, kept, multiple, protocol in product(
+            factors.generators, factors.filters, factors.synthetic_multiples, factors.protocols
         ):
             num_synthetic = round(n * multiple)
             if num_synthetic == 0:
@@ -130,7 +141,7 @@ def _cells(factors: Factors) -> Iterator[CellSpec]:
             shares = factors.real_share if protocol == "mixed" else ("proportional",)
             for share in shares:
                 real_share = None if share == "proportional" else float(share)
-                yield CellSpec(n, num_synthetic, generator, classifier, protocol, real_share, draw, seed)
+                yield CellSpec(n, num_synthetic, generator, classifier, protocol, real_share, draw, seed, kept)
 
 
 def cautions(spec: GridSpec) -> list[str]:

@@ -149,7 +149,8 @@ def describe(step: Step, plan: Plan) -> str:
     if isinstance(step, QualityStep):
         return f"a look at {describe(step.pool.generator, plan)}"
     assert isinstance(step, TrialStep)
-    pool = f" and {step.num_synthetic:,} of {describe(step.pool.generator, plan)}" if step.pool else ""
+    kept = f" kept by {step.filter.name}" if step.filter else ""
+    pool = f" and {step.num_synthetic:,} of {describe(step.pool.generator, plan)}{kept}" if step.pool else ""
     share = "" if step.real_share is None else f", {step.real_share:.0%} real"
     return (f"{step.classifier.name} on {step.subset.num_real:,} real images{pool} ({step.protocol}{share}), "
             f"draw {step.subset.draw}, seed {step.seed}")

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from synaug_ray.data_options import DataOptions
 from synaug_ray.keys import content_key, derive_seed
-from synaug_ray.recipes import ClassifierRecipe, GeneratorRecipe, SamplerRecipe
+from synaug_ray.recipes import ClassifierRecipe, FilterRecipe, GeneratorRecipe, SamplerRecipe
 
 Stage = Literal["generator", "shard", "quality", "trial"]
 STAGES: tuple[Stage, ...] = ("generator", "shard", "quality", "trial")
@@ -166,6 +166,8 @@ Protocol = Literal["real-only", "mixed", "synthetic-only", "pretrain"]
 class TrialStep(Step):
     """Train one classifier on a Subset and a prefix of a Pool; measure it on the test set.
 
+    With a ``filter`` the prefix is of what it keeps of the Pool's first images.
+
     ``real_share`` is the share of real images in a batch; None is "proportional" (to the counts),
     and the only value where the protocol leaves no choice.
     """
@@ -177,19 +179,26 @@ class TrialStep(Step):
     real_share: float | None
     classifier: ClassifierRecipe
     seed: int
+    filter: FilterRecipe | None = None  # None keeps all
 
     stage: ClassVar[Stage] = "trial"
     version: ClassVar[int] = 1  # 1: 2026-11, first
 
     def fields(self) -> dict[str, Any]:
-        return {
+        filtered = {} if self.filter is None else {"filter": self.filter.key}  # left out: keys of before there were any
+        return filtered | {
             "subset": self.subset.fields(), "pool": self.pool.key if self.pool else None,
             "num_synthetic": self.num_synthetic, "protocol": self.protocol, "real_share": self.real_share,
             "classifier": self.classifier.key, "seed": self.seed,
         }
 
     def parents(self) -> tuple[Step, ...]:
-        return self.pool.shards(self.num_synthetic) if self.pool else ()
+        return self.pool.shards(self.num_raw) if self.pool else ()
+
+    @property
+    def num_raw(self) -> int:
+        """Images of the Pool that it needs: more than it trains on where a filter drops some."""
+        return self.num_synthetic if self.filter is None else self.filter.num_raw(self.num_synthetic)
 
     @cached_property
     def common_seed(self) -> int:

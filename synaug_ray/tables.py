@@ -16,7 +16,7 @@ MEASURED = ("test_error", "balanced_error", "test_nll", "val_error", "nimg", "se
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet may run (OWASP, CSV injection)
 COLUMNS = (
     "key", "status", "dataset", "num_real", "num_synthetic", "synthetic_multiple", "draw", "seed", "generator",
-    "family", "trained_on", "classifier", "protocol", "real_share", *MEASURED, "cost_seconds",
+    "filter", "family", "trained_on", "classifier", "protocol", "real_share", *MEASURED, "cost_seconds",
     "pool_cost_seconds", "generator_key", "finished",
 )
 
@@ -41,7 +41,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: dict[Stage, se
         "key": trial.key, "status": "done" if record else why_not(row, failed), "dataset": spec.dataset,
         "num_real": cell.num_real, "num_synthetic": cell.num_synthetic,
         "synthetic_multiple": cell.num_synthetic / cell.num_real, "draw": cell.draw, "seed": cell.seed,
-        "generator": cell.generator.name if cell.generator else "none",
+        "generator": cell.arm, "filter": cell.filter.name,
         "family": cell.generator.family if cell.generator else "none",
         "trained_on": pool.generator.subset.num_real if pool else 0, "classifier": cell.classifier.name,
         "protocol": cell.protocol, "real_share": share_name(cell.protocol, cell.real_share), **measured,

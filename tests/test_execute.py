@@ -2,14 +2,20 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
+import torch
 from grids_for_tests import small_grid
 
 from synaug_ray.bench import Bench, Machine
 from synaug_ray.execute import attempt, run_generator, run_shard, run_trials
-from synaug_ray.plan import make_plan
+from synaug_ray.keys import derive_seed
+from synaug_ray.plan import make_plan, packs
+from synaug_ray.quality import features
+from synaug_ray.quality.filters import selector
 from synaug_ray.quality_tables import for_the_page, qualities
 from synaug_ray.store import Store
+from synaug_ray.tables import measurements
 
 
 @pytest.fixture
@@ -49,6 +55,40 @@ def test_a_look_at_a_pool_finds_its_fault_and_leaves_the_numbers(bench, digits_i
     page = for_the_page(table.reset_index())
     assert [row[:3] for row in page["rows"]] == [["duplicate", 160, "copies"], ["real-holdout", 160, "ok"]]
     assert page["warnings"] == []  # both are references
+
+
+def test_filtered_arms_stand_beside_the_whole_pool_in_every_table(bench, digits_identity, monkeypatch):
+    """Held-out real images lose a share of each class, and duplicates all: their trial fails and says why."""
+    monkeypatch.setattr(features, "NIMG", (3_200, 3_200))
+    spec = small_grid(generators=["real-holdout", "duplicate"], filters=["none", "confident", "no-copies"],
+                      num_real=[40], draws=1, blocks=[])
+    plan = make_plan(spec, digits_identity)
+    for step in (*plan.generators.values(), *plan.shards.values()):
+        attempt(bench, step)
+    for pack in packs(plan.trials.values()):
+        attempt(bench, pack)
+    table = measurements(spec, plan, bench.store).set_index("generator")
+    assert table["status"].to_dict() == dict.fromkeys((
+        "none", "real-holdout", "real-holdout+confident", "real-holdout+no-copies", "duplicate", "duplicate+confident",
+    ), "done") | {"duplicate+no-copies": "failed"}
+    assert table.loc["duplicate+confident", "filter"] == "confident" and (table["num_synthetic"].iloc[1:] == 40).all()
+    assert table.loc["real-holdout", "test_nll"] != table.loc["real-holdout+confident", "test_nll"]
+    (failure,) = bench.store.failed("trial").values()
+    assert failure.cause == "collapsed" and "keeps 0 of 80 images and 40 are needed" in failure.message
+
+
+def test_a_filtered_trial_trains_on_what_the_filter_keeps(bench, digits_identity, monkeypatch):
+    monkeypatch.setattr(features, "NIMG", (3_200, 3_200))
+    spec = small_grid(generators=["real-holdout"], filters=["confident"], num_real=[40], draws=1, blocks=[])
+    plan = make_plan(spec, digits_identity)
+    for step in (*plan.generators.values(), *plan.shards.values()):
+        attempt(bench, step)
+    trial = next(t for t in plan.trials.values() if t.pool)
+    images, raw = bench.images(trial), bench.pool(trial.pool, trial.num_raw)
+    assert len(images) == 80 and trial.num_raw == 50
+    chosen = selector(trial.filter, images.take(np.arange(40)), 10,
+                      derive_seed("filter", digits_identity.key, 0, 40), torch.device("cpu"))(raw, 40)
+    assert np.array_equal(images.images[40:], chosen.images) and np.array_equal(images.labels[40:], chosen.labels)
 
 
 def test_a_generator_goes_on_from_its_checkpoint(bench, small, tmp_path, monkeypatch):

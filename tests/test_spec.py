@@ -121,7 +121,7 @@ def test_a_grid_and_its_defaults(tmp_path):
     (("draws: 3", "blocks: 3"), "g.yaml:8: blocks: input should be a valid list, got 3"),
     (("draws: 3", "blocks: [3]"), "g.yaml:8: blocks[0]: input should be a valid dictionary, got 3"),
     (("draws: 3", "blocks:\n  - draws: 2\n  - drews: 2"),
-     "g.yaml:10: blocks[1].drews: unknown key 'drews'. Did you mean 'draws'? Allowed: classifiers, draws, generators"),
+     "g.yaml:10: blocks[1].drews: unknown key 'drews'. Did you mean 'draws'? Allowed: classifiers, draws, filters, gen"),
     (("draws: 3", "blocks:\n  - dataset: x"),
      "g.yaml:9: blocks[0].dataset: unknown key 'dataset'. Allowed: classifiers"),
     (("draws: 3", "blocks:\n  - generators: [edm-tny]"),
@@ -243,7 +243,7 @@ def test_a_name_stands_for_one_recipe_in_all_blocks(generators, said):
 
 def test_the_order_of_factors_inside_a_cell():
     assert CellSpec._fields == (
-        "num_real", "num_synthetic", "generator", "classifier", "protocol", "real_share", "draw", "seed")
+        "num_real", "num_synthetic", "generator", "classifier", "protocol", "real_share", "draw", "seed", "filter")
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
@@ -286,3 +286,19 @@ def small_sampler_of_jitter():
 def test_a_grid_without_a_precision_leaves_it_to_its_recipes():
     edm = {"preset": "edm-tiny", "precision": "bf16", "name": "short"}
     assert [g.precision for g in small_grid(generators=[edm, "gan-tiny"]).generators] == ["bf16", "fp32"]
+
+
+def test_filters_are_a_factor_and_their_arms_have_names():
+    spec = small_grid(filters=["none", {"preset": "confident", "name": "surest", "share": 0.4}], blocks=[])
+    arms = {cell.arm for cell in spec.cells()}
+    assert arms == {"none", "duplicate", "duplicate+surest"}
+    assert validate_grid(yaml.safe_load(write_grid(spec)), Lines("again.yaml")) == spec
+
+
+@pytest.mark.parametrize("filters,said", [
+    ("confidnt", "Did you mean 'confident'?"), ([{"preset": "confident", "share": 1.0}], "less than 1"),
+    (["confident", {"preset": "confident", "name": "again"}], "'confident' and 'again' are the same recipe"),
+])
+def test_filters_that_cannot_be(filters, said):
+    with pytest.raises(UsageProblem, match=said):
+        small_grid(filters=filters)

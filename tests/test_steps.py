@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from synaug_ray.data_options import DataOptions
-from synaug_ray.presets import CLASSIFIERS, GENERATORS, SAMPLERS
+from synaug_ray.presets import CLASSIFIERS, FILTERS, GENERATORS, SAMPLERS
 from synaug_ray.recipes import ClassifierRecipe, EDMRecipe, Optimiser, SamplerRecipe
 from synaug_ray.steps import DataIdentity, GeneratorStep, Pool, ShardStep, Subset, TrialStep
 
@@ -70,11 +70,18 @@ def test_what_the_images_are_enters_every_key(change):
     {"subset": replace(SUBSET, num_real=41)}, {"subset": replace(SUBSET, draw=0)},
     {"subset": replace(SUBSET, stratify="balanced")}, {"pool": None}, {"num_synthetic": 81}, {"protocol": "pretrain"},
     {"real_share": None}, {"real_share": 0.75}, {"classifier": CLASSIFIERS["mlp-smoke"]}, {"seed": 0},
-    {"pool": Pool(GENERATOR, SAMPLERS["heun-18"])},
+    {"pool": Pool(GENERATOR, SAMPLERS["heun-18"])}, {"filter": FILTERS["confident"]},
+    {"filter": FILTERS["confident"].model_copy(update={"share": 0.3})}, {"filter": FILTERS["inliers"]},
     {"pool": Pool(replace(GENERATOR, recipe=GENERATORS["jitter"]), SAMPLER)},
 ])
 def test_every_field_of_a_trial_enters_its_key(change):
     assert replace(TRIAL, **change).key != TRIAL.key
+
+
+@pytest.mark.parametrize("name,raw", [("confident", 100), ("no-copies", 160)])
+def test_a_filter_asks_for_more_of_the_pool_than_it_keeps(name, raw):
+    trial = replace(TRIAL, num_synthetic=80, filter=FILTERS[name])
+    assert trial.num_raw == raw and trial.parents() == POOL.shards(raw)
 
 
 def test_labels_of_recipes_enter_no_key():

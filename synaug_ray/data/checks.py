@@ -103,7 +103,7 @@ def _pools(plan: Plan, total: int) -> list[str]:
     for row in plan.rows:
         if isinstance(row.cell.generator, ReferenceRecipe) and row.trial.pool:
             at = (row.cell.generator.name, row.trial.pool.generator.subset.num_real)
-            asked[at] = max(asked.get(at, 0), row.trial.num_synthetic)
+            asked[at] = max(asked.get(at, 0), row.trial.num_raw)
     recipes = {row.cell.generator.name: row.cell.generator for row in plan.rows if row.cell.generator}
     for (name, n), count in sorted(asked.items()):
         recipe = recipes[name]

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from synaug_ray.data.images import ImageSet, concatenate
+from synaug_ray.errors import TooFewKept
+from synaug_ray.presets import FILTERS
 from synaug_ray.quality import features, filters
 
 CPU = torch.device("cpu")
@@ -23,27 +25,60 @@ def mixture(pools):
     return concatenate(concatenate(real.take(np.arange(200)), wrong), pools["uniform noise"].take(np.arange(50)))
 
 
+def kept(recipe, real, pool, count):
+    return filters.selector(recipe, real.subset, 10, 0, CPU)(pool, count)
+
+
+def index_of(images, pool):
+    """The places in ``pool`` of a selection in the pool's order."""
+    places, at = [], 0
+    for image in images.images:
+        while not np.array_equal(pool.images[at], image):
+            at += 1
+        places.append(at)
+        at += 1
+    return np.array(places)
+
+
 def test_the_least_confident_of_each_class_are_those_with_wrong_labels(real, mixture):
-    kept = filters.drop_unconfident(real.subset, mixture, 10, 0.3, 0, CPU)
-    assert (kept < 200).mean() > 0.9 and (np.diff(kept) > 0).all()
+    recipe = FILTERS["confident"].model_copy(update={"share": 0.3})
     counts = np.bincount(mixture.labels, minlength=10)
-    assert np.array_equal(np.bincount(mixture.labels[kept], minlength=10), counts - (0.3 * counts).astype(int))
+    left = counts - (0.3 * counts).astype(int)
+    images = kept(recipe, real, mixture, left.sum())
+    assert np.array_equal(np.bincount(images.labels, minlength=10), left)
+    assert (index_of(images, mixture) < 200).mean() > 0.9
 
 
 def test_copies_go_and_real_images_stay(real, pools):
-    kept = filters.drop_copies(real.subset, pools["a third copied"], CPU)
-    assert not (kept % 3 == 0).any() and len(kept) > 0.95 * 400
+    images = kept(FILTERS["no-copies"], real, pools["a third copied"], 250)
+    assert not (index_of(images, pools["a third copied"]) % 3 == 0).any()
+
+
+def test_a_pool_of_copies_leaves_too_few(real, pools):
+    replay = real.subset.take(np.arange(100) % len(real.subset))
+    with pytest.raises(TooFewKept, match="keeps 0 of 100 images and 50 are needed"):
+        kept(FILTERS["no-copies"], real, replay, 50)
 
 
 def test_noise_lies_outside_of_the_real_manifold(real, mixture):
-    kept = filters.keep_overlapping(real.subset, mixture, 10, 0.75, 0, CPU)
-    score = filters.realism(real.subset, mixture, 10, 0, CPU)
-    assert (kept >= 250).sum() <= 5 and np.median(score[250:]) < 0.5 * np.median(score[:200])
+    recipe = FILTERS["inliers"].model_copy(update={"share": 0.25})
+    images = kept(recipe, real, mixture, 225)
+    score = filters.realism(real.subset, 10, 0, CPU)(mixture)
+    assert (index_of(images, mixture) >= 250).sum() <= 5 and np.median(score[250:]) < 0.5 * np.median(score[:200])
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("count", [1, 20, 77, 400])
+def test_enough_raw_images_are_asked_for(name, count):
+    """Whatever the classes' sizes, a share taken within each leaves as many as are needed."""
+    recipe, rng = FILTERS[name], np.random.default_rng(count)
+    raw = recipe.num_raw(count)
+    sizes = np.bincount(rng.integers(0, 7, raw))
+    assert raw - sum(int(recipe.share * size) for size in sizes) * (recipe.family not in ("none", "copies")) >= count
+    assert raw <= 2 * count
 
 
 def test_a_score_does_not_depend_on_the_rest_of_the_pool(real, mixture):
     part = mixture.take(np.arange(40))
-    for score in (lambda p: filters.copy_ratio(real.subset, p, CPU),
-                  lambda p: filters.realism(real.subset, p, 10, 0, CPU),
-                  lambda p: filters.confidence(real.subset, p, 10, 0, CPU)):
+    for score in (filters.realism(real.subset, 10, 0, CPU), filters.confidence(real.subset, 10, 0, CPU)):
         assert np.allclose(score(part), score(mixture)[:40], rtol=1e-3, atol=1e-4)
