@@ -121,7 +121,7 @@ def test_a_grid_and_its_defaults(tmp_path):
     (("draws: 3", "blocks: 3"), "g.yaml:8: blocks: input should be a valid list, got 3"),
     (("draws: 3", "blocks: [3]"), "g.yaml:8: blocks[0]: input should be a valid dictionary, got 3"),
     (("draws: 3", "blocks:\n  - draws: 2\n  - drews: 2"),
-     "g.yaml:10: blocks[1].drews: unknown key 'drews'. Did you mean 'draws'? Allowed: classifiers, draws, filters, gen"),
+     "g.yaml:10: blocks[1].drews: unknown key 'drews'. Did you mean 'draws'? Allowed: classifiers, draws, filters"),
     (("draws: 3", "blocks:\n  - dataset: x"),
      "g.yaml:9: blocks[0].dataset: unknown key 'dataset'. Allowed: classifiers"),
     (("draws: 3", "blocks:\n  - generators: [edm-tny]"),

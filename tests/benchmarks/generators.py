@@ -50,7 +50,8 @@ def _looked(looks: pd.DataFrame, arm: str, n: int) -> tuple[str, str, str, str, 
         return ("", "", "", "", "")
     mean: dict[str, float] = {name: float(rows[name].astype(float).mean()) for name in LOOKED}
     words = Counter(word for said in rows["words"] for word in said.split(", "))
-    told = ", ".join(word if count == len(rows) else f"{word} {count}/{len(rows)}" for word, count in words.most_common())
+    of = {word: "" if count == len(rows) else f" {count}/{len(rows)}" for word, count in words.most_common()}
+    told = ", ".join(word + count for word, count in of.items())
     return (f"{mean['label_agreement']:.1%} ({mean['label_reference']:.1%})",
             f"{mean['near_copies']:.1%} ({mean['base_rate']:.1%})", f"{mean['coverage']:.2f}",
             f"{mean['domain_accuracy']:.0%}", told)
