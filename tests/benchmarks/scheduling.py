@@ -61,7 +61,7 @@ def _plan(folder: Path) -> None:
             return set(list(plan.trials)[::2]) if stage == "trial" else set()
 
     started = time.perf_counter()
-    missing = pending(plan, Half())
+    pending(plan, Half())
     print(f"plan of {len(plan.trials):,} trials, {len(plan.generators):,} generators and {len(plan.shards):,} shards: "
           f"{planned:.1f} s; what is missing of it: {time.perf_counter() - started:.1f} s",
           flush=True)
