@@ -192,6 +192,10 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
     from synaug_ray.session import Session, finish, open_run
 
     session = Session(uuid.uuid4().hex[:12], command, time.time(), 1)
+    if "RAY_ADDRESS" in os.environ and not (local or missing.complete):  # before images are read, which can take long
+        from synaug_ray.cluster.survey import refuse_unfit
+
+        refuse_unfit(folder.storage)
     run, dataset = open_run(name, spec, plan, store, folder, session, cache)
     say: Callable[[str], None] = print
     try:
