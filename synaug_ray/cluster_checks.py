@@ -82,7 +82,8 @@ def resources(nodes: Sequence[Node]) -> list[Finding]:
     has = some(f"{n.name} has {n.resources.get('CPU', 0):g} CPU, {n.resources.get('GPU', 0):g} GPU" for n in nodes)
     if not count:
         return [Finding("slots", f"no node has a whole CPU core to give ({has}), and Ray would wait for one for ever; "
-                        "start a node with --num-cpus 1 or more", "problem")]
+                        "start a node with --num-cpus 1 or more (nodes that an autoscaler might add do not count)",
+                        "problem")]
     each = "GPU with a CPU core" if gpu else "CPU core"
     rows = [Finding("slots", f"{count:,} {'slot' if count == 1 else 'slots'}, each a {each}: {has}")]
     idle = [n for n in nodes if n.whole("GPU") > _on_gpus(n)]
