@@ -16,8 +16,10 @@ STEP_BYTES = 16_384  # a record, its folders and what the last block of a file l
 PLURAL: dict[Stage, str] = {"generator": "generators", "shard": "shards", "quality": "qualities", "trial": "trials"}
 SAMPLE = 30  # records read per recipe: more would not change a median that a plan is shown with
 
-# core-seconds for 1,000 images seen (or sampled) on one core of a 2 GHz-class server CPU, 8x8 grey images,
-# torch 2.15, one thread: measured 2026-11-21 by the first digits run. Recipes not listed are unknown.
+# core-seconds for 1,000 images seen (or sampled) on one core of a 2 GHz-class server CPU, torch 2.15, one thread:
+# measured 2026-11-21 by the first digits run, and true of images of that shape alone (shards of 28x28 X-rays took ten
+# times what they say). Recipes not listed are unknown.
+MEASURED_SHAPE = (1, 8, 8)
 MEASURED: dict[str, float] = {
     GENERATORS["edm-tiny"].key: 0.95, GENERATORS["edm-smoke"].key: 0.95,
     SAMPLERS["dpmpp-8"].key: 3.6,
@@ -64,11 +66,17 @@ def images_of(step: Step) -> float:
     return step.classifier.nimg
 
 
-def costs(plan: Plan, missing: Plan, store: Store) -> dict[Stage, Cost]:
-    """Expected cost of ``missing``, by stage."""
+def costs(plan: Plan, missing: Plan, store: Store, shape: tuple[int, int, int] | None) -> dict[Stage, Cost]:
+    """Expected cost of ``missing``, by stage.
+
+    Args:
+        shape: (channels, height, width) of the images, None where only they can tell: without it, and for any other
+            than was measured, the Store's records alone count.
+    """
+    figures = MEASURED if shape == MEASURED_SHAPE else {}
     table: dict[Stage, Cost] = {}
     for stage in STAGES:
-        rate = _rates(plan, store, stage)
+        rate = _rates(plan, store, stage, figures)
         steps = list(missing.steps(stage).values())
         rated = [(s, rate(s)) for s in steps]
         known = [images_of(s) * r for s, r in rated if r is not None]
@@ -77,7 +85,7 @@ def costs(plan: Plan, missing: Plan, store: Store) -> dict[Stage, Cost]:
     return table
 
 
-def _rates(plan: Plan, store: Store, stage: Stage) -> Callable[[Step], float | None]:
+def _rates(plan: Plan, store: Store, stage: Stage, figures: dict[str, float]) -> Callable[[Step], float | None]:
     done, seen = store.keys(stage), {}
     for key, step in plan.steps(stage).items():
         found = seen.setdefault(_priced(step)[0], [])
@@ -91,7 +99,7 @@ def _rates(plan: Plan, store: Store, stage: Stage) -> Callable[[Step], float | N
         if not images_of(step):
             return 0.0
         key = _priced(step)[0]
-        return known.get(key, MEASURED[key] / 1000 if key in MEASURED else None)
+        return known.get(key, figures[key] / 1000 if key in figures else None)
 
     return rate
 

@@ -29,6 +29,12 @@ def precision_cautions(spec: GridSpec) -> list[str]:
     return []
 
 
+def bf16_in_hardware() -> bool | None:
+    """Whether this machine's CPU multiplies bf16; None where the operating system does not tell."""
+    flags = _flags()
+    return None if flags is None else bool(flags & BF16)
+
+
 def _flags() -> set[str] | None:
     """Feature names in Linux's spelling; None elsewhere."""
     try:

@@ -101,8 +101,8 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     store = Store(f"{storage}/store")
     missing = pending(plan, store)
     folder = RunFolder(storage, name)
-    _print_plan(path, folder.url, plan, missing, store)
     shape = image_shape(spec)
+    _print_plan(path, folder.url, plan, missing, store, shape)
     needed = disk_bytes(missing, shape, 0) if shape else 0
     if needed:
         free = free_bytes(storage)
@@ -157,9 +157,10 @@ def _grids() -> list[str]:
     return sorted({p.stem for folder in (Path("grids"), *SHIPPED) for p in folder.glob("*.yaml")})
 
 
-def _print_plan(path: Path, folder: str, plan: Plan, missing: Plan, store: Store) -> None:
+def _print_plan(path: Path, folder: str, plan: Plan, missing: Plan, store: Store,
+                shape: tuple[int, int, int] | None) -> None:
     print(f"grid     {path}\nresults  {folder}")
-    table = costs(plan, missing, store)
+    table = costs(plan, missing, store, shape)
     for stage in STAGES:
         total = len(plan.steps(stage))
         print(f"{PLURAL[stage]:<11}{total:>8,}   {total - len(missing.steps(stage)):>8,} done or not needed   "
@@ -191,6 +192,10 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
     from synaug_ray.session import Session, finish, open_run
 
     session = Session(uuid.uuid4().hex[:12], command, time.time(), 1)
+    if "RAY_ADDRESS" in os.environ and not (local or missing.complete):  # before images are read, which can take long
+        from synaug_ray.cluster.survey import refuse_unfit
+
+        refuse_unfit(folder.storage)
     run, dataset = open_run(name, spec, plan, store, folder, session, cache)
     say: Callable[[str], None] = print
     try:

@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from synaug_ray import __version__
+
 PACKAGES = ("synaug-ray", "torch", "torchvision", "diffusers", "timm", "ray", "numpy", "scipy", "pandas", "plotly",
             "pydantic", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Software:
+    """What one interpreter runs a step with."""
+
+    python: str
+    packages: dict[str, str]  # version by name; what is not installed is not in it
+    version: str  # synaug_ray's
+    code: str  # fingerprint of synaug_ray's source: checkouts of one version differ
+    folder: str  # where that source lies
+
+
+def software() -> Software:
+    """This process's; imports none of the packages."""
+    root, digest = Path(__file__).resolve().parent, hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return Software(platform.python_version(), packages(), __version__, digest.hexdigest()[:12], str(root))
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that results may depend on, as far as they are installed."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
 
 
 @lru_cache(maxsize=1)
@@ -34,11 +68,5 @@ def _git(root: Path, *words: str) -> str:
 
 def environment(device: str, threads: int) -> dict[str, Any]:
     """Versions and machine for ``env.json``; no environment variables, so no secrets."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return {"python": platform.python_version(), "platform": platform.platform(), "packages": versions,
+    return {"python": platform.python_version(), "platform": platform.platform(), "packages": packages(),
             "commit": commit(), "device": device, "threads": threads, "cores": os.cpu_count()}

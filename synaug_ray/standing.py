@@ -12,6 +12,7 @@ import yaml
 
 from synaug_ray.costs import PLURAL, costs, duration
 from synaug_ray.errors import StorageProblem, UsageProblem
+from synaug_ray.grid_checks import image_shape
 from synaug_ray.grid_file import validate_grid
 from synaug_ray.grid_yaml import Lines
 from synaug_ray.plan import Plan, blocked, make_plan, pending
@@ -33,6 +34,7 @@ class Standing:
     plan: Plan
     store: Store
     said: dict[str, Any]  # status.json
+    shape: tuple[int, int, int] | None  # of the images, where the grid alone tells it
 
     @property
     def failed(self) -> dict[Stage, dict[str, Failure]]:
@@ -65,7 +67,7 @@ def read_standing(run: str) -> Standing:
     except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise StorageProblem(f"{folder.url}: grid.yaml or status.json is damaged or of an older version ({error}); run "
                              "the grid's command again, which writes both") from None
-    return Standing(name, make_plan(spec, data), Store(f"{storage or '.'}/store"), said)
+    return Standing(name, make_plan(spec, data), Store(f"{storage or '.'}/store"), said, image_shape(spec))
 
 
 def overview(run: Standing, now: datetime | None = None) -> list[str]:
@@ -78,7 +80,8 @@ def overview(run: Standing, now: datetime | None = None) -> list[str]:
         if silent > SILENT:
             state += ": its driver may be gone. Run the same command to go on"
     lines = [f"run        {run.name}: {state}"]
-    failed, table = run.failed, costs(run.plan, missing := pending(run.plan, run.store), run.store)
+    failed, missing = run.failed, pending(run.plan, run.store)
+    table = costs(run.plan, missing, run.store, run.shape)
     for stage in STAGES:
         steps = run.plan.steps(stage)
         if not steps:
@@ -92,8 +95,9 @@ def overview(run: Standing, now: datetime | None = None) -> list[str]:
     if missing.complete:
         lines.append("left       nothing")
     else:
-        lines.append(f"left       about {duration(seconds)} of a core, {duration(seconds / cores)} on {cores} of them"
-                     + (f", and {unknown:,} steps that nobody has timed" if unknown else ""))
+        parts = [f"about {duration(seconds)} of a core, {duration(seconds / cores)} on {cores} of them"] * bool(seconds)
+        parts += [f"{unknown:,} steps that nobody has timed"] * bool(unknown)
+        lines.append(f"left       {', and '.join(parts) or 'next to nothing'}")
     told = [(run.plan.steps(stage)[key], f) for stage in STAGES for key, f in failed[stage].items()]
     for step, f in told[:SHOWN]:
         lines.append(f"failed     {describe(step, run.plan)}: {f.cause}, {_times(f.attempts)}: {f.message} "

@@ -25,6 +25,7 @@ from synaug_ray.steps import STAGES, DataIdentity, GeneratorStep, Pool, Subset
 from synaug_ray.store import Store
 
 DATA = DataIdentity("digits", "fp")
+GREY, XRAYS = (1, 8, 8), (1, 28, 28)
 
 
 def plan(**values):
@@ -51,15 +52,30 @@ def test_measured_figures_times_images(store, measured):
     measured[GENERATORS["edm-tiny"].key] = 2.0  # core-seconds for 1,000 images
     (classifier,) = {t.classifier.key for t in made.trials.values()}
     measured[classifier] = 0.01
-    table = costs(made, made, store)
+    table = costs(made, made, store, GREY)
     assert (table["generator"].steps, table["generator"].unknown) == (2, 0)
     assert table["generator"].seconds == pytest.approx(2 * GENERATORS["edm-tiny"].nimg * 2.0 / 1_000)
     assert table["trial"].seconds == pytest.approx(4 * CLASSIFIERS["mlp"].nimg * 0.01 / 1_000)
     assert (table["shard"].steps, table["shard"].unknown, table["shard"].seconds) == (2, 2, 0)
 
 
+@pytest.mark.parametrize("shape", [XRAYS, (3, 8, 8), (1, 8, 16), None])
+def test_figures_of_small_grey_images_say_nothing_of_others(store, shape):
+    """They were used for any, and ten minutes of shards of X-rays were called a minute."""
+    made = plan(sampler={"preset": "dpmpp-8"})
+    assert [c.unknown for c in costs(made, made, store, GREY).values()] == [0, 0, 0, 0]
+    table = costs(made, made, store, shape)
+    assert [(c.steps, c.unknown, c.seconds) for c in table.values()] == [(2, 2, 0), (2, 2, 0), (2, 2, 0), (4, 4, 0)]
+    assert told(table["shard"]) == "cost unknown for 2: the first of their kind"
+    first, _ = made.shards.values()  # a record of the Store is of these images, whatever their shape
+    for step in (first.generator, first):
+        store.commit(step, {"nimg": 20, "cpu_seconds": 40.0}, {}, {})
+    left = costs(made, pending(made, store), store, shape)["shard"]
+    assert (left.steps, left.unknown, left.seconds) == (1, 0, 2.0 * SAMPLERS["dpmpp-8"].shard_size)
+
+
 def test_what_nobody_measured_is_unknown_and_not_nothing(store, measured):
-    table = costs(plan(), plan(), store)
+    table = costs(plan(), plan(), store, GREY)
     assert [(table[s].steps, table[s].unknown, table[s].seconds) for s in table] == [
         (2, 2, 0), (2, 2, 0), (2, 2, 0), (4, 4, 0)]
 
@@ -71,7 +87,7 @@ def test_records_come_before_figures_and_their_median_counts(store, measured):
     for step, seconds in ((first, 19.2), (second, 38.4), (third, 19_200.0)):  # one of them on a busy machine
         store.commit(step, {"nimg": step.recipe.nimg, "cpu_seconds": seconds}, {}, {})
     left = pending(made, store)
-    assert costs(made, left, store)["generator"].seconds == pytest.approx(38.4)
+    assert costs(made, left, store, XRAYS)["generator"].seconds == pytest.approx(38.4)
 
 
 def test_only_a_sample_of_the_records_is_read(store, measured, monkeypatch):
@@ -80,17 +96,17 @@ def test_only_a_sample_of_the_records_is_read(store, measured, monkeypatch):
         store.commit(step, {"nimg": 64_000, "cpu_seconds": 1.0}, {}, {})
     read, real = [], store.record
     monkeypatch.setattr(store, "record", lambda *at: read.append(at) or real(*at))
-    costs(made, made, store)
+    costs(made, made, store, GREY)
     assert len(read) == SAMPLE
 
 
 def test_reference_generators_cost_nothing(store, measured):
     made = plan(generators=["duplicate"])
-    table = costs(made, made, store)
+    table = costs(made, made, store, GREY)
     assert all((table[s].seconds, table[s].unknown) == (0, 0) for s in ("generator", "shard"))
     # a generator that learnt nothing saw no images, and its record divides nothing by nothing
     store.commit(next(iter(made.generators.values())), {"nimg": 0, "cpu_seconds": 0.1}, {}, {})
-    assert costs(made, made, store)["generator"].seconds == 0
+    assert costs(made, made, store, GREY)["generator"].seconds == 0
 
 
 def test_images_of_a_training_that_ends_after_some_passes():
@@ -103,7 +119,7 @@ def test_images_of_a_training_that_ends_after_some_passes():
 @pytest.mark.parametrize("name", ["digits", "digits-controls", "smoke"])
 def test_what_a_newcomer_runs_first_says_what_it_will_cost(store, name):
     made = make_plan(load_grid(Path(__file__).parent.parent / "grids" / f"{name}.yaml", []), DATA)
-    table = costs(made, made, store)
+    table = costs(made, made, store, GREY)
     assert [cost.unknown for cost in table.values()] == [0] * len(STAGES) and table["trial"].seconds > 0
 
 

@@ -12,12 +12,17 @@ import logging
 import os
 import signal
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
+from synaug_ray.cluster_checks import Node, resources, whole_slots
 from synaug_ray.errors import ResourceProblem
+from synaug_ray.findings import problem
+from synaug_ray.ray_access import Access, access, why_not_joined
 
 TRAINER, SAMPLER, CLASSIFIER = 0.4, 0.2, 0.4  # of a slot
 
@@ -42,6 +47,11 @@ class Slots:
         return {"num_cpus": fraction} | ({"num_gpus": fraction} if self.gpu else {})
 
 
+def joins() -> bool:
+    """Whether a run joins a cluster that is there already."""
+    return "RAY_ADDRESS" in os.environ or ray.is_initialized()
+
+
 def connect() -> bool:
     """Join the cluster of ``$RAY_ADDRESS`` (set in a submitted job), else start one on this machine.
 
@@ -62,19 +72,43 @@ def connect() -> bool:
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
         if here:
+            token = access(os.environ, joins=False)
             ray.init(address="local", include_dashboard=False, **quiet)
+            _keep_to_its_owner(token)
         else:
             ray.init(**quiet)
-    except (ConnectionError, TimeoutError, RuntimeError) as error:
-        what = "start Ray on this machine" if here else f"join the Ray cluster at {os.environ['RAY_ADDRESS']}"
-        raise ResourceProblem(f"cannot {what} ({' '.join(str(error).split())}); --local does without Ray") from None
+    except (ConnectionError, TimeoutError, RuntimeError, RayError) as error:
+        said = " ".join(str(error).split())
+        raise ResourceProblem(
+            f"cannot start Ray on this machine ({said}); --local does without Ray" if here else
+            why_not_joined(os.environ["RAY_ADDRESS"], said, access(os.environ, joins=True))) from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, asked_to_end)  # ray.init puts sys.exit(15) there: nothing would be said or kept
     return here
 
 
+def _keep_to_its_owner(token: Access) -> None:
+    """A token that Ray has just made is in a file that the umask lets others read, 0644 as a rule."""
+    if token.permissions is None and os.path.isfile(token.holder):
+        os.chmod(token.holder, 0o600)
+
+
+def nodes() -> list[Node]:
+    """The living nodes by host, with the first digits of its id where a host has several."""
+    found = [n for n in ray.nodes() if n["Alive"]]
+    hosts = Counter(n["NodeManagerHostname"] for n in found)
+    return [Node(n["NodeManagerHostname"] + (f" {n['NodeID'][:6]}" if hosts[n["NodeManagerHostname"]] > 1 else ""),
+                 n["NodeID"], n["Resources"]) for n in found]
+
+
 def slots() -> Slots:
-    """One for each GPU, else for each CPU core."""
-    resources = ray.cluster_resources()
-    gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
-    return Slots(gpus, True) if gpus and cpus >= gpus else Slots(max(1, cpus), False)
+    """One for each GPU that has a CPU core on its node, else for each CPU core.
+
+    Raises:
+        ResourceProblem: where there is none, for which Ray would wait for ever.
+    """
+    there = nodes()
+    refused = problem(resources(there))
+    if refused is not None:
+        raise refused
+    return Slots(*whole_slots(there))

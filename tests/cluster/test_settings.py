@@ -29,6 +29,27 @@ def test_a_cluster_that_does_not_answer_is_a_sentence(monkeypatch):
     assert caught.value.exit_code == RESOURCES
 
 
+@pytest.mark.parametrize("before,after", [(None, 0o600), (0o640, 0o640)])
+def test_a_token_that_ray_makes_for_a_cluster_of_its_own_is_its_owners_alone(monkeypatch, tmp_path, before, after):
+    """Ray leaves it to the umask; a file that was there before is its owner's affair, and the doctor's."""
+    path = tmp_path / ".ray" / "auth_token"
+    path.parent.mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+
+    def write(mode):
+        path.write_text("token")
+        path.chmod(mode)
+
+    if before:
+        write(before)
+    monkeypatch.setattr(settings.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(settings.ray, "init", lambda **_: None if before else write(0o644))
+    settings.connect()
+    assert path.stat().st_mode & 0o777 == after
+
+
 def test_who_asks_a_run_to_end_is_heard_by_the_run_and_not_by_ray(monkeypatch):
     """ray.init replaces the handler of SIGTERM, which a job is stopped with."""
     monkeypatch.setattr(settings.ray, "is_initialized", lambda: False)

@@ -1,0 +1,120 @@
+"""``python -m synaug_ray.doctor [GRID]``: whether a run would work here, and what of it would not."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from synaug_ray import cluster_checks
+from synaug_ray.command_line import Parser, tell
+from synaug_ray.costs import disk_bytes, size
+from synaug_ray.data.sources import identify
+from synaug_ray.errors import BUG, DONE, INTERRUPTED, Problem, together
+from synaug_ray.findings import Finding, problem, table
+from synaug_ray.grid import find_grid
+from synaug_ray.grid_checks import image_shape
+from synaug_ray.grid_file import load_grid
+from synaug_ray.plan import Plan, make_plan, pending
+from synaug_ray.provenance import PACKAGES, Software, software
+from synaug_ray.ray_access import access, judged
+from synaug_ray.run_folder import check_space, free_bytes, storage_root
+from synaug_ray.spec import GridSpec
+from synaug_ray.store import Store
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command; returns its exit code (see ``synaug_ray.errors``). Notes are no failure."""
+    parser = Parser(
+        prog="python -m synaug_ray.doctor", allow_abbrev=False,
+        description="Looks at this machine, the cluster of $RAY_ADDRESS (else a Ray that is started for it and ended), "
+                    "the storage and the token, and says what would keep a run from working. Trains and keeps nothing.",
+        epilog="exit codes: 0 no problem, 1 a bug, 2 command line or grid file, 3 data, 5 storage, 6 resources, "
+               "130 interrupted",
+    )
+    parser.add_argument("grid", nargs="?", help="what the run would be; without it only the cluster is looked at")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")
+    parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/synaug_ray")
+    try:
+        args = parser.parse_intermixed_args(sys.argv[1:] if argv is None else argv)
+        storage, planned = together(lambda: storage_root(args.storage), lambda: _planned(args.grid, args.overrides))
+        found = [_software(software()), *_storage(storage, planned), *_cluster(storage, planned)]
+    except Problem as refused:
+        return tell(refused)
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    print(table(found))
+    refused = problem(found)
+    return refused.exit_code if refused else DONE
+
+
+def _planned(grid: str | None, overrides: list[str]) -> tuple[GridSpec, Plan] | None:
+    if grid is None:
+        return None
+    path = find_grid(grid)
+    spec = load_grid(path, overrides)
+    return spec, make_plan(spec, identify(spec.dataset, spec.data, f"{path}: dataset"))
+
+
+def _software(here: Software) -> Finding:
+    lacking = [name for name in PACKAGES if name not in (*here.packages, "synaug-ray")]
+    said = f"Python {here.python}, synaug_ray {here.version} (source {here.code} in {here.folder}), " + ", ".join(
+        f"{name} {version}" for name, version in here.packages.items() if name != "synaug-ray")
+    if lacking:
+        return Finding("software", f"{said}; not installed: {', '.join(lacking)}. Say: pip install . in synaug_ray's "
+                       "checkout", "problem")
+    return Finding("software", said)
+
+
+def _storage(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Finding]:
+    free = free_bytes(storage)
+    said = storage if free is None else f"{storage}, {size(free)} free"
+    shape = image_shape(planned[0]) if planned else None
+    if planned is None or shape is None:
+        return [Finding("storage", said)]
+    needed = disk_bytes(pending(planned[1], Store(f"{storage}/store")), shape, 0)
+    try:
+        check_space(storage, needed)
+    except Problem as refused:
+        return _told("storage", refused)
+    return [Finding("storage", f"{said}; what is missing of the grid needs about {size(needed)}")]
+
+
+def _cluster(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Finding]:
+    from synaug_ray.cluster.settings import joins
+    from synaug_ray.cluster.survey import survey
+
+    joined = joins()
+    try:
+        seen = survey(storage)
+    except Problem as refused:
+        return [*_told("cluster", refused), *judged(access(os.environ, joined))]
+    nodes, shape = seen.nodes, image_shape(planned[0]) if planned else None
+    where = f"joined {os.environ.get('RAY_ADDRESS', 'the running one')}" if joined else \
+        "no $RAY_ADDRESS: a run starts a Ray of its own here, as was done for this look"
+    needed = cluster_checks.needs(planned[1], shape) if planned and shape else cluster_checks.Needs(0, 0)
+    return [
+        Finding("cluster", f"{where}; {len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}"),
+        *cluster_checks.versions(software(), nodes),
+        *cluster_checks.resources(nodes),
+        *cluster_checks.bf16(nodes, bool(planned and planned[0].precisions()["bf16"])),
+        *cluster_checks.memory(nodes, needed),
+        *cluster_checks.sharing(storage, seen.here, nodes, seen.unwritten),
+        *judged(access(os.environ, joined, seen.dashboard)),
+    ]
+
+
+def _told(what: str, refused: Problem) -> list[Finding]:
+    return [Finding(what, said, "problem", type(refused)) for said in refused.sentences]
+
+
+if __name__ == "__main__":
+    try:
+        code = main()
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        print("error: this is a bug in synaug_ray; please report it with the lines above", file=sys.stderr)
+        code = BUG
+    sys.exit(code)
