@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ CACHE_FILTERS = 8  # kept in a process: a pack's trials come from few Subsets
 JUDGES_IMAGES = 5_000  # real images that judge labels: more would cost more than they would judge better
 Progress = Callable[[Step, float], None]  # (step, share done)
 FetchShard = Callable[[ShardStep], ImageSet | None]
+S = TypeVar("S", bound=Step)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ class Bench:
     @property
     def device(self) -> torch.device:
         return torch.device(self.machine.device)
+
+    def missing(self, steps: Sequence[S]) -> list[S]:
+        """Those whose Record does not stand: another driver may have made some since they were planned."""
+        return [step for step in steps if not self.store.has(step)]
 
     def shard(self, step: ShardStep) -> ImageSet:
         """A shard's images: from this process, from shared memory, or from the Store."""

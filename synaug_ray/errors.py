@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 DONE, BUG, USAGE, DATA, FAILED_CELLS, STORAGE, RESOURCES, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+LOST = 75  # EX_TEMPFAIL: nothing is wrong with the run, and the same command goes on
 
 
 class Problem(Exception):
@@ -52,6 +53,12 @@ class ResourceProblem(Problem):
     """The machine or the cluster lacks what is asked for."""
 
     exit_code = RESOURCES
+
+
+class ClusterLost(Problem):
+    """The cluster went away in the middle of a run."""
+
+    exit_code = LOST
 
 
 def together(*checks: Callable[[], Any]) -> list[Any]:

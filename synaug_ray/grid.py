@@ -27,6 +27,7 @@ from synaug_ray.errors import (
     DONE,
     FAILED_CELLS,
     INTERRUPTED,
+    ClusterLost,
     Problem,
     StorageProblem,
     UsageProblem,
@@ -42,6 +43,7 @@ from synaug_ray.spec import GridSpec, cautions, write_grid
 from synaug_ray.steps import STAGES
 from synaug_ray.store import Store
 
+DEAF_SECONDS = 20.0  # after an interruption: ending takes some seconds, and people press Ctrl-C twice
 SHIPPED = (Path(__file__).parent / "_grids", Path(__file__).parent.parent / "grids")
 
 
@@ -49,7 +51,9 @@ def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code (see ``synaug_ray.errors``)."""
     words = sys.argv[1:] if argv is None else argv
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)  # `ray job stop` and Kubernetes ask with it
+        interrupt = _Interrupt()
+        signal.signal(signal.SIGTERM, interrupt)  # `ray job stop` and Kubernetes ask with it
+        signal.signal(signal.SIGINT, interrupt)
     try:
         return _main(_parse(words), words)
     except Problem as problem:
@@ -59,8 +63,16 @@ def main(argv: list[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+class _Interrupt:
+    """Asked to end. Further signals are not heard for a while: the second would cut off what the first began."""
+
+    def __init__(self) -> None:
+        self._deaf_until = 0.0
+
+    def __call__(self, number: int, frame: object) -> None:
+        if time.monotonic() >= self._deaf_until:
+            self._deaf_until = time.monotonic() + DEAF_SECONDS
+            raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m synaug_ray.grid", allow_abbrev=False,
         description="How many synthetic images is one more real image worth? Runs what of a grid is missing.",
         epilog="exit codes: 0 done, 1 a bug, 2 command line or grid file, 3 data, 4 finished with failed cells, "
-               "5 storage, 6 resources, 130 interrupted",
+               "5 storage, 6 resources, 75 the cluster was lost (run it again), 130 interrupted",
     )
     parser.add_argument("grid", nargs="?", help="a name (./grids/NAME.yaml, else one that is shipped) or a .yaml file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")
@@ -215,7 +227,7 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
             raise
         raise StorageProblem(f"{folder.url}: {error.strerror}; what was done stands. Make room, and run the same "
                              "command to go on") from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ClusterLost):
         finish(run, dataset, "interrupted")
         raise
     left = pending(plan, store)

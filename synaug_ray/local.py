@@ -42,5 +42,9 @@ def _each(name: str, works: Sequence[Work], bench: Bench) -> None:
     width = sum(1 if isinstance(w, Step) else len(w) for w in works)
     with tqdm(total=width, desc=name, unit="step", mininterval=1.0, disable=not works) as bar:
         for work in works:
-            attempt(bench, work)
+            if not isinstance(work, Step):
+                if missing := bench.missing(work):
+                    attempt(bench, missing)
+            elif bench.missing([work]):
+                attempt(bench, work)
             bar.update(1 if isinstance(work, Step) else len(work))

@@ -7,8 +7,9 @@ Layout below ``<storage>/store``::
     failures/<stage>/<key>.json      why it is not done, and how often it was tried
     scratch/<stage>/<key>/           checkpoints of unfinished work, removed at the commit
 
-Two drivers at once cost double work and never a mixture: each writes an attempt of its own, and a
-Record names its attempt with sizes and checksums. Only safetensors, JSON, Parquet and npy: no pickle.
+Two drivers at once cost double work and never a mixture: each writes an attempt of its own, a Record
+names its attempt with sizes and checksums, and the Record that came first stays. Only safetensors,
+JSON, Parquet and npy: no pickle.
 """
 
 from __future__ import annotations
@@ -155,7 +156,11 @@ class Store:
         return data
 
     def commit(self, step: Step, result: dict[str, Any], payload: dict[str, bytes], made: dict[str, Any]) -> Record:
-        """Write the payload, then the Record; from then on the step is done."""
+        """Write the payload, then the Record; from then on the step is done.
+
+        Where another driver's Record came to stand in the meantime, that one is returned: what was made from it
+        would else be of two minds, and on a GPU two attempts differ.
+        """
         attempt = uuid.uuid4().hex[:12]
         files = {}
         for name, data in payload.items():
@@ -164,6 +169,11 @@ class Store:
         parents = {p.key: self.record(p.stage, p.key).attempt for p in step.parents()}
         record = Record(step.stage, step.key, step.version, step.fields(), attempt, parents, files, result, made,
                         now())
+        with suppress(FileNotFoundError):
+            first = self.record(step.stage, step.key)
+            with suppress(FileNotFoundError):
+                self.fs.rm(self._at(f"payload/{step.stage}/{step.key}/{attempt}"), recursive=True)
+            return first
         text = json.dumps(asdict(record), sort_keys=True, allow_nan=False)
         self._write(self._at(f"records/{step.stage}/{step.key}.json"), text.encode())
         for stale in (f"failures/{step.stage}/{step.key}.json", f"scratch/{step.stage}/{step.key}"):

@@ -169,6 +169,7 @@ def test_two_readers_of_one_corrupt_payload(store):
 def test_a_corrupt_old_attempt_does_not_take_down_the_new_one(store):
     """A reader may hold a Record that another driver has replaced by now."""
     old = store.commit(GENERATOR, {}, PAYLOAD, MADE)
+    store.fs.rm(f"{store.root}/records/generator/{GENERATOR.key}.json")
     new = store.commit(GENERATOR, {}, PAYLOAD, MADE)
     store.fs.rm(payload_path(store, old, "b.json"))
     with pytest.raises(CorruptPayload):
@@ -177,7 +178,7 @@ def test_a_corrupt_old_attempt_does_not_take_down_the_new_one(store):
 
 
 def test_two_attempts_never_mix(store, monkeypatch):
-    """A second driver commits the same step in the middle of the first one's commit."""
+    """A second driver commits the same step in the middle of the first one's commit: what came first stays."""
     real, entered = store_module.write_file, []
 
     def interrupting(fs, path, data):
@@ -189,9 +190,9 @@ def test_two_attempts_never_mix(store, monkeypatch):
     monkeypatch.setattr(store_module, "write_file", interrupting)
     first = store.commit(GENERATOR, {"by": "first"}, {n: b"1" + d for n, d in PAYLOAD.items()}, MADE)
     record = store.record("generator", GENERATOR.key)
-    assert record == first
-    assert {n: store.read(record, n) for n in PAYLOAD} == {n: b"1" + d for n, d in PAYLOAD.items()}
-    assert len({f.split("/")[3] for f in files(store) if f.startswith("payload/")}) == 2
+    assert record == first and record.result == {"by": "second"}
+    assert {n: store.read(record, n) for n in PAYLOAD} == {n: b"2" + d for n, d in PAYLOAD.items()}
+    assert {f.split("/")[3] for f in files(store) if f.startswith("payload/")} == {record.attempt}
 
 
 def test_has_compares_the_stored_fields_with_the_request(store):

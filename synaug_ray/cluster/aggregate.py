@@ -45,7 +45,7 @@ class LiveViews:
                 ray.kill(self._actor)
 
 
-@ray.remote(num_cpus=0)
+@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
 class Aggregator:
     """Refits without a bootstrap, rewrites status, tables and page, exports gauges."""
 

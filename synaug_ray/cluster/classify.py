@@ -5,16 +5,17 @@ Looks at pools go the same way, one at a time, when no pack is ready: the answer
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
 
 from ray import tune
+from ray.exceptions import OutOfMemoryError
 from ray.tune.search import Searcher
 
 from synaug_ray.cluster.settings import CLASSIFIER
-from synaug_ray.cluster.worker import Materials, bench_here
-from synaug_ray.execute import attempt
+from synaug_ray.cluster.worker import Materials, bench_here, preempted, watched
 from synaug_ray.plan import packs
 from synaug_ray.steps import QualityStep, TrialStep
 from synaug_ray.store import Store
@@ -22,7 +23,8 @@ from synaug_ray.store import Store
 Steps = dict[str, TrialStep | QualityStep]
 POLL_SECONDS = 0.5
 LOOKS = 4  # at pools, handed out at a time: packs that become ready come before the next
-RESTARTS = 3  # of the experiment: an out-of-memory kill raises out of Tuner.fit whatever max_failures says
+RETRIES = 2  # of a pack whose worker died; then of each of its steps alone
+RESTARTS = 3  # of the experiment, where Tune itself broke off for a reason of its own
 
 
 class PackTrial(tune.Trainable):
@@ -38,13 +40,13 @@ class PackTrial(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        work = [self._steps[k] for k in self._keys]
+        work = self._bench.missing([self._steps[k] for k in self._keys])
         trials = [step for step in work if isinstance(step, TrialStep)]
         for step in work:
             if isinstance(step, QualityStep):
-                attempt(self._bench, step)
+                watched(self._bench, step)
         if trials:
-            attempt(self._bench, trials)
+            watched(self._bench, trials)
         return {"done": True, "trials": len(self._keys)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -61,11 +63,21 @@ class ReadyPacks(Searcher):
     """
 
     def __init__(self, steps: Steps, store: Store, more: Callable[[], bool],
-                 stopped: Callable[[], bool]) -> None:
-        """``more``: whether generators or shards are still to come; ``stopped``: whether to end early."""
+                 stopped: Callable[[], bool], session: str = "", alone: bool = False) -> None:
+        """Take what is to be handed out.
+
+        Args:
+            more: whether generators or shards are still to come.
+            stopped: whether to end early.
+            session: of this run of the command, for what it records.
+            alone: whether to hand out steps one by one, at once.
+        """
         super().__init__()
         self._waiting, self._store, self._more, self._stopped = dict(steps), store, more, stopped
+        self._session = session
         self._packs: list[tuple[TrialStep | QualityStep, ...]] = []
+        if alone:
+            self._packs, self._waiting = [(step,) for step in steps.values()], {}
         self._handed: dict[str, tuple[TrialStep | QualityStep, ...]] = {}
         self._looked = 0.0
 
@@ -78,8 +90,8 @@ class ReadyPacks(Searcher):
             return Searcher.FINISHED
         if not self._packs:
             finished = self._look()
-            if not self._packs:
-                return Searcher.FINISHED if finished else None
+            if not self._packs:  # what is out may come back, to be tried alone
+                return Searcher.FINISHED if finished and not self._handed else None
         pack = self._packs.pop(0)
         self._handed[trial_id] = pack
         return {"keys": [t.key for t in pack]}
@@ -104,10 +116,18 @@ class ReadyPacks(Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         pack = self._handed.pop(trial_id, ())
-        if error:
-            for step in pack:
-                if step.key not in self._store.keys(step.stage):
-                    self._store.fail(step, "preempted", "its worker died, again and again", "")
+        if not error:
+            return
+        left = [step for step in pack if step.key not in self._store.keys(step.stage)]
+        if len(pack) > 1:  # which of them is it? the others must not go down with it
+            self._packs += [(step,) for step in left]
+            return
+        for step in left:
+            preempted(self._store, step, self._session)
+
+    def handed(self) -> Steps:
+        """What is out and has not come back."""
+        return {step.key: step for pack in self._handed.values() for step in pack}
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the Store has what is done."""
@@ -118,27 +138,64 @@ class ReadyPacks(Searcher):
 
 def run(steps: Steps, materials: Materials, scratch: str, more: Callable[[], bool],
         stopped: Callable[[], bool]) -> None:
-    """Run all trials and looks that become ready; returns when none is left or ``stopped``."""
-    store, slots = Store(materials.store), materials.slots
-    trainable = tune.with_resources(
-        tune.with_parameters(PackTrial, materials=materials, steps=steps),
-        {k.lower(): v for k, v in slots.share(CLASSIFIER).items()},
-    )
-    for restart in range(RESTARTS + 1):
-        done = store.keys("trial") | store.keys("quality")
-        left = {k: step for k, step in steps.items() if k not in done}
+    """Run all trials and looks that become ready; returns when none is left or ``stopped``.
+
+    Where the memory monitor ends a worker, Tune breaks off whatever ``max_failures`` says (2.60). What was being
+    worked on is then done first, one step at a time; one that runs out of memory alone is recorded, and the rest
+    goes on: each time at least one step is settled.
+    """
+    store, session = Store(materials.store), materials.session
+    suspects: Steps = {}
+    broken = 0
+    for number in itertools.count():
+        left = {k: step for k, step in steps.items() if k not in _settled(store, session)}
+        suspects = {k: step for k, step in suspects.items() if k in left}
         if not left or stopped():
             return
-        tuner = tune.Tuner(
-            trainable,
-            tune_config=tune.TuneConfig(search_alg=ReadyPacks(left, store, more, stopped), num_samples=-1,
-                                        reuse_actors=True, max_concurrent_trials=slots.count),
-            run_config=tune.RunConfig(name=f"trials-{materials.session}-{restart}", storage_path=scratch, verbose=0,
-                                      failure_config=tune.FailureConfig(max_failures=3)),
-        )
+        if suspects:
+            searcher = ReadyPacks(suspects, store, lambda: False, stopped, session, alone=True)
+        else:
+            searcher = ReadyPacks(left, store, more, stopped, session)
         try:
-            tuner.fit()
-            return
-        except RuntimeError:
-            if restart == RESTARTS:
+            _tuner(searcher, 1 if suspects else materials.slots.count, steps, materials,
+                   f"trials-{session}-{number}", scratch).fit()
+        except RuntimeError as error:
+            memory = _out_of_memory(error)
+            out = {k: step for k, step in searcher.handed().items() if k not in _settled(store, session)}
+            broken += memory is None or not out
+            if broken > RESTARTS:
                 raise
+            if memory is not None and suspects:
+                for step in out.values():
+                    store.fail(step, "out of memory", " ".join(str(memory).split())[:500], "", session)
+            elif memory is not None:
+                suspects = out
+        else:
+            if not suspects:
+                return
+            suspects = {}
+
+
+def _settled(store: Store, session: str) -> set[str]:
+    """Keys of trials and looks that stand, or that have failed in this session."""
+    failed = {k for stage in ("trial", "quality") for k, f in store.failed(stage).items() if f.session == session}
+    return store.keys("trial") | store.keys("quality") | failed
+
+
+def _out_of_memory(error: BaseException | None) -> BaseException | None:
+    """The memory monitor's word in a chain of causes."""
+    while error is not None and not isinstance(error, OutOfMemoryError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _tuner(searcher: Searcher, at_once: int, steps: Steps, materials: Materials, name: str,
+           scratch: str) -> tune.Tuner:
+    share = {k.lower(): v for k, v in materials.slots.share(CLASSIFIER).items()}
+    return tune.Tuner(
+        tune.with_resources(tune.with_parameters(PackTrial, materials=materials, steps=steps), share),
+        tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True,
+                                    max_concurrent_trials=at_once),
+        run_config=tune.RunConfig(name=name, storage_path=scratch, verbose=0,
+                                  failure_config=tune.FailureConfig(max_failures=RETRIES)),
+    )

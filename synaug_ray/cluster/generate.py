@@ -5,8 +5,8 @@ A Trainer takes some 10 s to start: this way that is paid k times, not once a ge
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import ray
@@ -14,37 +14,65 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
 from synaug_ray.cluster.settings import TRAINER
-from synaug_ray.cluster.worker import Materials, bench_here
-from synaug_ray.execute import attempt
+from synaug_ray.cluster.worker import DEATHS, Materials, bench_here, preempted, take_up
 from synaug_ray.steps import GeneratorStep
+from synaug_ray.store import Store
+
+CONTROLLERS = 3  # a Trainer whose controller itself died is started anew, so often in all
 
 
-def start(steps: list[GeneratorStep], materials: Materials, scratch: str) -> list[Future[None]]:
-    """Begin training; one future a Trainer, done when it found no further step.
+class Trainers:
+    """The Trainers of a run, each in a thread of the driver."""
 
-    Args:
-        scratch: where Ray Train keeps its own state, path or URL.
-    """
-    if not steps:
-        return []
-    ray.get(materials.ledger.book.remote(steps))
-    # a Trainer is five processes: with two cores each further one has to bring two generators to pay
-    count = min(materials.slots.count, -(-len(steps) // 2))
-    pool = ThreadPoolExecutor(count, thread_name_prefix="trainer")
-    futures = [pool.submit(_fit, worker, materials, scratch) for worker in range(count)]
-    pool.shutdown(wait=False)
-    return futures
+    def __init__(self, steps: list[GeneratorStep], materials: Materials, scratch: str) -> None:
+        """``scratch``: where Ray Train keeps its own state, path or URL."""
+        self._steps, self._materials, self._scratch = steps, materials, scratch
+        self._ended = threading.Event()
+        # a Trainer is five processes: with two cores each further one has to bring two generators to pay
+        count = min(materials.slots.count, -(-len(steps) // 2))
+        self._threads = [threading.Thread(target=self._keep, args=(worker,), name=f"trainer-{worker}", daemon=True)
+                         for worker in range(count)]
 
+    def start(self) -> None:
+        """Begin training."""
+        for thread in self._threads:
+            thread.start()
 
-def _fit(worker: int, materials: Materials, scratch: str) -> None:
-    trainer = TorchTrainer(
-        _loop(worker, materials),
-        scaling_config=ScalingConfig(num_workers=1, use_gpu=materials.slots.gpu,
-                                     resources_per_worker=materials.slots.share(TRAINER)),
-        run_config=RunConfig(name=f"generators-{materials.session}-{worker}", storage_path=scratch,
-                             failure_config=FailureConfig(max_failures=3)),
-    )
-    trainer.fit()
+    def at_work(self) -> bool:
+        """Whether a generator may still come."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def stop(self) -> None:
+        """No Trainer is started again."""
+        self._ended.set()
+
+    def join(self) -> None:
+        """Wait for all; generators that no Trainer could be kept alive for are recorded, and the rest stands."""
+        for thread in self._threads:
+            thread.join()
+        store, session = Store(self._materials.store), self._materials.session
+        failed = store.failed("generator")
+        for step in self._steps:
+            if step.key not in failed or failed[step.key].session != session:
+                preempted(store, step, session)
+
+    def _keep(self, worker: int) -> None:
+        for _ in range(CONTROLLERS):
+            try:
+                self._fit(worker)
+                return
+            except Exception:  # its controller died, or more workers than all generators together may cost
+                if self._ended.is_set():
+                    return
+
+    def _fit(self, worker: int) -> None:
+        slots = self._materials.slots
+        TorchTrainer(
+            _loop(worker, self._materials),
+            scaling_config=ScalingConfig(num_workers=1, use_gpu=slots.gpu, resources_per_worker=slots.share(TRAINER)),
+            run_config=RunConfig(name=f"generators-{self._materials.session}-{worker}", storage_path=self._scratch,
+                                 failure_config=FailureConfig(max_failures=DEATHS * (len(self._steps) + 1))),
+        ).fit()
 
 
 def _loop(worker: int, materials: Materials) -> Callable[[], None]:
@@ -52,8 +80,7 @@ def _loop(worker: int, materials: Materials) -> Callable[[], None]:
         bench = bench_here(materials)
         step: Any = ray.get(materials.ledger.take.remote(worker, True))
         while step is not None:
-            if not bench.store.has(step):
-                attempt(bench, step)
+            take_up(bench, materials, step)
             step = ray.get(materials.ledger.take.remote(worker, False))
 
     return loop

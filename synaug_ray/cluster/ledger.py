@@ -1,12 +1,13 @@
-"""What the lanes share: which trainer has which generator, and where in the object store a shard is.
+"""What the lanes share: which trainer has which generator, how often a step was begun, where a shard's images are.
 
 One small actor without torch, because every process costs seconds of a core to start. Its state is a
-convenience: lose it, and generators are found missing and shards in the Store.
+convenience: it comes back with all generators booked, workers ask the Store before they begin one, and
+shards are in the Store.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Any
 
 import ray
@@ -14,19 +15,22 @@ import ray
 from synaug_ray.steps import GeneratorStep
 
 
-@ray.remote(num_cpus=0)
+@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
 class Ledger:
     """Generators to be trained, and references to sampled blocks under a byte cap."""
 
-    def __init__(self, cap: int) -> None:
-        self._waiting: list[GeneratorStep] = []
+    def __init__(self, cap: int, generators: list[GeneratorStep]) -> None:
+        """``generators``: to be trained, in this order; one that starts anew has them all again."""
+        self._waiting = list(generators)
+        self._begun: Counter[str] = Counter()
         self._taken: dict[int, GeneratorStep] = {}
         self._cap, self._bytes = cap, 0
         self._blocks: OrderedDict[str, tuple[Any, int]] = OrderedDict()
 
-    def book(self, steps: list[GeneratorStep]) -> None:
-        """Generators to be trained, in this order."""
-        self._waiting += steps
+    def begin(self, key: str) -> int:
+        """Told before a step is begun; how often it was begun, this time included."""
+        self._begun[key] += 1
+        return self._begun[key]
 
     def take(self, worker: int, anew: bool) -> GeneratorStep | None:
         """The next generator for a worker, or None; a worker that starts anew gets its own back."""

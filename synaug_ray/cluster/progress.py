@@ -29,7 +29,8 @@ class Progress(threading.Thread):
     def stop(self) -> None:
         """A last count, then end."""
         self._end.set()
-        self.join()
+        if self.is_alive():
+            self.join()
 
     def run(self) -> None:
         terminal = sys.stderr.isatty()

@@ -7,39 +7,67 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import ray
+from ray.exceptions import ObjectStoreFullError, OutOfDiskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from synaug_ray.bench import Bench, Machine
-from synaug_ray.cluster import classify, generate, settings
+from synaug_ray.cluster import classify, settings
 from synaug_ray.cluster.aggregate import LiveViews
+from synaug_ray.cluster.contact import Contact, endpoints
+from synaug_ray.cluster.generate import Trainers
 from synaug_ray.cluster.ledger import Ledger
 from synaug_ray.cluster.progress import Progress
 from synaug_ray.cluster.sample import Waves
 from synaug_ray.cluster.worker import Materials
 from synaug_ray.data.images import Dataset
+from synaug_ray.errors import ClusterLost, ResourceProblem
 from synaug_ray.execute import attempt
 from synaug_ray.plan import Plan
 from synaug_ray.recipes import ReferenceRecipe
+from synaug_ray.steps import STAGES
 from synaug_ray.summary import Run
 
 SHARD_BYTES = 2 << 30  # at most; and at most a quarter of the object store
 
 
 def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str], None]) -> Run:
-    """Execute what is missing; returns the run with the slots it had, for its figures."""
+    """Execute what is missing; returns the run with the slots it had, for its figures.
+
+    Raises:
+        ResourceProblem: where there is no cluster to work on, or the images do not fit into its memory.
+        ClusterLost: where it went away.
+    """
     here = settings.connect()
     slots = settings.slots()
     run = dataclasses.replace(run, session=dataclasses.replace(run.session, cores=slots.count, device=slots.device))
     storage = run.folder.url.rpartition("/")[0]
     scratch = f"{storage}/ray/{run.name}"
     clean = False
+
+    def lost(who: str) -> str:
+        stands = sum(len(run.plan.steps(stage).keys() & run.store.keys(stage)) for stage in STAGES)
+        total = sum(len(run.plan.steps(stage)) for stage in STAGES)
+        return (f"the Ray cluster is gone ({who}): {stands:,} of {total:,} steps stand in {run.store.url}. Run the "
+                "same command to go on")
+
+    contact = Contact(endpoints(), lost)
+    contact.start()
     try:
         _run(run, missing, dataset, slots, scratch, say)
         clean = True
+    except (Exception, KeyboardInterrupt):
+        # Ctrl-C, or what else was on its way while the cluster was already gone: the cause is told, not what it caused
+        if who := contact.gone():
+            raise ClusterLost(lost(who)) from None
+        raise
     finally:
+        contact.rest()
         if here:
             ray.shutdown()
+        contact.over()
         if clean and run.store.local:
             shutil.rmtree(scratch, ignore_errors=True)
     return run
@@ -47,34 +75,49 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
 
 def _run(run: Run, missing: Plan, dataset: Dataset, slots: settings.Slots, scratch: str,
          say: Callable[[str], None]) -> None:
-    cap = min(SHARD_BYTES, int(ray.cluster_resources().get("object_store_memory", SHARD_BYTES) // 4))
-    materials = Materials(run.store.url, ray.put(dataset), Ledger.remote(cap), slots, run.session.id)
     bench = Bench(run.store, dataset, Machine(slots.device, 1, run.session.id))
     learnt = []
     for step in missing.generators.values():
         if isinstance(step.recipe, ReferenceRecipe):
-            attempt(bench, step)  # nothing to train: a record, a few milliseconds
+            for known in bench.missing([step]):
+                attempt(bench, known)  # nothing to train: a record, a few milliseconds
         else:
             learnt.append(step)
     # what most shards wait for first: the tail of a run is then short
     waiting = Counter(s.generator.key for s in missing.shards.values())
     learnt.sort(key=lambda step: -waiting[step.key])
+    cap = min(SHARD_BYTES, int(ray.cluster_resources().get("object_store_memory", SHARD_BYTES) // 4))
+    # beside the driver: the node whose end is the run's end too
+    beside = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    ledger = Ledger.options(scheduling_strategy=beside).remote(cap, learnt)
+    materials = Materials(run.store.url, _shared(dataset), ledger, slots, run.session.id)
     stopping = threading.Event()
-    trainers = generate.start(learnt, materials, scratch)
-    waves = Waves(missing.shards, materials, lambda: any(not t.done() for t in trainers))
-    waves.start()
+    trainers = Trainers(learnt, materials, scratch)
+    waves = Waves(missing.shards, materials, trainers.at_work)
     views = LiveViews(run)
     progress = Progress(run, missing, say)
-    progress.start()
     try:
+        trainers.start()
+        waves.start()
+        progress.start()
         classify.run(missing.trials | missing.qualities, materials, scratch, waves.is_alive, stopping.is_set)
         waves.join()
-        for trainer in trainers:
-            trainer.result()
+        trainers.join()
         if waves.error is not None:
             raise waves.error
     finally:
         stopping.set()
+        trainers.stop()
         waves.stop()
-        progress.stop()
         views.stop()
+        progress.stop()
+
+
+def _shared(dataset: Dataset) -> Any:
+    """The images in the object store."""
+    try:
+        return ray.put(dataset)
+    except (ObjectStoreFullError, OutOfDiskError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise ResourceProblem(f"the images do not fit into Ray's object store ({said}); give it more (`ray start "
+                              "--object-store-memory`), or use smaller images") from None

@@ -11,25 +11,24 @@ import ray
 from ray.data import ActorPoolStrategy, DataContext, ExecutionOptions
 
 from synaug_ray.cluster.settings import SAMPLER
-from synaug_ray.cluster.worker import Materials, bench_here
-from synaug_ray.execute import attempt
+from synaug_ray.cluster.worker import Materials, bench_here, preempted, take_up
 from synaug_ray.steps import ShardStep
 from synaug_ray.store import Store
 
 POLL_SECONDS = 0.5
 SHARDS_PER_ACTOR = 16  # at least, before another actor is started for a wave
+TRIES = 3  # of a wave: Ray Data starts dead actors anew by itself, and gives up where it cannot
 
 
 class Sampler:
     """An actor of the pool: samples the shard of its row and commits it."""
 
     def __init__(self, materials: Materials, steps: dict[str, ShardStep]) -> None:
-        self._bench = bench_here(materials)
-        self._steps = steps
+        self._bench, self._materials, self._steps = bench_here(materials), materials, steps
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         step = self._steps[str(row["shard"][0])]
-        images = attempt(self._bench, step)
+        images = take_up(self._bench, self._materials, step)
         if images is None:  # it failed, and the Store says why
             shape = self._bench.dataset.shape
             return {"images": np.zeros((0, *shape), np.uint8), "labels": np.zeros(0, np.int64)}
@@ -75,7 +74,23 @@ class Waves(threading.Thread):
             ready.sort(key=lambda s: s.index)
             for step in ready:
                 del self._left[step.key]
-            self._wave(ready)
+            self._sure(ready, store)
+
+    def _sure(self, steps: list[ShardStep], store: Store) -> None:
+        """A wave, and where it broke off another one of what it left."""
+        session = self._materials.session
+        for last in (False,) * (TRIES - 1) + (True,):
+            try:
+                return self._wave(steps)
+            except Exception:
+                if self._asked_to_end.is_set():
+                    return
+                stands, failed = store.keys("shard"), store.failed("shard")
+                steps = [s for s in steps if s.key not in stands
+                         and not (s.key in failed and failed[s.key].session == session)]
+                if last:
+                    for step in steps:
+                        preempted(store, step, session)
 
     def _wave(self, steps: list[ShardStep]) -> None:
         slots = self._materials.slots

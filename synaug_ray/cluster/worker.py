@@ -1,19 +1,29 @@
-"""A worker's bench: the same in a trainer, a sampler and a classifier."""
+"""A worker's bench, and how it takes up a step: the same in a trainer, a sampler and a classifier."""
 
 from __future__ import annotations
 
+import faulthandler
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import ray
-from ray.exceptions import ObjectLostError
+from ray.exceptions import RayError
 
 from synaug_ray.bench import Bench, Machine
 from synaug_ray.cluster.settings import Slots
 from synaug_ray.data.images import ImageSet
-from synaug_ray.steps import ShardStep
+from synaug_ray.execute import Work, attempt
+from synaug_ray.steps import GeneratorStep, ShardStep, Step
 from synaug_ray.store import Store
+
+DEATHS = 3  # of workers at one step: then it is recorded, and the rest goes on
+SILENT_SECONDS = float(os.environ.get("SYNAUG_SILENT_SECONDS", 7200))  # then a worker hangs, and is ended
+FETCH_SECONDS = 30.0  # for a block from another node: one that was lost may never come
 
 
 @dataclass(frozen=True)
@@ -31,17 +41,55 @@ def bench_here(materials: Materials) -> Bench:
     """Images without a copy from the object store; shards from there too, else from the Store."""
 
     def fetch(step: ShardStep) -> ImageSet | None:
-        found = ray.get(materials.ledger.get.remote(step.key))
-        if not found:
-            return None
         try:
-            images = images_of(ray.get(found[0]))
-        except ObjectLostError:  # its node is gone: the Store has it
+            found = ray.get(materials.ledger.get.remote(step.key), timeout=FETCH_SECONDS)
+            if not found:
+                return None
+            images = images_of(ray.get(found[0], timeout=FETCH_SECONDS))
+        except RayError:  # its node is gone, or who had sampled it: the Store has it
             return None
         return images if len(images) else None
 
     machine = Machine(materials.slots.device, 1, materials.session)
-    return Bench(Store(materials.store), ray.get(materials.dataset), machine, fetch)
+    return Bench(Store(materials.store), ray.get(materials.dataset), machine, fetch, lambda step, share: _heard())
+
+
+def take_up(bench: Bench, materials: Materials, step: GeneratorStep | ShardStep) -> ImageSet | None:
+    """Make a step that nobody has made since it was planned, unless workers died of it again and again."""
+    if bench.store.has(step):
+        return bench.shard(step) if isinstance(step, ShardStep) else None
+    begun: Any = ray.get(materials.ledger.begin.remote(step.key))
+    if begun > DEATHS:
+        preempted(bench.store, step, materials.session)
+        return None
+    return watched(bench, step)
+
+
+def watched(bench: Bench, work: Work) -> ImageSet | None:
+    """Attempt it; a worker from which nothing is heard for two hours shows where it hangs, and ends."""
+    with _watch():
+        return attempt(bench, work)
+
+
+def preempted(store: Store, step: Step, session: str) -> None:
+    """Record that workers died of a step, or with it."""
+    if not store.has(step):
+        store.fail(step, "preempted", f"its worker died {DEATHS} times (killed, its node gone, out of memory, or silent"
+                   f" for {SILENT_SECONDS / 3600:g} h); Ray's logs of its workers say more", "", session)
+
+
+@contextmanager
+def _watch() -> Iterator[None]:
+    _heard()
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _heard() -> None:
+    """Put off the end: by a timer of the interpreter itself, which neither a lock nor a C library can hold up."""
+    faulthandler.dump_traceback_later(SILENT_SECONDS, exit=True, file=sys.__stderr__ or sys.stderr)
 
 
 def images_of(block: Any) -> ImageSet:

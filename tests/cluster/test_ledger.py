@@ -6,8 +6,7 @@ from synaug_ray.cluster.ledger import Ledger
 
 
 def test_a_worker_that_starts_anew_gets_its_step_back(cluster):
-    ledger = Ledger.remote(1_000)
-    ray.get(ledger.book.remote(["a", "b", "c"]))
+    ledger = Ledger.remote(1_000, ["a", "b", "c"])
     assert ray.get(ledger.take.remote(0, True)) == "a"
     assert ray.get(ledger.take.remote(1, True)) == "b"
     assert ray.get(ledger.take.remote(0, True)) == "a"  # it died and was started again
@@ -16,7 +15,7 @@ def test_a_worker_that_starts_anew_gets_its_step_back(cluster):
 
 
 def test_blocks_stay_under_the_cap_least_recently_used_first(cluster):
-    ledger = Ledger.remote(100)
+    ledger = Ledger.remote(100, [])
     blocks = {name: ray.put(name) for name in "abcd"}
     for name in "abc":
         ray.get(ledger.put.remote(name, [blocks[name]], 40))
@@ -25,3 +24,11 @@ def test_blocks_stay_under_the_cap_least_recently_used_first(cluster):
     assert ray.get(ray.get(ledger.get.remote("b"))[0]) == "b"  # now c is the older one
     ray.get(ledger.put.remote("d", [blocks["d"]], 40))
     assert ray.get(ledger.get.remote("c")) == [] and ray.get(ledger.get.remote("b"))
+
+
+def test_a_ledger_that_died_comes_back_with_all_generators_booked(cluster):
+    ledger = Ledger.remote(100, ["a", "b"])
+    assert ray.get(ledger.take.remote(0, True)) == "a" and ray.get(ledger.begin.remote("a")) == 1
+    ray.kill(ledger, no_restart=False)
+    assert ray.get(ledger.take.remote(1, True), timeout=60) == "a"  # the Store is asked before it is begun
+    assert [ray.get(ledger.begin.remote("a")) for _ in range(2)] == [1, 2]
