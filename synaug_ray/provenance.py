@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -12,6 +13,18 @@ from typing import Any
 
 PACKAGES = ("synaug-ray", "torch", "torchvision", "diffusers", "timm", "ray", "numpy", "scipy", "pandas", "plotly",
             "pydantic", "scikit-learn")
+
+
+def _digest() -> str:
+    root, digest = Path(__file__).resolve().parent, hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        digest.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+# of this package's code, taken when it is imported: what lies there later is not what runs. It is there in a
+# submitted job and in an installed package too, which have no commit
+CODE = _digest()
 
 
 @lru_cache(maxsize=1)
@@ -41,4 +54,4 @@ def environment(device: str, threads: int) -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             continue
     return {"python": platform.python_version(), "platform": platform.platform(), "packages": versions,
-            "commit": commit(), "device": device, "threads": threads, "cores": os.cpu_count()}
+            "commit": commit(), "code": CODE, "device": device, "threads": threads, "cores": os.cpu_count()}

@@ -21,14 +21,14 @@ from synaug_ray.data.images import Dataset
 from synaug_ray.execute import attempt
 from synaug_ray.plan import Plan
 from synaug_ray.recipes import ReferenceRecipe
-from synaug_ray.summary import Run
+from synaug_ray.summary import Run, interrupted
 
 SHARD_BYTES = 2 << 30  # at most; and at most a quarter of the object store
 
 
 def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str], None]) -> Run:
     """Execute what is missing; returns the run with the slots it had, for its figures."""
-    here = settings.connect()
+    ours = settings.connect()
     slots = settings.slots()
     run = dataclasses.replace(run, session=dataclasses.replace(run.session, cores=slots.count, device=slots.device))
     storage = run.folder.url.rpartition("/")[0]
@@ -38,7 +38,7 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
         _run(run, missing, dataset, slots, scratch, say)
         clean = True
     finally:
-        if here:
+        if ours:  # on an interrupt trainers are at work in threads that the interpreter waits for: this ends them
             ray.shutdown()
         if clean and run.store.local:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -73,6 +73,10 @@ def _run(run: Run, missing: Plan, dataset: Dataset, slots: settings.Slots, scrat
             trainer.result()
         if waves.error is not None:
             raise waves.error
+    except KeyboardInterrupt:
+        views.stop()
+        interrupted(run)
+        raise
     finally:
         stopping.set()
         waves.stop()

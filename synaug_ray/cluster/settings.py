@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
 from synaug_ray.errors import ResourceProblem
 
@@ -48,7 +52,7 @@ def connect() -> bool:
     Token authentication stays as it is: on, where a local cluster is started.
 
     Returns:
-        Whether a cluster was started here, which then ends with this process.
+        Whether it was joined or started here, and so is to be left or ended (``ray.shutdown``).
 
     Raises:
         ResourceProblem: where Ray cannot be started or joined.
@@ -62,15 +66,32 @@ def connect() -> bool:
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
         if here:
+            own_token()
             ray.init(address="local", include_dashboard=False, **quiet)
         else:
             ray.init(**quiet)
-    except (ConnectionError, TimeoutError, RuntimeError) as error:
+    except (OSError, RuntimeError, RayError) as error:  # a token that is missing or wrong is a RayError
         what = "start Ray on this machine" if here else f"join the Ray cluster at {os.environ['RAY_ADDRESS']}"
         raise ResourceProblem(f"cannot {what} ({' '.join(str(error).split())}); --local does without Ray") from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, asked_to_end)  # ray.init puts sys.exit(15) there: nothing would be said or kept
-    return here
+    return True
+
+
+def own_token() -> None:
+    """Make Ray's token where there is none: Ray would write it so that everyone on the machine can read it.
+
+    Whoever has it runs code as this user, and it never expires.
+    """
+    elsewhere = os.environ.keys() & {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
+    if elsewhere or os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        return
+    file = Path.home() / ".ray" / "auth_token"
+    with suppress(OSError):  # there is one, or Ray will say why there can be none
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(secrets.token_hex(32))
 
 
 def slots() -> Slots:
