@@ -21,7 +21,7 @@ from synaug_ray.data.images import ImageSet
 from synaug_ray.errors import Diverged, TooFewKept
 from synaug_ray.generators import families
 from synaug_ray.keys import derive_seed
-from synaug_ray.provenance import commit
+from synaug_ray.provenance import CODE, commit
 from synaug_ray.quality.audit import assess
 from synaug_ray.steps import GeneratorStep, QualityStep, ShardStep, Step, Subset, TrialStep
 from synaug_ray.store import CorruptPayload, finite, now
@@ -150,4 +150,4 @@ class _Clock:
 def _made(machine: Machine) -> dict[str, Any]:
     return {"host": socket.gethostname(), "device": machine.device, "threads": machine.threads,
             "session": machine.session, "pid": os.getpid(), "at": now(), "torch": torch.__version__,
-            "python": platform.python_version(), "commit": commit()}
+            "python": platform.python_version(), "commit": commit(), "code": CODE}

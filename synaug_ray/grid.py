@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from synaug_ray.cache_folder import cache_folder
@@ -209,7 +210,7 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
 
         refuse_unfit(folder.storage)
     run, dataset = open_run(name, spec, plan, store, folder, session, cache)
-    say: Callable[[str], None] = print
+    say: Callable[[str], None] = partial(print, flush=True)  # a log is read while it is written
     try:
         if not missing.complete:
             if local:

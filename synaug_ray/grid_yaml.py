@@ -60,7 +60,12 @@ def parse_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
         raise UsageProblem(f"{path}: cannot be read ({error.strerror})") from None
     if len(data) > MAX_BYTES:
         raise UsageProblem(f"{path}: {len(data):,} bytes; a grid has at most {MAX_BYTES:,}")
-    lines = Lines(str(path))
+    return parse_bytes(data, str(path))
+
+
+def parse_bytes(data: bytes, path: str) -> tuple[dict[str, Any], Lines]:
+    """The same of a file's bytes, of any size; ``path`` is what messages call it."""
+    lines = Lines(path)
     try:
         text = data.decode("utf-8")
         refused = _refused(text)

@@ -18,6 +18,18 @@ PACKAGES = ("synaug-ray", "torch", "torchvision", "diffusers", "timm", "ray", "n
             "pydantic", "scikit-learn")
 
 
+def _digest() -> str:
+    root, digest = Path(__file__).resolve().parent, hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        digest.update(f"{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+# of this package's code, taken when it is imported: what lies there later is not what runs. It is there in a
+# submitted job and in an installed package too, which have no commit
+CODE = _digest()
+
+
 @dataclass(frozen=True)
 class Software:
     """What one interpreter runs a step with."""
@@ -31,10 +43,8 @@ class Software:
 
 def software() -> Software:
     """This process's; imports none of the packages."""
-    root, digest = Path(__file__).resolve().parent, hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes() + b"\0")
-    return Software(platform.python_version(), packages(), __version__, digest.hexdigest()[:12], str(root))
+    root = Path(__file__).resolve().parent
+    return Software(platform.python_version(), packages(), __version__, CODE, str(root))
 
 
 def packages() -> dict[str, str]:
@@ -69,4 +79,4 @@ def _git(root: Path, *words: str) -> str:
 def environment(device: str, threads: int) -> dict[str, Any]:
     """Versions and machine for ``env.json``; no environment variables, so no secrets."""
     return {"python": platform.python_version(), "platform": platform.platform(), "packages": packages(),
-            "commit": commit(), "device": device, "threads": threads, "cores": os.cpu_count()}
+            "commit": commit(), "code": CODE, "device": device, "threads": threads, "cores": os.cpu_count()}

@@ -19,6 +19,8 @@ from synaug_ray.store import finite, reason, write_file
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = ("store", "ray")
+# user:password@ (an S3 secret may hold "/" or "@"), or a signature in the query
+SECRET = re.compile(r"://[^@]*:.*@|[?&][^=&]*(key|secret|token|sig|pass)[^=&]*=", re.IGNORECASE)
 
 
 def storage_root(flag: str | None) -> str:
@@ -26,7 +28,7 @@ def storage_root(flag: str | None) -> str:
 
     Raises:
         UsageProblem: for a path below the working directory, which under a submitted job is a copy
-            that vanishes.
+            that vanishes; for a URL with a secret in it.
         StorageProblem: for an unknown protocol, or a path that cannot become a folder. Nothing is written.
     """
     if flag == "":
@@ -34,8 +36,12 @@ def storage_root(flag: str | None) -> str:
     chosen = flag or os.environ.get("SYNAUG_STORAGE") or str(Path.home() / "synaug_ray")
     protocol, separator, _ = chosen.partition("://")
     if separator and protocol != "file":
-        known = {*fsspec.available_protocols(), *fsspec.registry}
-        if protocol.rpartition("::")[2] not in known:
+        known, name = {*fsspec.available_protocols(), *fsspec.registry}, protocol.rpartition("::")[2]
+        if SECRET.search(chosen):
+            raise UsageProblem(f"storage {protocol}://...: the URL holds a password or a key, which would stand in "
+                               "status.json and on the page; leave it out, and set what the provider's own tools read, "
+                               f"or $FSSPEC_{name.upper()}_KEY, _SECRET, _PASSWORD, as its fsspec file system calls it")
+        if name not in known:
             raise StorageProblem(f"storage {chosen}: no protocol {protocol!r}{did_you_mean(protocol, known, '.')} Give "
                                  "a folder, or a URL such as s3://bucket/folder (or gs, abfs, hdfs)")
         return chosen.rstrip("/")

@@ -22,7 +22,7 @@ from synaug_ray.run_folder import RunFolder, check_space
 from synaug_ray.sheets import sheets
 from synaug_ray.spec import GridSpec
 from synaug_ray.store import CorruptPayload, Store
-from synaug_ray.summary import Run, Session, begin, refresh, status
+from synaug_ray.summary import Run, Session, begin, interrupted, refresh
 from synaug_ray.vetting import vet
 
 __all__ = ["Session", "finish", "open_run"]
@@ -55,8 +55,8 @@ def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFol
 
 def finish(run: Run, dataset: Dataset, state: str) -> str:
     """Make every view a last time; the answer in a sentence."""
-    if state == "interrupted":  # there may be seconds left: this first
-        run.folder.write_json("status.json", status(run, state))
+    if state == "interrupted":
+        interrupted(run)
     run.folder.write_json("env.json", environment(run.session.device, 1))
     write_samples(run, dataset)
     analysis = refresh(run, state, replicates=0 if state == "interrupted" else None)

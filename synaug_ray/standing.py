@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import yaml
-
 from synaug_ray.costs import PLURAL, costs, duration
-from synaug_ray.errors import StorageProblem, UsageProblem
+from synaug_ray.errors import Problem, StorageProblem, UsageProblem
 from synaug_ray.grid_checks import image_shape
 from synaug_ray.grid_file import validate_grid
-from synaug_ray.grid_yaml import Lines
+from synaug_ray.grid_yaml import parse_bytes
 from synaug_ray.plan import Plan, blocked, make_plan, pending
 from synaug_ray.run_folder import RunFolder
 from synaug_ray.steps import STAGES, DataIdentity, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
-from synaug_ray.store import Failure, Store
+from synaug_ray.store import Failure, Record, Store
 
 SILENT = 600.0  # seconds without a word from a running driver: views are refreshed every minute or so
 RECENT = 600.0  # seconds over which a rate is counted
@@ -62,9 +61,9 @@ def read_standing(run: str) -> Standing:
         raise UsageProblem(f"no run at {run}: a run's folder is <storage>/<run>, and holds grid.yaml and status.json")
     try:
         said = json.loads(status)
-        spec = validate_grid(yaml.safe_load(grid), Lines(f"{folder.url}/grid.yaml"))
+        spec = validate_grid(*parse_bytes(grid, f"{folder.url}/grid.yaml"))
         data = DataIdentity(spec.dataset, said["fingerprint"], spec.data)
-    except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (ValueError, KeyError, TypeError, Problem) as error:
         raise StorageProblem(f"{folder.url}: grid.yaml or status.json is damaged or of an older version ({error}); run "
                              "the grid's command again, which writes both") from None
     return Standing(name, make_plan(spec, data), Store(f"{storage or '.'}/store"), said, image_shape(spec))
@@ -79,7 +78,7 @@ def overview(run: Standing, now: datetime | None = None) -> list[str]:
         state += f", heard of {duration(silent)} ago"
         if silent > SILENT:
             state += ": its driver may be gone. Run the same command to go on"
-    lines = [f"run        {run.name}: {state}"]
+    lines, records = [f"run        {run.name}: {state}"], []
     failed, missing = run.failed, pending(run.plan, run.store)
     table = costs(run.plan, missing, run.store, run.shape)
     for stage in STAGES:
@@ -87,9 +86,11 @@ def overview(run: Standing, now: datetime | None = None) -> list[str]:
         if not steps:
             continue
         done = steps.keys() & run.store.keys(stage)
+        made = [run.store.record(stage, key) for key in done]
+        records += made
         waits = sum(blocked(s, failed) for k, s in steps.items() if k not in done)
         lines.append(f"{PLURAL[stage]:<11}{len(done):>8,} of {len(steps):,} done, {len(failed[stage]):,} failed, "
-                     f"{waits:,} blocked by failures, {_rate(run, stage, done, now):,} in the last 10 minutes")
+                     f"{waits:,} blocked by failures, {_rate(made, now):,} in the last 10 minutes")
     seconds, cores = sum(cost.seconds for cost in table.values()), max(1, int(run.said.get("cores") or 1))
     unknown = sum(cost.unknown for cost in table.values())
     if missing.complete:
@@ -98,6 +99,7 @@ def overview(run: Standing, now: datetime | None = None) -> list[str]:
         parts = [f"about {duration(seconds)} of a core, {duration(seconds / cores)} on {cores} of them"] * bool(seconds)
         parts += [f"{unknown:,} steps that nobody has timed"] * bool(unknown)
         lines.append(f"left       {', and '.join(parts) or 'next to nothing'}")
+    lines += _mixtures(records)
     told = [(run.plan.steps(stage)[key], f) for stage in STAGES for key, f in failed[stage].items()]
     for step, f in told[:SHOWN]:
         lines.append(f"failed     {describe(step, run.plan)}: {f.cause}, {_times(f.attempts)}: {f.message} "
@@ -128,7 +130,10 @@ def _why(step: Step, run: Standing, failed: dict[Stage, dict[str, Failure]], ind
     said = f"{indent}{step.stage} {step.key[:12]}, {describe(step, run.plan)}:"
     if step.key in run.store.keys(step.stage):
         record = run.store.record(step.stage, step.key)
-        yield f"{said} done {record.finished} on {record.made.get('host', 'a machine unknown')}"
+        made = record.made
+        yield (f"{said} done {record.finished} on {made.get('host', 'a machine unknown')}, by code "
+               f"{_code(made) or 'unknown'} (commit {made.get('commit') or 'unknown'}), torch "
+               f"{made.get('torch') or 'unknown'}")
         return
     if (failure := failed[step.stage].get(step.key)) is not None:
         yield f"{said} failed {_times(failure.attempts)}, last {failure.at}: {failure.cause}: {failure.message}"
@@ -164,6 +169,20 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _rate(run: Standing, stage: Stage, done: set[str], now: datetime) -> int:
-    finished = (datetime.fromisoformat(run.store.record(stage, key).finished) for key in done)
-    return sum((now - at).total_seconds() < RECENT for at in finished)
+def _rate(records: Sequence[Record], now: datetime) -> int:
+    return sum((now - datetime.fromisoformat(record.finished)).total_seconds() < RECENT for record in records)
+
+
+def _mixtures(records: Sequence[Record]) -> Iterator[str]:
+    """A warning where steps of one run were made by different code or versions of torch."""
+    for what, of in (("states of the code", _code), ("versions of torch", lambda made: made.get("torch"))):
+        counts = Counter(of(record.made) for record in records)
+        if len(counts) > 1:
+            told = ", ".join(f"{name or 'unknown'} ({count:,})" for name, count in counts.most_common(SHOWN))
+            yield (f"mixed      the steps were made by {len(counts)} {what}: {told}. Their results may differ by more "
+                   "than chance; another --storage makes all of them anew")
+
+
+def _code(made: dict[str, Any]) -> str | None:
+    """A digest of the code that made a Record: a submitted job and an installed package know no commit."""
+    return made.get("code") or made.get("commit")

@@ -51,6 +51,11 @@ def begin(run: Run) -> None:
     run.folder.write_json("status.json", status(run, "running"))
 
 
+def interrupted(run: Run) -> None:
+    """Say so at once: who asked a run to end may kill it in seconds (Ray after 3)."""
+    run.folder.write_json("status.json", status(run, "interrupted"))
+
+
 def status(run: Run, state: str) -> dict[str, Any]:
     """Counts, failures and times, as ``status.json`` holds them."""
     counts, failures, names = {}, [], run.plan.names

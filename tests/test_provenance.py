@@ -16,6 +16,19 @@ def test_the_environment_names_versions_and_keeps_secrets(monkeypatch):
     assert "hunter2" not in json.dumps(made)
 
 
+def test_the_code_has_a_digest_where_there_is_no_commit(tmp_path, monkeypatch):
+    """A submitted job is a copy without .git, an installed package too."""
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "provenance.py").write_text("a")
+    (tmp_path / "inner" / "b.py").write_text("b")
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    first = provenance._digest()
+    (tmp_path / "notes.txt").write_text("not code")
+    assert provenance._digest() == first != provenance.CODE == provenance.environment("cpu", 1)["code"]
+    (tmp_path / "inner" / "b.py").write_text("c")
+    assert provenance._digest() != first
+
+
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A checkout of its own, with the module in it."""

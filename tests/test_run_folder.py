@@ -85,6 +85,26 @@ def test_a_storage_of_no_known_protocol():
         storage_root("hdfss://x")
 
 
+@pytest.mark.parametrize("url", [
+    "s3://AKIA:hunter2@bucket/x", "s3://AKIA:hun/ter2@bucket", "sftp://me:hunter2@host/x", "simplecache::s3://a:hunter2@b",
+    "https://me:hunter2@host/x", "abfs://box@account/x?sig=hunter2", "s3://bucket/x?a=1&X-Amz-Security-Token=hunter2",
+])
+def test_a_secret_in_the_url_of_the_storage_is_refused_and_not_repeated(url):
+    """The command and the storage stand in status.json and on the page."""
+    with pytest.raises(UsageProblem, match="holds a password or a key.*leave it out.*FSSPEC_") as caught:
+        storage_root(url)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["abfs://box@account.dfs/x", "sftp://me@host/x", "s3://bucket/a?versionId=3"])
+def test_names_of_users_and_of_containers_are_no_secrets(url):
+    assert storage_root(url) == url
+
+
+def test_a_path_may_look_like_such_a_url(tmp_path):
+    assert storage_root(f"file://{tmp_path}/a:b@c") == f"{tmp_path}/a:b@c"
+
+
 def test_the_room_that_is_left(tmp_path):
     free = free_bytes(f"{tmp_path}/not/there/yet")
     assert free and free_bytes("s3://bucket/x") is None

@@ -82,6 +82,28 @@ def test_all_done_is_said(run):
     assert overview(read_standing(str(folder)))[-1] == "left       nothing"
 
 
+def test_code_or_torch_that_changed_under_a_run_is_said(run, capsys):
+    """Once each, and not where a job without a commit and a checkout with one ran the same code."""
+    folder, plan, store = run
+    steps = list(plan.generators.values())
+    store.commit(steps[0], RESULT, {}, {"code": "aaaa", "commit": None, "torch": "2.14"})
+    store.commit(steps[1], RESULT, {}, {"code": "aaaa", "commit": "c0ffee", "torch": "2.14"})
+    assert "mixed" not in "\n".join(overview(read_standing(str(folder))))
+    store.commit(steps[2], RESULT, {}, {"code": "bbbb", "commit": "c0ffee+", "torch": "2.15"})
+    code, torch = [line for line in overview(read_standing(str(folder))) if line.startswith("mixed")]
+    assert "by 2 states of the code: aaaa (2), bbbb (1)" in code and "2 versions of torch: 2.14 (2), 2.15" in torch
+    main([str(folder), "--why", steps[2].key])
+    assert "by code bbbb (commit c0ffee+), torch 2.15" in capsys.readouterr().out
+
+
+def test_a_hostile_grid_file_in_a_run_folder_blows_nothing_up(run, capsys):
+    levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    levels += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
+    (run[0] / "grid.yaml").write_text("\n".join(levels))
+    assert main([str(run[0])]) == 5
+    assert "anchors and aliases are not allowed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words,code,said", [
     (["{}/nowhere"], 2, "no run at"),
     (["{}/grid", "--why", "abc"], 2, "0 steps of this run begin with it; give one key"),

@@ -20,5 +20,8 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
+if "RAY_ADDRESS" not in os.environ:
+    # a cluster of this machine alone: with Ray's switch for laptops its servers listen on 127.0.0.1, not everywhere
+    QUIET["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 for _name, _value in QUIET.items():
     os.environ.setdefault(_name, _value)

@@ -28,7 +28,7 @@ from synaug_ray.execute import attempt
 from synaug_ray.plan import Plan
 from synaug_ray.recipes import ReferenceRecipe
 from synaug_ray.steps import STAGES
-from synaug_ray.summary import Run
+from synaug_ray.summary import Run, interrupted
 
 SHARD_BYTES = 2 << 30  # at most; and at most a quarter of the object store
 
@@ -40,7 +40,7 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
         ResourceProblem: where there is no cluster to work on, or the images do not fit into its memory.
         ClusterLost: where it went away.
     """
-    here = settings.connect()
+    ours = settings.connect()
     slots = settings.slots()
     run = dataclasses.replace(run, session=dataclasses.replace(run.session, cores=slots.count, device=slots.device))
     storage = run.folder.url.rpartition("/")[0]
@@ -65,7 +65,7 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
         raise
     finally:
         contact.rest()
-        if here:
+        if ours:  # on an interrupt trainers are at work in threads that the interpreter waits for: this ends them
             ray.shutdown()
         contact.over()
         if clean and run.store.local:
@@ -105,6 +105,10 @@ def _run(run: Run, missing: Plan, dataset: Dataset, slots: settings.Slots, scrat
         trainers.join()
         if waves.error is not None:
             raise waves.error
+    except KeyboardInterrupt:
+        views.stop()
+        interrupted(run)
+        raise
     finally:
         stopping.set()
         trainers.stop()

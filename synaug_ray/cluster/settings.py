@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import threading
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -22,7 +25,7 @@ from ray.exceptions import RayError
 from synaug_ray.cluster_checks import Node, resources, whole_slots
 from synaug_ray.errors import ResourceProblem
 from synaug_ray.findings import problem
-from synaug_ray.ray_access import Access, access, why_not_joined
+from synaug_ray.ray_access import access, why_not_joined
 
 TRAINER, SAMPLER, CLASSIFIER = 0.4, 0.2, 0.4  # of a slot
 
@@ -58,7 +61,7 @@ def connect() -> bool:
     Token authentication stays as it is: on, where a local cluster is started.
 
     Returns:
-        Whether a cluster was started here, which then ends with this process.
+        Whether it was joined or started here, and so is to be left or ended (``ray.shutdown``).
 
     Raises:
         ResourceProblem: where Ray cannot be started or joined.
@@ -72,25 +75,34 @@ def connect() -> bool:
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
         if here:
-            token = access(os.environ, joins=False)
+            own_token()
             ray.init(address="local", include_dashboard=False, **quiet)
-            _keep_to_its_owner(token)
         else:
             ray.init(**quiet)
-    except (ConnectionError, TimeoutError, RuntimeError, RayError) as error:
+    except (OSError, RuntimeError, RayError) as error:
         said = " ".join(str(error).split())
         raise ResourceProblem(
             f"cannot start Ray on this machine ({said}); --local does without Ray" if here else
             why_not_joined(os.environ["RAY_ADDRESS"], said, access(os.environ, joins=True))) from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, asked_to_end)  # ray.init puts sys.exit(15) there: nothing would be said or kept
-    return here
+    return True
 
 
-def _keep_to_its_owner(token: Access) -> None:
-    """A token that Ray has just made is in a file that the umask lets others read, 0644 as a rule."""
-    if token.permissions is None and os.path.isfile(token.holder):
-        os.chmod(token.holder, 0o600)
+def own_token() -> None:
+    """Make Ray's token where there is none: Ray would write it so that everyone on the machine can read it.
+
+    Whoever has it runs code as this user, and it never expires.
+    """
+    elsewhere = os.environ.keys() & {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
+    if elsewhere or os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        return
+    file = Path.home() / ".ray" / "auth_token"
+    with suppress(OSError):  # there is one, or Ray will say why there can be none
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(secrets.token_hex(32))
 
 
 def nodes() -> list[Node]:

@@ -1,5 +1,6 @@
 """The cluster does what --local does, bit for bit, and only what is missing."""
 
+import pickle
 from pathlib import Path
 
 import pandas as pd
@@ -44,8 +45,27 @@ def test_scratch_is_gone_and_no_pickle_is_left(finished):
     assert not [p for p in finished.rglob("*") if p.suffix in (".pkl", ".pickle", ".pt")]
 
 
-def test_missing_work_alone_is_done(finished, capsys):
-    """A shard and two trials taken away: these three are made again, to the same bits, and nothing else."""
+class Planted:
+    """A pickle that leaves a file where it is read."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return open, (str(self.marker), "w")
+
+
+def test_missing_work_alone_is_done(finished, tmp_path):
+    """A shard and two trials taken away: these three are made again, to the same bits, and nothing else.
+
+    Nor is what an earlier run left in Ray's scratch, which is pickles, ever read.
+    """
+    scratch = finished / "ray" / "small"
+    for folder, names in {"trials-x-0": ("tuner.pkl", "trainer.pkl", "trainable.pkl", "searcher-state-x.pkl"),
+                          "generators-x-0": ("trainer.pkl", "checkpoint_manager_snapshot.json")}.items():
+        (scratch / folder).mkdir(parents=True)
+        for name in names:
+            (scratch / folder / name).write_bytes(pickle.dumps(Planted(tmp_path / "read")))
     before, rows = records(finished), table(finished)
     gone = sorted(before)[-2:] + [next(k for k in before if "shard" in k.parts)]
     for name in gone:
@@ -54,6 +74,7 @@ def test_missing_work_alone_is_done(finished, capsys):
     after = records(finished)
     assert {k for k in before if before[k] != after.get(k)} <= set(gone)
     pd.testing.assert_frame_equal(table(finished)[COMPARED], rows[COMPARED], check_exact=True)
+    assert not scratch.exists() and not (tmp_path / "read").exists()
 
 
 def test_failures_block_their_descendants_and_nothing_else(cluster, tmp_path):

@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from ray.exceptions import AuthenticationError
 
 from synaug_ray.cluster import settings
 from synaug_ray.errors import RESOURCES, ResourceProblem
@@ -29,28 +30,60 @@ def test_a_cluster_that_does_not_answer_is_a_sentence(monkeypatch):
     assert caught.value.exit_code == RESOURCES
 
 
-@pytest.mark.parametrize("before,after", [(None, 0o600), (0o640, 0o640)])
-def test_a_token_that_ray_makes_for_a_cluster_of_its_own_is_its_owners_alone(monkeypatch, tmp_path, before, after):
-    """Ray leaves it to the umask; a file that was there before is its owner's affair, and the doctor's."""
-    path = tmp_path / ".ray" / "auth_token"
-    path.parent.mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
-        monkeypatch.delenv(name, raising=False)
+def test_a_token_that_is_missing_or_wrong_is_a_sentence(monkeypatch):
+    def refuse(**_):
+        raise AuthenticationError("Token authentication is enabled but no authentication token was found")
 
-    def write(mode):
-        path.write_text("token")
-        path.chmod(mode)
-
-    if before:
-        write(before)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     monkeypatch.setattr(settings.ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(settings.ray, "init", lambda **_: None if before else write(0o644))
-    settings.connect()
-    assert path.stat().st_mode & 0o777 == after
+    monkeypatch.setattr(settings.ray, "init", refuse)
+    with pytest.raises(ResourceProblem, match="no authentication token was found"):
+        settings.connect()
 
 
-def test_who_asks_a_run_to_end_is_heard_by_the_run_and_not_by_ray(monkeypatch):
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_the_token_that_a_run_makes_is_its_users_alone(home):
+    """Ray itself writes it with the mode that the umask leaves, 0644 mostly."""
+    settings.own_token()
+    file = home / ".ray" / "auth_token"
+    assert file.stat().st_mode & 0o777 == 0o600 and file.parent.stat().st_mode & 0o777 == 0o700
+    token = file.read_text()
+    assert len(bytes.fromhex(token)) == 32
+    settings.own_token()
+    assert file.read_text() == token
+
+
+def test_a_token_that_is_there_stays_as_it_is(home):
+    file = home / ".ray" / "auth_token"
+    file.parent.mkdir()
+    file.write_text("theirs")
+    file.chmod(0o640)
+    settings.own_token()
+    assert file.read_text() == "theirs" and file.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("name,value", [("RAY_AUTH_MODE", "disabled"), ("RAY_AUTH_TOKEN", "abc"),
+                                        ("RAY_AUTH_TOKEN_PATH", "/elsewhere")])
+def test_no_token_is_made_where_another_is_meant(home, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    settings.own_token()
+    assert not (home / ".ray").exists()
+
+
+def test_a_home_that_cannot_be_written_is_left_to_ray(home, monkeypatch):
+    monkeypatch.setenv("HOME", str(home / "file"))
+    (home / "file").write_text("")
+    settings.own_token()
+
+
+def test_who_asks_a_run_to_end_is_heard_by_the_run_and_not_by_ray(monkeypatch, home):
     """ray.init replaces the handler of SIGTERM, which a job is stopped with."""
     monkeypatch.setattr(settings.ray, "is_initialized", lambda: False)
     monkeypatch.setattr(settings.ray, "init", lambda **_: signal.signal(signal.SIGTERM, signal.SIG_IGN))

@@ -1,0 +1,167 @@
+"""What the README says of clusters, done: a head with a token, submitted jobs, one of them stopped and gone on with."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+RAY = [sys.executable, "-m", "ray.scripts.scripts"]
+NOT_YET = "No available agent"  # Ray's answer to a job in a head's first seconds
+NOISE = re.compile(r"Traceback|Warning|WARNING|Error|\x1b")
+LONGER = ("draws=4", "classifiers.0.nimg=60000")  # some ten seconds of work that no other test has done
+
+
+@dataclass(frozen=True)
+class Head:
+    """A running head: where its dashboard listens, with what environment it is asked, and where a job's results go."""
+
+    url: str
+    environment: dict[str, str]
+    token: str
+    storage: Path
+
+    def ray(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*RAY, *words], cwd=REPOSITORY, env=self.environment, capture_output=True, text=True,
+                              timeout=300)
+
+    def job(self, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.ray("job", verb, "--address", self.url, *words)
+
+    def submit(self, name: str, *words: str, wait: bool = True) -> subprocess.CompletedProcess[str]:
+        """As in the README; returns when the job has ended, unless told not to ``wait``."""
+        grid = ["python", "-m", "synaug_ray.grid", "tests/small.yaml", "--storage", str(self.storage), *words]
+        end = time.monotonic() + 120
+        while True:
+            done = self.job("submit", "--submission-id", name, *([] if wait else ["--no-wait"]), "--working-dir", ".",
+                            "--", *grid)
+            if NOT_YET not in done.stderr or time.monotonic() > end:
+                return done
+            time.sleep(1)
+
+    def answer(self, token: str | None) -> int | None:
+        """The HTTP status with which the job API answers; None where nothing does."""
+        request = urllib.request.Request(f"{self.url}/api/jobs/")
+        if token is not None:
+            request.add_header("Authorization", f"Bearer {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=20) as said:
+                return said.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return None
+
+    def records(self, stage: str) -> dict[str, int]:
+        return {file.stem: file.stat().st_mtime_ns
+                for file in (self.storage / "store" / "records" / stage).glob("*.json")}
+
+
+def free_ports(count: int) -> list[int]:
+    held = [socket.socket() for _ in range(count)]
+    for each in held:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    return ports
+
+
+def until(true, seconds):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def head():
+    folder = Path(tempfile.mkdtemp(prefix="synjob"))  # short: a unix socket's path may have 107 bytes
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text("0123456789abcdef" * 4)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "PYTHON"))} | {
+        "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "RAY_JOB_STOP_WAIT_TIME_S": "60",
+        "RAY_raylet_start_wait_time_s": "120",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}  # whose `python` a job finds
+    # the agents' ports are fixed unless told, and clash with those of another cluster on this machine
+    names = ("", "dashboard-", "dashboard-agent-listen-", "dashboard-agent-grpc-", "metrics-export-",
+             "runtime-env-agent-", "ray-client-server-")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    with open(folder / "log", "w") as log:
+        process = psutil.Popen(
+            [*RAY, "start", "--head", "--block", "--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1",
+             *(f"--{name}port={port}" for name, port in ports.items()), "--min-worker-port=0", "--max-worker-port=0",
+             "--num-cpus=2", f"--object-store-memory={200 << 20}", "--disable-usage-stats",
+             f"--temp-dir={folder / 'ray'}"],
+            cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    made = Head(f"http://127.0.0.1:{ports['dashboard-']}", environment, token.read_text(), folder / "storage")
+    try:
+        until(lambda: process.poll() is not None or made.answer(made.token) == 200, 180)
+        assert process.poll() is None, (folder / "log").read_text()
+        yield made
+    finally:
+        started = process.children(recursive=True)
+        process.terminate()
+        process.wait(60)
+        _, left = psutil.wait_procs(started, timeout=30)
+        for each in left:
+            each.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+    assert not left
+
+
+def test_without_the_token_nothing_is_told(head):
+    assert head.answer(None) == 401
+    assert head.answer("f" * 64) in (401, 403)
+    assert head.answer(head.token) == 200
+
+
+def test_a_job_does_the_grid_and_its_log_can_be_read(head):
+    done = head.submit("first")
+    assert done.returncode == 0, done.stdout + done.stderr
+    status = json.loads((head.storage / "small" / "status.json").read_text())
+    assert status["state"] == "done" and not status["failures"]
+    assert set(status["steps"]) == {"generator", "shard", "quality", "trial"}
+    assert all(count["done"] == count["total"] for count in status["steps"].values())
+    assert (head.storage / "small" / "report.html").exists() and not (head.storage / "ray" / "small").exists()
+    log = head.job("logs", "first").stdout
+    assert re.search(r"generators \d+/\d+   shards \d+/\d+   trials (\d+)/\1\n", log), log
+    assert not NOISE.search(log) and len(log.splitlines()) < 60, log
+    kept = [file.read_text() for suffix in ("json", "html", "yaml") for file in head.storage.rglob(f"*.{suffix}")]
+    assert not any(head.token in text for text in (log, *kept))
+
+
+def test_a_job_that_is_stopped_ends_by_itself_and_goes_on_when_it_is_submitted_again(head):
+    """SIGTERM at the first finished trial; nothing that was finished is made again."""
+    before = head.records("trial")
+    assert head.submit("second", *LONGER, wait=False).returncode == 0
+    until(lambda: len(head.records("trial")) > len(before), 120)
+    stopped = head.job("stop", "second")
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    status = json.loads((head.storage / "small" / "status.json").read_text())
+    assert status["state"] == "interrupted", status
+    log = head.job("logs", "second").stdout
+    assert "interrupted: what was done stands; run the same command to go on" in log and not NOISE.search(log), log
+    stages = ("generator", "shard", "trial")
+    kept = {stage: head.records(stage) for stage in stages}
+    assert len(before) < len(kept["trial"])
+    again = head.submit("third", *LONGER)
+    assert again.returncode == 0, again.stdout + again.stderr
+    after = {stage: head.records(stage) for stage in stages}
+    assert len(after["trial"]) > len(kept["trial"])  # it had something left to do
+    assert all(kept[stage].items() <= after[stage].items() for stage in stages)

@@ -1,0 +1,59 @@
+"""A run that starts a Ray of its own, its output in a file: who can reach it, what it leaves, how it ends."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+
+def test_a_run_of_its_own_is_reached_from_this_machine_alone_and_ends_when_asked(tmp_path):
+    folder = Path(tempfile.mkdtemp(prefix="synown"))  # short: a unix socket's path may have 107 bytes
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "PYTHONUNBUFFERED"))} | {
+        "HOME": str(folder), "RAY_TMPDIR": str(folder), "RAY_raylet_start_wait_time_s": "120"}
+    words = ["tests/small.yaml", "draws=4", "classifiers.0.nimg=60000", "--storage", str(tmp_path)]
+    with open(tmp_path / "log", "w") as log:  # as under nohup: no terminal
+        run = psutil.Popen([sys.executable, "-m", "synaug_ray.grid", *words], cwd=REPOSITORY, env=environment,
+                           stdout=log, stderr=subprocess.STDOUT)
+    try:
+        end = time.monotonic() + 240
+        while not list((tmp_path / "store" / "records" / "trial").glob("*.json")):
+            assert run.poll() is None and time.monotonic() < end, (tmp_path / "log").read_text()
+            time.sleep(0.2)
+        started = run.children(recursive=True)
+        addresses = {at.laddr.ip.removeprefix("::ffff:") for process in [run, *started]
+                     for at in listening(process)}
+        run.send_signal(signal.SIGTERM)
+        code = run.wait(120)
+    finally:
+        if run.is_running():
+            run.kill()
+    _, left = psutil.wait_procs(started, timeout=30)
+    token = folder / ".ray" / "auth_token"
+    mode, secret = token.stat().st_mode & 0o777, token.read_text()
+    shutil.rmtree(folder, ignore_errors=True)
+    assert code == 130 and not left
+    assert addresses == {"127.0.0.1"} and mode == 0o600
+    log = (tmp_path / "log").read_text()
+    assert "interrupted: what was done stands; run the same command to go on" in log and "Traceback" not in log, log
+    assert json.loads((tmp_path / "small" / "status.json").read_text())["state"] == "interrupted"
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and secret.encode() in file.read_bytes()]
+
+
+def listening(process):
+    """Where a process waits for connections; nowhere, where it has ended."""
+    try:
+        return [at for at in process.net_connections(kind="inet") if at.status == psutil.CONN_LISTEN]
+    except psutil.Error:
+        return []
