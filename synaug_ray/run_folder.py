@@ -15,7 +15,8 @@ import pandas as pd
 
 from synaug_ray.costs import size
 from synaug_ray.errors import StorageProblem, UsageProblem, did_you_mean
-from synaug_ray.store import finite, reason, write_file
+from synaug_ray.object_store import open_url, reason, refuse_secrets
+from synaug_ray.store import finite, write_file
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = ("store", "ray")
@@ -27,11 +28,13 @@ def storage_root(flag: str | None) -> str:
     Raises:
         UsageProblem: for a path below the working directory, which under a submitted job is a copy
             that vanishes.
-        StorageProblem: for an unknown protocol, or a path that cannot become a folder. Nothing is written.
+        StorageProblem: for an unknown protocol, a password in a URL, or a path that cannot become a folder.
+            Nothing is written.
     """
     if flag == "":
         raise UsageProblem("--storage is empty; name a folder or a URL, or leave it out")
     chosen = flag or os.environ.get("SYNAUG_STORAGE") or str(Path.home() / "synaug_ray")
+    refuse_secrets(chosen)
     protocol, separator, _ = chosen.partition("://")
     if separator and protocol != "file":
         known = {*fsspec.available_protocols(), *fsspec.registry}
@@ -101,7 +104,7 @@ class RunFolder:
     def __init__(self, storage: str, name: str) -> None:
         self.storage = storage
         self.url = f"{storage}/{check_name(name)}"
-        self.fs, self.root = fsspec.core.url_to_fs(self.url)
+        self.fs, self.root = open_url(self.url)
 
     def write(self, name: str, data: bytes | str) -> None:
         """Write a file whole or not at all.

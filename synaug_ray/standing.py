@@ -14,6 +14,7 @@ from synaug_ray.costs import PLURAL, costs, duration
 from synaug_ray.errors import StorageProblem, UsageProblem
 from synaug_ray.grid_file import validate_grid
 from synaug_ray.grid_yaml import Lines
+from synaug_ray.object_store import check_reachable
 from synaug_ray.plan import Plan, blocked, make_plan, pending
 from synaug_ray.run_folder import RunFolder
 from synaug_ray.steps import STAGES, DataIdentity, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
@@ -53,6 +54,7 @@ def read_standing(run: str) -> Standing:
         UsageProblem: where there is no run.
         StorageProblem: where what lies there cannot be read.
     """
+    check_reachable(run)
     storage, _, name = run.rstrip("/").rpartition("/")
     folder = RunFolder(storage or ".", name)
     grid, status = folder.read("grid.yaml"), folder.read("status.json")
@@ -160,5 +162,5 @@ def _times(count: int) -> str:
 
 
 def _rate(run: Standing, stage: Stage, done: set[str], now: datetime) -> int:
-    finished = (datetime.fromisoformat(run.store.record(stage, key).finished) for key in done)
+    finished = (datetime.fromisoformat(record.finished) for record in run.store.records(stage, done).values())
     return sum((now - at).total_seconds() < RECENT for at in finished)
