@@ -20,7 +20,6 @@ from synaug_ray.steps import QualityStep, TrialStep
 from synaug_ray.store import Store
 
 Steps = dict[str, TrialStep | QualityStep]
-POLL_SECONDS = 0.5
 LOOKS = 4  # at pools, handed out at a time: packs that become ready come before the next
 RESTARTS = 3  # of the experiment: an out-of-memory kill raises out of Tuner.fit whatever max_failures says
 
@@ -86,7 +85,7 @@ class ReadyPacks(Searcher):
 
     def _look(self) -> bool:
         """Pack what is ready; whether nothing is left to wait for."""
-        if time.monotonic() - self._looked < POLL_SECONDS:
+        if time.monotonic() - self._looked < self._store.poll:
             return False
         more = self._more()  # before the listing, so that the last shard is not missed
         stands = self._store.keys("shard")

@@ -23,7 +23,7 @@ def start(steps: list[GeneratorStep], materials: Materials, scratch: str) -> lis
     """Begin training; one future a Trainer, done when it found no further step.
 
     Args:
-        scratch: where Ray Train keeps its own state, path or URL.
+        scratch: a folder of this machine where Ray Train keeps its own state.
     """
     if not steps:
         return []

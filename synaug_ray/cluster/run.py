@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -31,17 +32,15 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
     here = settings.connect()
     slots = settings.slots()
     run = dataclasses.replace(run, session=dataclasses.replace(run.session, cores=slots.count, device=slots.device))
-    storage = run.folder.url.rpartition("/")[0]
-    scratch = f"{storage}/ray/{run.name}"
-    clean = False
+    # Train and Tune want a folder for their own state, which nothing is ever restored from. One that this machine
+    # alone sees will do: workers on other nodes write there only with a checkpoint, and none is reported to Ray
+    scratch = tempfile.mkdtemp(prefix="synaug_ray-")
     try:
         _run(run, missing, dataset, slots, scratch, say)
-        clean = True
     finally:
         if here:
             ray.shutdown()
-        if clean and run.store.local:
-            shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
     return run
 
 
