@@ -83,8 +83,8 @@ def refuse_secrets(url: str) -> None:
     protocol, separator, rest = url.rpartition("::")[2].partition("://")
     user, at, place = rest.rpartition("@")  # a secret may hold a slash
     if separator and at and (":" in user or (protocol in S3 and "/" not in user)):
-        raise StorageProblem(f"storage {protocol}://***@{place}: a URL with a key or password in it is not taken, since "
-                             "it would be shown and written down; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+        raise StorageProblem(f"storage {protocol}://***@{place}: keys and passwords in a URL are not taken, as they "
+                             "would be shown and written down; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
                              "what your other tools use")
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from synaug_ray.costs import size
 from synaug_ray.errors import StorageProblem, UsageProblem, did_you_mean
-from synaug_ray.object_store import open_url, reason, refuse_secrets
+from synaug_ray.object_store import open_url, reason, refusals, refuse_secrets
 from synaug_ray.store import finite, write_file
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -113,8 +113,9 @@ class RunFolder:
             StorageProblem: where the storage refuses.
         """
         try:
-            write_file(self.fs, f"{self.root}/{name}", data.encode() if isinstance(data, str) else data)
-        except Exception as error:  # object stores raise exceptions of their own
+            with refusals(self.fs, f"write {self.url}/{name}"):
+                write_file(self.fs, f"{self.root}/{name}", data.encode() if isinstance(data, str) else data)
+        except OSError as error:
             raise StorageProblem(f"cannot write {self.url}/{name} ({reason(error)})") from None
 
     def write_json(self, name: str, value: Any) -> None:
@@ -134,8 +135,9 @@ class RunFolder:
             StorageProblem: where the storage refuses.
         """
         try:
-            return self.fs.cat_file(f"{self.root}/{name}")  # type: ignore[return-value]
+            with refusals(self.fs, f"read {self.url}/{name}"):
+                return self.fs.cat_file(f"{self.root}/{name}")  # type: ignore[return-value]
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except Exception as error:
+        except OSError as error:
             raise StorageProblem(f"cannot read {self.url}/{name} ({reason(error)})") from None

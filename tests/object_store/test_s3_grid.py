@@ -1,4 +1,4 @@
-"""Whole runs on an S3 server: the same answer as on a disk, bit for bit; killed, they go on; Ray leaves nothing there."""
+"""Whole runs on an S3 server: the same answer as on a disk, bit for bit; killed, they go on."""
 
 import io
 import subprocess
