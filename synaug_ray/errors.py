@@ -79,6 +79,22 @@ def together(*checks: Callable[[], Any]) -> list[Any]:
     return values
 
 
+def problem_within(error: BaseException) -> Problem | None:
+    """The Problem that another library's exception was raised from, or holds, if there is one."""
+    seen: list[BaseException] = []
+    todo: list[Any] = [error]
+    while todo:
+        at = todo.pop(0)
+        if isinstance(at, Problem):
+            return getattr(at, "cause", at)  # Ray's class of both kinds has the Problem itself as its cause
+        if not isinstance(at, BaseException) or any(at is one for one in seen):
+            continue
+        seen.append(at)
+        held = [*vars(at).values(), at.__cause__, at.__context__, *at.args]
+        todo += [one for value in held for one in (value.values() if isinstance(value, dict) else [value])]
+    return None
+
+
 def did_you_mean(word: str, known: Any, otherwise: str = "") -> str:
     """`. Did you mean 'x'?` for a close match, else nothing (or ``otherwise``)."""
     close = difflib.get_close_matches(word, [str(k) for k in known], n=1, cutoff=0.6)

@@ -18,7 +18,7 @@ from safetensors.numpy import save as save_arrays
 from synaug_ray.bench import Bench, Machine
 from synaug_ray.classifiers.training import Member, Outcome, train_pack
 from synaug_ray.data.images import ImageSet
-from synaug_ray.errors import Diverged, TooFewKept
+from synaug_ray.errors import Diverged, StorageProblem, TooFewKept
 from synaug_ray.generators import families
 from synaug_ray.keys import derive_seed
 from synaug_ray.provenance import CODE, commit
@@ -108,8 +108,10 @@ def attempt(bench: Bench, work: Work) -> ImageSet | None:
             run_trials(bench, work)
     except Exception as error:  # of any kind: the cause is kept with the step
         if not isinstance(work, Step) and len(work) > 1:
+            done = bench.store.keys("trial")
             for trial in work:  # find out which of them it was; the others must not go down with it
-                attempt(bench, [trial])
+                if trial.key not in done:
+                    attempt(bench, [trial])
             return None
         step = work if isinstance(work, Step) else work[0]
         bench.store.fail(step, cause_of(error), f"{type(error).__name__}: {error}", traceback.format_exc(),
@@ -125,7 +127,7 @@ def cause_of(error: Exception) -> str:
         return "out of memory"
     if isinstance(error, TooFewKept):
         return "collapsed"
-    if isinstance(error, (OSError, CorruptPayload)):
+    if isinstance(error, (OSError, CorruptPayload, StorageProblem)):
         return "storage"
     return "bug"
 

@@ -33,11 +33,13 @@ from synaug_ray.errors import (
     StorageProblem,
     UsageProblem,
     did_you_mean,
+    problem_within,
     together,
 )
 from synaug_ray.grid_checks import image_shape
 from synaug_ray.grid_file import load_grid
 from synaug_ray.grid_yaml import short
+from synaug_ray.object_store import check_reachable
 from synaug_ray.plan import Plan, make_plan, pending
 from synaug_ray.run_folder import RunFolder, check_name, check_space, free_bytes, storage_root
 from synaug_ray.spec import GridSpec, cautions, write_grid
@@ -111,6 +113,7 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
         lambda: _declared(args), lambda: storage_root(args.storage), lambda: cache_folder(args.data))
     data = identify(spec.dataset, spec.data, f"{path}: dataset", None if args.dry_run else cache)
     plan = make_plan(spec, data)
+    check_reachable(storage)
     store = Store(f"{storage}/store")
     missing = pending(plan, store)
     folder = RunFolder(storage, name)
@@ -209,6 +212,8 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
         from synaug_ray.cluster.survey import refuse_unfit
 
         refuse_unfit(folder.storage)
+    if not store.local:
+        store.check_writable()  # of a path its rights tell; before minutes of reading for a key that may only read
     run, dataset = open_run(name, spec, plan, store, folder, session, cache)
     say: Callable[[str], None] = partial(print, flush=True)  # a log is read while it is written
     try:
@@ -231,6 +236,11 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
     except (KeyboardInterrupt, ClusterLost):
         finish(run, dataset, "interrupted")
         raise
+    except Exception as error:  # Ray wraps, in kinds of its own, what a worker met
+        said = problem_within(error)
+        if said is None:
+            raise
+        raise said from None
     left = pending(plan, store)
     headline = finish(run, dataset, "done" if left.complete else "finished with failures")
     print(headline)

@@ -15,12 +15,11 @@ import pandas as pd
 
 from synaug_ray.costs import size
 from synaug_ray.errors import StorageProblem, UsageProblem, did_you_mean
-from synaug_ray.store import finite, reason, write_file
+from synaug_ray.object_store import open_url, reason, refusals, refuse_secrets
+from synaug_ray.store import finite, write_file
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = ("store", "ray")
-# user:password@ (an S3 secret may hold "/" or "@"), or a signature in the query
-SECRET = re.compile(r"://[^@]*:.*@|[?&][^=&]*(key|secret|token|sig|pass)[^=&]*=", re.IGNORECASE)
 
 
 def storage_root(flag: str | None) -> str:
@@ -34,14 +33,11 @@ def storage_root(flag: str | None) -> str:
     if flag == "":
         raise UsageProblem("--storage is empty; name a folder or a URL, or leave it out")
     chosen = flag or os.environ.get("SYNAUG_STORAGE") or str(Path.home() / "synaug_ray")
+    refuse_secrets(chosen)
     protocol, separator, _ = chosen.partition("://")
     if separator and protocol != "file":
-        known, name = {*fsspec.available_protocols(), *fsspec.registry}, protocol.rpartition("::")[2]
-        if SECRET.search(chosen):
-            raise UsageProblem(f"storage {protocol}://...: the URL holds a password or a key, which would stand in "
-                               "status.json and on the page; leave it out, and set what the provider's own tools read, "
-                               f"or $FSSPEC_{name.upper()}_KEY, _SECRET, _PASSWORD, as its fsspec file system calls it")
-        if name not in known:
+        known = {*fsspec.available_protocols(), *fsspec.registry}
+        if protocol.rpartition("::")[2] not in known:
             raise StorageProblem(f"storage {chosen}: no protocol {protocol!r}{did_you_mean(protocol, known, '.')} Give "
                                  "a folder, or a URL such as s3://bucket/folder (or gs, abfs, hdfs)")
         return chosen.rstrip("/")
@@ -107,7 +103,7 @@ class RunFolder:
     def __init__(self, storage: str, name: str) -> None:
         self.storage = storage
         self.url = f"{storage}/{check_name(name)}"
-        self.fs, self.root = fsspec.core.url_to_fs(self.url)
+        self.fs, self.root = open_url(self.url)
 
     def write(self, name: str, data: bytes | str) -> None:
         """Write a file whole or not at all.
@@ -116,8 +112,9 @@ class RunFolder:
             StorageProblem: where the storage refuses.
         """
         try:
-            write_file(self.fs, f"{self.root}/{name}", data.encode() if isinstance(data, str) else data)
-        except Exception as error:  # object stores raise exceptions of their own
+            with refusals(self.fs, f"write {self.url}/{name}"):
+                write_file(self.fs, f"{self.root}/{name}", data.encode() if isinstance(data, str) else data)
+        except OSError as error:
             raise StorageProblem(f"cannot write {self.url}/{name} ({reason(error)})") from None
 
     def write_json(self, name: str, value: Any) -> None:
@@ -137,8 +134,9 @@ class RunFolder:
             StorageProblem: where the storage refuses.
         """
         try:
-            return self.fs.cat_file(f"{self.root}/{name}")  # type: ignore[return-value]
+            with refusals(self.fs, f"read {self.url}/{name}"):
+                return self.fs.cat_file(f"{self.root}/{name}")  # type: ignore[return-value]
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except Exception as error:
+        except OSError as error:
             raise StorageProblem(f"cannot read {self.url}/{name} ({reason(error)})") from None

@@ -14,6 +14,7 @@ from synaug_ray.errors import Problem, StorageProblem, UsageProblem
 from synaug_ray.grid_checks import image_shape
 from synaug_ray.grid_file import validate_grid
 from synaug_ray.grid_yaml import parse_bytes
+from synaug_ray.object_store import check_reachable
 from synaug_ray.plan import Plan, blocked, make_plan, pending
 from synaug_ray.run_folder import RunFolder
 from synaug_ray.steps import STAGES, DataIdentity, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
@@ -54,6 +55,7 @@ def read_standing(run: str) -> Standing:
         UsageProblem: where there is no run.
         StorageProblem: where what lies there cannot be read.
     """
+    check_reachable(run)
     storage, _, name = run.rstrip("/").rpartition("/")
     folder = RunFolder(storage or ".", name)
     grid, status = folder.read("grid.yaml"), folder.read("status.json")
@@ -86,7 +88,7 @@ def overview(run: Standing, now: datetime | None = None) -> list[str]:
         if not steps:
             continue
         done = steps.keys() & run.store.keys(stage)
-        made = [run.store.record(stage, key) for key in done]
+        made = list(run.store.records(stage, done).values())
         records += made
         waits = sum(blocked(s, failed) for k, s in steps.items() if k not in done)
         lines.append(f"{PLURAL[stage]:<11}{len(done):>8,} of {len(steps):,} done, {len(failed[stage]):,} failed, "

@@ -18,16 +18,22 @@ import hashlib
 import json
 import os
 import uuid
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from synaug_ray.errors import StorageProblem
+from synaug_ray.object_store import advice, open_url, reason, refusals
 from synaug_ray.steps import STAGES, Stage, Step
+
+ROUND_TRIPS = 16  # at once, to an object store: one takes some 30 ms, whatever it brings
+T, R = TypeVar("T"), TypeVar("R")
 
 
 class CorruptPayload(Exception):
@@ -69,14 +75,9 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        try:
-            # listings are asked for anew each time: what other processes commit must be seen
-            options = {"use_listings_cache": False} if "://" in self.url else {}
-            self.fs, self.root = fsspec.core.url_to_fs(self.url, **options)
-        except (ValueError, ImportError, OSError) as error:
-            raise StorageProblem(f"storage {url}: {error}") from None
+        self.fs, self.root = open_url(self.url)
         self.local = isinstance(self.fs, LocalFileSystem)
-        self.root = self.root.rstrip("/")
+        self.poll = 0.5 if self.local else 2.0  # seconds between two listings: on an object store each is paid for
 
     def check_writable(self) -> None:
         """Write and remove a marker.
@@ -86,11 +87,11 @@ class Store:
         """
         try:
             probe = f"{self.root}/.probe-{uuid.uuid4().hex}"
-            self._write(probe, b"synaug_ray")
+            write_file(self.fs, probe, b"synaug_ray")
             self.fs.rm_file(probe)
         except Exception as error:  # object stores raise exceptions of their own
-            raise StorageProblem(f"cannot write to {self.url} ({reason(error)}); set --storage to a folder you may "
-                                 "write to, or $SYNAUG_STORAGE") from None
+            how = "set --storage to a folder you may write to, or $SYNAUG_STORAGE" if self.local else advice(error)
+            raise StorageProblem(f"cannot write to {self.url} ({reason(error)}); {how}") from None
 
     def keys(self, stage: Stage) -> set[str]:
         """Keys of the steps whose Record stands: one listing, not one question a key."""
@@ -98,13 +99,30 @@ class Store:
 
     def failed(self, stage: Stage) -> dict[str, Failure]:
         """The standing failures of a stage by key."""
-        found = {}
-        for key in sorted(self._listing(f"failures/{stage}")):
-            try:
-                found[key] = Failure(**json.loads(self._read(f"failures/{stage}/{key}.json")))
-            except FileNotFoundError:  # committed since the listing
-                continue
-        return found
+        def read(key: str) -> Failure | None:
+            with suppress(FileNotFoundError):  # committed since the listing
+                return Failure(**json.loads(self._read(f"failures/{stage}/{key}.json")))
+
+        keys = sorted(self._listing(f"failures/{stage}"))
+        return {k: f for k, f in zip(keys, self.each(read, keys), strict=True) if f is not None}
+
+    def records(self, stage: Stage, keys: Iterable[str]) -> dict[str, Record]:
+        """The Records, of those steps that are done, in the order given; raises as ``record``."""
+        stands = self.keys(stage)
+
+        def read(key: str) -> Record | None:
+            with suppress(FileNotFoundError):  # set aside since the listing
+                return self.record(stage, key)
+
+        keys = [key for key in keys if key in stands]
+        return {k: r for k, r in zip(keys, self.each(read, keys), strict=True) if r is not None}
+
+    def each(self, ask: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """``ask`` of each item, in order; on an object store several at once, since each is a round trip."""
+        if self.local:
+            return [ask(item) for item in items]
+        with ThreadPoolExecutor(ROUND_TRIPS) as pool:
+            return list(pool.map(ask, items))
 
     def record(self, stage: Stage, key: str) -> Record:
         """The Record of a finished step.
@@ -171,14 +189,12 @@ class Store:
                         now())
         with suppress(FileNotFoundError):
             first = self.record(step.stage, step.key)
-            with suppress(FileNotFoundError):
-                self.fs.rm(self._at(f"payload/{step.stage}/{step.key}/{attempt}"), recursive=True)
+            self._remove_folder(f"payload/{step.stage}/{step.key}/{attempt}")
             return first
-        text = json.dumps(asdict(record), sort_keys=True, allow_nan=False)
-        self._write(self._at(f"records/{step.stage}/{step.key}.json"), text.encode())
-        for stale in (f"failures/{step.stage}/{step.key}.json", f"scratch/{step.stage}/{step.key}"):
-            with suppress(FileNotFoundError):  # none, or removed by another driver at the same work
-                self.fs.rm(self._at(stale), recursive=True)
+        self._write(self._at(f"records/{step.stage}/{step.key}.json"), _text(record))
+        self._remove(self._at(f"failures/{step.stage}/{step.key}.json"))
+        if step.stage == "generator":  # nothing else takes long enough to leave any
+            self._remove_folder(f"scratch/{step.stage}/{step.key}")
         return record
 
     def fail(self, step: Step, cause: str, message: str, traceback: str, session: str = "") -> Failure:
@@ -206,35 +222,49 @@ class Store:
 
     def _set_aside(self, record: Record) -> None:
         """Take a Record out of the way, unless another attempt's stands there by now."""
-        standing = self._at(f"records/{record.stage}/{record.key}.json")
+        standing = self._at(f"records/{record.stage}/{record.key}")
         with suppress(FileNotFoundError):  # done by another process
             if self.record(record.stage, record.key).attempt == record.attempt:
-                self.fs.mv(standing, standing.removesuffix(".json") + f".{record.attempt}.corrupt")
+                self._write(f"{standing}.{record.attempt}.corrupt", _text(record))  # an object store has no rename
+                self._remove(f"{standing}.json")
 
     def _at(self, relative: str) -> str:
         return f"{self.root}/{relative}"
 
     def _listing(self, relative: str) -> set[str]:
         try:
-            names = os.listdir(self._at(relative)) if self.local else self.fs.ls(self._at(relative), detail=False)
+            with refusals(self.fs, f"read {self.url}"):
+                names = os.listdir(self._at(relative)) if self.local else self.fs.ls(self._at(relative), detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return set()
-        except Exception as error:  # object stores raise exceptions of their own
+        except OSError as error:
             raise StorageProblem(f"cannot read {self.url} ({reason(error)}); check that it is there and that you may "
                                  "read it") from None
         return {n.rsplit("/", 1)[-1].removesuffix(".json") for n in names if n.endswith(".json")}
 
     def _read(self, relative: str) -> bytes:
-        with self.fs.open(self._at(relative), "rb") as file:
-            return file.read()  # type: ignore[return-value]
+        with refusals(self.fs, f"read {self.url}"):
+            return self.fs.cat_file(self._at(relative))  # type: ignore[return-value]
 
     def _write(self, path: str, data: bytes) -> None:
-        write_file(self.fs, path, data)
+        with refusals(self.fs, f"write to {self.url}"):
+            write_file(self.fs, path, data)
+
+    def _remove(self, path: str) -> None:
+        with refusals(self.fs, f"write to {self.url}"), suppress(FileNotFoundError):
+            self.fs.rm_file(path)
+
+    def _remove_folder(self, relative: str) -> None:
+        with refusals(self.fs, f"write to {self.url}"), suppress(FileNotFoundError):
+            if self.local:
+                self.fs.rm(self._at(relative), recursive=True)
+                return
+            for path in self.fs.find(self._at(relative)):  # not rm: it reads a name with brackets as a pattern
+                self._remove(str(path))
 
 
-def reason(error: Exception) -> str:
-    """Why a file system refused, in a line."""
-    return getattr(error, "strerror", None) or " ".join(str(error).split())[:300] or type(error).__name__
+def _text(record: Record) -> bytes:
+    return json.dumps(asdict(record), sort_keys=True, allow_nan=False).encode()
 
 
 def write_file(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
@@ -273,4 +303,4 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-__all__ = ["STAGES", "CorruptPayload", "Failure", "Record", "Store", "finite", "now", "reason", "write_file"]
+__all__ = ["STAGES", "CorruptPayload", "Failure", "Record", "Store", "finite", "now", "write_file"]

@@ -87,11 +87,8 @@ def _spent(run: Run) -> dict[str, Any]:
     seconds, cpu, session, generators = Counter(), Counter(), Counter(), []
     rates: dict[str, list[float]] = {}
     for stage in STAGES:
-        done = run.store.keys(stage)
-        for key, step in run.plan.steps(stage).items():
-            if key not in done:
-                continue
-            record = run.store.record(stage, key)
+        steps = run.plan.steps(stage)
+        for key, record in run.store.records(stage, steps).items():
             seconds[stage] += record.result["seconds"]
             cpu[stage] += record.result["cpu_seconds"]
             if record.made.get("session") == run.session.id:
@@ -99,7 +96,7 @@ def _spent(run: Run) -> dict[str, Any]:
             if stage == "generator":
                 generators.append({"key": key} | {k: record.result[k] for k in ("num_real", "draw", "seconds", "nimg")})
             elif stage == "shard":
-                rates.setdefault(step.parents()[0].key, []).append(
+                rates.setdefault(steps[key].parents()[0].key, []).append(
                     record.result["nimg"] / max(record.result["seconds"], 1e-9))
     for g in generators:
         found = rates.get(g["key"])

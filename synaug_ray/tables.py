@@ -23,12 +23,11 @@ COLUMNS = (
 
 def measurements(spec: GridSpec, plan: Plan, store: Store) -> pd.DataFrame:
     """One tidy row a trial of the grid, done or not; errors are fractions, nll in nats, times in seconds."""
-    done = store.keys("trial")
+    done = store.records("trial", plan.trials)
     failed: dict[Stage, set[str]] = {stage: set(store.failed(stage)) for stage in STAGES}
-    rows, pools = [], _Costs(store)
+    rows, pools = [], _Costs(plan, store)
     for row in plan.rows:
-        record = store.record("trial", row.trial.key) if row.trial.key in done else None
-        rows.append(_row(spec, row, record, failed, pools))
+        rows.append(_row(spec, row, done.get(row.trial.key), failed, pools))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -59,16 +58,12 @@ def device_seconds(record: Record) -> float:
 class _Costs:
     """Device-seconds of generators and shards, each record read once."""
 
-    def __init__(self, store: Store) -> None:
-        self._store, self._known = store, {}
+    def __init__(self, plan: Plan, store: Store) -> None:
+        records = store.records("generator", plan.generators) | store.records("shard", plan.shards)
+        self._known = {key: device_seconds(record) for key, record in records.items()}
 
     def _one(self, step: Step) -> float:
-        if step.key not in self._known:
-            try:
-                self._known[step.key] = device_seconds(self._store.record(step.stage, step.key))
-            except FileNotFoundError:
-                self._known[step.key] = float("nan")
-        return self._known[step.key]
+        return self._known.get(step.key, float("nan"))
 
     def pool(self, trial: TrialStep) -> float:
         """Of a trial's generator and of its pool up to the amount it uses; 0 without one."""
@@ -96,14 +91,14 @@ def predictions(plan: Plan, store: Store) -> pd.DataFrame:
 
     A payload that differs from its Record is left out, its Record set aside: the next run makes it again.
     """
-    rows = []
-    done = store.keys("trial")
-    for key in [k for k in plan.trials if k in done]:
+    def read(record: Record) -> dict[str, Any] | None:
         try:
-            arrays = load_arrays(store.read(store.record("trial", key), "predictions.safetensors"))
+            arrays = load_arrays(store.read(record, "predictions.safetensors"))
         except CorruptPayload:
-            continue
-        rows.append({"key": key, **{name: arrays[name] for name in ("label", "predicted", "probability")}})
+            return None
+        return {"key": record.key, **{name: arrays[name] for name in ("label", "predicted", "probability")}}
+
+    rows = [row for row in store.each(read, store.records("trial", plan.trials).values()) if row is not None]
     return pd.DataFrame(rows, columns=["key", "label", "predicted", "probability"])
 
 

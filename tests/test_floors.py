@@ -15,8 +15,8 @@ FLOOR_0 = {f"synaug_ray.{name}" for name in (
     "errors", "command_line", "keys", "recipes", "presets", "data_options", "grid_yaml", "spec", "grid_errors",
     "grid_checks", "grid_file", "steps", "cpu_features", "findings")} | {"synaug_ray"}
 FLOOR_1 = {f"synaug_ray.{name}" for name in (
-    "plan", "store", "run_folder", "cache_folder", "tables", "quality_tables", "costs", "provenance", "standing",
-    "cluster_checks", "ray_access")}
+    "plan", "store", "object_store", "run_folder", "cache_folder", "tables", "quality_tables", "costs", "provenance",
+    "standing", "cluster_checks", "ray_access")}
 WORK = {f"synaug_ray.{name}" for name in ("bench", "execute", "vetting", "session", "summary", "local", "grid")}
 ROOMS = {"data", "generators", "samplers", "classifiers", "passes", "precision", "quality"}
 COMPUTE = {m for m in MODULES if len(m.split(".")) > 1 and m.split(".")[1] in ROOMS}

@@ -21,7 +21,6 @@ from synaug_ray.steps import QualityStep, TrialStep
 from synaug_ray.store import Store
 
 Steps = dict[str, TrialStep | QualityStep]
-POLL_SECONDS = 0.5
 LOOKS = 4  # at pools, handed out at a time: packs that become ready come before the next
 RETRIES = 2  # of a pack whose worker died; then of each of its steps alone
 RESTARTS = 3  # of the experiment, where Tune itself broke off for a reason of its own
@@ -98,7 +97,7 @@ class ReadyPacks(Searcher):
 
     def _look(self) -> bool:
         """Pack what is ready; whether nothing is left to wait for."""
-        if time.monotonic() - self._looked < POLL_SECONDS:
+        if time.monotonic() - self._looked < self._store.poll:
             return False
         more = self._more()  # before the listing, so that the last shard is not missed
         stands = self._store.keys("shard")

@@ -25,7 +25,7 @@ class Trainers:
     """The Trainers of a run, each in a thread of the driver."""
 
     def __init__(self, steps: list[GeneratorStep], materials: Materials, scratch: str) -> None:
-        """``scratch``: where Ray Train keeps its own state, path or URL."""
+        """``scratch``: a folder of this machine where Ray Train keeps its own state."""
         self._steps, self._materials, self._scratch = steps, materials, scratch
         self._ended = threading.Event()
         # a Trainer is five processes: with two cores each further one has to bring two generators to pay

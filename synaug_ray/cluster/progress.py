@@ -10,6 +10,7 @@ from collections.abc import Callable, KeysView
 from tqdm import tqdm
 
 from synaug_ray.costs import PLURAL, duration
+from synaug_ray.errors import StorageProblem
 from synaug_ray.plan import Plan
 from synaug_ray.steps import STAGES, Stage
 from synaug_ray.summary import Run
@@ -37,23 +38,27 @@ class Progress(threading.Thread):
         bars = {stage: tqdm(total=len(todo), desc=PLURAL[stage], unit=stage, position=i)
                 for i, (stage, todo) in enumerate(self._todo.items()) if todo} if terminal else {}
         started = said = time.monotonic()
-        while not self._end.wait(1.0):
-            done = self._count()
+        done = dict.fromkeys(STAGES, 0)
+        while not self._end.wait(2 * self._run.store.poll):
+            done = self._count(done)
             for stage, bar in bars.items():
                 bar.update(done[stage] - bar.n)
             if not terminal and time.monotonic() - said >= LINE_SECONDS:
                 said = time.monotonic()
                 self._say(self._line(done, said - started))
-        done = self._count()
+        done = self._count(done)
         for stage, bar in bars.items():
             bar.update(done[stage] - bar.n)
             bar.close()
         if not terminal:
             self._say(self._line(done, time.monotonic() - started))
 
-    def _count(self) -> dict[str, int]:
-        return {stage: len(self._todo[stage] & self._run.store.keys(stage)) for stage in STAGES}
+    def _count(self, before: dict[Stage, int]) -> dict[Stage, int]:
+        try:
+            return {stage: len(self._todo[stage] & self._run.store.keys(stage)) for stage in STAGES}
+        except StorageProblem:  # nobody answers: those who work say so, if it lasts
+            return before
 
-    def _line(self, done: dict[str, int], seconds: float) -> str:
+    def _line(self, done: dict[Stage, int], seconds: float) -> str:
         parts = [f"{PLURAL[stage]} {done[stage]:,}/{len(todo):,}" for stage, todo in self._todo.items() if todo]
         return f"{duration(seconds):>7}  " + "   ".join(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -43,9 +44,9 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
     ours = settings.connect()
     slots = settings.slots()
     run = dataclasses.replace(run, session=dataclasses.replace(run.session, cores=slots.count, device=slots.device))
-    storage = run.folder.url.rpartition("/")[0]
-    scratch = f"{storage}/ray/{run.name}"
-    clean = False
+    # Train and Tune want a folder for their own state, which nothing is ever restored from. One that this machine
+    # alone sees will do: workers on other nodes write there only with a checkpoint, and none is reported to Ray
+    scratch = tempfile.mkdtemp(prefix="synaug_ray-")
 
     def lost(who: str) -> str:
         stands = sum(len(run.plan.steps(stage).keys() & run.store.keys(stage)) for stage in STAGES)
@@ -57,7 +58,6 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
     contact.start()
     try:
         _run(run, missing, dataset, slots, scratch, say)
-        clean = True
     except (Exception, KeyboardInterrupt):
         # Ctrl-C, or what else was on its way while the cluster was already gone: the cause is told, not what it caused
         if who := contact.gone():
@@ -68,8 +68,7 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
         if ours:  # on an interrupt trainers are at work in threads that the interpreter waits for: this ends them
             ray.shutdown()
         contact.over()
-        if clean and run.store.local:
-            shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
     return run
 
 

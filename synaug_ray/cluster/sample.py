@@ -15,7 +15,6 @@ from synaug_ray.cluster.worker import Materials, bench_here, preempted, take_up
 from synaug_ray.steps import ShardStep
 from synaug_ray.store import Store
 
-POLL_SECONDS = 0.5
 SHARDS_PER_ACTOR = 16  # at least, before another actor is started for a wave
 TRIES = 3  # of a wave: Ray Data starts dead actors anew by itself, and gives up where it cannot
 
@@ -69,7 +68,7 @@ class Waves(threading.Thread):
                 return  # the generators of what is left failed
             few = len(ready) < max(len(self._left) / 2, 8 * self._materials.slots.count)
             if not ready or (more and few):
-                self._asked_to_end.wait(POLL_SECONDS)
+                self._asked_to_end.wait(store.poll)
                 continue
             ready.sort(key=lambda s: s.index)
             for step in ready:

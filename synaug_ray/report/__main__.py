@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from synaug_ray.errors import DONE, STORAGE, USAGE
+from synaug_ray.command_line import tell
+from synaug_ray.errors import DONE, STORAGE, USAGE, Problem
 from synaug_ray.report import page
 from synaug_ray.report.run_folder import NoRunError
 
@@ -23,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         print(page.write(options.run, images=not options.no_images))
+    except Problem as problem:
+        return tell(problem)
     except NoRunError as error:
         print(f"report: {error}", file=sys.stderr)
         return USAGE

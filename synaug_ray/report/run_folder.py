@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-import fsspec
 import pandas as pd
+
+from synaug_ray.object_store import check_reachable, open_url, reason, refusals
 
 KNOWN_FILES = (
     "status.json",
@@ -78,11 +79,9 @@ class _Folder:
     """One folder on one file system, remembering what was missing and what could not be read."""
 
     def __init__(self, run_folder: str) -> None:
-        try:
-            self.fs, self.root = fsspec.core.url_to_fs(run_folder)
-            found = {name for name in KNOWN_FILES if self.fs.isfile(self.path(name))}
-        except (ValueError, ImportError, OSError) as error:
-            raise NoRunError(f"cannot open {run_folder!r}: {error}") from error
+        check_reachable(run_folder)
+        self.fs, self.root = open_url(run_folder)
+        found = any(self.fs.isfile(self.path(name)) for name in KNOWN_FILES)
         if not found:
             raise NoRunError(
                 f"no run at {run_folder!r}: a run's folder is <storage>/<run> and holds at least one of "
@@ -99,8 +98,8 @@ class _Folder:
             return self.fs.cat_file(self.path(name))
         except FileNotFoundError:
             self.missing.append(name)
-        except OSError as error:
-            self.problems.append(f"{name} could not be read: {error}")
+        except Exception as error:  # object stores raise exceptions of their own
+            self.problems.append(f"{name} could not be read: {reason(error)}")
         return None
 
     def text(self, name: str) -> str | None:
@@ -125,7 +124,7 @@ class _Folder:
 def read(run_folder: str, *, images: bool = True) -> RunView:
     """Read the run at a path or URL; with ``images=False`` no pixel is even read.
 
-    Raises NoRunError (a FileNotFoundError) where there is no run.
+    Raises NoRunError (a FileNotFoundError) where there is no run, StorageProblem where nobody answers.
     """
     folder = _Folder(str(run_folder))
     grid = folder.text("grid.yaml")
@@ -155,12 +154,13 @@ def read(run_folder: str, *, images: bool = True) -> RunView:
 def write_text(run_folder: str, name: str, text: str) -> str:
     """Write one file of the run's folder so that a reader sees the old or the new one, never half.
 
-    Returns where it was written. Raises OSError where the storage refuses.
+    Returns where it was written. Raises OSError, or StorageProblem, where the storage refuses.
     """
-    fs, root = fsspec.core.url_to_fs(str(run_folder))
-    target = root.rstrip("/") + "/" + name
+    fs, root = open_url(str(run_folder))
+    target = root + "/" + name
     if "file" not in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
-        fs.pipe_file(target, text.encode())  # an object store shows an object only once it is whole
+        with refusals(fs, f"write {run_folder}/{name}"):
+            fs.pipe_file(target, text.encode())  # an object store shows an object only once it is whole
         return fs.unstrip_protocol(target)
     import os
     import tempfile

@@ -6,18 +6,17 @@ import pytest
 from grids_for_tests import small_grid
 from ray.tune.search import Searcher
 
-from synaug_ray.cluster import classify
 from synaug_ray.cluster.classify import ReadyPacks
 from synaug_ray.plan import make_plan
 from synaug_ray.store import Store
 
 
 @pytest.fixture
-def searcher(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(classify, "POLL_SECONDS", 0.0)
+def searcher(small, tmp_path):
     _, plan = small
     state = {"more": True, "stopped": False}
     store = Store(str(tmp_path / "store"))
+    store.poll = 0.0
     made = ReadyPacks(plan.trials, store, lambda: state["more"], lambda: state["stopped"])
     return made, state, plan, store
 
@@ -70,10 +69,10 @@ def test_a_worker_that_died_for_good_is_recorded(searcher):
     assert {f.cause for f in store.failed("trial").values()} == {"preempted"}
 
 
-def test_a_look_at_a_pool_comes_after_the_packs_that_are_ready(digits_identity, tmp_path, monkeypatch):
-    monkeypatch.setattr(classify, "POLL_SECONDS", 0.0)
+def test_a_look_at_a_pool_comes_after_the_packs_that_are_ready(digits_identity, tmp_path):
     plan = make_plan(small_grid(quality_draws=1, blocks=[]), digits_identity)
     store, more = Store(str(tmp_path / "store")), [True]
+    store.poll = 0.0
     made = ReadyPacks(plan.trials | plan.qualities, store, lambda: more[0], lambda: False)
     for step in (*plan.generators.values(), *plan.shards.values()):
         store.commit(step, {}, {}, {})

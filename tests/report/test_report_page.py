@@ -477,11 +477,11 @@ def test_door_rebuilds_from_the_folder_alone(run_folder: Path, capsys: pytest.Ca
 
 
 def test_door_refuses_what_is_no_run(tmp_path: Path) -> None:
-    for wrong in (str(tmp_path), str(tmp_path / "nowhere"), "nosuch://bucket/run"):
+    for wrong, code in ((str(tmp_path), 2), (str(tmp_path / "nowhere"), 2), ("nosuch://bucket/run", 5)):
         done = subprocess.run(
             [sys.executable, "-m", "synaug_ray.report", wrong], capture_output=True, text=True
         )
-        assert done.returncode == 2
+        assert done.returncode == code
         assert len(done.stderr.strip().splitlines()) == 1 and wrong in done.stderr
         assert not done.stdout
     assert list(tmp_path.iterdir()) == []
