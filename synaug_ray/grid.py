@@ -40,8 +40,8 @@ from synaug_ray.grid_checks import image_shape
 from synaug_ray.grid_file import load_grid
 from synaug_ray.grid_yaml import short
 from synaug_ray.object_store import check_reachable
-from synaug_ray.plan import Plan, make_plan, pending
-from synaug_ray.run_folder import RunFolder, check_name, check_space, free_bytes, storage_root
+from synaug_ray.plan import Plan, backwards, make_plan, pending
+from synaug_ray.run_folder import RunFolder, check_name, check_space, free_bytes, running, storage_root
 from synaug_ray.spec import GridSpec, cautions, write_grid
 from synaug_ray.steps import STAGES
 from synaug_ray.store import Store
@@ -132,6 +132,10 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     if missing.complete and _stands(folder, spec):
         print(f"nothing to do: every trial stands. {folder.url}/report.html")
         return DONE
+    if others := running(storage):
+        print(f"note     at work here, or killed: {', '.join(others[:3])}; this run works from the other end,"
+              " so that little is done twice")
+        missing = backwards(missing)
     command = "python -m synaug_ray.grid " + shlex.join(words)
     return _run(args.local, name, spec, plan, missing, store, folder, cache, command)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from synaug_ray.presets import sampler_of
@@ -109,6 +109,15 @@ def pending(plan: Plan, store: Finished) -> Plan:
     parents = {s.generator.key for s in shards.values()}
     generators = {k: g for k, g in plan.generators.items() if k in parents and k not in done["generator"]}
     return Plan(plan.data, generators, shards, trials, plan.rows, plan.names, qualities)
+
+
+def backwards(plan: Plan) -> Plan:
+    """The same steps from the last to the first: two drivers at one plan then meet in its middle."""
+    def turned(steps: dict) -> dict:
+        return dict(reversed(steps.items()))
+
+    return replace(plan, generators=turned(plan.generators), shards=turned(plan.shards), trials=turned(plan.trials),
+                   qualities=turned(plan.qualities))
 
 
 def blocked(step: Step, failed: Mapping[Stage, Collection[str]]) -> bool:

@@ -4,9 +4,13 @@ import pickle
 
 import pytest
 from grids_for_tests import small_grid
+from ray.exceptions import OutOfMemoryError
 from ray.tune.search import Searcher
 
+from synaug_ray.cluster import classify
 from synaug_ray.cluster.classify import ReadyPacks
+from synaug_ray.cluster.settings import Slots
+from synaug_ray.cluster.worker import Materials
 from synaug_ray.plan import make_plan
 from synaug_ray.store import Store
 
@@ -33,12 +37,16 @@ def test_real_only_trials_come_at_once_and_the_rest_when_their_shards_stand(sear
     first, answer = suggest_all(made, "first")
     assert answer is None  # more is to come: Tune is to ask again
     assert [len(keys) for keys in first] == [4]
+    made.on_trial_complete(trial_id="first0")
     assert all(plan.trials[k].pool is None for keys in first for k in keys)
     for step in (*plan.generators.values(), *plan.shards.values()):
         store.commit(step, {}, {}, {})
     state["more"] = False
     rest, answer = suggest_all(made, "rest")
-    assert answer == Searcher.FINISHED
+    assert answer is None  # what is out may come back, if its worker dies
+    for number in range(len(rest)):
+        made.on_trial_complete(trial_id=f"rest{number}")
+    assert made.suggest("end") == Searcher.FINISHED and not made.handed()
     handed = [k for keys in first + rest for k in keys]
     assert sorted(handed) == sorted(plan.trials)  # each once
 
@@ -46,13 +54,14 @@ def test_real_only_trials_come_at_once_and_the_rest_when_their_shards_stand(sear
 def test_short_packs_wait_while_more_can_join(searcher, digits_identity):
     made, state, plan, store = searcher
     suggest_all(made, "first")
+    made.on_trial_complete(trial_id="first0")
     one = next(t for t in plan.trials.values() if t.pool)
     for step in (one.pool.generator, *one.parents()):
         store.commit(step, {}, {}, {})
     assert suggest_all(made, "wait") == ([], None)
     state["more"] = False  # what is left is blocked for good
     packs, answer = suggest_all(made, "last")
-    assert one.key in packs[0] and answer == Searcher.FINISHED
+    assert one.key in packs[0] and answer is None
 
 
 def test_stopping_finishes_at_once(searcher):
@@ -61,12 +70,83 @@ def test_stopping_finishes_at_once(searcher):
     assert made.suggest("x") == Searcher.FINISHED
 
 
-def test_a_worker_that_died_for_good_is_recorded(searcher):
-    made, _, plan, store = searcher
-    keys = made.suggest("x")["keys"]
-    made.on_trial_complete(trial_id="x", error=True)
-    assert set(store.failed("trial")) == set(keys)
-    assert {f.cause for f in store.failed("trial").values()} == {"preempted"}
+def test_a_pack_whose_worker_died_comes_back_one_by_one_and_only_then_is_recorded(searcher):
+    made, state, plan, store = searcher
+    state["more"] = False
+    keys = made.suggest("pack")["keys"]
+    done, poison, *others = keys
+    store.commit(plan.trials[done], {}, {}, {})  # it came to stand before the worker died
+    made.on_trial_complete(trial_id="pack", error=True)
+    assert not store.failed("trial")
+    alone, answer = suggest_all(made, "alone")
+    assert alone[:3] == [[k] for k in keys[1:]] and answer is None
+    for number, (key,) in enumerate(alone):
+        made.on_trial_complete(trial_id=f"alone{number}", error=key == poison)
+    assert {k: f.cause for k, f in store.failed("trial").items()} == {poison: "preempted"}
+    assert made.suggest("end") == Searcher.FINISHED
+
+
+class Tuners:
+    """In the place of Tune: hands out packs as it would, does them, and is broken off by the memory monitor."""
+
+    def __init__(self, store, hungry, slots=2):
+        self.store, self.hungry, self.slots, self.rounds = store, hungry, slots, []
+
+    def __call__(self, searcher, at_once, *_):
+        self.searcher, self.at_once = searcher, min(at_once, self.slots)
+        return self
+
+    def fit(self):
+        self.rounds.append([])
+        while True:
+            packs = [(name, self.searcher.suggest(name)) for name in map(str, range(self.at_once))]
+            packs = [(name, pack["keys"]) for name, pack in packs if isinstance(pack, dict)]
+            if not packs:
+                return
+            self.rounds[-1] += [keys for _, keys in packs]
+            if any(self.hungry & set(keys) for _, keys in packs):
+                try:
+                    raise OutOfMemoryError("killed: the node ran low on memory")
+                except OutOfMemoryError as error:
+                    raise RuntimeError("Caught unexpected exception") from error
+            for name, keys in packs:
+                for key in keys:
+                    self.store.commit(self.searcher._waiting.get(key) or self.steps[key], {}, {}, {})
+                self.searcher.on_trial_complete(trial_id=name)
+
+
+@pytest.mark.parametrize("hungry", [0, 1, 3])
+def test_steps_that_run_out_of_memory_are_found_one_by_one_and_the_rest_is_done(small, tmp_path, monkeypatch, hungry):
+    _, plan = small
+    store = Store(str(tmp_path / "store"))
+    for step in (*plan.generators.values(), *plan.shards.values()):
+        store.commit(step, {}, {}, {})
+    bad = set(list(plan.trials)[1:1 + hungry])
+    tuners = Tuners(store, bad)
+    tuners.steps = plan.trials
+    monkeypatch.setattr(classify, "_tuner", tuners)
+    materials = Materials(store.url, None, None, Slots(2, False), "now")
+    classify.run(plan.trials, materials, "", lambda: False, lambda: False)
+    assert store.keys("trial") == plan.trials.keys() - bad
+    assert {k: f.cause for k, f in store.failed("trial").items()} == dict.fromkeys(bad, "out of memory")
+    assert all(len(keys) == 1 for keys in sum(tuners.rounds[1:1 + len(bad)], []))  # suspects are tried alone
+    assert len(tuners.rounds) <= 2 * len(bad) + 2
+
+
+def test_where_tune_breaks_off_for_a_reason_of_its_own_it_is_not_begun_for_ever(small, tmp_path, monkeypatch):
+    _, plan = small
+    rounds = []
+
+    class Broken:
+        def fit(self):
+            rounds.append(1)
+            raise RuntimeError("no reason")
+
+    monkeypatch.setattr(classify, "_tuner", lambda *_: Broken())
+    materials = Materials(str(tmp_path / "store"), None, None, Slots(2, False), "now")
+    with pytest.raises(RuntimeError, match="no reason"):
+        classify.run(plan.trials, materials, "", lambda: False, lambda: False)
+    assert len(rounds) == classify.RESTARTS + 1
 
 
 def test_a_look_at_a_pool_comes_after_the_packs_that_are_ready(digits_identity, tmp_path):
@@ -81,8 +161,9 @@ def test_a_look_at_a_pool_comes_after_the_packs_that_are_ready(digits_identity, 
     assert answer is None and kinds == ["pack"] * (len(plan.trials) // 4) + ["look"] * len(plan.qualities) != []
     assert all(len(keys) == 1 for keys, kind in zip(packs, kinds, strict=True) if kind == "look")
     more[0] = False
-    assert suggest_all(made, "end")[1] == Searcher.FINISHED
-    made.on_trial_complete(trial_id=str(len(packs) - 1), error=True)
+    for number in range(len(packs)):
+        made.on_trial_complete(trial_id=str(number), error=number == len(packs) - 1)
+    assert made.suggest("end") == Searcher.FINISHED
     assert set(store.failed("quality")) == set(packs[-1])
 
 

@@ -1,0 +1,107 @@
+"""Runs of a grid in which processes are killed at random, against one that nobody disturbed.
+
+    python tests/benchmarks/torture.py [--runs 5] [--kills 10] [--seed 1] [--grid smoke] [--out torture.md]
+
+Every kill is SIGKILL: of the driver (the same command is given again at once), a Tune worker, a Train worker, a
+sampler, the aggregator, the ledger, or a raylet (the driver then ends by itself, and the same command is given again).
+Only processes that descend from our own driver are touched. At the end the table has to be the undisturbed one's, bit
+for bit, and no step whose Record stood before a kill may have been made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cluster"))
+
+from victims import Driver, attempts, table  # noqa: E402
+
+PARTS = ("driver", "tune", "train", "sampler", "aggregator", "ledger", "raylet")
+END_SECONDS = 120.0  # for a driver that lost its cluster; on an idle machine it takes 20
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--grid", default="smoke")
+    parser.add_argument("--every", type=float, default=20.0, help="seconds between kills, at most")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="torture-"))
+    started = time.monotonic()
+    quiet = Driver(args.grid, folder / "quiet", "--local", log=folder / "quiet.log")
+    assert quiet.wait(3600) == 0, (folder / "quiet.log").read_text()
+    expected = table(folder / "quiet", Path(args.grid).stem)
+    print(f"undisturbed, --local: {time.monotonic() - started:.0f} s, {len(expected)} trials", flush=True)
+    lines, good = [], True
+    for run in range(args.runs):
+        row, ok = torture(run, args, folder, expected)
+        good &= ok
+        lines.append(row)
+        print(row, flush=True)
+    head = ("| run | seconds | killed | driver's exit codes | steps | made again although it stood | table equal "
+            "| left over |\n|---|---|---|---|---|---|---|---|")
+    text = f"{head}\n" + "\n".join(lines) + "\n"
+    if args.out:
+        args.out.write_text(text)
+    print(text)
+    shutil.rmtree(folder, ignore_errors=True)
+    return 0 if good else 1
+
+
+def torture(number: int, args: argparse.Namespace, folder: Path, expected) -> tuple[str, bool]:
+    dice = random.Random(args.seed * 1000 + number)
+    storage, log = folder / f"run{number}", folder / f"run{number}.log"
+    started, killed, codes, stood, left = time.monotonic(), [], [], {}, []
+    driver = Driver(args.grid, storage, log=log)
+    while len(killed) < args.kills:
+        at = time.monotonic() + dice.uniform(1.0, args.every)
+        while driver.process.poll() is None and time.monotonic() < at:
+            driver.family()
+            time.sleep(0.1)
+        if driver.process.poll() is not None:
+            break
+        parts = list(PARTS)
+        dice.shuffle(parts)  # the first part that somebody plays at this moment
+        part = next(p for p in parts if p == "driver" or driver.playing(p))
+        stood |= {k: a for k, a in attempts(storage).items() if k not in stood}
+        if part == "driver":
+            driver.family()
+            driver.process.send_signal(signal.SIGKILL)
+            driver.process.wait()
+        else:
+            dice.choice(driver.playing(part)).kill()
+        killed.append(part)
+        print(f"  run {number}, {time.monotonic() - started:5.0f} s: {part}; {len(stood)} steps stood", flush=True)
+        if part == "raylet":
+            codes.append(driver.wait(END_SECONDS))
+            if codes[-1] is None:
+                driver.end()
+        if part in ("driver", "raylet"):
+            before = driver
+            driver = Driver(args.grid, storage, log=log)
+            left += before.left()
+    codes.append(driver.wait(3600))
+    left += driver.left()
+    again = sum(attempts(storage).get(k) != a for k, a in stood.items())
+    equal = expected.equals(table(storage, Path(args.grid).stem))
+    counts = ", ".join(f"{killed.count(p)} {p}" for p in PARTS if p in killed)
+    row = (f"| {number} | {time.monotonic() - started:.0f} | {counts} | {' '.join(map(str, codes))} | "
+           f"{len(attempts(storage))} | {again} | {'yes' if equal else 'NO'} | {', '.join(left) or 'none'} |")
+    ok = equal and not again and not left and codes[-1] == 0 and set(codes[:-1]) <= {75}
+    if not ok:
+        print(log.read_text()[-6000:], flush=True)
+    return row, ok
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""One run and all that can befall it: killed workers, a killed driver, a killed raylet, Ctrl-C. Clusters of its own."""
+
+import signal
+import time
+
+import pytest
+from victims import ROOT, Driver, attempts, state, table
+
+from synaug_ray import grid
+from synaug_ray.errors import DONE, INTERRUPTED, LOST
+
+GRID = str(ROOT / "tests" / "small.yaml")
+LONGER = ["draws=4", "classifiers.0.nimg=12800"]
+PATIENCE = 600.0  # for what takes 20 s on two idle cores
+
+
+def until(happens, driver):
+    """Wait for something to happen while the driver runs."""
+    end = time.monotonic() + PATIENCE
+    while not (found := happens()):
+        assert driver.process.poll() is None and time.monotonic() < end, driver.log.read_text()[-3000:]
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture
+def start(tmp_path):
+    drivers = []
+
+    def begin():
+        drivers.append(Driver(GRID, tmp_path / "storage", *LONGER, log=tmp_path / f"{len(drivers)}.log"))
+        return drivers[-1]
+
+    yield begin
+    for driver in drivers:
+        driver.end()
+
+
+def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bits(start, tmp_path):
+    storage, stood = tmp_path / "storage", {}
+
+    def note():
+        """What stands before a blow: none of it may be made again."""
+        stood.update({k: a for k, a in attempts(storage).items() if k not in stood})
+
+    first = start()  # three kills: two workers, and the driver itself
+    for part in ("tune", "train"):
+        victim = until(lambda part=part: first.playing(part), first)[0]
+        note()
+        victim.kill()
+    until(lambda: attempts(storage), first)
+    first.family()
+    note()
+    first.process.send_signal(signal.SIGKILL)
+    first.process.wait()
+
+    second = start()  # at once, while what is left of the first one dies
+    raylet = until(lambda: second.playing("tune") and second.playing("raylet"), second)[0]
+    assert first.left() == []
+    note()
+    raylet.kill()
+    assert second.wait(PATIENCE) == LOST
+    assert second.left() == [] and state(storage, "small") == "interrupted"
+    said = second.log.read_text()
+    assert "the Ray cluster is gone" in said and "Run the same command" in said and "Traceback" not in said
+
+    third = start()
+    until(lambda: third.playing("tune"), third)
+    note()
+    asked = time.monotonic()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+        third.process.send_signal(number)
+        time.sleep(0.2)
+    assert third.wait(PATIENCE) == INTERRUPTED
+    print(f"ended {time.monotonic() - asked:.1f} s after it was asked to")
+    assert third.left() == [] and state(storage, "small") == "interrupted"
+
+    last = start()
+    assert last.wait(2 * PATIENCE) == DONE, last.log.read_text()[-3000:]
+    assert last.left() == [] and state(storage, "small") == "done"
+    after = attempts(storage)
+    assert stood and {k for k, a in stood.items() if after.get(k) != a} == set()
+    assert grid.main([GRID, *LONGER, "--storage", str(tmp_path / "quiet"), "--local"]) == DONE
+    assert table(tmp_path / "quiet", "small").equals(table(storage, "small"))
