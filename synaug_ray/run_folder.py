@@ -18,7 +18,7 @@ from synaug_ray.errors import StorageProblem, UsageProblem, did_you_mean
 from synaug_ray.store import finite, reason, write_file
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-RESERVED = ("store", "ray")
+RESERVED = ("store", "ray", "prometheus")
 
 
 def storage_root(flag: str | None) -> str:

@@ -16,6 +16,7 @@ from synaug_ray.grid_file import validate_grid
 from synaug_ray.grid_yaml import Lines
 from synaug_ray.plan import Plan, blocked, make_plan, pending
 from synaug_ray.run_folder import RunFolder
+from synaug_ray.spec import GridSpec
 from synaug_ray.steps import STAGES, DataIdentity, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
 from synaug_ray.store import Failure, Store
 
@@ -33,6 +34,7 @@ class Standing:
     plan: Plan
     store: Store
     said: dict[str, Any]  # status.json
+    spec: GridSpec
 
     @property
     def failed(self) -> dict[Stage, dict[str, Failure]]:
@@ -65,7 +67,7 @@ def read_standing(run: str) -> Standing:
     except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise StorageProblem(f"{folder.url}: grid.yaml or status.json is damaged or of an older version ({error}); run "
                              "the grid's command again, which writes both") from None
-    return Standing(name, make_plan(spec, data), Store(f"{storage or '.'}/store"), said)
+    return Standing(name, make_plan(spec, data), Store(f"{storage or '.'}/store"), said, spec)
 
 
 def overview(run: Standing, now: datetime | None = None) -> list[str]:
