@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import struct
 import sys
 import time
@@ -9,29 +10,51 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from grids_for_tests import small_grid
 
 from synaug_ray import grid, loggers
 from synaug_ray.cluster import log_trials
 from synaug_ray.errors import UsageProblem
 from synaug_ray.loggers import Loggers
+from synaug_ray.plan import make_plan
+from synaug_ray.spec import write_grid
+from synaug_ray.store import Store
+from synaug_ray.tables import MEASURED, measurements
 
 GRID = str(Path(__file__).parent / "small.yaml")
 LABELS = ("generator", "num_real", "num_synthetic", "real_share", "draw", "seed")
 
 
 @pytest.fixture(scope="module")
-def logged(tmp_path_factory):
-    """A run that was logged by all three; its folder and the rows of its table."""
+def finished(digits_identity, tmp_path_factory):
+    """A run's folder and Store, as a driver leaves them, of trials that nobody had to train; and its table."""
+    storage, spec = tmp_path_factory.mktemp("storage"), small_grid()
+    plan, store = make_plan(spec, digits_identity), Store(f"{storage}/store")
+    made = [*plan.generators.values(), *plan.shards.values(), *plan.trials.values()]
+    for number, step in enumerate(made):
+        measured = {name: number / len(made) for name in MEASURED}
+        store.commit(step, measured | {"num_real": 1, "draw": 0}, {}, {"host": "here"})
+    (storage / "small").mkdir()
+    (storage / "small" / "grid.yaml").write_text(write_grid(spec))
+    (storage / "small" / "status.json").write_text(json.dumps({"fingerprint": digits_identity.fingerprint}))
+    return storage / "small", measurements(spec, plan, store).set_index("key")
+
+
+@pytest.fixture(scope="module")
+def logged(finished):
+    """The same, logged by all three, each in its own process as beside a run."""
     for package in ("mlflow", "sqlalchemy", "wandb"):
         pytest.importorskip(package, reason="pip install '.[mlflow,wandb]'")
-    storage = tmp_path_factory.mktemp("storage")
+    folder, _ = finished
+    beside = Loggers("tensorboard,mlflow,wandb", "")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loggers, "LAST_SECONDS", 400.0)  # imports alone take a minute on a busy machine
         for name in ("MLFLOW_TRACKING_URI", "WANDB_DIR", "WANDB_PROJECT", "WANDB_MODE", "MLFLOW_EXPERIMENT_ID"):
             patch.delenv(name, raising=False)
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         patch.setenv("WANDB_API_KEY", "x" * 32 + "s3cret99")
-        assert grid.main([GRID, "--storage", str(storage), "--local", "--log", "tensorboard,mlflow,wandb"]) == 0
-    return storage / "small", pd.read_parquet(storage / "small" / "measurements.parquet").set_index("key")
+        beside.start(str(folder))
+        assert beside.stop(600.0) == []  # imports alone take a minute on a busy machine
+    return finished
 
 
 def events(path):
@@ -135,22 +158,40 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("how", BROKEN)
-def test_a_broken_logger_is_a_warning_in_a_line(how, tmp_path, monkeypatch, capfd):
+def test_a_broken_logger_is_a_sentence(how, finished, tmp_path, monkeypatch):
     """For real: the logger's own process imports a package that does this."""
     code, said = BROKEN[how]
-    (tmp_path / "broken" / "mlflow").mkdir(parents=True)
-    (tmp_path / "broken" / "mlflow" / "__init__.py").write_text(code)
-    monkeypatch.syspath_prepend(str(tmp_path / "broken"))
-    monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
+    (tmp_path / "mlflow").mkdir()
+    (tmp_path / "mlflow" / "__init__.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
     monkeypatch.setenv("A_TOKEN", "t0ken-t0ken")
-    monkeypatch.setattr(loggers, "LAST_SECONDS", 5.0 if how == "hangs" else 300.0)
-    begun = time.monotonic()
-    assert grid.main([GRID, "--storage", str(tmp_path), "--local", "--log", "mlflow"]) == 0
-    if how == "hangs":
-        assert time.monotonic() - begun < 300
-    warned = [line for line in capfd.readouterr().err.splitlines() if line.startswith("warning: ")]
-    assert len(warned) == 1 and warned[0].startswith(f"warning: --log mlflow: {said}. The run itself"), warned
-    assert warned[0].endswith(f"python -m synaug_ray.cluster.log_trials {tmp_path}/small mlflow")
+    monkeypatch.setattr(loggers.importlib.util, "find_spec", lambda name: object())
+    beside = Loggers("mlflow", str(tmp_path))
+    beside.start(str(finished[0]))
+    (sentence,) = beside.stop(3.0 if how == "hangs" else 600.0)
+    assert sentence.startswith(f"--log mlflow: {said}. The run itself")
+    assert sentence.endswith(f"python -m synaug_ray.cluster.log_trials {finished[0]} mlflow")
+
+
+def test_a_run_ends_well_and_in_time_whatever_its_loggers_do(tmp_path, monkeypatch, capsys):
+    (tmp_path / "hanging_logger.py").write_text("import time\nwhile True:\n    time.sleep(1)\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    monkeypatch.setattr(loggers, "MODULE", "hanging_logger")
+    monkeypatch.setattr(loggers, "LAST_SECONDS", 1.0)
+    waited = []
+    stop = Loggers.stop
+
+    def timed(self, seconds=None):
+        begun = time.monotonic()
+        said = stop(self, seconds)
+        waited.append(time.monotonic() - begun)
+        return said
+
+    monkeypatch.setattr(Loggers, "stop", timed)
+    assert grid.main([GRID, "--storage", str(tmp_path), "--local", "--log", "tensorboard"]) == 0
+    warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert len(warned) == 1 and "--log tensorboard: it had not ended in time, and was stopped" in warned[0]
+    assert 1.0 <= waited[0] < 30
 
 
 def test_nothing_is_started_without_being_asked_for(tmp_path, monkeypatch):

@@ -11,7 +11,8 @@ import yaml
 FOLDER = Path(__file__).resolve().parents[2] / "dashboards"
 BOARD = json.loads((FOLDER / "synaug.json").read_text())
 PANELS = BOARD["panels"]
-EXPORTED = re.findall(r'(?:Gauge|_interval)\("(synaug_[a-z_]+)"', (FOLDER.parent / "synaug_ray" / "cluster" / "metrics.py").read_text())
+SOURCE = (FOLDER.parent / "synaug_ray" / "cluster" / "metrics.py").read_text()
+EXPORTED = re.findall(r'(?:Gauge|_interval)\("(synaug_[a-z_]+)"', SOURCE)
 GAUGES = {*EXPORTED, *(f"{name}_{end}" for name in ("synaug_gain", "synaug_exchange_rate") for end in ("low", "high"))}
 
 
