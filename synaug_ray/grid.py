@@ -39,6 +39,7 @@ from synaug_ray.errors import (
 from synaug_ray.grid_checks import image_shape
 from synaug_ray.grid_file import load_grid
 from synaug_ray.grid_yaml import short
+from synaug_ray.loggers import Loggers
 from synaug_ray.object_store import check_reachable
 from synaug_ray.plan import Plan, backwards, make_plan, pending
 from synaug_ray.run_folder import RunFolder, check_name, check_space, free_bytes, running, storage_root
@@ -92,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", metavar="RUN", help="the run's name; default the grid's")
     parser.add_argument("--dry-run", "-n", action="store_true", help="show the plan, write and start nothing")
     parser.add_argument("--local", action="store_true", help="one step after another, without Ray")
+    parser.add_argument("--log", metavar="NAMES", help="log finished trials to tensorboard, mlflow or wandb; several "
+                        "with commas between")
     return parser
 
 
@@ -109,8 +112,9 @@ def _parse(words: list[str]) -> argparse.Namespace:
 
 
 def _main(args: argparse.Namespace, words: list[str]) -> int:
-    (path, spec, name), storage, cache = together(
-        lambda: _declared(args), lambda: storage_root(args.storage), lambda: cache_folder(args.data))
+    (path, spec, name), storage, cache, loggers = together(
+        lambda: _declared(args), lambda: storage_root(args.storage), lambda: cache_folder(args.data),
+        lambda: Loggers(args.log, args.storage or os.environ.get("SYNAUG_STORAGE", "")))
     data = identify(spec.dataset, spec.data, f"{path}: dataset", None if args.dry_run else cache)
     plan = make_plan(spec, data)
     check_reachable(storage)
@@ -131,13 +135,27 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
         return DONE
     if missing.complete and _stands(folder, spec):
         print(f"nothing to do: every trial stands. {folder.url}/report.html")
+        loggers.start(folder.url)
+        _tell_loggers(loggers)
         return DONE
     if others := running(storage):
         print(f"note     at work here, or killed: {', '.join(others[:3])}; this run works from the other end,"
               " so that little is done twice")
         missing = backwards(missing)
     command = "python -m synaug_ray.grid " + shlex.join(words)
-    return _run(args.local, name, spec, plan, missing, store, folder, cache, command)
+    try:
+        code = _run(args.local, name, spec, plan, missing, store, folder, cache, command, loggers)
+    except BaseException:
+        _tell_loggers(loggers, 1.0)
+        raise
+    _tell_loggers(loggers)
+    return code
+
+
+def _tell_loggers(loggers: Loggers, seconds: float | None = None) -> None:
+    """End the loggers, and say what they could not: a warning, never more."""
+    for sentence in loggers.stop(seconds):
+        print(f"warning: {sentence}", file=sys.stderr)
 
 
 def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, str]:
@@ -208,7 +226,7 @@ def _stands(folder: RunFolder, spec: GridSpec) -> bool:
 
 
 def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, store: Store, folder: RunFolder,
-         cache: Path, command: str) -> int:
+         cache: Path, command: str, loggers: Loggers) -> int:
     from synaug_ray.session import Session, finish, open_run
 
     session = Session(uuid.uuid4().hex[:12], command, time.time(), 1)
@@ -219,6 +237,7 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
     if not store.local:
         store.check_writable()  # of a path its rights tell; before minutes of reading for a key that may only read
     run, dataset = open_run(name, spec, plan, store, folder, session, cache)
+    loggers.start(folder.url)
     say: Callable[[str], None] = partial(print, flush=True)  # a log is read while it is written
     try:
         if not missing.complete:

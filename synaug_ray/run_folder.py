@@ -19,7 +19,7 @@ from synaug_ray.object_store import open_url, reason, refusals, refuse_secrets
 from synaug_ray.store import finite, write_file
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-RESERVED = ("store", "ray")
+RESERVED = ("store", "ray", "prometheus")
 
 
 def storage_root(flag: str | None) -> str:

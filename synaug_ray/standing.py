@@ -17,6 +17,7 @@ from synaug_ray.grid_yaml import parse_bytes
 from synaug_ray.object_store import check_reachable
 from synaug_ray.plan import Plan, blocked, make_plan, pending
 from synaug_ray.run_folder import RunFolder
+from synaug_ray.spec import GridSpec
 from synaug_ray.steps import STAGES, DataIdentity, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
 from synaug_ray.store import Failure, Record, Store
 
@@ -34,7 +35,7 @@ class Standing:
     plan: Plan
     store: Store
     said: dict[str, Any]  # status.json
-    shape: tuple[int, int, int] | None  # of the images, where the grid alone tells it
+    spec: GridSpec
 
     @property
     def failed(self) -> dict[Stage, dict[str, Failure]]:
@@ -68,7 +69,7 @@ def read_standing(run: str) -> Standing:
     except (ValueError, KeyError, TypeError, Problem) as error:
         raise StorageProblem(f"{folder.url}: grid.yaml or status.json is damaged or of an older version ({error}); run "
                              "the grid's command again, which writes both") from None
-    return Standing(name, make_plan(spec, data), Store(f"{storage or '.'}/store"), said, image_shape(spec))
+    return Standing(name, make_plan(spec, data), Store(f"{storage or '.'}/store"), said, spec)
 
 
 def overview(run: Standing, now: datetime | None = None) -> list[str]:
@@ -82,7 +83,7 @@ def overview(run: Standing, now: datetime | None = None) -> list[str]:
             state += ": its driver may be gone. Run the same command to go on"
     lines, records = [f"run        {run.name}: {state}"], []
     failed, missing = run.failed, pending(run.plan, run.store)
-    table = costs(run.plan, missing, run.store, run.shape)
+    table = costs(run.plan, missing, run.store, image_shape(run.spec))
     for stage in STAGES:
         steps = run.plan.steps(stage)
         if not steps:

@@ -56,9 +56,9 @@ def interrupted(run: Run) -> None:
     run.folder.write_json("status.json", status(run, "interrupted"))
 
 
-def status(run: Run, state: str) -> dict[str, Any]:
-    """Counts, failures and times, as ``status.json`` holds them."""
-    counts, failures, names = {}, [], run.plan.names
+def counted(run: Run) -> tuple[dict[Stage, dict[str, int]], dict[Stage, dict[str, Failure]]]:
+    """Steps by stage and state (total, done, failed, blocked, pending), and the standing failures; from listings."""
+    counts: dict[Stage, dict[str, int]] = {}
     failed: dict[Stage, dict[str, Failure]] = {}
     for stage in STAGES:
         steps, done = run.plan.steps(stage), run.store.keys(stage)
@@ -67,8 +67,15 @@ def status(run: Run, state: str) -> dict[str, Any]:
         waiting = sum(blocked(s, failed) for s in missing)
         counts[stage] = {"total": len(steps), "done": len(steps.keys() & done), "failed": len(standing),
                          "blocked": waiting, "pending": len(missing) - waiting}
-        failures += [{"stage": stage, "key": k, "cause": f.cause, "message": f.message, "attempts": f.attempts}
-                     for k, f in standing.items()]
+    return counts, failed
+
+
+def status(run: Run, state: str) -> dict[str, Any]:
+    """Counts, failures and times, as ``status.json`` holds them."""
+    counts, failed = counted(run)
+    names = run.plan.names
+    failures = [{"stage": stage, "key": k, "cause": f.cause, "message": f.message, "attempts": f.attempts}
+                for stage, standing in failed.items() for k, f in standing.items()]
     spent = _spent(run)
     wall = time.time() - run.session.started
     busy = sum(spent["session_cpu"].values()) / (run.session.cores * wall)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import ray
-from ray.util.metrics import Gauge
 
-from synaug_ray.laws.results import Analysis
-from synaug_ray.steps import STAGES
+from synaug_ray.cluster.metrics import Metrics, tell_gone, tell_where
 from synaug_ray.summary import Run, refresh
 
-QUIET_SHARE = 20  # a refresh of t seconds is followed by at least 20 t of rest: 5% of a core
-LEAST_SECONDS = 60.0
+QUIET_SHARE = 40  # what took t seconds rests for 40 t at least: counts and refits together take 5% of a core
+LEAST_SECONDS = 60.0  # between refits, and before the first
+COUNT_SECONDS = 10.0  # between counts, at least: Ray reports as often
+REPLICATES = 100  # of a refit: enough for an interval that is looked at and made anew, too few for a verdict
 
 
 class LiveViews:
@@ -23,17 +25,19 @@ class LiveViews:
     It must not outlive ``stop``: its "running" would overwrite the driver's "done".
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, seconds: float | None = None) -> None:
+        """``seconds`` before the first refit and at least between two; LEAST_SECONDS by default."""
         self._run, self._lock, self._ended = run, threading.Lock(), False
+        self._seconds = LEAST_SECONDS if seconds is None else seconds
         self._actor: Any = None
-        self._timer = threading.Timer(LEAST_SECONDS, self._begin)
+        self._timer = threading.Timer(self._seconds, self._begin)
         self._timer.daemon = True
         self._timer.start()
 
     def _begin(self) -> None:
         with self._lock:
             if not self._ended:
-                self._actor = Aggregator.remote(self._run)
+                self._actor = Aggregator.remote(self._run, self._seconds)
                 self._actor.watch.remote()
 
     def stop(self) -> None:
@@ -43,40 +47,41 @@ class LiveViews:
             self._ended = True
             if self._actor is not None:
                 ray.kill(self._actor)
+                tell_gone(self._run)
 
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
 class Aggregator:
-    """Refits without a bootstrap, rewrites status, tables and page, exports gauges."""
+    """Counts for Prometheus every few seconds; now and then refits, and rewrites status, tables and page."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._gauges = {
-            "done": Gauge("synaug_steps_done", "Steps whose record stands", ("stage", "run")),
-            "total": Gauge("synaug_steps_total", "Steps of the plan", ("stage", "run")),
-            "failed": Gauge("synaug_steps_failed", "Steps whose last attempt failed", ("stage", "run")),
-            "rate": Gauge("synaug_exchange_rate", "Synthetic images that one more real image is worth",
-                          ("run", "generator", "real_share", "num_real")),
-        }
+    def __init__(self, run: Run, seconds: float) -> None:
+        self._run, self._seconds, self._metrics = run, seconds, Metrics(run)
 
     def watch(self) -> None:
-        """Refresh for ever; ends with the actor."""
+        """Count and refit for ever; ends with the actor."""
+        count_due = refit_due = 0.0
         while True:
-            started = time.monotonic()
-            analysis = refresh(self._run, "running", replicates=0)
-            self._export(analysis)
-            time.sleep(max(LEAST_SECONDS, QUIET_SHARE * (time.monotonic() - started)))
+            count_due = self._in_turn(count_due, min(COUNT_SECONDS, self._seconds), self._count)
+            refit_due = self._in_turn(refit_due, self._seconds, self._refit)
+            time.sleep(max(0.1, min(count_due, refit_due) - time.monotonic()))
 
-    def _export(self, analysis: Analysis | None) -> None:
-        name, store = self._run.name, self._run.store
-        for stage in STAGES:
-            steps, tags = self._run.plan.steps(stage), {"stage": stage, "run": name}
-            self._gauges["total"].set(len(steps), tags)
-            self._gauges["done"].set(len(steps.keys() & store.keys(stage)), tags)
-            self._gauges["failed"].set(len(steps.keys() & store.failed(stage).keys()), tags)
-        for study in analysis.studies if analysis else ():
-            for exchange in study.exchange:
-                if exchange.marginal.value is not None:
-                    self._gauges["rate"].set(exchange.marginal.value, {
-                        "run": name, "generator": study.generator, "real_share": study.real_share,
-                        "num_real": str(exchange.num_real)})
+    def _in_turn(self, due: float, least: float, work: Callable[[], None]) -> float:
+        """Do what is due; when it is again. What goes wrong once is tried again in its turn: views can wait."""
+        started = time.monotonic()
+        if started < due:
+            return due
+        try:
+            work()
+        except Exception:
+            logging.getLogger(__name__).exception("the run's views were not refreshed")
+        ended = time.monotonic()
+        return ended + max(least, QUIET_SHARE * (ended - started))
+
+    def _count(self) -> None:
+        tell_where(self._run)
+        self._metrics.count()
+
+    def _refit(self) -> None:
+        analysis = refresh(self._run, "running", replicates=min(REPLICATES, self._run.spec.replicates))
+        if analysis is not None:
+            self._metrics.answer(analysis)

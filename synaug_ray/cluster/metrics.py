@@ -1,0 +1,105 @@
+"""What a run tells Prometheus, through Ray's exporter: gauges of its steps and of its answer so far."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import suppress
+
+import ray
+from ray.util.metrics import Gauge
+
+from synaug_ray.costs import costs, images_of
+from synaug_ray.laws.results import Analysis, Estimate
+from synaug_ray.plan import pending
+from synaug_ray.steps import STAGES, Stage
+from synaug_ray.store import write_file
+from synaug_ray.summary import Run, counted
+
+CELL = ("run", "classifier", "generator", "protocol", "real_share", "num_real")
+MADE: dict[Stage, str] = {"generator": "trained", "trial": "trained", "shard": "sampled"}
+CAUSES = ("bug", "diverged", "collapsed", "out of memory", "preempted", "storage")  # shown from the start, at 0
+UNKNOWN = float("nan")  # a gauge cannot be taken back, and Prometheus and Grafana show this as a gap
+
+
+class Metrics:
+    """The gauges of one run; Ray serves each as ``ray_<name>`` at the port of the node that this process is on."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        stage = ("run", "stage")
+        self._steps = {
+            "total": Gauge("synaug_steps_total", "Steps of the plan", stage),
+            "done": Gauge("synaug_steps_done", "Steps whose record stands", stage),
+            "failed": Gauge("synaug_steps_failed", "Steps whose last attempt failed", stage),
+            "blocked": Gauge("synaug_steps_blocked", "Steps that need a failed one", stage),
+        }
+        self._causes = Gauge("synaug_failures", "Steps whose last attempt failed, by cause", ("run", "cause"))
+        self._images = Gauge("synaug_images", "Images seen in training, or sampled, by the steps done",
+                             ("run", "made"))
+        self._slots = Gauge("synaug_slots", "GPUs, or else CPU cores, that the run has", ("run",))
+        self._left = Gauge("synaug_left_seconds", "Seconds of a slot that what is left is expected to take", ("run",))
+        self._untimed = Gauge("synaug_left_untimed", "Steps left of which nobody knows how long they take", ("run",))
+        self._gain = _interval("synaug_gain", "Test error that synthetic images take away, a fraction")
+        self._rate = _interval("synaug_exchange_rate", "Synthetic images that one more real image is worth")
+
+    def count(self) -> None:
+        """Steps, images, failures and what is left, from listings of the Store and a few records of each recipe."""
+        run, mine = self._run, {"run": self._run.name}
+        counts, failed = counted(run)
+        images: Counter[str] = Counter({made: 0 for made in MADE.values()})
+        for stage in STAGES:
+            for state, gauge in self._steps.items():
+                gauge.set(counts[stage][state], mine | {"stage": stage})
+            if stage in MADE:
+                steps = run.plan.steps(stage)
+                images[MADE[stage]] += round(sum(images_of(steps[k]) for k in steps.keys() & run.store.keys(stage)))
+        for made, number in images.items():
+            self._images.set(number, mine | {"made": made})
+        causes = Counter(f.cause for of_stage in failed.values() for f in of_stage.values())
+        for cause in (*CAUSES, *causes):
+            self._causes.set(causes[cause], mine | {"cause": cause})
+        left = costs(run.plan, pending(run.plan, run.store), run.store).values()
+        self._slots.set(run.session.cores, mine)
+        self._left.set(sum(cost.seconds for cost in left), mine)
+        self._untimed.set(sum(cost.unknown for cost in left), mine)
+
+    def answer(self, analysis: Analysis) -> None:
+        """Gain and exchange rate of each verdict, with their intervals where there are such."""
+        for verdict in analysis.verdicts:
+            cell = {"run": self._run.name, "classifier": verdict.classifier, "generator": verdict.generator,
+                    "protocol": verdict.protocol, "real_share": verdict.real_share, "num_real": str(verdict.num_real)}
+            _set(self._gain, verdict.gain, cell)
+            _set(self._rate, verdict.exchange.marginal if verdict.exchange else Estimate(None), cell)
+
+
+def _interval(name: str, meaning: str) -> tuple[Gauge, Gauge, Gauge]:
+    return (Gauge(name, meaning, CELL), Gauge(f"{name}_low", f"{meaning}: lower end of its interval", CELL),
+            Gauge(f"{name}_high", f"{meaning}: upper end of its interval", CELL))
+
+
+def _set(gauges: tuple[Gauge, Gauge, Gauge], estimate: Estimate, cell: dict[str, str]) -> None:
+    for gauge, value in zip(gauges, (estimate.value, estimate.low, estimate.high), strict=True):
+        gauge.set(UNKNOWN if value is None else float(value), cell)
+
+
+def tell_where(run: Run) -> None:
+    """Leave the addresses of all nodes' exporters where Prometheus finds them: ``<storage>/prometheus/<run>.json``.
+
+    Ray writes such a file only where its dashboard runs. On an object store there is none: Prometheus reads paths.
+    """
+    if run.store.local:
+        nodes = [f"{node['NodeManagerAddress']}:{node['MetricsExportPort']}" for node in ray.nodes() if node["Alive"]]
+        found = [{"targets": sorted(nodes), "labels": {"job": "synaug_ray", "synaug_run": run.name}}]
+        write_file(run.store.fs, _targets(run), json.dumps(found, indent=1).encode())
+
+
+def tell_gone(run: Run) -> None:
+    """Take the addresses away."""
+    if run.store.local:
+        with suppress(FileNotFoundError):
+            run.store.fs.rm_file(_targets(run))
+
+
+def _targets(run: Run) -> str:
+    return f"{run.store.root.rpartition('/')[0]}/prometheus/{run.name}.json"
