@@ -25,7 +25,8 @@ class Driver:
     """One run of the command, in a session of its own, as a shell starts it."""
 
     def __init__(self, grid: str, storage: Path, *words: str, log: Path) -> None:
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        # Ray gives its workers niceness 15: on a busy machine they would hardly begin
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_worker_niceness": "0"}
         self.log = log
         with open(log, "ab") as file:
             self.process = subprocess.Popen(

@@ -1,0 +1,58 @@
+"""How a worker takes up a step: once, not again where it stands, not for ever where workers die of it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from synaug_ray.bench import Bench, Machine
+from synaug_ray.cluster import worker
+from synaug_ray.cluster.ledger import Ledger
+from synaug_ray.cluster.settings import Slots
+from synaug_ray.cluster.worker import DEATHS, Materials, take_up
+from synaug_ray.store import Store
+
+
+@pytest.fixture
+def work(cluster, small, digits, tmp_path, monkeypatch):
+    _, plan = small
+    store = Store(str(tmp_path / "store"))
+    begun = []
+    monkeypatch.setattr(worker, "attempt", lambda bench, step: begun.append(step.key))
+    materials = Materials(store.url, None, Ledger.remote(0, []), Slots(1, False), "now")
+    return Bench(store, digits, Machine(session="now")), materials, next(iter(plan.generators.values())), begun
+
+
+def test_what_another_driver_has_made_is_not_made_again(work):
+    bench, materials, step, begun = work
+    bench.store.commit(step, {}, {}, {})
+    assert take_up(bench, materials, step) is None and begun == []
+
+
+def test_a_step_that_workers_die_of_is_recorded_in_the_end(work):
+    bench, materials, step, begun = work
+    for _ in range(DEATHS):  # a worker that dies in it begins it and does not come back
+        take_up(bench, materials, step)
+    assert begun == [step.key] * DEATHS and not bench.store.failed("generator")
+    take_up(bench, materials, step)
+    failure = bench.store.failed("generator")[step.key]
+    assert len(begun) == DEATHS and (failure.cause, failure.session) == ("preempted", "now")
+
+
+HANGS = """
+import time
+from synaug_ray.cluster import worker
+
+worker.attempt = lambda bench, work: time.sleep({seconds})
+print(worker.watched(None, None))
+time.sleep(3.5)
+print("lives")
+"""
+
+
+@pytest.mark.parametrize("seconds,code", [(0.1, 0), (30, 1)])
+def test_a_worker_that_hangs_shows_where_and_ends(monkeypatch, seconds, code):
+    monkeypatch.setenv("SYNAUG_SILENT_SECONDS", "3")
+    done = subprocess.run([sys.executable, "-c", HANGS.format(seconds=seconds)], capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert ("lives" in done.stdout) == (code == 0) and ("in watched" in done.stderr) == (code == 1)
