@@ -26,6 +26,7 @@ def test_a_run_of_its_own_is_reached_from_this_machine_alone_and_ends_when_asked
     with open(tmp_path / "log", "w") as log:  # as under nohup: no terminal
         run = psutil.Popen([sys.executable, "-m", "synaug_ray.grid", *words], cwd=REPOSITORY, env=environment,
                            stdout=log, stderr=subprocess.STDOUT)
+    started = []
     try:
         end = time.monotonic() + 240
         while not list((tmp_path / "store" / "records" / "trial").glob("*.json")):
@@ -38,8 +39,11 @@ def test_a_run_of_its_own_is_reached_from_this_machine_alone_and_ends_when_asked
         code = run.wait(120)
     finally:
         if run.is_running():
+            started = run.children(recursive=True)
             run.kill()
-    _, left = psutil.wait_procs(started, timeout=30)
+        _, left = psutil.wait_procs(started, timeout=30)
+        for process in left:
+            process.kill()
     token = folder / ".ray" / "auth_token"
     mode, secret = token.stat().st_mode & 0o777, token.read_text()
     shutil.rmtree(folder, ignore_errors=True)
