@@ -76,7 +76,7 @@ def connect() -> bool:
             _keep_to_its_owner(token)
         else:
             ray.init(**quiet)
-    except Exception as error:  # Ray raises a bare one where a node does not start in 30 s, on a machine that is swamped
+    except Exception as error:  # a bare one where a swamped machine does not start a node in 30 s
         said = " ".join(str(error).split())
         raise ResourceProblem(
             f"cannot start Ray on this machine ({said}); --local does without Ray" if here else
