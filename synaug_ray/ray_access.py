@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from synaug_ray.findings import Finding
 
 LOOPBACK = re.compile(r"(127\.\d+\.\d+\.\d+|localhost|\[?::1\]?)(:\d+)?")
+REFUSED = re.compile("unauthenticated|authentication token|InvalidAuthToken", re.IGNORECASE)
 SERVED = "anyone who reaches the cluster can run code with your rights"
 
 
@@ -78,4 +79,8 @@ def why_not_joined(address: str, said: str, found: Access) -> str:
         (ray, python), (our_ray, our_python) = versions
         return (f"the Ray cluster at {address} runs ray {ray} and Python {python}, and here are ray {our_ray} and "
                 f"Python {our_python}, which Ray does not join; use the cluster's Python here, or submit this as a job")
-    return f"cannot join the Ray cluster at {address} ({said}); --local does without Ray"
+    here = f"RAY_AUTH_MODE ({found.mode or 'not set'}) and the token in {found.holder} have to be the cluster's"
+    if REFUSED.search(said):
+        return f"the Ray cluster at {address} refused the token, or there is none: {here}"
+    return (f"cannot join the Ray cluster at {address} ({said}); is it there? If so, it may have refused the token: "
+            f"{here}. --local does without Ray")

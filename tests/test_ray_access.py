@@ -1,8 +1,10 @@
 """The token and the dashboard: what the environment of a driver means to Ray, and what a user is told."""
 
+from pathlib import Path
+
 import pytest
 
-from synaug_ray.ray_access import access, judged
+from synaug_ray.ray_access import access, judged, why_not_joined
 
 
 @pytest.fixture
@@ -73,3 +75,34 @@ def test_a_dashboard_beyond_the_loopback_is_noted(home, address, level, mode):
 
 def test_without_a_dashboard_nothing_is_said_of_it(home):
     assert [row.what for row in judged(access({}, False))] == ["token"]
+
+
+def test_a_cluster_of_another_ray_names_both():
+    """The words are those of Ray 2.60's ``check_version_info``, in a line."""
+    said = ("Version mismatch: The cluster was started with: Ray: 2.58.0 Python: 3.11.4 This process on node 10.0.0.1 "
+            "was started with: Ray: 2.60.0 Python: 3.11.9")
+    sentence = why_not_joined("10.0.0.1:6379", said, access({}, True))
+    assert "at 10.0.0.1:6379 runs ray 2.58.0 and Python 3.11.4, and here are ray 2.60.0 and Python 3.11.9" in sentence
+
+
+def test_the_words_that_a_version_mismatch_is_told_by_are_still_rays():
+    """Against Ray itself: were they to change, the sentence above would be lost."""
+    from importlib.util import find_spec
+
+    found = find_spec("ray")
+    assert found is not None and found.submodule_search_locations
+    source = (Path(found.submodule_search_locations[0]) / "_private" / "utils.py").read_text()
+    assert source.count('f"    Ray: {') == source.count('f"    Python: {') == 2
+
+
+@pytest.mark.parametrize("said,beginning", [
+    ("Token authentication is enabled but no authentication token was found. Ensure", "the Ray cluster at h:1 refused"),
+    ("InvalidAuthToken: Authentication token is missing or incorrect", "the Ray cluster at h:1 refused the token, or"),
+    ("Failed to connect to GCS within 60 seconds.", "cannot join the Ray cluster at h:1 (Failed to connect to GCS"),
+])
+def test_who_is_not_let_in_learns_what_has_to_match(home, said, beginning):
+    path = token(home / ".ray" / "auth_token")
+    sentence = why_not_joined("h:1", said, access({"RAY_AUTH_MODE": "token"}, True))
+    assert sentence.startswith(beginning) and "0123456789abcdef" not in sentence
+    assert "refused the token" in sentence and f"RAY_AUTH_MODE (token) and the token in {path}" in sentence
+    assert "RAY_AUTH_MODE (not set)" in why_not_joined("h:1", said, access({}, True))

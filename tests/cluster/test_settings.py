@@ -18,6 +18,18 @@ def test_lanes_of_a_slot_fit_into_it_together(gpu):
         assert sum(slots.share(lane)[resource] for lane in lanes) <= 1
 
 
+def test_a_ray_that_does_not_start_is_a_sentence(monkeypatch):
+    """Ray raises a bare Exception where a swamped machine does not start a node in 30 s."""
+    def refuse(**_):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(settings.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(settings.ray, "init", refuse)
+    with pytest.raises(ResourceProblem, match="cannot start Ray on this machine .The current node timed out"):
+        settings.connect()
+
+
 def test_a_cluster_that_does_not_answer_is_a_sentence(monkeypatch):
     def refuse(**_):
         raise ConnectionError("Could not find any running Ray instance.\n  Details")
