@@ -82,9 +82,8 @@ def _rates(plan: Plan, store: Store, stage: Stage) -> Callable[[Step], float | N
     for key, step in plan.steps(stage).items():
         found = seen.setdefault(_priced(step)[0], [])
         if key in done and len(found) < SAMPLE:
-            result = store.record(stage, key).result
-            if result["nimg"]:
-                found.append(result["cpu_seconds"] / result["nimg"])
+            results = (record.result for record in store.records(stage, [key]))
+            found += [result["cpu_seconds"] / result["nimg"] for result in results if result["nimg"]]
     known = {key: statistics.median(found) for key, found in seen.items() if found}
 
     def rate(step: Step) -> float | None:
@@ -139,15 +138,6 @@ def _network_bytes(step: GeneratorStep) -> int:
         return 0
     ways = sum(width**2 * (18 * blocks + 27 * (blocks + 1)) for width in widths)  # down, and up with what is skipped
     return round(4 * 1.25 * (ways + 36 * widths[-1] ** 2))
-
-
-def size(number: float) -> str:
-    """Bytes as a person says them."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if number < 1_000:
-            return f"{number:.0f} {unit}"
-        number /= 1_000
-    return f"{number:,.0f} TB" if number >= 10 else f"{number:.1f} TB"
 
 
 def duration(seconds: float) -> str:

@@ -42,10 +42,8 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
     ``words`` are what is wrong with it, comma-separated, "ok" where nothing is.
     """
     rows, done = [], store.keys("quality")
-    for key, step in plan.qualities.items():
-        if key not in done:
-            continue
-        record, generator = store.record("quality", key), step.pool.generator
+    for record in store.records("quality", [k for k in plan.qualities if k in done]):
+        generator = plan.qualities[record.key].pool.generator
         try:
             found = json.loads(store.read(record, "quality.json"))
         except CorruptPayload:  # set aside: the next run makes it again

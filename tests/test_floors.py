@@ -15,8 +15,10 @@ FLOOR_0 = {f"synaug_ray.{name}" for name in (
     "errors", "command_line", "keys", "recipes", "presets", "data_options", "grid_yaml", "spec", "grid_errors",
     "grid_checks", "grid_file", "steps", "cpu_features")}
 FLOOR_1 = {f"synaug_ray.{name}" for name in (
-    "plan", "store", "run_folder", "cache_folder", "tables", "quality_tables", "costs", "provenance", "standing")}
-WORK = {f"synaug_ray.{name}" for name in ("bench", "execute", "vetting", "session", "summary", "local", "grid")}
+    "plan", "store", "run_folder", "cache_folder", "tables", "quality_tables", "costs", "provenance", "standing",
+    "records", "disk_space", "storage_faults", "upkeep")}
+WORK = {f"synaug_ray.{name}" for name in (
+    "bench", "execute", "causes", "vetting", "session", "summary", "local", "grid")}
 ROOMS = {"data", "generators", "samplers", "classifiers", "passes", "precision", "quality"}
 COMPUTE = {m for m in MODULES if len(m.split(".")) > 1 and m.split(".")[1] in ROOMS}
 ANALYSIS = {m for m in MODULES if len(m.split(".")) > 1 and m.split(".")[1] in ("laws", "report")}
