@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,7 @@ from synaug_ray.costs import PLURAL, costs, duration
 from synaug_ray.errors import StorageProblem, UsageProblem
 from synaug_ray.grid_file import validate_grid
 from synaug_ray.grid_yaml import Lines
-from synaug_ray.plan import Plan, blocked, make_plan, pending
+from synaug_ray.plan import Plan, blocked, make_plan, obstacle, pending
 from synaug_ray.run_folder import RunFolder
 from synaug_ray.steps import STAGES, DataIdentity, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
 from synaug_ray.store import Failure, Store
@@ -46,6 +47,37 @@ def standing_failures(plan: Plan, store: Store, stage: Stage, done: set[str]) ->
     return {k: f for k, f in store.failed(stage).items() if k in steps and k not in done}
 
 
+@dataclass(frozen=True)
+class Lacking:
+    """Trials of a plan that are not done, and why: how many by the cause of what failed, they or what they need."""
+
+    trials: int
+    of: int
+    causes: dict[str, int]
+
+    def sentence(self) -> str:
+        """`4 of 60 trials are missing: 3 diverged, 1 out of memory`."""
+        why = ", ".join(f"{count:,} {cause}" for cause, count in self.causes.items())
+        return f"{self.trials:,} of {self.of:,} trials are missing: {why}"
+
+
+NOT_TRIED = "not tried yet"
+
+
+def why_missing(step: Step, failed: Mapping[Stage, Mapping[str, Failure]]) -> str:
+    """The cause of its failure, or of the failure of what it needs."""
+    at_fault = step if step.key in failed[step.stage] else obstacle(step, failed)
+    return NOT_TRIED if at_fault is None else failed[at_fault.stage][at_fault.key].cause
+
+
+def lacking(plan: Plan, store: Store) -> Lacking:
+    """What of a plan's trials is missing, and why."""
+    done = {stage: store.keys(stage) for stage in STAGES}
+    failed = {stage: standing_failures(plan, store, stage, done[stage]) for stage in STAGES}
+    causes = Counter(why_missing(t, failed) for k, t in plan.trials.items() if k not in done["trial"])
+    return Lacking(sum(causes.values()), len(plan.trials), dict(causes.most_common()))
+
+
 def read_standing(run: str) -> Standing:
     """The run in a folder, path or URL: ``<storage>/<run>``. The data set itself is not read.
 
@@ -62,7 +94,13 @@ def read_standing(run: str) -> Standing:
         said = json.loads(status)
         spec = validate_grid(yaml.safe_load(grid), Lines(f"{folder.url}/grid.yaml"))
         data = DataIdentity(spec.dataset, said["fingerprint"], spec.data)
-    except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        datetime.fromisoformat(said["updated"]).astimezone(UTC)
+        if not isinstance(said["state"], str) or said.get("data", data.key) != data.key:
+            raise ValueError("its values contradict each other")
+        int(said.get("cores") or 1)
+        if damaged := {"grid.yaml", "status.json"} & set(folder.damaged()):
+            raise ValueError(f"{' and '.join(sorted(damaged))}: not as it was written")
+    except (ValueError, KeyError, TypeError, UsageProblem, yaml.YAMLError) as error:
         raise StorageProblem(f"{folder.url}: grid.yaml or status.json is damaged or of an older version ({error}); run "
                              "the grid's command again, which writes both") from None
     return Standing(name, make_plan(spec, data), Store(f"{storage or '.'}/store"), said)
@@ -94,6 +132,8 @@ def overview(run: Standing, now: datetime | None = None) -> list[str]:
     else:
         lines.append(f"left       about {duration(seconds)} of a core, {duration(seconds / cores)} on {cores} of them"
                      + (f", and {unknown:,} steps that nobody has timed" if unknown else ""))
+    if (lacks := lacking(run.plan, run.store)).trials:
+        lines.append(f"missing    {lacks.sentence()}")
     told = [(run.plan.steps(stage)[key], f) for stage in STAGES for key, f in failed[stage].items()]
     for step, f in told[:SHOWN]:
         lines.append(f"failed     {describe(step, run.plan)}: {f.cause}, {_times(f.attempts)}: {f.message} "
@@ -122,8 +162,7 @@ def why(run: Standing, asked: str) -> list[str]:
 
 def _why(step: Step, run: Standing, failed: dict[Stage, dict[str, Failure]], indent: str) -> Iterator[str]:
     said = f"{indent}{step.stage} {step.key[:12]}, {describe(step, run.plan)}:"
-    if step.key in run.store.keys(step.stage):
-        record = run.store.record(step.stage, step.key)
+    if (record := next(run.store.records(step.stage, run.store.keys(step.stage) & {step.key}), None)) is not None:
         yield f"{said} done {record.finished} on {record.made.get('host', 'a machine unknown')}"
         return
     if (failure := failed[step.stage].get(step.key)) is not None:
@@ -160,5 +199,5 @@ def _times(count: int) -> str:
 
 
 def _rate(run: Standing, stage: Stage, done: set[str], now: datetime) -> int:
-    finished = (datetime.fromisoformat(run.store.record(stage, key).finished) for key in done)
+    finished = (datetime.fromisoformat(record.finished) for record in run.store.records(stage, done))
     return sum((now - at).total_seconds() < RECENT for at in finished)
