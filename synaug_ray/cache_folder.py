@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from synaug_ray.disk_space import existing
 from synaug_ray.errors import StorageProblem, UsageProblem
-from synaug_ray.run_folder import existing
 
 
 def cache_folder(flag: str | None) -> Path:

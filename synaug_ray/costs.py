@@ -86,13 +86,14 @@ def costs(plan: Plan, missing: Plan, store: Store, shape: tuple[int, int, int] |
 
 
 def _rates(plan: Plan, store: Store, stage: Stage, figures: dict[str, float]) -> Callable[[Step], float | None]:
-    done, seen = store.keys(stage), {}
+    done, sample = store.keys(stage), {}
     for key, step in plan.steps(stage).items():
-        found = seen.setdefault(_priced(step)[0], [])
-        if key in done and len(found) < SAMPLE:
-            result = store.record(stage, key).result
-            if result["nimg"]:
-                found.append(result["cpu_seconds"] / result["nimg"])
+        keys = sample.setdefault(_priced(step)[0], [])
+        if key in done and len(keys) < SAMPLE:
+            keys.append(key)
+    records = store.records(stage, [key for keys in sample.values() for key in keys])
+    seen = {priced: [r.result["cpu_seconds"] / r.result["nimg"] for key in keys
+                     if (r := records.get(key)) is not None and r.result["nimg"]] for priced, keys in sample.items()}
     known = {key: statistics.median(found) for key, found in seen.items() if found}
 
     def rate(step: Step) -> float | None:
@@ -147,15 +148,6 @@ def _network_bytes(step: GeneratorStep) -> int:
         return 0
     ways = sum(width**2 * (18 * blocks + 27 * (blocks + 1)) for width in widths)  # down, and up with what is skipped
     return round(4 * 1.25 * (ways + 36 * widths[-1] ** 2))
-
-
-def size(number: float) -> str:
-    """Bytes as a person says them."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if number < 1_000:
-            return f"{number:.0f} {unit}"
-        number /= 1_000
-    return f"{number:,.0f} TB" if number >= 10 else f"{number:.1f} TB"
 
 
 def duration(seconds: float) -> str:

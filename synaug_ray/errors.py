@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-DONE, BUG, USAGE, DATA, FAILED_CELLS, STORAGE, RESOURCES, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+DONE, BUG, USAGE, DATA, FAILED_CELLS, STORAGE, RESOURCES, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 5, 6, 130, 143
 LOST = 75  # EX_TEMPFAIL: nothing is wrong with the run, and the same command goes on
 
 
@@ -24,7 +24,15 @@ class Problem(Exception):
 
 
 class Diverged(RuntimeError):
-    """A training's loss is no longer a number: what was trained is of no use."""
+    """A loss, a weight or a pixel is no longer a number: what was trained is of no use."""
+
+
+class Collapsed(RuntimeError):
+    """A generator makes one and the same image, or images without content: what was trained is of no use."""
+
+
+class DamagedState(RuntimeError):
+    """A checkpoint is not what was saved: the training has to start anew."""
 
 
 class TooFewKept(RuntimeError):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import socket
 import time
-import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,21 +17,40 @@ import torch
 from safetensors.numpy import save as save_arrays
 
 from synaug_ray.bench import Bench, Machine
+from synaug_ray.causes import OUT_OF_MEMORY, Trouble, free_memory, trouble_of
 from synaug_ray.classifiers.training import Member, Outcome, train_pack
 from synaug_ray.data.images import ImageSet
-from synaug_ray.errors import Diverged, StorageProblem, TooFewKept
+from synaug_ray.errors import DamagedState
 from synaug_ray.generators import families
 from synaug_ray.keys import derive_seed
 from synaug_ray.provenance import CODE, commit
 from synaug_ray.quality.audit import assess
 from synaug_ray.steps import GeneratorStep, QualityStep, ShardStep, Step, Subset, TrialStep
-from synaug_ray.store import CorruptPayload, finite, now
+from synaug_ray.storage_faults import StorageRefused
+from synaug_ray.store import finite, now
+
+LOG = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 60.0  # between states of an unfinished generator; a kill costs at most this
 Work = GeneratorStep | ShardStep | QualityStep | Sequence[TrialStep]
 
 
-def run_generator(bench: Bench, step: GeneratorStep) -> None:
+@dataclass(frozen=True)
+class Way:
+    """How a try goes about it: never part of an identity, and in the Record where it is not the usual one."""
+
+    parts: int = 1  # that a batch is cut into
+    because: str = ""
+
+    def told(self) -> dict[str, Any]:
+        """What a Record's ``made`` says of it."""
+        return {} if self.parts == 1 else {"batch_parts": self.parts, "because": self.because}
+
+
+WHOLE = Way()
+
+
+def run_generator(bench: Bench, step: GeneratorStep, way: Way = WHOLE) -> None:
     """Train a generator, going on from its last checkpoint, and commit it."""
     clock, real, last = _Clock(), bench.dataset.train.take(bench.draws.index(step.subset)), [time.monotonic()]
 
@@ -40,21 +60,31 @@ def run_generator(bench: Bench, step: GeneratorStep) -> None:
             bench.store.save_scratch(step, "state.safetensors", state())
             last[0] = time.monotonic()
 
-    state = bench.store.load_scratch(step, "state.safetensors")
-    files, nimg = families.train(step.recipe, real, bench.dataset.classes, step.seed, bench.device, state, save)
+    def train(state: bytes | None) -> tuple[dict[str, bytes], int]:
+        return families.train(step.recipe, real, bench.dataset.classes, step.seed, bench.device, state, save, way.parts)
+
+    told = way.told()
+    try:
+        files, nimg = train(bench.store.load_scratch(step, "state.safetensors"))
+    except DamagedState as damaged:
+        LOG.warning("the checkpoint of generator %s is thrown away (%s): its training starts anew", step.key, damaged)
+        told["restarted"] = f"its checkpoint was damaged: {damaged}"
+        bench.store.drop_scratch(step)
+        files, nimg = train(None)
     result = {"num_real": step.subset.num_real, "draw": step.subset.draw}
-    bench.store.commit(step, result | clock.read(nimg), files, _made(bench.machine))
+    bench.store.commit(step, result | clock.read(nimg), files, _made(bench.machine) | told)
 
 
-def run_shard(bench: Bench, step: ShardStep) -> ImageSet:
+def run_shard(bench: Bench, step: ShardStep, way: Way = WHOLE) -> ImageSet:
     """Sample one shard of a pool and commit it; the images, for those who wait for them."""
     clock, size = _Clock(), step.sampler.shard_size
     index = range(step.index * size, (step.index + 1) * size)
     seed = derive_seed("pool", step.generator.key, step.sampler.key)
-    images = bench.generator(step.generator).sample(step.sampler, index, seed, bench.device)
+    sampler = step.sampler.model_copy(update={"batch": -(-step.sampler.batch // way.parts)})
+    images = bench.generator(step.generator).sample(sampler, index, seed, bench.device)
     arrays = {"images": np.ascontiguousarray(images.images), "labels": np.ascontiguousarray(images.labels)}
     bench.store.commit(step, clock.read(len(images)), {"images.safetensors": save_arrays(arrays)},
-                       _made(bench.machine))
+                       _made(bench.machine) | way.told())
     return images
 
 
@@ -68,7 +98,7 @@ def run_quality(bench: Bench, step: QualityStep) -> None:
                        _made(bench.machine))
 
 
-def run_trials(bench: Bench, pack: Sequence[TrialStep]) -> None:
+def run_trials(bench: Bench, pack: Sequence[TrialStep], way: Way = WHOLE) -> None:
     """Train a pack of trials together and commit each by itself."""
     clock = _Clock()
     shared: dict[tuple[Subset, str, int, str], ImageSet] = {}
@@ -81,7 +111,7 @@ def run_trials(bench: Bench, pack: Sequence[TrialStep]) -> None:
         members.append(Member(trial, shared[at]))
     test = bench.dataset.test
     outcomes = train_pack(members, bench.dataset.val, test, bench.dataset.num_classes, bench.device,
-                          lambda share: bench.progress(pack[0], share))
+                          lambda share: bench.progress(pack[0], share), way.parts)
     spent = clock.read(outcomes[0].nimg)
     each = spent | {"seconds": spent["seconds"] / len(pack), "cpu_seconds": spent["cpu_seconds"] / len(pack)}
     for trial, outcome in zip(pack, outcomes, strict=True):
@@ -92,44 +122,67 @@ def run_trials(bench: Bench, pack: Sequence[TrialStep]) -> None:
         arrays = {"label": test.labels.astype(np.uint16), "predicted": outcome.predicted,
                   "probability": outcome.probability}
         bench.store.commit(trial, _measurement(outcome, test, bench.dataset.num_classes) | each,
-                           {"predictions.safetensors": save_arrays(arrays)}, _made(bench.machine))
+                           {"predictions.safetensors": save_arrays(arrays)}, _made(bench.machine) | way.told())
 
 
 def attempt(bench: Bench, work: Work) -> ImageSet | None:
-    """Run a step or a pack; what goes wrong becomes a Failure in the Store, and nothing else stops."""
+    """Run a step or a pack; what goes wrong becomes a Failure in the Store, and nothing else stops.
+
+    What a damaged file took away is made again on the way; what does not fit into memory is tried in halves.
+
+    Raises:
+        StorageRefused: where nothing can be kept any more.
+    """
+    return _attempt(bench, work, WHOLE)
+
+
+def _attempt(bench: Bench, work: Work, way: Way) -> ImageSet | None:
+    steps = [work] if isinstance(work, Step) else list(work)
+    images, trouble = _try(bench, work, way)
+    for _ in range(1 + sum(len(s.parents()) for s in steps)):  # each file that is damaged shows at a try of its own
+        if trouble is None or not trouble.lost or not _mended(bench, steps):
+            break
+        images, trouble = _try(bench, work, way)
+    if trouble is not None and trouble.cause == OUT_OF_MEMORY and way.parts == 1 and not isinstance(work, QualityStep):
+        way = Way(2, f"{trouble.cause}: {trouble.message}")
+        free_memory()
+        images, trouble = _try(bench, work, way)
+    if trouble is not None and len(steps) > 1:
+        free_memory()
+        for step in steps:  # find out which of them it was; the others must not go down with it
+            assert isinstance(step, TrialStep)
+            _attempt(bench, [step], way)
+    elif trouble is not None:
+        bench.store.fail(steps[0], trouble.cause, trouble.message, trouble.traceback, bench.machine.session,
+                         tries=1 if way == WHOLE else 2)
+    return images
+
+
+def _try(bench: Bench, work: Work, way: Way) -> tuple[ImageSet | None, Trouble | None]:
     try:
+        if isinstance(work, ShardStep):
+            return run_shard(bench, work, way), None
         if isinstance(work, GeneratorStep):
-            run_generator(bench, work)
-        elif isinstance(work, ShardStep):
-            return run_shard(bench, work)
+            run_generator(bench, work, way)
         elif isinstance(work, QualityStep):
             run_quality(bench, work)
         else:
-            run_trials(bench, work)
+            run_trials(bench, work, way)
+    except StorageRefused:
+        raise
     except Exception as error:  # of any kind: the cause is kept with the step
-        if not isinstance(work, Step) and len(work) > 1:
-            done = bench.store.keys("trial")
-            for trial in work:  # find out which of them it was; the others must not go down with it
-                if trial.key not in done:
-                    attempt(bench, [trial])
-            return None
-        step = work if isinstance(work, Step) else work[0]
-        bench.store.fail(step, cause_of(error), f"{type(error).__name__}: {error}", traceback.format_exc(),
-                         bench.machine.session)
-    return None
+        return None, trouble_of(error)
+    return None, None
 
 
-def cause_of(error: Exception) -> str:
-    """A failure's cause in one word or two."""
-    if isinstance(error, Diverged):
-        return "diverged"
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return "out of memory"
-    if isinstance(error, TooFewKept):
-        return "collapsed"
-    if isinstance(error, (OSError, CorruptPayload, StorageProblem)):
-        return "storage"
-    return "bug"
+def _mended(bench: Bench, steps: Sequence[Step]) -> bool:
+    """Make what these steps stand on and what no longer stands; whether there was such, and it all stands now."""
+    gone = {p.key: p for step in steps for p in step.parents() if not bench.store.has(p)}
+    for step in gone.values():
+        assert isinstance(step, (GeneratorStep, ShardStep))
+        _mended(bench, [step])
+        attempt(bench, step)
+    return bool(gone) and all(bench.store.has(p) for p in gone.values())
 
 
 def _measurement(outcome: Outcome, test: ImageSet, num_classes: int) -> dict[str, float]:

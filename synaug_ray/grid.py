@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import io
 import json
 import os
@@ -14,20 +13,23 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from synaug_ray.cache_folder import cache_folder
 from synaug_ray.command_line import Parser, tell
-from synaug_ray.costs import PLURAL, costs, disk_bytes, size, told, told_in_all
+from synaug_ray.costs import PLURAL, costs, disk_bytes, told, told_in_all
 from synaug_ray.cpu_features import precision_cautions
 from synaug_ray.data.sources import identify
+from synaug_ray.disk_space import free_bytes, size
 from synaug_ray.errors import (
     BUG,
     DONE,
     FAILED_CELLS,
     INTERRUPTED,
+    TERMINATED,
     ClusterLost,
     Problem,
     StorageProblem,
@@ -42,10 +44,13 @@ from synaug_ray.grid_yaml import short
 from synaug_ray.loggers import Loggers
 from synaug_ray.object_store import check_reachable
 from synaug_ray.plan import Plan, backwards, make_plan, pending
-from synaug_ray.run_folder import RunFolder, check_name, check_space, free_bytes, running, storage_root
+from synaug_ray.run_folder import SEAL, RunFolder, check_name, check_space, running, storage_root
 from synaug_ray.spec import GridSpec, cautions, write_grid
+from synaug_ray.standing import lacking
 from synaug_ray.steps import STAGES
+from synaug_ray.storage_faults import refusal_in
 from synaug_ray.store import Store
+from synaug_ray.upkeep import check_payloads, check_records, sweep
 
 DEAF_SECONDS = 20.0  # after an interruption: ending takes some seconds, and people press Ctrl-C twice
 SHIPPED = (Path(__file__).parent / "_grids", Path(__file__).parent.parent / "grids")
@@ -62,9 +67,13 @@ def main(argv: list[str] | None = None) -> int:
         return _main(_parse(words), words)
     except Problem as problem:
         return tell(problem)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("interrupted: what was done stands; run the same command to go on", file=sys.stderr)
-        return INTERRUPTED
+        return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: the same as Ctrl-C, with an exit code that tells them apart."""
 
 
 class _Interrupt:
@@ -76,7 +85,7 @@ class _Interrupt:
     def __call__(self, number: int, frame: object) -> None:
         if time.monotonic() >= self._deaf_until:
             self._deaf_until = time.monotonic() + DEAF_SECONDS
-            raise KeyboardInterrupt
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,7 +93,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m synaug_ray.grid", allow_abbrev=False,
         description="How many synthetic images is one more real image worth? Runs what of a grid is missing.",
         epilog="exit codes: 0 done, 1 a bug, 2 command line or grid file, 3 data, 4 finished with failed cells, "
-               "5 storage, 6 resources, 75 the cluster was lost (run it again), 130 interrupted",
+               "5 storage, 6 resources, 75 the cluster was lost (run it again), 130 interrupted (Ctrl-C), 143 ended by "
+               "SIGTERM",
     )
     parser.add_argument("grid", nargs="?", help="a name (./grids/NAME.yaml, else one that is shipped) or a .yaml file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")
@@ -119,21 +129,24 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     plan = make_plan(spec, data)
     check_reachable(storage)
     store = Store(f"{storage}/store")
+    check_records(plan, store)
     missing = pending(plan, store)
     folder = RunFolder(storage, name)
+    damaged = folder.damaged()
     shape = image_shape(spec)
     _print_plan(path, folder.url, plan, missing, store, shape)
     needed = disk_bytes(missing, shape, 0) if shape else 0
     if needed:
         free = free_bytes(storage)
         print(f"{'disk':<51}about {size(needed)}{'' if free is None else f' of the {size(free)} that are free'}")
-    for caution in cautions(spec) + precision_cautions(spec) + _other_data(folder, plan):
+    altered = [f"{folder.url}: {', '.join(damaged)} differ from {SEAL}: made again"] if damaged else []
+    for caution in cautions(spec) + precision_cautions(spec) + (altered or _other_data(folder, plan)):
         print(f"note     {caution}")
     sys.stdout.flush()
     check_space(storage, needed)
     if args.dry_run:
         return DONE
-    if missing.complete and _stands(folder, spec):
+    if missing.complete and not damaged and _stands(folder, spec):
         print(f"nothing to do: every trial stands. {folder.url}/report.html")
         loggers.start(folder.url)
         _tell_loggers(loggers)
@@ -141,10 +154,9 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     if others := running(storage):
         print(f"note     at work here, or killed: {', '.join(others[:3])}; this run works from the other end,"
               " so that little is done twice")
-        missing = backwards(missing)
     command = "python -m synaug_ray.grid " + shlex.join(words)
     try:
-        code = _run(args.local, name, spec, plan, missing, store, folder, cache, command, loggers)
+        code = _run(args.local, name, spec, plan, missing, store, folder, cache, command, loggers, bool(others))
     except BaseException:
         _tell_loggers(loggers, 1.0)
         raise
@@ -220,14 +232,16 @@ def _other_data(folder: RunFolder, plan: Plan) -> list[str]:
 def _stands(folder: RunFolder, spec: GridSpec) -> bool:
     """Whether the folder's views are of this very grid, and complete."""
     written = folder.read("grid.yaml")
-    status = folder.read("status.json")
-    return (written == write_grid(spec).encode() and folder.read("report.html") is not None
+    status, page = folder.read("status.json"), folder.read("report.html")
+    return (written == write_grid(spec).encode() and page is not None and page.rstrip().endswith(b"</html>")
             and status is not None and b'"state": "done"' in status)
 
 
 def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, store: Store, folder: RunFolder,
-         cache: Path, command: str, loggers: Loggers) -> int:
+         cache: Path, command: str, loggers: Loggers, turned: bool) -> int:
+    """``turned``: from the last step to the first, because others begin with the first."""
     from synaug_ray.session import Session, finish, open_run
+    from synaug_ray.summary import interrupted
 
     session = Session(uuid.uuid4().hex[:12], command, time.time(), 1)
     if "RAY_ADDRESS" in os.environ and not (local or missing.complete):  # before images are read, which can take long
@@ -240,6 +254,9 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
     loggers.start(folder.url)
     say: Callable[[str], None] = partial(print, flush=True)  # a log is read while it is written
     try:
+        sweep(store, folder.root)
+        check_payloads(plan, store)
+        missing = backwards(pending(plan, store)) if turned else pending(plan, store)
         if not missing.complete:
             if local:
                 from synaug_ray.bench import Bench, Machine
@@ -251,28 +268,26 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
                 from synaug_ray.cluster.run import run_on_cluster
 
                 run = run_on_cluster(run, missing, dataset, say)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            raise
-        raise StorageProblem(f"{folder.url}: {error.strerror}; what was done stands. Make room, and run the same "
-                             "command to go on") from None
+        left = pending(plan, store)
+        headline = finish(run, dataset, "done" if left.complete else "finished with failures")
     except (KeyboardInterrupt, ClusterLost):
         finish(run, dataset, "interrupted")
         raise
-    except Exception as error:  # Ray wraps, in kinds of its own, what a worker met
-        said = problem_within(error)
-        if said is None:
+    except Exception as error:  # what other libraries raise may hide a refusal of the storage, of a disk or a server
+        refusal = refusal_in(error, folder.url) or problem_within(error)
+        if refusal is None:
             raise
-        raise said from None
-    left = pending(plan, store)
-    headline = finish(run, dataset, "done" if left.complete else "finished with failures")
+        with suppress(StorageProblem):  # there may be room for this much
+            interrupted(run)
+        raise refusal from None
     print(headline)
     print(f"results  {folder.url}\npage     {folder.url}/report.html")
     if not left.complete:
         parts = ((left.trials, plan.trials, "trials"), (left.qualities, plan.qualities, "looks at pools"))
-        lacking = " and ".join(f"{len(some):,} of {len(all_):,} {what}" for some, all_, what in parts if some)
-        print(f"{lacking} are missing; {folder.url}/status.json says why. Run the same command to try them again",
-              file=sys.stderr)
+        lack = " and ".join(f"{len(some):,} of {len(all_):,} {what}" for some, all_, what in parts if some)
+        why = ", ".join(f"{count:,} {cause}" for cause, count in lacking(plan, store).causes.items())
+        print(f"{lack} are missing{f' ({why})' if why else ''}; {folder.url}/status.json says why. Run the same "
+              "command to try them again", file=sys.stderr)
         return FAILED_CELLS
     return DONE
 

@@ -1,4 +1,4 @@
-"""The order in which a training sees its images: endless reshuffled passes, without state."""
+"""The order in which a training sees its images: endless reshuffled passes, without state; and a batch in parts."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def passes(num_images: int, seed: int, start: int, count: int) -> Tensor:
         parts.append(part)
         place += len(part)
     return torch.cat(parts)
+
+
+def parts_of(batch: int, size: int) -> list[slice]:
+    """A batch in parts of at most ``size``: their gradients, each weighed by its share, add up to the batch's."""
+    return [slice(start, min(start + size, batch)) for start in range(0, batch, size)]
 
 
 @lru_cache(maxsize=256)

@@ -120,9 +120,17 @@ def backwards(plan: Plan) -> Plan:
                    qualities=turned(plan.qualities))
 
 
+def obstacle(step: Step, failed: Mapping[Stage, Collection[str]]) -> Step | None:
+    """The first of what a step needs, at whatever remove, that is among the failed keys of its stage."""
+    for parent in step.parents():
+        if (found := parent if parent.key in failed[parent.stage] else obstacle(parent, failed)) is not None:
+            return found
+    return None
+
+
 def blocked(step: Step, failed: Mapping[Stage, Collection[str]]) -> bool:
-    """Whether something that a step needs, at whatever remove, is among the failed keys of its stage."""
-    return any(p.key in failed[p.stage] or blocked(p, failed) for p in step.parents())
+    """Whether something that a step needs, at whatever remove, failed."""
+    return obstacle(step, failed) is not None
 
 
 def packs(trials: Iterable[TrialStep]) -> list[tuple[TrialStep, ...]]:

@@ -41,11 +41,9 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
 
     ``words`` are what is wrong with it, comma-separated, "ok" where nothing is.
     """
-    rows, done = [], store.keys("quality")
-    for key, step in plan.qualities.items():
-        if key not in done:
-            continue
-        record, generator = store.record("quality", key), step.pool.generator
+    rows = []
+    for record in store.records("quality", plan.qualities).values():
+        generator = plan.qualities[record.key].pool.generator
         try:
             found = json.loads(store.read(record, "quality.json"))
         except CorruptPayload:  # set aside: the next run makes it again

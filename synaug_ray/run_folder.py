@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import re
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pandas as pd
 
-from synaug_ray.costs import size
+from synaug_ray.disk_space import existing, free_bytes, size
 from synaug_ray.errors import StorageProblem, UsageProblem, did_you_mean
 from synaug_ray.object_store import open_url, reason, refusals, refuse_secrets
+from synaug_ray.storage_faults import LASTING, refused
 from synaug_ray.store import finite, write_file
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = ("store", "ray", "prometheus")
+SEAL = "SHA256SUMS"  # of a finished run's files, as `sha256sum -c` reads it; the page can be rebuilt and is not in it
+SEALED = ("grid.yaml", "status.json", "env.json", "audit.json", "measurements.parquet", "measurements.csv",
+          "predictions.parquet", "quality.parquet", "quality.json", "laws.json", "verdict.json", "samples/index.json")
 
 
 def storage_root(flag: str | None) -> str:
@@ -51,16 +56,6 @@ def storage_root(flag: str | None) -> str:
     except (OSError, RuntimeError, ValueError) as error:  # no such user, a circle of links, a name too long
         raise StorageProblem(f"storage {chosen}: {getattr(error, 'strerror', None) or error}") from None
     return str(path)
-
-
-def existing(path: Path) -> Path:
-    """The path itself, or the nearest one above it that there is."""
-    return next(p for p in (path, *path.parents) if p.exists())
-
-
-def free_bytes(storage: str) -> int | None:
-    """What a disk has left; None for a URL."""
-    return None if "://" in storage else shutil.disk_usage(existing(Path(storage))).free
 
 
 def check_space(storage: str, needed: int) -> None:
@@ -125,6 +120,8 @@ class RunFolder:
             with refusals(self.fs, f"write {self.url}/{name}"):
                 write_file(self.fs, f"{self.root}/{name}", data.encode() if isinstance(data, str) else data)
         except OSError as error:
+            if error.errno in LASTING:
+                raise refused(error, f"write {self.url}/{name}") from None
             raise StorageProblem(f"cannot write {self.url}/{name} ({reason(error)})") from None
 
     def write_json(self, name: str, value: Any) -> None:
@@ -150,3 +147,25 @@ class RunFolder:
             return None
         except OSError as error:
             raise StorageProblem(f"cannot read {self.url}/{name} ({reason(error)})") from None
+
+    def seal(self) -> None:
+        """Leave the checksums of what is there, after the last write."""
+        found = {name: data for name in SEALED if (data := self.read(name)) is not None}
+        self.write(SEAL, "".join(f"{_digest(data)}  {name}\n" for name, data in found.items()))
+
+    def unseal(self) -> None:
+        """Take them back, before the first write."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            self.fs.rm_file(f"{self.root}/{SEAL}")
+
+    def damaged(self) -> list[str]:
+        """Files of a finished run that are not as they were written, or gone; none of a run that was not finished."""
+        seal = self.read(SEAL)
+        if seal is None:
+            return []
+        told = dict(line.split("  ", 1)[::-1] for line in seal.decode(errors="replace").splitlines() if "  " in line)
+        return [name for name in SEALED if name in told and _digest(self.read(name) or b"") != told[name]]
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import class_sequence
+from synaug_ray.errors import Collapsed, Diverged
 from synaug_ray.keys import derive_seed
 from synaug_ray.precision import autocast
 from synaug_ray.recipes import SamplerRecipe
@@ -124,6 +125,10 @@ def sample_in_batches(make: Callable[[list[int], Tensor], Tensor], sampler: Samp
 
     Args:
         make: (indices, labels int64 [B] on the device) -> images [B, C, H, W], black is -1 and white 1.
+
+    Raises:
+        Diverged: for a pixel that is not a number, which uint8 would turn into some grey without a word.
+        Collapsed: where all images are the same, pixel for pixel, or each is of one colour.
     """
     labels = class_sequence(class_counts, index.stop)[index.start:]
     out = np.empty((len(index), *shape), np.uint8)
@@ -131,7 +136,13 @@ def sample_in_batches(make: Callable[[list[int], Tensor], Tensor], sampler: Samp
         rows = np.arange(start, start + sampler.batch).clip(max=len(index) - 1)
         with torch.inference_mode(), autocast(sampler.precision, device):
             x = make([index[r] for r in rows], torch.from_numpy(labels[rows]).to(device))
+            if not bool(torch.isfinite(x).all()):
+                raise Diverged(f"images {index[start]:,} on of the pool have pixels that are not numbers")
             pixels = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
         kept = min(sampler.batch, len(index) - start)
         out[start:start + kept] = pixels[:kept]
+    if len(out) > 1 and (out == out[0]).all():
+        raise Collapsed(f"all {len(out):,} images from {index.start:,} on of the pool are the same, pixel for pixel")
+    if len(out) > 1 and shape[1] * shape[2] > 1 and (out == out[:, :, :1, :1]).all():
+        raise Collapsed(f"all {len(out):,} images from {index.start:,} on of the pool are of one colour each")
     return ImageSet(out, labels)

@@ -21,7 +21,7 @@ from synaug_ray.provenance import environment
 from synaug_ray.run_folder import RunFolder, check_space
 from synaug_ray.sheets import sheets
 from synaug_ray.spec import GridSpec
-from synaug_ray.store import CorruptPayload, Store
+from synaug_ray.store import CorruptPayload, MissingRecord, Store
 from synaug_ray.summary import Run, Session, begin, interrupted, refresh
 from synaug_ray.vetting import vet
 
@@ -60,6 +60,8 @@ def finish(run: Run, dataset: Dataset, state: str) -> str:
     run.folder.write_json("env.json", environment(run.session.device, 1))
     write_samples(run, dataset)
     analysis = refresh(run, state, replicates=0 if state == "interrupted" else None)
+    if state != "interrupted":
+        run.folder.seal()
     return analysis.headline if analysis else "no answer yet: no real-only cell is done"
 
 
@@ -75,7 +77,7 @@ def write_samples(run: Run, dataset: Dataset) -> None:
         subset = pool.generator.subset
         try:
             synthetic = bench.shard(pool.shard(0))
-        except CorruptPayload:
+        except (CorruptPayload, MissingRecord):
             continue
         made = sheets(dataset.train.take(bench.draws.index(subset)), synthetic, dataset.num_classes)
         names = {}

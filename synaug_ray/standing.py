@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from synaug_ray.grid_checks import image_shape
 from synaug_ray.grid_file import validate_grid
 from synaug_ray.grid_yaml import parse_bytes
 from synaug_ray.object_store import check_reachable
-from synaug_ray.plan import Plan, blocked, make_plan, pending
+from synaug_ray.plan import Plan, blocked, make_plan, obstacle, pending
 from synaug_ray.run_folder import RunFolder
 from synaug_ray.spec import GridSpec
 from synaug_ray.steps import STAGES, DataIdentity, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
@@ -49,6 +49,37 @@ def standing_failures(plan: Plan, store: Store, stage: Stage, done: set[str]) ->
     return {k: f for k, f in store.failed(stage).items() if k in steps and k not in done}
 
 
+@dataclass(frozen=True)
+class Lacking:
+    """Trials of a plan that are not done, and why: how many by the cause of what failed, they or what they need."""
+
+    trials: int
+    of: int
+    causes: dict[str, int]
+
+    def sentence(self) -> str:
+        """`4 of 60 trials are missing: 3 diverged, 1 out of memory`."""
+        why = ", ".join(f"{count:,} {cause}" for cause, count in self.causes.items())
+        return f"{self.trials:,} of {self.of:,} trials are missing: {why}"
+
+
+NOT_TRIED = "not tried yet"
+
+
+def why_missing(step: Step, failed: Mapping[Stage, Mapping[str, Failure]]) -> str:
+    """The cause of its failure, or of the failure of what it needs."""
+    at_fault = step if step.key in failed[step.stage] else obstacle(step, failed)
+    return NOT_TRIED if at_fault is None else failed[at_fault.stage][at_fault.key].cause
+
+
+def lacking(plan: Plan, store: Store) -> Lacking:
+    """What of a plan's trials is missing, and why."""
+    done = {stage: store.keys(stage) for stage in STAGES}
+    failed = {stage: standing_failures(plan, store, stage, done[stage]) for stage in STAGES}
+    causes = Counter(why_missing(t, failed) for k, t in plan.trials.items() if k not in done["trial"])
+    return Lacking(sum(causes.values()), len(plan.trials), dict(causes.most_common()))
+
+
 def read_standing(run: str) -> Standing:
     """The run in a folder, path or URL: ``<storage>/<run>``. The data set itself is not read.
 
@@ -66,6 +97,12 @@ def read_standing(run: str) -> Standing:
         said = json.loads(status)
         spec = validate_grid(*parse_bytes(grid, f"{folder.url}/grid.yaml"))
         data = DataIdentity(spec.dataset, said["fingerprint"], spec.data)
+        datetime.fromisoformat(said["updated"]).astimezone(UTC)
+        if not isinstance(said["state"], str) or said.get("data", data.key) != data.key:
+            raise ValueError("its values contradict each other")
+        int(said.get("cores") or 1)
+        if damaged := {"grid.yaml", "status.json"} & set(folder.damaged()):
+            raise ValueError(f"{' and '.join(sorted(damaged))}: not as it was written")
     except (ValueError, KeyError, TypeError, Problem) as error:
         raise StorageProblem(f"{folder.url}: grid.yaml or status.json is damaged or of an older version ({error}); run "
                              "the grid's command again, which writes both") from None
@@ -103,6 +140,8 @@ def overview(run: Standing, now: datetime | None = None) -> list[str]:
         parts += [f"{unknown:,} steps that nobody has timed"] * bool(unknown)
         lines.append(f"left       {', and '.join(parts) or 'next to nothing'}")
     lines += _mixtures(records)
+    if (lacks := lacking(run.plan, run.store)).trials:
+        lines.append(f"missing    {lacks.sentence()}")
     told = [(run.plan.steps(stage)[key], f) for stage in STAGES for key, f in failed[stage].items()]
     for step, f in told[:SHOWN]:
         lines.append(f"failed     {describe(step, run.plan)}: {f.cause}, {_times(f.attempts)}: {f.message} "
@@ -131,8 +170,7 @@ def why(run: Standing, asked: str) -> list[str]:
 
 def _why(step: Step, run: Standing, failed: dict[Stage, dict[str, Failure]], indent: str) -> Iterator[str]:
     said = f"{indent}{step.stage} {step.key[:12]}, {describe(step, run.plan)}:"
-    if step.key in run.store.keys(step.stage):
-        record = run.store.record(step.stage, step.key)
+    if (record := run.store.records(step.stage, [step.key]).get(step.key)) is not None:
         made = record.made
         yield (f"{said} done {record.finished} on {made.get('host', 'a machine unknown')}, by code "
                f"{_code(made) or 'unknown'} (commit {made.get('commit') or 'unknown'}), torch "

@@ -2,7 +2,8 @@
 
 Layout below ``<storage>/store``::
 
-    records/<stage>/<key>.json       the Record, written last: a step is done exactly if it stands
+    records/<stage>/<key>.json       the Record, written last: a step is done exactly if it stands; one that is damaged,
+                                     or whose payload is, becomes <key>.<attempt>.corrupt, and its step is made again
     payload/<stage>/<key>/<attempt>/ the files of one attempt
     failures/<stage>/<key>.json      why it is not done, and how often it was tried
     scratch/<stage>/<key>/           checkpoints of unfinished work, removed at the commit
@@ -16,12 +17,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -30,7 +32,12 @@ from fsspec.implementations.local import LocalFileSystem
 
 from synaug_ray.errors import StorageProblem
 from synaug_ray.object_store import advice, open_url, reason, refusals
+from synaug_ray.records import Failure, Record, read_failure, read_record, record_text
 from synaug_ray.steps import STAGES, Stage, Step
+from synaug_ray.storage_faults import patiently
+
+LOG = logging.getLogger(__name__)
+KINDS = ("records", "payload", "failures", "scratch")  # of what is kept of a step
 
 ROUND_TRIPS = 16  # at once, to an object store: one takes some 30 ms, whatever it brings
 T, R = TypeVar("T"), TypeVar("R")
@@ -40,34 +47,8 @@ class CorruptPayload(Exception):
     """A payload differs from its Record (truncated, altered or gone); the Record was set aside."""
 
 
-@dataclass(frozen=True)
-class Record:
-    """What one step was, from what, with what result."""
-
-    stage: Stage
-    key: str
-    version: int
-    fields: dict[str, Any]
-    attempt: str
-    parents: dict[str, str]  # key -> the attempt that was read
-    files: dict[str, dict[str, Any]]  # name -> {"bytes": int, "sha256": str}
-    result: dict[str, Any]
-    made: dict[str, Any]  # where, when, with what; never part of the identity
-    finished: str
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a step is not done."""
-
-    stage: Stage
-    key: str
-    cause: str  # bug, diverged, collapsed, out of memory, preempted, storage
-    message: str
-    traceback: str
-    attempts: int
-    at: str
-    session: str = ""  # the run of the command in which it failed last
+class MissingRecord(FileNotFoundError):
+    """A step's Record does not stand: there was none, or it was damaged and has been set aside."""
 
 
 class Store:
@@ -80,7 +61,7 @@ class Store:
         self.poll = 0.5 if self.local else 2.0  # seconds between two listings: on an object store each is paid for
 
     def check_writable(self) -> None:
-        """Write and remove a marker.
+        """Write and remove a marker, and ask for permission where steps will be written.
 
         Raises:
             StorageProblem: with the path and the operating system's reason.
@@ -92,6 +73,11 @@ class Store:
         except Exception as error:  # object stores raise exceptions of their own
             how = "set --storage to a folder you may write to, or $SYNAUG_STORAGE" if self.local else advice(error)
             raise StorageProblem(f"cannot write to {self.url} ({reason(error)}); {how}") from None
+        folders = [f"{self.root}/{kind}/{stage}" for kind in KINDS for stage in STAGES] if self.local else []
+        closed = [f for f in folders if os.path.isdir(f) and not os.access(f, os.W_OK | os.X_OK)]
+        if closed:  # another user's, say: better found now than after a training
+            raise StorageProblem(f"cannot write to {', '.join(closed)}: no permission, or read-only; have it given, or "
+                                 "set --storage to a folder you may write to")
 
     def keys(self, stage: Stage) -> set[str]:
         """Keys of the steps whose Record stands: one listing, not one question a key."""
@@ -101,7 +87,7 @@ class Store:
         """The standing failures of a stage by key."""
         def read(key: str) -> Failure | None:
             with suppress(FileNotFoundError):  # committed since the listing
-                return Failure(**json.loads(self._read(f"failures/{stage}/{key}.json")))
+                return read_failure(self._read(f"failures/{stage}/{key}.json"), stage, key)
 
         keys = sorted(self._listing(f"failures/{stage}"))
         return {k: f for k, f in zip(keys, self.each(read, keys), strict=True) if f is not None}
@@ -111,7 +97,7 @@ class Store:
         stands = self.keys(stage)
 
         def read(key: str) -> Record | None:
-            with suppress(FileNotFoundError):  # set aside since the listing
+            with suppress(MissingRecord):  # set aside since the listing, or damaged
                 return self.record(stage, key)
 
         keys = [key for key in keys if key in stands]
@@ -128,14 +114,16 @@ class Store:
         """The Record of a finished step.
 
         Raises:
-            FileNotFoundError: where it does not stand.
-            StorageProblem: where it is no longer a record (an edited file, a disk's fault).
+            MissingRecord: where none stands. One that is damaged (an edited file, a disk's fault) is set aside.
         """
         path = f"records/{stage}/{key}.json"
         try:
-            return Record(**json.loads(self._read(path)))
-        except (ValueError, TypeError) as error:
-            raise StorageProblem(f"{self._at(path)} is no record ({error}); remove it to have it made again") from None
+            return read_record(self._read(path), stage, key)
+        except FileNotFoundError:
+            raise MissingRecord(f"no record of {stage} {key}") from None
+        except ValueError as error:
+            self._set_aside(path, "damaged", str(error))
+            raise MissingRecord(f"the record of {stage} {key} was damaged ({error})") from None
 
     def has(self, step: Step) -> bool:
         """Whether the step's Record stands; its stored fields are compared with the request.
@@ -146,7 +134,7 @@ class Store:
         """
         try:
             record = self.record(step.stage, step.key)
-        except FileNotFoundError:
+        except MissingRecord:
             return False
         if record.fields != json.loads(json.dumps(step.fields())):
             changed = {k for k in record.fields.keys() | step.fields().keys()
@@ -167,10 +155,9 @@ class Store:
         except FileNotFoundError:
             data = b""
         if len(data) != expected["bytes"] or hashlib.sha256(data).hexdigest() != expected["sha256"]:
-            self._set_aside(record)
+            self._renounce(record, f"{name} of it differs from its checksum")
             raise CorruptPayload(f"{name} of {record.stage} {record.key} differs from its record "
-                                 f"({len(data):,} bytes, {expected['bytes']:,} expected); run the same command "
-                                 "again: it is made anew")
+                                 f"({len(data):,} bytes, {expected['bytes']:,} expected)")
         return data
 
     def commit(self, step: Step, result: dict[str, Any], payload: dict[str, bytes], made: dict[str, Any]) -> Record:
@@ -182,36 +169,36 @@ class Store:
         attempt = uuid.uuid4().hex[:12]
         files = {}
         for name, data in payload.items():
-            self._write(self._at(f"payload/{step.stage}/{step.key}/{attempt}/{name}"), data)
+            self._write(f"payload/{step.stage}/{step.key}/{attempt}/{name}", data)
             files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         parents = {p.key: self.record(p.stage, p.key).attempt for p in step.parents()}
         record = Record(step.stage, step.key, step.version, step.fields(), attempt, parents, files, result, made,
                         now())
-        with suppress(FileNotFoundError):
+        with suppress(MissingRecord):
             first = self.record(step.stage, step.key)
             self._remove_folder(f"payload/{step.stage}/{step.key}/{attempt}")
             return first
-        self._write(self._at(f"records/{step.stage}/{step.key}.json"), _text(record))
+        self._write(f"records/{step.stage}/{step.key}.json", record_text(record).encode())
         self._remove(self._at(f"failures/{step.stage}/{step.key}.json"))
         if step.stage == "generator":  # nothing else takes long enough to leave any
-            self._remove_folder(f"scratch/{step.stage}/{step.key}")
+            self.drop_scratch(step)
         return record
 
-    def fail(self, step: Step, cause: str, message: str, traceback: str, session: str = "") -> Failure:
-        """Keep why a step failed; the next run tries it again."""
+    def fail(self, step: Step, cause: str, message: str, traceback: str, session: str = "",
+             tries: int = 1) -> Failure:
+        """Keep why a step failed, after so many tries; the next run tries it again."""
         path = f"failures/{step.stage}/{step.key}.json"
         try:
-            attempts = json.loads(self._read(path))["attempts"]
+            attempts = read_failure(self._read(path), step.stage, step.key).attempts
         except FileNotFoundError:
             attempts = 0
-        failure = Failure(step.stage, step.key, cause, message, traceback, attempts + 1, now(),
-                          session)
-        self._write(self._at(path), json.dumps(asdict(failure)).encode())
+        failure = Failure(step.stage, step.key, cause, message, traceback, attempts + tries, now(), session)
+        self._write(path, json.dumps(asdict(failure)).encode())
         return failure
 
     def save_scratch(self, step: Step, name: str, data: bytes) -> None:
         """Keep a checkpoint of unfinished work, replacing the one before."""
-        self._write(self._at(f"scratch/{step.stage}/{step.key}/{name}"), data)
+        self._write(f"scratch/{step.stage}/{step.key}/{name}", data)
 
     def load_scratch(self, step: Step, name: str) -> bytes | None:
         """The last checkpoint, or None."""
@@ -220,13 +207,26 @@ class Store:
         except FileNotFoundError:
             return None
 
-    def _set_aside(self, record: Record) -> None:
+    def drop_scratch(self, step: Step) -> None:
+        """Throw the checkpoints of a step away."""
+        self._remove_folder(f"scratch/{step.stage}/{step.key}")
+
+    def _renounce(self, record: Record, why: str) -> None:
         """Take a Record out of the way, unless another attempt's stands there by now."""
-        standing = self._at(f"records/{record.stage}/{record.key}")
-        with suppress(FileNotFoundError):  # done by another process
+        with suppress(MissingRecord):  # done by another process
             if self.record(record.stage, record.key).attempt == record.attempt:
-                self._write(f"{standing}.{record.attempt}.corrupt", _text(record))  # an object store has no rename
-                self._remove(f"{standing}.json")
+                self._set_aside(f"records/{record.stage}/{record.key}.json", record.attempt, why)
+
+    def _set_aside(self, path: str, name: str, why: str) -> None:
+        """Rename a Record, so that its step is made again; who may only read leaves it."""
+        aside = f"{path.removesuffix('.json')}.{name}.corrupt"
+        with suppress(OSError, StorageProblem):
+            if self.local:
+                os.rename(self._at(path), self._at(aside))
+            else:  # an object store has no rename
+                self._write(aside, self._read(path))
+                self._remove(self._at(path))
+            LOG.warning("%s/%s was set aside (%s): its step is made again", self.url, path, why)
 
     def _at(self, relative: str) -> str:
         return f"{self.root}/{relative}"
@@ -243,12 +243,19 @@ class Store:
         return {n.rsplit("/", 1)[-1].removesuffix(".json") for n in names if n.endswith(".json")}
 
     def _read(self, relative: str) -> bytes:
-        with refusals(self.fs, f"read {self.url}"):
+        def read() -> bytes:
             return self.fs.cat_file(self._at(relative))  # type: ignore[return-value]
 
-    def _write(self, path: str, data: bytes) -> None:
+        if self.local:
+            return patiently(read, f"read {self.url}/{relative}")
+        with refusals(self.fs, f"read {self.url}"):  # its own client has been patient
+            return read()
+
+    def _write(self, relative: str, data: bytes) -> None:
+        if self.local:
+            return patiently(lambda: write_file(self.fs, self._at(relative), data), f"write {self.url}/{relative}")
         with refusals(self.fs, f"write to {self.url}"):
-            write_file(self.fs, path, data)
+            write_file(self.fs, self._at(relative), data)
 
     def _remove(self, path: str) -> None:
         with refusals(self.fs, f"write to {self.url}"), suppress(FileNotFoundError):
@@ -261,10 +268,6 @@ class Store:
                 return
             for path in self.fs.find(self._at(relative)):  # not rm: it reads a name with brackets as a pattern
                 self._remove(str(path))
-
-
-def _text(record: Record) -> bytes:
-    return json.dumps(asdict(record), sort_keys=True, allow_nan=False).encode()
 
 
 def write_file(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
@@ -303,4 +306,4 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-__all__ = ["STAGES", "CorruptPayload", "Failure", "Record", "Store", "finite", "now", "write_file"]
+__all__ = ["STAGES", "CorruptPayload", "Failure", "MissingRecord", "Record", "Store", "finite", "now", "write_file"]

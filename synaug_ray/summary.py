@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
@@ -16,7 +16,7 @@ from synaug_ray.quality_tables import for_the_page, qualities
 from synaug_ray.report import page
 from synaug_ray.run_folder import RunFolder
 from synaug_ray.spec import GridSpec, write_grid
-from synaug_ray.standing import standing_failures
+from synaug_ray.standing import lacking, standing_failures
 from synaug_ray.steps import STAGES, Stage
 from synaug_ray.store import Failure, Store, now
 from synaug_ray.tables import csv_text, measurements, predictions
@@ -47,6 +47,7 @@ class Run:
 
 def begin(run: Run) -> None:
     """Leave what is known before the first step."""
+    run.folder.unseal()
     run.folder.write("grid.yaml", write_grid(run.spec))
     run.folder.write_json("status.json", status(run, "running"))
 
@@ -83,7 +84,8 @@ def status(run: Run, state: str) -> dict[str, Any]:
         "run": run.name, "dataset": run.spec.dataset, "data": run.plan.data.key,
         "fingerprint": run.plan.data.fingerprint, "cores": run.session.cores, "state": state, "updated": now(),
         "started": pd.Timestamp(run.session.started, unit="s", tz="UTC").isoformat(timespec="seconds"),
-        "steps": counts, "failures": failures, "wall_seconds": wall, "busy_share": busy,
+        "steps": counts, "missing": asdict(lacking(run.plan, run.store)), "failures": failures,
+        "wall_seconds": wall, "busy_share": busy,
         "seconds": spent["seconds"], "cpu_seconds": spent["cpu_seconds"],
         "generators": [g | {"generator": names[g["key"]]} for g in spent["generators"]],
         "command": run.session.command, "storage": run.folder.url.rpartition("/")[0],
@@ -101,7 +103,8 @@ def _spent(run: Run) -> dict[str, Any]:
             if record.made.get("session") == run.session.id:
                 session[stage] += record.result["cpu_seconds"]
             if stage == "generator":
-                generators.append({"key": key} | {k: record.result[k] for k in ("num_real", "draw", "seconds", "nimg")})
+                told = {k: record.result[k] for k in ("num_real", "draw", "seconds", "nimg")}
+                generators.append({"key": key} | told)
             elif stage == "shard":
                 rates.setdefault(steps[key].parents()[0].key, []).append(
                     record.result["nimg"] / max(record.result["seconds"], 1e-9))
@@ -131,10 +134,17 @@ def refresh(run: Run, state: str, *, replicates: int | None = None) -> Analysis 
     analysis = analyse_run(run, table, predicted, run.spec.replicates if replicates is None else replicates)
     if analysis is not None:
         run.folder.write_json("laws.json", analysis.laws_json())
-        run.folder.write_json("verdict.json", analysis.verdict_json())
+        run.folder.write_json("verdict.json", analysis.verdict_json() | _what_is_missing(run, analysis))
     run.folder.write_json("status.json", status(run, state))
     page.write(run.folder.url)
     return analysis
+
+
+def _what_is_missing(run: Run, analysis: Analysis) -> dict[str, Any]:
+    """``missing`` (how many trials, which causes) and, where there are such, a first warning that says so."""
+    lacks = lacking(run.plan, run.store)
+    warning = (f"{lacks.sentence()}. The verdicts rest on the others.",) if lacks.trials else ()
+    return {"missing": asdict(lacks), "warnings": [*warning, *analysis.warnings]}
 
 
 def analyse_run(run: Run, table: pd.DataFrame, predicted: pd.DataFrame, replicates: int) -> Analysis | None:

@@ -9,13 +9,15 @@ from safetensors.numpy import load as load_arrays
 
 from synaug_ray.plan import Plan, Row, blocked
 from synaug_ray.spec import GridSpec
+from synaug_ray.standing import standing_failures, why_missing
 from synaug_ray.steps import STAGES, Stage, Step, TrialStep
-from synaug_ray.store import CorruptPayload, Record, Store
+from synaug_ray.store import CorruptPayload, Failure, Record, Store
 
 MEASURED = ("test_error", "balanced_error", "test_nll", "val_error", "nimg", "seconds", "cpu_seconds")
+Failures = dict[Stage, dict[str, Failure]]  # by stage and key
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet may run (OWASP, CSV injection)
 COLUMNS = (
-    "key", "status", "dataset", "num_real", "num_synthetic", "synthetic_multiple", "draw", "seed", "generator",
+    "key", "status", "cause", "dataset", "num_real", "num_synthetic", "synthetic_multiple", "draw", "seed", "generator",
     "filter", "family", "trained_on", "classifier", "protocol", "real_share", *MEASURED, "cost_seconds",
     "pool_cost_seconds", "generator_key", "finished",
 )
@@ -24,20 +26,21 @@ COLUMNS = (
 def measurements(spec: GridSpec, plan: Plan, store: Store) -> pd.DataFrame:
     """One tidy row a trial of the grid, done or not; errors are fractions, nll in nats, times in seconds."""
     done = store.records("trial", plan.trials)
-    failed: dict[Stage, set[str]] = {stage: set(store.failed(stage)) for stage in STAGES}
+    failed = {stage: standing_failures(plan, store, stage, store.keys(stage)) for stage in STAGES}
     rows, pools = [], _Costs(plan, store)
     for row in plan.rows:
         rows.append(_row(spec, row, done.get(row.trial.key), failed, pools))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _row(spec: GridSpec, row: Row, record: Record | None, failed: dict[Stage, set[str]],
+def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures,
          costs: _Costs) -> dict[str, Any]:
     cell, trial = row.cell, row.trial
     pool = trial.pool
     measured = {name: record.result[name] if record else float("nan") for name in MEASURED}
     return {
-        "key": trial.key, "status": "done" if record else why_not(row, failed), "dataset": spec.dataset,
+        "key": trial.key, "status": "done" if record else why_not(row, failed),
+        "cause": "" if record else why_missing(trial, failed), "dataset": spec.dataset,
         "num_real": cell.num_real, "num_synthetic": cell.num_synthetic,
         "synthetic_multiple": cell.num_synthetic / cell.num_real, "draw": cell.draw, "seed": cell.seed,
         "generator": cell.arm, "filter": cell.filter.name,
@@ -72,7 +75,7 @@ class _Costs:
         return self._one(trial.pool.generator) + sum(self._one(s) for s in trial.parents())
 
 
-def why_not(row: Row, failed: dict[Stage, set[str]]) -> str:
+def why_not(row: Row, failed: Failures) -> str:
     """``failed``, ``blocked`` (something it needs failed) or ``missing`` (not tried yet)."""
     if row.trial.key in failed["trial"]:
         return "failed"

@@ -13,10 +13,10 @@ from synaug_ray.costs import (
     disk_bytes,
     duration,
     images_of,
-    size,
     told,
     told_in_all,
 )
+from synaug_ray.disk_space import size
 from synaug_ray.grid_file import load_grid, validate_grid
 from synaug_ray.grid_yaml import Lines
 from synaug_ray.plan import make_plan, pending

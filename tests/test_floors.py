@@ -16,9 +16,9 @@ FLOOR_0 = {f"synaug_ray.{name}" for name in (
     "grid_checks", "grid_file", "steps", "cpu_features", "findings")} | {"synaug_ray"}
 FLOOR_1 = {f"synaug_ray.{name}" for name in (
     "plan", "store", "object_store", "run_folder", "cache_folder", "tables", "quality_tables", "costs", "provenance",
-    "standing", "cluster_checks", "ray_access")}
+    "standing", "cluster_checks", "ray_access", "records", "disk_space", "storage_faults", "upkeep")}
 WORK = {f"synaug_ray.{name}" for name in (
-    "bench", "execute", "vetting", "session", "summary", "local", "loggers", "grid")}
+    "bench", "execute", "causes", "vetting", "session", "summary", "local", "loggers", "grid")}
 ROOMS = {"data", "generators", "samplers", "classifiers", "passes", "precision", "quality"}
 COMPUTE = {m for m in MODULES if len(m.split(".")) > 1 and m.split(".")[1] in ROOMS}
 ANALYSIS = {m for m in MODULES if len(m.split(".")) > 1 and m.split(".")[1] in ("laws", "report")}

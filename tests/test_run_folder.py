@@ -6,8 +6,9 @@ import math
 import pandas as pd
 import pytest
 
+from synaug_ray.disk_space import free_bytes
 from synaug_ray.errors import StorageProblem, UsageProblem
-from synaug_ray.run_folder import RunFolder, check_name, check_space, free_bytes, storage_root
+from synaug_ray.run_folder import RunFolder, check_name, check_space, storage_root
 
 
 @pytest.mark.parametrize("name", ["a", "digits", "Run-1.b_2", "0", "x" * 64])

@@ -127,7 +127,7 @@ def test_a_failed_write_leaves_neither_the_file_nor_a_trace(disk, monkeypatch, n
         monkeypatch.setattr("builtins.open", full)
     else:
         monkeypatch.setattr(os, name, full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StorageProblem, match=r"cannot write .*/scratch/.*/state \(No space left on device; .* free"):
         disk.save_scratch(GENERATOR, "state", b"new")
     monkeypatch.undo()
     assert disk.load_scratch(GENERATOR, "state") == b"old"
@@ -200,18 +200,51 @@ def test_has_compares_the_stored_fields_with_the_request(store):
     path = f"{store.root}/records/generator/{GENERATOR.key}.json"
     edited = json.loads(store.fs.cat_file(path))
     edited["fields"]["subset"]["num_real"] = 41
+    del edited["sha256"]  # what a change of the code without one of `version` leaves: whole, and of other fields
     store.fs.pipe_file(path, json.dumps(edited).encode())
     with pytest.raises(StorageProblem, match=r"was made with other fields \(subset\); remove it"):
         store.has(GENERATOR)
     assert store.record("generator", GENERATOR.key) == replace(record, fields=edited["fields"])
 
 
-@pytest.mark.parametrize("text", [b"", b'{"key":', b"[]", b"{}", b"\xff"])
-def test_a_record_that_is_none_is_told_with_its_path(store, text):
+@pytest.mark.parametrize("text", [b"", b'{"key":', b"[]", b"{}", b"\xff", "a digit", "another's"])
+def test_a_damaged_record_is_set_aside_and_told_with_its_path(store, text, caplog):
+    """A number with one digit changed is still JSON, and a whole record under another's name is one: neither counts."""
+    store.commit(GENERATOR, {"loss": 0.25}, {}, MADE)
+    path = f"{store.root}/records/generator/{GENERATOR.key}.json"
+    if text == "a digit":
+        text = store.fs.cat_file(path).replace(b"0.25", b"0.35")
+    if text == "another's":
+        store.commit(other := replace(GENERATOR, subset=replace(SUBSET, draw=2)), {}, {}, MADE)
+        text = store.fs.cat_file(f"{store.root}/records/generator/{other.key}.json")
+    store.fs.pipe_file(path, text)
+    assert not store.has(GENERATOR) and GENERATOR.key not in store.keys("generator")
+    assert list(store.records("generator", [GENERATOR.key])) == []
+    (line,) = caplog.messages
+    assert f"records/generator/{GENERATOR.key}.json was set aside" in line and "made again" in line
+    assert store.fs.cat_file(path.replace(".json", ".damaged.corrupt")) == text
     store.commit(GENERATOR, {}, {}, MADE)
-    store.fs.pipe_file(f"{store.root}/records/generator/{GENERATOR.key}.json", text)
-    with pytest.raises(StorageProblem, match=rf"records/generator/{GENERATOR.key}.json is no record .*; remove it"):
-        store.has(GENERATOR)
+    assert store.has(GENERATOR)
+
+
+def test_a_record_of_the_first_version_has_no_checksum_and_counts(store):
+    record = store.commit(GENERATOR, {"loss": 0.5}, {}, MADE)
+    path = f"{store.root}/records/generator/{GENERATOR.key}.json"
+    values = json.loads(store.fs.cat_file(path))
+    del values["sha256"]
+    store.fs.pipe_file(path, json.dumps(values).encode())
+    assert store.has(GENERATOR) and store.record("generator", GENERATOR.key) == record
+
+
+@pytest.mark.parametrize("text", [b"", b'{"cause"', b"[1]", b'{"stage": "x"}', b"\xff"])
+def test_a_damaged_failure_says_that_it_is_and_is_written_anew(store, text):
+    """It decides nothing: the step is not done, and the next run tries it."""
+    store.fail(GENERATOR, "bug", "m", "t")
+    store.fs.pipe_file(f"{store.root}/failures/generator/{GENERATOR.key}.json", text)
+    failure = store.failed("generator")[GENERATOR.key]
+    assert failure.cause == "storage" and "can no longer be read" in failure.message
+    assert store.fail(GENERATOR, "diverged", "nan", "", tries=2).attempts == 3
+    assert store.failed("generator")[GENERATOR.key].message == "nan"
 
 
 def test_failures_count_attempts_and_vanish_at_the_commit(store):

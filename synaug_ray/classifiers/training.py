@@ -21,6 +21,7 @@ from synaug_ray.classifiers.batches import augmented, num_steps, schedule
 from synaug_ray.classifiers.models import build
 from synaug_ray.data.images import ImageSet
 from synaug_ray.keys import derive_seed
+from synaug_ray.passes import parts_of
 from synaug_ray.precision import autocast
 from synaug_ray.recipes import ClassifierRecipe
 from synaug_ray.steps import TrialStep
@@ -47,12 +48,14 @@ class Outcome:
 
 
 def train_pack(members: Sequence[Member], val: ImageSet, test: ImageSet, num_classes: int,
-               device: torch.device, tick: Callable[[float], None] | None = None) -> list[Outcome]:
+               device: torch.device, tick: Callable[[float], None] | None = None, parts: int = 1) -> list[Outcome]:
     """Train and measure up to ``pack`` trials of one recipe together.
 
     Args:
         members: trials with the same recipe, at most ``recipe.pack`` of them.
         tick: called now and then with the share done.
+        parts: in how many parts a batch goes through the networks, where it does not fit whole; the gradient is that
+            of the whole batch up to rounding, but for what a network takes from its batch (batch normalisation).
 
     Returns:
         One Outcome a member, in order.
@@ -63,10 +66,10 @@ def train_pack(members: Sequence[Member], val: ImageSet, test: ImageSet, num_cla
     seeds = [derive_seed("weights", m.trial.common_seed) for m in padded]
     nets = [build(recipe, (int(shape[0]), int(shape[1]), int(shape[2])), num_classes, s).to(device) for s in seeds]
     model = _Pack(nets) if recipe.pack > 1 else _Single(nets[0])
-    _fit(model, recipe, padded, device, tick)
+    _fit(model, recipe, padded, device, tick, parts)
     results = []
     for part in (val, test):
-        results.append(_evaluate(model, part, recipe, device))
+        results.append(_evaluate(model, part, recipe, device, EVALUATION_BATCH // parts))
     nimg = num_steps(recipe) * recipe.batch
     outcomes = []
     for k in range(len(members)):
@@ -122,7 +125,7 @@ class _Pack:
 
 
 def _fit(model: _Single | _Pack, recipe: ClassifierRecipe, members: Sequence[Member], device: torch.device,
-         tick: Callable[[float], None] | None) -> None:
+         tick: Callable[[float], None] | None, parts: int) -> None:
     images, labels, offsets = _resident(members, device)
     order = torch.stack([schedule(m.trial) + o for m, o in zip(members, offsets, strict=True)], 1)
     steps = num_steps(recipe)
@@ -134,14 +137,15 @@ def _fit(model: _Single | _Pack, recipe: ClassifierRecipe, members: Sequence[Mem
         x = images[index].float().div_(127.5).sub_(1)
         if recipe.flip or recipe.shift:
             x = torch.stack([augmented(x[k], recipe, m.trial.common_seed, step) for k, m in enumerate(members)])
-        with autocast(recipe.precision, device):
-            logits = model.logits(x, train=True).float()
-        # the sum over members of each one's mean: no member's gradient knows of another
-        loss = torch.nn.functional.cross_entropy(
-            logits.flatten(0, 1), labels[index].flatten(), reduction="sum", label_smoothing=recipe.label_smoothing
-        ) / recipe.batch
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        for part in parts_of(recipe.batch, -(-recipe.batch // parts)):
+            with autocast(recipe.precision, device):
+                logits = model.logits(x[:, part], train=True).float()
+            # the sum over members of each one's mean: no member's gradient knows of another
+            loss = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1), labels[index[:, part]].flatten(), reduction="sum",
+                label_smoothing=recipe.label_smoothing) / recipe.batch
+            loss.backward()
         optimiser.step()
         if tick is not None and step % 100 == 99:
             tick((step + 1) / steps)
@@ -175,12 +179,12 @@ def _schedule(recipe: ClassifierRecipe, step: int, steps: int) -> float:
 
 
 def _evaluate(model: _Single | _Pack, part: ImageSet, recipe: ClassifierRecipe,
-              device: torch.device) -> NDArray[np.float64]:
+              device: torch.device, batch: int) -> NDArray[np.float64]:
     """Log-probabilities [K, N, classes]."""
     width = recipe.pack
     chunks = []
-    for start in range(0, len(part), EVALUATION_BATCH):
-        rows = np.arange(start, start + EVALUATION_BATCH).clip(max=len(part) - 1)
+    for start in range(0, len(part), batch):
+        rows = np.arange(start, start + batch).clip(max=len(part) - 1)
         x = torch.from_numpy(part.images[rows]).to(device).float().div_(127.5).sub_(1)
         with torch.inference_mode(), autocast(recipe.precision, device):
             logits = model.logits(x.expand(width, *x.shape), train=False)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import UNet2DModel
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from synaug_ray.data.images import ImageSet
@@ -94,7 +94,8 @@ def fit(recipe: UNetRecipe, net: UNet2DModel, backward: Backward, num_real: int,
         save: called after every ``SAVE_EVERY`` batches.
 
     Raises:
-        Diverged: where the loss is not finite.
+        Diverged: where the loss or a weight is not finite.
+        DamagedState: where ``state`` is not what was saved.
     """
     decay = [0.0]
     # timm's ModelEmaV3 walks both state dicts in each step: 12% of a step at this size, this none
@@ -124,7 +125,14 @@ def fit(recipe: UNetRecipe, net: UNet2DModel, backward: Backward, num_real: int,
                 save(partial(snapshot, modules, optimisers, nimg), nimg)
     trained = ema.module
     assert isinstance(trained, UNet2DModel)
+    check_finite(trained, recipe.name)
     return trained, nimg
+
+
+def check_finite(net: nn.Module, name: str) -> None:
+    """Raise Diverged where a weight is not finite, as after a last step that no loss was seen of."""
+    if not all(bool(torch.isfinite(value).all()) for value in net.parameters()):
+        raise Diverged(f"generator {name}: its weights are not numbers")
 
 
 def learning_rate(recipe: UNetRecipe, nimg: int, total: int) -> float:

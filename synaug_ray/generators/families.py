@@ -36,7 +36,7 @@ class Family(Protocol):
     """A module of one learnt family."""
 
     def train(self, recipe: Any, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-              state: bytes | None = None, save: SaveState | None = None) -> tuple[Generator, int]:
+              state: bytes | None = None, save: SaveState | None = None, parts: int = 1) -> tuple[Generator, int]:
         """A Generator that has seen ``subset`` and nothing else of the data, and how many images it has seen.
 
         Randomness is a function of (seed, images seen), so a training that goes on from a saved state ends
@@ -45,9 +45,12 @@ class Family(Protocol):
         Args:
             state: where to go on from, as ``save`` got it.
             save: called now and then; it decides whether to keep the state.
+            parts: in how many parts a batch goes through the network, where it does not fit whole. The sum is that of
+                the whole batch up to rounding, but for what the network itself draws (dropout).
 
         Raises:
-            Diverged: where the loss is not finite.
+            Diverged: where the loss or a weight is not finite.
+            DamagedState: where ``state`` is not what was saved.
         """
         ...
 
@@ -75,11 +78,11 @@ def family(name: str) -> Family:
 
 
 def train(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-          state: bytes | None = None, save: SaveState | None = None) -> tuple[dict[str, bytes], int]:
+          state: bytes | None = None, save: SaveState | None = None, parts: int = 1) -> tuple[dict[str, bytes], int]:
     """A generator as files, with its model card, and how many images it has seen; references are no files."""
     if isinstance(recipe, ReferenceRecipe):
         return {}, 0
-    generator, nimg = family(recipe.family).train(recipe, subset, classes, seed, device, state, save)
+    generator, nimg = family(recipe.family).train(recipe, subset, classes, seed, device, state, save, parts)
     return generator.files() | {"README.md": model_card(recipe, subset, classes, nimg).encode()}, nimg
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from synaug_ray.errors import DamagedState
 
 if TYPE_CHECKING:
     from diffusers import SchedulerMixin, UNet2DModel
@@ -60,12 +64,23 @@ def snapshot(modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimize
     for name, optimiser in optimisers.items():
         for i, entry in optimiser.state_dict()["state"].items():
             tensors |= {f"{name}.{i}.{k}": v for k, v in entry.items()}
-    return tensors_to_bytes(tensors, {"nimg": str(nimg)})
+    return tensors_to_bytes(tensors, {"nimg": str(nimg), "sha256": _digest(tensors, nimg)})
 
 
 def restore(state: bytes, modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]) -> int:
-    """Load what ``snapshot`` kept into the same modules and optimisers; how many images had been seen."""
-    tensors, notes = tensors_from_bytes(state)
+    """Load what ``snapshot`` kept into the same modules and optimisers; how many images had been seen.
+
+    Raises:
+        DamagedState: where it is no longer that; nothing has been loaded then.
+    """
+    try:
+        tensors, notes = tensors_from_bytes(state)
+        nimg = int(notes["nimg"])
+        whole = notes["sha256"] == _digest(tensors, nimg)
+    except Exception as error:  # safetensors has an exception of its own, JSON and its keys have theirs
+        raise DamagedState(f"it cannot be read ({' '.join(str(error).split())[:100]})") from None
+    if not whole:
+        raise DamagedState("it differs from its checksum")
     for name, module in modules.items():
         module.load_state_dict({k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")})
     for name, optimiser in optimisers.items():
@@ -75,4 +90,14 @@ def restore(state: bytes, modules: Mapping[str, nn.Module], optimisers: Mapping[
                 _, i, field = key.split(".")
                 kept.setdefault(int(i), {})[field] = tensor
         optimiser.load_state_dict({"state": kept, "param_groups": optimiser.state_dict()["param_groups"]})
-    return int(notes["nimg"])
+    return nimg
+
+
+def _digest(tensors: Mapping[str, Tensor], nimg: int) -> str:
+    """Of names, types, shapes and values: safetensors itself checks no more than lengths."""
+    digest = hashlib.sha256(str(nimg).encode())
+    for name, tensor in sorted(tensors.items()):
+        values = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+        digest.update(values.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

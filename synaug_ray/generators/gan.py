@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,10 +25,11 @@ from torch.optim.swa_utils import AveragedModel
 
 from synaug_ray.data.images import ImageSet
 from synaug_ray.errors import Diverged
+from synaug_ray.generators.diffusion import check_finite
 from synaug_ray.generators.families import SaveState
 from synaug_ray.generators.files import restore, snapshot, tensors_from_bytes, tensors_to_bytes
 from synaug_ray.keys import derive_seed
-from synaug_ray.passes import passes
+from synaug_ray.passes import parts_of, passes
 from synaug_ray.precision import autocast
 from synaug_ray.recipes import GANRecipe, SamplerRecipe
 from synaug_ray.samplers import image_noise, sample_in_batches
@@ -132,7 +134,7 @@ def from_files(files: dict[str, bytes]) -> GANGenerator:
 
 
 def train(recipe: GANRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-          state: bytes | None = None, save: SaveState | None = None) -> tuple[GANGenerator, int]:
+          state: bytes | None = None, save: SaveState | None = None, parts: int = 1) -> tuple[GANGenerator, int]:
     """Train on ``subset`` and nothing else; see ``families.Family.train``. Images seen are real ones."""
     c, h, w = subset.images.shape[1:]
     shape, num_classes = (int(c), int(h), int(w)), len(classes)
@@ -159,36 +161,38 @@ def train(recipe: GANRecipe, subset: ImageSet, classes: tuple[str, ...], seed: i
         if recipe.flip:
             x = torch.where((torch.rand(len(x), 1, 1, 1, generator=rng) < 0.5).to(device), x.flip(3), x)
 
-        def made(y: Tensor = y, rng: torch.Generator = rng) -> Tensor:
+        def made(y: Tensor, rng: torch.Generator = rng) -> Tensor:
             return painter(torch.randn(len(y), recipe.latent, generator=rng).to(device), y).float()
 
-        def judged(x: Tensor, y: Tensor = y, rng: torch.Generator = rng) -> Tensor:
+        def judged(x: Tensor, y: Tensor, rng: torch.Generator = rng) -> Tensor:
             return critic(differentiably(x, recipe.augment, rng), y).float()
+
+        def doubts(part: slice, x: Tensor = x, y: Tensor = y) -> Tensor:
+            with torch.no_grad():
+                fake = made(y[part])
+            return (1 - judged(x[part], y[part])).relu().mean() + (1 + judged(fake, y[part])).relu().mean()
+
+        def losses(part: slice, y: Tensor = y) -> Tensor:
+            return -judged(made(y[part]), y[part]).mean()
 
         for group in (g for adam in adams.values() for g in adam.param_groups):
             group["lr"] = recipe.learning_rate * min(1.0, 2 * (1 - nimg / total))  # falls over the second half
-        with autocast(recipe.precision, device):
-            with torch.no_grad():
-                fake = made()
-            doubt = (1 - judged(x)).relu().mean() + (1 + judged(fake)).relu().mean()
-        _step(adams["judge"], doubt)
+        doubt = _step(adams["judge"], doubts, recipe, device, parts)
         critic.requires_grad_(False)
-        with autocast(recipe.precision, device):
-            loss = -judged(made()).mean()
-        _step(adams["paint"], loss)
+        loss = _step(adams["paint"], losses, recipe, device, parts)
         critic.requires_grad_(True)
         nimg += recipe.batch
         decay[0] = 0.5 ** (recipe.batch / min(recipe.ema_half_life, 0.05 * nimg))
         ema.update_parameters(painter)
         if nimg // recipe.batch % SAVE_EVERY == 0 or nimg >= total:
-            if not math.isfinite(float(doubt.detach()) + float(loss.detach())):
-                raise Diverged(f"generator {recipe.name}: the losses are {float(doubt.detach()):g} and "
-                           f"{float(loss.detach()):g} after "
+            if not math.isfinite(float(doubt) + float(loss)):
+                raise Diverged(f"generator {recipe.name}: the losses are {float(doubt):g} and {float(loss):g} after "
                                f"{nimg:,} images")
             if save is not None:
                 save(partial(snapshot, modules, adams, nimg), nimg)
     trained = ema.module
     assert isinstance(trained, Painter)
+    check_finite(trained, recipe.name)
     return GANGenerator(trained, np.bincount(subset.labels, minlength=num_classes), shape, build), nimg
 
 
@@ -216,10 +220,22 @@ def differentiably(x: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> T
     return x
 
 
-def _step(adam: torch.optim.Adam, loss: Tensor) -> None:
+def _step(adam: torch.optim.Adam, loss: Callable[[slice], Tensor], recipe: GANRecipe, device: torch.device,
+          parts: int) -> Tensor:
+    """One step down a batch's mean loss, its gradients added up over the parts; the loss.
+
+    Each part draws anew (latents, augmentation, spectral normalisation's power iteration), so other images are made.
+    """
     adam.zero_grad(set_to_none=True)
-    loss.backward()
+    total = torch.zeros((), device=device)
+    for part in parts_of(recipe.batch, -(-recipe.batch // parts)):
+        with autocast(recipe.precision, device):
+            found = loss(part)
+        found = found * ((part.stop - part.start) / recipe.batch) if parts > 1 else found
+        found.backward()
+        total += found.detach()
     adam.step()
+    return total
 
 
 def _mix(mean: Any, new: Any, share: float) -> None:

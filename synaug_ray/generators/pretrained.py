@@ -95,7 +95,7 @@ def from_files(files: dict[str, bytes]) -> PretrainedGenerator:
 
 
 def train(recipe: PretrainedRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-          state: bytes | None = None, save: SaveState | None = None) -> tuple[PretrainedGenerator, int]:
+          state: bytes | None = None, save: SaveState | None = None, parts: int = 1) -> tuple[PretrainedGenerator, int]:
     """Nothing is trained and no image seen: the pipeline is opened, and each class gets what to ask it for.
 
     Raises:

@@ -42,6 +42,7 @@ def of(run: RunView) -> Progress:
     counted = f"{done:,} of {total:,} trials done" if total else "no trial is known yet"
     if failed or blocked:
         counted += f", {failed:,} failed" + (f", {blocked:,} blocked by a failure" if blocked else "")
+        counted += _causes(run)
     if state == "running":
         sentence = f"This run is still going: {counted}. The numbers below will move."
     elif state in ("done", "finished with failures"):
@@ -54,6 +55,14 @@ def of(run: RunView) -> Progress:
         )
     finished = state in ("done", "finished with failures") and done + failed + blocked >= total
     return Progress(finished, sentence, done / total if total else None, missing)
+
+
+def _causes(run: RunView) -> str:
+    """Why trials are missing, the most frequent cause first, where status.json says it."""
+    causes = ((run.status or {}).get("missing") or {}).get("causes")
+    if not isinstance(causes, dict) or not causes:
+        return ""
+    return " (" + ", ".join(f"{count} {cause}" for cause, count in causes.items()) + ")"
 
 
 def _trials(run: RunView) -> tuple[int, int, int, int]:

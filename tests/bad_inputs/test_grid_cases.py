@@ -467,10 +467,10 @@ def test_cases_43_and_44_a_step_that_fails_is_recorded_with_its_cause(door, monk
 
     real = execute.run_shard
 
-    def run_shard(bench, step):
+    def run_shard(bench, step, *way):
         if step.generator.subset.draw == 0:
             raise error
-        return real(bench, step)
+        return real(bench, step, *way)
 
     monkeypatch.setattr(execute, "run_shard", run_shard)
     code, out, _ = door.run("--local", "num_real=20", "draws=2", "classifiers=[{preset: mlp, nimg: 640}]",
