@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from synaug_ray.costs import size
+from synaug_ray.disk_space import size
 from synaug_ray.errors import StorageProblem
 from synaug_ray.findings import Finding
 from synaug_ray.plan import Plan

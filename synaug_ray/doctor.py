@@ -7,8 +7,9 @@ import sys
 
 from synaug_ray import cluster_checks
 from synaug_ray.command_line import Parser, tell
-from synaug_ray.costs import disk_bytes, size
+from synaug_ray.costs import disk_bytes
 from synaug_ray.data.sources import identify
+from synaug_ray.disk_space import free_bytes, size
 from synaug_ray.errors import BUG, DONE, INTERRUPTED, Problem, together
 from synaug_ray.findings import Finding, problem, table
 from synaug_ray.grid import find_grid
@@ -17,7 +18,7 @@ from synaug_ray.grid_file import load_grid
 from synaug_ray.plan import Plan, make_plan, pending
 from synaug_ray.provenance import PACKAGES, Software, software
 from synaug_ray.ray_access import access, judged
-from synaug_ray.run_folder import check_space, free_bytes, storage_root
+from synaug_ray.run_folder import check_space, storage_root
 from synaug_ray.spec import GridSpec
 from synaug_ray.store import Store
 

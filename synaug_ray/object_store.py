@@ -63,8 +63,9 @@ def check_reachable(url: str) -> None:
         return
     try:
         if url.startswith(tuple(f"{p}://" for p in S3)):
+            ask: Any = fs
             bucket, _, prefix = root.partition("/")
-            fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=1,
+            ask.call_s3("list_objects_v2", Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=1,
                        timeout=FIRST_SECONDS)
         else:
             fs.ls(root, detail=False)
@@ -85,7 +86,7 @@ def refuse_secrets(url: str) -> None:
     protocol, separator, rest = url.rpartition("::")[2].partition("://")
     user, at, _ = rest.rpartition("@")  # a secret may hold a slash
     named = at and (":" in user or (protocol in S3 and "/" not in user))
-    if separator and (named or SIGNED.search(rest)):
+    if separator and protocol != "file" and (named or SIGNED.search(rest)):
         raise UsageProblem(f"storage {protocol}://...: the URL holds a password or a key, which would stand in "
                            "status.json and on the page; leave it out, and set AWS_ACCESS_KEY_ID and "
                            "AWS_SECRET_ACCESS_KEY, or what the provider's own tools read")

@@ -74,8 +74,9 @@ def why_missing(step: Step, failed: Mapping[Stage, Mapping[str, Failure]]) -> st
 
 def lacking(plan: Plan, store: Store) -> Lacking:
     """What of a plan's trials is missing, and why."""
-    done = {stage: store.keys(stage) for stage in STAGES}
-    failed = {stage: standing_failures(plan, store, stage, done[stage]) for stage in STAGES}
+    done: dict[Stage, set[str]] = {stage: store.keys(stage) for stage in STAGES}
+    failed: dict[Stage, dict[str, Failure]] = {
+        stage: standing_failures(plan, store, stage, done[stage]) for stage in STAGES}
     causes = Counter(why_missing(t, failed) for k, t in plan.trials.items() if k not in done["trial"])
     return Lacking(sum(causes.values()), len(plan.trials), dict(causes.most_common()))
 

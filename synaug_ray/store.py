@@ -40,7 +40,8 @@ LOG = logging.getLogger(__name__)
 KINDS = ("records", "payload", "failures", "scratch")  # of what is kept of a step
 
 ROUND_TRIPS = 16  # at once, to an object store: one takes some 30 ms, whatever it brings
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class CorruptPayload(Exception):

@@ -26,7 +26,7 @@ COLUMNS = (
 def measurements(spec: GridSpec, plan: Plan, store: Store) -> pd.DataFrame:
     """One tidy row a trial of the grid, done or not; errors are fractions, nll in nats, times in seconds."""
     done = store.records("trial", plan.trials)
-    failed = {stage: standing_failures(plan, store, stage, store.keys(stage)) for stage in STAGES}
+    failed: Failures = {stage: standing_failures(plan, store, stage, store.keys(stage)) for stage in STAGES}
     rows, pools = [], _Costs(plan, store)
     for row in plan.rows:
         rows.append(_row(spec, row, done.get(row.trial.key), failed, pools))

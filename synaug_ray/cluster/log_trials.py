@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import pandas as pd
+
 from synaug_ray.command_line import Parser
 from synaug_ray.errors import BUG, DONE, Problem
 from synaug_ray.loggers import ELSEWHERE, PACKAGES, WORD
@@ -102,7 +104,7 @@ def _new(run: Standing, logged: set[str], folder: str) -> Iterator[Measured]:
     rows = {row.trial.key: row for row in reversed(run.plan.rows) if row.trial.key in todo}
     if rows:
         table = measurements(run.spec, dataclasses.replace(run.plan, rows=tuple(reversed(rows.values()))), run.store)
-        for row in table[table["status"] == "done"].to_dict("records"):
+        for row in pd.DataFrame(table[table["status"] == "done"]).to_dict("records"):
             yield Measured({str(k): v for k, v in row.items()}, folder)
 
 

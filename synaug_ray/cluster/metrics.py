@@ -10,6 +10,7 @@ import ray
 from ray.util.metrics import Gauge
 
 from synaug_ray.costs import costs, images_of
+from synaug_ray.grid_checks import image_shape
 from synaug_ray.laws.results import Analysis, Estimate
 from synaug_ray.plan import pending
 from synaug_ray.steps import STAGES, Stage
@@ -59,7 +60,7 @@ class Metrics:
         causes = Counter(f.cause for of_stage in failed.values() for f in of_stage.values())
         for cause in (*CAUSES, *causes):
             self._causes.set(causes[cause], mine | {"cause": cause})
-        left = costs(run.plan, pending(run.plan, run.store), run.store).values()
+        left = costs(run.plan, pending(run.plan, run.store), run.store, image_shape(run.spec)).values()
         self._slots.set(run.session.cores, mine)
         self._left.set(sum(cost.seconds for cost in left), mine)
         self._untimed.set(sum(cost.unknown for cost in left), mine)

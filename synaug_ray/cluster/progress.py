@@ -38,7 +38,7 @@ class Progress(threading.Thread):
         bars = {stage: tqdm(total=len(todo), desc=PLURAL[stage], unit=stage, position=i)
                 for i, (stage, todo) in enumerate(self._todo.items()) if todo} if terminal else {}
         started = said = time.monotonic()
-        done = dict.fromkeys(STAGES, 0)
+        done: dict[Stage, int] = dict.fromkeys(STAGES, 0)
         while not self._end.wait(2 * self._run.store.poll):
             done = self._count(done)
             for stage, bar in bars.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,10 +19,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from synaug_ray.cluster import settings
 from synaug_ray.cluster_checks import Answer, Node, resources, sharing, versions
 from synaug_ray.cpu_features import bf16_in_hardware
+from synaug_ray.disk_space import existing
 from synaug_ray.findings import problem
+from synaug_ray.object_store import reason
 from synaug_ray.provenance import software
-from synaug_ray.run_folder import existing
-from synaug_ray.store import reason, write_file
+from synaug_ray.store import write_file
 
 ANSWER_SECONDS = 120.0  # for a node to start a process and answer: 2 s as a rule, a minute on a machine that is swamped
 SEEN_SECONDS = 4.0  # for a file to be seen elsewhere: NFS keeps what it knows of a folder for 3 s
@@ -62,7 +64,7 @@ def survey(storage: str) -> Survey:
     """
     here = settings.connect()
     try:
-        dashboard = ray.init(ignore_reinit_error=True, logging_level="ERROR").dashboard_url or ""
+        dashboard = ray.init(ignore_reinit_error=True, logging_level=logging.ERROR).dashboard_url or ""
         return replace(look(storage), dashboard=dashboard)
     finally:
         if here:

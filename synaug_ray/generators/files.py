@@ -99,5 +99,5 @@ def _digest(tensors: Mapping[str, Tensor], nimg: int) -> str:
     for name, tensor in sorted(tensors.items()):
         values = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
-        digest.update(values.reshape(-1).view(torch.uint8).numpy())
+        digest.update(values.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -95,7 +95,7 @@ class _Folder:
 
     def bytes(self, name: str) -> bytes | None:
         try:
-            return self.fs.cat_file(self.path(name))
+            return self.fs.cat_file(self.path(name))  # type: ignore[return-value]
         except FileNotFoundError:
             self.missing.append(name)
         except Exception as error:  # object stores raise exceptions of their own

@@ -393,8 +393,9 @@ def refusing():
 
 def test_case_37_an_object_store_without_credentials(door, refusing):
     (said,) = door.refused(5, storage=refusing)
-    assert said == ("cannot read refusing://bucket/x/store (NoCredentialsError: unable to locate credentials); check "
-                    "that it is there and that you may read it")
+    assert said == ("cannot read refusing://bucket/x (NoCredentialsError: unable to locate credentials); check that "
+                    "you may read and write it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or what your "
+                    "other tools use")
 
 
 def test_case_37_an_object_store_that_cannot_be_written(refusing):
@@ -429,8 +430,8 @@ def test_case_39_a_disk_that_fills_during_the_run(door, monkeypatch):
     monkeypatch.setattr(local, "run_local", full)
     code, _, (said,) = door.run("--local")
     assert code == 5
-    assert said == (f"{door.storage}/g: No space left on device; what was done stands. Make room, and run the same "
-                    "command to go on")
+    assert re.fullmatch(r"cannot write /x \(No space left on device; .+ are free there\)\. What was done stands: make "
+                        "room or give the permission, and run the same command to go on", said)
 
 
 def test_case_40_an_enlarged_grid_under_the_same_name_is_no_error(door):
@@ -443,7 +444,7 @@ def test_case_40_an_enlarged_grid_under_the_same_name_is_no_error(door):
 def test_case_41_bad_run_name(door, name):
     (said,) = door.refused(2, "--name", name)
     assert said == (f"--name: {name!r} is not a run name: letters, digits, . _ - (64 at most, beginning with a letter "
-                    "or digit), and not store or ray")
+                    "or digit), and not store or ray or prometheus")
 
 
 def test_case_41_a_file_whose_name_is_no_run_name(door):
