@@ -120,7 +120,7 @@ def test_one_damaged_view_of_a_finished_run_is_made_again_and_said(storage, fini
     file.write_bytes(HARMS["flipped"](file.read_bytes()))
     assert grid.main([*WORDS, str(storage)]) == 0
     out = capsys.readouterr().out
-    assert f"measurements.parquet differ from {SEAL}: made again" in out and "nothing to do" not in out
+    assert f"measurements.parquet differ from {SEAL}: made again" in out and "nothing to do:" not in out
     pd.testing.assert_frame_equal(table(storage), table(finished), check_exact=True)
 
 

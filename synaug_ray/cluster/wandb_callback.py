@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import wandb
+import wandb  # pyright: ignore[reportMissingImports]  # an extra
 from ray.tune.logger import LoggerCallback
 
 
