@@ -72,7 +72,7 @@ def run_generator(bench: Bench, step: GeneratorStep, way: Way = WHOLE) -> None:
         bench.store.drop_scratch(step)
         files, nimg = train(None)
     result = {"num_real": step.subset.num_real, "draw": step.subset.draw}
-    bench.store.commit(step, result | clock.read(nimg), files, _made(bench.machine) | told)
+    bench.store.commit(step, result | clock.read(nimg), files, _made(bench.machine, clock) | told)
 
 
 def run_shard(bench: Bench, step: ShardStep, way: Way = WHOLE) -> ImageSet:
@@ -84,7 +84,7 @@ def run_shard(bench: Bench, step: ShardStep, way: Way = WHOLE) -> ImageSet:
     images = bench.generator(step.generator).sample(sampler, index, seed, bench.device)
     arrays = {"images": np.ascontiguousarray(images.images), "labels": np.ascontiguousarray(images.labels)}
     bench.store.commit(step, clock.read(len(images)), {"images.safetensors": save_arrays(arrays)},
-                       _made(bench.machine) | way.told())
+                       _made(bench.machine, clock) | way.told())
     return images
 
 
@@ -95,7 +95,7 @@ def run_quality(bench: Bench, step: QualityStep) -> None:
     result = {"num_real": subset.num_real, "draw": subset.draw, "words": list(found.words)}
     text = json.dumps(finite(found.as_json()), allow_nan=False)
     bench.store.commit(step, result | clock.read(step.num_images), {"quality.json": text.encode()},
-                       _made(bench.machine))
+                       _made(bench.machine, clock))
 
 
 def run_trials(bench: Bench, pack: Sequence[TrialStep], way: Way = WHOLE) -> None:
@@ -122,7 +122,7 @@ def run_trials(bench: Bench, pack: Sequence[TrialStep], way: Way = WHOLE) -> Non
         arrays = {"label": test.labels.astype(np.uint16), "predicted": outcome.predicted,
                   "probability": outcome.probability}
         bench.store.commit(trial, _measurement(outcome, test, bench.dataset.num_classes) | each,
-                           {"predictions.safetensors": save_arrays(arrays)}, _made(bench.machine) | way.told())
+                           {"predictions.safetensors": save_arrays(arrays)}, _made(bench.machine, clock) | way.told())
 
 
 def attempt(bench: Bench, work: Work) -> ImageSet | None:
@@ -195,14 +195,16 @@ def _measurement(outcome: Outcome, test: ImageSet, num_classes: int) -> dict[str
 
 class _Clock:
     def __init__(self) -> None:
-        self.wall, self.cpu = time.monotonic(), time.process_time()
+        self.began, self.wall, self.cpu = time.time(), time.monotonic(), time.process_time()
 
     def read(self, nimg: int) -> dict[str, float | int]:
         return {"nimg": nimg, "seconds": time.monotonic() - self.wall,
                 "cpu_seconds": time.process_time() - self.cpu}
 
 
-def _made(machine: Machine) -> dict[str, Any]:
+def _made(machine: Machine, clock: _Clock) -> dict[str, Any]:
+    """``began`` (seconds since 1970) and ``took`` are of the work as a whole, which may be a pack of trials."""
     return {"host": socket.gethostname(), "device": machine.device, "threads": machine.threads,
-            "session": machine.session, "pid": os.getpid(), "at": now(), "torch": torch.__version__,
+            "session": machine.session, "pid": os.getpid(), "began": round(clock.began, 2),
+            "took": round(time.monotonic() - clock.wall, 2), "at": now(), "torch": torch.__version__,
             "python": platform.python_version(), "commit": commit(), "code": CODE}

@@ -86,7 +86,7 @@ def status(run: Run, state: str) -> dict[str, Any]:
         "started": pd.Timestamp(run.session.started, unit="s", tz="UTC").isoformat(timespec="seconds"),
         "steps": counts, "missing": asdict(lacking(run.plan, run.store)), "failures": failures,
         "wall_seconds": wall, "busy_share": busy,
-        "seconds": spent["seconds"], "cpu_seconds": spent["cpu_seconds"],
+        "seconds": spent["seconds"], "cpu_seconds": spent["cpu_seconds"], "timeline": spent["timeline"],
         "generators": [g | {"generator": names[g["key"]]} for g in spent["generators"]],
         "command": run.session.command, "storage": run.folder.url.rpartition("/")[0],
     }
@@ -95,6 +95,7 @@ def status(run: Run, state: str) -> dict[str, Any]:
 def _spent(run: Run) -> dict[str, Any]:
     seconds, cpu, session, generators = Counter(), Counter(), Counter(), []
     rates: dict[str, list[float]] = {}
+    work: set[tuple[str, str, float, float]] = set()  # of this session: a pack's trials are one piece
     for stage in STAGES:
         steps = run.plan.steps(stage)
         for key, record in run.store.records(stage, steps).items():
@@ -102,6 +103,8 @@ def _spent(run: Run) -> dict[str, Any]:
             cpu[stage] += record.result["cpu_seconds"]
             if record.made.get("session") == run.session.id:
                 session[stage] += record.result["cpu_seconds"]
+                if (made := record.made).get("began"):
+                    work.add((stage, f"{made['host']} {made['pid']}", made["began"], made["took"]))
             if stage == "generator":
                 told = {k: record.result[k] for k in ("num_real", "draw", "seconds", "nimg")}
                 generators.append({"key": key} | told)
@@ -111,7 +114,15 @@ def _spent(run: Run) -> dict[str, Any]:
     for g in generators:
         found = rates.get(g["key"])
         g["images_per_second_sampling"] = sum(found) / len(found) if found else None
-    return {"seconds": dict(seconds), "cpu_seconds": dict(cpu), "session_cpu": dict(session), "generators": generators}
+    return {"seconds": dict(seconds), "cpu_seconds": dict(cpu), "session_cpu": dict(session), "generators": generators,
+            "timeline": _timeline(work, run.session.started)}
+
+
+def _timeline(work: set[tuple[str, str, float, float]], start: float) -> dict[str, Any]:
+    """What ran in which process: (stage, row, seconds since the start, seconds it took); rows as they began."""
+    rows = list(dict.fromkeys(where for _, where, _, _ in sorted(work, key=lambda piece: piece[2])))
+    return {"lanes": rows, "work": sorted(
+        [stage, rows.index(where), round(began - start, 2), took] for stage, where, began, took in work)}
 
 
 def refresh(run: Run, state: str, *, replicates: int | None = None) -> Analysis | None:

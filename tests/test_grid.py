@@ -42,6 +42,10 @@ def test_a_run_leaves_what_it_promises(finished):
     assert left >= {"grid.yaml", "status.json", "measurements.parquet", "measurements.csv", "predictions.parquet",
                     "laws.json", "verdict.json", "report.html", "samples", "env.json"}
     status = json.loads((finished / "small" / "status.json").read_text())
+    work = status["timeline"]["work"]
+    assert {stage for stage, *_ in work} >= {"generator", "shard", "trial"} and len(status["timeline"]["lanes"]) == 1
+    ends = [(start, start + took) for _, _, start, took in sorted(work, key=lambda piece: piece[2])]
+    assert all(end <= start + 0.05 for (_, end), (start, _) in zip(ends, ends[1:], strict=False))  # one after another
     assert status["state"] == "done" and status["steps"]["trial"] == {
         "total": 10, "done": 10, "failed": 0, "blocked": 0, "pending": 0}
     assert not list((finished / "store").rglob("*.pkl")) and not (finished / "store" / "scratch").exists()

@@ -38,7 +38,6 @@ class LiveViews:
         with self._lock:
             if not self._ended:
                 self._actor = Aggregator.remote(self._run, self._seconds)
-                self._actor.watch.remote()
 
     def stop(self) -> None:
         """No further refresh."""
@@ -50,14 +49,18 @@ class LiveViews:
                 tell_gone(self._run)
 
 
-@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
+@ray.remote(num_cpus=0, max_restarts=-1)
 class Aggregator:
-    """Counts for Prometheus every few seconds; now and then refits, and rewrites status, tables and page."""
+    """Counts for Prometheus every few seconds; now and then refits, and rewrites status, tables and page.
+
+    In a thread of its own, and not in a task: of a task that ends with its actor Ray complains in the driver's log.
+    """
 
     def __init__(self, run: Run, seconds: float) -> None:
         self._run, self._seconds, self._metrics = run, seconds, Metrics(run)
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
 
-    def watch(self) -> None:
+    def _watch(self) -> None:
         """Count and refit for ever; ends with the actor."""
         count_due = refit_due = 0.0
         while True:

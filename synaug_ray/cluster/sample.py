@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -93,6 +94,7 @@ class Waves(threading.Thread):
 
     def _wave(self, steps: list[ShardStep]) -> None:
         slots = self._materials.slots
+        logging.getLogger("ray.data").setLevel(logging.ERROR)  # a job's log would have its plans and warnings in it
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.execution_options = ExecutionOptions(preserve_order=True)

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from synaug_ray.report import wording
-from synaug_ray.report.figures import equivalents, errors, exchange, gains, residuals, so_far, work
+from synaug_ray.report.figures import equivalents, errors, exchange, gains, residuals, so_far, timeline, work
 from synaug_ray.report.run_folder import RunView
 from synaug_ray.report.tables import Table
 from synaug_ray.report.wording import StudyNames
@@ -210,6 +210,16 @@ def work_panels(status: Mapping[str, Any] | None) -> list[Panel]:
                 "Time inside the steps, by stage.",
                 work.seconds_figure(status["seconds"], cpu),
                 work.seconds_table(status["seconds"], cpu),
+            )
+        )
+    if status and (status.get("timeline") or {}).get("work"):
+        panels.append(
+            Panel(
+                "timeline",
+                "What ran where, and when",
+                "Each process of the last session of the command.",
+                timeline.figure(status["timeline"]),
+                timeline.table(status["timeline"]),
             )
         )
     return panels
