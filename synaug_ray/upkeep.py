@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from synaug_ray.plan import Plan
 from synaug_ray.steps import STAGES
-from synaug_ray.store import CorruptPayload, MissingRecord, Store
+from synaug_ray.store import CorruptPayload, MissingRecord, Record, Store
 
 DAY = 86_400.0  # seconds after which nobody is still at a file: a write takes seconds, a commit minutes
 
@@ -28,11 +28,13 @@ def check_payloads(plan: Plan, store: Store) -> None:
 
     Pools and generators are much larger; each is checked when something needs it.
     """
-    for stage in ("quality", "trial") if store.local else ():
-        for record in store.records(stage, plan.steps(stage)).values():
-            with suppress(CorruptPayload):
-                for name in record.files:
-                    store.read(record, name)
+    def check(record: Record) -> None:
+        with suppress(CorruptPayload):
+            for name in record.files:
+                store.read(record, name)
+
+    for stage in ("quality", "trial"):
+        store.each(check, store.records(stage, plan.steps(stage)).values())
 
 
 def sweep(store: Store, run_folder: str, older_than: float = DAY) -> int:

@@ -18,7 +18,7 @@ from synaug_ray.errors import UsageProblem
 from synaug_ray.loggers import Loggers
 from synaug_ray.plan import make_plan
 from synaug_ray.spec import write_grid
-from synaug_ray.store import Store
+from synaug_ray.store import Store, now
 from synaug_ray.tables import MEASURED, measurements
 
 GRID = str(Path(__file__).parent / "small.yaml")
@@ -36,7 +36,8 @@ def finished(digits_identity, tmp_path_factory):
         store.commit(step, measured | {"num_real": 1, "draw": 0}, {}, {"host": "here"})
     (storage / "small").mkdir()
     (storage / "small" / "grid.yaml").write_text(write_grid(spec))
-    (storage / "small" / "status.json").write_text(json.dumps({"fingerprint": digits_identity.fingerprint}))
+    (storage / "small" / "status.json").write_text(json.dumps({
+        "fingerprint": digits_identity.fingerprint, "state": "running", "updated": now(), "cores": 1}))
     return storage / "small", measurements(spec, plan, store).set_index("key")
 
 
