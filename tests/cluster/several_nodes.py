@@ -9,6 +9,7 @@ import sys
 import threading
 
 import psutil
+import ray
 from ray.cluster_utils import Cluster
 
 from synaug_ray import grid
@@ -34,6 +35,7 @@ def main():
     finally:
         end.set()
         watcher.join()
+        ray.shutdown()
         cluster.shutdown()
     print(json.dumps(found))
     return code

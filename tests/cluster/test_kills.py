@@ -11,6 +11,7 @@ from synaug_ray.errors import DONE, INTERRUPTED, LOST
 
 GRID = str(ROOT / "tests" / "small.yaml")
 LONGER = ["draws=4", "classifiers.0.nimg=12800"]
+ENLARGED = "draws=7"
 PATIENCE = 600.0  # for what takes 20 s on two idle cores
 
 
@@ -27,8 +28,8 @@ def until(happens, driver):
 def start(tmp_path):
     drivers = []
 
-    def begin():
-        drivers.append(Driver(GRID, tmp_path / "storage", *LONGER, log=tmp_path / f"{len(drivers)}.log"))
+    def begin(*words):
+        drivers.append(Driver(GRID, tmp_path / "storage", *LONGER, *words, log=tmp_path / f"{len(drivers)}.log"))
         return drivers[-1]
 
     yield begin
@@ -64,7 +65,7 @@ def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bits(start, tmp
     said = second.log.read_text()
     assert "the Ray cluster is gone" in said and "Run the same command" in said and "Traceback" not in said
 
-    third = start()
+    third = start(ENLARGED)  # whatever the second one got done, something is left
     until(lambda: third.playing("tune"), third)
     note()
     asked = time.monotonic()
@@ -75,10 +76,10 @@ def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bits(start, tmp
     print(f"ended {time.monotonic() - asked:.1f} s after it was asked to")
     assert third.left() == [] and state(storage, "small") == "interrupted"
 
-    last = start()
+    last = start(ENLARGED)
     assert last.wait(2 * PATIENCE) == DONE, last.log.read_text()[-3000:]
     assert last.left() == [] and state(storage, "small") == "done"
     after = attempts(storage)
     assert stood and {k for k, a in stood.items() if after.get(k) != a} == set()
-    assert grid.main([GRID, *LONGER, "--storage", str(tmp_path / "quiet"), "--local"]) == DONE
+    assert grid.main([GRID, *LONGER, ENLARGED, "--storage", str(tmp_path / "quiet"), "--local"]) == DONE
     assert table(tmp_path / "quiet", "small").equals(table(storage, "small"))

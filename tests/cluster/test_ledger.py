@@ -1,5 +1,7 @@
 """The shared ledger: bookings that survive a restart, and blocks under a cap."""
 
+import time
+
 import ray
 
 from synaug_ray.cluster.ledger import Ledger
@@ -30,5 +32,6 @@ def test_a_ledger_that_died_comes_back_with_all_generators_booked(cluster):
     ledger = Ledger.remote(100, ["a", "b"])
     assert ray.get(ledger.take.remote(0, True)) == "a" and ray.get(ledger.begin.remote("a")) == 1
     ray.kill(ledger, no_restart=False)
+    time.sleep(3)  # a call may still reach the one that is dying
     assert ray.get(ledger.take.remote(1, True), timeout=60) == "a"  # the Store is asked before it is begun
     assert [ray.get(ledger.begin.remote("a")) for _ in range(2)] == [1, 2]

@@ -47,7 +47,7 @@ def test_a_run_of_its_own_is_reached_from_this_machine_alone_and_ends_when_asked
     token = folder / ".ray" / "auth_token"
     mode, secret = token.stat().st_mode & 0o777, token.read_text()
     shutil.rmtree(folder, ignore_errors=True)
-    assert code == 130 and not left
+    assert code == 143 and not left
     assert addresses == {"127.0.0.1"} and mode == 0o600
     log = (tmp_path / "log").read_text()
     assert "interrupted: what was done stands; run the same command to go on" in log and "Traceback" not in log, log

@@ -49,7 +49,7 @@ def test_a_token_that_is_missing_or_wrong_is_a_sentence(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     monkeypatch.setattr(settings.ray, "is_initialized", lambda: False)
     monkeypatch.setattr(settings.ray, "init", refuse)
-    with pytest.raises(ResourceProblem, match="no authentication token was found"):
+    with pytest.raises(ResourceProblem, match="refused the token, or there is none"):
         settings.connect()
 
 
