@@ -9,6 +9,8 @@ from victims import ROOT, Driver, attempts, state, table
 from synaug_ray import grid
 from synaug_ray.errors import DONE, INTERRUPTED, LOST
 
+pytestmark = pytest.mark.slow
+
 GRID = str(ROOT / "tests" / "small.yaml")
 LONGER = ["draws=4", "classifiers.0.nimg=12800"]
 ENLARGED = "draws=7"

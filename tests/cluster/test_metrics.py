@@ -16,6 +16,8 @@ import pytest
 from synaug_ray import grid
 from synaug_ray.cluster import aggregate
 
+pytestmark = pytest.mark.slow
+
 DASHBOARDS = Path(__file__).resolve().parents[2] / "dashboards"
 PANELS = json.loads((DASHBOARDS / "synaug.json").read_text())["panels"]
 GRID = """

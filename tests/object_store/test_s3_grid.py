@@ -17,6 +17,8 @@ from synaug_ray.report import __main__ as report
 from synaug_ray.steps import STAGES
 from synaug_ray.store import Store
 
+pytestmark = pytest.mark.slow
+
 GRID = str(Path(__file__).parent.parent / "small.yaml")
 TIMES = ["seconds", "cpu_seconds", "cost_seconds", "pool_cost_seconds", "finished"]  # all other columns are results
 
