@@ -59,33 +59,30 @@ SHIPPED = (Path(__file__).parent / "_grids", Path(__file__).parent.parent / "gri
 def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code (see ``synaug_ray.errors``)."""
     words = sys.argv[1:] if argv is None else argv
+    interrupt = _Interrupt()
     if threading.current_thread() is threading.main_thread():
-        interrupt = _Interrupt()
         signal.signal(signal.SIGTERM, interrupt)  # `ray job stop` and Kubernetes ask with it
         signal.signal(signal.SIGINT, interrupt)
     try:
         return _main(_parse(words), words)
     except Problem as problem:
         return tell(problem)
-    except KeyboardInterrupt as interrupt:
+    except KeyboardInterrupt:
         print("interrupted: what was done stands; run the same command to go on", file=sys.stderr)
-        return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: the same as Ctrl-C, with an exit code that tells them apart."""
+        return TERMINATED if interrupt.heard == signal.SIGTERM else INTERRUPTED
 
 
 class _Interrupt:
     """Asked to end. Further signals are not heard for a while: the second would cut off what the first began."""
 
     def __init__(self) -> None:
+        self.heard: int | None = None  # the signal; Ray may make another exception of the one that is raised
         self._deaf_until = 0.0
 
     def __call__(self, number: int, frame: object) -> None:
         if time.monotonic() >= self._deaf_until:
-            self._deaf_until = time.monotonic() + DEAF_SECONDS
-            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+            self.heard, self._deaf_until = number, time.monotonic() + DEAF_SECONDS
+            raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -307,4 +304,8 @@ if __name__ == "__main__":
         traceback.print_exc()
         print("error: this is a bug in synaug_ray; please report it with the lines above", file=sys.stderr)
         code = BUG
+    if code not in (DONE, FAILED_CELLS):  # threads may still be asking Ray, which would end with a code of its own
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)

@@ -58,6 +58,11 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
     contact.start()
     try:
         _run(run, missing, dataset, slots, scratch, say)
+        # Only now: a thread that still asks Ray when it is shut down (a Trainer's does) ends the process with code 1
+        # and no word. After anything else the command ends without, and what it started ends with it
+        if ours:
+            contact.rest()
+            ray.shutdown()
     except (Exception, KeyboardInterrupt):
         # Ctrl-C, or what else was on its way while the cluster was already gone: the cause is told, not what it caused
         if who := contact.gone():
@@ -65,8 +70,6 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
         raise
     finally:
         contact.rest()
-        if ours:  # on an interrupt trainers are at work in threads that the interpreter waits for: this ends them
-            ray.shutdown()
         contact.over()
         shutil.rmtree(scratch, ignore_errors=True)
     return run
