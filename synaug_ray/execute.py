@@ -113,6 +113,7 @@ def run_trials(bench: Bench, pack: Sequence[TrialStep], way: Way = WHOLE) -> Non
     outcomes = train_pack(members, bench.dataset.val, test, bench.dataset.num_classes, bench.device,
                           lambda share: bench.progress(pack[0], share), way.parts)
     spent = clock.read(outcomes[0].nimg)
+    made = _made(bench.machine, clock) | way.told()
     each = spent | {"seconds": spent["seconds"] / len(pack), "cpu_seconds": spent["cpu_seconds"] / len(pack)}
     for trial, outcome in zip(pack, outcomes, strict=True):
         if not np.isfinite(outcome.probability).all():
@@ -122,7 +123,7 @@ def run_trials(bench: Bench, pack: Sequence[TrialStep], way: Way = WHOLE) -> Non
         arrays = {"label": test.labels.astype(np.uint16), "predicted": outcome.predicted,
                   "probability": outcome.probability}
         bench.store.commit(trial, _measurement(outcome, test, bench.dataset.num_classes) | each,
-                           {"predictions.safetensors": save_arrays(arrays)}, _made(bench.machine, clock) | way.told())
+                           {"predictions.safetensors": save_arrays(arrays)}, made)
 
 
 def attempt(bench: Bench, work: Work) -> ImageSet | None:
