@@ -12,7 +12,7 @@ from synaug_ray.errors import DONE, INTERRUPTED, LOST
 pytestmark = pytest.mark.slow
 
 GRID = str(ROOT / "tests" / "small.yaml")
-LONGER = ["draws=4", "classifiers.0.nimg=12800"]
+LONGER = ["draws=4", "classifiers.0.nimg=60000"]
 ENLARGED = "draws=7"
 PATIENCE = 600.0  # for what takes 20 s on two idle cores
 

@@ -42,6 +42,7 @@ def test_a_run_of_its_own_is_reached_from_this_machine_alone_and_ends_when_asked
             started = run.children(recursive=True)
             run.kill()
         _, left = psutil.wait_procs(started, timeout=30)
+        left = [process for process in left if process.status() != psutil.STATUS_ZOMBIE]  # dead, and nobody asked yet
         for process in left:
             process.kill()
     token = folder / ".ray" / "auth_token"
