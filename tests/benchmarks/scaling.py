@@ -5,8 +5,7 @@
 Every pack of 16 trials sleeps for ``--seconds`` where it would compute, in a worker process of its own node, and
 commits its trials with predictions of 10,000 test images each, as CIFAR has. The work grows with the nodes, so at best
 the wall time stays. It is counted from the end of the first packs to that of the last; starting some eight processes a
-node on this one machine is not. Then what 100,000 Records cost to list. scaling.md beside this file has figures and the
-arithmetic up to 1,000 GPUs.
+node on this one machine is not. Then what 100,000 Records cost to list. Not measured yet.
 """
 
 from __future__ import annotations
