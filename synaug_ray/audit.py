@@ -13,10 +13,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from synaug_ray.cache_folder import cache_folder
-from synaug_ray.command_line import Parser, tell
+from synaug_ray.command_line import Parser, bug, tell
 from synaug_ray.data.sources import identify, load
 from synaug_ray.data_options import DataOptions
-from synaug_ray.errors import BUG, DONE, INTERRUPTED, Problem, StorageProblem, UsageProblem, together
+from synaug_ray.errors import DONE, INTERRUPTED, Problem, StorageProblem, UsageProblem, together
 from synaug_ray.grid_errors import sentences
 from synaug_ray.grid_yaml import Lines, parse_overrides
 from synaug_ray.steps import DataIdentity
@@ -141,9 +141,5 @@ if __name__ == "__main__":
     try:
         code = main()
     except Exception:
-        import traceback
-
-        traceback.print_exc()
-        print("error: this is a bug in synaug_ray; please report it with the lines above", file=sys.stderr)
-        code = BUG
+        code = bug()
     sys.exit(code)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from typing import NoReturn
 
-from synaug_ray.errors import Problem, UsageProblem
+from synaug_ray.errors import BUG, Problem, UsageProblem
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,3 +22,10 @@ def tell(problem: Problem) -> int:
     for sentence in problem.sentences:
         print(f"error: {sentence}", file=sys.stderr)
     return problem.exit_code
+
+
+def bug() -> int:
+    """Print the exception that is being handled, which no user can have caused; its exit code."""
+    traceback.print_exc()
+    print("error: this is a bug in synaug_ray; please report it with the lines above", file=sys.stderr)
+    return BUG

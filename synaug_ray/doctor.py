@@ -6,11 +6,11 @@ import os
 import sys
 
 from synaug_ray import cluster_checks
-from synaug_ray.command_line import Parser, tell
+from synaug_ray.command_line import Parser, bug, tell
 from synaug_ray.costs import disk_bytes
 from synaug_ray.data.sources import identify
 from synaug_ray.disk_space import free_bytes, size
-from synaug_ray.errors import BUG, DONE, INTERRUPTED, Problem, together
+from synaug_ray.errors import DONE, INTERRUPTED, Problem, together
 from synaug_ray.findings import Finding, problem, table
 from synaug_ray.grid import find_grid
 from synaug_ray.grid_checks import image_shape
@@ -113,9 +113,5 @@ if __name__ == "__main__":
     try:
         code = main()
     except Exception:
-        import traceback
-
-        traceback.print_exc()
-        print("error: this is a bug in synaug_ray; please report it with the lines above", file=sys.stderr)
-        code = BUG
+        code = bug()
     sys.exit(code)

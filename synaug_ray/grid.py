@@ -19,13 +19,12 @@ from functools import partial
 from pathlib import Path
 
 from synaug_ray.cache_folder import cache_folder
-from synaug_ray.command_line import Parser, tell
+from synaug_ray.command_line import Parser, bug, tell
 from synaug_ray.costs import PLURAL, costs, disk_bytes, told, told_in_all
 from synaug_ray.cpu_features import precision_cautions
 from synaug_ray.data.sources import identify
 from synaug_ray.disk_space import free_bytes, size
 from synaug_ray.errors import (
-    BUG,
     DONE,
     FAILED_CELLS,
     INTERRUPTED,
@@ -299,11 +298,7 @@ if __name__ == "__main__":
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = INTERRUPTED
     except Exception:
-        import traceback
-
-        traceback.print_exc()
-        print("error: this is a bug in synaug_ray; please report it with the lines above", file=sys.stderr)
-        code = BUG
+        code = bug()
     if code not in (DONE, FAILED_CELLS):  # threads may still be asking Ray, which would end with a code of its own
         sys.stdout.flush()
         sys.stderr.flush()

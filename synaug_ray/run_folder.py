@@ -82,7 +82,7 @@ def _check_folder(path: Path) -> None:
 def running(storage: str) -> list[str]:
     """Runs on a storage whose status says that they are running: some driver is at work there, or was killed."""
     try:
-        fs, root = fsspec.core.url_to_fs(storage)
+        fs, root = open_url(storage)
         found = {str(path).split("/")[-2]: fs.cat_file(path) for path in sorted(fs.glob(f"{root}/*/status.json"))}
     except Exception:  # for a note and an order of work: where it cannot be read, others will say so
         return []
