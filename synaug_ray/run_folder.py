@@ -83,7 +83,8 @@ def running(storage: str) -> list[str]:
     """Runs on a storage whose status says that they are running: some driver is at work there, or was killed."""
     try:
         fs, root = open_url(storage)
-        found = {str(path).split("/")[-2]: fs.cat_file(path) for path in sorted(fs.glob(f"{root}/*/status.json"))}
+        found: dict[str, Any] = {str(path).split("/")[-2]: fs.cat_file(path)
+                                 for path in sorted(fs.glob(f"{root}/*/status.json"))}
     except Exception:  # for a note and an order of work: where it cannot be read, others will say so
         return []
     return [name for name, text in found.items() if b'"state": "running"' in text]
