@@ -11,7 +11,8 @@ from typing import Any
 
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
+from ray.train.backend import Backend
+from ray.train.torch import TorchConfig, TorchTrainer
 
 from synaug_ray.cluster.settings import TRAINER
 from synaug_ray.cluster.worker import DEATHS, Materials, bench_here, preempted, take_up
@@ -19,6 +20,16 @@ from synaug_ray.steps import GeneratorStep
 from synaug_ray.store import Store
 
 CONTROLLERS = 3  # a Trainer whose controller itself died is started anew, so often in all
+
+
+class Alone(TorchConfig):
+    """One worker, so no process group: its store would listen on every address of the machine, and ask nobody who it
+    is."""
+
+    @property
+    def backend_cls(self) -> type[Backend]:
+        """A backend that sets up nothing."""
+        return Backend
 
 
 class Trainers:
@@ -69,6 +80,7 @@ class Trainers:
         slots = self._materials.slots
         TorchTrainer(
             _loop(worker, self._materials),
+            torch_config=Alone(),
             scaling_config=ScalingConfig(num_workers=1, use_gpu=slots.gpu, resources_per_worker=slots.share(TRAINER)),
             run_config=RunConfig(name=f"generators-{self._materials.session}-{worker}", storage_path=self._scratch,
                                  failure_config=FailureConfig(max_failures=DEATHS * (len(self._steps) + 1))),

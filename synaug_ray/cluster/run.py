@@ -58,14 +58,16 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
     contact.start()
     try:
         _run(run, missing, dataset, slots, scratch, say)
-        # Only now: a thread that still asks Ray when it is shut down (a Trainer's does) ends the process with code 1
-        # and no word. After anything else the command ends without, and what it started ends with it
         if ours:
             contact.rest()
             ray.shutdown()
     except (Exception, KeyboardInterrupt):
         # Ctrl-C, or what else was on its way while the cluster was already gone: the cause is told, not what it caused
-        if who := contact.gone():
+        who = contact.gone()
+        contact.rest()
+        if ours:
+            settings.end_node()
+        if who:
             raise ClusterLost(lost(who)) from None
         raise
     finally:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 
 from synaug_ray.cluster_checks import Node, resources, whole_slots
@@ -27,6 +28,7 @@ from synaug_ray.findings import problem
 from synaug_ray.ray_access import access, why_not_joined
 
 TRAINER, SAMPLER, CLASSIFIER = 0.4, 0.2, 0.4  # of a slot
+END_SECONDS = 5.0  # for killed processes to be gone
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,21 @@ def connect() -> bool:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, asked_to_end)  # ray.init puts sys.exit(15) there: nothing would be said or kept
     return True
+
+
+def end_node() -> None:
+    """Kill the node that ``connect`` started here, if it did, for a driver that must not call ``ray.shutdown``.
+
+    A thread that still asks Ray when it is shut down, or when its raylet says good-bye on SIGTERM, ends the process
+    with code 1 and no word (a Trainer's does). Without this the raylet would be killed with the driver, and its
+    agents would live on for more than half a minute. What the workers were at is nowhere until it is whole.
+    """
+    raylets = [child for child in psutil.Process().children() if child.name() == "raylet"]
+    doomed = raylets + [process for raylet in raylets for process in raylet.children(recursive=True)]
+    for process in doomed:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(doomed, timeout=END_SECONDS)
 
 
 def own_token() -> None:
