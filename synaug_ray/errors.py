@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 DONE, BUG, USAGE, DATA, FAILED_CELLS, STORAGE, RESOURCES, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 5, 6, 130, 143
@@ -87,20 +87,24 @@ def together(*checks: Callable[[], Any]) -> list[Any]:
     return values
 
 
-def problem_within(error: BaseException) -> Problem | None:
-    """The Problem that another library's exception was raised from, or holds, if there is one."""
+def parts(error: BaseException) -> Iterator[BaseException]:
+    """An exception and what other libraries' exceptions hold: causes, contexts, members, the failures of workers."""
     seen: list[BaseException] = []
     todo: list[Any] = [error]
     while todo:
         at = todo.pop(0)
-        if isinstance(at, Problem):
-            return getattr(at, "cause", at)  # Ray's class of both kinds has the Problem itself as its cause
         if not isinstance(at, BaseException) or any(at is one for one in seen):
             continue
         seen.append(at)
+        yield at
         held = [*vars(at).values(), at.__cause__, at.__context__, *at.args]
         todo += [one for value in held for one in (value.values() if isinstance(value, dict) else [value])]
-    return None
+
+
+def problem_within(error: BaseException) -> Problem | None:
+    """The Problem that another library's exception was raised from, or holds, if there is one."""
+    found = next((part for part in parts(error) if isinstance(part, Problem)), None)
+    return getattr(found, "cause", found)  # Ray's class of both kinds has the Problem itself as its cause
 
 
 def did_you_mean(word: str, known: Any, otherwise: str = "") -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 from synaug_ray.disk_space import free_bytes, size
-from synaug_ray.errors import StorageProblem
+from synaug_ray.errors import StorageProblem, parts
 
 LASTING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})  # waiting changes nothing
 PASSING = frozenset({errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET,
@@ -57,22 +57,9 @@ def refusal_in(error: BaseException, where: str) -> StorageProblem | None:
     Args:
         where: what is written there, for a refusal that names no path.
     """
-    for part in _parts(error, set()):
+    for part in parts(error):
         if isinstance(part, StorageProblem):
             return part
         if isinstance(part, OSError) and part.errno in LASTING:
             return refused(part, f"write {part.filename or where}")
     return None
-
-
-def _parts(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
-    if id(error) in seen:
-        return
-    seen.add(id(error))
-    yield error
-    within = getattr(error, "worker_failures", None)  # of Ray Train: one a worker
-    nested = [error.__cause__, error.__context__, getattr(error, "cause", None),
-              *(within.values() if isinstance(within, dict) else ())]
-    for part in nested:
-        if isinstance(part, BaseException):
-            yield from _parts(part, seen)

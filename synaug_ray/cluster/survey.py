@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -21,7 +20,7 @@ from synaug_ray.cluster_checks import Answer, Node, resources, sharing, versions
 from synaug_ray.cpu_features import bf16_in_hardware
 from synaug_ray.disk_space import existing
 from synaug_ray.findings import problem
-from synaug_ray.object_store import reason
+from synaug_ray.object_store import open_url, reason
 from synaug_ray.provenance import software
 from synaug_ray.store import write_file
 
@@ -91,7 +90,7 @@ def look(storage: str, read: Reader | None = None) -> Survey:
 def why_unread(url: str) -> str:
     """Why a file cannot be read; empty where it can."""
     try:
-        fs, path = fsspec.core.url_to_fs(url)
+        fs, path = open_url(url)
         fs.cat_file(path)
     except FileNotFoundError:
         return "it is not there"
@@ -133,7 +132,7 @@ def _answer(folder: str, node: str, read: Reader) -> Answer:
     unread, unwritten = _unread_after_a_while(f"{folder}/driver", read) if folder else "", ""
     if folder and not unread:
         try:
-            fs, path = fsspec.core.url_to_fs(f"{folder}/{node}")
+            fs, path = open_url(f"{folder}/{node}")
             write_file(fs, path, b"synaug_ray")
         except Exception as error:
             unwritten = reason(error)
@@ -158,7 +157,7 @@ def _marker(storage: str) -> Iterator[tuple[str, str]]:
     folder, unwritten = f"{storage}/.shared-{uuid.uuid4().hex[:12]}", ""
     before = existing(Path(storage)) if "://" not in storage else None
     try:
-        fs, path = fsspec.core.url_to_fs(f"{folder}/driver")
+        fs, path = open_url(f"{folder}/driver")
         write_file(fs, path, b"synaug_ray")
     except Exception as error:  # object stores raise exceptions of their own
         unwritten = reason(error)
@@ -174,5 +173,5 @@ def _marker(storage: str) -> Iterator[tuple[str, str]]:
 
 def _remove(folder: str) -> None:
     with suppress(Exception):  # gone, or no longer ours
-        fs, path = fsspec.core.url_to_fs(folder)
+        fs, path = open_url(folder)
         fs.rm(path, recursive=True)

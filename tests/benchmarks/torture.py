@@ -2,10 +2,11 @@
 
     python tests/benchmarks/torture.py [--runs 5] [--kills 10] [--seed 1] [--grid smoke] [--out torture.md]
 
-Every kill is SIGKILL: of the driver (the same command is given again at once), a Tune worker, a Train worker, a
-sampler, the aggregator, the ledger, or a raylet (the driver then ends by itself, and the same command is given again).
-Only processes that descend from our own driver are touched. At the end the table has to be the undisturbed one's, bit
-for bit, and no step whose Record stood before a kill may have been made again.
+Every kill is SIGKILL, of a part drawn by lot, some seconds after it is seen at work: the driver (the same command is
+given again at once), a Tune worker, a Train worker, a sampler, the aggregator, the ledger, or a raylet (the driver then
+ends by itself, and the same command is given again). Only processes that descend from our own driver are touched. At
+the end the table has to be the undisturbed one's, bit for bit, and no step whose Record stood before a kill may have
+been made again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cluster"))
 from victims import Driver, attempts, table  # noqa: E402
 
 PARTS = ("driver", "tune", "train", "sampler", "aggregator", "ledger", "raylet")
+PATIENCE = 60.0  # seconds until a part is played
 END_SECONDS = 120.0  # for a driver that lost its cluster; on an idle machine it takes 20
 
 
@@ -33,7 +35,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--grid", default="smoke")
-    parser.add_argument("--every", type=float, default=20.0, help="seconds between kills, at most")
+    parser.add_argument("--every", type=float, default=10.0,
+                        help="seconds from a part's first being there to its kill, at most")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="torture-"))
@@ -64,15 +67,20 @@ def torture(number: int, args: argparse.Namespace, folder: Path, expected) -> tu
     started, killed, codes, stood, left = time.monotonic(), [], [], {}, []
     driver = Driver(args.grid, storage, log=log)
     while len(killed) < args.kills:
-        at = time.monotonic() + dice.uniform(1.0, args.every)
+        part, pause = dice.choice(PARTS), dice.uniform(0.0, args.every)
+        until = time.monotonic() + PATIENCE  # a part that nobody plays any more: the driver is killed in its place
+        while driver.process.poll() is None and part != "driver" and not driver.playing(part):
+            if time.monotonic() > until:
+                part = "driver"
+            time.sleep(0.1)
+        at = time.monotonic() + pause
         while driver.process.poll() is None and time.monotonic() < at:
             driver.family()
             time.sleep(0.1)
         if driver.process.poll() is not None:
             break
-        parts = list(PARTS)
-        dice.shuffle(parts)  # the first part that somebody plays at this moment
-        part = next(p for p in parts if p == "driver" or driver.playing(p))
+        if part != "driver" and not driver.playing(part):
+            continue
         stood |= {k: a for k, a in attempts(storage).items() if k not in stood}
         if part == "driver":
             driver.family()
