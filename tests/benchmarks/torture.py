@@ -1,6 +1,6 @@
 """Runs of a grid in which processes are killed at random, against one that nobody disturbed.
 
-    python tests/benchmarks/torture.py [--runs 5] [--kills 10] [--seed 1] [--grid smoke] [--out torture.md]
+    python tests/benchmarks/torture.py [--runs 5] [--kills 10] [--seed 1] [--grid smoke] [--words draws=6] [--out FILE]
 
 Every kill is SIGKILL, of a part drawn by lot, some seconds after it is seen at work: the driver (the same command is
 given again at once), a Tune worker, a Train worker, a sampler, the aggregator, the ledger, or a raylet (the driver then
@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cluster"))
 from victims import Driver, attempts, table  # noqa: E402
 
 PARTS = ("driver", "tune", "train", "sampler", "aggregator", "ledger", "raylet")
-PATIENCE = 60.0  # seconds until a part is played
+PATIENCE = 10.0  # seconds to wait for a part to be played, before another is drawn
 END_SECONDS = 120.0  # for a driver that lost its cluster; on an idle machine it takes 20
 
 
@@ -35,13 +35,14 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--grid", default="smoke")
-    parser.add_argument("--every", type=float, default=10.0,
+    parser.add_argument("--words", nargs="*", default=["draws=6"], help="for work to be left until the last kill")
+    parser.add_argument("--every", type=float, default=6.0,
                         help="seconds from a part's first being there to its kill, at most")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="torture-"))
     started = time.monotonic()
-    quiet = Driver(args.grid, folder / "quiet", "--local", log=folder / "quiet.log")
+    quiet = Driver(args.grid, folder / "quiet", *args.words, "--local", log=folder / "quiet.log")
     assert quiet.wait(3600) == 0, (folder / "quiet.log").read_text()
     expected = table(folder / "quiet", Path(args.grid).stem)
     print(f"undisturbed, --local: {time.monotonic() - started:.0f} s, {len(expected)} trials", flush=True)
@@ -65,13 +66,13 @@ def torture(number: int, args: argparse.Namespace, folder: Path, expected) -> tu
     dice = random.Random(args.seed * 1000 + number)
     storage, log = folder / f"run{number}", folder / f"run{number}.log"
     started, killed, codes, stood, left = time.monotonic(), [], [], {}, []
-    driver = Driver(args.grid, storage, log=log)
+    driver = Driver(args.grid, storage, *args.words, log=log)
     while len(killed) < args.kills:
         part, pause = dice.choice(PARTS), dice.uniform(0.0, args.every)
-        until = time.monotonic() + PATIENCE  # a part that nobody plays any more: the driver is killed in its place
+        until = time.monotonic() + PATIENCE
         while driver.process.poll() is None and part != "driver" and not driver.playing(part):
-            if time.monotonic() > until:
-                part = "driver"
+            if time.monotonic() > until:  # a part that nobody plays yet, or any more
+                part = dice.choice([p for p in PARTS if p == "driver" or driver.playing(p)])
             time.sleep(0.1)
         at = time.monotonic() + pause
         while driver.process.poll() is None and time.monotonic() < at:
@@ -96,7 +97,7 @@ def torture(number: int, args: argparse.Namespace, folder: Path, expected) -> tu
                 driver.end()
         if part in ("driver", "raylet"):
             before = driver
-            driver = Driver(args.grid, storage, log=log)
+            driver = Driver(args.grid, storage, *args.words, log=log)
             left += before.left()
     codes.append(driver.wait(3600))
     left += driver.left()

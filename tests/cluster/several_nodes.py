@@ -1,12 +1,14 @@
-"""A grid on a cluster of three nodes of one CPU each, all on this machine: ``python several_nodes.py GRID ...``.
+"""A grid on a cluster of three nodes of one CPU each, all on this machine: ``python several_nodes.py keep|lose GRID ...``.
 
-A process of its own, because the tests' process has a cluster already. Its last line says which worker ran where.
+A process of its own, because the tests' process has a cluster already. "lose": once a trial stands, the last node is
+killed with all that works there. The last line says which worker ran where, and how many steps stood at that moment.
 """
 
 import json
 import os
 import sys
 import threading
+from pathlib import Path
 
 import psutil
 import ray
@@ -15,31 +17,44 @@ from ray.cluster_utils import Cluster
 from synaug_ray import grid
 
 
-def watch(raylets, found, end):
+def standing(storage):
+    return len(list((storage / "store" / "records").glob("*/*.json")))
+
+
+def watch(raylets, found, end, lose):
     """Workers are children of their node's raylet, and are gone when the run ends."""
     while not end.wait(0.05):
         for node, raylet in enumerate(raylets):
-            found.update({worker.pid: node for worker in raylet.children()})
+            if raylet.is_running():
+                found.update({worker.pid: node for worker in raylet.children()})
+        lose()
 
 
-def main():
+def main(fate, grid_file, *words):
+    storage = Path(words[words.index("--storage") + 1])
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     nodes = [cluster.head_node, *(cluster.add_node(num_cpus=1) for _ in range(2))]
     raylets = [psutil.Process(node.all_processes["raylet"][0].process.pid) for node in nodes]
-    found, end = {}, threading.Event()
-    watcher = threading.Thread(target=watch, args=(raylets, found, end))
+    found, end, lost = {}, threading.Event(), []
+
+    def lose():
+        if fate == "lose" and not lost and list((storage / "store" / "records" / "trial").glob("*.json")):
+            lost.append(standing(storage))
+            cluster.remove_node(nodes[-1], allow_graceful=False)
+
+    watcher = threading.Thread(target=watch, args=(raylets, found, end, lose))
     watcher.start()
     os.environ["RAY_ADDRESS"] = cluster.address
     try:
-        code = grid.main(sys.argv[1:])
+        code = grid.main([grid_file, *words])
     finally:
         end.set()
         watcher.join()
         ray.shutdown()
         cluster.shutdown()
-    print(json.dumps(found))
+    print(json.dumps({"nodes": found, "stood": lost}))
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -17,16 +17,22 @@ GRID = str(HERE.parent / "small.yaml")
 pytestmark = pytest.mark.slow
 
 
-def test_three_nodes_do_what_one_process_does(tmp_path):
+def on_three_nodes(fate, storage, tmp_path, *words):
+    """Run the grid, and how it went: worker's process id to node, and what stood when a node was lost."""
     (tmp_path / "token").write_text("0123456789abcdef" * 4)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {
         "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
-    done = subprocess.run([sys.executable, str(HERE / "several_nodes.py"), GRID, "--storage", str(tmp_path / "nodes")],
-                          cwd=HERE.parent.parent, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, str(HERE / "several_nodes.py"), fate, GRID, *words, "--storage",
+                           str(storage)], cwd=HERE.parent.parent, env=environment, capture_output=True, text=True,
+                          timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert grid.main([GRID, "--storage", str(tmp_path / "local"), "--local"]) == 0
-    there, here = (Store(str(tmp_path / name / "store")) for name in ("nodes", "local"))
-    node_of = {int(pid): node for pid, node in json.loads(done.stdout.splitlines()[-1]).items()}
+    told = json.loads(done.stdout.splitlines()[-1])
+    return {int(pid): node for pid, node in told["nodes"].items()}, told["stood"]
+
+
+def nodes_at_work(storage, local, node_of):
+    """The nodes that made what stands, all of which has to be as ``--local`` makes it, bit for bit."""
+    there, here = (Store(str(path / "store")) for path in (storage, local))
     nodes = set()
     for stage in ("generator", "shard", "trial"):
         assert there.keys(stage) == here.keys(stage) != set()
@@ -34,4 +40,20 @@ def test_three_nodes_do_what_one_process_does(tmp_path):
             record = there.record(stage, key)
             assert record.files == here.record(stage, key).files  # sizes and checksums: the same bytes
             nodes.add(node_of.get(record.made["pid"]))
-    assert len(nodes - {None}) > 1, nodes
+    return nodes - {None}
+
+
+def test_three_nodes_do_what_one_process_does(tmp_path):
+    node_of, _ = on_three_nodes("keep", tmp_path / "nodes", tmp_path)
+    assert grid.main([GRID, "--storage", str(tmp_path / "local"), "--local"]) == 0
+    nodes = nodes_at_work(tmp_path / "nodes", tmp_path / "local", node_of)
+    assert len(nodes) > 1, nodes
+
+
+def test_a_node_that_goes_away_takes_nothing_with_it(tmp_path):
+    words = ["draws=4", "classifiers.0.nimg=60000"]
+    node_of, stood = on_three_nodes("lose", tmp_path / "nodes", tmp_path, *words)
+    assert grid.main([GRID, *words, "--storage", str(tmp_path / "local"), "--local"]) == 0
+    nodes = nodes_at_work(tmp_path / "nodes", tmp_path / "local", node_of)
+    total = sum(len(Store(str(tmp_path / "local" / "store")).keys(s)) for s in ("generator", "shard", "trial"))
+    assert len(stood) == 1 and stood[0] < total and nodes & {0, 1}
