@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ray.exceptions import ObjectStoreFullError
 
 from synaug_ray import grid
+from synaug_ray.cluster import run
+from synaug_ray.errors import ResourceProblem
 from synaug_ray.store import Store
 
 GRID = str(Path(__file__).parent.parent / "small.yaml")
@@ -85,3 +88,12 @@ def test_failures_block_their_descendants_and_nothing_else(cluster, tmp_path):
     assert set(rows.loc[rows["generator"] == "bad", "status"]) == {"blocked"}
     assert set(rows.loc[rows["generator"] != "bad", "status"]) == {"done"}
     assert {f.cause for f in Store(f"{tmp_path}/store").failed("generator").values()} == {"diverged"}
+
+
+def test_images_that_do_not_fit_into_the_object_store_are_a_sentence(monkeypatch):
+    def full(dataset):
+        raise ObjectStoreFullError("Failed to put object\n in object store because it is full")
+
+    monkeypatch.setattr(run.ray, "put", full)
+    with pytest.raises(ResourceProblem, match="do not fit into Ray's object store .*object-store-memory"):
+        run._shared(None)
