@@ -58,7 +58,7 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
     contact.start()
     try:
         _run(run, missing, dataset, slots, scratch, say)
-        if ours:
+        if ours is not None:
             contact.rest()
             ray.shutdown()
     except (Exception, KeyboardInterrupt):
@@ -66,7 +66,7 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
         who = contact.gone()
         contact.rest()
         if ours:
-            settings.end_node()
+            settings.end_node(ours)
         if who:
             raise ClusterLost(lost(who)) from None
         raise

@@ -56,22 +56,24 @@ def joins() -> bool:
     return "RAY_ADDRESS" in os.environ or ray.is_initialized()
 
 
-def connect() -> bool:
+def connect() -> list[psutil.Process] | None:
     """Join the cluster of ``$RAY_ADDRESS`` (set in a submitted job), else start one on this machine.
 
     Token authentication stays as it is: on, where a local cluster is started.
 
     Returns:
-        Whether it was joined or started here, and so is to be left or ended (``ray.shutdown``).
+        What was started for it, nothing where a cluster was joined: to be left or ended with ``ray.shutdown`` or
+        ``end_node``. None where this process had joined one before.
 
     Raises:
         ResourceProblem: where Ray cannot be started or joined.
     """
     if ray.is_initialized():
-        return False
+        return None
     here = "RAY_ADDRESS" not in os.environ
     for name in ("ray.data", "ray.train", "ray.tune", "ray._private.worker"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    others = _children()
     asked_to_end = signal.getsignal(signal.SIGTERM)
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
@@ -87,22 +89,32 @@ def connect() -> bool:
             why_not_joined(os.environ["RAY_ADDRESS"], said, access(os.environ, joins=True))) from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, asked_to_end)  # ray.init puts sys.exit(15) there: nothing would be said or kept
-    return True
+    return [child for child in _children() if child not in others] if here else []
 
 
-def end_node() -> None:
-    """Kill the node that ``connect`` started here, if it did, for a driver that must not call ``ray.shutdown``.
+def end_node(started: list[psutil.Process]) -> None:
+    """Kill the node that ``connect`` started here, for a driver that must not call ``ray.shutdown``.
 
     A thread that still asks Ray when it is shut down, or when its raylet says good-bye on SIGTERM, ends the process
     with code 1 and no word (a Trainer's does). Without this the raylet would be killed with the driver, and its
     agents would live on for more than half a minute. What the workers were at is nowhere until it is whole.
+
+    Args:
+        started: at the beginning; what came later is theirs. A raylet that is dead already has no children any more.
     """
-    raylets = [child for child in psutil.Process().children() if child.name() == "raylet"]
-    doomed = raylets + [process for raylet in raylets for process in raylet.children(recursive=True)]
+    doomed: list[psutil.Process] = []
+    for process in started:
+        with suppress(psutil.NoSuchProcess):
+            if process.name() != "gcs_server":  # goes with the driver: one that misses it ends by itself, with code 1
+                doomed += [process, *process.children(recursive=True)]
     for process in doomed:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(doomed, timeout=END_SECONDS)
+
+
+def _children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
 
 
 def own_token() -> None:

@@ -61,12 +61,12 @@ def survey(storage: str) -> Survey:
     Raises:
         ResourceProblem: where it cannot be joined or started.
     """
-    here = settings.connect()
+    started = settings.connect()
     try:
         dashboard = ray.init(ignore_reinit_error=True, logging_level=logging.ERROR).dashboard_url or ""
         return replace(look(storage), dashboard=dashboard)
     finally:
-        if here:
+        if started is not None:
             ray.shutdown()
 
 

@@ -1,4 +1,4 @@
-"""A grid on a cluster of three nodes of one CPU each, all on this machine: ``python several_nodes.py keep|lose GRID ...``.
+"""A grid on three nodes of one CPU each, all on this machine: ``python several_nodes.py keep|lose GRID ...``.
 
 A process of its own, because the tests' process has a cluster already. "lose": once a trial stands, the last node is
 killed with all that works there. The last line says which worker ran where, and how many steps stood at that moment.

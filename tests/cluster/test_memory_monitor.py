@@ -1,4 +1,4 @@
-"""Ray's memory monitor for real: its threshold is set a little over what the machine uses, and one classifier is huge."""
+"""Ray's memory monitor for real: its threshold is a little over what the machine uses, and one classifier is huge."""
 
 import os
 import shutil
