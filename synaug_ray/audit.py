@@ -42,8 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m synaug_ray.audit", allow_abbrev=False,
         description="What is in a data set, what is wrong with it, and what that means for the answer.",
-        epilog="exit codes: 0 done, with warnings or without, 1 a bug, 2 command line, 3 data, 5 storage, "
-               "6 a package is missing, 130 interrupted",
+        epilog="exit codes: 0 done, with warnings or without, 2 command line, 3 data, 5 storage, "
+               "6 a package is missing, 70 a bug, 130 interrupted",
     )
     parser.add_argument("dataset", help="as in a grid: digits, folder:PATH, npz:FILE ...")
     parser.add_argument("options", nargs="*", metavar="key=value", help="how it is read, for example size=16 mode=gray")

@@ -29,8 +29,8 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m synaug_ray.doctor", allow_abbrev=False,
         description="Looks at this machine, the cluster of $RAY_ADDRESS (else a Ray that is started for it and ended), "
                     "the storage and the token, and says what would keep a run from working. Trains and keeps nothing.",
-        epilog="exit codes: 0 no problem, 1 a bug, 2 command line or grid file, 3 data, 5 storage, 6 resources, "
-               "130 interrupted",
+        epilog="exit codes: 0 no problem, 2 command line or grid file, 3 data, 5 storage, 6 resources, "
+               "70 a bug, 130 interrupted",
     )
     parser.add_argument("grid", nargs="?", help="what the run would be; without it only the cluster is looked at")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")

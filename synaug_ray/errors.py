@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-DONE, BUG, USAGE, DATA, FAILED_CELLS, STORAGE, RESOURCES, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 5, 6, 130, 143
+DONE, USAGE, DATA, FAILED_CELLS, STORAGE, RESOURCES, INTERRUPTED, TERMINATED = 0, 2, 3, 4, 5, 6, 130, 143
+BUG = 70  # EX_SOFTWARE. Not 1: Ray ends a process so that touches the object store of a node that has died
 LOST = 75  # EX_TEMPFAIL: nothing is wrong with the run, and the same command goes on
 
 

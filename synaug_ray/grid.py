@@ -88,9 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m synaug_ray.grid", allow_abbrev=False,
         description="How many synthetic images is one more real image worth? Runs what of a grid is missing.",
-        epilog="exit codes: 0 done, 1 a bug, 2 command line or grid file, 3 data, 4 finished with failed cells, "
-               "5 storage, 6 resources, 75 the cluster was lost (run it again), 130 interrupted (Ctrl-C), 143 ended by "
-               "SIGTERM",
+        epilog="exit codes: 0 done, 2 command line or grid file, 3 data, 4 finished with failed cells, "
+               "5 storage, 6 resources, 70 a bug, 75 the cluster was lost (run it again; 1 where Ray ended the "
+               "process first), 130 interrupted (Ctrl-C), 143 ended by SIGTERM",
     )
     parser.add_argument("grid", nargs="?", help="a name (./grids/NAME.yaml, else one that is shipped) or a .yaml file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")

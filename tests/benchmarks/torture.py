@@ -26,6 +26,7 @@ from victims import Driver, attempts, table  # noqa: E402
 
 PARTS = ("driver", "tune", "train", "sampler", "aggregator", "ledger", "raylet")
 PATIENCE = 10.0  # seconds to wait for a part to be played, before another is drawn
+LEFT_SECONDS = 120.0  # two of Ray's agents look for its head so long, where it went with the driver
 END_SECONDS = 120.0  # for a driver that lost its cluster; on an idle machine it takes 20
 
 
@@ -65,7 +66,7 @@ def main() -> int:
 def torture(number: int, args: argparse.Namespace, folder: Path, expected) -> tuple[str, bool]:
     dice = random.Random(args.seed * 1000 + number)
     storage, log = folder / f"run{number}", folder / f"run{number}.log"
-    started, killed, codes, stood, left = time.monotonic(), [], [], {}, []
+    started, killed, codes, stood, ended = time.monotonic(), [], [], {}, []
     driver = Driver(args.grid, storage, *args.words, log=log)
     while len(killed) < args.kills:
         part, pause = dice.choice(PARTS), dice.uniform(0.0, args.every)
@@ -96,17 +97,17 @@ def torture(number: int, args: argparse.Namespace, folder: Path, expected) -> tu
             if codes[-1] is None:
                 driver.end()
         if part in ("driver", "raylet"):
-            before = driver
+            ended.append(driver)
             driver = Driver(args.grid, storage, *args.words, log=log)
-            left += before.left()
     codes.append(driver.wait(3600))
-    left += driver.left()
+    seconds = time.monotonic() - started
+    left = [name for one in (*ended, driver) for name in one.left(LEFT_SECONDS)]
     again = sum(attempts(storage).get(k) != a for k, a in stood.items())
     equal = expected.equals(table(storage, Path(args.grid).stem))
     counts = ", ".join(f"{killed.count(p)} {p}" for p in PARTS if p in killed)
-    row = (f"| {number} | {time.monotonic() - started:.0f} | {counts} | {' '.join(map(str, codes))} | "
+    row = (f"| {number} | {seconds:.0f} | {counts} | {' '.join(map(str, codes))} | "
            f"{len(attempts(storage))} | {again} | {'yes' if equal else 'NO'} | {', '.join(left) or 'none'} |")
-    ok = equal and not again and not left and codes[-1] == 0 and set(codes[:-1]) <= {75}
+    ok = equal and not again and not left and codes[-1] == 0 and set(codes[:-1]) <= {1, 6, 75}
     if not ok:
         print(log.read_text()[-6000:], flush=True)
     return row, ok

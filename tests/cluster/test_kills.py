@@ -13,7 +13,8 @@ pytestmark = pytest.mark.slow
 
 GRID = str(ROOT / "tests" / "small.yaml")
 LONGER = ["draws=4", "classifiers.0.nimg=60000"]
-ENLARGED = "draws=7"
+ENLARGED, MORE = "draws=7", "draws=10"  # so that work is left for each blow, however fast the machine
+RAYS_OWN = 1  # Ray ends a driver so that touches a dead node's object store before we have told it to end
 PATIENCE = 600.0  # for what takes 20 s on two idle cores
 
 
@@ -57,17 +58,20 @@ def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bits(start, tmp
     first.process.send_signal(signal.SIGKILL)
     first.process.wait()
 
-    second = start()  # at once, while what is left of the first one dies
+    second = start(ENLARGED)  # at once, while what is left of the first one dies
     raylet = until(lambda: second.playing("tune") and second.playing("raylet"), second)[0]
-    assert first.left() == []
+    assert first.left(120.0) == []  # two of Ray's agents look a minute for its head, which went with the driver
     note()
     raylet.kill()
-    assert second.wait(PATIENCE) == LOST
-    assert second.left() == [] and state(storage, "small") == "interrupted"
-    said = second.log.read_text()
-    assert "the Ray cluster is gone" in said and "Run the same command" in said and "Traceback" not in said
+    code, said = second.wait(PATIENCE), second.log.read_text()
+    assert second.left(120.0) == [] and "Traceback" not in said
+    if code == RAYS_OWN:
+        assert "Raylet is terminated" in said and state(storage, "small") == "running"
+    else:
+        assert code == LOST and state(storage, "small") == "interrupted"
+        assert "the Ray cluster is gone" in said and "Run the same command" in said
 
-    third = start(ENLARGED)  # whatever the second one got done, something is left
+    third = start(MORE)
     until(lambda: third.playing("tune"), third)
     note()
     asked = time.monotonic()
@@ -78,10 +82,10 @@ def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bits(start, tmp
     print(f"ended {time.monotonic() - asked:.1f} s after it was asked to")
     assert third.left() == [] and state(storage, "small") == "interrupted"
 
-    last = start(ENLARGED)
+    last = start(MORE)
     assert last.wait(2 * PATIENCE) == DONE, last.log.read_text()[-3000:]
     assert last.left() == [] and state(storage, "small") == "done"
     after = attempts(storage)
     assert stood and {k for k, a in stood.items() if after.get(k) != a} == set()
-    assert grid.main([GRID, *LONGER, ENLARGED, "--storage", str(tmp_path / "quiet"), "--local"]) == DONE
+    assert grid.main([GRID, *LONGER, MORE, "--storage", str(tmp_path / "quiet"), "--local"]) == DONE
     assert table(tmp_path / "quiet", "small").equals(table(storage, "small"))
