@@ -6,7 +6,7 @@ Every kill is SIGKILL, of a part drawn by lot, some seconds after it is seen at 
 given again at once), a Tune worker, a Train worker, a sampler, the aggregator, the ledger, or a raylet (the driver then
 ends by itself, and the same command is given again). Only processes that descend from our own driver are touched. At
 the end the table has to be the undisturbed one's, bit for bit, and no step whose Record stood before a kill may have
-been made again.
+been made again. A driver without a raylet ends with 75, or with 1 where Ray ends it first, or 6 while Ray starts.
 """
 
 from __future__ import annotations

@@ -39,14 +39,18 @@ def part(line: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("grid", nargs="?", default="digits")
+    parser.add_argument("words", nargs="*", help="overrides of the grid")
     parser.add_argument("--storage", type=Path)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--each", action="store_true", help="print every process too")
     args = parser.parse_args()
     storage = args.storage or Path(tempfile.mkdtemp(prefix="whereabouts-"))
     seconds: dict[int, float] = {}
     role: dict[int, str] = {}
+    called: dict[int, str] = {}
     started = time.monotonic()
-    run = subprocess.Popen([sys.executable, "-m", "synaug_ray.grid", args.grid, "--storage", str(storage)])
+    run = subprocess.Popen([sys.executable, "-m", "synaug_ray.grid", args.grid, *args.words, "--storage",
+                            str(storage)])
     driver = psutil.Process(run.pid)
     while run.poll() is None:
         for process in [driver, *driver.children(recursive=True)]:
@@ -55,6 +59,7 @@ def main() -> None:
             except psutil.Error:
                 continue
             seconds[process.pid] = used.user + used.system
+            called[process.pid] = line
             known = "driver" if process.pid == run.pid else part(line)
             if known not in ("others", "Ray's idle and other workers") or process.pid not in role:
                 role[process.pid] = known
@@ -81,6 +86,8 @@ def main() -> None:
     lines += ["", f"Inside the work: {sum(inside.values()):.0f} CPU s ({told}); share {share:.3f}"]
     text = "\n".join(lines) + "\n"
     print(text)
+    for pid in sorted(seconds, key=lambda pid: -seconds[pid]) if args.each else ():
+        print(f"{seconds[pid]:8.1f}  {role[pid]:28}{called[pid][:60]} ... {called[pid][-60:]}")
     if args.out:
         args.out.write_text(text)
 
