@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from synaug_ray.cache_folder import cache_folder
-from synaug_ray.command_line import Parser, bug, tell
+from synaug_ray.command_line import Parser, ended, tell
 from synaug_ray.data.sources import identify, load
 from synaug_ray.data_options import DataOptions
 from synaug_ray.errors import DONE, INTERRUPTED, Problem, StorageProblem, UsageProblem, together
@@ -33,9 +33,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted: nothing was written", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # `| head` has seen enough; what stands in the buffer must not be tried again at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -138,8 +135,4 @@ def _teller() -> Callable[[str, float], None]:
 
 
 if __name__ == "__main__":
-    try:
-        code = main()
-    except Exception:
-        code = bug()
-    sys.exit(code)
+    sys.exit(ended(main))

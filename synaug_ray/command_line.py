@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 import traceback
+from collections.abc import Callable
 from typing import NoReturn
 
-from synaug_ray.errors import BUG, Problem, UsageProblem
+from synaug_ray.errors import BUG, DONE, INTERRUPTED, Problem, UsageProblem
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,8 +27,25 @@ def tell(problem: Problem) -> int:
     return problem.exit_code
 
 
-def bug() -> int:
-    """Print the exception that is being handled, which no user can have caused; its exit code."""
-    traceback.print_exc()
-    print("error: this is a bug in synaug_ray; please report it with the lines above", file=sys.stderr)
-    return BUG
+def ended(main: Callable[[], int], unread: int = DONE) -> int:
+    """Run a command to its exit code; a traceback is for bugs, which no user can have caused.
+
+    Args:
+        unread: the exit code where nobody reads on, as behind ``| head``.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path or a class may hold what a terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = main()
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # what stands in the buffer must not be tried again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return unread
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        print("error: this is a bug in synaug_ray; please report it with the lines above", file=sys.stderr)
+        return BUG

@@ -6,7 +6,7 @@ import os
 import sys
 
 from synaug_ray import cluster_checks
-from synaug_ray.command_line import Parser, bug, tell
+from synaug_ray.command_line import Parser, ended, tell
 from synaug_ray.costs import disk_bytes
 from synaug_ray.data.sources import identify
 from synaug_ray.disk_space import free_bytes, size
@@ -110,8 +110,4 @@ def _told(what: str, refused: Problem) -> list[Finding]:
 
 
 if __name__ == "__main__":
-    try:
-        code = main()
-    except Exception:
-        code = bug()
-    sys.exit(code)
+    sys.exit(ended(main))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import shlex
@@ -19,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from synaug_ray.cache_folder import cache_folder
-from synaug_ray.command_line import Parser, bug, tell
+from synaug_ray.command_line import Parser, ended, tell
 from synaug_ray.costs import PLURAL, costs, disk_bytes, told, told_in_all
 from synaug_ray.cpu_features import precision_cautions
 from synaug_ray.data.sources import identify
@@ -289,16 +288,7 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a path or a class may hold what a terminal cannot show
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        code = main()
-    except BrokenPipeError:  # `| head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = INTERRUPTED
-    except Exception:
-        code = bug()
+    code = ended(main, unread=INTERRUPTED)
     if code not in (DONE, FAILED_CELLS):  # threads may still be asking Ray, which would end with a code of its own
         sys.stdout.flush()
         sys.stderr.flush()

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from synaug_ray.command_line import tell
+from synaug_ray.command_line import ended, tell
 from synaug_ray.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, did_you_mean, together
 from synaug_ray.laws.predict import Answer, Costs, Expectation, cheapest, expectation
 from synaug_ray.laws.prediction_sentences import expected, plan, title
@@ -196,4 +196,4 @@ def _plain(study: dict[str, Any], point: Expectation | None, mix: Answer | None)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

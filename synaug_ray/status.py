@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from synaug_ray.command_line import tell
+from synaug_ray.command_line import ended, tell
 from synaug_ray.errors import DONE, Problem
 from synaug_ray.standing import overview, read_standing, why
 
@@ -31,4 +31,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

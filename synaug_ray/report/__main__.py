@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from synaug_ray.command_line import tell
+from synaug_ray.command_line import ended, tell
 from synaug_ray.errors import DONE, STORAGE, USAGE, Problem
 from synaug_ray.report import page
 from synaug_ray.report.run_folder import NoRunError
@@ -36,4 +36,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

@@ -1,12 +1,12 @@
 """Runs of a grid in which processes are killed at random, against one that nobody disturbed.
 
-    python tests/benchmarks/torture.py [--runs 5] [--kills 10] [--seed 1] [--grid smoke] [--words draws=6] [--out FILE]
+    python tests/benchmarks/torture.py [--runs 5] [--seed 1] [--grid smoke] [--words draws=8] [--out FILE]
 
-Every kill is SIGKILL, of a part drawn by lot, some seconds after it is seen at work: the driver (the same command is
-given again at once), a Tune worker, a Train worker, a sampler, the aggregator, the ledger, or a raylet (the driver then
-ends by itself, and the same command is given again). Only processes that descend from our own driver are touched. At
-the end the table has to be the undisturbed one's, bit for bit, and no step whose Record stood before a kill may have
-been made again. A driver without a raylet ends with 75, or with 1 where Ray ends it first, or 6 while Ray starts.
+Ten kills a run, each SIGKILL, of a part drawn from a deck, some seconds after it is seen at work: the driver (the same
+command is given again at once), a Tune worker, a Train worker, a sampler, the aggregator, the ledger, or a raylet (the
+driver then ends by itself, and the same command is given again). Only processes that descend from our own driver are
+touched. At the end the table has to be the undisturbed one's, bit for bit, and no step whose Record stood before a kill
+may have been made again. A driver without a raylet ends with 75, with 1 where Ray ends it first, with 6 in Ray's start.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cluster"))
 from victims import Driver, attempts, table  # noqa: E402
 
 PARTS = ("driver", "tune", "train", "sampler", "aggregator", "ledger", "raylet")
-PATIENCE = 10.0  # seconds to wait for a part to be played, before another is drawn
+DECK = (*PARTS, "driver", "tune", "raylet")  # the kills of a run, shuffled
+PATIENCE = 75.0  # seconds to wait for a part to be played, before another is drawn; an aggregator comes after 60
 LEFT_SECONDS = 120.0  # two of Ray's agents look for its head so long, where it went with the driver
 END_SECONDS = 120.0  # for a driver that lost its cluster; on an idle machine it takes 20
 
@@ -33,10 +34,9 @@ END_SECONDS = 120.0  # for a driver that lost its cluster; on an idle machine it
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--grid", default="smoke")
-    parser.add_argument("--words", nargs="*", default=["draws=6"], help="for work to be left until the last kill")
+    parser.add_argument("--words", nargs="*", default=["draws=8"], help="for work to be left until the last kill")
     parser.add_argument("--every", type=float, default=6.0,
                         help="seconds from a part's first being there to its kill, at most")
     parser.add_argument("--out", type=Path)
@@ -68,8 +68,9 @@ def torture(number: int, args: argparse.Namespace, folder: Path, expected) -> tu
     storage, log = folder / f"run{number}", folder / f"run{number}.log"
     started, killed, codes, stood, ended = time.monotonic(), [], [], {}, []
     driver = Driver(args.grid, storage, *args.words, log=log)
-    while len(killed) < args.kills:
-        part, pause = dice.choice(PARTS), dice.uniform(0.0, args.every)
+    deck = dice.sample(DECK, len(DECK))
+    while deck:
+        part, pause = deck.pop(), dice.uniform(0.0, args.every)
         until = time.monotonic() + PATIENCE
         while driver.process.poll() is None and part != "driver" and not driver.playing(part):
             if time.monotonic() > until:  # a part that nobody plays yet, or any more
@@ -81,7 +82,8 @@ def torture(number: int, args: argparse.Namespace, folder: Path, expected) -> tu
             time.sleep(0.1)
         if driver.process.poll() is not None:
             break
-        if part != "driver" and not driver.playing(part):
+        if part != "driver" and not driver.playing(part):  # it ended by itself
+            deck.append(part)
             continue
         stood |= {k: a for k, a in attempts(storage).items() if k not in stood}
         if part == "driver":
