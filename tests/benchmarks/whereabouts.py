@@ -24,16 +24,14 @@ import psutil
 from synaug_ray.store import Store
 
 PARTS = {"RayTrainWorker": "Trainers' workers", "TrainController": "Trainers' other processes",
-         "PackTrial": "classifiers", "MapWorker": "samplers", "Sampler": "samplers", "Aggregator": "aggregator",
-         "Ledger": "ledger", "raylet/raylet": "Ray's servers", "gcs_server": "Ray's servers",
-         "Agent": "Ray's servers", "agent": "Ray's servers", "log_monitor": "Ray's servers",
-         "monitor.py": "Ray's servers", "IDLE": "Ray's idle and other workers", "ray::": "Ray's idle and other workers"}
+         "PackTrial": "classifiers", "MapWorker": "samplers", "Aggregator": "aggregator", "Ledger": "ledger"}
+RAYS = "Ray's servers and helper actors"
 STAGES = ("generator", "shard", "quality", "trial")
 
 
 def part(line: str) -> str:
-    """What a process does, by its command line; Ray renames workers after what they run."""
-    return next((name for mark, name in PARTS.items() if mark in line), "others")
+    """What a process does, by its command line; Ray renames workers after what they run, once they run it."""
+    return next((name for mark, name in PARTS.items() if mark in line), RAYS)
 
 
 def main() -> None:
@@ -61,7 +59,7 @@ def main() -> None:
             seconds[process.pid] = used.user + used.system
             called[process.pid] = line
             known = "driver" if process.pid == run.pid else part(line)
-            if known not in ("others", "Ray's idle and other workers") or process.pid not in role:
+            if known != RAYS or process.pid not in role:
                 role[process.pid] = known
         time.sleep(0.5)
     wall, cores = time.monotonic() - started, os.cpu_count() or 1
