@@ -1,5 +1,6 @@
-"""One run and all that can befall it: killed workers, a killed driver, a killed raylet, Ctrl-C. Clusters of its own."""
+"""A run and what can befall it: killed workers, a killed driver, a killed raylet, Ctrl-C, another driver beside it."""
 
+import json
 import signal
 import time
 
@@ -89,3 +90,16 @@ def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bits(start, tmp
     assert stood and {k for k, a in stood.items() if after.get(k) != a} == set()
     assert grid.main([GRID, *LONGER, MORE, "--storage", str(tmp_path / "quiet"), "--local"]) == DONE
     assert table(tmp_path / "quiet", "small").equals(table(storage, "small"))
+
+
+def test_two_drivers_on_rays_of_their_own_share_the_work(start, tmp_path):
+    both = [start(), start()]
+    for driver in both:
+        assert driver.wait(2 * PATIENCE) == DONE, driver.log.read_text()[-3000:]
+    storage = tmp_path / "storage"
+    assert [driver.left() for driver in both] == [[], []] and state(storage, "small") == "done"
+    assert grid.main([GRID, *LONGER, "--storage", str(tmp_path / "quiet"), "--local"]) == DONE
+    assert table(tmp_path / "quiet", "small").equals(table(storage, "small"))
+    records = (storage / "store" / "records").rglob("*.json")
+    sessions = {json.loads(path.read_text())["made"]["session"] for path in records}
+    assert len(sessions) == 2  # each did a part
