@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -15,14 +16,17 @@ from ray.exceptions import OutOfMemoryError
 from ray.tune.search import Searcher
 
 from synaug_ray.cluster.settings import CLASSIFIER
-from synaug_ray.cluster.worker import Materials, bench_here, preempted, watched
+from synaug_ray.cluster.worker import Materials, bench_here, preempted, take_up, watched
 from synaug_ray.plan import packs
 from synaug_ray.steps import QualityStep, TrialStep
 from synaug_ray.store import Store
 
 Steps = dict[str, TrialStep | QualityStep]
 LOOKS = 4  # at pools, handed out at a time: packs that become ready come before the next
-RETRIES = 2  # of a pack whose worker died; then of each of its steps alone
+RETRIES = 2  # of a pack whose worker died; then each of its steps is tried alone
+# Tune fails a trial at once, whatever its retries, where the idle worker it was to reuse had died (2.60): such a step
+# comes back, and workers count how often it was really begun. This only bounds workers that die before they begin.
+LOST = 10
 RESTARTS = 3  # of the experiment, where Tune itself broke off for a reason of its own
 
 
@@ -30,7 +34,7 @@ class PackTrial(tune.Trainable):
     """Tune's view of a pack: one step trains it whole; each of its trials is committed by itself."""
 
     def setup(self, config: dict[str, Any], materials: Materials, steps: Steps) -> None:
-        self._bench = bench_here(materials)
+        self._bench, self._materials = bench_here(materials), materials
         self._steps = steps
         self.reset_config(config)
 
@@ -39,13 +43,10 @@ class PackTrial(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        work = self._bench.missing([self._steps[k] for k in self._keys])
-        trials = [step for step in work if isinstance(step, TrialStep)]
-        for step in work:
-            if isinstance(step, QualityStep):
-                watched(self._bench, step)
-        if trials:
-            watched(self._bench, trials)
+        if len(self._keys) == 1:
+            take_up(self._bench, self._materials, self._steps[self._keys[0]])
+        elif work := self._bench.missing([self._steps[k] for k in self._keys]):  # or another driver has made them
+            watched(self._bench, [step for step in work if isinstance(step, TrialStep)])
         return {"done": True, "trials": len(self._keys)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -78,6 +79,7 @@ class ReadyPacks(Searcher):
         if alone:
             self._packs, self._waiting = [(step,) for step in steps.values()], {}
         self._handed: dict[str, tuple[TrialStep | QualityStep, ...]] = {}
+        self._lost: Counter[str] = Counter()  # Tune trials of a step alone that failed
         self._looked = 0.0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -117,12 +119,14 @@ class ReadyPacks(Searcher):
         pack = self._handed.pop(trial_id, ())
         if not error:
             return
-        left = [step for step in pack if step.key not in self._store.keys(step.stage)]
-        if len(pack) > 1:  # which of them is it? the others must not go down with it
-            self._packs += [(step,) for step in left]
-            return
-        for step in left:
-            preempted(self._store, step, self._session)
+        for step in pack:  # which of them is it? the others must not go down with it
+            if step.key in self._store.keys(step.stage):
+                continue
+            self._lost[step.key] += len(pack) == 1
+            if self._lost[step.key] < LOST:
+                self._packs.append((step,))
+            else:
+                preempted(self._store, step, self._session)
 
     def handed(self) -> Steps:
         """What is out and has not come back."""

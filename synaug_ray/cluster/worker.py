@@ -18,7 +18,7 @@ from synaug_ray.bench import Bench, Machine
 from synaug_ray.cluster.settings import Slots
 from synaug_ray.data.images import ImageSet
 from synaug_ray.execute import Work, attempt
-from synaug_ray.steps import GeneratorStep, ShardStep, Step
+from synaug_ray.steps import GeneratorStep, QualityStep, ShardStep, Step, TrialStep
 from synaug_ray.store import Store
 
 DEATHS = 3  # of workers at one step: then it is recorded, and the rest goes on
@@ -54,7 +54,8 @@ def bench_here(materials: Materials) -> Bench:
     return Bench(Store(materials.store), ray.get(materials.dataset), machine, fetch, lambda step, share: _heard())
 
 
-def take_up(bench: Bench, materials: Materials, step: GeneratorStep | ShardStep) -> ImageSet | None:
+def take_up(bench: Bench, materials: Materials,
+            step: GeneratorStep | ShardStep | QualityStep | TrialStep) -> ImageSet | None:
     """Make a step that nobody has made since it was planned, unless workers died of it again and again."""
     if bench.store.has(step):
         return bench.shard(step) if isinstance(step, ShardStep) else None
@@ -62,7 +63,7 @@ def take_up(bench: Bench, materials: Materials, step: GeneratorStep | ShardStep)
     if begun > DEATHS:
         preempted(bench.store, step, materials.session)
         return None
-    return watched(bench, step)
+    return watched(bench, [step] if isinstance(step, TrialStep) else step)
 
 
 def watched(bench: Bench, work: Work) -> ImageSet | None:

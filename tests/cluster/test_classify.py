@@ -1,14 +1,18 @@
 """The searcher that feeds Tune: full packs first, short ones when no more can come, never a block, never a loss."""
 
+import os
 import pickle
 
 import pytest
+import ray
 from grids_for_tests import small_grid
 from ray.exceptions import OutOfMemoryError
 from ray.tune.search import Searcher
 
+from synaug_ray.bench import Bench, Machine
 from synaug_ray.cluster import classify
 from synaug_ray.cluster.classify import ReadyPacks
+from synaug_ray.cluster.ledger import Ledger
 from synaug_ray.cluster.settings import Slots
 from synaug_ray.cluster.worker import Materials
 from synaug_ray.plan import make_plan
@@ -70,7 +74,7 @@ def test_stopping_finishes_at_once(searcher):
     assert made.suggest("x") == Searcher.FINISHED
 
 
-def test_a_pack_whose_worker_died_comes_back_one_by_one_and_only_then_is_recorded(searcher):
+def test_a_pack_whose_worker_died_comes_back_one_by_one_and_again_and_only_then_is_recorded(searcher):
     made, state, plan, store = searcher
     state["more"] = False
     keys = made.suggest("pack")["keys"]
@@ -82,8 +86,33 @@ def test_a_pack_whose_worker_died_comes_back_one_by_one_and_only_then_is_recorde
     assert alone[:3] == [[k] for k in keys[1:]] and answer is None
     for number, (key,) in enumerate(alone):
         made.on_trial_complete(trial_id=f"alone{number}", error=key == poison)
+    for number in range(1, classify.LOST):  # handed to workers that were dead already, whom Tune does not look at
+        assert not store.failed("trial") and made.suggest(f"again{number}") == {"keys": [poison]}
+        made.on_trial_complete(trial_id=f"again{number}", error=True)
     assert {k: f.cause for k, f in store.failed("trial").items()} == {poison: "preempted"}
     assert made.suggest("end") == Searcher.FINISHED
+
+
+def test_a_step_handed_to_an_idle_worker_that_had_died_is_not_lost(cluster, small, digits, tmp_path, monkeypatch):
+    """Tune fails its trial at once, whatever its retries are: twice here, of four trials that come one by one."""
+    _, plan = small
+    store, marks = Store(str(tmp_path / "store")), tmp_path / "marks"
+    marks.mkdir()
+
+    class DiesIdle(classify.PackTrial):
+        def reset(self, *args, **kwargs):
+            if len(list(marks.iterdir())) < 2:
+                (marks / str(os.getpid())).touch()
+                os._exit(1)
+            return super().reset(*args, **kwargs)
+
+    monkeypatch.setattr(classify, "PackTrial", DiesIdle)
+    monkeypatch.setattr(classify, "packs", lambda trials: [(trial,) for trial in trials])
+    steps = {k: t for k, t in plan.trials.items() if t.pool is None}
+    materials = Materials(store.url, ray.put(digits), Ledger.remote(0, []), Slots(2, False), "now")
+    classify.run(steps, materials, str(tmp_path), lambda: False, lambda: False)
+    assert len(list(marks.iterdir())) == 2
+    assert store.keys("trial") == steps.keys() and len(steps) == 4 and not store.failed("trial")
 
 
 class Tuners:
@@ -163,9 +192,26 @@ def test_a_look_at_a_pool_comes_after_the_packs_that_are_ready(digits_identity, 
     more[0] = False
     for number in range(len(packs)):
         made.on_trial_complete(trial_id=str(number), error=number == len(packs) - 1)
+    for number in range(1, classify.LOST):
+        assert made.suggest(f"again{number}") == {"keys": packs[-1]}
+        made.on_trial_complete(trial_id=f"again{number}", error=True)
     assert made.suggest("end") == Searcher.FINISHED
     assert set(store.failed("quality")) == set(packs[-1])
 
 
 def test_tune_can_pickle_it(searcher):
     pickle.dumps(searcher[0])
+
+
+def test_a_pack_that_another_driver_has_made_meanwhile_is_done(small, digits, tmp_path, monkeypatch):
+    _, plan = small
+    bench = Bench(Store(str(tmp_path / "store")), digits, Machine())
+    monkeypatch.setattr(classify, "bench_here", lambda materials: bench)
+    monkeypatch.setattr(classify, "watched", lambda bench, work: done.append([step.key for step in work]))
+    pack, done = object.__new__(classify.PackTrial), []
+    first, second, *_ = [k for k, trial in plan.trials.items() if trial.pool is None]
+    bench.store.commit(plan.trials[first], {}, {}, {})
+    pack.setup({"keys": [first, second]}, Materials("", None, None, Slots(1, False), "now"), plan.trials)
+    assert pack.step()["done"] and done == [[second]]
+    bench.store.commit(plan.trials[second], {}, {}, {})
+    assert pack.step()["done"] and done == [[second]]

@@ -93,12 +93,12 @@ def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bits(start, tmp
 
 
 def test_two_drivers_on_rays_of_their_own_share_the_work(start, tmp_path):
-    both = [start(), start()]
+    both = [start(MORE), start(MORE)]
     for driver in both:
         assert driver.wait(2 * PATIENCE) == DONE, driver.log.read_text()[-3000:]
     storage = tmp_path / "storage"
     assert [driver.left() for driver in both] == [[], []] and state(storage, "small") == "done"
-    assert grid.main([GRID, *LONGER, "--storage", str(tmp_path / "quiet"), "--local"]) == DONE
+    assert grid.main([GRID, *LONGER, MORE, "--storage", str(tmp_path / "quiet"), "--local"]) == DONE
     assert table(tmp_path / "quiet", "small").equals(table(storage, "small"))
     records = (storage / "store" / "records").rglob("*.json")
     sessions = {json.loads(path.read_text())["made"]["session"] for path in records}

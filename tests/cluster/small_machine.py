@@ -1,0 +1,51 @@
+"""A grid on a small machine: ``python small_machine.py CPUS GPUS MEGABYTES GRID ...``, of which GPUs are Ray's alone.
+
+A process of its own, because the tests' process has a cluster already. Where Ray is told of a GPU that is not there,
+workers compute on the CPU. MEGABYTES is the object store's size. The last line says how many bytes of it
+could not be let go at most, and how many were moved to the disk.
+"""
+
+import json
+import sys
+import threading
+
+import ray
+from ray._private.internal_api import get_memory_info_reply, get_state_from_address
+
+from synaug_ray import grid
+
+
+def on_the_cpu():
+    """What each process does first: slots are Ray's GPUs, arithmetic is the CPU's."""
+    from synaug_ray.cluster.settings import Slots
+
+    Slots.device = property(lambda self: "cpu")
+
+
+def watch(end, found):
+    state = get_state_from_address()
+    while not end.wait(0.1):
+        stats = get_memory_info_reply(state).store_stats
+        found["peak"] = max(found["peak"], stats.object_store_bytes_primary_copy)
+        found["spilled"] = stats.spilled_bytes_total
+
+
+def main(cpus, gpus, megabytes, *words):
+    on_the_cpu()
+    ray.init(address="local", num_cpus=int(cpus), num_gpus=int(gpus), include_dashboard=False, log_to_driver=False,
+             object_store_memory=int(megabytes) << 20, runtime_env={"worker_process_setup_hook": on_the_cpu})
+    end, found = threading.Event(), {"peak": 0, "spilled": 0}
+    watcher = threading.Thread(target=watch, args=(end, found))
+    watcher.start()
+    try:
+        code = grid.main(list(words))
+    finally:
+        end.set()
+        watcher.join()
+        ray.shutdown()
+    print(json.dumps(found))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
