@@ -5,7 +5,7 @@
 Every pack of 16 trials sleeps for ``--seconds`` where it would compute, in a worker process of its own node, and
 commits its trials with predictions of 10,000 test images each, as CIFAR has. The work grows with the nodes, so at best
 the wall time stays. It is counted from the end of the first packs to that of the last; starting some eight processes a
-node on this one machine is not. Then what 100,000 Records cost to list. Not measured yet.
+node on this one machine is not. Then what 100,000 Records cost to list. Figures: `scaling.md`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def asleep(seconds: float) -> Any:
 
         from synaug_ray import execute
 
-        def run_trials(bench: Any, pack: Any) -> None:
+        def run_trials(bench: Any, pack: Any, way: Any = None) -> None:
             time.sleep(seconds)
             arrays = {"label": np.zeros(TEST_IMAGES, np.uint16), "predicted": np.zeros(TEST_IMAGES, np.uint16),
                       "probability": np.random.default_rng(0).random(TEST_IMAGES, np.float32)}
@@ -70,12 +70,15 @@ def main() -> None:
     parser.add_argument("--packs", type=int, default=12, help="of each node")
     parser.add_argument("--seconds", type=float, default=5.0, help="that a pack sleeps")
     args = parser.parse_args()
-    print("| nodes | packs | s from the first pack to the last | at best | efficiency |\n|---|---|---|---|---|")
+    print("| nodes | packs | s from the first pack to the last | at best | efficiency | driver's CPU s in all |\n"
+          "|---|---|---|---|---|---|")
     for nodes in args.nodes:
         with tempfile.TemporaryDirectory(prefix="scaling") as folder:
+            spent = time.process_time()
             wall, counted = _run(nodes, args.packs * nodes, args.seconds, folder)
+            spent = time.process_time() - spent
         best = counted * args.seconds / nodes
-        print(f"| {nodes} | {args.packs * nodes} | {wall:.1f} | {best:.1f} | {best / wall:.2f} |", flush=True)
+        print(f"| {nodes} | {args.packs * nodes} | {wall:.1f} | {best:.1f} | {best / wall:.2f} | {spent:.0f} |", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         _listing(folder)
 

@@ -4,7 +4,7 @@
 
 The trials are real ones, through the whole command: each trains an MLP of one unit on one image, is measured on the 600
 test images of digits, and is committed to the Store with its predictions. Wall seconds a trial are those between the
-first and the last Record; memory is the driver's resident set as the trials go by. Not measured yet.
+first and the last Record; memory is the driver's resident set as the trials go by. Figures: `scheduling.md`.
 """
 
 from __future__ import annotations
