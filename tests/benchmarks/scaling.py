@@ -78,7 +78,8 @@ def main() -> None:
             wall, counted = _run(nodes, args.packs * nodes, args.seconds, folder)
             spent = time.process_time() - spent
         best = counted * args.seconds / nodes
-        print(f"| {nodes} | {args.packs * nodes} | {wall:.1f} | {best:.1f} | {best / wall:.2f} | {spent:.0f} |", flush=True)
+        print(f"| {nodes} | {args.packs * nodes} | {wall:.1f} | {best:.1f} | {best / wall:.2f} | {spent:.0f} |",
+              flush=True)
     with tempfile.TemporaryDirectory() as folder:
         _listing(folder)
 
