@@ -42,6 +42,7 @@ from synaug_ray.grid_yaml import short
 from synaug_ray.loggers import Loggers
 from synaug_ray.object_store import check_reachable
 from synaug_ray.plan import Plan, backwards, make_plan, pending
+from synaug_ray.provenance import CODE
 from synaug_ray.run_folder import SEAL, RunFolder, check_name, check_space, running, storage_root
 from synaug_ray.spec import GridSpec, cautions, write_grid
 from synaug_ray.standing import lacking
@@ -225,11 +226,11 @@ def _other_data(folder: RunFolder, plan: Plan) -> list[str]:
 
 
 def _stands(folder: RunFolder, spec: GridSpec) -> bool:
-    """Whether the folder's views are of this very grid, and complete."""
-    written = folder.read("grid.yaml")
+    """Whether the folder's views are of this very grid, complete, and made by this very code."""
+    written, made = folder.read("grid.yaml"), folder.read("env.json")
     status, page = folder.read("status.json"), folder.read("report.html")
     return (written == write_grid(spec).encode() and page is not None and page.rstrip().endswith(b"</html>")
-            and status is not None and b'"state": "done"' in status)
+            and status is not None and b'"state": "done"' in status and made is not None and CODE.encode() in made)
 
 
 def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, store: Store, folder: RunFolder,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -10,16 +11,17 @@ from safetensors.numpy import load as load_arrays
 from synaug_ray.plan import Plan, Row, blocked
 from synaug_ray.spec import GridSpec
 from synaug_ray.standing import standing_failures, why_missing
-from synaug_ray.steps import STAGES, Stage, Step, TrialStep
+from synaug_ray.steps import STAGES, Stage, TrialStep
 from synaug_ray.store import CorruptPayload, Failure, Record, Store
 
 MEASURED = ("test_error", "balanced_error", "test_nll", "val_error", "nimg", "seconds", "cpu_seconds")
+COSTS = ("pool_cost_seconds", "generator_cost_seconds", "image_cost_seconds")  # of what a trial's images come from
 Failures = dict[Stage, dict[str, Failure]]  # by stage and key
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet may run (OWASP, CSV injection)
 COLUMNS = (
     "key", "status", "cause", "dataset", "num_real", "num_synthetic", "synthetic_multiple", "draw", "seed", "generator",
     "filter", "family", "trained_on", "classifier", "protocol", "real_share", *MEASURED, "cost_seconds",
-    "pool_cost_seconds", "generator_key", "finished",
+    *COSTS, "generator_key", "finished",
 )
 
 
@@ -48,7 +50,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures,
         "trained_on": pool.generator.subset.num_real if pool else 0, "classifier": cell.classifier.name,
         "protocol": cell.protocol, "real_share": share_name(cell.protocol, cell.real_share), **measured,
         "cost_seconds": device_seconds(record) if record else float("nan"),
-        "pool_cost_seconds": costs.pool(trial) if record else float("nan"),
+        **(costs.of(trial) if record else dict.fromkeys(COSTS, float("nan"))),
         "generator_key": pool.generator.key if pool else "", "finished": record.finished if record else "",
     }
 
@@ -64,15 +66,18 @@ class _Costs:
     def __init__(self, plan: Plan, store: Store) -> None:
         records = store.records("generator", plan.generators) | store.records("shard", plan.shards)
         self._known = {key: device_seconds(record) for key, record in records.items()}
+        self._images = {key: record.result["nimg"] for key, record in records.items() if record.stage == "shard"}
 
-    def _one(self, step: Step) -> float:
-        return self._known.get(step.key, float("nan"))
+    def of(self, trial: TrialStep) -> dict[str, float]:
+        """Of a trial's generator and its pool up to the amount it uses, together and apart; 0 without one.
 
-    def pool(self, trial: TrialStep) -> float:
-        """Of a trial's generator and of its pool up to the amount it uses; 0 without one."""
+        Shards have more images than are used of them: an image's cost is that of its shard over the shard's images.
+        """
         if trial.pool is None:
-            return 0.0
-        return self._one(trial.pool.generator) + sum(self._one(s) for s in trial.parents())
+            return dict.fromkeys(COSTS, 0.0)
+        trained, shards = self._known.get(trial.pool.generator.key, math.nan), [s.key for s in trial.parents()]
+        sampled, images = sum(self._known.get(k, math.nan) for k in shards), sum(self._images.get(k, 0) for k in shards)
+        return dict(zip(COSTS, (trained + sampled, trained, sampled / images if images else math.nan), strict=True))
 
 
 def why_not(row: Row, failed: Failures) -> str:

@@ -66,6 +66,18 @@ def test_again_does_nothing_and_says_so(finished, capsys):
     assert records(finished) == before
 
 
+def test_a_newer_version_makes_the_views_again_and_no_step(finished, tmp_path, monkeypatch, capsys):
+    import shutil
+
+    shutil.copytree(finished, tmp_path / "s")
+    page, before = tmp_path / "s" / "small" / "report.html", records(tmp_path / "s")
+    written = page.stat().st_mtime_ns
+    monkeypatch.setattr(grid, "CODE", "another")
+    assert grid.main([GRID, "--storage", str(tmp_path / "s")]) == 0
+    assert "nothing to do:" not in capsys.readouterr().out
+    assert page.stat().st_mtime_ns > written and records(tmp_path / "s") == before
+
+
 def test_one_more_value_runs_exactly_the_new_cells(finished, tmp_path):
     import shutil
 

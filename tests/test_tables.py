@@ -10,7 +10,7 @@ from safetensors.numpy import save
 
 from synaug_ray.plan import make_plan
 from synaug_ray.store import Store
-from synaug_ray.tables import COLUMNS, MEASURED, csv_text, measurements, predictions, share_name
+from synaug_ray.tables import COLUMNS, COSTS, MEASURED, csv_text, measurements, predictions, share_name
 
 RESULT = {"test_error": 0.25, "balanced_error": 0.3, "test_nll": 0.7, "val_error": 0.2, "nimg": 3_200, "seconds": 1.5,
           "cpu_seconds": 1.0}
@@ -64,6 +64,18 @@ def test_a_done_trial_and_its_labels(made):
     assert (table["status"] == "done").sum() == 1
     real = table.loc[find(plan, num_real=20, draw=0, num_synthetic=0).trial.key]
     assert (real["generator"], real["trained_on"], real["generator_key"], real["real_share"]) == ("none", 0, "", "none")
+
+
+def test_an_image_costs_its_share_of_its_shard_however_few_are_used(made):
+    """20 images are used of a shard of 256 that took 3 s."""
+    spec, plan, store = made
+    trial = find(plan, num_real=20, num_synthetic=20, generator="edm", draw=0).trial
+    store.commit(trial.pool.generator, {"cpu_seconds": 40.0, "nimg": 16_000}, {}, {})
+    for shard in trial.parents():
+        store.commit(shard, {"cpu_seconds": 3.0, "nimg": 256}, {}, {})
+    store.commit(trial, RESULT, {"predictions.safetensors": save(ARRAYS)}, {})
+    got = measurements(spec, plan, store).set_index("key").loc[trial.key]
+    assert got[list(COSTS)].tolist() == [40 + 3 * len(trial.parents()), 40, 3 / 256]
 
 
 def test_status_words(made):

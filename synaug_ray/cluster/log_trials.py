@@ -25,11 +25,11 @@ from synaug_ray.errors import BUG, DONE, Problem
 from synaug_ray.loggers import ELSEWHERE, PACKAGES, WORD
 from synaug_ray.run_folder import RunFolder
 from synaug_ray.standing import Standing, read_standing
-from synaug_ray.tables import MEASURED, measurements
+from synaug_ray.tables import COSTS, MEASURED, measurements
 
 LABELS = ("generator", "family", "num_real", "num_synthetic", "synthetic_multiple", "real_share", "protocol",
           "classifier", "draw", "seed", "trained_on")
-COSTS = ("cost_seconds", "pool_cost_seconds")
+TIMED = ("cost_seconds", *COSTS)
 POLL_SECONDS = 3.0
 NOTE_SECONDS = 2.0  # between notes of what is logged: a logger that is killed may log that much twice
 SECRET = re.compile("KEY|TOKEN|PASS|SECRET|CREDENTIAL", re.IGNORECASE)
@@ -41,7 +41,7 @@ class Measured:
     def __init__(self, row: dict[str, Any], folder: str) -> None:
         self.key, self.trial_id = row["key"], row["key"][:16]
         self.config = self.evaluated_params = {name: row[name] for name in LABELS}
-        self.result = {name: row[name] for name in (*MEASURED, *COSTS) if math.isfinite(row[name])}
+        self.result = {name: row[name] for name in (*MEASURED, *TIMED) if math.isfinite(row[name])}
         self._name = (f"{row['generator']}-n{row['num_real']}-s{row['num_synthetic']}-{row['real_share']}"
                       f"-d{row['draw']}-{row['seed']}-{row['key'][:8]}")
         self.local_path = f"{folder}/{self._name}"

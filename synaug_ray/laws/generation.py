@@ -1,4 +1,4 @@
-"""What synthetic images cost, from the table of trials: training a generator apart from sampling."""
+"""What synthetic images cost, from the table of trials: training a generator, and sampling an image from it."""
 
 from __future__ import annotations
 
@@ -9,25 +9,16 @@ import pandas as pd
 
 from synaug_ray.laws.results import Generation
 
+TRAINED, SAMPLED = "generator_cost_seconds", "image_cost_seconds"
+
 
 def generation_costs(trials: pd.DataFrame) -> dict[str, tuple[Generation, ...]]:
-    """Costs of each generator by ``num_real``: per draw the line through (amount, cost of generator and pool)."""
-    if "pool_cost_seconds" not in trials:
+    """Costs of each generator by ``num_real``, medians over draws; none from a table that does not hold them."""
+    if not {TRAINED, SAMPLED} <= set(trials.columns):
         return {}
-    rows: Any = trials[(trials["num_synthetic"] > 0) & np.isfinite(trials["pool_cost_seconds"].astype(float))]
+    rows: Any = trials[(trials["num_synthetic"] > 0) & np.isfinite(trials[SAMPLED].astype(float))]
+    by_draw = rows.groupby(["generator", "num_real", "draw"])[[TRAINED, SAMPLED]].mean()
     out: dict[str, list[Generation]] = {}
-    for (name, n), own in rows.groupby(["generator", "num_real"]):
-        lines = []
-        for _, draw in own.groupby("draw"):
-            points = draw.groupby("num_synthetic")["pool_cost_seconds"].mean()
-            amount, cost = points.index.to_numpy(float), points.to_numpy(float)
-            if len(points) > 1:
-                slope = max(float(np.polyfit(amount, cost, 1)[0]), 0.0)
-                lines.append((max(float((cost - slope * amount).mean()), 0.0), slope))
-            else:
-                lines.append((np.nan, float(cost[0] / amount[0])))
-        # A draw with one amount alone cannot tell training from sampling: it is left out where others can.
-        full = [line for line in lines if np.isfinite(line[0])]
-        trained, sampled = np.median(full or lines, axis=0)
-        out.setdefault(str(name), []).append(Generation(int(n), float(trained) if full else None, float(sampled)))
-    return {name: tuple(sorted(costs, key=lambda g: g.num_real)) for name, costs in out.items()}
+    for (name, n), cost in by_draw.groupby(["generator", "num_real"]).median().iterrows():
+        out.setdefault(str(name), []).append(Generation(int(n), float(cost[TRAINED]), float(cost[SAMPLED])))
+    return {name: tuple(costs) for name, costs in out.items()}

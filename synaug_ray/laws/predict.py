@@ -12,7 +12,7 @@ ignored; where another corner is null, so is the value. Outside the grid everyth
 
 **Cost** = cost_real * max(num_real - have, 0) + cost_synthetic * s
 + (s > 0) * cost_core_hour / 3600 * (generator_seconds + seconds_per_image * s), the last two piecewise linear in
-ln num_real between the sizes of ``generation``, constant beyond; an unknown generator_seconds counts 0.
+ln num_real between the sizes of ``generation``, constant beyond.
 
 **Cheapest mix**, inside the measured range. For one amount s the mix is the smallest whole num_real that is at
 least ``have``, inside the range, and has error <= target: in each grid interval of u, from the left, ln(error) is
@@ -188,7 +188,7 @@ def generation_seconds(generation: Sequence[Json], num_real: float, num_syntheti
         i, t = place
         return (1 - t) * values[i] + t * values[i + 1]
 
-    trained = at([g["generator_seconds"] or 0.0 for g in generation])
+    trained = at([g["generator_seconds"] for g in generation])
     return trained + num_synthetic * at([g["seconds_per_image"] for g in generation])
 
 

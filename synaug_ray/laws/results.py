@@ -213,7 +213,7 @@ class Generation:
     """What synthetic images cost at one size, medians over draws, as measured (core-seconds, or of one GPU)."""
 
     num_real: int
-    generator_seconds: float | None  # to train one generator; None where it cannot be told from sampling
+    generator_seconds: float  # to train one generator
     seconds_per_image: float
 
 

@@ -16,11 +16,12 @@ from synaug_ray import grid, predict, status
 from synaug_ray.report import __main__ as report
 from synaug_ray.steps import STAGES
 from synaug_ray.store import Store
+from synaug_ray.tables import COSTS
 
 pytestmark = pytest.mark.slow
 
 GRID = str(Path(__file__).parent.parent / "small.yaml")
-TIMES = ["seconds", "cpu_seconds", "cost_seconds", "pool_cost_seconds", "finished"]  # all other columns are results
+TIMES = ["seconds", "cpu_seconds", "cost_seconds", *COSTS, "finished"]  # all other columns are results
 
 
 @pytest.fixture(scope="module")

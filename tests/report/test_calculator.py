@@ -148,7 +148,7 @@ def test_the_script_and_predict_agree_everywhere(tab: Tab, studies: list[dict[st
     assert nothing > 50
 
     generation = studies[2]["generation"] + [
-        {"num_real": 1000, "generator_seconds": None, "seconds_per_image": 0.002}
+        {"num_real": 1000, "generator_seconds": 50.0, "seconds_per_image": 0.002}
     ]
     for _ in range(40):
         target = rng.uniform(0.012, 0.2)
