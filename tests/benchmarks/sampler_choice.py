@@ -1,6 +1,6 @@
 """Which sampler a grid should use: error of classifiers trained on its images, beside what the images cost.
 
-    python tests/benchmarks/sampler_choice.py [--dataset digits] [--generator edm-tiny] [--num-real 80 160]
+    python tests/benchmarks/sampler_choice.py [--dataset digits] [--generator edm-tiny] [--num-real 160]
         [--storage FOLDER]
 
 One grid for each sampler, all over the same generators: classifiers that saw four synthetic images a real one, and no
@@ -32,9 +32,8 @@ from synaug_ray.plan import make_plan
 from synaug_ray.store import Store
 
 REFERENCE = ("heun", 18)
-SOLVERS = [REFERENCE, ("heun", 9), ("heun", 5), ("euler", 35), ("euler", 18), ("euler", 10), ("dpmpp-2m", 18),
-           ("dpmpp-2m", 10), ("dpmpp-2m", 8), ("dpmpp-2m", 6), ("dpmpp-2m", 4), ("dpmpp-3m", 18), ("dpmpp-3m", 10),
-           ("dpmpp-3m", 8), ("dpmpp-3m", 6)]
+SOLVERS = [REFERENCE, ("heun", 9), ("euler", 18), ("dpmpp-2m", 18), ("dpmpp-2m", 10), ("dpmpp-2m", 8), ("dpmpp-2m", 6),
+           ("dpmpp-2m", 4), ("dpmpp-3m", 8)]
 CELL = ["num_real", "draw", "seed", "protocol"]
 HEADER = ("sampler", "evaluations", "CPU s per 1,000 images", "error, synthetic only: validation", "test",
           "with real images: validation", "test")
@@ -50,7 +49,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="digits")
     parser.add_argument("--data", default={}, type=yaml.safe_load, help="the grid's data: section")
     parser.add_argument("--generator", default="edm-tiny")
-    parser.add_argument("--num-real", nargs="+", type=int, default=[80, 160])
+    parser.add_argument("--num-real", nargs="+", type=int, default=[160])
     parser.add_argument("--draws", type=int, default=6)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--storage", type=Path)
