@@ -37,6 +37,8 @@ class Machine:
     device: str = "cpu"
     threads: int = 1
     session: str = ""  # one run of the command
+    rank: int = 0  # of the processes that train one generator together
+    world: int = 1
 
 
 @dataclass

@@ -6,11 +6,14 @@ import argparse
 import io
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
 from synaug_ray.errors import BUG, DONE, INTERRUPTED, Problem, UsageProblem
+
+DEAF_SECONDS = 20.0  # after an interruption: ending takes some seconds, and people press Ctrl-C twice
 
 
 class Parser(argparse.ArgumentParser):
@@ -18,6 +21,19 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageProblem(f"{message}; --help shows how the command is used")
+
+
+class Interrupt:
+    """Asked to end. Further signals are not heard for a while: the second would cut off what the first began."""
+
+    def __init__(self) -> None:
+        self.heard: int | None = None  # the signal; Ray may make another exception of the one that is raised
+        self._deaf_until = 0.0
+
+    def __call__(self, number: int, frame: object) -> None:
+        if time.monotonic() >= self._deaf_until:
+            self.heard, self._deaf_until = number, time.monotonic() + DEAF_SECONDS
+            raise KeyboardInterrupt
 
 
 def tell(problem: Problem) -> int:

@@ -36,6 +36,10 @@ class DamagedState(RuntimeError):
     """A checkpoint is not what was saved: the training has to start anew."""
 
 
+class LeftAlone(RuntimeError):
+    """A process of several that train one generator together failed or died: the others cannot go on without it."""
+
+
 class TooFewKept(RuntimeError):
     """A filter dropped so much of a pool that a trial lacks images."""
 

@@ -20,8 +20,9 @@ from synaug_ray.bench import Bench, Machine
 from synaug_ray.causes import OUT_OF_MEMORY, Trouble, free_memory, trouble_of
 from synaug_ray.classifiers.training import Member, Outcome, train_pack
 from synaug_ray.data.images import ImageSet
-from synaug_ray.errors import DamagedState
+from synaug_ray.errors import DamagedState, LeftAlone
 from synaug_ray.generators import families
+from synaug_ray.generators.split import Split
 from synaug_ray.keys import derive_seed
 from synaug_ray.provenance import CODE, commit
 from synaug_ray.quality.audit import assess
@@ -51,19 +52,20 @@ WHOLE = Way()
 
 
 def run_generator(bench: Bench, step: GeneratorStep, way: Way = WHOLE) -> None:
-    """Train a generator, going on from its last checkpoint, and commit it."""
+    """Train a generator, going on from its last checkpoint, and commit it: of several processes the first one does."""
     clock, real, last = _Clock(), bench.dataset.train.take(bench.draws.index(step.subset)), [time.monotonic()]
+    machine, split = bench.machine, Split(way.parts, bench.machine.rank, bench.machine.world)
 
     def save(state: Callable[[], bytes], nimg: int) -> None:
         bench.progress(step, nimg / step.recipe.length(len(real)))
-        if time.monotonic() - last[0] > CHECKPOINT_SECONDS:
+        if machine.rank == 0 and time.monotonic() - last[0] > CHECKPOINT_SECONDS:
             bench.store.save_scratch(step, "state.safetensors", state())
             last[0] = time.monotonic()
 
     def train(state: bytes | None) -> tuple[dict[str, bytes], int]:
-        return families.train(step.recipe, real, bench.dataset.classes, step.seed, bench.device, state, save, way.parts)
+        return families.train(step.recipe, real, bench.dataset.classes, step.seed, bench.device, state, save, split)
 
-    told = way.told()
+    told = way.told() | ({"processes": machine.world} if machine.world > 1 else {})
     try:
         files, nimg = train(bench.store.load_scratch(step, "state.safetensors"))
     except DamagedState as damaged:
@@ -71,6 +73,8 @@ def run_generator(bench: Bench, step: GeneratorStep, way: Way = WHOLE) -> None:
         told["restarted"] = f"its checkpoint was damaged: {damaged}"
         bench.store.drop_scratch(step)
         files, nimg = train(None)
+    if machine.rank:
+        return
     result = {"num_real": step.subset.num_real, "draw": step.subset.draw}
     bench.store.commit(step, result | clock.read(nimg), files, _made(bench.machine, clock) | told)
 
@@ -133,6 +137,7 @@ def attempt(bench: Bench, work: Work) -> ImageSet | None:
 
     Raises:
         StorageRefused: where nothing can be kept any more.
+        LeftAlone: of several processes that train together, where one of them failed; each has to begin anew.
     """
     return _attempt(bench, work, WHOLE)
 
@@ -140,6 +145,9 @@ def attempt(bench: Bench, work: Work) -> ImageSet | None:
 def _attempt(bench: Bench, work: Work, way: Way) -> ImageSet | None:
     steps = [work] if isinstance(work, Step) else list(work)
     images, trouble = _try(bench, work, way)
+    if trouble is not None and bench.machine.world > 1:
+        bench.store.fail(steps[0], trouble.cause, trouble.message, trouble.traceback, bench.machine.session)
+        raise LeftAlone("the other processes wait for this one's part of a batch: it cannot try by itself")
     for _ in range(1 + sum(len(s.parents()) for s in steps)):  # each file that is damaged shows at a try of its own
         if trouble is None or not trouble.lost or not _mended(bench, steps):
             break
@@ -169,7 +177,7 @@ def _try(bench: Bench, work: Work, way: Way) -> tuple[ImageSet | None, Trouble |
             run_quality(bench, work)
         else:
             run_trials(bench, work, way)
-    except StorageRefused:
+    except (StorageRefused, LeftAlone):
         raise
     except Exception as error:  # of any kind: the cause is kept with the step
         return None, trouble_of(error)

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from synaug_ray.cache_folder import cache_folder
-from synaug_ray.command_line import Parser, ended, tell
+from synaug_ray.command_line import Interrupt, Parser, ended, tell
 from synaug_ray.costs import PLURAL, costs, disk_bytes, told, told_in_all
 from synaug_ray.cpu_features import precision_cautions
 from synaug_ray.data.sources import identify
@@ -51,14 +51,13 @@ from synaug_ray.storage_faults import refusal_in
 from synaug_ray.store import Store
 from synaug_ray.upkeep import check_payloads, check_records, sweep
 
-DEAF_SECONDS = 20.0  # after an interruption: ending takes some seconds, and people press Ctrl-C twice
 SHIPPED = (Path(__file__).parent / "_grids", Path(__file__).parent.parent / "grids")
 
 
 def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code (see ``synaug_ray.errors``)."""
     words = sys.argv[1:] if argv is None else argv
-    interrupt = _Interrupt()
+    interrupt = Interrupt()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, interrupt)  # `ray job stop` and Kubernetes ask with it
         signal.signal(signal.SIGINT, interrupt)
@@ -69,19 +68,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted: what was done stands; run the same command to go on", file=sys.stderr)
         return TERMINATED if interrupt.heard == signal.SIGTERM else INTERRUPTED
-
-
-class _Interrupt:
-    """Asked to end. Further signals are not heard for a while: the second would cut off what the first began."""
-
-    def __init__(self) -> None:
-        self.heard: int | None = None  # the signal; Ray may make another exception of the one that is raised
-        self._deaf_until = 0.0
-
-    def __call__(self, number: int, frame: object) -> None:
-        if time.monotonic() >= self._deaf_until:
-            self.heard, self._deaf_until = number, time.monotonic() + DEAF_SECONDS
-            raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -99,9 +85,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", metavar="RUN", help="the run's name; default the grid's")
     parser.add_argument("--dry-run", "-n", action="store_true", help="show the plan, write and start nothing")
     parser.add_argument("--local", action="store_true", help="one step after another, without Ray")
+    parser.add_argument("--workers-per-generator", type=_count, default=1, metavar="K",
+                        help="train each generator in K slots at once, each with its part of every batch "
+                        "(data-parallel): for few and large ones")
     parser.add_argument("--log", metavar="NAMES", help="log finished trials to tensorboard, mlflow or wandb; several "
                         "with commas between")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{short(text)} is no whole number from 1 on")
+    return int(text)
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
@@ -112,6 +107,8 @@ def _parse(words: list[str]) -> argparse.Namespace:
         options = [o for action in parser._actions for o in action.option_strings if o.startswith("--")]
         raise UsageProblem([f"no option {short(word)}{did_you_mean(word, options, '.')} Options: {', '.join(options)}; "
                             "values of the grid are written key=value" for word in wrong])
+    if args.local and args.workers_per_generator > 1:
+        raise UsageProblem(f"--workers-per-generator {args.workers_per_generator} needs Ray: leave out --local, or it")
     if args.grid is None:
         raise UsageProblem(f"no grid is named. Available: {', '.join(_grids())}; or give a .yaml file")
     return args
@@ -152,7 +149,8 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
               " so that little is done twice")
     command = "python -m synaug_ray.grid " + shlex.join(words)
     try:
-        code = _run(args.local, name, spec, plan, missing, store, folder, cache, command, loggers, bool(others))
+        workers = 0 if args.local else args.workers_per_generator
+        code = _run(workers, name, spec, plan, missing, store, folder, cache, command, loggers, bool(others))
     except BaseException:
         _tell_loggers(loggers, 1.0)
         raise
@@ -233,14 +231,19 @@ def _stands(folder: RunFolder, spec: GridSpec) -> bool:
             and status is not None and b'"state": "done"' in status and made is not None and CODE.encode() in made)
 
 
-def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, store: Store, folder: RunFolder,
+def _run(together: int, name: str, spec: GridSpec, plan: Plan, missing: Plan, store: Store, folder: RunFolder,
          cache: Path, command: str, loggers: Loggers, turned: bool) -> int:
-    """``turned``: from the last step to the first, because others begin with the first."""
+    """Do what is missing.
+
+    Args:
+        together: slots that train a generator together; 0 is without Ray.
+        turned: from the last step to the first, because others begin with the first.
+    """
     from synaug_ray.session import Session, finish, open_run
     from synaug_ray.summary import interrupted
 
     session = Session(uuid.uuid4().hex[:12], command, time.time(), 1)
-    if "RAY_ADDRESS" in os.environ and not (local or missing.complete):  # before images are read, which can take long
+    if "RAY_ADDRESS" in os.environ and together and not missing.complete:  # before images are read, which can take long
         from synaug_ray.cluster.survey import refuse_unfit
 
         refuse_unfit(folder.storage)
@@ -254,7 +257,7 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
         check_payloads(plan, store)
         missing = backwards(pending(plan, store)) if turned else pending(plan, store)
         if not missing.complete:
-            if local:
+            if not together:
                 from synaug_ray.bench import Bench, Machine
                 from synaug_ray.local import device_here, run_local
 
@@ -263,7 +266,7 @@ def _run(local: bool, name: str, spec: GridSpec, plan: Plan, missing: Plan, stor
             else:
                 from synaug_ray.cluster.run import run_on_cluster
 
-                run = run_on_cluster(run, missing, dataset, say)
+                run = run_on_cluster(run, missing, dataset, say, together)
         left = pending(plan, store)
         headline = finish(run, dataset, "done" if left.complete else "finished with failures")
     except (KeyboardInterrupt, ClusterLost):

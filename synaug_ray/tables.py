@@ -56,8 +56,9 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures,
 
 
 def device_seconds(record: Record) -> float:
-    """What a step cost: wall time on a GPU, time on the core where cores are shared."""
-    return record.result["cpu_seconds" if record.made.get("device", "cpu") == "cpu" else "seconds"]
+    """What a step cost: wall time on a GPU, time on the core where cores are shared; of all who worked on it."""
+    seconds = record.result["cpu_seconds" if record.made.get("device", "cpu") == "cpu" else "seconds"]
+    return seconds * record.made.get("processes", 1)
 
 
 class _Costs:

@@ -34,7 +34,7 @@ class PackTrial(tune.Trainable):
     """Tune's view of a pack: one step trains it whole; each of its trials is committed by itself."""
 
     def setup(self, config: dict[str, Any], materials: Materials, steps: Steps) -> None:
-        self._bench, self._materials = bench_here(materials), materials
+        self._bench, self._materials = bench_here(materials, "classifier"), materials
         self._steps = steps
         self.reset_config(config)
 

@@ -1,30 +1,35 @@
-"""Generators by Ray Train: k one-worker Trainers, each going on to the next step until none is left.
+"""Generators by Ray Train: Trainers of one worker, or of several that train together, each going on to the next step.
 
-A Trainer takes some 10 s to start: this way that is paid k times, not once a generator.
+A Trainer takes some 10 s to start: this way that is paid once a Trainer, not once a generator.
 """
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import ray
-from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train import FailureConfig, RunConfig, ScalingConfig, get_context
 from ray.train.backend import Backend
+from ray.train.collective import broadcast_from_rank_zero
 from ray.train.torch import TorchConfig, TorchTrainer
+from torch import distributed
 
+from synaug_ray.bench import Bench
 from synaug_ray.cluster.settings import TRAINER
-from synaug_ray.cluster.worker import DEATHS, Materials, bench_here, preempted, take_up
+from synaug_ray.cluster.worker import DEATHS, SILENT_SECONDS, Materials, bench_here, may_begin, preempted, watched
 from synaug_ray.steps import GeneratorStep
 from synaug_ray.store import Store
 
 CONTROLLERS = 3  # a Trainer whose controller itself died is started anew, so often in all
 
 
-class Alone(TorchConfig):
-    """One worker, so no process group: its store would listen on every address of the machine, and ask nobody who it
-    is."""
+class Apart(TorchConfig):
+    """No process group from Ray: its store would listen on every address of the machine, and one needs none."""
 
     @property
     def backend_cls(self) -> type[Backend]:
@@ -35,12 +40,17 @@ class Alone(TorchConfig):
 class Trainers:
     """The Trainers of a run, each in a thread of the driver."""
 
-    def __init__(self, steps: list[GeneratorStep], materials: Materials, scratch: str) -> None:
-        """``scratch``: a folder of this machine where Ray Train keeps its own state."""
-        self._steps, self._materials, self._scratch = steps, materials, scratch
+    def __init__(self, steps: list[GeneratorStep], materials: Materials, scratch: str, together: int = 1) -> None:
+        """Take what is to be trained.
+
+        Args:
+            scratch: a folder of this machine where Ray Train keeps its own state.
+            together: workers that train a generator, each with its part of every batch.
+        """
+        self._steps, self._materials, self._scratch, self._together = steps, materials, scratch, together
         self._ended = threading.Event()
         # a Trainer is five processes: with two cores each further one has to bring two generators to pay
-        count = min(materials.slots.count, -(-len(steps) // 2))
+        count = min(materials.slots.count // together, -(-len(steps) // 2))
         self._threads = [threading.Thread(target=self._keep, args=(worker,), name=f"trainer-{worker}", daemon=True)
                          for worker in range(count)]
 
@@ -79,20 +89,56 @@ class Trainers:
     def _fit(self, worker: int) -> None:
         slots = self._materials.slots
         TorchTrainer(
-            _loop(worker, self._materials),
-            torch_config=Alone(),
-            scaling_config=ScalingConfig(num_workers=1, use_gpu=slots.gpu, resources_per_worker=slots.share(TRAINER)),
+            _loop(worker, self._materials, {step.key: step for step in self._steps}, self._together),
+            torch_config=Apart(),
+            scaling_config=ScalingConfig(num_workers=self._together, use_gpu=slots.gpu,
+                                         resources_per_worker=slots.share(TRAINER)),
             run_config=RunConfig(name=f"generators-{self._materials.session}-{worker}", storage_path=self._scratch,
                                  failure_config=FailureConfig(max_failures=DEATHS * (len(self._steps) + 1))),
         ).fit()
 
 
-def _loop(worker: int, materials: Materials) -> Callable[[], None]:
+def _loop(worker: int, materials: Materials, steps: dict[str, GeneratorStep], together: int) -> Callable[[], None]:
     def loop() -> None:
-        bench = bench_here(materials)
-        step: Any = ray.get(materials.ledger.take.remote(worker, True))
-        while step is not None:
-            take_up(bench, materials, step)
-            step = ray.get(materials.ledger.take.remote(worker, False))
+        rank = get_context().get_world_rank()
+        bench = bench_here(materials, "trainer", rank, together)
+        if together > 1:
+            _join(rank, together, materials.slots.device)
+        key = _agreed(partial(_next, bench, materials, worker, True), rank, together)
+        while key is not None:
+            watched(bench, steps[key])
+            key = _agreed(partial(_next, bench, materials, worker, False), rank, together)
 
     return loop
+
+
+def _next(bench: Bench, materials: Materials, worker: int, anew: bool) -> str | None:
+    """Key of the next generator that is to be trained; ``anew``: by a worker that may have died of one."""
+    failed = bench.store.failed("generator") if anew else {}
+    while True:
+        step: Any = ray.get(materials.ledger.take.remote(worker, anew))
+        anew = False
+        if step is None:
+            return None
+        given_up = step.key in failed and failed[step.key].session == materials.session
+        if not (given_up or bench.store.has(step)) and may_begin(bench, materials, step):
+            return step.key
+
+
+def _agreed(choose: Callable[[], str | None], rank: int, together: int) -> str | None:
+    """What the first of the workers chooses; all wait for it."""
+    if together == 1:
+        return choose()
+    return broadcast_from_rank_zero(choose() if rank == 0 else None)
+
+
+def _join(rank: int, together: int, device: str) -> None:
+    """Make the workers one process group; it listens on this node's address, and asks nobody who it is."""
+    where = None
+    if rank == 0:
+        host = ray.util.get_node_ip_address()
+        with socket.socket() as free:
+            free.bind((host, 0))
+            where = f"tcp://{host}:{free.getsockname()[1]}"
+    distributed.init_process_group("nccl" if device == "cuda" else "gloo", init_method=broadcast_from_rank_zero(where),
+                                   rank=rank, world_size=together, timeout=timedelta(seconds=SILENT_SECONDS))

@@ -1,4 +1,4 @@
-"""What the lanes share: which trainer has which generator, how often a step was begun, where a shard's images are.
+"""What the lanes share: who has which generator and which GPU, how often a step was begun, where a shard's images are.
 
 One small actor without torch, because every process costs seconds of a core to start. Its state is a
 convenience: it comes back with all generators booked, workers ask the Store before they begin one, and
@@ -19,13 +19,29 @@ from synaug_ray.steps import GeneratorStep
 class Ledger:
     """Generators to be trained, and references to sampled blocks under a byte cap."""
 
-    def __init__(self, cap: int, generators: list[GeneratorStep]) -> None:
-        """``generators``: to be trained, in this order; one that starts anew has them all again."""
+    def __init__(self, cap: int, generators: list[GeneratorStep],
+                 gpus: dict[str, tuple[str, ...]] | None = None) -> None:
+        """Take what is to be handed out.
+
+        Args:
+            cap: bytes of the blocks that are held.
+            generators: to be trained, in this order; a ledger that starts anew has them all again.
+            gpus: of each node by its id, as CUDA is told of them.
+        """
         self._waiting = list(generators)
         self._begun: Counter[str] = Counter()
         self._taken: dict[int, GeneratorStep] = {}
         self._cap, self._bytes = cap, 0
         self._blocks: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._gpus = gpus or {}
+        self._seated: dict[tuple[str, str], list[str]] = {}
+
+    def seat(self, node: str, lane: str) -> str | None:
+        """The GPU of a node that a lane of this kind has taken least lately, or None where none is known."""
+        seats = self._seated.setdefault((node, lane), list(self._gpus.get(node, ())))
+        if seats:
+            seats.append(seats.pop(0))
+        return seats[-1] if seats else None
 
     def begin(self, key: str) -> int:
         """Told before a step is begun; how often it was begun, this time included."""

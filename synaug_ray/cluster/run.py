@@ -18,6 +18,7 @@ from synaug_ray.bench import Bench, Machine
 from synaug_ray.cluster import classify, settings
 from synaug_ray.cluster.aggregate import LiveViews
 from synaug_ray.cluster.contact import Contact, endpoints
+from synaug_ray.cluster.devices import gpus_of
 from synaug_ray.cluster.generate import Trainers
 from synaug_ray.cluster.ledger import Ledger
 from synaug_ray.cluster.progress import Progress
@@ -34,15 +35,20 @@ from synaug_ray.summary import Run, interrupted
 SHARD_BYTES = 2 << 30  # at most; and at most a quarter of the object store
 
 
-def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str], None]) -> Run:
+def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str], None],
+                   together: int = 1) -> Run:
     """Execute what is missing; returns the run with the slots it had, for its figures.
 
+    Args:
+        together: slots that train a generator together, each with its part of every batch.
+
     Raises:
-        ResourceProblem: where there is no cluster to work on, or the images do not fit into its memory.
+        ResourceProblem: where there is no cluster to work on, or it has fewer slots than are to train together, or the
+            images do not fit into its memory.
         ClusterLost: where it went away.
     """
     ours = settings.connect()
-    slots = settings.slots()
+    slots = settings.slots(together)
     run = dataclasses.replace(run, session=dataclasses.replace(run.session, cores=slots.count, device=slots.device))
     # Train and Tune want a folder for their own state, which nothing is ever restored from. One that this machine
     # alone sees will do: workers on other nodes write there only with a checkpoint, and none is reported to Ray
@@ -57,7 +63,7 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
     contact = Contact(endpoints(), lost)
     contact.start()
     try:
-        _run(run, missing, dataset, slots, scratch, say)
+        _run(run, missing, dataset, slots, scratch, say, together)
         if ours is not None:
             contact.rest()
             ray.shutdown()
@@ -78,7 +84,7 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
 
 
 def _run(run: Run, missing: Plan, dataset: Dataset, slots: settings.Slots, scratch: str,
-         say: Callable[[str], None]) -> None:
+         say: Callable[[str], None], together: int) -> None:
     bench = Bench(run.store, dataset, Machine(slots.device, 1, run.session.id))
     learnt = []
     for step in missing.generators.values():
@@ -93,10 +99,11 @@ def _run(run: Run, missing: Plan, dataset: Dataset, slots: settings.Slots, scrat
     cap = min(SHARD_BYTES, int(ray.cluster_resources().get("object_store_memory", SHARD_BYTES) // 4))
     # beside the driver: the node whose end is the run's end too
     beside = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    ledger = Ledger.options(scheduling_strategy=beside).remote(cap, learnt)
+    gpus = gpus_of(settings.nodes()) if slots.gpu else {}
+    ledger = Ledger.options(scheduling_strategy=beside).remote(cap, learnt, gpus)
     materials = Materials(run.store.url, _shared(dataset), ledger, slots, run.session.id)
     stopping = threading.Event()
-    trainers = Trainers(learnt, materials, scratch)
+    trainers = Trainers(learnt, materials, scratch, together)
     waves = Waves(missing.shards, materials, trainers.at_work)
     views = LiveViews(run)
     progress = Progress(run, missing, say)

@@ -24,7 +24,7 @@ class Sampler:
     """An actor of the pool: samples the shard of its row and commits it."""
 
     def __init__(self, materials: Materials, steps: dict[str, ShardStep]) -> None:
-        self._bench, self._materials, self._steps = bench_here(materials), materials, steps
+        self._bench, self._materials, self._steps = bench_here(materials, "sampler"), materials, steps
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         step = self._steps[str(row["shard"][0])]

@@ -27,7 +27,8 @@ from synaug_ray.errors import ResourceProblem
 from synaug_ray.findings import problem
 from synaug_ray.ray_access import access, why_not_joined
 
-TRAINER, SAMPLER, CLASSIFIER = 0.4, 0.2, 0.4  # of a slot
+# of a slot; powers of a half, so that lanes that come and go leave no pieces too small for another
+TRAINER, SAMPLER, CLASSIFIER = 0.5, 0.25, 0.25
 END_SECONDS = 5.0  # for killed processes to be gone
 
 
@@ -141,14 +142,20 @@ def nodes() -> list[Node]:
                  n["NodeID"], n["Resources"]) for n in found]
 
 
-def slots() -> Slots:
+def slots(together: int = 1) -> Slots:
     """One for each GPU that has a CPU core on its node, else for each CPU core.
 
     Raises:
-        ResourceProblem: where there is none, for which Ray would wait for ever.
+        ResourceProblem: where there is none, or fewer than are to train a generator ``together``, for which Ray would
+            wait for ever.
     """
     there = nodes()
     refused = problem(resources(there))
     if refused is not None:
         raise refused
-    return Slots(*whole_slots(there))
+    found = Slots(*whole_slots(there))
+    if found.count < together:
+        raise ResourceProblem(f"--workers-per-generator {together}: the cluster has {found.count} "
+                              f"{'slot' if found.count == 1 else 'slots'}, each a "
+                              f"{'GPU with a CPU core' if found.gpu else 'CPU core'}; ask for {found.count} at most")
+    return found

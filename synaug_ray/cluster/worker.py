@@ -15,6 +15,7 @@ import ray
 from ray.exceptions import RayError
 
 from synaug_ray.bench import Bench, Machine
+from synaug_ray.cluster.devices import sit_down
 from synaug_ray.cluster.settings import Slots
 from synaug_ray.data.images import ImageSet
 from synaug_ray.execute import Work, attempt
@@ -37,8 +38,15 @@ class Materials:
     session: str
 
 
-def bench_here(materials: Materials) -> Bench:
-    """Images without a copy from the object store; shards from there too, else from the Store."""
+def bench_here(materials: Materials, lane: str, rank: int = 0, world: int = 1) -> Bench:
+    """Images without a copy from the object store; shards from there too, else from the Store.
+
+    Args:
+        lane: ``trainer``, ``sampler`` or ``classifier``: each GPU has one of each.
+        rank: of ``world`` processes that train one generator together.
+    """
+    if materials.slots.gpu:
+        sit_down(ray.get(materials.ledger.seat.remote(ray.get_runtime_context().get_node_id(), lane)))
 
     def fetch(step: ShardStep) -> ImageSet | None:
         try:
@@ -50,7 +58,7 @@ def bench_here(materials: Materials) -> Bench:
             return None
         return images if len(images) else None
 
-    machine = Machine(materials.slots.device, 1, materials.session)
+    machine = Machine(materials.slots.device, 1, materials.session, rank, world)
     return Bench(Store(materials.store), ray.get(materials.dataset), machine, fetch, lambda step, share: _heard())
 
 
@@ -59,11 +67,17 @@ def take_up(bench: Bench, materials: Materials,
     """Make a step that nobody has made since it was planned, unless workers died of it again and again."""
     if bench.store.has(step):
         return bench.shard(step) if isinstance(step, ShardStep) else None
+    if not may_begin(bench, materials, step):
+        return None
+    return watched(bench, [step] if isinstance(step, TrialStep) else step)
+
+
+def may_begin(bench: Bench, materials: Materials, step: Step) -> bool:
+    """Tell the Ledger that a step is begun, unless workers died of it again and again, which is recorded."""
     begun: Any = ray.get(materials.ledger.begin.remote(step.key))
     if begun > DEATHS:
         preempted(bench.store, step, materials.session)
-        return None
-    return watched(bench, [step] if isinstance(step, TrialStep) else step)
+    return begun <= DEATHS
 
 
 def watched(bench: Bench, work: Work) -> ImageSet | None:

@@ -21,7 +21,7 @@ from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.diffusion import Task, fit, fresh, guided, network, task_of
 from synaug_ray.generators.families import SaveState
 from synaug_ray.generators.files import pipeline_files, unet_from_files
-from synaug_ray.passes import parts_of
+from synaug_ray.generators.split import WHOLE, Split
 from synaug_ray.precision import autocast
 from synaug_ray.recipes import DDPMRecipe, SamplerRecipe
 from synaug_ray.samplers import image_streams, sample_in_batches
@@ -79,23 +79,24 @@ def from_files(files: dict[str, bytes]) -> DDPMGenerator:
 
 
 def train(recipe: DDPMRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-          state: bytes | None = None, save: SaveState | None = None, parts: int = 1) -> tuple[DDPMGenerator, int]:
+          state: bytes | None = None, save: SaveState | None = None, split: Split = WHOLE) -> tuple[DDPMGenerator, int]:
     """Train on ``subset`` and nothing else; see ``families.Family.train``."""
     task = task_of(subset, len(classes), seed, device)
     scheduler = DDPMScheduler(**_levels(recipe.betas, recipe.levels))
 
     def backward(net: UNet2DModel, nimg: int) -> Tensor:
-        return _backward(net, recipe, task, scheduler, nimg, -(-recipe.batch // parts))
+        return _backward(net, recipe, task, scheduler, nimg, split)
 
     net = fresh(lambda: network(recipe, task.shape, len(classes)), seed, device)
-    net, nimg = fit(recipe, net, backward, len(subset), state, save)
+    net, nimg = fit(recipe, net, backward, len(subset), split, state, save)
     counts = np.bincount(subset.labels, minlength=len(classes))
     return DDPMGenerator(net, counts, task.shape, recipe.betas, recipe.levels), nimg
 
 
 def _backward(net: UNet2DModel, recipe: DDPMRecipe, task: Task, scheduler: DDPMScheduler, nimg: int,
-              size: int) -> Tensor:
-    """Gradients of the squared error of the noise at uniform levels (arXiv 2006.11239, eq. 14), in parts; the error."""
+              split: Split) -> Tensor:
+    """Gradients of the squared error of the noise at uniform levels (arXiv 2006.11239, eq. 14), of this process's part
+    of a batch; the error."""
     index, rng, device = task.index(nimg, recipe.batch), task.noise(nimg), task.images.device
     level = torch.randint(recipe.levels, (recipe.batch,), generator=rng).to(device)
     noise = torch.randn((recipe.batch, *task.shape), generator=rng).to(device)
@@ -106,12 +107,13 @@ def _backward(net: UNet2DModel, recipe: DDPMRecipe, task: Task, scheduler: DDPMS
     y = torch.where(dropped, task.num_classes, task.labels[index])
     noisy, total = scheduler.add_noise(x, noise, level), torch.zeros((), device=device)  # type: ignore[arg-type]
     with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
-        torch.manual_seed(task.dropout(nimg))
-        for part in parts_of(recipe.batch, size):
+        torch.manual_seed(task.dropout(nimg, split.rank))
+        for part in split.slices(recipe.batch):
             with autocast(recipe.precision, device):
                 eps = net(noisy[part], level[part], class_labels=y[part]).sample  # type: ignore[arg-type]
                 error = mse_loss(eps.float(), noise[part])
-                loss = error * ((part.stop - part.start) / recipe.batch) if size < recipe.batch else error
+                share = (part.stop - part.start) / recipe.batch
+                loss = error * share if share < 1 else error
             loss.backward()
             total += loss.detach()
     return total

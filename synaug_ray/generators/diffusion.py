@@ -21,6 +21,7 @@ from synaug_ray.data.images import ImageSet
 from synaug_ray.errors import Diverged
 from synaug_ray.generators.families import SaveState
 from synaug_ray.generators.files import restore, snapshot
+from synaug_ray.generators.split import Split
 from synaug_ray.keys import derive_seed
 from synaug_ray.passes import passes
 from synaug_ray.recipes import UNetRecipe
@@ -50,9 +51,9 @@ class Task:
         """Of what is drawn for that batch, on the CPU, so that devices draw alike."""
         return torch.Generator().manual_seed(derive_seed("noise", self.seed, nimg))
 
-    def dropout(self, nimg: int) -> int:
-        """Seed of what the network draws for that batch."""
-        return derive_seed("dropout", self.seed, nimg)
+    def dropout(self, nimg: int, rank: int = 0) -> int:
+        """Seed of what the network draws for that batch, in one of several processes."""
+        return derive_seed("dropout", self.seed, nimg, *([rank] if rank else ()))
 
 
 Backward = Callable[[UNet2DModel, int], Tensor]  # (network, nimg) -> loss of the batch after nimg images, detached
@@ -84,12 +85,13 @@ def fresh(make: Callable[[], UNet2DModel], seed: int, device: torch.device) -> U
         return make().to(device)  # type: ignore[arg-type]
 
 
-def fit(recipe: UNetRecipe, net: UNet2DModel, backward: Backward, num_real: int,
+def fit(recipe: UNetRecipe, net: UNet2DModel, backward: Backward, num_real: int, split: Split,
         state: bytes | None = None, save: SaveState | None = None) -> tuple[UNet2DModel, int]:
     """Train ``net``; its exponential moving average, and how many images it has seen.
 
     Args:
-        backward: the loss of the batch after so many images, its gradient already in the network.
+        backward: the loss of the batch after so many images, its gradient already in the network; with several
+            processes both of this one's part of it.
         state: where to go on from, as ``save`` got it.
         save: called after every ``SAVE_EVERY`` batches.
 
@@ -112,7 +114,7 @@ def fit(recipe: UNetRecipe, net: UNet2DModel, backward: Backward, num_real: int,
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(recipe, nimg, total)
         optimiser.zero_grad(set_to_none=True)
-        loss = backward(net, nimg)
+        loss = split.summed(net.parameters(), backward(net, nimg))
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         nimg += recipe.batch

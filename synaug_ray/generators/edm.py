@@ -21,7 +21,7 @@ from synaug_ray.generators.augmentation import ToldEmbedding, augmented
 from synaug_ray.generators.diffusion import Task, fit, fresh, guided, network, task_of
 from synaug_ray.generators.families import SaveState
 from synaug_ray.generators.files import pipeline_files, unet_from_files
-from synaug_ray.passes import parts_of
+from synaug_ray.generators.split import WHOLE, Split
 from synaug_ray.precision import autocast
 from synaug_ray.recipes import EDMRecipe, SamplerRecipe
 from synaug_ray.samplers import SAMPLERS, image_noise, noise_levels, sample_in_batches
@@ -84,7 +84,7 @@ def denoised(net: UNet2DModel, x: Tensor, sigma: Tensor, labels: Tensor | tuple[
 
 
 def train(recipe: EDMRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-          state: bytes | None = None, save: SaveState | None = None, parts: int = 1) -> tuple[EDMGenerator, int]:
+          state: bytes | None = None, save: SaveState | None = None, split: Split = WHOLE) -> tuple[EDMGenerator, int]:
     """Train on ``subset`` and nothing else; see ``families.Family.train``."""
     task = task_of(subset, len(classes), seed, device)
     sigma_data = float(task.images.std())
@@ -97,17 +97,17 @@ def train(recipe: EDMRecipe, subset: ImageSet, classes: tuple[str, ...], seed: i
         return net
 
     def backward(net: UNet2DModel, nimg: int) -> Tensor:
-        return _backward(net, recipe, task, sigma_data, nimg, parts)
+        return _backward(net, recipe, task, sigma_data, nimg, split)
 
-    net, nimg = fit(recipe, fresh(make, seed, device), backward, len(subset), state, save)
+    net, nimg = fit(recipe, fresh(make, seed, device), backward, len(subset), split, state, save)
     if isinstance(net.class_embedding, ToldEmbedding):
         net.class_embedding = net.class_embedding.plain()
     return EDMGenerator(net, np.bincount(subset.labels, minlength=len(classes)), sigma_data, task.shape), nimg
 
 
 def _backward(net: UNet2DModel, recipe: EDMRecipe, task: Task, sigma_data: float, nimg: int,
-              parts: int = 1) -> Tensor:
-    """Gradients of the batch after ``nimg`` images, added up over micro-batches in so many parts each; its loss."""
+              split: Split = WHOLE) -> Tensor:
+    """Gradients of this process's part of the batch after ``nimg`` images, added up over micro-batches; its loss."""
     index, rng, device = task.index(nimg, recipe.batch), task.noise(nimg), task.images.device
     sigma = (torch.randn(recipe.batch, generator=rng) * recipe.p_std + recipe.p_mean).exp()
     noise = torch.randn((recipe.batch, *task.shape), generator=rng)
@@ -121,14 +121,15 @@ def _backward(net: UNet2DModel, recipe: EDMRecipe, task: Task, sigma_data: float
         x, told = augmented(x, recipe.augment, rng)
         labels.append(told)
     sigma, noise = sigma.to(device), noise.to(device)
-    size, total = -(-(recipe.micro_batch or recipe.batch) // parts), torch.zeros((), device=device)
+    total = torch.zeros((), device=device)
     with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
-        torch.manual_seed(task.dropout(nimg))
-        for part in parts_of(recipe.batch, size):
+        torch.manual_seed(task.dropout(nimg, split.rank))
+        for part in split.slices(recipe.batch, recipe.micro_batch):
             with autocast(recipe.precision, device):
                 told_of = tuple(label[part] for label in labels)
                 error = _loss(net, x[part], sigma[part], noise[part], told_of, sigma_data)
-                loss = error * ((part.stop - part.start) / recipe.batch) if size < recipe.batch else error
+                share = (part.stop - part.start) / recipe.batch
+                loss = error * share if share < 1 else error
             loss.backward()
             total += loss.detach()
     return total

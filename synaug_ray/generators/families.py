@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.card import model_card
 from synaug_ray.generators.reference import ReferenceGenerator
+from synaug_ray.generators.split import WHOLE, Split
 from synaug_ray.recipes import GeneratorRecipe, ReferenceRecipe, SamplerRecipe
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Family(Protocol):
     """A module of one learnt family."""
 
     def train(self, recipe: Any, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-              state: bytes | None = None, save: SaveState | None = None, parts: int = 1) -> tuple[Generator, int]:
+              state: bytes | None = None, save: SaveState | None = None, split: Split = WHOLE) -> tuple[Generator, int]:
         """A Generator that has seen ``subset`` and nothing else of the data, and how many images it has seen.
 
         Randomness is a function of (seed, images seen), so a training that goes on from a saved state ends
@@ -45,8 +46,8 @@ class Family(Protocol):
         Args:
             state: where to go on from, as ``save`` got it.
             save: called now and then; it decides whether to keep the state.
-            parts: in how many parts a batch goes through the network, where it does not fit whole. The sum is that of
-                the whole batch up to rounding, but for what the network itself draws (dropout).
+            split: how a batch goes through the network. The sum is that of the whole batch up to rounding, but for
+                what the network itself draws (dropout). Each process of a group ends with the same Generator.
 
         Raises:
             Diverged: where the loss or a weight is not finite.
@@ -78,11 +79,12 @@ def family(name: str) -> Family:
 
 
 def train(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-          state: bytes | None = None, save: SaveState | None = None, parts: int = 1) -> tuple[dict[str, bytes], int]:
+          state: bytes | None = None, save: SaveState | None = None,
+          split: Split = WHOLE) -> tuple[dict[str, bytes], int]:
     """A generator as files, with its model card, and how many images it has seen; references are no files."""
     if isinstance(recipe, ReferenceRecipe):
         return {}, 0
-    generator, nimg = family(recipe.family).train(recipe, subset, classes, seed, device, state, save, parts)
+    generator, nimg = family(recipe.family).train(recipe, subset, classes, seed, device, state, save, split)
     return generator.files() | {"README.md": model_card(recipe, subset, classes, nimg).encode()}, nimg
 
 

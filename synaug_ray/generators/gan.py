@@ -28,8 +28,9 @@ from synaug_ray.errors import Diverged
 from synaug_ray.generators.diffusion import check_finite
 from synaug_ray.generators.families import SaveState
 from synaug_ray.generators.files import restore, snapshot, tensors_from_bytes, tensors_to_bytes
+from synaug_ray.generators.split import WHOLE, Split
 from synaug_ray.keys import derive_seed
-from synaug_ray.passes import parts_of, passes
+from synaug_ray.passes import passes
 from synaug_ray.precision import autocast
 from synaug_ray.recipes import GANRecipe, SamplerRecipe
 from synaug_ray.samplers import image_noise, sample_in_batches
@@ -134,7 +135,7 @@ def from_files(files: dict[str, bytes]) -> GANGenerator:
 
 
 def train(recipe: GANRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-          state: bytes | None = None, save: SaveState | None = None, parts: int = 1) -> tuple[GANGenerator, int]:
+          state: bytes | None = None, save: SaveState | None = None, split: Split = WHOLE) -> tuple[GANGenerator, int]:
     """Train on ``subset`` and nothing else; see ``families.Family.train``. Images seen are real ones."""
     c, h, w = subset.images.shape[1:]
     shape, num_classes = (int(c), int(h), int(w)), len(classes)
@@ -156,7 +157,7 @@ def train(recipe: GANRecipe, subset: ImageSet, classes: tuple[str, ...], seed: i
         ema.n_averaged.fill_(1)
     while nimg < total:
         index = passes(len(images), derive_seed("batches", seed), nimg, recipe.batch)
-        rng = torch.Generator().manual_seed(derive_seed("noise", seed, nimg))
+        rng = torch.Generator().manual_seed(derive_seed("noise", seed, nimg, *([split.rank] if split.rank else ())))
         x, y = images[index], labels[index]
         if recipe.flip:
             x = torch.where((torch.rand(len(x), 1, 1, 1, generator=rng) < 0.5).to(device), x.flip(3), x)
@@ -177,9 +178,9 @@ def train(recipe: GANRecipe, subset: ImageSet, classes: tuple[str, ...], seed: i
 
         for group in (g for adam in adams.values() for g in adam.param_groups):
             group["lr"] = recipe.learning_rate * min(1.0, 2 * (1 - nimg / total))  # falls over the second half
-        doubt = _step(adams["judge"], doubts, recipe, device, parts)
+        doubt = _step(adams["judge"], doubts, recipe, device, split)
         critic.requires_grad_(False)
-        loss = _step(adams["paint"], losses, recipe, device, parts)
+        loss = _step(adams["paint"], losses, recipe, device, split)
         critic.requires_grad_(True)
         nimg += recipe.batch
         decay[0] = 0.5 ** (recipe.batch / min(recipe.ema_half_life, 0.05 * nimg))
@@ -221,19 +222,21 @@ def differentiably(x: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> T
 
 
 def _step(adam: torch.optim.Adam, loss: Callable[[slice], Tensor], recipe: GANRecipe, device: torch.device,
-          parts: int) -> Tensor:
-    """One step down a batch's mean loss, its gradients added up over the parts; the loss.
+          split: Split) -> Tensor:
+    """One step down a batch's mean loss, its gradients added up over parts and processes; the loss.
 
     Each part draws anew (latents, augmentation, spectral normalisation's power iteration), so other images are made.
     """
     adam.zero_grad(set_to_none=True)
     total = torch.zeros((), device=device)
-    for part in parts_of(recipe.batch, -(-recipe.batch // parts)):
+    for part in split.slices(recipe.batch):
         with autocast(recipe.precision, device):
             found = loss(part)
-        found = found * ((part.stop - part.start) / recipe.batch) if parts > 1 else found
+        share = (part.stop - part.start) / recipe.batch
+        found = found * share if share < 1 else found
         found.backward()
         total += found.detach()
+    total = split.summed((p for group in adam.param_groups for p in group["params"]), total)
     adam.step()
     return total
 

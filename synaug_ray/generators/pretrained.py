@@ -22,6 +22,7 @@ from torchvision.transforms.v2 import functional as transforms
 from synaug_ray.data.images import ImageSet
 from synaug_ray.errors import DataProblem
 from synaug_ray.generators.families import SaveState
+from synaug_ray.generators.split import WHOLE, Split
 from synaug_ray.keys import derive_seed, folder_key
 from synaug_ray.recipes import HUB, PretrainedRecipe, SamplerRecipe
 from synaug_ray.samplers import image_streams, sample_in_batches
@@ -95,7 +96,8 @@ def from_files(files: dict[str, bytes]) -> PretrainedGenerator:
 
 
 def train(recipe: PretrainedRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-          state: bytes | None = None, save: SaveState | None = None, parts: int = 1) -> tuple[PretrainedGenerator, int]:
+          state: bytes | None = None, save: SaveState | None = None,
+          split: Split = WHOLE) -> tuple[PretrainedGenerator, int]:
     """Nothing is trained and no image seen: the pipeline is opened, and each class gets what to ask it for.
 
     Raises:

@@ -1,13 +1,15 @@
 """A grid on a small machine: ``python small_machine.py CPUS GPUS MEGABYTES GRID ...``, of which GPUs are Ray's alone.
 
-A process of its own, because the tests' process has a cluster already. Where Ray is told of a GPU that is not there,
-workers compute on the CPU. MEGABYTES is the object store's size. The last line says how many bytes of it
-could not be let go at most, and how many were moved to the disk.
+Where Ray is told of a GPU that is not there, workers compute on the CPU, and say which GPU they would take in a file of
+the folder ``$SEATS``, by their process id. MEGABYTES is the object store's size. The last line says how many bytes of
+it could not be let go at most, and how many were moved to the disk.
 """
 
 import json
+import os
 import sys
 import threading
+from pathlib import Path
 
 import ray
 from ray._private.internal_api import get_memory_info_reply, get_state_from_address
@@ -17,9 +19,12 @@ from synaug_ray import grid
 
 def on_the_cpu():
     """What each process does first: slots are Ray's GPUs, arithmetic is the CPU's."""
+    from synaug_ray.cluster import devices
     from synaug_ray.cluster.settings import Slots
 
     Slots.device = property(lambda self: "cpu")
+    if folder := os.environ.get("SEATS"):
+        devices.sit_down = lambda gpu: (Path(folder) / str(os.getpid())).write_text(str(gpu))
 
 
 def watch(end, found):

@@ -35,3 +35,11 @@ def test_a_ledger_that_died_comes_back_with_all_generators_booked(cluster):
     time.sleep(3)  # a call may still reach the one that is dying
     assert ray.get(ledger.take.remote(1, True), timeout=60) == "a"  # the Store is asked before it is begun
     assert [ray.get(ledger.begin.remote("a")) for _ in range(2)] == [1, 2]
+
+
+def test_lanes_of_one_kind_take_the_gpus_of_their_node_in_turn(cluster):
+    ledger = Ledger.remote(100, [], {"here": ("0", "1", "5"), "there": ("0",)})
+    seats = [ray.get(ledger.seat.remote("here", lane)) for lane in ("trainer",) * 3 + ("sampler", "trainer", "sampler")]
+    assert seats == ["0", "1", "5", "0", "0", "1"]
+    assert ray.get(ledger.seat.remote("there", "trainer")) == "0"
+    assert ray.get(ledger.seat.remote("elsewhere", "trainer")) is None

@@ -1,32 +1,21 @@
 """Several nodes, of one machine: everything finishes, on more than one of them, and to the bits of --local."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from own_process import told_by
 
 from synaug_ray import grid
 from synaug_ray.store import Store
 
-HERE = Path(__file__).resolve().parent
-GRID = str(HERE.parent / "small.yaml")
+GRID = str(Path(__file__).resolve().parent.parent / "small.yaml")
 
 pytestmark = pytest.mark.slow
 
 
 def on_three_nodes(fate, storage, tmp_path, *words):
     """Run the grid, and how it went: worker's process id to node, and what stood when a node was lost."""
-    (tmp_path / "token").write_text("0123456789abcdef" * 4)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {
-        "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")}
-    done = subprocess.run([sys.executable, str(HERE / "several_nodes.py"), fate, GRID, *words, "--storage",
-                           str(storage)], cwd=HERE.parent.parent, env=environment, capture_output=True, text=True,
-                          timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = told_by("several_nodes.py", fate, GRID, *words, "--storage", storage, folder=tmp_path)
     return {int(pid): node for pid, node in told["nodes"].items()}, told["stood"]
 
 

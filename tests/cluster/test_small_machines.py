@@ -1,35 +1,26 @@
 """Small machines: no lane waits for ever for what another holds; pools larger than the object store pass through."""
 
-import json
-import os
-import subprocess
-import sys
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from own_process import told_by
 from victims import table
 
 from synaug_ray import grid
+from synaug_ray.store import Store
 
-HERE = Path(__file__).resolve().parent
-GRID = str(HERE.parent / "small.yaml")
+GRID = str(Path(__file__).resolve().parent.parent / "small.yaml")
 SEVERAL = ["draws=4", "blocks.0.num_real=[20, 40]"]  # generators enough for more Trainers than there are cores
-LIMIT = 600  # s: it takes 60 on an idle core, and never ends in a deadlock
 
 pytestmark = pytest.mark.slow
 
 
-def on(machine, storage, grid_file, *words):
+def on(machine, storage, grid_file, *words, **variables):
     """Run a grid on a machine of so many CPUs, GPUs and megabytes of object store; what was in use of the last."""
-    (storage.parent / "token").write_text("0123456789abcdef" * 4)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {
-        "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(storage.parent / "token")}
-    done = subprocess.run([sys.executable, str(HERE / "small_machine.py"), *map(str, machine), str(grid_file), *words,
-                           "--storage", str(storage)], cwd=HERE.parent.parent, env=environment, capture_output=True,
-                          text=True, timeout=LIMIT)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return told_by("small_machine.py", *machine, grid_file, *words, "--storage", storage, folder=storage.parent,
+                   **variables)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +34,22 @@ def undisturbed(tmp_path_factory):
 def test_everything_finishes_on(machine, undisturbed, tmp_path):
     on(machine, tmp_path / "storage", GRID, *SEVERAL)
     assert table(tmp_path / "storage", "small").equals(undisturbed)
+
+
+def test_each_of_four_gpus_has_one_trainer_and_one_classifier(tmp_path):
+    """Ray itself would put two lanes of a kind on one GPU and leave another without."""
+    (tmp_path / "seats").mkdir()
+    storage = tmp_path / "storage"
+    on((4, 4, 100), storage, GRID, "draws=12", "blocks.0.generators.0.nimg=6400", SEATS=str(tmp_path / "seats"))
+    gpu = {int(file.name): file.read_text() for file in (tmp_path / "seats").iterdir()}
+    store, seats = Store(str(storage / "store")), defaultdict(dict)
+    for stage in ("generator", "trial"):
+        for record in store.records(stage, store.keys(stage)).values():
+            if record.made["pid"] in gpu:  # references have nothing to train: the driver makes them
+                seats[stage][record.made["pid"]] = gpu[record.made["pid"]]
+    for stage, taken in seats.items():
+        assert len(taken) > 2 and sorted(taken.values()) == sorted(set(taken.values())), (stage, taken)
+        assert set(taken.values()) <= set("0123")
 
 
 LARGE = """dataset: npz:{images}

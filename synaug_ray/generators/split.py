@@ -1,0 +1,55 @@
+"""How a batch goes through a network: shared out among processes, and in each of them part after part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed, nn
+
+from synaug_ray.errors import LeftAlone
+from synaug_ray.passes import parts_of
+
+
+@dataclass(frozen=True)
+class Split:
+    """One process's view of it. However it is split, gradients add up to the whole batch's, up to rounding.
+
+    Every process draws what the whole batch needs, and takes its own part of it; what a network itself draws
+    (dropout, a GAN's latents) is drawn anew for each part.
+    """
+
+    parts: int = 1  # in each process, where a batch does not fit whole
+    rank: int = 0
+    world: int = 1  # processes of the default process group of torch.distributed, all of which train the same network
+
+    def slices(self, batch: int, most: int | None = None) -> list[slice]:
+        """This process's part of a batch, in so many parts, and at most ``most`` images at once."""
+        start, stop = batch * self.rank // self.world, batch * (self.rank + 1) // self.world
+        if start == stop:
+            return []
+        size = -(-min(most or batch, stop - start) // self.parts)
+        return [slice(start + part.start, start + part.stop) for part in parts_of(stop - start, size)]
+
+    def summed(self, parameters: Iterable[nn.Parameter], loss: Tensor) -> Tensor:
+        """Add up gradients over the processes, in place, and their shares of the loss, which is returned.
+
+        Raises:
+            LeftAlone: where another process is gone.
+        """
+        if self.world == 1:
+            return loss
+        learnt = [p for p in parameters if p.requires_grad]
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in learnt]
+        flat = torch.cat([*(grad.flatten() for grad in grads), loss.detach().float().view(1)])
+        try:
+            distributed.all_reduce(flat)
+        except RuntimeError as error:  # the connection is closed, or was silent for too long
+            raise LeftAlone(f"another of {self.world} processes is gone: {error}") from error
+        for parameter, grad in zip(learnt, flat[:-1].split([p.numel() for p in learnt]), strict=True):
+            parameter.grad = grad.view_as(parameter)
+        return flat[-1]
+
+
+WHOLE = Split()
