@@ -13,10 +13,12 @@ from safetensors.numpy import load as load_arrays
 
 from synaug_ray.data.images import Dataset, ImageSet, concatenate
 from synaug_ray.data.subsets import Draws
+from synaug_ray.feature_recipes import FeatureRecipe
 from synaug_ray.generators import families
 from synaug_ray.keys import derive_seed
 from synaug_ray.quality.audit import Yardstick, yardstick
 from synaug_ray.quality.filters import Select, selector
+from synaug_ray.quality.pretrained_features import PretrainedSpace, open_space
 from synaug_ray.recipes import FilterRecipe
 from synaug_ray.steps import GeneratorStep, Pool, ShardStep, Step, Subset, TrialStep
 from synaug_ray.store import Store
@@ -55,6 +57,7 @@ class Bench:
     _generators: OrderedDict[tuple[str, str], families.Generator] = field(init=False, default_factory=OrderedDict)
     _selectors: OrderedDict[tuple[Subset, str], Select] = field(init=False, default_factory=OrderedDict)
     _yardsticks: dict[Subset, Yardstick] = field(init=False, default_factory=dict)
+    _spaces: dict[str, PretrainedSpace] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.draws = Draws(self.dataset.train, self.dataset.num_classes)
@@ -125,6 +128,12 @@ class Bench:
         shards = [self.shard(s) for s in pool.shards(count)]
         return ImageSet(np.concatenate([s.images for s in shards])[:count],
                         np.concatenate([s.labels for s in shards])[:count])
+
+    def space(self, recipe: FeatureRecipe) -> PretrainedSpace:
+        """A network trained elsewhere; raises as ``open_space``."""
+        if recipe.key not in self._spaces:
+            self._spaces[recipe.key] = open_space(recipe, self.device)
+        return self._spaces[recipe.key]
 
     def yardstick(self, subset: Subset) -> Yardstick:
         """What pools of generators of a Subset are measured by: real training and validation images, no test image.

@@ -95,7 +95,8 @@ def run_shard(bench: Bench, step: ShardStep, way: Way = WHOLE) -> ImageSet:
 def run_quality(bench: Bench, step: QualityStep) -> None:
     """Look at a pool and commit what is found."""
     clock, subset = _Clock(), step.pool.generator.subset
-    found = assess(bench.yardstick(subset), bench.pool(step.pool, step.num_images))
+    spaces = {recipe.key: bench.space(recipe) for recipe in step.spaces}
+    found = assess(bench.yardstick(subset), bench.pool(step.pool, step.num_images), spaces=spaces)
     result = {"num_real": subset.num_real, "draw": subset.draw, "words": list(found.words)}
     text = json.dumps(finite(found.as_json()), allow_nan=False)
     bench.store.commit(step, result | clock.read(step.num_images), {"quality.json": text.encode()},

@@ -11,7 +11,7 @@ from synaug_ray.errors import UsageProblem, did_you_mean
 from synaug_ray.grid_checks import unworkable
 from synaug_ray.grid_errors import in_brackets, sentences
 from synaug_ray.grid_yaml import Lines, Location, parse_overrides, parse_yaml, short
-from synaug_ray.presets import CLASSIFIERS, FILTERS, GENERATORS, SAMPLERS
+from synaug_ray.presets import CLASSIFIERS, FEATURES, FILTERS, GENERATORS, SAMPLERS
 from synaug_ray.recipes import GENERATOR_FAMILIES, Precision
 from synaug_ray.spec import DEFAULT_SAMPLER, FACTORS, Factors, GridSpec
 
@@ -53,7 +53,8 @@ def validate_grid(raw: dict[str, Any], lines: Lines, problems: list[str] | None 
 def _presets(raw: dict[str, Any], lines: Lines, problems: list[str], at: Location = ()) -> dict[str, Any]:
     """Names of presets, and mappings with ``preset:``, replaced by the recipes they stand for."""
     raw = dict(raw)
-    for kind, presets in (("generators", GENERATORS), ("classifiers", CLASSIFIERS), ("filters", FILTERS)):
+    for kind, presets in (("generators", GENERATORS), ("classifiers", CLASSIFIERS), ("filters", FILTERS),
+                          ("quality_features", FEATURES)):
         if isinstance(raw.get(kind), (str, dict)):
             raw[kind] = [raw[kind]]
         if isinstance(raw.get(kind), list):

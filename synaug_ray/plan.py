@@ -94,7 +94,7 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
             amounts[pool] = max(amounts.get(pool, 0), trial.num_raw)
         rows.setdefault((trial.key, cell.arm), Row(cell, trial))
     shards = {shard.key: shard for pool, amount in amounts.items() for shard in pool.shards(amount)}
-    looks = [QualityStep(pool, min(amount, QUALITY_IMAGES)) for pool, amount in amounts.items()
+    looks = [QualityStep(pool, min(amount, QUALITY_IMAGES), spec.quality_features) for pool, amount in amounts.items()
              if pool.generator.subset.draw < spec.quality_draws]
     return Plan(data, generators, shards, trials, tuple(rows.values()), names, {q.key: q for q in looks})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from synaug_ray.feature_recipes import FeatureRecipe
 from synaug_ray.recipes import (
     ClassifierRecipe,
     DDPMRecipe,
@@ -69,6 +70,15 @@ def sampler_of(recipe: GeneratorRecipe, wanted: SamplerRecipe) -> SamplerRecipe:
     precision = own.precision if own is REPLAY else wanted.precision  # what learnt nothing multiplies nothing
     return own.model_copy(update={"shard_size": wanted.shard_size, "precision": precision})
 
+
+# Without weights, which the grid has to name: `{preset: dinov2, weights: /models/dinov2/model.safetensors}`.
+FEATURES: dict[str, FeatureRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        FeatureRecipe.model_construct(name="dinov2", model="vit_small_patch14_dinov2.lvd142m", size=224),
+        FeatureRecipe.model_construct(name="inception", model="inception_v3.tv_in1k"),
+    )
+}
 
 FILTERS: dict[str, FilterRecipe] = {
     recipe.name: recipe

@@ -26,6 +26,7 @@ NUMBERS = {  # column: where it stands in a Quality
     "domain_accuracy": ("domain", "accuracy", "value"),
     "subspace_overlap": ("overlap", "overlap"),
 }
+COMPARED = ("precision", "recall", "density", "coverage", "frechet", "kernel")  # in other networks' features too
 COLUMNS = ("generator", "family", "reference", "num_real", "draw", "num_images", "words", "sentences", *NUMBERS,
            "generator_key", "seconds", "cpu_seconds")
 SHOWN = {  # on the page, means over draws
@@ -39,9 +40,13 @@ SHARES = ("label_agreement", "label_reference", "near_copies", "base_rate", "dom
 def qualities(plan: Plan, store: Store) -> pd.DataFrame:
     """One row a pool that was looked at: shares are fractions, distances in units of the real features' spread.
 
-    ``words`` are what is wrong with it, comma-separated, "ok" where nothing is.
+    ``words`` are what is wrong with it, comma-separated, "ok" where nothing is. For each network trained elsewhere
+    there are further columns, as ``kernel_dinov2``.
     """
     rows = []
+    spaces = {space.name: space.key for step in plan.qualities.values() for space in step.spaces}
+    elsewhere = {f"{name}_{space}": ("pretrained", key, name, "value") for space, key in spaces.items()
+                 for name in COMPARED}
     for record in store.records("quality", plan.qualities).values():
         generator = plan.qualities[record.key].pool.generator
         try:
@@ -54,10 +59,10 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
             "draw": generator.subset.draw, "num_images": found["num_pool"],
             "words": ", ".join(flag["word"] for flag in found["flags"]),
             "sentences": " ".join(flag["sentence"] for flag in found["flags"]),
-            **{name: _at(found, path) for name, path in NUMBERS.items()}, "generator_key": generator.key,
+            **{name: _at(found, path) for name, path in (NUMBERS | elsewhere).items()}, "generator_key": generator.key,
             "seconds": record.result["seconds"], "cpu_seconds": record.result["cpu_seconds"],
         })
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=[*COLUMNS, *elsewhere])
 
 
 def for_the_page(table: pd.DataFrame) -> dict[str, Any]:
@@ -65,6 +70,9 @@ def for_the_page(table: pd.DataFrame) -> dict[str, Any]:
 
     References get no warning: that jitter copies its Subset is what it is there for.
     """
+    elsewhere = [name for name in table.columns if name.startswith(("frechet_", "kernel_", "coverage_"))]
+    shown = SHOWN | {name: f"{SHOWN.get(kind, 'Frechet distance')}, {space}"
+                     for name in elsewhere for kind, space in [name.split("_", 1)]}
     groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for look in table.to_dict("records"):
         groups.setdefault((look["generator"], int(look["num_real"])), []).append({str(k): v for k, v in look.items()})
@@ -73,12 +81,12 @@ def for_the_page(table: pd.DataFrame) -> dict[str, Any]:
         told = Counter(word for look in looks for word in look["words"].split(", "))
         verdict = ", ".join(word if k == len(looks) else f"{word} in {k} of {len(looks)} draws"
                             for word, k in told.items())
-        rows.append([generator, n, verdict, *(_mean(name, [look[name] for look in looks]) for name in SHOWN)])
+        rows.append([generator, n, verdict, *(_mean(name, [look[name] for look in looks]) for name in shown)])
         wrong = [look for look in looks if not look["words"].startswith(("ok", "not judged"))]
         if wrong and not looks[0]["reference"]:
             share = "" if len(looks) == 1 else f" ({len(wrong)} of {len(looks)} draws; this is draw {wrong[0]['draw']})"
             warnings.append(f"{generator} at {n:,} real images{share}: {wrong[0]['sentences']}")
-    return {"columns": ["generator", "real images seen", "found", *SHOWN.values()], "rows": rows, "warnings": warnings}
+    return {"columns": ["generator", "real images seen", "found", *shown.values()], "rows": rows, "warnings": warnings}
 
 
 def _at(found: Any, path: tuple[str, ...]) -> float | None:

@@ -18,6 +18,7 @@ from synaug_ray.data.sources import load
 from synaug_ray.errors import DataProblem, together
 from synaug_ray.plan import Plan, pending
 from synaug_ray.provenance import environment
+from synaug_ray.quality.pretrained_features import open_space
 from synaug_ray.run_folder import RunFolder, check_space
 from synaug_ray.sheets import sheets
 from synaug_ray.spec import GridSpec
@@ -36,7 +37,8 @@ def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFol
         DataProblem, UsageProblem, StorageProblem: with all that is wrong, before anything is written.
     """
     recipes = {t.classifier.key: t.classifier for t in plan.trials.values()}.values()
-    together(*(partial(check_classifier, recipe) for recipe in recipes))
+    together(*(partial(check_classifier, recipe) for recipe in recipes),
+             *(partial(open_space, recipe) for recipe in spec.quality_features))
     dataset = load(plan.data, cache)
     found = problems(plan, dataset)
     found += [said for recipe in recipes if (said := misfit(recipe, dataset.shape, dataset.num_classes))]

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from synaug_ray.data_options import DataOptions
+from synaug_ray.feature_recipes import FeatureRecipe
 from synaug_ray.presets import FILTERS, SAMPLERS
 from synaug_ray.recipes import (
     MOST,
@@ -59,11 +60,15 @@ class Factors(BaseModel):
     @field_validator("generators", "classifiers", "filters")
     @classmethod
     def _named_apart(cls, recipes: tuple[Any, ...]) -> tuple[Any, ...]:
-        names = [recipe.name for recipe in recipes]
-        repeated = sorted({n for n in names if names.count(n) > 1})
-        if repeated:
-            raise ValueError(f"has two named {', '.join(repeated)}; give each its own `name:`")
-        return recipes
+        return _apart(recipes)
+
+
+def _apart(recipes: tuple[Any, ...]) -> tuple[Any, ...]:
+    names = [recipe.name for recipe in recipes]
+    repeated = sorted({n for n in names if names.count(n) > 1})
+    if repeated:
+        raise ValueError(f"has two named {', '.join(repeated)}; give each its own `name:`")
+    return recipes
 
 
 class CellSpec(NamedTuple):
@@ -100,7 +105,13 @@ class GridSpec(Factors):
     replicates: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 1_000  # of the bootstrap
     quality_draws: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 2  # draws whose pools are looked at: fidelity,
     # labels, copies, distance from real images. A look costs seconds, and copying differs little between draws
+    quality_features: tuple[FeatureRecipe, ...] = ()  # in whose features the looks compare too
     blocks: tuple[dict[str, Any], ...] = ()
+
+    @field_validator("quality_features")
+    @classmethod
+    def _spaces_named_apart(cls, recipes: tuple[FeatureRecipe, ...]) -> tuple[FeatureRecipe, ...]:
+        return _apart(recipes)
 
     def products(self) -> tuple[Factors, ...]:
         """The grid's own product and each block's."""

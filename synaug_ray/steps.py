@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from synaug_ray.data_options import DataOptions
+from synaug_ray.feature_recipes import FeatureRecipe
 from synaug_ray.keys import content_key, derive_seed
 from synaug_ray.recipes import ClassifierRecipe, FilterRecipe, GeneratorRecipe, SamplerRecipe
 
@@ -143,12 +144,14 @@ class QualityStep(Step):
 
     pool: Pool
     num_images: int
+    spaces: tuple[FeatureRecipe, ...] = ()  # networks trained elsewhere, in whose features they are compared too
 
     stage: ClassVar[Stage] = "quality"
     version: ClassVar[int] = 1  # 1: 2026-11, first
 
     def fields(self) -> dict[str, Any]:
-        return {"pool": self.pool.key, "num_images": self.num_images}
+        also = {"spaces": sorted(s.key for s in self.spaces)} if self.spaces else {}  # left out: keys of before
+        return {"pool": self.pool.key, "num_images": self.num_images} | also
 
     def parents(self) -> tuple[Step, ...]:
         return self.pool.shards(self.num_images)

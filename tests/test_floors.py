@@ -12,8 +12,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "synaug_ray"
 MODULES = {".".join(("synaug_ray", *p.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): p
            for p in sorted(PACKAGE.rglob("*.py"))}
 FLOOR_0 = {f"synaug_ray.{name}" for name in (
-    "errors", "command_line", "keys", "recipes", "presets", "data_options", "grid_yaml", "spec", "grid_errors",
-    "grid_checks", "grid_file", "steps", "cpu_features", "findings")} | {"synaug_ray"}
+    "errors", "command_line", "keys", "recipes", "feature_recipes", "presets", "data_options", "grid_yaml", "spec",
+    "grid_errors", "grid_checks", "grid_file", "steps", "cpu_features", "findings")} | {"synaug_ray"}
 FLOOR_1 = {f"synaug_ray.{name}" for name in (
     "plan", "store", "object_store", "run_folder", "cache_folder", "tables", "quality_tables", "costs", "provenance",
     "standing", "cluster_checks", "ray_access", "records", "disk_space", "storage_faults", "upkeep")}

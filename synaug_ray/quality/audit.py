@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from synaug_ray.data.images import ImageSet, concatenate
 from synaug_ray.keys import derive_seed
@@ -59,6 +62,7 @@ class Quality:
     domain: DomainClassifier | None
     overlap: SubspaceOverlap | None
     projection: Projection | None
+    pretrained: dict[str, Fidelity] = field(default_factory=dict)  # the same in other networks' features, by their key
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -86,8 +90,21 @@ def yardstick(subset: ImageSet, held_out: ImageSet, num_classes: int, others: Im
                      train_judges(training, num_classes, derive_seed("judges", seed), where), num_classes, seed)
 
 
-def assess(real: Yardstick, pool: ImageSet, confidence: float = 0.9) -> Quality:
-    """Measure a pool. Deterministic for the same images, seed and number of threads."""
+class Space(Protocol):
+    """What gives features of images, one row each."""
+
+    def features(self, images: ImageSet) -> NDArray[np.float32]:
+        """float32 [N, D]."""
+        ...
+
+
+def assess(real: Yardstick, pool: ImageSet, confidence: float = 0.9,
+           spaces: Mapping[str, Space] = MappingProxyType({})) -> Quality:
+    """Measure a pool. Deterministic for the same images, seed and number of threads.
+
+    Args:
+        spaces: networks trained elsewhere, in whose features it is compared with real images too, by their keys.
+    """
     pool = pool.take(np.arange(min(len(pool), MOST)))
     subset, space, seed = real.subset, real.space, real.seed
     held_out = matched(real.held_out, pool, real.num_classes, derive_seed("matched", seed))
@@ -106,6 +123,8 @@ def assess(real: Yardstick, pool: ImageSet, confidence: float = 0.9) -> Quality:
         tell_apart(subset, pool, held_out, derive_seed("domain", seed), space.device, confidence),
         subspace_overlap(held_out, theirs, pool, features, derive_seed("overlap", seed)),
         projection(held_out, theirs, pool, features) if len(held_out) > 1 else None,
+        {key: compare(other.features(held_out), other.features(pool), derive_seed("fidelity", seed), confidence)
+         for key, other in spaces.items()},
     )
 
 

@@ -1,0 +1,53 @@
+"""Networks trained elsewhere, in whose features pools are compared with real images; their weights are at hand."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, model_validator
+
+from synaug_ray.recipes import Count, Name, Recipe
+
+
+class FeatureRecipe(Recipe):
+    """One of timm's networks and its weights. What it is, and so its key, is their content, wherever the file lies."""
+
+    labels: ClassVar[frozenset[str]] = Recipe.labels | {"weights"}
+    name: Name
+    model: Annotated[str, Field(min_length=1)]  # timm's name of it
+    weights: str = ""  # path of its model.safetensors
+    content: str = ""  # SHA-256 of that file: found when it is left out, checked when it is given
+    size: Count | None = None  # pixels a side that images are scaled to; None is the network's own
+
+    @model_validator(mode="before")
+    @classmethod
+    def _identified(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("weights", ""), str):
+            return values
+        where, given = values.get("weights", ""), values.get("content") or ""
+        need = f"its weights are model.safetensors of huggingface.co/timm/{values.get('model')}; nothing is downloaded"
+        if not where:
+            raise ValueError(f"quality_features: {values.get('name')} lacks `weights:`, a path; {need}")
+        try:
+            file = Path(where).expanduser().resolve()  # absolute: workers run elsewhere
+            found = digest(str(file))
+        except (OSError, RuntimeError, ValueError) as error:  # a name too long, no right to read it, a NUL
+            raise ValueError(f"weights {where!r} cannot be read ({error}); {need}") from None
+        if found and file.suffix != ".safetensors":
+            raise ValueError(f"weights {where!r} is no .safetensors file, and pickles are not read; {need}")
+        if found and given not in ("", found):
+            raise ValueError(f"weights {file} are other ones (now {found[:12]}) than were asked for (content "
+                             f"{given[:12]}); leave `content:` out to take them as they are")
+        if not found and not given:
+            raise ValueError(f"weights {where!r} is no file; {need}")
+        return values | ({"weights": str(file), "content": found} if found else {})
+
+
+def digest(path: str) -> str:
+    """SHA-256 of a file, empty where there is none."""
+    if not Path(path).is_file():
+        return ""
+    with open(path, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

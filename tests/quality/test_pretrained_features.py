@@ -1,0 +1,112 @@
+"""Features of a network trained elsewhere: timm's own, refused where weights are not whole, in every look and table."""
+
+import json
+
+import numpy as np
+import pytest
+import timm
+import torch
+from grids_for_tests import small_grid
+from pydantic import ValidationError
+from safetensors.torch import save_file
+
+from synaug_ray.bench import Bench, Machine
+from synaug_ray.data.images import ImageSet
+from synaug_ray.errors import DataProblem, UsageProblem
+from synaug_ray.execute import attempt
+from synaug_ray.feature_recipes import FeatureRecipe
+from synaug_ray.plan import make_plan
+from synaug_ray.quality.pretrained_features import open_space
+from synaug_ray.quality_tables import for_the_page, qualities
+from synaug_ray.store import Store
+
+TINY = "test_vit"  # 370,000 weights, 64 features; drawn at random, since nothing is downloaded
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A model.safetensors as the hub has them: timm's names, head included."""
+    file = tmp_path_factory.mktemp("tiny") / "model.safetensors"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_file(timm.create_model(TINY, pretrained=False).state_dict(), file)
+    return str(file)
+
+
+def test_features_are_those_of_timm(weights):
+    """At the network's own size nothing is scaled but pixels; grey counts as colour."""
+    space = open_space(FeatureRecipe(name="tiny", model=TINY, weights=weights))
+    rng = np.random.default_rng(0)
+    colour = ImageSet(rng.integers(0, 256, (3, 3, 160, 160), dtype=np.uint8), np.zeros(3, np.int64))
+    net = timm.create_model(TINY, pretrained=False, num_classes=0, checkpoint_path="").eval()
+    from safetensors.torch import load_file
+    net.load_state_dict({k: v for k, v in load_file(weights).items() if not k.startswith("head.")})
+    config = timm.data.resolve_data_config({}, model=net)
+    mean, std = (torch.tensor(config[k]).view(1, 3, 1, 1) for k in ("mean", "std"))
+    with torch.inference_mode():
+        expected = net((torch.tensor(colour.images).float() / 255 - mean) / std).numpy()
+    assert expected.shape == (3, 64)
+    np.testing.assert_allclose(space.features(colour), expected, atol=1e-4)
+    grey = ImageSet(colour.images[:, :1], colour.labels)
+    tripled = ImageSet(np.repeat(grey.images, 3, axis=1), colour.labels)
+    np.testing.assert_allclose(space.features(grey), space.features(tripled), atol=1e-5)
+
+
+def test_small_images_are_scaled_to_what_is_asked_for(weights):
+    space = open_space(FeatureRecipe(name="tiny", model=TINY, weights=weights, size=64))
+    assert space.size == (64, 64)
+    assert space.features(ImageSet(np.zeros((2, 1, 8, 8), np.uint8), np.zeros(2, np.int64))).shape == (2, 64)
+
+
+@pytest.mark.parametrize("change,said", [
+    ({"weights": ""}, "lacks `weights:`, a path; its weights are model.safetensors of huggingface.co/timm/test_vit"),
+    ({"weights": "/nowhere/model.safetensors"}, "'/nowhere/model.safetensors' is no file"),
+    ({"weights": __file__}, "is no .safetensors file, and pickles are not read"),
+    ({"content": "0" * 64}, "are other ones"),
+])
+def test_what_a_grid_alone_shows_is_refused_with_it(weights, change, said):
+    with pytest.raises(ValidationError) as caught:
+        FeatureRecipe.model_validate({"name": "tiny", "model": TINY, "weights": weights} | change)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("model,problem,said", [
+    ("test_vitt", UsageProblem, "timm has no 'test_vitt'. Did you mean 'test_vit'?"),
+    ("test_resnet", DataProblem, "of its weights are not in the file"),
+])
+def test_what_needs_the_network_is_refused_before_anything_starts(weights, model, problem, said):
+    with pytest.raises(problem) as caught:
+        open_space(FeatureRecipe(name="tiny", model=model, weights=weights))
+    assert said in str(caught.value)
+
+
+def test_weights_that_were_changed_since_are_refused(weights, tmp_path):
+    moved = tmp_path / "model.safetensors"
+    moved.write_bytes(open(weights, "rb").read())
+    recipe = FeatureRecipe(name="tiny", model=TINY, weights=str(moved))
+    assert recipe.key == FeatureRecipe(name="other", model=TINY, weights=weights).key  # wherever it lies
+    moved.write_bytes(b"something else")
+    with pytest.raises(DataProblem, match="is not there, or no longer what it was"):
+        open_space(recipe)
+
+
+def test_every_look_and_table_has_them_beside_our_own(weights, digits, digits_identity, tmp_path):
+    """Held-out real images are as far from real ones as chance has it; noise over them is farther."""
+    features = [{"name": "tiny", "model": TINY, "weights": weights, "size": 64}]
+    plain = small_grid(generators=["real-holdout", {"preset": "jitter", "name": "noisy", "noise": 3.0}], num_real=[160],
+                       draws=1, blocks=[], quality_draws=1)
+    spec = plain.model_validate(plain.resolved() | {"quality_features": features})
+    plan, before = make_plan(spec, digits_identity), make_plan(plain, digits_identity)
+    assert plan.trials.keys() == before.trials.keys() and not plan.qualities.keys() & before.qualities.keys()
+    bench = Bench(Store(str(tmp_path)), digits, Machine())
+    for step in (*plan.generators.values(), *plan.shards.values(), *plan.qualities.values()):
+        attempt(bench, step)
+    assert not bench.store.failed("quality")
+    table = qualities(plan, bench.store).set_index("generator")
+    assert 0.8 < table.loc["real-holdout", "coverage_tiny"] <= 1  # 0.97 for two sets of one kind
+    assert table.loc["noisy", "coverage_tiny"] < 0.5
+    assert table.loc["noisy", "kernel_tiny"] > 2 * abs(table.loc["real-holdout", "kernel_tiny"])
+    assert table["kernel_tiny"].notna().all() and (table["kernel_tiny"] != table["kernel"]).all()
+    page = for_the_page(table.reset_index())
+    assert "kernel distance, tiny" in page["columns"] and all(len(r) == len(page["columns"]) for r in page["rows"])
+    json.dumps(page)
