@@ -129,10 +129,10 @@ class Bench:
         return ImageSet(np.concatenate([s.images for s in shards])[:count],
                         np.concatenate([s.labels for s in shards])[:count])
 
-    def space(self, recipe: FeatureRecipe) -> PretrainedSpace:
+    def space(self, recipe: FeatureRecipe, tick: Callable[[float], None]) -> PretrainedSpace:
         """A network trained elsewhere; raises as ``open_space``."""
         if recipe.key not in self._spaces:
-            self._spaces[recipe.key] = open_space(recipe, self.device)
+            self._spaces[recipe.key] = open_space(recipe, self.device, tick)
         return self._spaces[recipe.key]
 
     def yardstick(self, subset: Subset) -> Yardstick:

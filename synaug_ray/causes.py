@@ -4,7 +4,8 @@
 bug, data      no second try: the same step fails the same way. The rest goes on
 diverged       the same
 collapsed      the same; what needs the generator is blocked
-out of memory  one second try, with the batch in halves whose gradients add up
+out of memory  one second try, with the batch in halves whose gradients add up; none where several
+               processes train together
 storage        tried again below, in the Store, with pauses; a full or read-only storage ends the run
 preempted      always again: the cluster starts a worker that died anew
 =============  ======================================================================================
@@ -25,6 +26,7 @@ from synaug_ray.errors import Collapsed, DataProblem, Diverged, StorageProblem, 
 from synaug_ray.store import CorruptPayload
 
 OUT_OF_MEMORY = "out of memory"
+DIVERGED = "diverged"
 # what torch says of memory in errors of no class of their own: the CPU's allocator, cuBLAS, cuDNN
 _MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 
@@ -48,7 +50,7 @@ def trouble_of(error: Exception) -> Trouble:
 def cause_of(error: Exception) -> str:
     """A failure's cause in one word or two."""
     if isinstance(error, Diverged):
-        return "diverged"
+        return DIVERGED
     if isinstance(error, (Collapsed, TooFewKept)):
         return "collapsed"
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (

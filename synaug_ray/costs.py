@@ -43,6 +43,8 @@ class Cost:
 def _priced(step: Step) -> tuple[str, str]:
     """What a step's cost per image is a property of: the key and the name of its recipe."""
     if isinstance(step, QualityStep):
+        if step.spaces:  # a large network's features are most of the cost, and nobody knows how large it is
+            return " ".join(s.key for s in step.spaces), f"any pool in {', '.join(s.name for s in step.spaces)}"
         return "quality", "any pool"
     if isinstance(step, GeneratorStep):
         recipe = step.recipe

@@ -17,7 +17,7 @@ import torch
 from safetensors.numpy import save as save_arrays
 
 from synaug_ray.bench import Bench, Machine
-from synaug_ray.causes import OUT_OF_MEMORY, Trouble, free_memory, trouble_of
+from synaug_ray.causes import DIVERGED, OUT_OF_MEMORY, Trouble, free_memory, trouble_of
 from synaug_ray.classifiers.training import Member, Outcome, train_pack
 from synaug_ray.data.images import ImageSet
 from synaug_ray.errors import DamagedState, LeftAlone
@@ -65,18 +65,32 @@ def run_generator(bench: Bench, step: GeneratorStep, way: Way = WHOLE) -> None:
     def train(state: bytes | None) -> tuple[dict[str, bytes], int]:
         return families.train(step.recipe, real, bench.dataset.classes, step.seed, bench.device, state, save, split)
 
-    told = way.told() | ({"processes": machine.world} if machine.world > 1 else {})
+    told = way.told()
+    if processes := _together(bench, step):
+        told["processes"] = processes
+    state = bench.store.load_scratch(step, "state.safetensors") if machine.rank == 0 else None
     try:
-        files, nimg = train(bench.store.load_scratch(step, "state.safetensors"))
+        files, nimg = train(split.of_the_first(state))  # another driver's may be newer by the time the next one looks
     except DamagedState as damaged:
         LOG.warning("the checkpoint of generator %s is thrown away (%s): its training starts anew", step.key, damaged)
         told["restarted"] = f"its checkpoint was damaged: {damaged}"
-        bench.store.drop_scratch(step)
+        if machine.rank == 0:
+            bench.store.drop_scratch(step)
         files, nimg = train(None)
     if machine.rank:
         return
     result = {"num_real": step.subset.num_real, "draw": step.subset.draw}
-    bench.store.commit(step, result | clock.read(nimg), files, _made(bench.machine, clock) | told)
+    spent = clock.read(nimg)
+    spent["cpu_seconds"] *= machine.world  # theirs is as much
+    bench.store.commit(step, result | spent, files, _made(bench.machine, clock) | told)
+
+
+def _together(bench: Bench, step: GeneratorStep) -> int:
+    """The most processes that have trained a generator together, before this one took it up too; 0 for one alone."""
+    before, now = int(bench.store.load_scratch(step, "processes") or 0), bench.machine.world
+    if now > max(before, 1) and bench.machine.rank == 0:
+        bench.store.save_scratch(step, "processes", str(now).encode())
+    return max(before, now if now > 1 else 0)
 
 
 def run_shard(bench: Bench, step: ShardStep, way: Way = WHOLE) -> ImageSet:
@@ -95,7 +109,7 @@ def run_shard(bench: Bench, step: ShardStep, way: Way = WHOLE) -> ImageSet:
 def run_quality(bench: Bench, step: QualityStep) -> None:
     """Look at a pool and commit what is found."""
     clock, subset = _Clock(), step.pool.generator.subset
-    spaces = {recipe.key: bench.space(recipe) for recipe in step.spaces}
+    spaces = {recipe.key: bench.space(recipe, lambda share: bench.progress(step, share)) for recipe in step.spaces}
     found = assess(bench.yardstick(subset), bench.pool(step.pool, step.num_images), spaces=spaces)
     result = {"num_real": subset.num_real, "draw": subset.draw, "words": list(found.words)}
     text = json.dumps(finite(found.as_json()), allow_nan=False)
@@ -134,7 +148,8 @@ def run_trials(bench: Bench, pack: Sequence[TrialStep], way: Way = WHOLE) -> Non
 def attempt(bench: Bench, work: Work) -> ImageSet | None:
     """Run a step or a pack; what goes wrong becomes a Failure in the Store, and nothing else stops.
 
-    What a damaged file took away is made again on the way; what does not fit into memory is tried in halves.
+    What a damaged file took away is made again on the way; what does not fit into memory is tried in halves, unless
+    several processes train together.
 
     Raises:
         StorageRefused: where nothing can be kept any more.
@@ -147,7 +162,8 @@ def _attempt(bench: Bench, work: Work, way: Way) -> ImageSet | None:
     steps = [work] if isinstance(work, Step) else list(work)
     images, trouble = _try(bench, work, way)
     if trouble is not None and bench.machine.world > 1:
-        bench.store.fail(steps[0], trouble.cause, trouble.message, trouble.traceback, bench.machine.session)
+        if bench.machine.rank == 0 or trouble.cause != DIVERGED:  # which all see alike
+            bench.store.fail(steps[0], trouble.cause, trouble.message, trouble.traceback, bench.machine.session)
         raise LeftAlone("the other processes wait for this one's part of a batch: it cannot try by itself")
     for _ in range(1 + sum(len(s.parents()) for s in steps)):  # each file that is damaged shows at a try of its own
         if trouble is None or not trouble.lost or not _mended(bench, steps):

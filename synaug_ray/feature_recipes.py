@@ -18,31 +18,32 @@ class FeatureRecipe(Recipe):
     name: Name
     model: Annotated[str, Field(min_length=1)]  # timm's name of it
     weights: str = ""  # path of its model.safetensors
-    content: str = ""  # SHA-256 of that file: found when it is left out, checked when it is given
+    content: str = ""  # SHA-256 of that file: found when it is left out, else checked where the file is opened
     size: Count | None = None  # pixels a side that images are scaled to; None is the network's own
 
     @model_validator(mode="before")
     @classmethod
     def _identified(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or not isinstance(values.get("weights", ""), str):
-            return values
-        where, given = values.get("weights", ""), values.get("content") or ""
+        if not isinstance(values, dict) or not all(
+                isinstance(values.get(name, default), str)
+                for name, default in (("name", None), ("model", None), ("weights", ""), ("content", ""))):
+            return values  # which is told of each of them
+        where, given = values.get("weights", ""), values.get("content", "")
         need = f"its weights are model.safetensors of huggingface.co/timm/{values.get('model')}; nothing is downloaded"
         if not where:
-            raise ValueError(f"quality_features: {values.get('name')} lacks `weights:`, a path; {need}")
+            raise ValueError(f"{values.get('name')} lacks `weights:`, a path; {need}")
+        if given:
+            return values  # named by its content, which is checked where it is opened
         try:
-            file = Path(where).expanduser().resolve()  # absolute: workers run elsewhere
+            file = Path(where).expanduser().absolute()  # workers run elsewhere; the hub's cache links to bare digests
             found = digest(str(file))
         except (OSError, RuntimeError, ValueError) as error:  # a name too long, no right to read it, a NUL
             raise ValueError(f"weights {where!r} cannot be read ({error}); {need}") from None
-        if found and file.suffix != ".safetensors":
-            raise ValueError(f"weights {where!r} is no .safetensors file, and pickles are not read; {need}")
-        if found and given not in ("", found):
-            raise ValueError(f"weights {file} are other ones (now {found[:12]}) than were asked for (content "
-                             f"{given[:12]}); leave `content:` out to take them as they are")
-        if not found and not given:
+        if not found:
             raise ValueError(f"weights {where!r} is no file; {need}")
-        return values | ({"weights": str(file), "content": found} if found else {})
+        if file.suffix != ".safetensors":
+            raise ValueError(f"weights {where!r} is no .safetensors file, and pickles are not read; {need}")
+        return values | {"weights": str(file), "content": found}
 
 
 def digest(path: str) -> str:

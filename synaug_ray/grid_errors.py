@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from synaug_ray.data_options import DataOptions
 from synaug_ray.errors import did_you_mean
+from synaug_ray.feature_recipes import FeatureRecipe
 from synaug_ray.grid_yaml import SHOWN, Lines, Location, short
 from synaug_ray.presets import GENERATORS
-from synaug_ray.recipes import GENERATOR_FAMILIES, ClassifierRecipe, Optimiser, SamplerRecipe
+from synaug_ray.recipes import GENERATOR_FAMILIES, ClassifierRecipe, FilterRecipe, Optimiser, SamplerRecipe
 from synaug_ray.spec import Factors, GridSpec
 
 SAID = 400  # characters of what a recipe says of itself, which may repeat a value of any length
@@ -76,6 +77,8 @@ def _known_keys(loc: Location, in_block: bool) -> set[str]:
         return set((Factors if in_block else GridSpec).model_fields)
     if loc[0] == "generators":
         return set(GENERATOR_FAMILIES[str(loc[2])].model_fields) | {"preset"}
+    if loc[0] in ("filters", "quality_features"):
+        return set((FilterRecipe if loc[0] == "filters" else FeatureRecipe).model_fields) | {"preset"}
     if loc[0] == "classifiers":
         return set(Optimiser.model_fields) if len(loc) > 3 else set(ClassifierRecipe.model_fields) | {"preset"}
     return set(DataOptions.model_fields) if loc[0] == "data" else set(SamplerRecipe.model_fields) | {"preset"}

@@ -58,7 +58,8 @@ def _presets(raw: dict[str, Any], lines: Lines, problems: list[str], at: Locatio
         if isinstance(raw.get(kind), (str, dict)):
             raw[kind] = [raw[kind]]
         if isinstance(raw.get(kind), list):
-            raw[kind] = [_preset(v, presets, (*at, kind, i), lines, problems) for i, v in enumerate(raw[kind])]
+            filled = [_preset(v, presets, (*at, kind, i), lines, problems) for i, v in enumerate(raw[kind])]
+            raw[kind] = [v for v, given in zip(filled, raw[kind], strict=True) if v is not None or given is None]
     sampler = raw.get("sampler")
     if isinstance(sampler, dict) and not sampler.keys() & {"preset", "name"}:
         raw["sampler"] = {"preset": DEFAULT_SAMPLER} | sampler  # sampler.steps=4 changes the one that would be used
@@ -107,6 +108,8 @@ def _preset(value: Any, presets: Any, where: Location, lines: Lines, problems: l
     problems.append(f"{lines.at(where)}: no preset {short(preset)}{did_you_mean(str(preset), presets, '.')} "
                     f"Available: {', '.join(sorted(presets))}"
                     f"{in_brackets(preset, where) if isinstance(where[-1], int) else ''}")
+    if presets is FEATURES:  # none is valid without weights
+        return None
     # something valid in its place, under a name that no other has, so that what else is wrong can be found
     name = "no-preset-" + "-".join(str(part) for part in where)
     return next(iter(presets.values())).model_dump(mode="json") | {"name": name}

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from synaug_ray.plan import Plan
@@ -70,7 +71,8 @@ def for_the_page(table: pd.DataFrame) -> dict[str, Any]:
 
     References get no warning: that jitter copies its Subset is what it is there for.
     """
-    elsewhere = [name for name in table.columns if name.startswith(("frechet_", "kernel_", "coverage_"))]
+    elsewhere = [name for name in table.columns if name.startswith(("frechet_", "kernel_", "coverage_"))
+                 and bool(np.isfinite(table[name].astype(float)).any())]
     shown = SHOWN | {name: f"{SHOWN.get(kind, 'Frechet distance')}, {space}"
                      for name in elsewhere for kind, space in [name.split("_", 1)]}
     groups: dict[tuple[str, int], list[dict[str, Any]]] = {}

@@ -37,8 +37,9 @@ def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFol
         DataProblem, UsageProblem, StorageProblem: with all that is wrong, before anything is written.
     """
     recipes = {t.classifier.key: t.classifier for t in plan.trials.values()}.values()
+    spaces = {s.key: s for step in pending(plan, store).qualities.values() for s in step.spaces}.values()
     together(*(partial(check_classifier, recipe) for recipe in recipes),
-             *(partial(open_space, recipe) for recipe in spec.quality_features))
+             *(partial(open_space, recipe) for recipe in spaces))
     dataset = load(plan.data, cache)
     found = problems(plan, dataset)
     found += [said for recipe in recipes if (said := misfit(recipe, dataset.shape, dataset.num_classes))]

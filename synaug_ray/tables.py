@@ -57,8 +57,9 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures,
 
 def device_seconds(record: Record) -> float:
     """What a step cost: wall time on a GPU, time on the core where cores are shared; of all who worked on it."""
-    seconds = record.result["cpu_seconds" if record.made.get("device", "cpu") == "cpu" else "seconds"]
-    return seconds * record.made.get("processes", 1)
+    if record.made.get("device", "cpu") == "cpu":
+        return record.result["cpu_seconds"]
+    return record.result["seconds"] * record.made.get("processes", 1)
 
 
 class _Costs:
@@ -72,13 +73,15 @@ class _Costs:
     def of(self, trial: TrialStep) -> dict[str, float]:
         """Of a trial's generator and its pool up to the amount it uses, together and apart; 0 without one.
 
-        Shards have more images than are used of them: an image's cost is that of its shard over the shard's images.
+        Shards have more images than are taken of them: an image costs its share of its shard. One that a filter keeps
+        costs what was dropped for it, too.
         """
         if trial.pool is None:
             return dict.fromkeys(COSTS, 0.0)
         trained, shards = self._known.get(trial.pool.generator.key, math.nan), [s.key for s in trial.parents()]
         sampled, images = sum(self._known.get(k, math.nan) for k in shards), sum(self._images.get(k, 0) for k in shards)
-        return dict(zip(COSTS, (trained + sampled, trained, sampled / images if images else math.nan), strict=True))
+        each = sampled / images * trial.num_raw / trial.num_synthetic if images else math.nan
+        return dict(zip(COSTS, (trained + sampled, trained, each), strict=True))
 
 
 def why_not(row: Row, failed: Failures) -> str:

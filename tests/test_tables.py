@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from grids_for_tests import small_grid
 from safetensors.numpy import save
 
 from synaug_ray.plan import make_plan
@@ -76,6 +77,19 @@ def test_an_image_costs_its_share_of_its_shard_however_few_are_used(made):
     store.commit(trial, RESULT, {"predictions.safetensors": save(ARRAYS)}, {})
     got = measurements(spec, plan, store).set_index("key").loc[trial.key]
     assert got[list(COSTS)].tolist() == [40 + 3 * len(trial.parents()), 40, 3 / 256]
+
+
+def test_an_image_that_a_filter_keeps_costs_what_was_dropped_for_it(digits_identity, tmp_path):
+    spec = small_grid(filters=["confident"])
+    plan, store = make_plan(spec, digits_identity), Store(str(tmp_path / "store"))
+    trial = next(t for t in plan.trials.values() if t.filter is not None)
+    for shard in trial.parents():
+        store.commit(shard.generator, {"cpu_seconds": 40.0, "nimg": 16_000}, {}, {})
+        store.commit(shard, {"cpu_seconds": 3.0, "nimg": 256}, {}, {})
+    store.commit(trial, RESULT, {"predictions.safetensors": save(ARRAYS)}, {})
+    got = measurements(spec, plan, store).set_index("key").loc[trial.key]
+    assert trial.num_raw == 1.25 * trial.num_synthetic
+    assert got["image_cost_seconds"] == pytest.approx(1.25 * 3 / 256)
 
 
 def test_status_words(made):

@@ -16,7 +16,7 @@ from ray.exceptions import OutOfMemoryError
 from ray.tune.search import Searcher
 
 from synaug_ray.cluster.settings import CLASSIFIER
-from synaug_ray.cluster.worker import Materials, bench_here, preempted, take_up, watched
+from synaug_ray.cluster.worker import Materials, bench_here, own_name, preempted, take_up, watched
 from synaug_ray.plan import packs
 from synaug_ray.steps import QualityStep, TrialStep
 from synaug_ray.store import Store
@@ -34,7 +34,7 @@ class PackTrial(tune.Trainable):
     """Tune's view of a pack: one step trains it whole; each of its trials is committed by itself."""
 
     def setup(self, config: dict[str, Any], materials: Materials, steps: Steps) -> None:
-        self._bench, self._materials = bench_here(materials, "classifier"), materials
+        self._bench, self._materials = bench_here(materials, "classifier", own_name()), materials
         self._steps = steps
         self.reset_config(config)
 
@@ -119,8 +119,9 @@ class ReadyPacks(Searcher):
         pack = self._handed.pop(trial_id, ())
         if not error:
             return
+        stands = self._store.keys(pack[0].stage) if pack else set()  # a pack is of one stage
         for step in pack:  # which of them is it? the others must not go down with it
-            if step.key in self._store.keys(step.stage):
+            if step.key in stands:
                 continue
             self._lost[step.key] += len(pack) == 1
             if self._lost[step.key] < LOST:

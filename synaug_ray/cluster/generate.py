@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from torch import distributed
 from synaug_ray.bench import Bench
 from synaug_ray.cluster.settings import TRAINER
 from synaug_ray.cluster.worker import DEATHS, SILENT_SECONDS, Materials, bench_here, may_begin, preempted, watched
+from synaug_ray.errors import LeftAlone
 from synaug_ray.steps import GeneratorStep
 from synaug_ray.store import Store
 
@@ -35,6 +37,11 @@ class Apart(TorchConfig):
     def backend_cls(self) -> type[Backend]:
         """A backend that sets up nothing."""
         return Backend
+
+    @property
+    def train_func_context(self) -> Callable[[], AbstractContextManager[None]]:
+        """None: Ray's own would touch the GPU that Ray chose, and a process keeps the one it has touched."""
+        return nullcontext
 
 
 class Trainers:
@@ -91,7 +98,7 @@ class Trainers:
         TorchTrainer(
             _loop(worker, self._materials, {step.key: step for step in self._steps}, self._together),
             torch_config=Apart(),
-            scaling_config=ScalingConfig(num_workers=self._together, use_gpu=slots.gpu,
+            scaling_config=ScalingConfig(num_workers=self._together, use_gpu=slots.gpu, placement_strategy="SPREAD",
                                          resources_per_worker=slots.share(TRAINER)),
             run_config=RunConfig(name=f"generators-{self._materials.session}-{worker}", storage_path=self._scratch,
                                  failure_config=FailureConfig(max_failures=DEATHS * (len(self._steps) + 1))),
@@ -101,12 +108,16 @@ class Trainers:
 def _loop(worker: int, materials: Materials, steps: dict[str, GeneratorStep], together: int) -> Callable[[], None]:
     def loop() -> None:
         rank = get_context().get_world_rank()
-        bench = bench_here(materials, "trainer", rank, together)
+        bench = bench_here(materials, "trainer", f"{worker}.{rank}", rank, together)
         if together > 1:
             _join(rank, together, materials.slots.device)
         key = _agreed(partial(_next, bench, materials, worker, True), rank, together)
         while key is not None:
-            watched(bench, steps[key])
+            try:
+                watched(bench, steps[key])
+            except LeftAlone as error:
+                ray.get(materials.ledger.note.remote(key, str(error)))
+                raise
             key = _agreed(partial(_next, bench, materials, worker, False), rank, together)
 
     return loop
@@ -133,12 +144,19 @@ def _agreed(choose: Callable[[], str | None], rank: int, together: int) -> str |
 
 
 def _join(rank: int, together: int, device: str) -> None:
-    """Make the workers one process group; it listens on this node's address, and asks nobody who it is."""
-    where = None
+    """Make the workers one process group. Its store listens on the first one's node, on the address that Ray knows.
+
+    It asks nobody who it is. Without a socket of ours it would listen on every address of the machine.
+    """
+    where, patience = None, timedelta(seconds=SILENT_SECONDS)
     if rank == 0:
         host = ray.util.get_node_ip_address()
-        with socket.socket() as free:
-            free.bind((host, 0))
-            where = f"tcp://{host}:{free.getsockname()[1]}"
-    distributed.init_process_group("nccl" if device == "cuda" else "gloo", init_method=broadcast_from_rank_zero(where),
-                                   rank=rank, world_size=together, timeout=timedelta(seconds=SILENT_SECONDS))
+        listening = socket.create_server((host, 0))
+        where = f"{host} {listening.getsockname()[1]}"
+        store = distributed.TCPStore(host, listening.getsockname()[1], together, True, patience, wait_for_workers=False,
+                                     master_listen_fd=listening.detach())
+    host, port = (broadcast_from_rank_zero(where) or "").split()
+    if rank:
+        store = distributed.TCPStore(host, int(port), together, False, patience)
+    distributed.init_process_group("nccl" if device == "cuda" else "gloo", store=store, rank=rank, world_size=together,
+                                   timeout=patience)

@@ -34,14 +34,28 @@ class Ledger:
         self._cap, self._bytes = cap, 0
         self._blocks: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         self._gpus = gpus or {}
-        self._seated: dict[tuple[str, str], list[str]] = {}
+        self._seats: dict[tuple[str, str], list[str]] = {}
+        self._seated: dict[tuple[str, str, str], str] = {}
+        self._notes: dict[str, str] = {}
 
-    def seat(self, node: str, lane: str) -> str | None:
-        """The GPU of a node that a lane of this kind has taken least lately, or None where none is known."""
-        seats = self._seated.setdefault((node, lane), list(self._gpus.get(node, ())))
-        if seats:
+    def seat(self, node: str, lane: str, who: str) -> str | None:
+        """A GPU of a node, or None where none is known.
+
+        Whoever starts anew gets its own back, others the one that a lane of this kind was given least lately.
+        """
+        seats = self._seats.setdefault((node, lane), list(self._gpus.get(node, ())))
+        if seats and (node, lane, who) not in self._seated:
             seats.append(seats.pop(0))
-        return seats[-1] if seats else None
+            self._seated[node, lane, who] = seats[-1]
+        return self._seated.get((node, lane, who))
+
+    def note(self, key: str, text: str) -> None:
+        """What the last worker at a step said before it ended."""
+        self._notes[key] = text
+
+    def noted(self, key: str) -> str:
+        """The same, empty where none said anything."""
+        return self._notes.get(key, "")
 
     def begin(self, key: str) -> int:
         """Told before a step is begun; how often it was begun, this time included."""

@@ -48,7 +48,12 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
         ClusterLost: where it went away.
     """
     ours = settings.connect()
-    slots = settings.slots(together)
+    try:
+        slots = settings.slots(together)
+    except ResourceProblem:
+        if ours:
+            ray.shutdown()
+        raise
     run = dataclasses.replace(run, session=dataclasses.replace(run.session, cores=slots.count, device=slots.device))
     # Train and Tune want a folder for their own state, which nothing is ever restored from. One that this machine
     # alone sees will do: workers on other nodes write there only with a checkpoint, and none is reported to Ray

@@ -12,7 +12,7 @@ import ray
 from ray.data import ActorPoolStrategy, DataContext, ExecutionOptions
 
 from synaug_ray.cluster.settings import SAMPLER
-from synaug_ray.cluster.worker import Materials, bench_here, preempted, take_up
+from synaug_ray.cluster.worker import Materials, bench_here, own_name, preempted, take_up
 from synaug_ray.steps import ShardStep
 from synaug_ray.store import Store
 
@@ -24,7 +24,7 @@ class Sampler:
     """An actor of the pool: samples the shard of its row and commits it."""
 
     def __init__(self, materials: Materials, steps: dict[str, ShardStep]) -> None:
-        self._bench, self._materials, self._steps = bench_here(materials, "sampler"), materials, steps
+        self._bench, self._materials, self._steps = bench_here(materials, "sampler", own_name()), materials, steps
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         step = self._steps[str(row["shard"][0])]

@@ -38,15 +38,16 @@ class Materials:
     session: str
 
 
-def bench_here(materials: Materials, lane: str, rank: int = 0, world: int = 1) -> Bench:
+def bench_here(materials: Materials, lane: str, who: str, rank: int = 0, world: int = 1) -> Bench:
     """Images without a copy from the object store; shards from there too, else from the Store.
 
     Args:
         lane: ``trainer``, ``sampler`` or ``classifier``: each GPU has one of each.
+        who: a name that it has again where it starts anew.
         rank: of ``world`` processes that train one generator together.
     """
     if materials.slots.gpu:
-        sit_down(ray.get(materials.ledger.seat.remote(ray.get_runtime_context().get_node_id(), lane)))
+        sit_down(ray.get(materials.ledger.seat.remote(ray.get_runtime_context().get_node_id(), lane, who)))
 
     def fetch(step: ShardStep) -> ImageSet | None:
         try:
@@ -60,6 +61,11 @@ def bench_here(materials: Materials, lane: str, rank: int = 0, world: int = 1) -
 
     machine = Machine(materials.slots.device, 1, materials.session, rank, world)
     return Bench(Store(materials.store), ray.get(materials.dataset), machine, fetch, lambda step, share: _heard())
+
+
+def own_name() -> str:
+    """Of this actor, on the cluster; one that Ray starts anew keeps it."""
+    return ray.get_runtime_context().get_actor_id() or ""
 
 
 def take_up(bench: Bench, materials: Materials,
@@ -76,7 +82,7 @@ def may_begin(bench: Bench, materials: Materials, step: Step) -> bool:
     """Tell the Ledger that a step is begun, unless workers died of it again and again, which is recorded."""
     begun: Any = ray.get(materials.ledger.begin.remote(step.key))
     if begun > DEATHS:
-        preempted(bench.store, step, materials.session)
+        preempted(bench.store, step, materials.session, ray.get(materials.ledger.noted.remote(step.key)))
     return begun <= DEATHS
 
 
@@ -86,11 +92,12 @@ def watched(bench: Bench, work: Work) -> ImageSet | None:
         return attempt(bench, work)
 
 
-def preempted(store: Store, step: Step, session: str) -> None:
-    """Record that workers died of a step, or with it."""
+def preempted(store: Store, step: Step, session: str, said: str = "") -> None:
+    """Record that workers died of a step, or with it, and what the last one said."""
     if not store.has(step):
+        last = f". The last one's last words: {said}" if said else ""
         store.fail(step, "preempted", f"its worker died {DEATHS} times (killed, its node gone, out of memory, or silent"
-                   f" for {SILENT_SECONDS / 3600:g} h); Ray's logs of its workers say more", "", session)
+                   f" for {SILENT_SECONDS / 3600:g} h); Ray's logs of its workers say more{last}", "", session)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -43,13 +44,32 @@ class Split:
         learnt = [p for p in parameters if p.requires_grad]
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in learnt]
         flat = torch.cat([*(grad.flatten() for grad in grads), loss.detach().float().view(1)])
-        try:
+        with self._company():
             distributed.all_reduce(flat)
-        except RuntimeError as error:  # the connection is closed, or was silent for too long
-            raise LeftAlone(f"another of {self.world} processes is gone: {error}") from error
         for parameter, grad in zip(learnt, flat[:-1].split([p.numel() for p in learnt]), strict=True):
             parameter.grad = grad.view_as(parameter)
         return flat[-1]
+
+
+    def of_the_first(self, value: bytes | None) -> bytes | None:
+        """What the first process holds, in all of them; raises as ``summed``."""
+        if self.world == 1:
+            return value
+        held = [value if self.rank == 0 else None]
+        with self._company():
+            distributed.broadcast_object_list(held, src=0)
+        return held[0]
+
+    @contextmanager
+    def _company(self) -> Iterator[None]:
+        try:
+            yield
+        except (torch.OutOfMemoryError, torch.AcceleratorError):
+            raise  # this process's own
+        except RuntimeError as error:  # the connection is closed, or was silent for too long
+            said = " ".join(str(error).split())[:300]
+            raise LeftAlone(f"{self.world} processes train together, and one is gone or cannot be reached ({said})"
+                            ) from error
 
 
 WHOLE = Split()

@@ -16,7 +16,8 @@ def generation_costs(trials: pd.DataFrame) -> dict[str, tuple[Generation, ...]]:
     """Costs of each generator by ``num_real``, medians over draws; none from a table that does not hold them."""
     if not {TRAINED, SAMPLED} <= set(trials.columns):
         return {}
-    rows: Any = trials[(trials["num_synthetic"] > 0) & np.isfinite(trials[SAMPLED].astype(float))]
+    known = np.isfinite(trials[[TRAINED, SAMPLED]].astype(float)).all(axis=1)
+    rows: Any = trials[(trials["num_synthetic"] > 0) & known]
     by_draw = rows.groupby(["generator", "num_real", "draw"])[[TRAINED, SAMPLED]].mean()
     out: dict[str, list[Generation]] = {}
     for (name, n), cost in by_draw.groupby(["generator", "num_real"]).median().iterrows():

@@ -188,7 +188,7 @@ def generation_seconds(generation: Sequence[Json], num_real: float, num_syntheti
         i, t = place
         return (1 - t) * values[i] + t * values[i + 1]
 
-    trained = at([g["generator_seconds"] for g in generation])
+    trained = at([g["generator_seconds"] or 0.0 for g in generation])  # null in files of old
     return trained + num_synthetic * at([g["seconds_per_image"] for g in generation])
 
 

@@ -23,6 +23,7 @@ from synaug_ray.quality.domain_gap import (
     tell_apart,
 )
 from synaug_ray.quality.features import DIMENSIONS, Classifier, train
+from synaug_ray.quality.fidelity import MOST as COMPARED
 from synaug_ray.quality.fidelity import Fidelity, compare
 from synaug_ray.quality.findings import Flag, find
 from synaug_ray.quality.label_fidelity import Judges, LabelFidelity, label_fidelity, train_judges
@@ -123,9 +124,14 @@ def assess(real: Yardstick, pool: ImageSet, confidence: float = 0.9,
         tell_apart(subset, pool, held_out, derive_seed("domain", seed), space.device, confidence),
         subspace_overlap(held_out, theirs, pool, features, derive_seed("overlap", seed)),
         projection(held_out, theirs, pool, features) if len(held_out) > 1 else None,
-        {key: compare(other.features(held_out), other.features(pool), derive_seed("fidelity", seed), confidence)
-         for key, other in spaces.items()},
+        {key: compare(other.features(_first(held_out)), other.features(_first(pool)), derive_seed("fidelity", seed),
+                      confidence) for key, other in spaces.items()},
     )
+
+
+def _first(images: ImageSet) -> ImageSet:
+    """As many as are compared at most: of large networks each image costs up to a second of a core."""
+    return images.take(np.arange(min(len(images), COMPARED)))
 
 
 def matched(real: ImageSet, pool: ImageSet, num_classes: int, seed: int) -> ImageSet:

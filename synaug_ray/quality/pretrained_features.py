@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +31,13 @@ class PretrainedSpace:
     mean: Tensor  # [1, 3, 1, 1], of pixels in [0, 1]
     std: Tensor
 
+    tick: Callable[[float], None] = lambda share: None  # told of the share done: some seconds a batch on a CPU
+
     def features(self, images: ImageSet) -> NDArray[np.float32]:
         """Pooled features of uint8 images [N, C, H, W], scaled to the network's size: float32 [N, D]."""
         chunks = []
         for start in range(0, len(images), BATCH):
+            self.tick(start / len(images))
             x = torch.tensor(images.images[start:start + BATCH], device=self.device).float() / 255
             x = interpolate(x.expand(-1, 3, -1, -1), self.size, mode="bicubic", antialias=True).clamp(0, 1)
             with torch.inference_mode():
@@ -40,7 +45,8 @@ class PretrainedSpace:
         return torch.cat(chunks).clone().numpy()
 
 
-def open_space(recipe: FeatureRecipe, device: torch.device | str = "cpu") -> PretrainedSpace:
+def open_space(recipe: FeatureRecipe, device: torch.device | str = "cpu",
+               tick: Callable[[float], None] = lambda share: None) -> PretrainedSpace:
     """The network with its weights, all of which have to be there.
 
     Raises:
@@ -51,11 +57,12 @@ def open_space(recipe: FeatureRecipe, device: torch.device | str = "cpu") -> Pre
     from timm.data import resolve_data_config
 
     at, where = f"quality_features: {recipe.name}", torch.device(device)
-    if not timm.is_model(recipe.model):
-        raise UsageProblem(f"{at}: timm has no {recipe.model!r}{did_you_mean(recipe.model, timm.list_models())}")
+    names = timm.list_pretrained() if "." in recipe.model else timm.list_models()
+    if recipe.model not in names:
+        raise UsageProblem(f"{at}: timm has no {recipe.model!r}{did_you_mean(recipe.model, names)}")
     if recipe.content != digest(recipe.weights):
-        raise DataProblem(f"{at}: {recipe.weights} is not there, or no longer what it was (content "
-                          f"{recipe.content[:12]})")
+        raise DataProblem(f"{at}: on {socket.gethostname()} {recipe.weights} is not there, or not what it was (content "
+                          f"{recipe.content[:12]}); put it there, or where all nodes see it")
     try:
         try:
             net = _loaded(recipe, recipe.size)
@@ -66,6 +73,8 @@ def open_space(recipe: FeatureRecipe, device: torch.device | str = "cpu") -> Pre
         size = (recipe.size, recipe.size) if recipe.size else tuple(wanted["input_size"][1:])
         with torch.inference_mode():
             out = net(torch.zeros(1, 3, *size, device=where))
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # each network refuses in its own way
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataProblem(f"{at}: {recipe.weights} cannot be used as {recipe.model} ({said}); the weights have to be "
@@ -75,7 +84,7 @@ def open_space(recipe: FeatureRecipe, device: torch.device | str = "cpu") -> Pre
         raise DataProblem(f"{at}: {recipe.model} gives {tuple(out.shape[1:])} for an image, where one row of features "
                           "is needed; choose another model")
     mean, std = (torch.tensor(wanted[name], device=where).view(1, 3, 1, 1) for name in ("mean", "std"))
-    return PretrainedSpace(net, where, (size[0], size[1]), mean, std)
+    return PretrainedSpace(net, where, (size[0], size[1]), mean, std, tick)
 
 
 def _loaded(recipe: FeatureRecipe, size: int | None) -> nn.Module:

@@ -85,7 +85,7 @@ const expectation = (() => {
     const place = sizes.length > 1 ? axis(sizes, Math.min(Math.max(Math.log(real), sizes[0]), sizes.at(-1))) : null;
     const between = (values) => place === null ? values[0]
       : (1 - place[1]) * values[place[0]] + place[1] * values[place[0] + 1];
-    return between(generation.map((g) => g.generator_seconds)) +
+    return between(generation.map((g) => g.generator_seconds || 0)) +
       synthetic * between(generation.map((g) => g.seconds_per_image));
   };
 

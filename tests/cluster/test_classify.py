@@ -206,7 +206,7 @@ def test_tune_can_pickle_it(searcher):
 def test_a_pack_that_another_driver_has_made_meanwhile_is_done(small, digits, tmp_path, monkeypatch):
     _, plan = small
     bench = Bench(Store(str(tmp_path / "store")), digits, Machine())
-    monkeypatch.setattr(classify, "bench_here", lambda materials, lane: bench)
+    monkeypatch.setattr(classify, "bench_here", lambda *_: bench)
     monkeypatch.setattr(classify, "watched", lambda bench, work: done.append([step.key for step in work]))
     pack, done = object.__new__(classify.PackTrial), []
     first, second, *_ = [k for k, trial in plan.trials.items() if trial.pool is None]

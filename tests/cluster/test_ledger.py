@@ -39,7 +39,9 @@ def test_a_ledger_that_died_comes_back_with_all_generators_booked(cluster):
 
 def test_lanes_of_one_kind_take_the_gpus_of_their_node_in_turn(cluster):
     ledger = Ledger.remote(100, [], {"here": ("0", "1", "5"), "there": ("0",)})
-    seats = [ray.get(ledger.seat.remote("here", lane)) for lane in ("trainer",) * 3 + ("sampler", "trainer", "sampler")]
-    assert seats == ["0", "1", "5", "0", "0", "1"]
-    assert ray.get(ledger.seat.remote("there", "trainer")) == "0"
-    assert ray.get(ledger.seat.remote("elsewhere", "trainer")) is None
+    lanes = ("trainer",) * 3 + ("sampler", "trainer", "sampler")
+    assert [ray.get(ledger.seat.remote("here", lane, str(i))) for i, lane in enumerate(lanes)] == [
+        "0", "1", "5", "0", "0", "1"]
+    assert ray.get(ledger.seat.remote("here", "trainer", "1")) == "1"  # it died and was started again
+    assert ray.get(ledger.seat.remote("there", "trainer", "9")) == "0"
+    assert ray.get(ledger.seat.remote("elsewhere", "trainer", "9")) is None

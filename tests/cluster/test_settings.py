@@ -1,11 +1,14 @@
 """How a machine is shared out, and what a user is told where there is no cluster to join."""
 
 import signal
+from contextlib import nullcontext
 
 import pytest
 from ray.exceptions import AuthenticationError
+from ray.train.torch import TorchConfig
 
 from synaug_ray.cluster import settings
+from synaug_ray.cluster.generate import Apart
 from synaug_ray.errors import RESOURCES, ResourceProblem
 
 
@@ -106,3 +109,9 @@ def test_who_asks_a_run_to_end_is_heard_by_the_run_and_not_by_ray(monkeypatch, h
         assert signal.getsignal(signal.SIGTERM) is ours
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_a_trainer_s_worker_touches_no_gpu_before_it_has_its_own():
+    """Ray's context would call CUDA on the GPU that Ray chose, and a process keeps what it has touched."""
+    context = Apart().train_func_context
+    assert context is not TorchConfig().train_func_context and context is nullcontext

@@ -94,6 +94,8 @@ def test_generation_costs_are_linear_in_the_logarithm_and_constant_beyond():
     assert generation_seconds(GENERATION, 40, 100) == pytest.approx(20 + 100 * 0.02)
     assert generation_seconds(GENERATION, 500, 100) == pytest.approx(30 + 3)
     assert generation_seconds(GENERATION, 40, 0) == 0.0 == generation_seconds([], 40, 100)
+    old = [{"num_real": 20, "generator_seconds": None, "seconds_per_image": 0.5}]
+    assert generation_seconds(old, 40, 10) == 5.0
     assert cost(GENERATION, Costs(2.0, 0.1, 3600.0, have=30), 40, 100) == pytest.approx(20 + 10 + 22)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+import yaml
 from grids_for_tests import small_grid
 from pydantic import ValidationError
 from safetensors.torch import save_file
@@ -15,6 +16,7 @@ from synaug_ray.data.images import ImageSet
 from synaug_ray.errors import DataProblem, UsageProblem
 from synaug_ray.execute import attempt
 from synaug_ray.feature_recipes import FeatureRecipe
+from synaug_ray.grid_file import load_grid
 from synaug_ray.plan import make_plan
 from synaug_ray.quality.pretrained_features import open_space
 from synaug_ray.quality_tables import for_the_page, qualities
@@ -62,7 +64,10 @@ def test_small_images_are_scaled_to_what_is_asked_for(weights):
     ({"weights": ""}, "lacks `weights:`, a path; its weights are model.safetensors of huggingface.co/timm/test_vit"),
     ({"weights": "/nowhere/model.safetensors"}, "'/nowhere/model.safetensors' is no file"),
     ({"weights": __file__}, "is no .safetensors file, and pickles are not read"),
-    ({"content": "0" * 64}, "are other ones"),
+    ({"weights": "/"}, "'/' is no file"),
+    ({"content": 12345}, "valid string"),
+    ({"content": {"a": 1}}, "valid string"),
+    ({"model": None}, "valid string"),
 ])
 def test_what_a_grid_alone_shows_is_refused_with_it(weights, change, said):
     with pytest.raises(ValidationError) as caught:
@@ -70,8 +75,25 @@ def test_what_a_grid_alone_shows_is_refused_with_it(weights, change, said):
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("value,said", [
+    ("dino2", "no preset 'dino2'. Did you mean 'dinov2'? Available: dinov2, inception"),
+    ({"preset": "dinov2"}, "dinov2 lacks `weights:`, a path; its weights are model.safetensors of huggingface.co/"),
+    ({"preset": "dinov2", "sise": 3, "weights": "given"}, "unknown key 'sise'. Did you mean 'size'? Allowed: "),
+    ({}, "name: missing"),
+])
+def test_a_mistake_in_a_grid_is_one_sentence(value, said, weights, tmp_path):
+    value = value | {"weights": weights} if "given" in str(value) else value
+    raw = small_grid().resolved() | {"quality_features": [value]}
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(raw))
+    with pytest.raises(UsageProblem) as caught:
+        load_grid(tmp_path / "grid.yaml", [])
+    assert any(said in sentence for sentence in caught.value.sentences), caught.value.sentences
+    assert "no-preset" not in str(caught.value.sentences) and "None" not in str(caught.value.sentences)
+
+
 @pytest.mark.parametrize("model,problem,said", [
     ("test_vitt", UsageProblem, "timm has no 'test_vitt'. Did you mean 'test_vit'?"),
+    ("test_vit.nope", UsageProblem, "timm has no 'test_vit.nope'. Did you mean"),
     ("test_resnet", DataProblem, "of its weights are not in the file"),
 ])
 def test_what_needs_the_network_is_refused_before_anything_starts(weights, model, problem, said):
@@ -85,9 +107,16 @@ def test_weights_that_were_changed_since_are_refused(weights, tmp_path):
     moved.write_bytes(open(weights, "rb").read())
     recipe = FeatureRecipe(name="tiny", model=TINY, weights=str(moved))
     assert recipe.key == FeatureRecipe(name="other", model=TINY, weights=weights).key  # wherever it lies
+    link = tmp_path / "snapshots" / "model.safetensors"  # the hub's cache: a name that links to a bare digest
+    link.parent.mkdir()
+    (tmp_path / "blob").write_bytes(moved.read_bytes())
+    link.symlink_to(tmp_path / "blob")
+    assert open_space(FeatureRecipe(name="tiny", model=TINY, weights=str(link))).size == (160, 160)
     moved.write_bytes(b"something else")
-    with pytest.raises(DataProblem, match="is not there, or no longer what it was"):
+    with pytest.raises(DataProblem, match="is not there, or not what it was .*; put it there, or where all nodes see"):
         open_space(recipe)
+    again = FeatureRecipe.model_validate(recipe.model_dump())  # as `status` reads it, which needs no weights
+    assert again == recipe
 
 
 def test_every_look_and_table_has_them_beside_our_own(weights, digits, digits_identity, tmp_path):
