@@ -141,7 +141,7 @@ def analyse(
         test_images=table.images,
         replicates=replicates,
         num_classes=table.num_classes,
-        warnings=(*table.warnings, *draw_warnings, *laboratory.warnings),
+        warnings=(*table.warnings, *draw_warnings, *laboratory.told()),
         real=real,
         studies=studies,
         verdicts=verdicts,

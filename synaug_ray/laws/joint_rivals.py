@@ -133,8 +133,9 @@ def j3(
 
     def error(x: np.ndarray, s: np.ndarray) -> np.ndarray:
         w = s / (1 + s) if real_share is None else np.where(s > 0, 1 - real_share, 0.0)
-        drawn = w**2 * (b * np.maximum(s * x, 1e-12) ** -h) ** (1 / beta) + (1 - w) ** 2 * (a * x**-beta) ** (1 / beta)
-        return floor + w**2 * (f * x**-g - floor) + drawn**beta
+        with np.errstate(over="ignore", invalid="ignore"):  # a fit that ran away predicts no number
+            synthetic, own = (b * np.maximum(s * x, 1e-12) ** -h) ** (1 / beta), (a * x**-beta) ** (1 / beta)
+            return floor + w**2 * (f * x**-g - floor) + (w**2 * synthetic + (1 - w) ** 2 * own) ** beta
 
     predicted = _log_errors(error, data)[0]
     parameters, theta = (*J3_REAL, *J3_SYNTHETIC), np.concatenate([real.theta, pure.theta])

@@ -57,6 +57,7 @@ class Laboratory:
     noises: CellNoises
     confidence: float
     warnings: list[str] = field(default_factory=list)
+    whole: list[StudyKey] = field(default_factory=list)  # studies that have too little to hold any of it out
     flat: set[str] = field(default_factory=set)  # classifiers whose real-only curve is not shown to fall
     _curves: dict[str, dict[str, Candidate]] = field(default_factory=dict)
 
@@ -114,6 +115,14 @@ class Laboratory:
         replicates = self._replicates(real)
         return describe(classifier, data, self._curves[classifier], points, replicates, self.confidence)
 
+    def told(self) -> list[str]:
+        """The warnings, with one for all studies that were fitted whole."""
+        if not self.whole:
+            return self.warnings
+        names = ["/".join(key) for key in self.whole]
+        few = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        return [*self.warnings, f"{few}: too few sizes or amounts to hold any out; laws are chosen on all cells."]
+
     def study(self, key: StudyKey) -> Study:
         """Cells, laws and exchange rates of one study. ``real_curve`` of its classifier comes first."""
         data, real, stand = self._data(key.classifier, key)
@@ -126,9 +135,7 @@ class Laboratory:
             return Study(*key, cells_of(*of_cells, np.zeros(len(stand), dtype=bool), None), (), None, ())
         masks = development(data)
         if masks is None:
-            self.warnings.append(
-                f"{'/'.join(key)}: too few sizes or amounts to hold any out; the law is chosen on all cells."
-            )
+            self.whole.append(key)
         seen = data if masks is None else data.subset(*masks)
         held = np.zeros(len(stand), dtype=bool) if masks is None else ~masks[1]
         curve, form, seen_candidates = self._choose(seen)

@@ -14,6 +14,7 @@ from typing import Any
 from synaug_ray.report.run_folder import finite
 
 NOT_ESTIMABLE = "not estimable"
+NO_SHARE = "\u2014"
 Form = Callable[[float], str]
 STUDY_FIELDS = ("classifier", "generator", "protocol", "real_share")
 
@@ -126,9 +127,9 @@ def with_interval(estimate: Any, form: Form) -> str:
 
 
 def real_share(text: str) -> str:
-    """The real share of a batch: '0.5' -> '50 %'."""
+    """The real share of a batch: '0.5' -> '50 %'; 'none', where no batch mixes them, -> NO_SHARE."""
     if text == "none":
-        return "real only"
+        return NO_SHARE
     try:
         return share(float(text))
     except ValueError:
@@ -150,8 +151,9 @@ class StudyNames:
     def name(self, study: Mapping[str, Any]) -> str:
         """'edm · real share 50 %'."""
         return " · ".join(
-            f"real share {part}" if field == "real_share" and part != "real only" else part
+            f"real share {part}" if field == "real_share" else part
             for field, part in zip(self.fields, self.parts(study), strict=True)
+            if part != NO_SHARE
         )
 
     def parts(self, study: Mapping[str, Any]) -> list[str]:

@@ -191,3 +191,10 @@ def test_no_exchange_rate_where_more_real_images_do_not_help():
     falling = analyse(*simulate(Grid(power(), {("edm", "0.5"): nothing}, sizes=(20, 40, 80), images=400), seed=2),
                       replicates=100)
     assert not any("not estimable" in warning for warning in falling.warnings)
+
+
+def test_studies_with_too_little_to_hold_out_are_told_in_one_sentence():
+    laws = {(name, "0.5"): nothing for name in ("a", "b", "c", "d", "e")}
+    grid = Grid(power(), laws, sizes=(20, 40, 80), multiples=(1,), draws=5, images=100)
+    told = [w for w in analyse(*simulate(grid, seed=1), replicates=0).warnings if "hold any out" in w]
+    assert len(told) == 1 and told[0].startswith("mlp/a/mixed/0.5, mlp/b/mixed/0.5, mlp/c/mixed/0.5 and 2 more: ")
