@@ -21,6 +21,7 @@ from synaug_ray.causes import cause_of
 from synaug_ray.classifiers import training
 from synaug_ray.errors import Collapsed, DataProblem, Diverged, StorageProblem
 from synaug_ray.execute import attempt
+from synaug_ray.generators.split import Split
 from synaug_ray.plan import make_plan
 from synaug_ray.recipes import DDPMRecipe
 from synaug_ray.status import main as status
@@ -110,10 +111,10 @@ def test_gradients_of_halves_add_up(digits, edm, family):
     for parts in (1, 2, 3):
         net = fresh(lambda: network(recipe, task.shape, 10), 0, torch.device("cpu"))
         if family == "edm":
-            loss = edm_module._backward(net, recipe, task, 0.5, 64, parts)
+            loss = edm_module._backward(net, recipe, task, 0.5, 64, Split(parts))
         else:
             scheduler = ddpm.DDPMScheduler(**ddpm._levels(recipe.betas, recipe.levels))
-            loss = ddpm._backward(net, recipe, task, scheduler, 64, -(-recipe.batch // parts))
+            loss = ddpm._backward(net, recipe, task, scheduler, 64, Split(parts))
         found.append([loss, *(p.grad for p in net.parameters())])
     for parts in found[1:]:
         for whole, part in zip(found[0], parts, strict=True):
