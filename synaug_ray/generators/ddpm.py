@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from synaug_ray.data.images import ImageSet
-from synaug_ray.generators.diffusion import Task, fit, fresh, guided, network, task_of
+from synaug_ray.generators.diffusion import Task, fit, fresh, guided, network, placed, task_of
 from synaug_ray.generators.families import SaveState
 from synaug_ray.generators.files import pipeline_files, unet_from_files
 from synaug_ray.generators.split import WHOLE, Split
@@ -44,7 +44,7 @@ class DDPMGenerator:
 
         Each image has a stream of its own for its first noise and, sampled ancestrally, for that of every step.
         """
-        net: UNet2DModel = self.net.to(device).eval()  # type: ignore[arg-type]
+        net = placed(self.net, device).eval()
         scheduler: Any = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}[sampler.family](
             **_levels(self.betas, self.levels))
 

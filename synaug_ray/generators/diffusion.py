@@ -82,7 +82,16 @@ def fresh(make: Callable[[], UNet2DModel], seed: int, device: torch.device) -> U
     """A network with weights of the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("weights", seed))
-        return make().to(device)  # type: ignore[arg-type]
+        return placed(make(), device)
+
+
+def placed(net: UNet2DModel, device: torch.device) -> UNet2DModel:
+    """A network on a device, on a GPU with channels last, as its convolutions want them.
+
+    A CPU's stay as they are: 10% slower there, and what was made before keeps its bits.
+    """
+    net = net.to(device)  # type: ignore[arg-type]
+    return net.to(memory_format=torch.channels_last) if device.type == "cuda" else net  # type: ignore[call-overload]
 
 
 def fit(recipe: UNetRecipe, net: UNet2DModel, backward: Backward, num_real: int, split: Split,

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.augmentation import ToldEmbedding, augmented
-from synaug_ray.generators.diffusion import Task, fit, fresh, guided, network, task_of
+from synaug_ray.generators.diffusion import Task, fit, fresh, guided, network, placed, task_of
 from synaug_ray.generators.families import SaveState
 from synaug_ray.generators.files import pipeline_files, unet_from_files
 from synaug_ray.generators.split import WHOLE, Split
@@ -42,7 +42,7 @@ class EDMGenerator:
 
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
         """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
-        net, sigmas = self.net.to(device).eval(), noise_levels(sampler)  # type: ignore[arg-type]
+        net, sigmas = placed(self.net, device).eval(), noise_levels(sampler)
 
         def make(rows: list[int], labels: Tensor) -> Tensor:
             def denoise(x: Tensor, sigma: float) -> Tensor:

@@ -42,12 +42,15 @@ class Split:
         if self.world == 1:
             return loss
         learnt = [p for p in parameters if p.requires_grad]
-        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in learnt]
+        for parameter in learnt:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        grads = [p.grad for p in learnt if p.grad is not None]
         flat = torch.cat([*(grad.flatten() for grad in grads), loss.detach().float().view(1)])
         with self._company():
             distributed.all_reduce(flat)
-        for parameter, grad in zip(learnt, flat[:-1].split([p.numel() for p in learnt]), strict=True):
-            parameter.grad = grad.view_as(parameter)
+        for grad, added in zip(grads, flat[:-1].split([g.numel() for g in grads]), strict=True):
+            grad.copy_(added.view_as(grad))  # which keeps its layout in memory
         return flat[-1]
 
 

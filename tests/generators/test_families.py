@@ -10,6 +10,7 @@ from sklearn.svm import SVC
 from synaug_ray.data.subsets import Draws
 from synaug_ray.errors import Diverged
 from synaug_ray.generators import families
+from synaug_ray.generators.diffusion import network, placed
 from synaug_ray.generators.files import restore, snapshot
 from synaug_ray.presets import GENERATORS, SAMPLERS, sampler_of
 from synaug_ray.recipes import GENERATOR_FAMILIES, DDPMRecipe, EDMRecipe, GANRecipe
@@ -180,3 +181,15 @@ def test_a_snapshot_restores_modules_and_optimisers():
     assert restore(snapshot({"net": net}, {"adam": adam}, 7), {"net": other}, {"adam": other_adam}) == 7
     assert torch.equal(net.weight, other.weight)
     assert torch.equal(adam.state_dict()["state"][0]["exp_avg"], other_adam.state_dict()["state"][0]["exp_avg"])
+
+
+def test_a_network_is_laid_out_for_its_device():
+    """Channels last on a GPU alone, where there is one: on a CPU the bits of old keys stand."""
+    recipe = SMALL["edm"]
+    net = placed(network(recipe, (1, 8, 8), 10), CPU)
+    wide = next(p for p in net.parameters() if p.ndim == 4 and p.shape[1] > 1 and p.shape[2] > 1)
+    assert wide.is_contiguous()
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    moved = next(p for p in placed(net, torch.device("cuda")).parameters() if p.shape == wide.shape)
+    assert moved.is_contiguous(memory_format=torch.channels_last)
