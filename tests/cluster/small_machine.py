@@ -28,9 +28,15 @@ def on_the_cpu():
 
 
 def watch(end, found):
-    state = get_state_from_address()
+    """Ten looks a second; one that fails, as the node begins or is too busy to answer, is made again, and told of."""
+    state = None
     while not end.wait(0.1):
-        stats = get_memory_info_reply(state).store_stats
+        try:
+            state = state or get_state_from_address()
+            stats = get_memory_info_reply(state).store_stats
+        except Exception as error:  # of gRPC's, of Ray's, or of their state: a thread that ends here would see nothing
+            found["unseen"] = f"{type(error).__name__}: {error}"[:300]
+            continue
         found["peak"] = max(found["peak"], stats.object_store_bytes_primary_copy)
         found["spilled"] = stats.spilled_bytes_total
 
