@@ -86,8 +86,12 @@ def run_generator(bench: Bench, step: GeneratorStep, way: Way = WHOLE) -> None:
 
 
 def _together(bench: Bench, step: GeneratorStep) -> int:
-    """The most processes that have trained a generator together, before this one took it up too; 0 for one alone."""
-    before, now = int(bench.store.load_scratch(step, "processes") or 0), bench.machine.world
+    """The most processes, these included, that have had part in a generator at once; 0 where it was always one.
+
+    Kept beside its checkpoint: one process may go on where four were, and the Record has to say so.
+    """
+    kept, now = bench.store.load_scratch(step, "processes") or b"", bench.machine.world
+    before = int(kept) if kept.isdigit() else 0  # scratch has no checksum: what is no number is as good as lost
     if now > max(before, 1) and bench.machine.rank == 0:
         bench.store.save_scratch(step, "processes", str(now).encode())
     return max(before, now if now > 1 else 0)

@@ -121,3 +121,14 @@ def test_a_generator_goes_on_from_its_checkpoint(bench, small, tmp_path, monkeyp
     files = [s.record("generator", step.key).files for s in (bench.store, other.store)]
     assert files[0] == files[1]
     assert other.store.load_scratch(step, "state.safetensors") is None
+
+
+@pytest.mark.parametrize("kept, told", [(b"4", 4), (b"\xff4", None), (b"", None)])
+def test_a_record_names_the_most_processes_that_had_part_in_a_generator(bench, small, kept, told):
+    """One process may go on where four were killed; scratch has no checksum, and damage to it is no failure."""
+    _, plan = small
+    step = next(g for g in plan.generators.values() if g.recipe.family == "edm")
+    step = dataclasses.replace(step, recipe=step.recipe.model_copy(update={"nimg": 64}))
+    bench.store.save_scratch(step, "processes", kept)
+    run_generator(bench, step)
+    assert bench.store.record("generator", step.key).made.get("processes") == told

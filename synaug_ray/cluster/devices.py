@@ -10,9 +10,9 @@ import os
 from collections.abc import Sequence
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from ray.exceptions import RayError
 
+from synaug_ray.cluster import settings
 from synaug_ray.cluster_checks import Node
 
 ANSWER_SECONDS = 30.0  # for a node to name its GPUs; where others hold some of them, Ray's own choice stays
@@ -21,7 +21,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 def gpus_of(nodes: Sequence[Node]) -> dict[str, tuple[str, ...]]:
     """The GPUs of each node by its id, as CUDA is told of them; not those of nodes whose GPUs are not all free."""
-    asked = {n.id: _named.options(num_gpus=n.whole("GPU"), scheduling_strategy=_on(n)).remote()
+    asked = {n.id: _named.options(num_gpus=n.whole("GPU"), scheduling_strategy=settings.on(n)).remote()
              for n in nodes if n.whole("GPU")}
     found, _ = ray.wait(list(asked.values()), num_returns=len(asked), timeout=ANSWER_SECONDS) if asked else ([], [])
     named: dict[str, tuple[str, ...]] = {}
@@ -31,7 +31,7 @@ def gpus_of(nodes: Sequence[Node]) -> dict[str, tuple[str, ...]]:
             continue
         try:
             named[node] = ray.get(reference, timeout=ANSWER_SECONDS)
-        except (RayError, GetTimeoutError):  # it is gone, or its worker could not start: whoever works there will say
+        except RayError:  # it is gone, or its worker could not start: whoever works there will say
             continue
     return named
 
@@ -45,7 +45,3 @@ def sit_down(gpu: str | None) -> None:
 @ray.remote(num_cpus=0, max_retries=0)
 def _named() -> tuple[str, ...]:
     return tuple(ray.get_runtime_context().get_accelerator_ids()["GPU"])
-
-
-def _on(node: Node) -> NodeAffinitySchedulingStrategy:
-    return NodeAffinitySchedulingStrategy(node.id, soft=False)

@@ -21,6 +21,7 @@ from typing import Any
 
 import psutil
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from synaug_ray.cluster_checks import Node, resources, whole_slots
 from synaug_ray.errors import ResourceProblem
@@ -140,6 +141,11 @@ def nodes() -> list[Node]:
     hosts = Counter(n["NodeManagerHostname"] for n in found)
     return [Node(n["NodeManagerHostname"] + (f" {n['NodeID'][:6]}" if hosts[n["NodeManagerHostname"]] > 1 else ""),
                  n["NodeID"], n["Resources"]) for n in found]
+
+
+def on(node: Node) -> NodeAffinitySchedulingStrategy:
+    """Where a task runs that is this node's alone: it fails where the node is gone."""
+    return NodeAffinitySchedulingStrategy(node.id, soft=False)
 
 
 def slots(together: int = 1) -> Slots:

@@ -13,7 +13,6 @@ from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from synaug_ray.cluster import settings
 from synaug_ray.cluster_checks import Answer, Node, resources, sharing, versions
@@ -81,7 +80,8 @@ def look(storage: str, read: Reader | None = None) -> Survey:
     nodes, here = settings.nodes(), ray.get_runtime_context().get_node_id()
     name = next(n.name for n in nodes if n.id == here)
     with _marker(storage) as (folder, unwritten):
-        waiting = {n.id: _answer.options(**_on(n)).remote(folder, n.id, read or why_unread) for n in nodes}
+        waiting = {n.id: _answer.options(scheduling_strategy=settings.on(n)).remote(folder, n.id, read or why_unread)
+                   for n in nodes}
         end = time.monotonic() + ANSWER_SECONDS
         answered = [_answered(n, waiting[n.id], max(1.0, end - time.monotonic())) for n in nodes]
         return Survey(tuple(_seen(n, folder) for n in answered), name, unwritten)
@@ -97,10 +97,6 @@ def why_unread(url: str) -> str:
     except Exception as error:  # object stores raise exceptions of their own
         return reason(error)
     return ""
-
-
-def _on(node: Node) -> dict[str, Any]:
-    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node.id, soft=False)}
 
 
 def _answered(node: Node, waiting: Any, seconds: float) -> Node:
@@ -122,7 +118,7 @@ def _seen(node: Node, folder: str) -> Node:
     unseen = _unread_after_a_while(f"{folder}/{node.id}", why_unread)
     if unseen:  # it lies somewhere else: its node removes it
         with suppress(RayError):
-            ray.get(_remove_there.options(**_on(node)).remote(folder), timeout=ANSWER_SECONDS)
+            ray.get(_remove_there.options(scheduling_strategy=settings.on(node)).remote(folder), timeout=ANSWER_SECONDS)
     return replace(node, unseen=unseen)
 
 
