@@ -28,6 +28,7 @@ class Answer:
     bf16: bool | None  # whether its CPU multiplies bf16 in hardware
     unread: str = ""  # why it did not see the driver's marker in the storage
     unwritten: str = ""  # why it could not leave its own beside it
+    lacks: tuple[str, ...] = ()  # files of weights that are not there, or have another content
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,17 @@ def sharing(storage: str, here: str, nodes: Sequence[Node], unwritten: str = "")
                         "problem", StorageProblem) for row in rows]
     asked = [n for n in nodes if n.answer]
     return [Finding("shared", f"all {len(asked)} nodes read and write it")] if len(asked) > 1 else []
+
+
+def weights(nodes: Sequence[Node]) -> list[Finding]:
+    """Where a node lacks a network whose features a grid asks for: its looks at pools would fail there."""
+    where: dict[str, list[Node]] = {}
+    for node in nodes:
+        for path in node.answer.lacks if node.answer else ():
+            where.setdefault(path, []).append(node)
+    return [Finding("weights", f"quality_features: {path} is not on {names(some_nodes)}, or has another content there; "
+                    "copy it to the same path on every node, or name one that all see", "problem")
+            for path, some_nodes in where.items()]
 
 
 def memory(nodes: Sequence[Node], needed: Needs = Needs(0, 0)) -> list[Finding]:

@@ -11,6 +11,7 @@ from synaug_ray.costs import disk_bytes
 from synaug_ray.data.sources import identify
 from synaug_ray.disk_space import free_bytes, size
 from synaug_ray.errors import DONE, INTERRUPTED, Problem, together
+from synaug_ray.feature_recipes import weights_of
 from synaug_ray.findings import Finding, problem, table
 from synaug_ray.grid import find_grid
 from synaug_ray.grid_checks import image_shape
@@ -87,7 +88,7 @@ def _cluster(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Findin
 
     joined = joins()
     try:
-        seen = survey(storage)
+        seen = survey(storage, weights_of(planned[0].quality_features if planned else ()))
     except Problem as refused:
         return [*_told("cluster", refused), *judged(access(os.environ, joined))]
     nodes, shape = seen.nodes, image_shape(planned[0]) if planned else None
@@ -97,6 +98,7 @@ def _cluster(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Findin
     return [
         Finding("cluster", f"{where}; {len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}"),
         *cluster_checks.versions(software(), nodes),
+        *cluster_checks.weights(nodes),
         *cluster_checks.resources(nodes),
         *cluster_checks.bf16(nodes, bool(planned and planned[0].precisions()["bf16"])),
         *cluster_checks.memory(nodes, needed),

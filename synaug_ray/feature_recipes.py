@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -44,6 +45,11 @@ class FeatureRecipe(Recipe):
         if file.suffix != ".safetensors":
             raise ValueError(f"weights {where!r} is no .safetensors file, and pickles are not read; {need}")
         return values | {"weights": str(file), "content": found}
+
+
+def weights_of(recipes: Iterable[FeatureRecipe]) -> dict[str, str]:
+    """The SHA-256 that each file of weights has to have, by its path."""
+    return {recipe.weights: recipe.content for recipe in recipes}
 
 
 def digest(path: str) -> str:

@@ -36,6 +36,7 @@ from synaug_ray.errors import (
     problem_within,
     together,
 )
+from synaug_ray.feature_recipes import weights_of
 from synaug_ray.grid_checks import image_shape
 from synaug_ray.grid_file import load_grid
 from synaug_ray.grid_yaml import short
@@ -246,7 +247,7 @@ def _run(together: int, name: str, spec: GridSpec, plan: Plan, missing: Plan, st
     if "RAY_ADDRESS" in os.environ and together and not missing.complete:  # before images are read, which can take long
         from synaug_ray.cluster.survey import refuse_unfit
 
-        refuse_unfit(folder.storage)
+        refuse_unfit(folder.storage, weights_of(spec.quality_features))
     if not store.local:
         store.check_writable()  # of a path its rights tell; before minutes of reading for a key that may only read
     run, dataset = open_run(name, spec, plan, store, folder, session, cache)

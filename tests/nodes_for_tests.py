@@ -18,6 +18,6 @@ def node(name: str, cpu: float = 0, gpu: float = 0, **more: Any) -> Node:
 
 
 def answering(name: str, unread: str = "", unwritten: str = "", bf16: bool | None = True, cpu: float = 4,
-              base: Software = DRIVER, **software: Any) -> Node:
+              base: Software = DRIVER, lacks: tuple[str, ...] = (), **software: Any) -> Node:
     """A node of four cores that runs ``base``, with changes."""
-    return node(name, cpu, answer=Answer(replace(base, **software), bf16, unread, unwritten))
+    return node(name, cpu, answer=Answer(replace(base, **software), bf16, unread, unwritten, lacks))

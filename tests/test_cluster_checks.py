@@ -16,6 +16,7 @@ from synaug_ray.cluster_checks import (
     resources,
     sharing,
     versions,
+    weights,
     whole_slots,
 )
 from synaug_ray.errors import RESOURCES, STORAGE
@@ -131,6 +132,14 @@ def test_storage_that_all_share_and_storage_that_the_driver_cannot_write():
     refused = problem(sharing("/s", "a", [answering("a"), answering("b")], "No space left on device"))
     assert refused is not None and refused.exit_code == STORAGE
     assert refused.sentences[0].startswith("cannot write to /s (No space left on device)")
+
+
+def test_weights_that_nodes_lack_are_refused_with_their_names():
+    a, b, c = answering("a"), answering("b", lacks=("/w/dinov2",)), answering("c", lacks=("/w/dinov2", "/w/inception"))
+    dinov2, inception = weights([a, b, c, node("silent")])
+    assert "/w/dinov2 is not on b, c" in dinov2.means and "/w/inception is not on c" in inception.means
+    assert problem([dinov2, inception]).exit_code == RESOURCES
+    assert weights([a]) == []
 
 
 def test_memory_by_the_lanes_that_a_node_gets():

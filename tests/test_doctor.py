@@ -24,7 +24,8 @@ def cluster_of(monkeypatch, tmp_path):
     monkeypatch.setattr(settings, "joins", lambda: True)
 
     def there_are(*nodes, **found):
-        monkeypatch.setattr(survey, "survey", lambda storage: survey.Survey(tuple(nodes), nodes[0].name, **found))
+        seen = survey.Survey(tuple(nodes), nodes[0].name, **found)
+        monkeypatch.setattr(survey, "survey", lambda storage, files: seen)
 
     return there_are
 
@@ -71,7 +72,7 @@ def test_without_room_it_is_a_matter_of_resources(cluster_of, tmp_path, capsys):
 
 
 def test_of_a_cluster_that_cannot_be_joined_the_rest_is_told(cluster_of, tmp_path, capsys, monkeypatch):
-    def refuse(storage):
+    def refuse(storage, files):
         raise ResourceProblem("cannot join the Ray cluster at 10.0.0.1:6379 (no answer); --local does without Ray")
 
     monkeypatch.setattr(survey, "survey", refuse)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +15,10 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 
 from synaug_ray.cluster import settings
-from synaug_ray.cluster_checks import Answer, Node, resources, sharing, versions
+from synaug_ray.cluster_checks import Answer, Node, resources, sharing, versions, weights
 from synaug_ray.cpu_features import bf16_in_hardware
 from synaug_ray.disk_space import existing
+from synaug_ray.feature_recipes import digest
 from synaug_ray.findings import problem
 from synaug_ray.object_store import open_url, reason
 from synaug_ray.provenance import software
@@ -39,22 +40,25 @@ class Survey:
     dashboard: str = ""  # host:port; empty where there is none
 
 
-def refuse_unfit(storage: str) -> None:
+def refuse_unfit(storage: str, files: Mapping[str, str]) -> None:
     """Join the cluster of ``$RAY_ADDRESS``, and refuse one where a run could not work.
 
+    Args:
+        files: that every node has to have, and their SHA-256.
+
     Raises:
-        ResourceProblem: where it cannot be joined, has no room, or runs other software.
+        ResourceProblem: where it cannot be joined, has no room, runs other software, or lacks a file.
         StorageProblem: where not all of its nodes see the storage. Both with all that is wrong.
     """
     settings.connect()
-    seen = look(storage)
-    found = problem([*resources(seen.nodes), *versions(software(), seen.nodes),
+    seen = look(storage, files)
+    found = problem([*resources(seen.nodes), *versions(software(), seen.nodes), *weights(seen.nodes),
                      *sharing(storage, seen.here, seen.nodes, seen.unwritten)])
     if found is not None:
         raise found
 
 
-def survey(storage: str) -> Survey:
+def survey(storage: str, files: Mapping[str, str]) -> Survey:
     """Look at the cluster that a run would join, else at a Ray that is started for it and ended.
 
     Raises:
@@ -63,25 +67,26 @@ def survey(storage: str) -> Survey:
     started = settings.connect()
     try:
         dashboard = ray.init(ignore_reinit_error=True, logging_level=logging.ERROR).dashboard_url or ""
-        return replace(look(storage), dashboard=dashboard)
+        return replace(look(storage, files), dashboard=dashboard)
     finally:
         if started is not None:
             ray.shutdown()
 
 
-def look(storage: str, read: Reader | None = None) -> Survey:
+def look(storage: str, files: Mapping[str, str], read: Reader | None = None) -> Survey:
     """Ask every node of the cluster that this process has joined.
 
     A marker is written to the storage, read on every node, which leaves one of its own; all are removed.
 
     Args:
+        files: that the nodes are asked for, and their SHA-256.
         read: how the nodes read a marker; ``why_unread`` by default.
     """
     nodes, here = settings.nodes(), ray.get_runtime_context().get_node_id()
     name = next(n.name for n in nodes if n.id == here)
     with _marker(storage) as (folder, unwritten):
-        waiting = {n.id: _answer.options(scheduling_strategy=settings.on(n)).remote(folder, n.id, read or why_unread)
-                   for n in nodes}
+        waiting = {n.id: _answer.options(scheduling_strategy=settings.on(n)).remote(
+            folder, n.id, read or why_unread, dict(files)) for n in nodes}
         end = time.monotonic() + ANSWER_SECONDS
         answered = [_answered(n, waiting[n.id], max(1.0, end - time.monotonic())) for n in nodes]
         return Survey(tuple(_seen(n, folder) for n in answered), name, unwritten)
@@ -123,7 +128,7 @@ def _seen(node: Node, folder: str) -> Node:
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def _answer(folder: str, node: str, read: Reader) -> Answer:
+def _answer(folder: str, node: str, read: Reader, files: dict[str, str]) -> Answer:
     """``folder``: of the markers; empty where the driver could write none."""
     unread, unwritten = _unread_after_a_while(f"{folder}/driver", read) if folder else "", ""
     if folder and not unread:
@@ -132,7 +137,8 @@ def _answer(folder: str, node: str, read: Reader) -> Answer:
             write_file(fs, path, b"synaug_ray")
         except Exception as error:
             unwritten = reason(error)
-    return Answer(software(), bf16_in_hardware(), unread, unwritten)
+    lacks = tuple(path for path, content in files.items() if digest(path) != content)
+    return Answer(software(), bf16_in_hardware(), unread, unwritten, lacks)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

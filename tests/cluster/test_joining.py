@@ -105,7 +105,7 @@ def on_another_disk(url):
     return survey.why_unread(url)
 
 for read in (None, on_another_disk):
-    seen = survey.look(storage, read)
+    seen = survey.look(storage, {}, read)
     refused = problem(sharing(storage, seen.here, seen.nodes))
     print(json.dumps({"here": seen.here, "other": other.name, "said": refused.sentences if refused else [],
                       "code": refused.exit_code if refused else 0}))
