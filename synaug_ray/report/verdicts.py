@@ -155,7 +155,8 @@ def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
     )
     simultaneous = wording.finite(laws.get("simultaneous_confidence"))
     if simultaneous is not None:
-        text += f" Verdicts use wider ones, which hold for all cells at once ({wording.share(simultaneous)})."
+        text += (" Helps and hurts rest on wider ones, which hold for all cells at once "
+                 f"({wording.share(simultaneous)}).")
     detectable = [
         d
         for v in verdict.get("verdicts", ())

@@ -222,8 +222,8 @@ def markdown(lines: list[dict], rows: list[dict]) -> str:
     return "\n".join([
         "# What the intervals hold",
         "",
-        "Made by `python tests/benchmarks/laws/coverage.py` from simulated grids; all but the counts and seconds in "
-        "percent.",
+        "Made by `python tests/benchmarks/laws/coverage.py --out grids.jsonl` from simulated grids; all but the counts "
+        "and seconds in percent.",
         "",
         *table,
         "",
