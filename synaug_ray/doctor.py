@@ -8,14 +8,14 @@ import sys
 from synaug_ray import cluster_checks
 from synaug_ray.command_line import Parser, ended, tell
 from synaug_ray.costs import disk_bytes
-from synaug_ray.data.sources import identify
+from synaug_ray.data.sources import identify, unknown_name
 from synaug_ray.disk_space import free_bytes, size
 from synaug_ray.errors import DONE, INTERRUPTED, Problem, together
 from synaug_ray.feature_recipes import weights_of
 from synaug_ray.findings import Finding, problem, table
 from synaug_ray.grid import find_grid
 from synaug_ray.grid_checks import image_shape
-from synaug_ray.grid_file import load_grid
+from synaug_ray.grid_file import placed_grid
 from synaug_ray.plan import Plan, make_plan, pending
 from synaug_ray.provenance import PACKAGES, Software, software
 from synaug_ray.ray_access import access, judged
@@ -54,8 +54,8 @@ def _planned(grid: str | None, overrides: list[str]) -> tuple[GridSpec, Plan] | 
     if grid is None:
         return None
     path = find_grid(grid)
-    spec = load_grid(path, overrides)
-    return spec, make_plan(spec, identify(spec.dataset, spec.data, f"{path}: dataset"))
+    spec, lines = placed_grid(path, overrides, unknown_name)
+    return spec, make_plan(spec, identify(spec.dataset, spec.data, lines.at(("dataset",))))
 
 
 def _software(here: Software) -> Finding:

@@ -21,7 +21,7 @@ from synaug_ray.cache_folder import cache_folder
 from synaug_ray.command_line import Interrupt, Parser, ended, tell
 from synaug_ray.costs import PLURAL, costs, disk_bytes, told, told_in_all
 from synaug_ray.cpu_features import precision_cautions
-from synaug_ray.data.sources import identify
+from synaug_ray.data.sources import identify, unknown_name
 from synaug_ray.disk_space import free_bytes, size
 from synaug_ray.errors import (
     DONE,
@@ -37,9 +37,9 @@ from synaug_ray.errors import (
     together,
 )
 from synaug_ray.feature_recipes import weights_of
-from synaug_ray.grid_checks import image_shape
-from synaug_ray.grid_file import load_grid
-from synaug_ray.grid_yaml import short
+from synaug_ray.grid_checks import image_shape, place_of_num_real
+from synaug_ray.grid_file import placed_grid
+from synaug_ray.grid_yaml import Lines, short
 from synaug_ray.loggers import Loggers
 from synaug_ray.object_store import check_reachable
 from synaug_ray.plan import Plan, backwards, make_plan, pending
@@ -116,10 +116,10 @@ def _parse(words: list[str]) -> argparse.Namespace:
 
 
 def _main(args: argparse.Namespace, words: list[str]) -> int:
-    (path, spec, name), storage, cache, loggers = together(
+    (path, spec, lines, name), storage, cache, loggers = together(
         lambda: _declared(args), lambda: storage_root(args.storage), lambda: cache_folder(args.data),
         lambda: Loggers(args.log, args.storage or os.environ.get("SYNAUG_STORAGE", "")))
-    data = identify(spec.dataset, spec.data, f"{path}: dataset", None if args.dry_run else cache)
+    data = identify(spec.dataset, spec.data, lines.at(("dataset",)), None if args.dry_run else cache)
     plan = make_plan(spec, data)
     check_reachable(storage)
     store = Store(f"{storage}/store")
@@ -151,7 +151,8 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     command = "python -m synaug_ray.grid " + shlex.join(words)
     try:
         workers = 0 if args.local else args.workers_per_generator
-        code = _run(workers, name, spec, plan, missing, store, folder, cache, command, loggers, bool(others))
+        code = _run(workers, name, spec, plan, missing, store, folder, cache, command, loggers, bool(others),
+                    partial(place_of_num_real, spec, lines))
     except BaseException:
         _tell_loggers(loggers, 1.0)
         raise
@@ -165,13 +166,13 @@ def _tell_loggers(loggers: Loggers, seconds: float | None = None) -> None:
         print(f"warning: {sentence}", file=sys.stderr)
 
 
-def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, str]:
-    """The grid's file, what it declares, and the run's name."""
+def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, Lines, str]:
+    """The grid's file, what it declares and where, and the run's name."""
     path = find_grid(args.grid)
-    spec, name = together(
-        lambda: load_grid(path, args.overrides),
+    (spec, lines), name = together(
+        lambda: placed_grid(path, args.overrides, unknown_name),
         lambda: check_name(path.stem, str(path)) if args.name is None else check_name(args.name))
-    return path, spec, name
+    return path, spec, lines, name
 
 
 def find_grid(name: str) -> Path:
@@ -220,8 +221,9 @@ def _other_data(folder: RunFolder, plan: Plan) -> list[str]:
     except (ValueError, AttributeError):  # half written, or not ours
         return []
     return [] if before == plan.data.key else [
-        f"the images, or how they are read, are not those of the last run in {folder.url}: nothing that was made from "
-        "those counts here; give another --name to keep both pages"]
+        f"the images, or how they are read, are not those of the last run in {folder.url} ({str(before)[:12]} then, "
+        f"{plan.data.key[:12]} now): nothing that was made from those counts here; give another --name to keep both "
+        "pages"]
 
 
 def _stands(folder: RunFolder, spec: GridSpec) -> bool:
@@ -233,24 +235,25 @@ def _stands(folder: RunFolder, spec: GridSpec) -> bool:
 
 
 def _run(together: int, name: str, spec: GridSpec, plan: Plan, missing: Plan, store: Store, folder: RunFolder,
-         cache: Path, command: str, loggers: Loggers, turned: bool) -> int:
+         cache: Path, command: str, loggers: Loggers, turned: bool, place: Callable[[int], str]) -> int:
     """Do what is missing.
 
     Args:
         together: slots that train a generator together; 0 is without Ray.
         turned: from the last step to the first, because others begin with the first.
+        place: where the grid has a number of real images, for messages.
     """
     from synaug_ray.session import Session, finish, open_run
     from synaug_ray.summary import interrupted
 
     session = Session(uuid.uuid4().hex[:12], command, time.time(), 1)
-    if "RAY_ADDRESS" in os.environ and together and not missing.complete:  # before images are read, which can take long
+    if together and not missing.complete:  # before images are read, which can take long
         from synaug_ray.cluster.survey import refuse_unfit
 
-        refuse_unfit(folder.storage, weights_of(spec.quality_features))
+        refuse_unfit(folder.storage, weights_of(spec.quality_features), together)
     if not store.local:
         store.check_writable()  # of a path its rights tell; before minutes of reading for a key that may only read
-    run, dataset = open_run(name, spec, plan, store, folder, session, cache)
+    run, dataset = open_run(name, spec, plan, store, folder, session, cache, place)
     loggers.start(folder.url)
     say: Callable[[str], None] = partial(print, flush=True)  # a log is read while it is written
     try:

@@ -32,6 +32,15 @@ def unworkable(spec: GridSpec, lines: Lines) -> list[str]:
     return found
 
 
+def place_of_num_real(spec: GridSpec, lines: Lines, num_real: int) -> str:
+    """Where a grid has this number of real images, as messages name places."""
+    blocks = ((("blocks", i), block.get("num_real", ())) for i, block in enumerate(spec.blocks))
+    for at, sizes in (((), spec.num_real), *blocks):
+        if num_real in sizes:
+            return lines.at((*at, "num_real", list(sizes).index(num_real)))
+    return f"{lines.file}: num_real"
+
+
 def image_shape(spec: GridSpec) -> tuple[int, int, int] | None:
     """(channels, height, width) that the networks will see; None where only the images can tell.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,14 +18,25 @@ from synaug_ray.spec import DEFAULT_SAMPLER, FACTORS, Factors, GridSpec
 
 
 def load_grid(path: Path, overrides: list[str]) -> GridSpec:
-    """Read, override and validate a grid.
+    """Read, override and validate a grid: see ``placed_grid``."""
+    return placed_grid(path, overrides, lambda dataset, where: [])[0]
+
+
+def placed_grid(path: Path, overrides: list[str],
+                unknown: Callable[[str, str], list[str]]) -> tuple[GridSpec, Lines]:
+    """Read, override and validate a grid; it, and where its values stand.
+
+    Args:
+        unknown: sentences about a data set that there is none of, by its name and where that stands; rooms above know.
 
     Raises:
         UsageProblem: with every problem of the file and of the overrides, one line each.
     """
     raw, lines = parse_yaml(path)
     problems = parse_overrides(raw, overrides, lines)
-    return validate_grid(raw, lines, problems)
+    if isinstance(raw.get("dataset"), str):
+        problems += unknown(raw["dataset"], lines.at(("dataset",)))
+    return validate_grid(raw, lines, problems), lines
 
 
 def validate_grid(raw: dict[str, Any], lines: Lines, problems: list[str] | None = None) -> GridSpec:

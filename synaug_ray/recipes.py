@@ -24,8 +24,14 @@ def _no_truth_value(value: object) -> object:
     return value
 
 
+def _whole(value: object) -> object:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("input should be a whole number from 1 on")
+    return value
+
+
 MOST = 1_000_000_000_000  # of any count: so that no product of two overflows
-Count = Annotated[int, Field(strict=True, ge=1, le=MOST)]
+Count = Annotated[int, BeforeValidator(_whole), Field(strict=True, ge=1, le=MOST)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Number = Annotated[float, BeforeValidator(_no_truth_value), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]

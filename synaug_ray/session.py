@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,8 +31,11 @@ __all__ = ["Session", "finish", "open_run"]
 
 
 def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFolder, session: Session,
-             cache: Path) -> tuple[Run, Dataset]:
+             cache: Path, place: Callable[[int], str]) -> tuple[Run, Dataset]:
     """Read the data, check everything that can be checked, and leave the first files.
+
+    Args:
+        place: where the grid has a number of real images, for messages.
 
     Raises:
         DataProblem, UsageProblem, StorageProblem: with all that is wrong, before anything is written.
@@ -41,7 +45,7 @@ def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFol
     together(*(partial(check_classifier, recipe) for recipe in recipes),
              *(partial(open_space, recipe) for recipe in spaces))
     dataset = load(plan.data, cache)
-    found = problems(plan, dataset)
+    found = problems(plan, dataset, place)
     found += [said for recipe in recipes if (said := misfit(recipe, dataset.shape, dataset.num_classes))]
     if found:
         raise DataProblem(found)

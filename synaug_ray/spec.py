@@ -163,6 +163,9 @@ def cautions(spec: GridSpec) -> list[str]:
         found.append(f"{sizes} sizes of num_real do not make a scaling law that can be tested; give four or more")
     if not any(multiple for factors in spec.products() for multiple in factors.synthetic_multiples):
         found.append("synthetic_multiples holds no amount but 0, so no synthetic image is measured; give others too")
+    found += [f"generators: {name} was trained elsewhere, on images that are not this set's: verdicts call it open-set"
+              for name in dict.fromkeys(g.name for factors in spec.products() for g in factors.generators
+                                        if g.family == "pretrained")]
     if spec.draws == 1:
         found.append("draws: 1 gives no interval and no verdict; give six or more")
     elif spec.draws < 5:

@@ -109,7 +109,7 @@ def test_a_node_that_cannot_be_asked_is_a_problem():
     assert "synaug_ray 0.1.0, Python 3.11.4, ray 2.60.0" in row.means
 
 
-def test_a_path_that_not_all_nodes_share_is_refused_with_their_names():
+def test_a_path_that_not_all_nodes_share_is_refused():
     nodes = [answering("a"), answering("b", unread="it is not there"), answering("c", unread="it is not there")]
     refused = problem(sharing("/data/runs", "a", nodes))
     assert refused is not None and refused.exit_code == STORAGE

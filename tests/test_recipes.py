@@ -161,7 +161,7 @@ def test_recipes_are_frozen():
 
 @pytest.mark.parametrize("kind,values,said", [
     (EDMRecipe, {"nimg": 0}, "greater than or equal to 1"),
-    (EDMRecipe, {"nimg": 1.0}, "valid integer"),
+    (EDMRecipe, {"nimg": 1.0}, "whole number"),
     (EDMRecipe, {"nimg": 10**13}, "less than or equal to"),
     (EDMRecipe, {"dropout": 1.0}, "less than 1"),
     (EDMRecipe, {"learning_rate": float("nan")}, "finite"),

@@ -57,17 +57,17 @@ def test_a_grid_and_its_defaults(tmp_path):
      "g.yaml:8: drews: unknown key 'drews'. Did you mean 'draws'? Allowed: blocks, classifiers"),
     (("draws: 3", "epochs_of_training: 3"),
      "g.yaml:8: epochs_of_training: unknown key 'epochs_of_training'. Allowed: "),
-    (("draws: 3", "draws: three"), "g.yaml:8: draws: input should be a valid integer, got 'three'"),
+    (("draws: 3", "draws: three"), "g.yaml:8: draws: input should be a whole number from 1 on, got 'three'"),
     (("draws: 3", "draws: 0"), "g.yaml:8: draws: input should be greater than or equal to 1, got 0"),
-    (("draws: 3", "draws: 2.5"), "g.yaml:8: draws: input should be a valid integer, got 2.5"),
-    (("draws: 3", "draws: yes"), "g.yaml:8: draws: input should be a valid integer, got True"),
-    (("draws: 3", "draws:"), "g.yaml:8: draws: input should be a valid integer, got None"),
+    (("draws: 3", "draws: 2.5"), "g.yaml:8: draws: input should be a whole number from 1 on, got 2.5"),
+    (("draws: 3", "draws: yes"), "g.yaml:8: draws: input should be a whole number from 1 on, got True"),
+    (("draws: 3", "draws:"), "g.yaml:8: draws: input should be a whole number from 1 on, got None"),
     (("[20, 40, 80]", "[]"), "g.yaml:3: num_real: list should have at least 1 item"),
     (("[20, 40, 80]", "[20, -40]"), "g.yaml:3: num_real[1]: input should be greater than or equal to 1, got -40"),
     (("[20, 40, 80]", "[20, 40, 20]"), "g.yaml:3: num_real: repeats 20; give each value once"),
     (("[20, 40, 80]", f"[{10**400}]"),
      "g.yaml:3: num_real[0]: input should be less than or equal to 1000000000000, got 1"),
-    (("[20, 40, 80]", "[20,\n  40,\n  x]"), "g.yaml:5: num_real[2]: input should be a valid integer, got 'x'"),
+    (("[20, 40, 80]", "[20,\n  40,\n  x]"), "g.yaml:5: num_real[2]: input should be a whole number from 1 on, got 'x'"),
     (("[0, 1, 2.5]", "[0, -1]"),
      "g.yaml:4: synthetic_multiples[1]: input should be greater than or equal to 0, got -1"),
     (("[0, 1, 2.5]", "[.nan]"), "g.yaml:4: synthetic_multiples[0]: input should be a finite number, got nan"),
@@ -155,12 +155,12 @@ def test_all_problems_at_once_and_each_once(tmp_path):
 
 
 @pytest.mark.parametrize("text,said", [
-    ("draws=three", "override 'draws=three': draws: input should be a valid integer, got 'three'"),
+    ("draws=three", "override 'draws=three': draws: input should be a whole number from 1 on, got 'three'"),
     ("dras=3", "override 'dras=3': dras: unknown key 'dras'. Did you mean 'draws'?"),
-    ("data.size=big", "override 'data.size=big': data.size: input should be a valid integer, got 'big'"),
+    ("data.size=big", "override 'data.size=big': data.size: input should be a whole number from 1 on, got 'big'"),
     ("generators.0.nimgs=7",
      "override 'generators.0.nimgs=7': generators[0].nimgs: unknown key 'nimgs'. Did you mean 'nimg'?"),
-    ("num_real=[20, x]", "override 'num_real=[20, x]': num_real[1]: input should be a valid integer, got 'x'"),
+    ("num_real=[20, x]", "override 'num_real=[20, x]': num_real[1]: input should be a whole number from 1 on, got 'x'"),
 ])
 def test_overrides_are_named_in_what_is_said(tmp_path, text, said):
     (sentence,) = refused(tmp_path, TEXT, text)

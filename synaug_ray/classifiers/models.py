@@ -45,8 +45,8 @@ def check(recipe: ClassifierRecipe) -> None:
     import timm
 
     if not timm.is_model(recipe.model):
-        raise UsageProblem(f"classifiers: timm has no {recipe.model!r}"
-                           f"{did_you_mean(recipe.model, timm.list_models())}")
+        raise UsageProblem(f"classifiers: {recipe.name}: timm has no {recipe.model!r}"
+                           f"{did_you_mean(recipe.model, timm.list_models(), '.')} timm.list_models() lists all it has")
 
 
 def misfit(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int) -> str | None:

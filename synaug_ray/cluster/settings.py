@@ -161,7 +161,23 @@ def slots(together: int = 1) -> Slots:
         raise refused
     found = Slots(*whole_slots(there))
     if found.count < together:
-        raise ResourceProblem(f"--workers-per-generator {together}: the cluster has {found.count} "
-                              f"{'slot' if found.count == 1 else 'slots'}, each a "
-                              f"{'GPU with a CPU core' if found.gpu else 'CPU core'}; ask for {found.count} at most")
+        raise _too_many(together, "cluster", found)
     return found
+
+
+def check_together(together: int) -> None:
+    """Refuse more workers a generator than there are slots, as far as that shows before a Ray is started here.
+
+    Raises:
+        ResourceProblem: with how many there are.
+    """
+    if ray.is_initialized():
+        slots(together)
+    elif together > (cores := os.cpu_count() or 1):
+        raise _too_many(together, "machine", Slots(cores, False))
+
+
+def _too_many(together: int, where: str, there: Slots) -> ResourceProblem:
+    return ResourceProblem(f"--workers-per-generator {together}: the {where} has {there.count} "
+                           f"{'slot' if there.count == 1 else 'slots'}, each a "
+                           f"{'GPU with a CPU core' if there.gpu else 'CPU core'}; ask for {there.count} at most")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -40,22 +41,25 @@ class Survey:
     dashboard: str = ""  # host:port; empty where there is none
 
 
-def refuse_unfit(storage: str, files: Mapping[str, str]) -> None:
-    """Join the cluster of ``$RAY_ADDRESS``, and refuse one where a run could not work.
+def refuse_unfit(storage: str, files: Mapping[str, str], together: int) -> None:
+    """Join the cluster of ``$RAY_ADDRESS``, where it is set, and refuse one where a run could not work.
 
     Args:
         files: that every node has to have, and their SHA-256.
+        together: workers that are to train a generator.
 
     Raises:
         ResourceProblem: where it cannot be joined, has no room, runs other software, or lacks a file.
         StorageProblem: where not all of its nodes see the storage. Both with all that is wrong.
     """
-    settings.connect()
-    seen = look(storage, files)
-    found = problem([*resources(seen.nodes), *versions(software(), seen.nodes), *weights(seen.nodes),
-                     *sharing(storage, seen.here, seen.nodes, seen.unwritten)])
-    if found is not None:
-        raise found
+    if "RAY_ADDRESS" in os.environ:
+        settings.connect()
+        seen = look(storage, files)
+        found = problem([*resources(seen.nodes), *versions(software(), seen.nodes), *weights(seen.nodes),
+                         *sharing(storage, seen.here, seen.nodes, seen.unwritten)])
+        if found is not None:
+            raise found
+    settings.check_together(together)
 
 
 def survey(storage: str, files: Mapping[str, str]) -> Survey:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from synaug_ray.data.images import Dataset
@@ -15,8 +17,8 @@ SHIFT = 0.1  # difference of a class's share in training and test images that is
 MOST_CLASSES = 1 << 16  # predictions are stored as uint16
 
 
-def problems(plan: Plan, dataset: Dataset) -> list[str]:
-    """One sentence a problem; empty where the plan can run."""
+def problems(plan: Plan, dataset: Dataset, place: Callable[[int], str] = lambda num_real: "num_real") -> list[str]:
+    """One sentence a problem; empty where the plan can run. ``place``: where the grid has a number of real images."""
     found: list[str] = []
     counts = np.bincount(dataset.train.labels, minlength=dataset.num_classes)
     total, smallest = len(dataset.train), int(counts.min())
@@ -28,16 +30,16 @@ def problems(plan: Plan, dataset: Dataset) -> list[str]:
     found += _groups_shared(dataset)
     stratify = next((t.subset.stratify for t in plan.trials.values()), "natural")
     most = total if stratify == "natural" else smallest * dataset.num_classes
-    why = f"the training split has {total:,} images" if stratify == "natural" else (
+    why = f"the training split has {total:,} images; lower it, or add training images" if stratify == "natural" else (
         f"class {dataset.classes[int(counts.argmin())]} has {smallest:,} training images, so a balanced subset "
-        f"has at most {most:,}; or set stratify: natural")
+        f"has at most {most:,}; lower it, add images of that class, or set stratify: natural")
     for n in sorted({t.subset.num_real for t in plan.trials.values()}):
         if n > most:
-            found.append(f"num_real: {n:,} is too many: {why}")
+            found.append(f"{place(n)}: {n:,} is too many: {why}")
         elif smallest and stratify == "natural" and n * smallest / total < 1:
             c = dataset.classes[int(counts.argmin())]
             needed = int(np.ceil(total / smallest))
-            found.append(f"num_real: {n:,} images in natural proportion hold none of class {c} for certain "
+            found.append(f"{place(n)}: {n:,} images in natural proportion hold none of class {c} for certain "
                          f"({smallest:,} of {total:,}); use {needed:,} or more, or stratify: balanced")
     for n in sorted({g.subset.num_real for g in plan.generators.values()}
                     - {t.subset.num_real for t in plan.trials.values()}):

@@ -27,7 +27,7 @@ def identify_folder(folder: Path, options: DataOptions, where: str, cache: Path 
     """
     if options.group is not None:
         _rule(options.group, where)
-    return fingerprint(_walked(folder).files, folder, cache)
+    return fingerprint(_walked(folder, where).files, folder, cache)
 
 
 def open_folder(folder: Path, options: DataOptions) -> Source:
@@ -69,14 +69,15 @@ def open_folder(folder: Path, options: DataOptions) -> Source:
     return Source(tuple(classes), parts, notes=tuple(_notes(found, splits)))
 
 
-def _walked(folder: Path) -> Walk:
+def _walked(folder: Path, where: str = "dataset") -> Walk:
     if not folder.is_dir():
-        raise DataProblem(f"folder:{printable(str(folder))}: no such folder")
+        raise DataProblem(f"{where}: folder:{printable(str(folder))}: no such folder; name one that holds "
+                          "<class>/*.png or train/<class>/*.png")
     found = walk(folder)
     if not found.files and not found.problems:
         others = "; found " + some(f"{n:,} {s}" for s, n in found.ignored.most_common()) if found.ignored else ""
-        raise DataProblem(f"folder:{printable(str(folder))} holds no images; expected {folder}/train/<class>/*.png or "
-                          f"{folder}/<class>/*.png ({', '.join(SUFFIXES)}){others}")
+        raise DataProblem(f"{where}: folder:{printable(str(folder))} holds no images; expected "
+                          f"{folder}/train/<class>/*.png or {folder}/<class>/*.png ({', '.join(SUFFIXES)}){others}")
     return found
 
 

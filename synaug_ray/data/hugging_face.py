@@ -81,7 +81,8 @@ def load_splits(name: str, configuration: str | None, commit: str, cache: Path) 
             raise DataProblem(f"hf:{name} has several configurations; name one as hf:{name}/CONFIGURATION "
                               f"({text[:400]})") from None
         raise DataProblem(f"hf:{name}@{commit} is not in {cache / 'huggingface'} and could not be loaded "
-                          f"({text[:300]})") from None
+                          f"({text[:300]}); run once where the Hub is reached, or copy that folder from a machine "
+                          "that has the set, or name another with --data") from None
 
 
 def _parts(spec: str, where: str) -> tuple[str, str | None, str | None]:

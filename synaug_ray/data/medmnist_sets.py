@@ -32,10 +32,11 @@ def identify_medmnist(spec: str, options: DataOptions, where: str) -> str:
     name, info, suffix = _entry(spec, where)
     task, classes = info["task"], len(info["label"])
     if name.endswith("3d"):
-        raise DataProblem(f"{where}: {name} is of three dimensions; only images of two are supported")
+        raise DataProblem(f"{where}: {name} is of three dimensions; only images of two are supported: choose "
+                          "another set")
     if "multi-label" in task:
         raise DataProblem(f"{where}: {name} is multi-label ({classes} labels an image); only one label an image is "
-                          "supported")
+                          "supported: choose another set")
     if "ordinal" in task and not options.ordinal:
         raise DataProblem(f"{where}: {name} is ordinal, {classes} grades; set data.ordinal: true to take them as "
                           f"{classes} classes, whose order is then not used")

@@ -84,7 +84,7 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
     if not problems:
         problems += _numbers_wrong(labels, len(names) if names else None)
     if problems:
-        raise DataProblem(problems)
+        raise DataProblem([said if said.startswith(at) else f"{at}: {said}" for said in problems])
     count = len(names) if names else 1 + max(int(of.max()) for of in labels.values())
     return Source(tuple(names or map(str, range(count))), parts)
 
@@ -243,12 +243,14 @@ def _numbers_wrong(labels: dict[str, NDArray[np.int64]], classes: int | None) ->
     expected = f"0..{classes - 1}" if classes else "0..K-1 without a gap, K >= 2"
     if found[0] < 0:
         split, at = next((s, int(np.argmax(of < 0))) for s, of in labels.items() if (of < 0).any())
-        return [f"labels found: {some(found, 20)}; expected {expected}; {split}_labels[{at}] is {labels[split][at]}"]
+        return [f"labels found: {some(found, 20)}; expected {expected}; {split}_labels[{at}] is {labels[split][at]}: "
+                "renumber the classes"]
     if classes is not None:
         return [f"labels found: {some(found, 20)}; expected {expected}"] if found[-1] >= classes else []
     if len(found) < 2 or found[-1] != len(found) - 1:
         missing = np.setdiff1d(np.arange(min(int(found[-1]), 10_000)), found)
-        gap = f"; {some(missing)} missing: renumber the classes" if len(found) > 1 else ""
+        gap = f"; {some(missing)} missing: renumber the classes" if len(found) > 1 else (
+            "; a classifier needs at least two classes: add images of another")
         return [f"labels found: {some(found, 20)}; expected {expected}{gap}"]
     return []
 

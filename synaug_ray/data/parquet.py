@@ -17,13 +17,13 @@ from synaug_ray.errors import DataProblem
 READ_AHEAD = 1 << 20  # bytes; without it a whole column of a row group lies in memory
 
 
-def identify_parquet(path: Path, cache: Path | None) -> str:
+def identify_parquet(path: Path, cache: Path | None, where: str = "dataset") -> str:
     """SHA-256 of the names and bytes of the file or files.
 
     Raises:
         DataProblem: where there is none.
     """
-    return fingerprint(_files(path), path, cache)
+    return fingerprint(_files(path, where), path, cache)
 
 
 def open_parquet(path: Path, options: DataOptions) -> Source:
@@ -51,15 +51,16 @@ def open_parquet(path: Path, options: DataOptions) -> Source:
     return table_source({s: rows[s] for s in ("", *SPLITS) if s in rows}, options)
 
 
-def _files(path: Path) -> dict[str, Path]:
+def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
     if path.is_file():
         return {path.name: path}
     if not path.is_dir():
-        raise DataProblem(f"parquet:{printable(str(path))}: no such file or folder")
+        raise DataProblem(f"{where}: parquet:{printable(str(path))}: no such file or folder; name a .parquet "
+                          "file, or a folder of them")
     files = {p.relative_to(path).as_posix(): p for p in sorted(path.rglob("*.parquet"))
              if not any(part.startswith(".") for part in p.relative_to(path).parts)}
     if not files:
-        raise DataProblem(f"parquet:{printable(str(path))} holds no .parquet files")
+        raise DataProblem(f"{where}: parquet:{printable(str(path))} holds no .parquet files; name a folder that does")
     return files
 
 

@@ -31,7 +31,8 @@ from synaug_ray.steps import DataIdentity
 
 SHOWN = 200  # characters of a wrong name that a message repeats
 BUILT_IN = ("digits", *TORCHVISION)
-KINDS = {"folder": "PATH", "npz": "FILE", "parquet": "PATH", "medmnist": "NAME[@SIZE]", "hf": "OWNER/NAME[@REVISION]"}
+KINDS = {"folder": "PATH", "npz": "FILE", "parquet": "PATH", "medmnist": "NAME[@SIZE]",
+         "hf": "OWNER/NAME[/CONFIGURATION][@REVISION]"}
 # options that only some kinds of source have a use for; a built-in set is of the kind "built-in"
 _TABLES = ("parquet", "hf")
 _APPLIES = {"group": ("folder", "npz", *_TABLES), "image": _TABLES, "label": _TABLES, "on_bad": ("folder", *_TABLES),
@@ -54,15 +55,23 @@ def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: 
     kind, _, rest = dataset.partition(":")
     if dataset in BUILT_IN:
         kind = "built-in"
-    elif kind not in KINDS or not rest:
-        every = ", ".join([*BUILT_IN, *(f"{k}:{form}" for k, form in KINDS.items())])
-        raise UsageProblem(f"{where}: no data set {dataset[:SHOWN]!r}{_prefixed(dataset)} Available: {every}")
+    if unknown := unknown_name(dataset, where):
+        raise UsageProblem(unknown)
     useless = [f"{where}: data.{name} is of no use with {dataset[:SHOWN]}; it is for {', '.join(kinds)}: remove it"
                for name, kinds in _APPLIES.items()
                if kind not in kinds and getattr(options, name) != DataOptions.model_fields[name].default]
     if useless:
         raise UsageProblem(useless)
     return DataIdentity(dataset, _fingerprint(kind, dataset, rest, options, where, cache), options)
+
+
+def unknown_name(dataset: str, where: str) -> list[str]:
+    """A sentence for a name that no source has, with those there are; nothing for one that may be there."""
+    kind, _, rest = dataset.partition(":")
+    if dataset in BUILT_IN or (kind in KINDS and rest):
+        return []
+    every = ", ".join([*BUILT_IN, *(f"{k}:{form}" for k, form in KINDS.items())])
+    return [f"{where}: no data set {dataset[:SHOWN]!r}{_prefixed(dataset)} Available: {every}"]
 
 
 def _prefixed(dataset: str) -> str:
@@ -98,7 +107,7 @@ def _fingerprint(kind: str, dataset: str, rest: str, options: DataOptions, where
     if kind == "parquet":
         from synaug_ray.data.parquet import identify_parquet
 
-        return identify_parquet(path, cache)
+        return identify_parquet(path, cache, where)
     if not path.is_file():
         raise DataProblem(f"{where}: {path} is no file; npz:FILE names one .npz in MedMNIST's layout")
     return fingerprint({path.name: path}, path, cache)

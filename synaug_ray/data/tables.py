@@ -94,9 +94,14 @@ def _columns(rows: Rows, options: DataOptions, may_have_split: bool) -> Columns:
     typed = [f.name for f in schema if features.get(f.name, {}).get("_type") == "ClassLabel"]
     plain = [f.name for f in schema if _holds_labels(f.type) and f.name not in (options.group, "split")]
     named = [n for n in plain if n.lower() in LABEL_NAMES]
-    label = _one(rows, "label", options.label, typed or named or plain, "a label (integer or string)", problems, plain)
-    if label and isinstance(features.get(label), list | dict) and pa.types.is_list(schema.field(label).type):
-        problems.append(f"{rows.name}: column {label} holds several labels a row; only one is supported")
+    several = [f.name for f in schema if f.name.lower() in LABEL_NAMES and _is_list(f.type)]
+    if several and not (typed or plain or options.label):
+        problems.append(f"{rows.name}: column {several[0]} holds several labels a row (multi-label), which is not "
+                        "supported; give each image one, or set data.label to another column")
+        label = None
+    else:
+        label = _one(rows, "label", options.label, typed or named or plain, "a label (integer or string)", problems,
+                     plain)
     if options.group is not None and options.group not in schema.names:
         problems.append(f"{rows.name}: data.group: no column {options.group!r}"
                         f"{did_you_mean(options.group, schema.names, '.')} It has {some(schema.names, 20)}")
@@ -147,6 +152,10 @@ def _is_binary(kind: pa.DataType) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
 def _holds_labels(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
@@ -195,7 +204,7 @@ def _classes(listed: Mapping[str, list[_Run]], columns: Columns,
     values = sorted(found["train"])
     if len(values) < 2:
         problems.append(f"column {columns.label} holds {len(values)} class ({some(values)}) in train; a classifier "
-                        "needs at least two")
+                        "needs at least two: add images of another, or set data.label to another column")
     if len(values) > 100 and found["train"].total() < 3 * len(values):
         problems.append(f"column {columns.label} holds {len(values):,} values in {found['train'].total():,} rows; "
                         "that is no class; set data.label to the column of classes")

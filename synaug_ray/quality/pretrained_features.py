@@ -59,7 +59,8 @@ def open_space(recipe: FeatureRecipe, device: torch.device | str = "cpu",
     at, where = f"quality_features: {recipe.name}", torch.device(device)
     names = timm.list_pretrained() if "." in recipe.model else timm.list_models()
     if recipe.model not in names:
-        raise UsageProblem(f"{at}: timm has no {recipe.model!r}{did_you_mean(recipe.model, names)}")
+        raise UsageProblem(f"{at}: timm has no {recipe.model!r}{did_you_mean(recipe.model, names, '.')} "
+                           "timm.list_models() lists all it has")
     if recipe.content != digest(recipe.weights):
         raise DataProblem(f"{at}: on {socket.gethostname()} {recipe.weights} is not there, or not what it was (content "
                           f"{recipe.content[:12]}); put it there, or where all nodes see it")

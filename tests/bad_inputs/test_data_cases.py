@@ -22,6 +22,7 @@ import zlib
 
 import numpy as np
 import pytest
+from doors import GRID
 from PIL import Image
 
 from synaug_ray import audit, local
@@ -68,7 +69,9 @@ SMALL = "num_real=[20]"
 
 def test_case_05_a_folder_that_is_not_there(door):
     (said,) = door.refused_in_a_run(3, f"dataset=folder:{door.folder}/nowhere")
-    assert "nowhere: no such folder" in said
+    where, _, what = said.partition(": dataset: ")
+    assert where.startswith("override 'dataset=folder:")
+    assert what == "folder:nowhere: no such folder; name one that holds <class>/*.png or train/<class>/*.png"
 
 
 def test_case_05_a_folder_without_images(door):
@@ -104,18 +107,27 @@ def test_case_07_one_class(door, folder):
     assert said.startswith("images has 1 class folders with images (cat); a classifier needs at least two")
 
 
+def test_case_07_one_class_of_numbers(door, npz):
+    (said,) = door.refused_in_a_run(3, npz(**{f"{split}_labels": np.zeros(n, np.uint8) for split, n in
+                                              (("train", 200), ("val", 40), ("test", 60))}), SMALL)
+    assert said == ("x.npz: labels found: 0; expected 0..K-1 without a gap, K >= 2; a classifier needs at least two "
+                    "classes: add images of another")
+
+
 def test_case_08_a_class_smaller_than_the_subset_needs(door, folder):
     spec = folder({"cat": 90, "dog": 90, "df": 20})
     (said,) = door.refused_in_a_run(3, spec, "num_real=[100]", "stratify=balanced")
-    assert re.fullmatch(r"num_real: 100 is too many: class df has \d+ training images, so a balanced subset has at "
-                        r"most \d+; or set stratify: natural", said)
+    assert re.fullmatch(r"override 'num_real=\[100\]': num_real\[0\]: 100 is too many: class df has \d+ training "
+                        r"images, so a balanced subset has at most \d+; lower it, add images of that class, or set "
+                        r"stratify: natural", said)
 
 
 def test_case_09_subset_larger_than_data(door):
     """All of them at once; the training images have to be counted, so in a real run."""
-    said = door.refused_in_a_run(3, "num_real=[20, 1001, 60000]")
-    assert said == ["num_real: 1,001 is too many: the training split has 1,000 images",
-                    "num_real: 60,000 is too many: the training split has 1,000 images"]
+    text = GRID.replace("[20, 40, 60, 80]", "[20, 1001]") + "blocks: [{num_real: [40, 60000]}]\n"
+    why = "is too many: the training split has 1,000 images; lower it, or add training images"
+    assert door.refused_in_a_run(3, text=text) == [
+        f"g.yaml:2: num_real[1]: 1,001 {why}", f"g.yaml:8: blocks[0].num_real[1]: 60,000 {why}"]
 
 
 def test_case_15_corrupt_images(door, folder):
@@ -179,33 +191,36 @@ def test_case_19_a_decompression_bomb(door, folder):
                                         "train_labels[199] is nan; save the classes as integers 0..K-1"),
     (np.arange(200) % 3 + 0.5, "train_labels is float64 [200]; expected one integer an image: train_labels[0] is 0.5; "
                                "save the classes as integers 0..K-1"),
-    (np.arange(200) % 3 - 1, "labels found: -1, 0, 1, 2; expected 0..K-1 without a gap, K >= 2; train_labels[0] is -1"),
+    (np.arange(200) % 3 - 1, "labels found: -1, 0, 1, 2; expected 0..K-1 without a gap, K >= 2; train_labels[0] is -1: "
+                               "renumber the classes"),
 ])
 def test_case_20_labels_that_are_none(door, npz, labels, said):
-    assert door.refused_in_a_run(3, npz(train_labels=labels), SMALL) == [said]
+    assert door.refused_in_a_run(3, npz(train_labels=labels), SMALL) == [f"x.npz: {said}"]
 
 
 def test_case_21_a_label_gap(door, npz):
     labels = np.array([0, 1, 3])[np.arange(200) % 3]
     (said,) = door.refused_in_a_run(3, npz(train_labels=labels, val_labels=labels[:40], test_labels=labels[:60]), SMALL)
-    assert said == "labels found: 0, 1, 3; expected 0..K-1 without a gap, K >= 2; 2 missing: renumber the classes"
+    assert said == ("x.npz: labels found: 0, 1, 3; expected 0..K-1 without a gap, K >= 2; 2 missing: renumber the "
+                    "classes")
 
 
 def test_case_22_several_labels_an_image(door, npz):
     (said,) = door.refused_in_a_run(3, npz(train_labels=np.zeros((200, 14), np.uint8)), SMALL)
-    assert said.startswith("train_labels is uint8 [200, 14]; expected one integer an image: 14 columns would be "
+    assert said.startswith("x.npz: train_labels is uint8 [200, 14]; expected one integer an image: 14 columns would be "
                            "multi-label, which is not supported")
 
 
 def test_case_23_images_of_three_dimensions(door, npz):
     (said,) = door.refused_in_a_run(3, npz(train_images=np.zeros((200, 8, 8, 8), np.uint8)), SMALL)
-    assert "train_images is uint8 [200, 8, 8, 8]; expected uint8 [N, H, W] or [N, H, W, 3]" in said
+    assert "x.npz: train_images is uint8 [200, 8, 8, 8]; expected uint8 [N, H, W] or [N, H, W, 3]" in said
     assert "three dimensions are not supported" in said
 
 
 @pytest.mark.parametrize("name,said", [  # 22 to 24
-    ("chestmnist", "chestmnist is multi-label (14 labels an image); only one label an image is supported"),
-    ("organmnist3d", "organmnist3d is of three dimensions; only images of two are supported"),
+    ("chestmnist", "chestmnist is multi-label (14 labels an image); only one label an image is supported: choose "
+                   "another set"),
+    ("organmnist3d", "organmnist3d is of three dimensions; only images of two are supported: choose another set"),
     ("retinamnist", "retinamnist is ordinal, 5 grades; set data.ordinal: true to take them as 5 classes, whose order "
                     "is then not used"),
 ])
@@ -213,7 +228,7 @@ def test_case_24_medmnist_sets_of_another_kind(door, name, said):
     """Their names say so: nothing is downloaded, and a dry run tells."""
     pytest.importorskip("medmnist")
     (sentence,) = door.refused(3, f"dataset=medmnist:{name}")
-    assert sentence == f"g.yaml: dataset: {said}"
+    assert sentence == f"override 'dataset=medmnist:{name}': dataset: {said}"
 
 
 def test_a_set_that_needs_a_package_that_is_not_installed(door, monkeypatch):
@@ -295,6 +310,8 @@ def test_case_42_data_that_changed_are_other_data(door, npz, monkeypatch):
     _, other, _ = door.run(npz(train_images=images), SMALL, "--local")
     assert kept[0] == kept[1] and not kept[0] & kept[2]
     assert ["are not those of the last run in" in out for out in (first, again, other)] == [False, False, True]
+    before, now = re.search(r"\((\w{12}) then, (\w{12}) now\)", other).groups()
+    assert before != now
 
 
 def test_case_53_a_hugging_face_set_with_a_loading_script(door, monkeypatch):

@@ -7,15 +7,15 @@ The numbers are those of the list that the project was given (54 cases); names a
 case what is wrong                           where it is tested, if not here by its number; or why it is not
 ==== ======================================= ================================================================
 36   a fraction of a GPU's memory            with 34 and 35: no grid can ask for one, so the key is unknown
-38   a local path on a cluster of many nodes open: nothing looks for it yet; it belongs into ``cluster/``
+38   a local path on a cluster of many nodes test_cluster_checks.py::test_a_path_that_not_all_nodes_share_is_refused
 40   an enlarged grid under the same name    no error: exactly the new cells run
-43   out of memory                           recorded with its cause; no second try with a smaller batch yet
+43   out of memory                           test_causes.py::test_a_generator_that_does_not_fit_is_trained_in_halves
 44   a training diverges                     test_grid.py::test_a_failed_generator_blocks_its_trials_and_nothing_else
-45   a generator collapses                   a word beside the verdict: tests/quality, test_quality_tables.py
-46   a generator copies its training images  a word beside the verdict: test_execute.py, test_quality_tables.py
-47   the cluster is lost                     open: comes with ``cluster/``
-48   the cluster refuses the token           cluster/test_settings.py::test_a_cluster_that_does_not_answer_is_a_sentence
-49   driver and cluster differ in version    open: comes with ``cluster/``
+45   a generator collapses                   quality/test_pool_audit.py::test_every_fault_has_its_word
+46   a generator copies its training images  quality/test_pool_audit.py::test_every_fault_has_its_word
+47   the cluster is lost                     cluster/test_run.py::test_a_cluster_that_is_gone_is_a_sentence
+48   the cluster refuses the token           cluster/test_settings.py::test_a_missing_or_wrong_token_is_a_sentence
+49   driver and cluster differ in version    test_cluster_checks.py::test_version_skew_names_both_and_the_node
 51   an exchange rate that is not estimable  laws/test_equivalence.py::test_bounded_law_is_not_reachable_near_its_bound
 52   a real-equivalent beyond the data       laws/test_measured.py::test_outside_the_measured_range_is_censored
 ==== ======================================= ================================================================
@@ -47,7 +47,7 @@ TESTS = Path(__file__).parent.parent
 
 def test_the_table_names_tests_that_there_are():
     named = re.findall(r"([\w/]+\.py)::(\w+)", __doc__)
-    assert named
+    assert named and "open" not in __doc__
     for file, test in named:
         assert f"def {test}(" in (TESTS / file).read_text(), test
 
@@ -80,21 +80,24 @@ def test_case_02_unreadable_yaml(door, text, said):
 
 def test_case_03_wrong_type(door):
     (said,) = door.refused(2, text=replaced("seeds: 1", "seeds: three"))
-    assert said == "g.yaml:7: seeds: input should be a valid integer, got 'three'"
+    assert said == "g.yaml:7: seeds: input should be a whole number from 1 on, got 'three'"
 
 
 def test_case_04_unknown_dataset(door):
     (said,) = door.refused(2, text=replaced("digits", "cifr100"))
-    assert said.startswith("g.yaml: dataset: no data set 'cifr100'. Did you mean 'cifar100'? Available: digits, ")
+    assert said.startswith("g.yaml:1: dataset: no data set 'cifr100'. Did you mean 'cifar100'? Available: digits, ")
     assert "folder:PATH" in said
+    (said,) = door.refused(2, "dataset=cifr100")
+    assert said.startswith("override 'dataset=cifr100': dataset: no data set 'cifr100'.")
 
 
 def test_all_problems_at_once(door):
-    text = replaced("draws: 6", "drews: 6").replace("[mlp]", "[mpl]")
+    text = replaced("draws: 6", "drews: 6").replace("[mlp]", "[mpl]").replace("digits", "cifr100")
     said = door.refused(2, "seeds=0", "nonsense", "--name", "../x", text=text)
-    for word in ("'drews'", "'mpl'", "override 'seeds=0': seeds", "'nonsense' is no override", "'../x' is not a run"):
+    for word in ("'cifr100'", "'drews'", "'mpl'", "override 'seeds=0': seeds", "'nonsense' is no override",
+                 "'../x' is not a run"):
         assert sum(word in s for s in said) == 1, word
-    assert len(said) == 5
+    assert len(said) == 6
 
 
 def test_a_wrong_grid_and_a_wrong_storage_are_told_together(door):
@@ -188,8 +191,8 @@ def test_more_replicates_than_any_memory(door):
 
 
 @pytest.mark.parametrize("words,said", [
-    (["num_real=50,100"], "num_real[0]: input should be a valid integer, got '50,100'. A list stands in brackets, and "
-                          "in quotes on the command line: 'num_real=[50,100]'"),
+    (["num_real=50,100"], "num_real[0]: input should be a whole number from 1 on, got '50,100'. A list stands in "
+                          "brackets, and in quotes on the command line: 'num_real=[50,100]'"),
     (["generators=jitter,duplicate"], "A list stands in brackets, and in quotes on the command line: "
                                       "'generators=[jitter,duplicate]'"),
     (["classifiers.0.widths=64,64"], "in quotes on the command line: 'classifiers.0.widths=[64,64]'"),
@@ -252,8 +255,21 @@ def test_case_31_unknown_timm_model(door):
     """All of them, in a real run: a dry run does without timm."""
     two = timm("resnet-18")[:-1] + ", {family: timm, name: other, model: vgg, pack: 1}]"
     said = door.refused_in_a_run(2, two)
-    assert said[0] == "classifiers: timm has no 'resnet-18'. Did you mean 'resnet18'?" and len(said) == 2
-    assert said[1].startswith("classifiers: timm has no 'vgg'. Did you mean 'vgg1")
+    assert said[0] == ("classifiers: net: timm has no 'resnet-18'. Did you mean 'resnet18'? timm.list_models() lists "
+                       "all it has") and len(said) == 2
+    assert said[1].startswith("classifiers: other: timm has no 'vgg'. Did you mean 'vgg1")
+
+
+def test_case_31_a_model_that_nothing_resembles(door):
+    (said,) = door.refused_in_a_run(2, timm("xyzzy"))
+    assert said == "classifiers: net: timm has no 'xyzzy'. timm.list_models() lists all it has"
+
+
+def test_case_33_a_generator_from_elsewhere_is_a_note(door):
+    """It has seen other images, so its verdict is not one about these alone."""
+    text = replaced("[jitter]", f"[{{family: pretrained, name: far, pipeline: some/where@{'0' * 40}}}]")
+    code, out, _ = door.run("--dry-run", text=text)
+    assert code == 0 and "note     generators: far was trained elsewhere, on images that are not this set's" in out
 
 
 def test_case_32_a_model_of_a_fixed_size(door):
@@ -493,6 +509,8 @@ def test_case_50_a_report_of_a_run_without_a_finished_cell(door):
     """A page that says so: a run that has just begun is looked at too."""
     folder = RunFolder(str(door.storage), "g")
     folder.write("grid.yaml", GRID)
-    folder.write_json("status.json", {"run": "g", "state": "running"})
+    folder.write_json("status.json", {"run": "g", "state": "running",
+                                      "steps": {"trial": {"total": 120, "done": 0, "failed": 0}}})
     assert report.main([folder.url]) == 0
-    assert (door.storage / "g" / "report.html").exists()
+    page = (door.storage / "g" / "report.html").read_text()
+    assert "0 of 120 trials done" in page and "No verdict yet" in page

@@ -1,5 +1,6 @@
 """The cluster does what --local does, bit for bit, and only what is missing."""
 
+import json
 import pickle
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from ray.exceptions import ObjectStoreFullError
 
 from synaug_ray import grid
 from synaug_ray.cluster import run
-from synaug_ray.errors import ResourceProblem
+from synaug_ray.errors import LOST, ResourceProblem
 from synaug_ray.store import Store
 
 GRID = str(Path(__file__).parent.parent / "small.yaml")
@@ -88,6 +89,20 @@ def test_failures_block_their_descendants_and_nothing_else(cluster, tmp_path):
     assert set(rows.loc[rows["generator"] == "bad", "status"]) == {"blocked"}
     assert set(rows.loc[rows["generator"] != "bad", "status"]) == {"done"}
     assert {f.cause for f in Store(f"{tmp_path}/store").failed("generator").values()} == {"diverged"}
+
+
+def test_a_cluster_that_is_gone_is_a_sentence(cluster, tmp_path, monkeypatch, capsys):
+    """What its end caused is not told, its end is; and what to do."""
+    def caused(*args):
+        raise RuntimeError("what it caused")
+
+    monkeypatch.setattr(run, "_run", caused)
+    monkeypatch.setattr(run.Contact, "gone", lambda self: "its head at h:1 does not answer")
+    assert grid.main([GRID, "--storage", str(tmp_path)]) == LOST
+    said = capsys.readouterr().err
+    assert "the Ray cluster is gone (its head at h:1 does not answer): 0 of " in said and "what it caused" not in said
+    assert f"steps stand in {tmp_path}/store. Run the same command to go on" in said
+    assert json.loads((tmp_path / "small" / "status.json").read_text())["state"] == "interrupted"
 
 
 def test_images_that_do_not_fit_into_the_object_store_are_a_sentence(monkeypatch):

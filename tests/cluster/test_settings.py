@@ -45,7 +45,7 @@ def test_a_cluster_that_does_not_answer_is_a_sentence(monkeypatch):
     assert caught.value.exit_code == RESOURCES
 
 
-def test_a_token_that_is_missing_or_wrong_is_a_sentence(monkeypatch):
+def test_a_missing_or_wrong_token_is_a_sentence(monkeypatch):
     def refuse(**_):
         raise AuthenticationError("Token authentication is enabled but no authentication token was found")
 
@@ -115,3 +115,11 @@ def test_a_trainer_s_worker_touches_no_gpu_before_it_has_its_own():
     """Ray's context would call CUDA on the GPU that Ray chose, and a process keeps what it has touched."""
     context = Apart().train_func_context
     assert context is not TorchConfig().train_func_context and context is nullcontext
+
+
+def test_more_workers_than_the_machine_has_cores_are_refused_before_a_ray_is_started(monkeypatch):
+    monkeypatch.setattr(settings.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(settings.os, "cpu_count", lambda: 2)
+    settings.check_together(2)
+    with pytest.raises(ResourceProblem, match="--workers-per-generator 3: the machine has 2 slots, each a CPU core"):
+        settings.check_together(3)

@@ -37,8 +37,9 @@ def test_two_workers_make_what_one_makes(cluster, tmp_path):
 
 
 def test_more_workers_than_slots_are_refused(cluster, tmp_path, capsys):
-    assert grid.main([GRID, "--storage", str(tmp_path), "--workers-per-generator", "3"]) == RESOURCES
+    assert grid.main([GRID, "--storage", str(tmp_path / "s"), "--workers-per-generator", "3"]) == RESOURCES
     assert "--workers-per-generator 3: the cluster has 2 slots, each a CPU core; ask for 2" in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()
 
 
 @pytest.mark.slow

@@ -30,14 +30,14 @@ def test_nothing_to_say():
 
 def test_more_than_there_is():
     assert said(dataset(50, 50), num_real=[100, 101, 5_000]) == [
-        "num_real: 101 is too many: the training split has 100 images",
-        "num_real: 5,000 is too many: the training split has 100 images"]
+        "num_real: 101 is too many: the training split has 100 images; lower it, or add training images",
+        "num_real: 5,000 is too many: the training split has 100 images; lower it, or add training images"]
 
 
 def test_more_than_a_balanced_subset_can_hold():
     (sentence,) = said(dataset(90, 7), stratify="balanced", num_real=[14, 20])
     assert sentence == ("num_real: 20 is too many: class b has 7 training images, so a balanced subset has at most 14; "
-                        "or set stratify: natural")
+                        "lower it, add images of that class, or set stratify: natural")
 
 
 def test_a_class_without_training_images():
@@ -54,7 +54,7 @@ def test_a_subset_that_may_hold_none_of_a_class():
 
 
 @pytest.mark.parametrize("trained_on,problem", [(100, []), (101, [
-    "generators: trained_on 101 is too many: the training split has 100 images"])])
+    "generators: trained_on 101 is too many: the training split has 100 images; lower it, or add training images"])])
 def test_a_generator_trained_on_more_than_there_is(trained_on, problem):
     assert said(dataset(50, 50), generators=[{"preset": "edm-tiny", "trained_on": trained_on}]) == problem
 

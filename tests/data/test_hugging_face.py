@@ -101,7 +101,8 @@ def test_without_a_network(cache, monkeypatch):
     assert "give the commit: hf:me/pets@<40 hexadecimal digits>" in str(caught.value)
     monkeypatch.setattr(datasets, "load_dataset", lambda *a, **k: (_ for _ in ()).throw(ConnectionError("no\nway")))
     assert refused(f"hf:me/pets@{COMMIT}", cache) == [
-        f"hf:me/pets@{COMMIT} is not in {cache}/huggingface and could not be loaded (no way)"]
+        f"hf:me/pets@{COMMIT} is not in {cache}/huggingface and could not be loaded (no way); run once where the "
+        "Hub is reached, or copy that folder from a machine that has the set, or name another with --data"]
 
 
 @pytest.mark.parametrize("spec", ["pets", "me/", "me/pets/x/y", "me/pets@", "../pets", "me/..", "https://x/y", "a b/c"])

@@ -96,4 +96,5 @@ def test_more_classes_than_the_table_names(cache, monkeypatch):
     (cache / "medmnist").mkdir()
     medmnist(cache / "medmnist" / "bloodmnist.npz", classes=4)
     table(monkeypatch, hashlib.md5((cache / "medmnist" / "bloodmnist.npz").read_bytes()).hexdigest())
-    assert refused("medmnist:bloodmnist", cache) == ["labels found: 0, 1, 2, 3; expected 0..2"]
+    assert refused("medmnist:bloodmnist", cache) == [
+        f"{cache}/medmnist/bloodmnist.npz: labels found: 0, 1, 2, 3; expected 0..2"]

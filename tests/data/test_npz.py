@@ -77,7 +77,8 @@ def test_groups_lie_beside_the_images(tmp_path, cache):
     data = read(f"npz:{tmp_path / 'x.npz'}", cache, group="patient")
     assert data.groups is not None and not set(data.groups[0]) & (set(data.groups[1]) | set(data.groups[2]))
     assert [len(np.unique(g)) * 4 for g in data.groups] == [len(data.train), len(data.val), len(data.test)]
-    assert refused(f"npz:{tmp_path / 'x.npz'}", cache, group="site") == ["data.group: the file has no array train_site"]
+    assert refused(f"npz:{tmp_path / 'x.npz'}", cache, group="site") == [
+        f"{tmp_path / 'x.npz'}: data.group: the file has no array train_site"]
 
 
 @pytest.mark.parametrize("change,said", [

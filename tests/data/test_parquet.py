@@ -141,10 +141,11 @@ def test_columns_that_are_not_there(tmp_path, cache, options, said):
      "it has image (list<element: int64>), label (int64); set data.image"),
     ({"image": [b"", b""]}, "no column holds a label (integer or string)"),
     ({"image": [b"", b""], "label": [0.5, 1.5]}, "no column holds a label"),
-    ({"image": [b"", b""], "label": [[0, 1], [1, 0]]}, "no column holds a label"),
+    ({"image": [b"", b""], "label": [[0, 1], [1, 0]]}, "column label holds several labels a row (multi-label), which "
+     "is not supported; give each image one, or set data.label to another column"),
     ({"image": [b"", b""], "label": [0, None]}, "label is empty in 1 of 2 rows: 1"),
     ({"image": [b"", b""], "label": [3, 3]}, "column label holds 1 class (3) in train; a classifier needs at least "
-     "two"),
+     "two: add images of another, or set data.label to another column"),
 ])
 def test_tables_that_cannot_be_used(tmp_path, cache, columns, said):
     assert any(said in s for s in refused(write(tmp_path / "x.parquet", columns), cache))

@@ -35,6 +35,15 @@ def tables(rows):
     return pd.DataFrame(trials), pd.DataFrame(predictions[::-1])
 
 
+def test_a_generator_that_was_trained_elsewhere_has_seen_more():
+    """Its verdicts are of the open-set kind, as are those of one that was trained on more than the subset."""
+    rows = [row(f"r{s}{draw}", 10, s, draw, 0, [0]) for s in (0, 5) for draw in (0, 1)]
+    frames = tables(rows)
+    for family, trained_on, open_set in (("pretrained", 10, True), ("edm", 10, False), ("edm", 20, True)):
+        trials = frames[0].assign(family=family, trained_on=trained_on)
+        assert read_table(trials, frames[1]).kinds["edm"].open_set is open_set
+
+
 def test_gains_are_paired_by_draw_and_seed():
     rows = [
         row("r00", 10, 0, 0, 0, [0, 1]),
