@@ -13,9 +13,8 @@ from synaug_ray.disk_space import free_bytes, size
 from synaug_ray.errors import DONE, INTERRUPTED, Problem, together
 from synaug_ray.feature_recipes import weights_of
 from synaug_ray.findings import Finding, problem, table
-from synaug_ray.grid import find_grid
 from synaug_ray.grid_checks import image_shape
-from synaug_ray.grid_file import placed_grid
+from synaug_ray.grid_file import find_grid, placed_grid
 from synaug_ray.plan import Plan, make_plan, pending
 from synaug_ray.provenance import PACKAGES, Software, software
 from synaug_ray.ray_access import access, judged

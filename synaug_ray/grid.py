@@ -38,7 +38,7 @@ from synaug_ray.errors import (
 )
 from synaug_ray.feature_recipes import weights_of
 from synaug_ray.grid_checks import image_shape, place_of_num_real
-from synaug_ray.grid_file import placed_grid
+from synaug_ray.grid_file import available, find_grid, placed_grid
 from synaug_ray.grid_yaml import Lines, short
 from synaug_ray.loggers import Loggers
 from synaug_ray.object_store import check_reachable
@@ -51,8 +51,6 @@ from synaug_ray.steps import STAGES
 from synaug_ray.storage_faults import refusal_in
 from synaug_ray.store import Store
 from synaug_ray.upkeep import check_payloads, check_records, sweep
-
-SHIPPED = (Path(__file__).parent / "_grids", Path(__file__).parent.parent / "grids")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -111,7 +109,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
     if args.local and args.workers_per_generator > 1:
         raise UsageProblem(f"--workers-per-generator {args.workers_per_generator} needs Ray: leave out --local, or it")
     if args.grid is None:
-        raise UsageProblem(f"no grid is named. Available: {', '.join(_grids())}; or give a .yaml file")
+        raise UsageProblem(f"no grid is named. Available: {', '.join(available())}; or give a .yaml file")
     return args
 
 
@@ -173,34 +171,6 @@ def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, Lines, str]:
         lambda: placed_grid(path, args.overrides, unknown_name),
         lambda: check_name(path.stem, str(path)) if args.name is None else check_name(args.name))
     return path, spec, lines, name
-
-
-def find_grid(name: str) -> Path:
-    """``./grids/NAME.yaml``, then the shipped grids; a path ending in .yaml is taken as it is.
-
-    Raises:
-        UsageProblem: where there is none, with the names there are.
-    """
-    given = Path(name)
-    if "=" in name:
-        raise UsageProblem(f"{name!r} stands where the grid's name has to: name the grid first, then key=value")
-    if given.suffix in (".yaml", ".yml"):
-        if not os.path.isfile(given):
-            raise UsageProblem(f"no grid file {name}")
-        return given
-    for folder in (Path("grids"), *SHIPPED):
-        if os.path.isfile(folder / f"{name}.yaml") and os.sep not in name:
-            return folder / f"{name}.yaml"
-    if name and os.path.exists(given):
-        kind = "folder" if os.path.isdir(given) else "npz" if given.suffix == ".npz" else ""
-        where = f"; a grid names its images: `dataset: {kind}:{name}`" if kind else ""
-        raise UsageProblem(f"{name} is no grid, which is a .yaml file{where}")
-    raise UsageProblem(f"no grid {short(name)}{did_you_mean(name, _grids(), '.')} Available: {', '.join(_grids())}; "
-                       "or give a .yaml file")
-
-
-def _grids() -> list[str]:
-    return sorted({p.stem for folder in (Path("grids"), *SHIPPED) for p in folder.glob("*.yaml")})
 
 
 def _print_plan(path: Path, folder: str, plan: Plan, missing: Plan, store: Store,

@@ -1,7 +1,8 @@
-"""A grid's YAML and its overrides, presets filled in, validated into a ``GridSpec``: all problems at once."""
+"""A grid's file and its overrides, presets filled in, validated into a ``GridSpec``: all problems at once."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -15,6 +16,37 @@ from synaug_ray.grid_yaml import Lines, Location, parse_overrides, parse_yaml, s
 from synaug_ray.presets import CLASSIFIERS, FEATURES, FILTERS, GENERATORS, SAMPLERS
 from synaug_ray.recipes import GENERATOR_FAMILIES, Precision
 from synaug_ray.spec import DEFAULT_SAMPLER, FACTORS, Factors, GridSpec
+
+SHIPPED = (Path(__file__).parent / "_grids", Path(__file__).parent.parent / "grids")
+
+
+def find_grid(name: str) -> Path:
+    """``./grids/NAME.yaml``, then the shipped grids; a path ending in .yaml is taken as it is.
+
+    Raises:
+        UsageProblem: where there is none, with the names there are.
+    """
+    given = Path(name)
+    if "=" in name:
+        raise UsageProblem(f"{name!r} stands where the grid's name has to: name the grid first, then key=value")
+    if given.suffix in (".yaml", ".yml"):
+        if not os.path.isfile(given):
+            raise UsageProblem(f"no grid file {name}")
+        return given
+    for folder in (Path("grids"), *SHIPPED):
+        if os.path.isfile(folder / f"{name}.yaml") and os.sep not in name:
+            return folder / f"{name}.yaml"
+    if name and os.path.exists(given):
+        kind = "folder" if os.path.isdir(given) else "npz" if given.suffix == ".npz" else ""
+        where = f"; a grid names its images: `dataset: {kind}:{name}`" if kind else ""
+        raise UsageProblem(f"{name} is no grid, which is a .yaml file{where}")
+    raise UsageProblem(f"no grid {short(name)}{did_you_mean(name, available(), '.')} Available: "
+                       f"{', '.join(available())}; or give a .yaml file")
+
+
+def available() -> list[str]:
+    """Names of the grids in ``./grids`` and of those shipped."""
+    return sorted({p.stem for folder in (Path("grids"), *SHIPPED) for p in folder.glob("*.yaml")})
 
 
 def load_grid(path: Path, overrides: list[str]) -> GridSpec:
