@@ -17,6 +17,7 @@ from synaug_ray.data.checks import describe, problems
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.sources import load
 from synaug_ray.errors import DataProblem, together
+from synaug_ray.grid_checks import image_shape
 from synaug_ray.plan import Plan, pending
 from synaug_ray.provenance import environment
 from synaug_ray.quality.pretrained_features import open_space
@@ -42,7 +43,7 @@ def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFol
     """
     recipes = {t.classifier.key: t.classifier for t in plan.trials.values()}.values()
     spaces = {s.key: s for step in pending(plan, store).qualities.values() for s in step.spaces}.values()
-    together(*(partial(check_classifier, recipe) for recipe in recipes),
+    together(*(partial(check_classifier, recipe, image_shape(spec)) for recipe in recipes),
              *(partial(open_space, recipe) for recipe in spaces))
     dataset = load(plan.data, cache)
     found = problems(plan, dataset, place)

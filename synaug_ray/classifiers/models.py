@@ -25,7 +25,7 @@ def build(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: in
             return _mlp(recipe, shape, num_classes)
         if recipe.family == "cnn":
             return _cnn(recipe, shape, num_classes)
-        check(recipe)
+        _known(recipe)
         import timm  # 1.6 s of a core: an MLP does without
 
         net = timm.create_model(recipe.model, pretrained=False, num_classes=num_classes, in_chans=shape[0])
@@ -34,12 +34,21 @@ def build(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: in
         return net
 
 
-def check(recipe: ClassifierRecipe) -> None:
-    """Refuse a timm name that does not exist.
+def check(recipe: ClassifierRecipe, shape: tuple[int, int, int] | None) -> None:
+    """Refuse what timm does not have, and a network that images of this shape [C, H, W] do not suit.
+
+    Args:
+        shape: as far as the grid alone shows it; None where only the images can tell.
 
     Raises:
-        UsageProblem: with the closest one.
+        UsageProblem: for a name, with the closest one.
     """
+    _known(recipe)
+    if shape and (said := misfit(recipe, shape, 2)):  # no network refuses images for their number of classes
+        raise UsageProblem(said)
+
+
+def _known(recipe: ClassifierRecipe) -> None:
     if recipe.family != "timm":
         return
     import timm

@@ -242,6 +242,15 @@ def test_a_set_that_needs_a_package_that_is_not_installed(door, monkeypatch):
                                   "'synaug-ray[medmnist]'")
 
 
+def test_case_32_a_model_of_a_fixed_size_where_only_the_images_tell_theirs(door, npz):
+    words = npz(), SMALL, ("classifiers=[{family: timm, name: net, model: vit_tiny_patch16_224, pack: 1, nimg: 640}, "
+                           "{family: timm, name: other, model: vgg11, pack: 1, nimg: 640}]")
+    wanted, small = door.refused_in_a_run(3, *words)
+    assert wanted.startswith("classifiers: net (vit_tiny_patch16_224) wants 224 x 224 pixels and the images have 8 x 8")
+    assert small.startswith("classifiers: other (vgg11) cannot be trained on images of 8 x 8 pixels")
+    assert door.refused_in_a_run(2, *words, "data.size=8") == [wanted, small]
+
+
 def test_case_25_without_a_test_split_a_part_is_held_out(door, folder, monkeypatch):
     """No error here: a fifth, in class proportion, and it is said."""
     from synaug_ray import local

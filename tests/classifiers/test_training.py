@@ -110,4 +110,4 @@ def test_small_stem_keeps_resolution():
 
 def test_unknown_timm_model_has_a_did_you_mean():
     with pytest.raises(UsageProblem, match="timm has no 'resnet-18'. Did you mean 'resnet18'"):
-        models.check(ClassifierRecipe(name="r", family="timm", model="resnet-18", pack=1))
+        models.check(ClassifierRecipe(name="r", family="timm", model="resnet-18", pack=1), None)

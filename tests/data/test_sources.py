@@ -64,7 +64,7 @@ def test_names_that_no_source_has(name, said):
         identify(name, DataOptions())
     assert str(caught.value).startswith(said)
     assert str(caught.value).endswith(
-        "folder:PATH, npz:FILE, parquet:PATH, medmnist:NAME[@SIZE], hf:OWNER/NAME[@REVISION]")
+        "folder:PATH, npz:FILE, parquet:PATH, medmnist:NAME[@SIZE], hf:OWNER/NAME[/CONFIGURATION][@REVISION]")
 
 
 def test_the_place_is_named_where_the_name_was_read():
