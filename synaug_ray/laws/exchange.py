@@ -18,6 +18,8 @@ from synaug_ray.laws.joint import split
 from synaug_ray.laws.results import Estimate, Exchange
 
 NOT_ESTIMABLE = "not estimable: more real images are not shown to help"
+OPPOSED = "not estimable: the fitted laws say the opposite of what was measured here"
+LEAST_SLOPE = 1e-9  # real images a synthetic one is worth; a bounded law's 1e-80, far out, is no exchange rate either
 
 
 def rates(
@@ -32,7 +34,7 @@ def rates(
     slope = form.slope(parameters, x, s)
     r = form.r(parameters, x, s)
     limit = np.broadcast_to(form.limit(parameters, x) * n, r.shape)
-    out_of_reach = (slope <= 0) | (r * n + 1 > limit)
+    out_of_reach = (slope < LEAST_SLOPE) | (r * n + 1 > limit)
     marginal = np.where(out_of_reach, np.inf, 1 / np.where(out_of_reach, 1.0, slope))
     average = np.where(r > 0, s / np.where(r > 0, r, 1.0), np.inf)
     return marginal, average, limit
@@ -50,7 +52,8 @@ def tradeoff(
     slope = form.slope(parameters, x, s)
     r = form.r(parameters, x, s)
     dm_dn = r + x * form.slope_in_x(parameters, x, s) - s * slope
-    return np.where(slope > 0, np.maximum(1 + dm_dn, 0.0) / np.where(slope > 0, slope, 1.0), np.inf)
+    helps = slope >= LEAST_SLOPE
+    return np.where(helps, np.maximum(1 + dm_dn, 0.0) / np.where(helps, slope, 1.0), np.inf)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,18 @@ def _estimate(value: float, samples: list[np.ndarray], confidence: float) -> Est
 def not_estimable(n: int, num_synthetic: int, note: str = NOT_ESTIMABLE) -> Exchange:
     """The answer where what a real image is worth is itself unknown."""
     return Exchange(n, num_synthetic, Estimate(None), Estimate(None), True, None, note)
+
+
+def opposed(gain: Estimate, found: Exchange) -> bool:
+    """Whether the laws count synthetic images as real ones where they surely hurt, or as none where they surely help.
+
+    Args:
+        gain: measured in the cell, with the interval that holds for all cells at once.
+    """
+    if gain.low is None or gain.high is None:
+        return False
+    counted = found.average.value is not None
+    return (gain.high < 0 and counted) or (gain.low > 0 and not counted)
 
 
 def exchange(laws: list[WeightedLaw], n: int, num_synthetic: int, n0: float, confidence: float) -> Exchange:

@@ -123,16 +123,35 @@ def _sizes(sizes: set[int]) -> str:
     return ordered[0] if len(ordered) == 1 else ", ".join(ordered[:-1]) + " and " + ordered[-1]
 
 
-def _example(verdict: Verdict) -> str:
+def _example(verdict: Verdict, mix: bool) -> str:
     return (
         f"{points(verdict.gain.value or 0.0)} points, {span(verdict.gain)},"
-        f" with {multiple(verdict.best_multiple or 0.0)} at {verdict.num_real},"
-        f" {setting(verdict.real_share, verdict.protocol)}"
+        f" with {multiple(verdict.best_multiple or 0.0)} at {verdict.num_real}"
+        + (f", {setting(verdict.real_share, verdict.protocol)}" if mix else "")
     )
 
 
-def _summary(generator: str, verdicts: list[Verdict]) -> str:
-    """One clause on one generator. A size counts as helped or hurt if it is under any share or classifier."""
+def _at_odds(verdicts: list[Verdict]) -> bool:
+    """Whether some number of real images is helped in one study and hurt in another."""
+    helped, hurt = ({v.num_real for v in verdicts if v.outcome is o} for o in (Outcome.HELPS, Outcome.HURTS))
+    return bool(helped & hurt)
+
+
+def _clause(name: str, verdicts: list[Verdict]) -> str:
+    """What is said of one generator: a summary for each way of mixing where one helps and another hurts."""
+    mixes = sorted({setting(v.real_share, v.protocol) for v in verdicts})
+    if len(mixes) == 1 or not _at_odds(verdicts):
+        return f"{name} {_summary(verdicts)}"
+    parts = {mix: [v for v in verdicts if setting(v.real_share, v.protocol) == mix] for mix in mixes}
+    return f"{name}: " + "; ".join(f"{mix}, it {_summary(part, mix=False)}" for mix, part in parts.items())
+
+
+def _summary(verdicts: list[Verdict], mix: bool = True) -> str:
+    """What is said of these studies. A size counts as helped or hurt if it is under any share or classifier.
+
+    Args:
+        mix: tell with the examples how the images were mixed.
+    """
     by = {outcome: [v for v in verdicts if v.outcome is outcome] for outcome in Outcome}
     sizes = {outcome: {v.num_real for v in by[outcome]} for outcome in Outcome}
     parts = []
@@ -141,10 +160,10 @@ def _summary(generator: str, verdicts: list[Verdict]) -> str:
         worth = (
             "" if best.equivalent.value is None else f", worth {best.equivalent.value:.0f} more real images"
         )
-        parts.append(f"helps at {_sizes(sizes[Outcome.HELPS])} real images (most: {_example(best)}{worth})")
+        parts.append(f"helps at {_sizes(sizes[Outcome.HELPS])} real images (most: {_example(best, mix)}{worth})")
     if by[Outcome.HURTS]:
         worst = min(by[Outcome.HURTS], key=lambda v: v.gain.value or 0.0)
-        parts.append(f"hurts at {_sizes(sizes[Outcome.HURTS])} (most: {_example(worst)})")
+        parts.append(f"hurts at {_sizes(sizes[Outcome.HURTS])} (most: {_example(worst, mix)})")
     said = sizes[Outcome.HELPS] | sizes[Outcome.HURTS]
     undecided = sizes[Outcome.UNDECIDED] - said
     nothing = sizes[Outcome.NO_EFFECT] - said - undecided
@@ -156,7 +175,7 @@ def _summary(generator: str, verdicts: list[Verdict]) -> str:
         reach = f"{100 * most:.1f}" if most < 1.05 * least else f"{100 * least:.1f} to {100 * most:.1f}"
         seen = f" (effects below {reach} points could not be seen)" if most > 0 else ""
         parts.append(f"is undecided at {_sizes(undecided)}{seen}")
-    return f"{generator} " + ", ".join(parts)
+    return ", ".join(parts)
 
 
 def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]) -> str:
@@ -173,13 +192,13 @@ def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]
         text = "Only controls ran: "
         return (
             text
-            + "; ".join(_summary(name, [v for v in verdicts if v.generator == name]) for name in generators)
+            + "; ".join(_clause(name, [v for v in verdicts if v.generator == name]) for name in generators)
             + "."
         )
     clauses = []
     for name in learnt:
         shown = f"{name} (open-set: it saw more real images)" if kinds[name][1] else name
-        clause = _summary(shown, [v for v in verdicts if v.generator == name])
+        clause = _clause(shown, [v for v in verdicts if v.generator == name])
         if name in unbeaten:
             clause += f", and is not shown to beat {' or '.join(unbeaten[name])}"
         clauses.append(clause)

@@ -11,7 +11,7 @@ from synaug_ray.laws.averaging import average, refit_law
 from synaug_ray.laws.cells import cells_of
 from synaug_ray.laws.curves import CurveForm
 from synaug_ray.laws.equivalence import BY_NAME, EquivalenceForm, reported
-from synaug_ray.laws.exchange import exchange, not_estimable
+from synaug_ray.laws.exchange import OPPOSED, WeightedLaw, exchange, not_estimable, opposed
 from synaug_ray.laws.joint import (
     JointData,
     predict_log_error,
@@ -21,8 +21,10 @@ from synaug_ray.laws.joint_rivals import j2, j3
 from synaug_ray.laws.noise import CellNoises
 from synaug_ray.laws.real_curves import CURVES_BY_NAME, as_estimate, describe
 from synaug_ray.laws.results import (
+    Cell,
     CurvePoint,
     Estimate,
+    Exchange,
     HeldOut,
     LawFit,
     PrimaryLaw,
@@ -163,9 +165,8 @@ class Laboratory:
             cells,
             fits,
             form.name,
-            tuple(
-                exchange(laws, *point, data.n0, self.confidence) if estimable and laws else not_estimable(*point)
-                for point in points
+            self._exchange(key, cells, laws, data.n0) if estimable and laws else tuple(
+                not_estimable(*point) for point in points
             ),
             surface=surface(
                 laws,
@@ -181,6 +182,25 @@ class Laboratory:
             rivals=self._rivals(key, data, masks, unseen(data, masks, seen_candidates, curve) if masks else None),
             primary=self._primary(data, curve, candidates[PRIMARY], thetas.get(PRIMARY)),
         )
+
+    def _exchange(
+        self, key: StudyKey, cells: tuple[Cell, ...], laws: list[WeightedLaw], n0: float
+    ) -> tuple[Exchange, ...]:
+        """Exchange rates at the cells; none, and a warning, where a cell was measured to do the laws' opposite."""
+        found, against = [], []
+        for cell in cells:
+            rate = exchange(laws, cell.num_real, cell.num_synthetic, n0, self.confidence)
+            if opposed(cell.gain_simultaneous, rate):
+                rate = not_estimable(cell.num_real, cell.num_synthetic, OPPOSED)
+                against.append(f"{cell.synthetic_multiple:g}x at {cell.num_real}")
+            found.append(rate)
+        if against:
+            self.warnings.append(
+                f"{'/'.join(key)}: {', '.join(against)} {'does' if len(against) == 1 else 'do'} the opposite of what "
+                "the fitted laws say: no exchange rate is given there, and the calculator, which rests on the laws, "
+                "misleads near it."
+            )
+        return tuple(found)
 
     def _rivals(
         self, key: StudyKey, data: JointData, masks: tuple[np.ndarray, np.ndarray] | None, cells: Unseen | None

@@ -42,7 +42,7 @@ def audit_warnings(audit: Mapping[str, Any] | None) -> list[str]:
     rows = [row for row in _list(audit, "rows") if isinstance(row, Mapping) and row.get("level") == "warning"]
     return [
         f"Data audit: {row.get('what')}: {tables.entry(row.get('value')).text}"
-        + (f" ({row['means']})." if row.get("means") else ".")
+        + (f" ({str(row['means']).removesuffix('.')})." if row.get("means") else ".")
         for row in rows
     ]
 

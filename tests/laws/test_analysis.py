@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from synaug_ray.laws import analyse
+from synaug_ray.laws.exchange import OPPOSED
 from synaug_ray.laws.results import Outcome
 from tests.laws.simulate import Grid, nothing, power, simulate
 
@@ -125,6 +126,7 @@ def test_controls_come_out_right():
     passed = {control["control"]: control["passed"] for control in result.controls}
     assert passed == {"real-holdout": True, "duplicate": True, "label-shuffle": True}
     assert result.headline.startswith("edm ")
+    assert not any("opposite" in warning for warning in result.warnings)
     assert "is not shown to beat plain jitter of the real images." in result.headline  # it does beat what hurts
 
 
@@ -191,6 +193,24 @@ def test_no_exchange_rate_where_more_real_images_do_not_help():
     falling = analyse(*simulate(Grid(power(), {("edm", "0.5"): nothing}, sizes=(20, 40, 80), images=400), seed=2),
                       replicates=100)
     assert not any("not estimable" in warning for warning in falling.warnings)
+
+
+def test_no_exchange_rate_where_a_cell_does_the_opposite_of_every_law():
+    """A single amount that hurts at a single size, which no form has: the law says a gain there."""
+    def odd(n, s):
+        return -0.3 if (n, s) == (320, 1) else 0.4
+
+    grid = Grid(power(), {("edm", "0.5"): odd}, images=20_000, draw_effect=0.01, size_effect=0.01,
+                generator_effect=0.01, seed_effect=0.01)
+    result = analyse(*simulate(grid, seed=4), replicates=100)
+    (told,) = [w for w in result.warnings if "opposite" in w]
+    assert told.startswith("mlp/edm/mixed/0.5: 1x at 320 does the opposite of what the fitted laws say: ")
+    (study,) = result.studies
+    for found in study.exchange:
+        at_odds = (found.num_real, found.num_synthetic) == (320, 320)
+        assert (found.marginal.value is None and found.average.value is None and found.note == OPPOSED) == at_odds
+    (hurts,) = [v for v in result.verdicts if v.num_real == 320 and v.outcome is Outcome.HELPS]
+    assert "1x of it hurts" in hurts.sentence
 
 
 def test_studies_with_too_little_to_hold_out_are_told_in_one_sentence():
