@@ -27,12 +27,12 @@ def on_the_cpu():
         devices.sit_down = lambda gpu: (Path(folder) / str(os.getpid())).write_text(str(gpu))
 
 
-def watch(end, found):
+def watch(end, found, address):
     """Ten looks a second; one that fails, as the node begins or is too busy to answer, is made again, and told of."""
     state = None
     while not end.wait(0.1):
         try:
-            state = state or get_state_from_address()
+            state = state or get_state_from_address(address)  # tests have another Ray on this machine
             stats = get_memory_info_reply(state).store_stats
         except Exception as error:  # of gRPC's, of Ray's, or of their state: a thread that ends here would see nothing
             found["unseen"] = f"{type(error).__name__}: {error}"[:300]
@@ -46,7 +46,7 @@ def main(cpus, gpus, megabytes, *words):
     ray.init(address="local", num_cpus=int(cpus), num_gpus=int(gpus), include_dashboard=False, log_to_driver=False,
              object_store_memory=int(megabytes) << 20, runtime_env={"worker_process_setup_hook": on_the_cpu})
     end, found = threading.Event(), {"peak": 0, "spilled": 0}
-    watcher = threading.Thread(target=watch, args=(end, found))
+    watcher = threading.Thread(target=watch, args=(end, found, ray.get_runtime_context().gcs_address))
     watcher.start()
     try:
         code = grid.main(list(words))
