@@ -43,11 +43,13 @@ def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFol
     """
     recipes = {t.classifier.key: t.classifier for t in plan.trials.values()}.values()
     spaces = {s.key: s for step in pending(plan, store).qualities.values() for s in step.spaces}.values()
-    together(*(partial(check_classifier, recipe, image_shape(spec)) for recipe in recipes),
+    told = image_shape(spec)
+    together(*(partial(check_classifier, recipe, told) for recipe in recipes),
              *(partial(open_space, recipe) for recipe in spaces))
     dataset = load(plan.data, cache)
     found = problems(plan, dataset, place)
-    found += [said for recipe in recipes if (said := misfit(recipe, dataset.shape, dataset.num_classes))]
+    if dataset.shape != told:  # else the grid alone has shown that they suit
+        found += [said for recipe in recipes if (said := misfit(recipe, dataset.shape, dataset.num_classes))]
     if found:
         raise DataProblem(found)
     print(describe(dataset), flush=True)

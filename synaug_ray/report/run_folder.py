@@ -191,7 +191,7 @@ def _measurements(folder: _Folder) -> pd.DataFrame | None:
 
 
 def _parquet(data: bytes) -> pd.DataFrame:
-    """From Arrow's own memory: its threads abort a process that exits while they hold a Python file (1 in 12)."""
+    """From Arrow's own memory: its threads abort a process that exits while they hold a Python file (1 in 8)."""
     return pd.read_parquet(pa.BufferReader(data))
 
 

@@ -209,8 +209,8 @@ def test_no_exchange_rate_where_a_cell_does_the_opposite_of_every_law():
     for found in study.exchange:
         at_odds = (found.num_real, found.num_synthetic) == (320, 320)
         assert (found.marginal.value is None and found.average.value is None and found.note == OPPOSED) == at_odds
-    (hurts,) = [v for v in result.verdicts if v.num_real == 320 and v.outcome is Outcome.HELPS]
-    assert "1x of it hurts" in hurts.sentence
+    (helps,) = [v for v in result.verdicts if v.num_real == 320 and v.outcome is Outcome.HELPS]
+    assert "1x of it hurts" in helps.sentence
 
 
 def test_studies_with_too_little_to_hold_out_are_told_in_one_sentence():

@@ -9,16 +9,6 @@ from synaug_ray.laws.exchange import WeightedLaw, exchange, median, rates, trade
 from synaug_ray.laws.fitting import starts_of
 
 
-def test_a_slope_of_nearly_nothing_is_no_exchange_rate():
-    """F3 with s0 = 0.02 at s = 4 has a slope of e^-200: 1 / slope was 6e85 images, in an interval's upper end."""
-    form = BY_NAME["F3"]
-    parameters = tuple(np.array([[v]]) for v in (0.5, 0.0, 0.02))
-    at, amount = np.array([1000.0]), np.array([4000.0])
-    assert 0 < form.slope(parameters, at / 1000, amount / at)[0, 0] < 1e-80
-    assert rates(form, parameters, at, 1000.0, amount)[0] == np.inf
-    assert tradeoff(form, parameters, at, 1000.0, amount) == np.inf
-
-
 def natural(form, row):
     """Natural parameters [1, 1] of one declared start."""
     return tuple(np.array([[float(p.outward(v))]]) for p, v in zip(form.parameters, row, strict=True))
@@ -161,3 +151,13 @@ def test_curves_fall_from_chance_to_their_floor(curve):
             assert errors[0] < 0.9
         if len(p) == 3:
             assert errors[-1] > p[2][0, 0] * 0.999
+
+
+def test_a_slope_of_nearly_nothing_is_no_exchange_rate():
+    """F3 with s0 = 0.02 at s = 4 has a slope of e^-200: 1 / slope was 6e85 images, in an interval's upper end."""
+    form = BY_NAME["F3"]
+    parameters = tuple(np.array([[v]]) for v in (0.5, 0.0, 0.02))
+    at, amount = np.array([1000.0]), np.array([4000.0])
+    assert 0 < form.slope(parameters, at / 1000, amount / at)[0, 0] < 1e-80
+    assert rates(form, parameters, at, 1000.0, amount)[0] == np.inf
+    assert tradeoff(form, parameters, at, 1000.0, amount) == np.inf
