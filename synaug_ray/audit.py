@@ -12,20 +12,20 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from synaug_ray.cache_folder import cache_folder
-from synaug_ray.command_line import Parser, ended, tell
-from synaug_ray.data.sources import identify, load
-from synaug_ray.data_options import DataOptions
-from synaug_ray.errors import DONE, INTERRUPTED, Problem, StorageProblem, UsageProblem, together
-from synaug_ray.grid_errors import sentences
-from synaug_ray.grid_yaml import Lines, parse_overrides
-from synaug_ray.steps import DataIdentity
+from synaug_ray.common.cli import Parser, ended, tell
+from synaug_ray.common.errors import DONE, INTERRUPTED, Problem, StorageProblem, UsageProblem, together
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.config.messages import sentences
+from synaug_ray.config.yaml_source import Lines, parse_overrides
+from synaug_ray.data.load import identify, load
+from synaug_ray.plan.steps import DataIdentity
+from synaug_ray.store.locations import cache_folder
 
 QUIET = 10.0  # seconds between two lines of progress
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command; returns its exit code (see ``synaug_ray.errors``). Warnings are no failure."""
+    """The command; returns its exit code (see ``synaug_ray.common.errors``). Warnings are no failure."""
     try:
         return _main(_parser().parse_intermixed_args(sys.argv[1:] if argv is None else argv))
     except Problem as problem:
@@ -58,7 +58,7 @@ def _main(args: argparse.Namespace) -> int:
     seconds = time.monotonic() - started
     print(f"read     {seconds:.1f} s", flush=True)
 
-    from synaug_ray.data.audit import audit, table  # torch takes seconds to import: not before the data are read
+    from synaug_ray.data.audit.audit import audit, table  # torch takes seconds to import: not before the data are read
 
     audited = audit(dataset, tell=_teller())
     if args.json:

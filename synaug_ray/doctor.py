@@ -5,26 +5,26 @@ from __future__ import annotations
 import os
 import sys
 
-from synaug_ray import cluster_checks
-from synaug_ray.command_line import Parser, ended, tell
-from synaug_ray.costs import disk_bytes
-from synaug_ray.data.sources import identify, unknown_name
-from synaug_ray.disk_space import free_bytes, size
-from synaug_ray.errors import DONE, INTERRUPTED, Problem, together
-from synaug_ray.feature_recipes import weights_of
-from synaug_ray.findings import Finding, problem, table
-from synaug_ray.grid_checks import image_shape
-from synaug_ray.grid_file import find_grid, placed_grid
-from synaug_ray.plan import Plan, make_plan, pending
-from synaug_ray.provenance import PACKAGES, Software, software
-from synaug_ray.ray_access import access, judged
-from synaug_ray.run_folder import check_space, storage_root
-from synaug_ray.spec import GridSpec
-from synaug_ray.store import Store
+from synaug_ray.cluster import checks
+from synaug_ray.cluster.auth import access, judged
+from synaug_ray.common.cli import Parser, ended, tell
+from synaug_ray.common.errors import DONE, INTERRUPTED, Problem, together
+from synaug_ray.common.findings import Finding, problem, table
+from synaug_ray.common.provenance import PACKAGES, Software, software
+from synaug_ray.config.checks import image_shape
+from synaug_ray.config.feature_recipes import weights_of
+from synaug_ray.config.load import find_grid, placed_grid
+from synaug_ray.config.spec import GridSpec
+from synaug_ray.data.load import identify, unknown_name
+from synaug_ray.plan.plan import Plan, make_plan, pending
+from synaug_ray.runs.cost import disk_bytes
+from synaug_ray.store.disk import free_bytes, size
+from synaug_ray.store.run_folder import check_space, storage_root
+from synaug_ray.store.store import Store
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command; returns its exit code (see ``synaug_ray.errors``). Notes are no failure."""
+    """The command; returns its exit code (see ``synaug_ray.common.errors``). Notes are no failure."""
     parser = Parser(
         prog="python -m synaug_ray.doctor", allow_abbrev=False,
         description="Looks at this machine, the cluster of $RAY_ADDRESS (else a Ray that is started for it and ended), "
@@ -82,8 +82,8 @@ def _storage(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Findin
 
 
 def _cluster(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Finding]:
-    from synaug_ray.cluster.settings import joins
-    from synaug_ray.cluster.survey import survey
+    from synaug_ray.cluster.connection import joins
+    from synaug_ray.cluster.probe import survey
 
     joined = joins()
     try:
@@ -93,15 +93,15 @@ def _cluster(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Findin
     nodes, shape = seen.nodes, image_shape(planned[0]) if planned else None
     where = f"joined {os.environ.get('RAY_ADDRESS', 'the running one')}" if joined else \
         "no $RAY_ADDRESS: a run starts a Ray of its own here, as was done for this look"
-    needed = cluster_checks.needs(planned[1], shape) if planned and shape else cluster_checks.Needs(0, 0)
+    needed = checks.needs(planned[1], shape) if planned and shape else checks.Needs(0, 0)
     return [
         Finding("cluster", f"{where}; {len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}"),
-        *cluster_checks.versions(software(), nodes),
-        *cluster_checks.weights(nodes),
-        *cluster_checks.resources(nodes),
-        *cluster_checks.bf16(nodes, bool(planned and planned[0].precisions()["bf16"])),
-        *cluster_checks.memory(nodes, needed),
-        *cluster_checks.sharing(storage, seen.here, nodes, seen.unwritten),
+        *checks.versions(software(), nodes),
+        *checks.weights(nodes),
+        *checks.resources(nodes),
+        *checks.bf16(nodes, bool(planned and planned[0].precisions()["bf16"])),
+        *checks.memory(nodes, needed),
+        *checks.sharing(storage, seen.here, nodes, seen.unwritten),
         *judged(access(os.environ, joined, seen.dashboard)),
     ]
 

@@ -17,13 +17,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from synaug_ray.cache_folder import cache_folder
-from synaug_ray.command_line import Interrupt, Parser, ended, tell
-from synaug_ray.costs import PLURAL, costs, disk_bytes, told, told_in_all
-from synaug_ray.cpu_features import precision_cautions
-from synaug_ray.data.sources import identify, unknown_name
-from synaug_ray.disk_space import free_bytes, size
-from synaug_ray.errors import (
+from synaug_ray.common.cli import Interrupt, Parser, ended, tell
+from synaug_ray.common.errors import (
     DONE,
     FAILED_CELLS,
     INTERRUPTED,
@@ -36,25 +31,30 @@ from synaug_ray.errors import (
     problem_within,
     together,
 )
-from synaug_ray.feature_recipes import weights_of
-from synaug_ray.grid_checks import image_shape, place_of_num_real
-from synaug_ray.grid_file import available, find_grid, placed_grid
-from synaug_ray.grid_yaml import Lines, short
-from synaug_ray.loggers import Loggers
-from synaug_ray.object_store import check_reachable
-from synaug_ray.plan import Plan, backwards, make_plan, pending
-from synaug_ray.provenance import CODE
-from synaug_ray.run_folder import SEAL, RunFolder, check_name, check_space, running, storage_root
-from synaug_ray.spec import GridSpec, cautions, write_grid
-from synaug_ray.standing import lacking
-from synaug_ray.steps import STAGES
-from synaug_ray.storage_faults import refusal_in
-from synaug_ray.store import Store
-from synaug_ray.upkeep import check_payloads, check_records, sweep
+from synaug_ray.common.provenance import CODE
+from synaug_ray.config.checks import image_shape, place_of_num_real
+from synaug_ray.config.feature_recipes import weights_of
+from synaug_ray.config.load import available, find_grid, placed_grid
+from synaug_ray.config.spec import GridSpec, write_grid
+from synaug_ray.config.warnings import cautions, precision_cautions
+from synaug_ray.config.yaml_source import Lines, short
+from synaug_ray.data.load import identify, unknown_name
+from synaug_ray.plan.plan import Plan, backwards, make_plan, pending
+from synaug_ray.plan.steps import STAGES
+from synaug_ray.runs.cost import PLURAL, costs, disk_bytes, told, told_in_all
+from synaug_ray.runs.loggers import Loggers
+from synaug_ray.runs.status import lacking
+from synaug_ray.store.disk import free_bytes, size
+from synaug_ray.store.filesystem import check_reachable
+from synaug_ray.store.locations import cache_folder
+from synaug_ray.store.maintenance import check_payloads, check_records, sweep
+from synaug_ray.store.retry import refusal_in
+from synaug_ray.store.run_folder import SEAL, RunFolder, check_name, check_space, running, storage_root
+from synaug_ray.store.store import Store
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command; returns its exit code (see ``synaug_ray.errors``)."""
+    """The command; returns its exit code (see ``synaug_ray.common.errors``)."""
     words = sys.argv[1:] if argv is None else argv
     interrupt = Interrupt()
     if threading.current_thread() is threading.main_thread():
@@ -213,12 +213,12 @@ def _run(together: int, name: str, spec: GridSpec, plan: Plan, missing: Plan, st
         turned: from the last step to the first, because others begin with the first.
         place: where the grid has a number of real images, for messages.
     """
-    from synaug_ray.session import Session, finish, open_run
-    from synaug_ray.summary import interrupted
+    from synaug_ray.runs.lifecycle import Session, finish, open_run
+    from synaug_ray.runs.outputs import interrupted
 
     session = Session(uuid.uuid4().hex[:12], command, time.time(), 1)
     if together and not missing.complete:  # before images are read, which can take long
-        from synaug_ray.cluster.survey import refuse_unfit
+        from synaug_ray.cluster.probe import refuse_unfit
 
         refuse_unfit(folder.storage, weights_of(spec.quality_features), together)
     if not store.local:
@@ -232,8 +232,8 @@ def _run(together: int, name: str, spec: GridSpec, plan: Plan, missing: Plan, st
         missing = backwards(pending(plan, store)) if turned else pending(plan, store)
         if not missing.complete:
             if not together:
-                from synaug_ray.bench import Bench, Machine
-                from synaug_ray.local import device_here, run_local
+                from synaug_ray.engine.context import Bench, Machine
+                from synaug_ray.engine.local import device_here, run_local
 
                 run = replace(run, session=replace(run.session, device=device_here()))
                 run_local(missing, Bench(store, dataset, Machine(run.session.device, session=session.id)), say)

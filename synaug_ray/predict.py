@@ -10,12 +10,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from synaug_ray.command_line import ended, tell
-from synaug_ray.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, did_you_mean, together
-from synaug_ray.laws.predict import Answer, Costs, Expectation, cheapest, expectation
-from synaug_ray.laws.prediction_sentences import expected, plan, title
-from synaug_ray.laws.sentences import CONTROLS
-from synaug_ray.report.run_folder import NoRunError, read
+from synaug_ray.analysis.calculator import Answer, Costs, Expectation, cheapest, expectation
+from synaug_ray.analysis.prediction_text import expected, plan, title
+from synaug_ray.analysis.text import CONTROLS
+from synaug_ray.common.cli import ended, tell
+from synaug_ray.common.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, did_you_mean, together
+from synaug_ray.report.run_view import NoRunError, read
 
 STUDY = ("generator", "classifier", "protocol", "real_share")
 
@@ -43,7 +43,7 @@ class Question:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, call, print; returns the exit code (see ``synaug_ray.errors``)."""
+    """Parse, call, print; returns the exit code (see ``synaug_ray.common.errors``)."""
     args = _parser().parse_args(argv)
     try:
         question, laws = together(lambda: _question(args), lambda: _laws(args.run))

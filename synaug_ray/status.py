@@ -6,13 +6,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from synaug_ray.command_line import ended, tell
-from synaug_ray.errors import DONE, Problem
-from synaug_ray.standing import overview, read_standing, why
+from synaug_ray.common.cli import ended, tell
+from synaug_ray.common.errors import DONE, Problem
+from synaug_ray.runs.status import overview, read_standing, why
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, read, print; returns the exit code (see ``synaug_ray.errors``)."""
+    """Parse, read, print; returns the exit code (see ``synaug_ray.common.errors``)."""
     parser = argparse.ArgumentParser(
         prog="python -m synaug_ray.status", allow_abbrev=False,
         description="What of a run is done, failed, blocked and left. Reads the storage alone, so it asks no cluster.",

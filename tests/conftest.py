@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from grids_for_tests import small_grid
+from helpers.grids import small_grid
+from helpers.paths import REPOSITORY
 
+from synaug_ray.config.spec import DataOptions, GridSpec
 from synaug_ray.data.images import Dataset
-from synaug_ray.data.sources import identify, load
-from synaug_ray.plan import Plan, make_plan
-from synaug_ray.spec import DataOptions, GridSpec
-from synaug_ray.steps import DataIdentity
-
-REPOSITORY = Path(__file__).resolve().parent.parent
+from synaug_ray.data.load import identify, load
+from synaug_ray.plan.plan import Plan, make_plan
+from synaug_ray.plan.steps import DataIdentity
 
 
 @pytest.fixture(scope="session", autouse=True)

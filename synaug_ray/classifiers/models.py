@@ -7,8 +7,8 @@ import itertools
 import torch
 from torch import nn
 
-from synaug_ray.errors import UsageProblem, did_you_mean
-from synaug_ray.recipes import ClassifierRecipe
+from synaug_ray.common.errors import UsageProblem, did_you_mean
+from synaug_ray.config.recipes import ClassifierRecipe
 
 SMALL = 64  # pixels a side up to which a stem of stride 4 throws too much away
 

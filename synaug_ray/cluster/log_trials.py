@@ -20,12 +20,12 @@ from typing import Any
 
 import pandas as pd
 
-from synaug_ray.command_line import Parser
-from synaug_ray.errors import BUG, DONE, Problem
-from synaug_ray.loggers import ELSEWHERE, PACKAGES, WORD
-from synaug_ray.run_folder import RunFolder
-from synaug_ray.standing import Standing, read_standing
-from synaug_ray.tables import COSTS, MEASURED, measurements
+from synaug_ray.common.cli import Parser
+from synaug_ray.common.errors import BUG, DONE, Problem
+from synaug_ray.runs.loggers import ELSEWHERE, PACKAGES, WORD
+from synaug_ray.runs.status import Standing, read_standing
+from synaug_ray.runs.tables import COSTS, MEASURED, measurements
+from synaug_ray.store.run_folder import RunFolder
 
 LABELS = ("generator", "family", "num_real", "num_synthetic", "synthetic_multiple", "real_share", "protocol",
           "classifier", "draw", "seed", "trained_on")

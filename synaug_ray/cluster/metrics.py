@@ -9,13 +9,14 @@ from contextlib import suppress
 import ray
 from ray.util.metrics import Gauge
 
-from synaug_ray.costs import costs, images_of
-from synaug_ray.grid_checks import image_shape
-from synaug_ray.laws.results import Analysis, Estimate
-from synaug_ray.plan import pending
-from synaug_ray.steps import STAGES, Stage
-from synaug_ray.store import write_file
-from synaug_ray.summary import Run, counted
+from synaug_ray.analysis.results import Analysis
+from synaug_ray.config.checks import image_shape
+from synaug_ray.laws.results import Estimate
+from synaug_ray.plan.plan import pending
+from synaug_ray.plan.steps import STAGES, Stage
+from synaug_ray.runs.cost import costs, images_of
+from synaug_ray.runs.outputs import Run, counted
+from synaug_ray.store.store import write_file
 
 CELL = ("run", "classifier", "generator", "protocol", "real_share", "num_real")
 MADE: dict[Stage, str] = {"generator": "trained", "trial": "trained", "shard": "sampled"}

@@ -9,11 +9,11 @@ from collections.abc import Callable, KeysView
 
 from tqdm import tqdm
 
-from synaug_ray.costs import PLURAL, duration
-from synaug_ray.errors import StorageProblem
-from synaug_ray.plan import Plan
-from synaug_ray.steps import STAGES, Stage
-from synaug_ray.summary import Run
+from synaug_ray.common.errors import StorageProblem
+from synaug_ray.plan.plan import Plan
+from synaug_ray.plan.steps import STAGES, Stage
+from synaug_ray.runs.cost import PLURAL, duration
+from synaug_ray.runs.outputs import Run
 
 LINE_SECONDS = 20.0
 

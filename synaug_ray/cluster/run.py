@@ -14,23 +14,23 @@ import ray
 from ray.exceptions import ObjectStoreFullError, OutOfDiskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from synaug_ray.bench import Bench, Machine
-from synaug_ray.cluster import classify, settings
-from synaug_ray.cluster.aggregate import LiveViews
-from synaug_ray.cluster.contact import Contact, endpoints
-from synaug_ray.cluster.devices import gpus_of
-from synaug_ray.cluster.generate import Trainers
-from synaug_ray.cluster.ledger import Ledger
+from synaug_ray.cluster import connection, trials
+from synaug_ray.cluster.coordinator import Ledger
+from synaug_ray.cluster.gpus import gpus_of
+from synaug_ray.cluster.live_views import LiveViews
 from synaug_ray.cluster.progress import Progress
-from synaug_ray.cluster.sample import Waves
+from synaug_ray.cluster.sampling import Waves
+from synaug_ray.cluster.trainers import Trainers
+from synaug_ray.cluster.watchdog import Contact, endpoints
 from synaug_ray.cluster.worker import Materials
+from synaug_ray.common.errors import ClusterLost, ResourceProblem
+from synaug_ray.config.recipes import ReferenceRecipe
 from synaug_ray.data.images import Dataset
-from synaug_ray.errors import ClusterLost, ResourceProblem
-from synaug_ray.execute import attempt
-from synaug_ray.plan import Plan
-from synaug_ray.recipes import ReferenceRecipe
-from synaug_ray.steps import STAGES
-from synaug_ray.summary import Run, interrupted
+from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.engine.execute import attempt
+from synaug_ray.plan.plan import Plan
+from synaug_ray.plan.steps import STAGES
+from synaug_ray.runs.outputs import Run, interrupted
 
 SHARD_BYTES = 2 << 30  # at most; and at most a quarter of the object store
 
@@ -47,9 +47,9 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
             images do not fit into its memory.
         ClusterLost: where it went away.
     """
-    ours = settings.connect()
+    ours = connection.connect()
     try:
-        slots = settings.slots(together)
+        slots = connection.slots(together)
     except ResourceProblem:
         if ours:
             ray.shutdown()
@@ -77,7 +77,7 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
         who = contact.gone()
         contact.rest()
         if ours:
-            settings.end_node(ours)
+            connection.end_node(ours)
         if who:
             raise ClusterLost(lost(who)) from None
         raise
@@ -88,7 +88,7 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
     return run
 
 
-def _run(run: Run, missing: Plan, dataset: Dataset, slots: settings.Slots, scratch: str,
+def _run(run: Run, missing: Plan, dataset: Dataset, slots: connection.Slots, scratch: str,
          say: Callable[[str], None], together: int) -> None:
     bench = Bench(run.store, dataset, Machine(slots.device, 1, run.session.id))
     learnt = []
@@ -104,7 +104,7 @@ def _run(run: Run, missing: Plan, dataset: Dataset, slots: settings.Slots, scrat
     cap = min(SHARD_BYTES, int(ray.cluster_resources().get("object_store_memory", SHARD_BYTES) // 4))
     # beside the driver: the node whose end is the run's end too
     beside = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    gpus = gpus_of(settings.nodes()) if slots.gpu else {}
+    gpus = gpus_of(connection.nodes()) if slots.gpu else {}
     ledger = Ledger.options(scheduling_strategy=beside).remote(cap, learnt, gpus)
     materials = Materials(run.store.url, _shared(dataset), ledger, slots, run.session.id)
     stopping = threading.Event()
@@ -116,7 +116,7 @@ def _run(run: Run, missing: Plan, dataset: Dataset, slots: settings.Slots, scrat
         trainers.start()
         waves.start()
         progress.start()
-        classify.run(missing.trials | missing.qualities, materials, scratch, waves.is_alive, stopping.is_set)
+        trials.run(missing.trials | missing.qualities, materials, scratch, waves.is_alive, stopping.is_set)
         waves.join()
         trainers.join()
         if waves.error is not None:

@@ -14,13 +14,13 @@ import numpy as np
 import ray
 from ray.exceptions import RayError
 
-from synaug_ray.bench import Bench, Machine
-from synaug_ray.cluster.devices import sit_down
-from synaug_ray.cluster.settings import Slots
+from synaug_ray.cluster.connection import Slots
+from synaug_ray.cluster.gpus import sit_down
 from synaug_ray.data.images import ImageSet
-from synaug_ray.execute import Work, attempt
-from synaug_ray.steps import GeneratorStep, QualityStep, ShardStep, Step, TrialStep
-from synaug_ray.store import Store
+from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.engine.execute import Work, attempt
+from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Step, TrialStep
+from synaug_ray.store.store import Store
 
 DEATHS = 3  # of workers at one step: then it is recorded, and the rest goes on
 SILENT_SECONDS = float(os.environ.get("SYNAUG_SILENT_SECONDS", 7200))  # then a worker hangs, and is ended

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from synaug_ray.config.recipes import DDPMRecipe, SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.diffusion import Task, fit, fresh, guided, network, placed, task_of
-from synaug_ray.generators.families import SaveState
-from synaug_ray.generators.files import pipeline_files, unet_from_files
-from synaug_ray.generators.split import WHOLE, Split
-from synaug_ray.precision import autocast
-from synaug_ray.recipes import DDPMRecipe, SamplerRecipe
-from synaug_ray.samplers import image_streams, sample_in_batches
+from synaug_ray.generators.registry import SaveState
+from synaug_ray.generators.samplers import image_streams, sample_in_batches
+from synaug_ray.training.checkpoint import pipeline_files, unet_from_files
+from synaug_ray.training.distributed import WHOLE, Split
+from synaug_ray.training.precision import autocast
 
 BETAS = {"cosine": "squaredcos_cap_v2", "linear": "linear"}  # as diffusers calls them
 

@@ -17,14 +17,14 @@ from diffusers import UNet2DModel
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from synaug_ray.common.errors import Diverged
+from synaug_ray.common.keys import derive_seed
+from synaug_ray.config.recipes import UNetRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.errors import Diverged
-from synaug_ray.generators.families import SaveState
-from synaug_ray.generators.files import restore, snapshot
-from synaug_ray.generators.split import Split
-from synaug_ray.keys import derive_seed
-from synaug_ray.passes import passes
-from synaug_ray.recipes import UNetRecipe
+from synaug_ray.generators.registry import SaveState
+from synaug_ray.training.batching import passes
+from synaug_ray.training.checkpoint import restore, snapshot
+from synaug_ray.training.distributed import Split
 
 SAVE_EVERY = 64  # batches between looks at the loss, and offers of the state
 

@@ -16,15 +16,15 @@ from diffusers import EDMEulerScheduler, UNet2DModel
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from synaug_ray.config.recipes import EDMRecipe, SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.augmentation import ToldEmbedding, augmented
 from synaug_ray.generators.diffusion import Task, fit, fresh, guided, network, placed, task_of
-from synaug_ray.generators.families import SaveState
-from synaug_ray.generators.files import pipeline_files, unet_from_files
-from synaug_ray.generators.split import WHOLE, Split
-from synaug_ray.precision import autocast
-from synaug_ray.recipes import EDMRecipe, SamplerRecipe
-from synaug_ray.samplers import SAMPLERS, image_noise, noise_levels, sample_in_batches
+from synaug_ray.generators.registry import SaveState
+from synaug_ray.generators.samplers import SAMPLERS, image_noise, noise_levels, sample_in_batches
+from synaug_ray.training.checkpoint import pipeline_files, unet_from_files
+from synaug_ray.training.distributed import WHOLE, Split
+from synaug_ray.training.precision import autocast
 
 
 @dataclass(frozen=True)

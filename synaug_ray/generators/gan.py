@@ -23,17 +23,17 @@ from torch.nn.functional import interpolate, leaky_relu, pad
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim.swa_utils import AveragedModel
 
+from synaug_ray.common.errors import Diverged
+from synaug_ray.common.keys import derive_seed
+from synaug_ray.config.recipes import GANRecipe, SamplerRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.errors import Diverged
 from synaug_ray.generators.diffusion import check_finite
-from synaug_ray.generators.families import SaveState
-from synaug_ray.generators.files import restore, snapshot, tensors_from_bytes, tensors_to_bytes
-from synaug_ray.generators.split import WHOLE, Split
-from synaug_ray.keys import derive_seed
-from synaug_ray.passes import passes
-from synaug_ray.precision import autocast
-from synaug_ray.recipes import GANRecipe, SamplerRecipe
-from synaug_ray.samplers import image_noise, sample_in_batches
+from synaug_ray.generators.registry import SaveState
+from synaug_ray.generators.samplers import image_noise, sample_in_batches
+from synaug_ray.training.batching import passes
+from synaug_ray.training.checkpoint import restore, snapshot, tensors_from_bytes, tensors_to_bytes
+from synaug_ray.training.distributed import WHOLE, Split
+from synaug_ray.training.precision import autocast
 
 SAVE_EVERY = 64  # batches between looks at the loss, and offers of the state
 

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
+from synaug_ray.common.errors import DataProblem
+from synaug_ray.common.keys import derive_seed, folder_key
+from synaug_ray.config.recipes import HUB, PretrainedRecipe, SamplerRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.errors import DataProblem
-from synaug_ray.generators.families import SaveState
-from synaug_ray.generators.split import WHOLE, Split
-from synaug_ray.keys import derive_seed, folder_key
-from synaug_ray.recipes import HUB, PretrainedRecipe, SamplerRecipe
-from synaug_ray.samplers import image_streams, sample_in_batches
+from synaug_ray.generators.registry import SaveState
+from synaug_ray.generators.samplers import image_streams, sample_in_batches
+from synaug_ray.training.distributed import WHOLE, Split
 
 LIBRARIES = ("diffusers", "transformers")  # whose classes a pipeline's index may name
 

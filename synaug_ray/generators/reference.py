@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from synaug_ray.common.keys import derive_seed
+from synaug_ray.config.recipes import ReferenceRecipe, SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import class_sequence
-from synaug_ray.keys import derive_seed
-from synaug_ray.recipes import ReferenceRecipe, SamplerRecipe
 
 if TYPE_CHECKING:
     import torch
@@ -46,9 +46,9 @@ def replay(recipe: ReferenceRecipe, train: ImageSet, order: NDArray[np.int64], n
         seed: of whatever is drawn.
 
     Returns:
-        One image for each of ``index``; fewer where held-out images end, ``available`` says when.
+        One image for each of ``index``; fewer where held-out images end, ``ReferenceRecipe.most_images`` says when.
     """
-    end = available(recipe, len(order), num_real)
+    end = recipe.most_images(len(order), num_real)
     if end is not None:
         index = range(index.start, min(index.stop, end))  # the last shard of a pool that ends is a short one
     at, subset = np.arange(index.start, index.stop), order[:num_real]
@@ -65,11 +65,6 @@ def replay(recipe: ReferenceRecipe, train: ImageSet, order: NDArray[np.int64], n
     if recipe.family == "mixup":
         return _mixup(images, train.take(subset), recipe.alpha, index, seed)
     return images if recipe.family == "duplicate" else _augment(images, recipe, index, seed)
-
-
-def available(recipe: ReferenceRecipe, num_train: int, num_real: int) -> int | None:
-    """How many images its pool has at most; None is without end."""
-    return num_train - num_real if recipe.family in ("real-holdout", "label-shuffle") else None
 
 
 def _jitter(images: ImageSet, spread: float, noise: float, index: range, seed: int) -> ImageSet:

@@ -1,6 +1,1 @@
-"""From measurements to laws with honest intervals, and to a verdict. Tables in, typed results out."""
-
-from synaug_ray.laws.analysis import analyse
-from synaug_ray.laws.controls import controls
-
-__all__ = ["analyse", "controls"]
+"""Forms and fits: numbers in, numbers out. Curves, equivalence laws, their choice and their bootstrap."""

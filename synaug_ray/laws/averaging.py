@@ -8,20 +8,35 @@ intervals hold the choice too (Buckland, Burnham and Augustin 1997).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from synaug_ray.laws.curves import CurveForm
-from synaug_ray.laws.equivalence import BY_NAME
-from synaug_ray.laws.exchange import WeightedLaw
+from synaug_ray.laws.curves import CURVES_BY_NAME, CurveForm
+from synaug_ray.laws.equivalence import BY_NAME, EquivalenceForm
 from synaug_ray.laws.fitting import refit
-from synaug_ray.laws.joint import JointData, joint_model, joint_parameters
-from synaug_ray.laws.real_curves import CURVES_BY_NAME
+from synaug_ray.laws.joint import JointData, joint_model, joint_parameters, split
 from synaug_ray.laws.results import FitStatus
 from synaug_ray.laws.selection import Candidate, akaike_weights, fit_forms, overdispersion
 
 LEAST_CURVE_WEIGHT = 0.1  # of the runner-up curve on the real-only sizes; below it is not worth fitting laws on
 Replicates = tuple[np.ndarray, np.ndarray]  # errors [B, k] and gains [B, C]
 Refit = tuple[np.ndarray, np.ndarray]  # theta [B, P] and cost [B]
+
+
+@dataclass(frozen=True)
+class WeightedLaw:
+    """A law in the average: its weight, its parameters theta [1, P], those of its share of the replicates or None."""
+
+    curve: CurveForm
+    form: EquivalenceForm
+    weight: float
+    theta: np.ndarray
+    thetas: np.ndarray | None
+
+    def law(self, theta: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Natural parameters of r alone, each [B, 1]."""
+        return split(theta, self.curve, self.form)[1]
 
 
 def refit_law(data: JointData, curve: CurveForm, candidate: Candidate, replicates: Replicates | None) -> Refit | None:

@@ -105,3 +105,4 @@ CURVES: tuple[CurveForm, ...] = (
         least_sizes=10,
     ),
 )
+CURVES_BY_NAME = {curve.name: curve for curve in CURVES}

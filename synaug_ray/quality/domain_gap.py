@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import subspace_angles, svd
 
+from synaug_ray.common.keys import derive_seed
 from synaug_ray.data.images import ImageSet, concatenate
-from synaug_ray.keys import derive_seed
-from synaug_ray.passes import passes
 from synaug_ray.quality.features import BATCH, Classifier, train_in_order
 from synaug_ray.quality.intervals import Interval, share, weighted_mean
-from synaug_ray.quality.neighbours import nearest, pixels
+from synaug_ray.quality.nearest import nearest, pixels
+from synaug_ray.training.batching import passes
 
 FOLDS = 3
 INFLATION = 1 + FOLDS / (FOLDS - 1)  # of the variance, as folds share training images (Nadeau and Bengio 2003, ML 52)

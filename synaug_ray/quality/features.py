@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from synaug_ray.common.keys import derive_seed
 from synaug_ray.data.images import ImageSet
-from synaug_ray.keys import derive_seed
-from synaug_ray.passes import passes
+from synaug_ray.training.batching import passes
 
 DIMENSIONS = 64
 BATCH = 64

@@ -13,15 +13,15 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
+from synaug_ray.common.errors import TooFewKept
+from synaug_ray.common.keys import derive_seed
+from synaug_ray.config.recipes import FilterRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.errors import TooFewKept
-from synaug_ray.keys import derive_seed
 from synaug_ray.quality.features import train
 from synaug_ray.quality.fidelity import NEIGHBOURS
 from synaug_ray.quality.label_fidelity import train_judges
 from synaug_ray.quality.memorization import distance_ratio, threshold
-from synaug_ray.quality.neighbours import pixels
-from synaug_ray.recipes import FilterRecipe
+from synaug_ray.quality.nearest import pixels
 
 Select = Callable[[ImageSet, int], ImageSet]  # (the first images of a pool, how many are needed) -> so many of them
 

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from synaug_ray.common.keys import derive_seed
 from synaug_ray.data.images import ImageSet
-from synaug_ray.keys import derive_seed
 from synaug_ray.quality.features import Classifier, train
 from synaug_ray.quality.intervals import Interval, share
-from synaug_ray.quality.neighbours import nearest, pixels
+from synaug_ray.quality.nearest import nearest, pixels
 
 FOLDS = 3
 LEAST = 20  # images below which a share says nothing

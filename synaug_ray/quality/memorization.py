@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from synaug_ray.data.images import ImageSet
 from synaug_ray.quality.features import Classifier
 from synaug_ray.quality.intervals import Interval, share
-from synaug_ray.quality.neighbours import nearest, pixels
+from synaug_ray.quality.nearest import nearest, pixels
 
 BASE_RATE = 0.01  # of real images called near-copies, in pixels and in features each
 LEAST = 20  # held-out images below which nothing can be calibrated

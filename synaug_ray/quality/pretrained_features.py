@@ -14,9 +14,9 @@ from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from synaug_ray.common.errors import DataProblem, UsageProblem, did_you_mean
+from synaug_ray.config.feature_recipes import FeatureRecipe, digest
 from synaug_ray.data.images import ImageSet
-from synaug_ray.errors import DataProblem, UsageProblem, did_you_mean
-from synaug_ray.feature_recipes import FeatureRecipe, digest
 
 BATCH = 64
 

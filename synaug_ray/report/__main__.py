@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from synaug_ray.command_line import ended, tell
-from synaug_ray.errors import DONE, STORAGE, USAGE, Problem
+from synaug_ray.common.cli import ended, tell
+from synaug_ray.common.errors import DONE, STORAGE, USAGE, Problem
 from synaug_ray.report import page
-from synaug_ray.report.run_folder import NoRunError
+from synaug_ray.report.run_view import NoRunError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """What the calculator in the page starts from: the surfaces of ``laws.json`` and the first question asked of them.
 
-The arithmetic is in ``calculator.js``, equal to ``synaug_ray.laws.predict``'s.
+The arithmetic is in ``calculator.js``, equal to ``synaug_ray.analysis.calculator``'s.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synaug_ray.laws.sentences import CONTROLS
-from synaug_ray.report import wording
+from synaug_ray.analysis.text import CONTROLS
+from synaug_ray.report import text
 from synaug_ray.report.figures import expected
 from synaug_ray.report.panels import Panel
-from synaug_ray.report.wording import StudyNames
+from synaug_ray.report.text import StudyNames
 
 Study = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ def of(laws: Mapping[str, Any], names: StudyNames) -> Calculator | None:
     studies = [s for s in laws["studies"] if s.get("surface")]
     if not studies:
         return None
-    error = wording.error_name(laws)
+    error = text.error_name(laws)
     return Calculator(
         tuple(names.name(s) for s in studies),
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synaug_ray.report import tables, wording
+from synaug_ray.report import tables, text
 
 COLUMNS = (
     "control",
@@ -45,7 +45,7 @@ def _entry(column: str, row: Mapping[str, Any]) -> tables.Entry:
         return tables.words(value, "prose")
     if column == "observed" and isinstance(value, Mapping):
         gain = "gain" in str(row.get("quantity"))  # a gain is a fraction in the file, points on the page
-        entry = tables.estimate(value, wording.points if gain else wording.rate)
+        entry = tables.estimate(value, text.points if gain else text.rate)
         return tables.Entry(
             entry.text + (" points" if gain and entry.value is not None else ""),
             entry.value,
@@ -54,7 +54,7 @@ def _entry(column: str, row: Mapping[str, Any]) -> tables.Entry:
             entry.mark,
         )
     if column == "real_share" and isinstance(value, str):
-        return tables.words(wording.real_share(value))
+        return tables.words(text.real_share(value))
     return tables.entry(value)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synaug_ray.report import tables, wording
-from synaug_ray.report.wording import StudyNames
+from synaug_ray.report import tables, text
+from synaug_ray.report.text import StudyNames
 
 COLUMNS = (
     "form",
@@ -73,7 +73,7 @@ def chosen_fits(laws: Mapping[str, Any], names: StudyNames) -> tables.Table:
                 tables.words(name),
                 tables.words(fit["form"]),
                 tables.words(fit["status"]),
-                tables.number(held_out.get("skill_no_effect"), wording.plain, missing="–"),
+                tables.number(held_out.get("skill_no_effect"), text.plain, missing="–"),
                 tables.words(fit["formula"], "code"),
                 _parameters(fit),
             )
@@ -90,8 +90,8 @@ def primary(laws: Mapping[str, Any], names: StudyNames) -> tables.Table | None:
     rows = [
         (
             tables.words(names.name(s)),
-            tables.estimate(s["primary"]["c2"], wording.plain),
-            tables.estimate(s["primary"]["lambda_per_image"], wording.plain),
+            tables.estimate(s["primary"]["c2"], text.plain),
+            tables.estimate(s["primary"]["lambda_per_image"], text.plain),
             tables.words(s["primary"]["status"]),
         )
         for s in laws["studies"]
@@ -102,7 +102,7 @@ def primary(laws: Mapping[str, Any], names: StudyNames) -> tables.Table | None:
     rows += [
         (
             tables.words(f"{p['dataset']}, {p['setting']} (published)"),
-            tables.number(p["c2"], wording.plain),
+            tables.number(p["c2"], text.plain),
             tables.words("–"),
             tables.words(p["source"]),
         )
@@ -127,17 +127,17 @@ def _row(fit: Mapping[str, Any], chosen: bool) -> tuple[tables.Entry, ...]:
         tables.words(fit["formula"], "code"),
         _parameters(fit),
         tables.words(fit["status"]),
-        tables.number(fit.get("share_of_starts"), wording.share, missing="–"),
-        tables.number(fit.get("rmse_log_error"), wording.plain, missing="–"),
-        tables.number(fit.get("aicc"), wording.plain, missing="–"),
+        tables.number(fit.get("share_of_starts"), text.share, missing="–"),
+        tables.number(fit.get("rmse_log_error"), text.plain, missing="–"),
+        tables.number(fit.get("aicc"), text.plain, missing="–"),
         *(
             tables.number(held_out.get(k), form, missing="–")
             for k, form in (
-                ("cells", wording.plain),
-                ("rmse_log_error", wording.plain),
-                ("skill_no_effect", wording.plain),
-                ("skill_constant_rate", wording.plain),
-                ("coverage", wording.share),
+                ("cells", text.plain),
+                ("rmse_log_error", text.plain),
+                ("skill_no_effect", text.plain),
+                ("skill_constant_rate", text.plain),
+                ("coverage", text.share),
             )
         ),
         tables.words(fit.get("source", "")),
@@ -149,7 +149,7 @@ def _parameters(fit: Mapping[str, Any]) -> tables.Entry:
     for name, estimate in fit["parameters"].items():
         unit = fit.get("units", {}).get(name, "")
         lines.append(
-            f"{name} = {wording.with_interval(estimate, wording.plain)}"
+            f"{name} = {text.with_interval(estimate, text.plain)}"
             + (f" {unit}" if unit and unit != "1" else "")
         )
     return tables.words("\n".join(lines), "lines")

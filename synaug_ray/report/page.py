@@ -23,15 +23,15 @@ from synaug_ray.report import (
     forms,
     panels,
     progress,
-    run_folder,
+    run_view,
     samples,
     tables,
+    text,
     verdicts,
-    wording,
 )
 from synaug_ray.report.figures import style, work
-from synaug_ray.report.run_folder import RunView
-from synaug_ray.report.wording import StudyNames
+from synaug_ray.report.run_view import RunView
+from synaug_ray.report.text import StudyNames
 
 PAGE = "report.html"
 LARGEST = 5_900_000  # bytes: a page that is sent by mail; sample sheets get what the rest leaves of it
@@ -42,7 +42,7 @@ def build(run: str, *, images: bool = True) -> str:
 
     Raises run_folder.NoRunError (a FileNotFoundError) where there is no run.
     """
-    return render(run_folder.read(run, images=images), images=images)
+    return render(run_view.read(run, images=images), images=images)
 
 
 def write(run: str, *, images: bool = True) -> str:
@@ -50,7 +50,7 @@ def write(run: str, *, images: bool = True) -> str:
 
     Raises run_folder.NoRunError where there is no run, OSError where the storage refuses.
     """
-    return run_folder.write_text(run, PAGE, build(run, images=images))
+    return run_view.write_text(run, PAGE, build(run, images=images))
 
 
 def render(run: RunView, *, images: bool = True) -> str:
@@ -82,8 +82,8 @@ def render(run: RunView, *, images: bool = True) -> str:
         headline=verdict.get("headline") or "",
         sureness=verdicts.sureness(laws, verdict),
         warnings=_warnings(run),
-        error_name=wording.error_name(laws),
-        matrix=verdicts.matrix(found, names, wording.finite(verdict.get("delta"))) if found else None,
+        error_name=text.error_name(laws),
+        matrix=verdicts.matrix(found, names, text.finite(verdict.get("delta"))) if found else None,
         deciding_note=verdicts.deciding_note(laws, found),
         verdict_table=verdicts.full_table(found, names) if found else None,
         calculator=live,
@@ -100,9 +100,9 @@ def render(run: RunView, *, images: bool = True) -> str:
         spent=work.spent(status.get("cpu_seconds") or status.get("seconds")),
         generators=_generators(status),
         failures=tables.of_dicts(status.get("failures") or (), "Failures"),
-        seconds=wording.seconds,
-        moment=wording.moment,
-        share=wording.share,
+        seconds=text.seconds,
+        moment=text.moment,
+        share=text.share,
         slug=verdicts.slug,
         figures_json=embedding.island(drawings, embedding.FIGURE_DIGITS),
         dark_json=embedding.island(style.DARK),
@@ -129,11 +129,11 @@ def _warnings(run: RunView) -> list[str]:
 
 def _generators(status: Mapping[str, Any]) -> tables.Table:
     form = {
-        "seconds": wording.plain,
-        "num_real": wording.images,
-        "nimg": wording.images,
-        "images_per_second_sampling": wording.plain,
-        "draw": wording.plain,
+        "seconds": text.plain,
+        "num_real": text.images,
+        "nimg": text.images,
+        "images_per_second_sampling": text.plain,
+        "draw": text.plain,
     }
     columns = ("generator", "num_real", "draw", "seconds", "nimg", "images_per_second_sampling")
     titles = (

@@ -8,11 +8,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from synaug_ray.report import wording
+from synaug_ray.report import text
 from synaug_ray.report.figures import equivalents, errors, exchange, gains, residuals, so_far, timeline, work
-from synaug_ray.report.run_folder import RunView
+from synaug_ray.report.run_view import RunView
 from synaug_ray.report.tables import Table
-from synaug_ray.report.wording import StudyNames
+from synaug_ray.report.text import StudyNames
 
 Laws = Mapping[str, Any]
 
@@ -86,7 +86,7 @@ def equivalents_panels(laws: Laws, names: StudyNames) -> list[Panel]:
 
 def error_panels(laws: Laws, names: StudyNames) -> list[Panel]:
     """Error against real images, one figure a study, or the real-only curves where there is no study."""
-    error = wording.error_name(laws)
+    error = text.error_name(laws)
     caption = (
         f"Points are means with intervals; the line is the real-only law with its band. The error is the {error}"
         + (": the mean over classes." if error == "balanced error" else ".")
@@ -161,7 +161,7 @@ def gain_panels(laws: Laws, names: StudyNames) -> list[Panel]:
                 f"Above zero the synthetic images help. Grey: ±{100 * delta:g} points, where an "
                 "effect is too small to matter. Thick bars: this cell alone; thin: all cells at once, as in "
                 "the verdicts.",
-                gains.figure(study, delta, gains.reach(kin, delta), wording.error_name(laws)),
+                gains.figure(study, delta, gains.reach(kin, delta), text.error_name(laws)),
                 gains.table(study),
             )
         )
@@ -182,7 +182,7 @@ def residual_panels(laws: Laws, names: StudyNames) -> list[Panel]:
             if held_out
             else "No cell was held out: the law was chosen and fitted on all of these, so how near they lie to "
             "the line is no test of it.",
-            residuals.figure(laws["studies"], names, wording.error_name(laws)),
+            residuals.figure(laws["studies"], names, text.error_name(laws)),
             residuals.table(laws["studies"], names),
         )
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from synaug_ray.report.run_folder import RunView
+from synaug_ray.report.run_view import RunView
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from synaug_ray.report import wording
-from synaug_ray.report.run_folder import SampleSheet
+from synaug_ray.report import text
+from synaug_ray.report.run_view import SampleSheet
 
 TITLES = {"real": "real", "synthetic": "synthetic", "nearest": "nearest training image"}
 WORDS = 1_500  # bytes that one sheet's title, labels and descriptions take at most beside its pixels
@@ -48,7 +48,7 @@ def rows(sheets: Sequence[SampleSheet], budget: int) -> tuple[tuple[SheetRow, ..
 
 
 def _row(sheet: SampleSheet) -> SheetRow:
-    title = f"{sheet.generator}, n = {wording.images(sheet.num_real)}, draw {sheet.draw}"
+    title = f"{sheet.generator}, n = {text.images(sheet.num_real)}, draw {sheet.draw}"
     pictures = []
     for kind, png in sheet.images.items():
         scale = max(1, min(4, 340 // png.width))

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from synaug_ray.report import wording
-from synaug_ray.report.wording import Form
+from synaug_ray.report import text as wording
+from synaug_ray.report.text import Form
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import Any
 
 from scipy.stats import chi2
 
-from synaug_ray.report import tables, wording
-from synaug_ray.report.wording import StudyNames, study_key, value_of
+from synaug_ray.report import tables
+from synaug_ray.report import text as wording
+from synaug_ray.report.text import StudyNames, study_key, value_of
 
 Verdicts = Sequence[Mapping[str, Any]]
 SIGNS = {"helps": "▲", "hurts": "▼", "no effect": "=", "undecided": "?"}

@@ -1,7 +1,7 @@
 """The door, fresh for every test."""
 
 import pytest
-from doors import Door
+from helpers.doors import Door
 
 
 @pytest.fixture

@@ -22,10 +22,11 @@ import zlib
 
 import numpy as np
 import pytest
-from doors import GRID
+from helpers.doors import GRID
 from PIL import Image
 
-from synaug_ray import audit, local
+from synaug_ray import audit
+from synaug_ray.engine import local
 
 
 def pixels(rng, size=(8, 8), channels=1):
@@ -232,11 +233,11 @@ def test_case_24_medmnist_sets_of_another_kind(door, name, said):
 
 
 def test_a_set_that_needs_a_package_that_is_not_installed(door, monkeypatch):
-    from synaug_ray.data import medmnist_sets
+    from synaug_ray.data.sources import medmnist
 
-    medmnist_sets._table.cache_clear()
-    real = medmnist_sets.find_spec
-    monkeypatch.setattr(medmnist_sets, "find_spec", lambda name: None if name == "medmnist" else real(name))
+    medmnist._table.cache_clear()
+    real = medmnist.find_spec
+    monkeypatch.setattr(medmnist, "find_spec", lambda name: None if name == "medmnist" else real(name))
     code, _, (said,) = door.run("dataset=medmnist:bloodmnist", "--dry-run")
     assert code == 6 and said == ("medmnist:NAME needs the package medmnist; install it with pip install "
                                   "'synaug-ray[medmnist]'")
@@ -253,7 +254,7 @@ def test_case_32_a_model_of_a_fixed_size_where_only_the_images_tell_theirs(door,
 
 def test_case_25_without_a_test_split_a_part_is_held_out(door, folder, monkeypatch):
     """No error here: a fifth, in class proportion, and it is said."""
-    from synaug_ray import local
+    from synaug_ray.engine import local
 
     monkeypatch.setattr(local, "run_local", lambda *args: None)
     code, out, _ = door.run(folder({"cat": 50, "dog": 50}), SMALL, "--local")

@@ -7,11 +7,11 @@ import zipfile
 import numpy as np
 import pytest
 
-from synaug_ray.data.npz import open_npz
-from synaug_ray.data.sources import identify
-from synaug_ray.data_options import DataOptions
-from synaug_ray.errors import DataProblem, UsageProblem
-from synaug_ray.grid_file import load_grid
+from synaug_ray.common.errors import DataProblem, UsageProblem
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.config.load import load_grid
+from synaug_ray.data.load import identify
+from synaug_ray.data.sources.npz import open_npz
 
 GRID = """dataset: digits
 num_real: 20

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fuzzing import BUDGET, outcome
+from helpers.fuzzing import BUDGET, outcome
 
 from synaug_ray import grid
-from synaug_ray.data.sources import identify
-from synaug_ray.grid_checks import most
-from synaug_ray.grid_file import load_grid
-from synaug_ray.plan import make_plan
-from synaug_ray.spec import write_grid
+from synaug_ray.config.checks import most
+from synaug_ray.config.load import load_grid
+from synaug_ray.config.spec import write_grid
+from synaug_ray.data.load import identify
+from synaug_ray.plan.plan import make_plan
 
 PLANNED = 400  # cells and shards up to which a mutated grid is planned as well
 GRIDS = [

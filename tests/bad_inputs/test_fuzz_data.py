@@ -10,11 +10,11 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from fuzzing import BUDGET, outcome
+from helpers.fuzzing import BUDGET, outcome
 from PIL import Image
 
-from synaug_ray.data.sources import identify, load
-from synaug_ray.data_options import DataOptions
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.data.load import identify, load
 
 OPTIONS = [DataOptions(), DataOptions(size=8), DataOptions(size=12, mode="rgb", resize="pad"),
            DataOptions(size=5, mode="gray", resize="stretch"), DataOptions(on_bad="drop", size=8, mode="rgb"),

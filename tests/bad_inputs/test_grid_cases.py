@@ -34,15 +34,14 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from doors import GRID
+from helpers.doors import GRID
+from helpers.paths import TESTS
 
 from synaug_ray import grid
-from synaug_ray.errors import Diverged, StorageProblem
+from synaug_ray.common.errors import Diverged, StorageProblem
 from synaug_ray.report import __main__ as report
-from synaug_ray.run_folder import RunFolder
-from synaug_ray.store import Store
-
-TESTS = Path(__file__).parent.parent
+from synaug_ray.store.run_folder import RunFolder
+from synaug_ray.store.store import Store
 
 
 def test_the_table_names_tests_that_there_are():
@@ -439,7 +438,7 @@ def test_case_39_a_disk_that_is_nearly_full(door, nearly_full):
 
 
 def test_case_39_a_disk_that_fills_during_the_run(door, monkeypatch):
-    from synaug_ray import local
+    from synaug_ray.engine import local
 
     def full(*args):
         raise OSError(errno.ENOSPC, "No space left on device", "/x")
@@ -481,7 +480,7 @@ def test_case_41_a_file_whose_name_is_no_run_name(door):
 ])
 def test_cases_43_and_44_a_step_that_fails_is_recorded_with_its_cause(door, monkeypatch, error, cause):
     """The other trials are measured; exit code 4."""
-    from synaug_ray import execute
+    from synaug_ray.engine import execute
 
     real = execute.run_shard
 

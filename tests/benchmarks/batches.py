@@ -22,9 +22,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from synaug_ray.classifiers.batches import augmented
-from synaug_ray.passes import passes
-from synaug_ray.recipes import ClassifierRecipe
+from synaug_ray.classifiers.schedule import augmented
+from synaug_ray.config.recipes import ClassifierRecipe
+from synaug_ray.training.batching import passes
 
 RECIPE = ClassifierRecipe(name="cifar", flip=True, shift=4, batch=128, pack=1)
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import torch
 
+from synaug_ray.config.presets import GENERATORS
+from synaug_ray.config.recipes import EDMRecipe
 from synaug_ray.generators.diffusion import network
 from synaug_ray.generators.edm import denoised
-from synaug_ray.presets import GENERATORS
-from synaug_ray.recipes import EDMRecipe
 
 SHAPES = {"edm-tiny": (1, 8, 8), "edm-16px": (3, 16, 16), "edm-28px": (1, 28, 28), "edm-small": (3, 32, 32)}
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from synaug_ray.classifiers.models import build
-from synaug_ray.presets import CLASSIFIERS
+from synaug_ray.config.presets import CLASSIFIERS
 
 BATCH, CLASSES, ROUNDS = 64, 10, 9
 NETWORKS = {"cnn, 32-64-128": (32, 64, 128), "cnn, 16-32-64": (16, 32, 64), "cnn, 8-16-32": (8, 16, 32)}

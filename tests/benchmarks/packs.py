@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from synaug_ray.classifiers.training import Member, train_pack
+from synaug_ray.classifiers.train import Member, train_pack
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.config.presets import CLASSIFIERS
+from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.images import Dataset
-from synaug_ray.data.sources import identify, load
+from synaug_ray.data.load import identify, load
 from synaug_ray.data.subsets import Draws
-from synaug_ray.data_options import DataOptions
-from synaug_ray.presets import CLASSIFIERS
-from synaug_ray.recipes import ClassifierRecipe
-from synaug_ray.steps import DataIdentity, Subset, TrialStep
+from synaug_ray.plan.steps import DataIdentity, Subset, TrialStep
 
 TRIALS = 32
 WIDTHS = (1, 2, 4, 8, 16, 32)

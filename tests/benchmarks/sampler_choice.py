@@ -26,10 +26,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from synaug_ray.data.sources import identify
-from synaug_ray.grid_file import load_grid
-from synaug_ray.plan import make_plan
-from synaug_ray.store import Store
+from synaug_ray.config.load import load_grid
+from synaug_ray.data.load import identify
+from synaug_ray.plan.plan import make_plan
+from synaug_ray.store.store import Store
 
 REFERENCE = ("heun", 18)
 SOLVERS = [REFERENCE, ("heun", 9), ("euler", 18), ("dpmpp-2m", 18), ("dpmpp-2m", 10), ("dpmpp-2m", 8), ("dpmpp-2m", 6),

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from diffusers import ConsistencyModelPipeline, EDMDPMSolverMultistepScheduler
 
+from synaug_ray.config.presets import GENERATORS
+from synaug_ray.config.recipes import EDMRecipe, SamplerRecipe
 from synaug_ray.generators.diffusion import network
 from synaug_ray.generators.edm import EDMGenerator
-from synaug_ray.presets import GENERATORS
-from synaug_ray.recipes import EDMRecipe, SamplerRecipe
 
 
 def main(preset: str = "edm-tiny", size: int = 8, batch: int = 64, steps: int = 8, repeats: int = 7) -> None:

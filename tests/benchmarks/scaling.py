@@ -21,13 +21,13 @@ import numpy as np
 import ray
 from ray.cluster_utils import Cluster
 
-from synaug_ray.data.sources import identify, load
-from synaug_ray.data_options import DataOptions
-from synaug_ray.grid_file import load_grid
-from synaug_ray.plan import make_plan, pending
-from synaug_ray.run_folder import RunFolder
-from synaug_ray.store import Store
-from synaug_ray.summary import Run, Session
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.config.load import load_grid
+from synaug_ray.data.load import identify, load
+from synaug_ray.plan.plan import make_plan, pending
+from synaug_ray.runs.outputs import Run, Session
+from synaug_ray.store.run_folder import RunFolder
+from synaug_ray.store.store import Store
 
 GRID = """dataset: digits
 num_real: [20]
@@ -48,7 +48,7 @@ def asleep(seconds: float) -> Any:
     def hook() -> None:
         from safetensors.numpy import save
 
-        from synaug_ray import execute
+        from synaug_ray.engine import execute
 
         def run_trials(bench: Any, pack: Any, way: Any = None) -> None:
             time.sleep(seconds)

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import psutil
 
-from synaug_ray.data.sources import identify
-from synaug_ray.data_options import DataOptions
-from synaug_ray.grid_file import load_grid
-from synaug_ray.plan import make_plan, pending
-from synaug_ray.store import Store
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.config.load import load_grid
+from synaug_ray.data.load import identify
+from synaug_ray.plan.plan import make_plan, pending
+from synaug_ray.store.store import Store
 
 GRID = """dataset: digits
 num_real: [20]

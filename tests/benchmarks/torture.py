@@ -20,9 +20,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cluster"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from victims import Driver, attempts, table  # noqa: E402
+from helpers.victims import Driver, attempts, table  # noqa: E402
 
 PARTS = ("driver", "tune", "train", "sampler", "aggregator", "ledger", "raylet")
 DECK = (*PARTS, "driver", "tune", "raylet")  # the kills of a run, shuffled

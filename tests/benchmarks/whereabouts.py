@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from synaug_ray.store import Store
+from synaug_ray.store.store import Store
 
 PARTS = {"RayTrainWorker": "Trainers' workers", "TrainController": "Trainers' other processes",
          "PackTrial": "classifiers", "MapWorker": "samplers", "Aggregator": "aggregator", "Ledger": "ledger"}

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from helpers.paths import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 NOT_YET = "No available agent"  # Ray's answer to a job in a head's first seconds
 TIMED_OUT = "timed out during startup"
@@ -45,7 +45,7 @@ class Head:
 
     def submit(self, name: str, *words: str, wait: bool = True) -> subprocess.CompletedProcess[str]:
         """As in the README; returns when the job has ended, unless told not to ``wait``."""
-        grid = ["python", "-m", "synaug_ray.grid", "tests/small.yaml", "--storage", str(self.storage), *words]
+        grid = ["python", "-m", "synaug_ray.grid", "tests/helpers/small.yaml", "--storage", str(self.storage), *words]
         end = time.monotonic() + 120
         while True:
             done = self.job("submit", "--submission-id", name, *([] if wait else ["--no-wait"]), "--working-dir", ".",

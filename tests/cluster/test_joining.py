@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.paths import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
 HOST = "127.0.0.2"  # Ray replaces 127.0.0.1 by the machine's address
 START = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", "--num-cpus=1",
          "--object-store-memory=150000000", f"--node-ip-address={HOST}"]
@@ -90,8 +90,8 @@ LOOK = """
 import json, sys
 import ray
 from synaug_ray.cluster import settings, survey
-from synaug_ray.cluster_checks import sharing
-from synaug_ray.findings import problem
+from synaug_ray.cluster.checks import sharing
+from synaug_ray.common.findings import problem
 
 settings.connect()
 nodes = settings.nodes()

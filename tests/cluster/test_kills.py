@@ -5,14 +5,15 @@ import signal
 import time
 
 import pytest
-from victims import ROOT, Driver, attempts, state, table
+from helpers.paths import SMALL_GRID
+from helpers.victims import Driver, attempts, state, table
 
 from synaug_ray import grid
-from synaug_ray.errors import DONE, INTERRUPTED, LOST
+from synaug_ray.common.errors import DONE, INTERRUPTED, LOST
 
 pytestmark = pytest.mark.slow
 
-GRID = str(ROOT / "tests" / "small.yaml")
+GRID = str(SMALL_GRID)
 LONGER = ["draws=4", "classifiers.0.nimg=60000"]
 ENLARGED, MORE = "draws=7", "draws=10"  # so that work is left for each blow, however fast the machine
 RAYS_OWN = 1  # Ray ends a driver so that touches a dead node's object store before we have told it to end

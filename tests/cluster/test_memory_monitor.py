@@ -9,13 +9,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from helpers.paths import REPOSITORY
 
-from synaug_ray.errors import FAILED_CELLS
-from synaug_ray.store import Store
+from synaug_ray.common.errors import FAILED_CELLS
+from synaug_ray.store.store import Store
 
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
 ROOM = 5 << 30  # bytes, for Ray, torch in each worker, and all that is not huge: some 3 GB
 HUGE = 24_000  # a layer of so many squared is 2.3 GB, its gradient another, the optimiser's moments two more
 GRID = f"""

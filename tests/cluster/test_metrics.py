@@ -9,16 +9,16 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from pathlib import Path
 
 import pytest
+from helpers.paths import REPOSITORY
 
 from synaug_ray import grid
-from synaug_ray.cluster import aggregate
+from synaug_ray.cluster import live_views
 
 pytestmark = pytest.mark.slow
 
-DASHBOARDS = Path(__file__).resolve().parents[2] / "dashboards"
+DASHBOARDS = REPOSITORY / "dashboards"
 PANELS = json.loads((DASHBOARDS / "synaug.json").read_text())["panels"]
 GRID = """
 dataset: digits
@@ -81,7 +81,7 @@ def scraped(cluster, tmp_path_factory):
     try:
         prometheus.wait()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(aggregate, "LEAST_SECONDS", 1.0)
+            patch.setattr(live_views, "LEAST_SECONDS", 1.0)
             begun = time.time()
             assert grid.main([*words, "draws=4", EDM]) == 0
         yield prometheus, begun, time.time(), storage

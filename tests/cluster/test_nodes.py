@@ -1,21 +1,21 @@
 """Several nodes, of one machine: everything finishes, on more than one of them, and to the bits of --local."""
 
-from pathlib import Path
 
 import pytest
-from own_process import told_by
+from helpers.own_process import told_by
+from helpers.paths import SMALL_GRID
 
 from synaug_ray import grid
-from synaug_ray.store import Store
+from synaug_ray.store.store import Store
 
-GRID = str(Path(__file__).resolve().parent.parent / "small.yaml")
+GRID = str(SMALL_GRID)
 
 pytestmark = pytest.mark.slow
 
 
 def on_three_nodes(fate, storage, tmp_path, *words):
     """Run the grid, and how it went: worker's process id to node, and what stood when a node was lost."""
-    told = told_by("several_nodes.py", fate, GRID, *words, "--storage", storage, folder=tmp_path)
+    told = told_by("several_nodes", fate, GRID, *words, "--storage", storage, folder=tmp_path)
     return {int(pid): node for pid, node in told["nodes"].items()}, told["stood"]
 
 

@@ -2,18 +2,18 @@
 
 import json
 import pickle
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.paths import SMALL_GRID
 from ray.exceptions import ObjectStoreFullError
 
 from synaug_ray import grid
 from synaug_ray.cluster import run
-from synaug_ray.errors import LOST, ResourceProblem
-from synaug_ray.store import Store
+from synaug_ray.common.errors import LOST, ResourceProblem
+from synaug_ray.store.store import Store
 
-GRID = str(Path(__file__).parent.parent / "small.yaml")
+GRID = str(SMALL_GRID)
 COMPARED = ["key", "status", "generator", "num_real", "num_synthetic", "draw", "seed", "test_error", "balanced_error",
             "test_nll", "val_error", "nimg"]
 

@@ -1,17 +1,17 @@
 """Small machines: no lane waits for ever for what another holds; pools larger than the object store pass through."""
 
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import pytest
-from own_process import told_by
-from victims import table
+from helpers.own_process import told_by
+from helpers.paths import SMALL_GRID
+from helpers.victims import table
 
 from synaug_ray import grid
-from synaug_ray.store import Store
+from synaug_ray.store.store import Store
 
-GRID = str(Path(__file__).resolve().parent.parent / "small.yaml")
+GRID = str(SMALL_GRID)
 SEVERAL = ["draws=4", "blocks.0.num_real=[20, 40]"]  # generators enough for more Trainers than there are cores
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 def on(machine, storage, grid_file, *words, **variables):
     """Run a grid on a machine of so many CPUs, GPUs and megabytes of object store; what was in use of the last."""
-    return told_by("small_machine.py", *machine, grid_file, *words, "--storage", storage, folder=storage.parent,
+    return told_by("small_machine", *machine, grid_file, *words, "--storage", storage, folder=storage.parent,
                    **variables)
 
 

@@ -2,19 +2,19 @@
 
 import os
 import signal
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.paths import SMALL_GRID
+from helpers.victims import Driver, state
 from safetensors.numpy import load
-from test_kills import PATIENCE, until
-from victims import Driver, state
 
 from synaug_ray import grid
-from synaug_ray.errors import DONE, RESOURCES
-from synaug_ray.store import Store
+from synaug_ray.common.errors import DONE, RESOURCES
+from synaug_ray.store.store import Store
+from tests.cluster.test_kills import PATIENCE, until
 
-GRID = str(Path(__file__).parent.parent / "small.yaml")
+GRID = str(SMALL_GRID)
 PLAIN = "blocks.0.generators.0.dropout=0.0"  # what a network draws depends on what goes through it at once
 TOGETHER = ["--workers-per-generator", "2"]
 

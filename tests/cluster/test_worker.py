@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from synaug_ray.bench import Bench, Machine
 from synaug_ray.cluster import worker
-from synaug_ray.cluster.ledger import Ledger
-from synaug_ray.cluster.settings import Slots
+from synaug_ray.cluster.connection import Slots
+from synaug_ray.cluster.coordinator import Ledger
 from synaug_ray.cluster.worker import DEATHS, Materials, take_up
-from synaug_ray.store import Store
+from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.store.store import Store
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 import itertools
 import json
 import re
-from pathlib import Path
 
 import pytest
 import yaml
+from helpers.paths import REPOSITORY
 
-FOLDER = Path(__file__).resolve().parents[2] / "dashboards"
+FOLDER = REPOSITORY / "dashboards"
 BOARD = json.loads((FOLDER / "synaug.json").read_text())
 PANELS = BOARD["panels"]
 SOURCE = (FOLDER.parent / "synaug_ray" / "cluster" / "metrics.py").read_text()

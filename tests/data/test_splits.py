@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from synaug_ray.data.source import Part, Source
+from synaug_ray.common.errors import DataProblem
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.data.sources.base import Part, Source
 from synaug_ray.data.splits import assign, held_out
-from synaug_ray.data_options import DataOptions
-from synaug_ray.errors import DataProblem
 
 CLASSES = ("a", "b", "c")
 

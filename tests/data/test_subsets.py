@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import Draws, class_sequence, permutation
-from synaug_ray.data_options import DataOptions
-from synaug_ray.steps import DataIdentity, Subset
+from synaug_ray.plan.steps import DataIdentity, Subset
 
 DATA = DataIdentity("digits", "fp")
 

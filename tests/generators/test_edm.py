@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from synaug_ray.common.errors import Diverged
+from synaug_ray.config.recipes import EDMRecipe, SamplerRecipe
 from synaug_ray.data.subsets import Draws
-from synaug_ray.errors import Diverged
 from synaug_ray.generators import edm
 from synaug_ray.generators.augmentation import ToldEmbedding
 from synaug_ray.generators.diffusion import guided, network, task_of
-from synaug_ray.recipes import EDMRecipe, SamplerRecipe
-from synaug_ray.steps import Subset
+from synaug_ray.plan.steps import Subset
 
 CPU = torch.device("cpu")
 CLASSES = tuple("0123456789")

@@ -20,13 +20,13 @@ from diffusers import (
 )
 from pydantic import ValidationError
 
+from synaug_ray.common.errors import DataProblem
+from synaug_ray.common.keys import folder_key
+from synaug_ray.config.presets import PIPELINE
+from synaug_ray.config.recipes import PretrainedRecipe
 from synaug_ray.data.subsets import Draws, class_sequence
-from synaug_ray.errors import DataProblem
-from synaug_ray.generators import families, pretrained
-from synaug_ray.keys import folder_key
-from synaug_ray.presets import PIPELINE
-from synaug_ray.recipes import PretrainedRecipe
-from synaug_ray.steps import Subset
+from synaug_ray.generators import pretrained, registry
+from synaug_ray.plan.steps import Subset
 
 CPU = torch.device("cpu")
 CLASSES = tuple(f"digit_{i}" for i in range(10))
@@ -104,9 +104,9 @@ def trained(recipe, subset, classes=CLASSES):
 
 def test_pool_has_the_subsets_shape_and_labels_and_image_i_is_image_i(folder, subset):
     recipe = PretrainedRecipe(name="p", pipeline=str(folder))
-    files, nimg = families.train(recipe, subset, CLASSES, 0, CPU)
+    files, nimg = registry.train(recipe, subset, CLASSES, 0, CPU)
     assert nimg == 0 and set(files) == {"synaug.json", "README.md"}  # a pointer: weights are not copied for each draw
-    generator = families.load(recipe, files, subset, np.arange(30), 30)
+    generator = registry.load(recipe, files, subset, np.arange(30), 30)
     whole = generator.sample(SAMPLER, range(0, 8), 3, CPU)
     assert whole.images.shape == (8, 1, 8, 8) and whole.images.dtype == np.uint8
     assert np.array_equal(generator.sample(SAMPLER, range(4, 8), 3, CPU).images, whole.images[4:])
@@ -235,9 +235,9 @@ def test_a_pipeline_class_of_its_own_is_not_run(plain, subset, tmp_path):
 
 def test_an_edm_of_this_house_is_a_pretrained_pipeline_too(subset, tmp_path):
     """What was trained on one set of images is, saved, an open-set generator for another."""
-    from synaug_ray.recipes import EDMRecipe
+    from synaug_ray.config.recipes import EDMRecipe
 
-    files, _ = families.train(EDMRecipe(name="e", channels=(8, 16), nimg=64), subset, CLASSES, 1, CPU)
+    files, _ = registry.train(EDMRecipe(name="e", channels=(8, 16), nimg=64), subset, CLASSES, 1, CPU)
     for name, data in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from synaug_ray.config.presets import GENERATORS
+from synaug_ray.config.recipes import ReferenceRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import permutation
-from synaug_ray.generators.reference import available, replay
-from synaug_ray.presets import GENERATORS
-from synaug_ray.recipes import ReferenceRecipe
+from synaug_ray.generators.reference import replay
 
 N = 40
 
@@ -30,7 +30,7 @@ def test_holdout_goes_on_where_the_subset_ends(digits, order):
 
 
 def test_holdout_ends_with_the_images(digits, order):
-    assert available(GENERATORS["real-holdout"], len(order), N) == len(order) - N
+    assert GENERATORS["real-holdout"].most_images(len(order), N) == len(order) - N
     assert len(pool("real-holdout", digits, order, range(900, 1000))) == len(order) - N - 900
 
 

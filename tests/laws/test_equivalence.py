@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from synaug_ray.analysis.exchange import WeightedLaw, exchange, median, rates, tradeoff
 from synaug_ray.laws.curves import CURVES
 from synaug_ray.laws.equivalence import BY_NAME, FORMS, grow, reported
-from synaug_ray.laws.exchange import WeightedLaw, exchange, median, rates, tradeoff
 from synaug_ray.laws.fitting import starts_of
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.paths import REPOSITORY
 from scipy.optimize import least_squares
 
 from synaug_ray.laws.fitting import HUBER, Parameter, fit, refit
@@ -75,7 +76,6 @@ def test_bad_standard_errors_are_refused(sigma):
         fit(model, np.zeros(12), sigma, POWER)
 
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 POINTS = (
     Path(os.environ.get("SYNAUG_TEST_DATA", REPOSITORY / ".." / "shared" / "data")) / "chinchilla-points.csv"
 )

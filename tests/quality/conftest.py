@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from synaug_ray.config.presets import GENERATORS
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import permutation
 from synaug_ray.generators.reference import replay
-from synaug_ray.presets import GENERATORS
-from synaug_ray.quality.audit import yardstick
+from synaug_ray.quality.assess import yardstick
 
 N, POOL = 320, 600
 

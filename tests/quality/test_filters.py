@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from synaug_ray.common.errors import TooFewKept
+from synaug_ray.config.presets import FILTERS
 from synaug_ray.data.images import ImageSet, concatenate
-from synaug_ray.errors import TooFewKept
-from synaug_ray.presets import FILTERS
 from synaug_ray.quality import features, filters
 
 CPU = torch.device("cpu")

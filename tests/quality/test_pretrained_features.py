@@ -7,20 +7,20 @@ import pytest
 import timm
 import torch
 import yaml
-from grids_for_tests import small_grid
+from helpers.grids import small_grid
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
-from synaug_ray.bench import Bench, Machine
+from synaug_ray.common.errors import DataProblem, UsageProblem
+from synaug_ray.config.feature_recipes import FeatureRecipe
+from synaug_ray.config.load import load_grid
 from synaug_ray.data.images import ImageSet
-from synaug_ray.errors import DataProblem, UsageProblem
-from synaug_ray.execute import attempt
-from synaug_ray.feature_recipes import FeatureRecipe
-from synaug_ray.grid_file import load_grid
-from synaug_ray.plan import make_plan
+from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.engine.execute import attempt
+from synaug_ray.plan.plan import make_plan
 from synaug_ray.quality.pretrained_features import open_space
-from synaug_ray.quality_tables import for_the_page, qualities
-from synaug_ray.store import Store
+from synaug_ray.runs.quality_table import for_the_page, qualities
+from synaug_ray.store.store import Store
 
 TINY = "test_vit"  # 370,000 weights, 64 features; drawn at random, since nothing is downloaded
 

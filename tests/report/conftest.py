@@ -1,4 +1,4 @@
-"""A run folder written by hand: an Analysis of planted curves, in the schema of synaug_ray.laws.results."""
+"""A run folder written by hand: an Analysis of planted curves, in the schema of synaug_ray.analysis.results."""
 
 from __future__ import annotations
 
@@ -8,23 +8,18 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-from chromium import PROGRAM, Chromium, Tab
+from helpers.chromium import PROGRAM, Chromium
 
-from synaug_ray.laws.results import (
+from synaug_ray.analysis.results import (
     Analysis,
     Cell,
     Censoring,
     CurvePoint,
-    Estimate,
     Exchange,
-    FitStatus,
     Generation,
-    HeldOut,
-    LawFit,
     Outcome,
     RealCurve,
     Rows,
@@ -32,6 +27,7 @@ from synaug_ray.laws.results import (
     Surface,
     Verdict,
 )
+from synaug_ray.laws.results import Estimate, FitStatus, HeldOut, LawFit
 from synaug_ray.report import page
 
 SIZES = (50, 100, 200, 400, 800)
@@ -447,13 +443,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     chromium = Chromium(tmp_path_factory.mktemp("browser"))
     yield chromium
     chromium.close()
-
-
-def open_page(browser: Chromium, html: Path, hash: str = "", **view: Any) -> Tab:
-    """A tab with a report whose figures are drawn."""
-    tab = browser.open(html.as_uri() + hash, **view)
-    tab.wait_for("document.documentElement.dataset.figures === 'drawn'")
-    return tab
 
 
 def write_run(folder: Path, analysis: Analysis) -> Path:

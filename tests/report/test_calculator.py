@@ -1,4 +1,4 @@
-"""The calculator in a real browser against synaug_ray.laws.predict on the same JSON."""
+"""The calculator in a real browser against synaug_ray.analysis.calculator on the same JSON."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import Chromium, Tab
-from conftest import open_page
+from helpers.chromium import Chromium, Tab, open_page
 
-from synaug_ray.laws import predict
+from synaug_ray.analysis import calculator
 from synaug_ray.laws.results import Estimate
 from synaug_ray.report import page
 
@@ -66,7 +65,7 @@ def test_shows_what_predict_answers(tab: Tab, studies: list[dict[str, Any]], stu
     for n, s in POINTS:
         tab.fill("calc-real", str(n))
         tab.fill("calc-synthetic", str(s))
-        wanted = predict.expectation(surface, n, s)
+        wanted = calculator.expectation(surface, n, s)
         for name in ("error", "equivalent", "average", "marginal"):
             assert shown(tab, name) == pytest.approx(numbers(getattr(wanted, name)), rel=CLOSE), (n, s, name)
         answered += wanted.error.value is not None
@@ -104,8 +103,8 @@ def test_finds_the_mix_that_predict_finds(
     prices = {"cost-real": real, "cost-synthetic": synthetic, "cost-hour": hour}
     for field, value in {"target": target, "own": own, **prices}.items():
         tab.fill(f"calc-{field}", str(value))
-    costs = predict.Costs(real, synthetic, hour, own)
-    wanted = predict.cheapest(studies[study]["surface"], studies[study]["generation"], target / 100, costs)
+    costs = calculator.Costs(real, synthetic, hour, own)
+    wanted = calculator.cheapest(studies[study]["surface"], studies[study]["generation"], target / 100, costs)
     found = shown(tab, "mix")
     assert tab.evaluate("document.getElementById('calc-use').hidden") == (wanted.mix is None)
     if wanted.mix is None:
@@ -137,7 +136,7 @@ def test_the_script_and_predict_agree_everywhere(tab: Tab, studies: list[dict[st
     found = tab.evaluate(f"{json.dumps(points)}.map(([n, s]) => expectation.at(holed, n, s))")
     nothing = 0
     for (n, s), answer in zip(points, found, strict=True):
-        wanted = predict.expectation(surface, n, s)
+        wanted = calculator.expectation(surface, n, s)
         names = {"error": "error", "errorRealOnly": "error_real_only", "equivalent": "equivalent", "average": "average",
                  "marginal": "marginal"}  # fmt: skip
         for script, python in names.items():
@@ -153,7 +152,7 @@ def test_the_script_and_predict_agree_everywhere(tab: Tab, studies: list[dict[st
     for _ in range(40):
         target = rng.uniform(0.012, 0.2)
         prices = (10 ** rng.uniform(low, high) for low, high in ((-1, 1), (-4, 0), (-2, 2)))
-        costs = predict.Costs(*prices, have=rng.randrange(900))
+        costs = calculator.Costs(*prices, have=rng.randrange(900))
         asked = {
             "real": costs.real,
             "synthetic": costs.synthetic,
@@ -163,7 +162,7 @@ def test_the_script_and_predict_agree_everywhere(tab: Tab, studies: list[dict[st
         answer = tab.evaluate(
             f"expectation.cheapest(holed, {json.dumps(generation)}, {target!r}, {json.dumps(asked)})"
         )
-        mixes = predict.cheapest(surface, generation, target, costs)
+        mixes = calculator.cheapest(surface, generation, target, costs)
         for name, mix in (
             ("mix", mixes.mix),
             ("collectOnly", mixes.collect_only),
@@ -246,7 +245,7 @@ def test_curves_and_their_table_hold_the_surface(tab: Tab, studies: list[dict[st
     )
     assert len(rows) >= len(surface["num_real"])
     for count, error, equivalent, _ in rows:
-        wanted = predict.expectation(surface, float(count["value"]), 400)  # type: ignore[arg-type]
+        wanted = calculator.expectation(surface, float(count["value"]), 400)  # type: ignore[arg-type]
         assert {k: float(v) for k, v in error.items()} == pytest.approx(numbers(wanted.error), rel=CLOSE)
         assert {k: float(v) for k, v in equivalent.items()} == pytest.approx(
             numbers(wanted.equivalent), rel=CLOSE

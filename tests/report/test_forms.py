@@ -1,7 +1,7 @@
 """The source paper's law in every study, beside what it published."""
 
 from synaug_ray.report import forms
-from synaug_ray.report.wording import StudyNames
+from synaug_ray.report.text import StudyNames
 
 STUDY = {"classifier": "mlp", "generator": "edm", "protocol": "mixed", "real_share": "0.5", "open_set": False}
 

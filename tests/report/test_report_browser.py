@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import Chromium
-from conftest import open_page
+from helpers.chromium import Chromium, open_page
 
 from synaug_ray.report import page
 

@@ -17,11 +17,12 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from synaug_ray.laws.results import Analysis
+from synaug_ray.analysis.results import Analysis
 from synaug_ray.report import __main__ as door
-from synaug_ray.report import embedding, page, wording
+from synaug_ray.report import embedding, page
+from synaug_ray.report import text as wording
 from synaug_ray.report.figures import style
-from synaug_ray.report.run_folder import read
+from synaug_ray.report.run_view import read
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&<b>bold</b>"
 

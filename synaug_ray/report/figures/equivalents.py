@@ -7,9 +7,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from synaug_ray.report import tables, wording
+from synaug_ray.report import tables, text
 from synaug_ray.report.figures import style
-from synaug_ray.report.wording import ends_of, value_of
+from synaug_ray.report.text import ends_of, value_of
 
 Cell = Mapping[str, Any]
 Real = Mapping[str, Any]
@@ -32,14 +32,14 @@ def edge(cell: Cell, real: Real | None) -> float | None:
 def worth(cell: Cell, real: Real | None) -> str:
     """A cell's real-equivalents in words: '+180 [+90, +300]', 'at least +400', 'not estimable'."""
     if cell["censoring"] not in ("above", "below"):
-        return wording.with_interval(cell["equivalent"], wording.more_images)
+        return text.with_interval(cell["equivalent"], text.more_images)
     limit, end = bound(cell), edge(cell, real)
     if limit is not None:
-        return f"{'at least' if cell['censoring'] == 'above' else 'at most'} {wording.more_images(limit)}"
+        return f"{'at least' if cell['censoring'] == 'above' else 'at most'} {text.more_images(limit)}"
     if end is None:
-        return wording.NOT_ESTIMABLE
+        return text.NOT_ESTIMABLE
     side = "more" if cell["censoring"] == "above" else "fewer"
-    return f"{side} than {wording.more_images(end)} by the estimate, its interval is open"
+    return f"{side} than {text.more_images(end)} by the estimate, its interval is open"
 
 
 def figure(study: Mapping[str, Any], real: Real | None) -> go.Figure:
@@ -60,7 +60,7 @@ def figure(study: Mapping[str, Any], real: Real | None) -> go.Figure:
         "synthetic images per real image",
         multiples,
         style.span(multiples, 1.3),
-        [wording.multiple(m) for m in multiples],
+        [text.multiple(m) for m in multiples],
     )
     y = style.log_axis("effective real images ÷ n", ticks, (low, high), [f"{t:g}×" for t in ticks])
     drawn = go.Figure(layout=style.layout(x, y, height=380))
@@ -70,7 +70,7 @@ def figure(study: Mapping[str, Any], real: Real | None) -> go.Figure:
         shift = style.dodge(i, len(series), multiples)
         xs = [c["synthetic_multiple"] * shift for c in cells]
         hover = [
-            f"n = {wording.images(n)}, {wording.multiple(c['synthetic_multiple'])} synthetic<br>"
+            f"n = {text.images(n)}, {text.multiple(c['synthetic_multiple'])} synthetic<br>"
             f"worth {worth(c, real)} real images<br>{c['trials']} trials"
             for c in cells
         ]
@@ -90,7 +90,7 @@ def figure(study: Mapping[str, Any], real: Real | None) -> go.Figure:
         drawn.add_scatter(
             x=xs or [None],
             y=known or [None],
-            name=wording.images(n),
+            name=text.images(n),
             mode="markers+lines",
             legendgroup=str(n),
             line={"color": style.color(i), "width": 1.4, "dash": style.dash(i)},
@@ -104,7 +104,7 @@ def figure(study: Mapping[str, Any], real: Real | None) -> go.Figure:
                 x=xs,
                 y=[v if k is None else None for v, k in zip(values, known, strict=True)],
                 mode="markers",
-                name=wording.images(n),
+                name=text.images(n),
                 legendgroup=str(n),
                 showlegend=False,
                 hoverinfo="text",
@@ -154,11 +154,11 @@ def table(study: Mapping[str, Any], real: Real | None) -> tables.Table:
         low, high = ends_of(c["equivalent"])
         rows.append(
             (
-                tables.number(c["num_real"], wording.images),
-                tables.number(c["num_synthetic"], wording.images),
-                tables.number(c["synthetic_multiple"], wording.multiple),
+                tables.number(c["num_real"], text.images),
+                tables.number(c["num_synthetic"], text.images),
+                tables.number(c["synthetic_multiple"], text.multiple),
                 tables.Entry(worth(c, real), value_of(c["equivalent"]), low, high, "number"),
-                tables.number(c["trials"], wording.images),
+                tables.number(c["trials"], text.images),
             )
         )
     return tables.Table(

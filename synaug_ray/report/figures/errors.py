@@ -7,9 +7,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from synaug_ray.report import tables, wording
+from synaug_ray.report import tables, text
 from synaug_ray.report.figures import style
-from synaug_ray.report.wording import ends_of, value_of
+from synaug_ray.report.text import ends_of, value_of
 
 Real = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ def figure(study: Mapping[str, Any] | None, real: Real | None, error: str) -> go
     low, high = style.span(shown)
     # An interval that touches zero has no end on a logarithmic axis: it may leave the figure, points may not.
     low = max(low, min([100 * (value_of(p["error"]) or 1) for p in [*cells, *points]], default=low) / 2)
-    x = style.log_axis("real images n", sizes, style.span(sizes, 1.25), [wording.images(n) for n in sizes])
+    x = style.log_axis("real images n", sizes, style.span(sizes, 1.25), [text.images(n) for n in sizes])
     y = style.log_axis(f"{error} (%)", style.log_ticks(low, high), (low, high))
     drawn = go.Figure(layout=style.layout(x, y, height=420))
     if line:
@@ -41,8 +41,8 @@ def figure(study: Mapping[str, Any] | None, real: Real | None, error: str) -> go
             error_y=style.bars(values, lows, highs),
             hoverinfo="text",
             hovertext=[
-                f"real only, n = {wording.images(p['num_real'])}<br>error "
-                f"{wording.with_interval(p['error'], wording.percent)} %"
+                f"real only, n = {text.images(p['num_real'])}<br>error "
+                f"{text.with_interval(p['error'], text.percent)} %"
                 for p in points
             ],
         )
@@ -53,15 +53,15 @@ def figure(study: Mapping[str, Any] | None, real: Real | None, error: str) -> go
         drawn.add_scatter(
             x=[c["num_real"] * shift for c in mine],
             y=values,
-            name=f"+ {wording.multiple(m)} synthetic",
+            name=f"+ {text.multiple(m)} synthetic",
             mode="markers+lines",
             line={"color": style.color(i), "width": 1.3, "dash": style.dash(i)},
             marker={"color": style.color(i), "symbol": style.symbol(i + 1), "size": 8},
             error_y=style.bars(values, lows, highs),
             hoverinfo="text",
             hovertext=[
-                f"n = {wording.images(c['num_real'])} + {wording.images(c['num_synthetic'])} synthetic<br>"
-                f"error {wording.with_interval(c['error'], wording.percent)} %<br>{c['trials']} trials"
+                f"n = {text.images(c['num_real'])} + {text.images(c['num_synthetic'])} synthetic<br>"
+                f"error {text.with_interval(c['error'], text.percent)} %<br>{c['trials']} trials"
                 for c in mine
             ],
         )
@@ -91,8 +91,8 @@ def _add_law(drawn: go.Figure, line: Sequence[Mapping[str, Any]]) -> None:
         line={"color": style.INK, "width": 1.6},
         hoverinfo="text",
         hovertext=[
-            f"law, n = {wording.images(p['num_real'])}<br>error "
-            f"{wording.with_interval(p['error'], wording.percent)} %"
+            f"law, n = {text.images(p['num_real'])}<br>error "
+            f"{text.with_interval(p['error'], text.percent)} %"
             for p in line
         ],
     )
@@ -105,9 +105,9 @@ def table(study: Mapping[str, Any] | None, real: Real | None, error: str) -> tab
         rows.append(
             (
                 tables.words("real only"),
-                tables.number(p["num_real"], wording.images),
-                tables.number(0, wording.images),
-                tables.estimate(p["error"], wording.percent),
+                tables.number(p["num_real"], text.images),
+                tables.number(0, text.images),
+                tables.estimate(p["error"], text.percent),
                 tables.words(""),
                 tables.words(""),
             )
@@ -115,11 +115,11 @@ def table(study: Mapping[str, Any] | None, real: Real | None, error: str) -> tab
     for c in study["cells"] if study else ():
         rows.append(
             (
-                tables.words(f"+ {wording.multiple(c['synthetic_multiple'])}"),
-                tables.number(c["num_real"], wording.images),
-                tables.number(c["num_synthetic"], wording.images),
-                tables.estimate(c["error"], wording.percent),
-                tables.number(c.get("predicted_error"), wording.percent, missing="–"),
+                tables.words(f"+ {text.multiple(c['synthetic_multiple'])}"),
+                tables.number(c["num_real"], text.images),
+                tables.number(c["num_synthetic"], text.images),
+                tables.estimate(c["error"], text.percent),
+                tables.number(c.get("predicted_error"), text.percent, missing="–"),
                 tables.words("yes" if c["held_out"] else ""),
             )
         )
@@ -127,10 +127,10 @@ def table(study: Mapping[str, Any] | None, real: Real | None, error: str) -> tab
         rows.append(
             (
                 tables.words("law, real only"),
-                tables.number(p["num_real"], wording.images),
-                tables.number(0, wording.images),
+                tables.number(p["num_real"], text.images),
+                tables.number(0, text.images),
                 tables.words(""),
-                tables.estimate(p["error"], wording.percent),
+                tables.estimate(p["error"], text.percent),
                 tables.words(""),
             )
         )

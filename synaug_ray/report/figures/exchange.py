@@ -12,9 +12,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from synaug_ray.report import tables, wording
+from synaug_ray.report import tables, text
 from synaug_ray.report.figures import style
-from synaug_ray.report.wording import StudyNames, ends_of, study_key, value_of
+from synaug_ray.report.text import StudyNames, ends_of, study_key, value_of
 
 Studies = Sequence[Mapping[str, Any]]
 NOT_REACHABLE = "not reachable"
@@ -36,7 +36,7 @@ REPLACEMENT = Question(
     "marginal",
     "synthetic images per real image",
     "next real image",
-    (wording.NOT_ESTIMABLE, NOT_REACHABLE),
+    (text.NOT_ESTIMABLE, NOT_REACHABLE),
     "Synthetic images per real image",
 )
 TRADEOFF = Question(
@@ -84,7 +84,7 @@ def rate_figure(
         high, low = min(high, 100 * max([*middle, 1])), max(low, min([*middle, 1]) / 100)
     lanes = len(priced) < len(everything)
     bottom = 0.0 if not lanes else (0.3 if priced else 0.9)
-    x = style.log_axis("real images n", sizes, style.span(sizes, 1.3), [wording.images(n) for n in sizes])
+    x = style.log_axis("real images n", sizes, style.span(sizes, 1.3), [text.images(n) for n in sizes])
     y = style.log_axis(question.axis, style.log_ticks(low, high), (low, high), domain=[bottom, 1.0])
     y2 = style.axis(
         "",
@@ -169,20 +169,20 @@ def _add_rates(
 def _rate_hover(name: str, exchange: Mapping[str, Any], question: Question) -> str:
     lines = [
         style.inert(name),
-        f"n = {wording.images(exchange['num_real'])} real, "
-        f"s = {wording.images(exchange['num_synthetic'])} synthetic",
+        f"n = {text.images(exchange['num_real'])} real, "
+        f"s = {text.images(exchange['num_synthetic'])} synthetic",
     ]
     if missing := standing(exchange, question):
         lines.append(missing)
     else:
-        price = wording.with_interval(exchange[question.field], wording.rate)
+        price = text.with_interval(exchange[question.field], text.rate)
         lines.append(f"{question.reading}: {price} synthetic")
     if question is TRADEOFF:
         return "<br>".join(lines)
     if not standing(exchange):
-        lines.append(f"on average: {wording.with_interval(exchange['average'], wording.rate)} synthetic")
+        lines.append(f"on average: {text.with_interval(exchange['average'], text.rate)} synthetic")
     if exchange.get("limit") is not None:
-        lines.append(f"any amount replaces at most {wording.images(exchange['limit'])} real images")
+        lines.append(f"any amount replaces at most {text.images(exchange['limit'])} real images")
     return "<br>".join(lines + ([style.inert(exchange["note"], 90)] if exchange.get("note") else []))
 
 
@@ -196,8 +196,8 @@ def rate_table(studies: Studies, verdicts: Studies, names: StudyNames) -> tables
             rows.append(
                 (
                     tables.words(names.name(study)),
-                    tables.number(e["num_real"], wording.images),
-                    tables.number(e["num_synthetic"], wording.images),
+                    tables.number(e["num_real"], text.images),
+                    tables.number(e["num_synthetic"], text.images),
                     _price(e, "marginal"),
                     _price(e, "average"),
                     _limit(e),
@@ -223,12 +223,12 @@ def rate_table(studies: Studies, verdicts: Studies, names: StudyNames) -> tables
 
 def _limit(exchange: Mapping[str, Any]) -> tables.Entry:
     if value_of(exchange.get("limit_interval")) is not None:
-        return tables.estimate(exchange["limit_interval"], wording.images)
-    return tables.number(exchange.get("limit"), wording.images, missing="–")
+        return tables.estimate(exchange["limit_interval"], text.images)
+    return tables.number(exchange.get("limit"), text.images, missing="–")
 
 
 def _price(exchange: Mapping[str, Any], which: str) -> tables.Entry:
-    entry = tables.estimate(exchange[which], wording.rate)
+    entry = tables.estimate(exchange[which], text.rate)
     if exchange["reachable"]:
         return entry
     return tables.Entry(NOT_REACHABLE, entry.value, entry.low, entry.high, entry.mark)
@@ -242,9 +242,9 @@ def tradeoff_table(studies: Studies, verdicts: Studies, names: StudyNames) -> ta
         tuple(
             (
                 tables.words(names.name(study)),
-                tables.number(e["num_real"], wording.images),
-                tables.number(e["num_synthetic"], wording.images),
-                tables.estimate(e.get("tradeoff"), wording.rate),
+                tables.number(e["num_real"], text.images),
+                tables.number(e["num_synthetic"], text.images),
+                tables.estimate(e.get("tradeoff"), text.rate),
             )
             for study in studies
             for e in working_points(study, verdicts)

@@ -7,9 +7,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from synaug_ray.report import tables, wording
+from synaug_ray.report import tables, text
 from synaug_ray.report.figures import style
-from synaug_ray.report.wording import ends_of, value_of
+from synaug_ray.report.text import ends_of, value_of
 
 
 def reach(studies: Sequence[Mapping[str, Any]], delta: float) -> tuple[float, float]:
@@ -31,7 +31,7 @@ def figure(study: Mapping[str, Any], delta: float, span: tuple[float, float], er
         "synthetic images per real image",
         multiples,
         style.span(multiples, 1.3),
-        [wording.multiple(m) for m in multiples],
+        [text.multiple(m) for m in multiples],
     )
     y = style.axis(f"gain in {error} (points)", range=list(span))
     drawn = go.Figure(layout=style.layout(x, y, height=380))
@@ -58,7 +58,7 @@ def figure(study: Mapping[str, Any], delta: float, span: tuple[float, float], er
             drawn.add_scatter(
                 x=xs or [None],
                 y=ys or [None],
-                name=wording.images(n),
+                name=text.images(n),
                 legendgroup=str(n),
                 showlegend=main,
                 mode="markers+lines" if main else "markers",
@@ -73,10 +73,10 @@ def figure(study: Mapping[str, Any], delta: float, span: tuple[float, float], er
 
 def _hover(cell: Mapping[str, Any]) -> str:
     return (
-        f"n = {wording.images(cell['num_real'])}, {wording.multiple(cell['synthetic_multiple'])} = "
-        f"{wording.images(cell['num_synthetic'])} synthetic<br>"
-        f"gain {wording.with_interval(cell['gain'], wording.points)} points<br>"
-        f"over all cells {wording.with_interval(cell['gain_simultaneous'], wording.points)}<br>"
+        f"n = {text.images(cell['num_real'])}, {text.multiple(cell['synthetic_multiple'])} = "
+        f"{text.images(cell['num_synthetic'])} synthetic<br>"
+        f"gain {text.with_interval(cell['gain'], text.points)} points<br>"
+        f"over all cells {text.with_interval(cell['gain_simultaneous'], text.points)}<br>"
         f"{cell['trials']} trials"
     )
 
@@ -85,12 +85,12 @@ def table(study: Mapping[str, Any]) -> tables.Table:
     """The gain of every cell, with both intervals."""
     rows = tuple(
         (
-            tables.number(c["num_real"], wording.images),
-            tables.number(c["num_synthetic"], wording.images),
-            tables.number(c["synthetic_multiple"], wording.multiple),
-            tables.estimate(c["gain"], wording.points),
-            tables.estimate(c["gain_simultaneous"], wording.points),
-            tables.number(c["trials"], wording.images),
+            tables.number(c["num_real"], text.images),
+            tables.number(c["num_synthetic"], text.images),
+            tables.number(c["synthetic_multiple"], text.multiple),
+            tables.estimate(c["gain"], text.points),
+            tables.estimate(c["gain_simultaneous"], text.points),
+            tables.number(c["trials"], text.images),
         )
         for c in study["cells"]
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from synaug_ray.report import tables, wording
+from synaug_ray.report import tables, text
 from synaug_ray.report.figures import style
-from synaug_ray.report.wording import StudyNames, value_of
+from synaug_ray.report.text import StudyNames, value_of
 
 
 def figure(studies: Sequence[Mapping[str, Any]], names: StudyNames, error: str) -> go.Figure:
@@ -62,10 +62,10 @@ def figure(studies: Sequence[Mapping[str, Any]], names: StudyNames, error: str) 
                 hoverinfo="text",
                 hovertext=[
                     f"{style.inert(name)}{', held out' if held_out else ''}<br>"
-                    f"n = {wording.images(c['num_real'])} + "
-                    f"{wording.images(c['num_synthetic'])} synthetic<br>predicted "
-                    f"{wording.percent(c['predicted_error'])} %, measured "
-                    f"{wording.with_interval(c['error'], wording.percent)} %"
+                    f"n = {text.images(c['num_real'])} + "
+                    f"{text.images(c['num_synthetic'])} synthetic<br>predicted "
+                    f"{text.percent(c['predicted_error'])} %, measured "
+                    f"{text.with_interval(c['error'], text.percent)} %"
                     for c in mine
                 ],
             )
@@ -78,10 +78,10 @@ def table(studies: Sequence[Mapping[str, Any]], names: StudyNames) -> tables.Tab
     rows = tuple(
         (
             tables.words(names.name(study)),
-            tables.number(c["num_real"], wording.images),
-            tables.number(c["num_synthetic"], wording.images),
-            tables.number(c["predicted_error"], wording.percent),
-            tables.estimate(c["error"], wording.percent),
+            tables.number(c["num_real"], text.images),
+            tables.number(c["num_synthetic"], text.images),
+            tables.number(c["predicted_error"], text.percent),
+            tables.estimate(c["error"], text.percent),
             tables.words("yes" if c["held_out"] else ""),
         )
         for study in studies

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from synaug_ray.report import tables, wording
+from synaug_ray.report import tables, text
 from synaug_ray.report.figures import style
-from synaug_ray.report.wording import StudyNames
+from synaug_ray.report.text import StudyNames
 
 
 def means_of(measurements: pd.DataFrame) -> list[dict[str, Any]]:
@@ -26,7 +26,7 @@ def figure(means: Sequence[Mapping[str, Any]], names: StudyNames) -> go.Figure:
     means = [m for m in means if m["mean"] > 0]
     sizes = sorted({m["num_real"] for m in means})
     low, high = style.span([100 * m["mean"] for m in means])
-    x = style.log_axis("real images n", sizes, style.span(sizes, 1.25), [wording.images(n) for n in sizes])
+    x = style.log_axis("real images n", sizes, style.span(sizes, 1.25), [text.images(n) for n in sizes])
     drawn = go.Figure(
         layout=style.layout(
             x,
@@ -50,8 +50,8 @@ def figure(means: Sequence[Mapping[str, Any]], names: StudyNames) -> go.Figure:
             marker={"color": colour, "symbol": style.symbol(i), "size": 8},
             hoverinfo="text",
             hovertext=[
-                f"{style.inert(name)}<br>n = {wording.images(m['num_real'])}<br>"
-                f"mean error {wording.percent(m['mean'])} %, {m['count']} trials"
+                f"{style.inert(name)}<br>n = {text.images(m['num_real'])}<br>"
+                f"mean error {text.percent(m['mean'])} %, {m['count']} trials"
                 for m in mine
             ],
         )
@@ -62,7 +62,7 @@ def series_name(mean: Mapping[str, Any], names: StudyNames) -> str:
     """'real only', or the study and its amount."""
     if mean["synthetic_multiple"] == 0:
         return "real only" + (f" · {mean['classifier']}" if "classifier" in names.fields else "")
-    return f"{names.name(mean)} + {wording.multiple(mean['synthetic_multiple'])}"
+    return f"{names.name(mean)} + {text.multiple(mean['synthetic_multiple'])}"
 
 
 def table(means: Sequence[Mapping[str, Any]], names: StudyNames) -> tables.Table:
@@ -73,9 +73,9 @@ def table(means: Sequence[Mapping[str, Any]], names: StudyNames) -> tables.Table
         tuple(
             (
                 tables.words(series_name(m, names)),
-                tables.number(m["num_real"], wording.images),
-                tables.number(m["mean"], wording.percent),
-                tables.number(m["count"], wording.images),
+                tables.number(m["num_real"], text.images),
+                tables.number(m["mean"], text.percent),
+                tables.number(m["count"], text.images),
             )
             for m in means
         ),

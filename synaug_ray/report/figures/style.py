@@ -15,7 +15,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from synaug_ray.report.wording import ends_of, value_of
+from synaug_ray.report.text import ends_of, value_of
 
 INK = "#1c2127"
 MUTED = "#5c6672"

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from synaug_ray.report import tables, wording
+from synaug_ray.report import tables, text
 from synaug_ray.report.figures import style
 from synaug_ray.report.figures.work import STAGES, name
 
@@ -40,8 +40,8 @@ def table(timeline: Mapping[str, Any]) -> tables.Table:
         first, last = min(bar[2] for bar in own), max(bar[2] + bar[3] for bar in own)
         took = sum(bar[3] for bar in own)
         rows.append((tables.words(lane), tables.words(", ".join(sorted({name(bar[0]) for bar in own}))),
-                     tables.number(len(own), wording.plain), tables.number(first, wording.plain),
-                     tables.number(took, wording.plain),
+                     tables.number(len(own), text.plain), tables.number(first, text.plain),
+                     tables.number(took, text.plain),
                      tables.number(took / max(last - first, 1e-9), lambda share: f"{share:.0%}")))
     return tables.Table("What ran where", ("process", "kind", "pieces of work", "first began at (s)", "worked for (s)",
                                            "share of its time"), tuple(rows))

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from synaug_ray.report import tables, wording
+from synaug_ray.report import tables, text
 from synaug_ray.report.figures import style
 
 STAGES = {"generator": "generators", "shard": "pool shards", "trial": "trials", "quality": "quality audits"}
@@ -28,8 +28,8 @@ def spent(seconds: Mapping[str, float] | None) -> str:
     """What all steps together cost, in a sentence; '' where it is not known."""
     if not seconds:
         return ""
-    parts = ", ".join(f"{name(s)} {wording.seconds(seconds[s])}" for s in _stages(seconds))
-    return f"In all {wording.seconds(sum(seconds.values()))} of one device: {parts}."
+    parts = ", ".join(f"{name(s)} {text.seconds(seconds[s])}" for s in _stages(seconds))
+    return f"In all {text.seconds(sum(seconds.values()))} of one device: {parts}."
 
 
 def counts_figure(steps: Mapping[str, Mapping[str, int]]) -> go.Figure:
@@ -82,7 +82,7 @@ def counts_table(steps: Mapping[str, Mapping[str, int]]) -> tables.Table:
         tuple(
             (
                 tables.words(name(s)),
-                *(tables.number(steps[s].get(k), wording.plain, missing="–") for k in ("total", *STATES)),
+                *(tables.number(steps[s].get(k), text.plain, missing="–") for k in ("total", *STATES)),
             )
             for s in _stages(steps)
         ),
@@ -119,7 +119,7 @@ def seconds_figure(seconds: Mapping[str, float], cpu_seconds: Mapping[str, float
             },
             hoverinfo="text",
             hovertext=[
-                f"{style.inert(name(s))}: {wording.seconds(values.get(s) or 0)} {label}" for s in stages
+                f"{style.inert(name(s))}: {text.seconds(values.get(s) or 0)} {label}" for s in stages
             ],
         )
     figure.update_layout(legend={"traceorder": "reversed"})
@@ -134,8 +134,8 @@ def seconds_table(seconds: Mapping[str, float], cpu_seconds: Mapping[str, float]
         tuple(
             (
                 tables.words(name(s)),
-                tables.number(seconds[s], wording.plain),
-                tables.number(cpu_seconds.get(s), wording.plain, missing="–"),
+                tables.number(seconds[s], text.plain),
+                tables.number(cpu_seconds.get(s), text.plain, missing="–"),
             )
             for s in _stages(seconds)
         ),

@@ -26,15 +26,15 @@ sys.path.insert(0, str(HERE.parents[2]))
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: one worker is one core
 
 import numpy as np  # noqa: E402
+from helpers.simulate import Grid, power, simulate  # noqa: E402
 
-from synaug_ray.laws import analyse  # noqa: E402
+from synaug_ray.analysis.analyse import analyse  # noqa: E402
+from synaug_ray.analysis.exchange import rates, tradeoff  # noqa: E402
+from synaug_ray.analysis.results import Estimate  # noqa: E402
 from synaug_ray.laws.curves import CURVES  # noqa: E402
 from synaug_ray.laws.equivalence import BY_NAME  # noqa: E402
-from synaug_ray.laws.exchange import rates, tradeoff  # noqa: E402
 from synaug_ray.laws.joint import JointData  # noqa: E402
-from synaug_ray.laws.results import Estimate  # noqa: E402
 from synaug_ray.laws.selection import development, fit_forms  # noqa: E402
-from tests.laws.simulate import Grid, power, simulate  # noqa: E402
 
 N0 = 80.0
 DRAWS = (3, 5, 8)

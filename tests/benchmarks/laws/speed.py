@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy
 
 import numpy as np  # noqa: E402
+from helpers.simulate import Grid, power, simulate  # noqa: E402
 
-from synaug_ray.laws import analyse  # noqa: E402
-from tests.laws.simulate import Grid, power, simulate  # noqa: E402
+from synaug_ray.analysis.analyse import analyse  # noqa: E402
 
 CASES = (  # studies, draws, replicates
     (3, 5, 2000),

@@ -1,0 +1,153 @@
+"""The entry point: measurements and predictions in, an Analysis out."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from synaug_ray.analysis.baselines import unbeaten
+from synaug_ray.analysis.cell_noise import CellNoises, measure
+from synaug_ray.analysis.controls import controls
+from synaug_ray.analysis.paired_cells import StudyKey, Table, read_table
+from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
+from synaug_ray.analysis.study import Laboratory
+from synaug_ray.analysis.text import headline
+from synaug_ray.analysis.verdict import FEW_DRAWS, CellNoise, judge
+from synaug_ray.laws.catalogue import FORM_TABLE, PUBLISHED
+
+
+def _verdicts(table: Table, noises: CellNoises, study: Study, delta: float, why: str) -> list[Verdict]:
+    key = StudyKey(study.classifier, study.generator, study.protocol, study.real_share)
+    exchanges: dict[tuple[int, int], Exchange] = {(e.num_real, e.num_synthetic): e for e in study.exchange}
+    parts: dict[tuple[int, int], CellNoise] = {}
+    seconds: dict[int, float] = {
+        cell.num_real: cell.seconds for cell in table.real if cell.classifier == study.classifier
+    }
+    pool: dict[int, float] = {}
+    for index, cell in enumerate(table.mixed, start=len(table.real)):
+        if cell.study != key:
+            continue
+        seconds[cell.num_real] += cell.seconds
+        pool[cell.num_real] = max(pool.get(cell.num_real, 0.0), cell.pool_seconds)  # the largest holds the others
+        if noises.has_intervals and noises.draws[index] > 1:
+            parts[cell.num_real, cell.num_synthetic] = CellNoise(
+                noises.quantile,
+                float(noises.half[index] / noises.error[index]),
+                float(noises.draw_variance[index] * noises.draws[index]),
+                float(noises.image_variance[index]),
+            )
+    out = []
+    for n in sorted({cell.num_real for cell in study.cells}):
+        cells = [cell for cell in study.cells if cell.num_real == n]
+        judged = all((n, cell.num_synthetic) in parts for cell in cells)
+        out.append(
+            judge(
+                key,
+                cells,
+                exchanges,
+                parts if judged else {},
+                delta=delta,
+                draws=len(table.draws),
+                seconds_per_draw=seconds[n] * len(table.seeds) + pool.get(n, 0.0),
+                why_undecided="" if judged else why or "Some of its cells have only one draw.",
+            )
+        )
+    return out
+
+
+def _draw_warnings(table: Table, replicates: int) -> tuple[list[str], str]:
+    draws = len(table.draws)
+    if draws < 2:
+        why = "There is only one draw, so there are no intervals: nothing can be decided."
+        return [why], why
+    if replicates == 0:
+        return [], "Intervals are not computed yet."
+    if draws < FEW_DRAWS:
+        return [
+            f"Only {draws} draws: intervals are wide and rest on normal draw effects (simulated with such, 90% "
+            "intervals from 3 draws covered 90 to 97%); six or more are better."
+        ], ""
+    return [], ""
+
+
+def analyse(
+    measurements: pd.DataFrame,
+    predictions: pd.DataFrame,
+    *,
+    num_classes: int | None = None,
+    delta: float = 0.01,
+    confidence: float = 0.9,
+    replicates: int = 1000,
+    seed: int = 0,
+    balanced: bool | None = None,
+) -> Analysis:
+    """Fit the laws and give the verdicts. Deterministic given ``seed``.
+
+    ``measurements`` has one row per trial, ``predictions`` one row per done trial. ``delta`` is the
+    largest gain or loss, as a fraction, that still counts as no effect. ``replicates=0`` gives points
+    without intervals, for a live view. ``balanced=None`` judges balanced error where the largest
+    class has more than 1.5 times the images of the smallest, else test error.
+
+    Intervals that hold for all cells at once, on which verdicts rest, are at 1 - (1 - confidence) / 2,
+    so that under "synthetic images do nothing" a false "helps" or "hurts" comes in at most
+    (1 - confidence) / 2 of the analyses.
+
+    Raises ``ValueError`` on tables that contradict themselves, hold nothing done, or on arguments
+    out of range.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
+    if not 0 < delta < 1:
+        raise ValueError(f"delta is a fraction between 0 and 1 (0.01 is one point), got {delta}")
+    if replicates < 0:
+        raise ValueError(f"replicates must not be negative, got {replicates}")
+    table = read_table(measurements, predictions, num_classes=num_classes, balanced=balanced)
+    if not table.real:
+        raise ValueError("no real-only trial is done: there is nothing to compare with")
+    rng = np.random.default_rng(seed)
+    simultaneous_confidence = 1 - (1 - confidence) / 2
+    noises = measure(
+        table,
+        confidence=confidence,
+        simultaneous_confidence=simultaneous_confidence,
+        replicates=replicates,
+        rng=rng,
+    )
+    draw_warnings, why = _draw_warnings(table, replicates)
+    laboratory = Laboratory(table, noises, confidence)
+    real = tuple(laboratory.real_curve(name) for name in sorted({cell.classifier for cell in table.real}))
+    studies = tuple(
+        dataclasses.replace(
+            laboratory.study(key),
+            **table.kinds[key.generator]._asdict(),
+            generation=table.generation.get(key.generator, ()),
+        )
+        for key in sorted({cell.study for cell in table.mixed})
+    )
+    verdicts = tuple(
+        dataclasses.replace(v, family=study.family, open_set=study.open_set)
+        for study in studies
+        for v in _verdicts(table, noises, study, delta, why)
+    )
+    cheap = unbeaten(table, confidence=confidence, rng=rng, replicates=replicates)
+    analysis = Analysis(
+        error=table.column,
+        confidence=confidence,
+        delta=delta,
+        draws=len(table.draws),
+        seeds=len(table.seeds),
+        test_images=table.images,
+        replicates=replicates,
+        num_classes=table.num_classes,
+        warnings=(*table.warnings, *draw_warnings, *laboratory.told()),
+        real=real,
+        studies=studies,
+        verdicts=verdicts,
+        headline=headline(verdicts, cheap),
+        simultaneous_confidence=simultaneous_confidence if noises.has_intervals else None,
+        forms=FORM_TABLE,
+        published=PUBLISHED,
+    )
+    return dataclasses.replace(analysis, controls=tuple(controls(analysis)))

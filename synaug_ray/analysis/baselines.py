@@ -1,0 +1,62 @@
+"""Does a learnt generator beat what costs nothing? Paired with the cheap arms, cell by cell, where both ran."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synaug_ray.analysis.paired_cells import MixedCell, Table
+from synaug_ray.analysis.text import CONTROLS
+from synaug_ray.laws import bootstrap
+
+CHEAP = {  # families that learn nothing, in words
+    "jitter": "plain jitter of the real images",
+    "mixup": "mixtures of two real images",
+    "augment": "classical augmentation of the real images",
+}
+
+
+def unbeaten(
+    table: Table, *, confidence: float, rng: np.random.Generator, replicates: int
+) -> dict[str, tuple[str, ...]]:
+    """Per learnt generator the cheap arms (in words) that it is not shown to beat in any cell where both ran.
+
+    Compared at the same classifier, protocol, real share and amount, with intervals that hold for all
+    these cells and arms at once. Empty where there are no intervals (one draw, or ``replicates`` 0).
+    """
+    if len(table.draws) < 2 or not replicates:
+        return {}
+    cheap: dict[tuple[object, ...], list[tuple[str, MixedCell]]] = {}
+    for cell in table.mixed:
+        family = table.kinds[cell.study.generator].family
+        if family in CHEAP:
+            cheap.setdefault(_place(cell), []).append((family, cell))
+    pairs, sizes, values = [], [], []
+    for cell in table.mixed:
+        if table.kinds[cell.study.generator].family in CONTROLS:
+            continue
+        for family, rival in cheap.get(_place(cell), ()):
+            difference = cell.gains - rival.gains
+            if (~np.isnan(difference[:, 0])).sum() > 1:
+                pairs.append((cell.study.generator, family))
+                sizes.append(np.log(cell.num_real))
+                values.append(difference)
+    if not values:
+        return {}
+    parts = bootstrap.components(
+        np.stack(values), table.image_weights, table.strata, len(table.draws) * len(table.seeds)
+    )
+    errors = bootstrap.moderate(parts, np.array(sizes))
+    quantile = bootstrap.simultaneous_quantile(
+        parts, errors, np.array(sizes), 1 - (1 - confidence) / 2, replicates, rng
+    )
+    beats = parts.estimates - quantile * errors.error > 0
+    beaten = {pair for pair, beat in zip(pairs, beats, strict=True) if beat}
+    left: dict[str, tuple[str, ...]] = {}
+    for name, family in dict.fromkeys(pairs):
+        if (name, family) not in beaten:
+            left[name] = (*left.get(name, ()), CHEAP[family])
+    return left
+
+
+def _place(cell: MixedCell) -> tuple[object, ...]:
+    return (*cell.study._replace(generator=""), cell.num_real, cell.num_synthetic)

@@ -1,0 +1,124 @@
+"""Generators whose answer is known: if these come out wrong, nothing else may be believed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from synaug_ray.analysis.results import Analysis, Study
+from synaug_ray.analysis.text import points, span
+from synaug_ray.laws.results import Estimate
+
+ONE_FOR_ONE = (0.8, 1.25)  # synthetic images per real image that count as one for one
+NOT_FAR_OFF = (0.5, 2.0)  # an interval that leaves this is too wide to pass
+
+
+def _entry(
+    study: Study, expected: str, quantity: str, observed: Estimate, passed: bool | None, text: str
+) -> dict[str, Any]:
+    return {
+        "control": study.generator,
+        "classifier": study.classifier,
+        "protocol": study.protocol,
+        "real_share": study.real_share,
+        "expected": expected,
+        "quantity": quantity,
+        "observed": dataclasses.asdict(observed),
+        "passed": passed,
+        "sentence": text,
+    }
+
+
+def _real_holdout(study: Study) -> dict[str, Any] | None:
+    """One unused real image must be worth about one: F0's rho near 1, mixed in proportion."""
+    if study.real_share != "proportional":
+        return None
+    rate = next((fit.parameters.get("1/rho") for fit in study.fits if fit.form == "F0"), None)
+    if rate is None or rate.value is None:
+        return None
+    rho = Estimate(
+        1 / rate.value if rate.value > 0 else None,
+        1 / rate.high if rate.high is not None and rate.high > 0 else None,
+        1 / rate.low if rate.low is not None and rate.low > 0 else None,
+    )
+    passed = None
+    if rate.low is not None and rate.high is not None:
+        if (
+            rho.low is None
+            or rho.low > ONE_FOR_ONE[1]
+            or (rho.high is not None and rho.high < ONE_FOR_ONE[0])
+        ):
+            passed = False
+        elif rho.low >= NOT_FAR_OFF[0] and rho.high is not None and rho.high <= NOT_FAR_OFF[1]:
+            passed = True
+    shown = "no finite number" if rho.value is None else f"{rho.value:.2f}"
+    return _entry(
+        study,
+        "about 1 held-out real image per real image",
+        "average exchange s/r",
+        rho,
+        passed,
+        f"{shown} held-out real images are worth one real image ({span(rho, 1, '.2f')}); expected about 1.",
+    )
+
+
+def _duplicate(study: Study, delta: float) -> dict[str, Any]:
+    """Copies of the subset must do nothing.
+
+    Passes if every cell's own interval lies inside +-delta (a claim about all cells needs no correction
+    for their number: each must pass, Berger 1982); fails if a simultaneous interval lies outside it.
+    """
+    own = [(cell.gain.low, cell.gain.high) for cell in study.cells]
+    joint = [(cell.gain_simultaneous.low, cell.gain_simultaneous.high) for cell in study.cells]
+    passed = None
+    if any(low > delta or high < -delta for low, high in joint if low is not None and high is not None):
+        passed = False
+    elif all(low is not None and high is not None and low > -delta and high < delta for low, high in own):
+        passed = True
+    worst = max((cell.gain for cell in study.cells), key=lambda gain: abs(gain.value or 0.0))
+    text = (
+        f"Duplicated real images: {points(worst.value or 0)} points at most ({span(worst)}); expected none."
+    )
+    return _entry(
+        study, f"no gain or loss beyond {100 * delta:g} points", "largest gain or loss", worst, passed, text
+    )
+
+
+def _label_shuffle(study: Study) -> dict[str, Any]:
+    """Wrong labels must hurt: one amount surely does and none surely helps."""
+    gains = [cell.gain_simultaneous for cell in study.cells]
+    worst = min(gains, key=lambda gain: gain.value or 0.0)
+    passed = None
+    if any(g.low is not None and g.low > 0 for g in gains):
+        passed = False
+    elif any(g.high is not None and g.high < 0 for g in gains):
+        passed = True
+    return _entry(
+        study,
+        "hurts",
+        "most harmful gain",
+        worst,
+        passed,
+        f"Images with shuffled labels: {points(worst.value or 0)} points ({span(worst)}); expected harm.",
+    )
+
+
+def controls(analysis: Analysis) -> list[dict[str, Any]]:
+    """Each control that ran, with what was expected, what was observed, and whether it passed.
+
+    ``passed`` is True, False, or None where the intervals cannot tell. Entries are plain JSON values.
+    """
+    out = []
+    for study in analysis.studies:
+        if not study.cells:
+            continue
+        entry = None
+        if study.family == "real-holdout":
+            entry = _real_holdout(study)
+        elif study.family == "duplicate":
+            entry = _duplicate(study, analysis.delta)
+        elif study.family == "label-shuffle":
+            entry = _label_shuffle(study)
+        if entry is not None:
+            out.append(entry)
+    return out

@@ -1,0 +1,121 @@
+"""How many synthetic images one more real image is worth, from fitted laws.
+
+Two questions, kept apart. *Replacement*: synthetic images that do as much as one more real image
+would in a real-only set (``marginal`` and ``average``, from r alone). *Trade-off at the working
+point*: (dE/dn) / (dE/ds) at (n, s), which also credits a real image with improving the generator.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synaug_ray.analysis.results import Exchange
+from synaug_ray.laws.averaging import WeightedLaw
+from synaug_ray.laws.bootstrap import interval
+from synaug_ray.laws.equivalence import EquivalenceForm, Natural
+from synaug_ray.laws.results import Estimate
+
+NOT_ESTIMABLE = "not estimable: more real images are not shown to help"
+OPPOSED = "not estimable: the fitted laws say the opposite of what was measured here"
+LEAST_SLOPE = 1e-9  # real images a synthetic one is worth; a bounded law's 1e-80, far out, is no exchange rate either
+
+
+def rates(
+    form: EquivalenceForm, parameters: Natural, n: np.ndarray, n0: float, amount: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Marginal ds/dr, average s/r and the limit in real images at working points n [W], amount [W]; each [B, W].
+
+    inf marks "not reachable": no further synthetic image (marginal), or not this amount (average), is
+    worth a real one. The limit is inf where the law is unbounded.
+    """
+    x, s = n / n0, amount / n
+    slope = form.slope(parameters, x, s)
+    r = form.r(parameters, x, s)
+    limit = np.broadcast_to(form.limit(parameters, x) * n, r.shape)
+    out_of_reach = (slope < LEAST_SLOPE) | (r * n + 1 > limit)
+    marginal = np.where(out_of_reach, np.inf, 1 / np.where(out_of_reach, 1.0, slope))
+    average = np.where(r > 0, s / np.where(r > 0, r, 1.0), np.inf)
+    return marginal, average, limit
+
+
+def tradeoff(
+    form: EquivalenceForm, parameters: Natural, n: np.ndarray, n0: float, amount: np.ndarray
+) -> np.ndarray:
+    """(dE/dn) / (dE/ds) at n [W] real and ``amount`` [W] synthetic images, [B, W]; inf where s does not help.
+
+    In J1 both derivatives hold E_real' at n + m, m = n r(n, s/n), so that the curve cancels:
+    (1 + dm/dn) / (dm/ds). 0 where a further real image does not help.
+    """
+    x, s = n / n0, amount / n
+    slope = form.slope(parameters, x, s)
+    r = form.r(parameters, x, s)
+    dm_dn = r + x * form.slope_in_x(parameters, x, s) - s * slope
+    helps = slope >= LEAST_SLOPE
+    return np.where(helps, np.maximum(1 + dm_dn, 0.0) / np.where(helps, slope, 1.0), np.inf)
+
+
+def median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted lower median over the first axis, of values [L, ...] that may be infinite."""
+    order = np.argsort(values, axis=0, kind="stable")
+    reached = np.cumsum(weights[order], axis=0) >= 0.5 * weights.sum() - 1e-12
+    return np.take_along_axis(values, np.take_along_axis(order, reached.argmax(axis=0)[None], axis=0), axis=0)[0]
+
+
+def _estimate(value: float, samples: list[np.ndarray], confidence: float) -> Estimate:
+    low, high = interval(np.concatenate(samples), confidence) if samples else (None, None)
+    return Estimate(value if np.isfinite(value) else None, low, high)
+
+
+def not_estimable(n: int, num_synthetic: int, note: str = NOT_ESTIMABLE) -> Exchange:
+    """The answer where what a real image is worth is itself unknown."""
+    return Exchange(n, num_synthetic, Estimate(None), Estimate(None), True, None, note)
+
+
+def opposed(gain: Estimate, found: Exchange) -> bool:
+    """Whether the laws count synthetic images as real ones where they surely hurt, or as none where they surely help.
+
+    Args:
+        gain: measured in the cell, with the interval that holds for all cells at once.
+    """
+    if gain.low is None or gain.high is None:
+        return False
+    counted = found.average.value is not None
+    return (gain.high < 0 and counted) or (gain.low > 0 and not counted)
+
+
+def exchange(laws: list[WeightedLaw], n: int, num_synthetic: int, n0: float, confidence: float) -> Exchange:
+    """The exchange rate at n real and ``num_synthetic`` synthetic images, averaged over laws.
+
+    The value is the median over laws by weight; the interval is that of their replicates together, so it
+    holds the choice of the law too. An interval without an upper end includes "not reachable"; without a
+    lower end too, nothing is known.
+    """
+    at, amount = np.array([float(n)]), np.array([float(num_synthetic)])
+
+    def answers(law: WeightedLaw, theta: np.ndarray) -> np.ndarray:
+        own = law.law(theta)
+        columns = (*rates(law.form, own, at, n0, amount), tradeoff(law.form, own, at, n0, amount))
+        return np.stack([column[:, 0] for column in columns])
+
+    weights = np.array([law.weight for law in laws])
+    points = np.stack([answers(law, law.theta)[:, 0] for law in laws])
+    drawn = [answers(law, law.thetas) for law in laws if law.thetas is not None]
+    marginal, average, limit, trade = (float(v) for v in median(points, weights))
+    reachable = bool(np.isfinite(marginal))
+    bound = limit if np.isfinite(limit) else None
+    note = ""
+    if not reachable and bound is not None and bound >= 0.5:
+        note = f"not reachable: no amount replaces more than {bound:.0f} real images"
+    elif not reachable:
+        note = "not reachable: more synthetic images replace no further real image here"
+    return Exchange(
+        n,
+        num_synthetic,
+        _estimate(marginal, [d[0] for d in drawn], confidence),
+        _estimate(average, [d[1] for d in drawn], confidence),
+        reachable,
+        bound,
+        note,
+        _estimate(limit, [d[2] for d in drawn], confidence),
+        _estimate(trade, [d[3] for d in drawn], confidence),
+    )

@@ -1,0 +1,106 @@
+"""What ``predict`` says of one study, in sentences for a person. Errors in percent, gains and losses in points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synaug_ray.analysis.calculator import Answer, Costs, Expectation, Mix
+from synaug_ray.analysis.text import setting, span
+from synaug_ray.laws.results import Estimate
+
+
+def title(study: dict[str, Any]) -> str:
+    """What the sentences below are about."""
+    kind = ", open-set: it saw more real images" if study.get("open_set") else ""
+    return f"{study['generator']} with {study['classifier']} ({setting(study['real_share'], study['protocol'])}{kind})"
+
+
+def count(value: float) -> str:
+    """A number of images, or a cost, with thousands apart."""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def percent(error: Estimate) -> str:
+    """A fraction as percent with its interval."""
+    if error.value is None:
+        return "not estimable"
+    interval = span(error, form=".2f")
+    return f"{100 * error.value:.2f}%" + ("" if interval == "no interval" else f" ({interval})")
+
+
+def _number(value: Estimate, digits: str) -> str:
+    interval = span(value, 1, digits)
+    return f"{value.value:{digits}}" + ("" if interval == "no interval" else f" ({interval})")
+
+
+def expected(at: Expectation, confidence: float, error: str) -> list[str]:
+    """Error, equivalent and exchange rate at one point, and how far it was measured.
+
+    Args:
+        error: the column judged, ``test_error`` or ``balanced_error``.
+    """
+    images = f"{at.num_real:,} real" + (f" and {at.num_synthetic:,} synthetic" if at.num_synthetic else "") + " images"
+    what = "Expected balanced error" if error == "balanced_error" else "Expected error"
+    lines = [f"{what} at {images}: {percent(at.error)}; {100 * confidence:g}% interval."]
+    if at.error.value is None:
+        lines[0] = f"{what} at {images}: not estimable, beyond what the laws are drawn for."
+    elif at.error.low is None:
+        lines[0] = f"{what} at {images}: {percent(at.error)}, without an interval."
+    if at.num_synthetic:
+        lines += [_worth(at), _rate(at)]
+    lines += [f"Extrapolated: {sentence}." for sentence in at.outside]
+    return lines
+
+
+def _worth(at: Expectation) -> str:
+    if at.equivalent.value is None:
+        return "In real images: not estimable."
+    what = "worth" if at.equivalent.value >= 0 else "like taking away"
+    size = Estimate(at.equivalent.value, at.equivalent.low, at.equivalent.high)
+    if at.equivalent.value < 0:
+        low, high = at.equivalent.high, at.equivalent.low
+        size = Estimate(-at.equivalent.value, None if low is None else -low, None if high is None else -high)
+    real_only = percent(Estimate(at.error_real_only.value))
+    return f"The synthetic images are {what} {_number(size, ',.0f')} real ones; without them {real_only}."
+
+
+def _rate(at: Expectation) -> str:
+    if at.equivalent.value is None and at.marginal.value is None and at.marginal.low is None:
+        return "Exchange rate: not estimable."
+    parts = []
+    if at.num_synthetic and at.average.value is not None:
+        parts.append(f"{_number(at.average, ',.1f')} synthetic images for one real image on average")
+    elif at.num_synthetic:
+        parts.append("this amount replaces no real image")
+    if at.marginal.value is not None:
+        parts.append(f"{_number(at.marginal, ',.1f')} for the next one")
+    else:
+        parts.append("more synthetic images replace no further one (not reachable)")
+    return "Exchange rate: " + "; ".join(parts) + "."
+
+
+def _mix(mix: Mix, costs: Costs) -> str:
+    more = max(mix.num_real - costs.have, 0)
+    bought = f" ({more:,} to collect)" if costs.have else ""
+    return (f"{mix.num_real:,} real{bought} and {mix.num_synthetic:,} synthetic images, cost {count(mix.cost)}, "
+            f"expected error {percent(mix.error)}")
+
+
+def plan(answer: Answer, target: float, costs: Costs) -> list[str]:
+    """The cheapest mix and what it saves, or why there is none."""
+    if answer.mix is None:
+        if answer.reached is None:
+            return [f"No mix inside the measured range: you have {costs.have:,} real images, more than were measured."]
+        return [
+            f"No mix inside the measured range is expected to reach {100 * target:g}%: the lowest is "
+            f"{percent(answer.reached.error)}, at {answer.reached.num_real:,} real and "
+            f"{answer.reached.num_synthetic:,} synthetic images. Collect and measure beyond it."
+        ]
+    lines = [f"Cheapest mix for {100 * target:g}%: {_mix(answer.mix, costs)}."]
+    if answer.mix.num_synthetic == 0:
+        lines.append("Synthetic images would only add to the cost.")
+    elif answer.collect_only is None:
+        lines.append("Real images alone are not expected to reach it inside the measured range.")
+    else:
+        lines.append(f"Collecting alone: {_mix(answer.collect_only, costs)}.")
+    return lines

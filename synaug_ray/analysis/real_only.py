@@ -1,0 +1,82 @@
+"""The real-only law of one classifier as a result: every form, the chosen one's intervals, its line."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from synaug_ray.analysis.results import CurvePoint, RealCurve
+from synaug_ray.laws.bootstrap import interval
+from synaug_ray.laws.curves import CURVES_BY_NAME, CurveForm
+from synaug_ray.laws.fitting import outward, refit
+from synaug_ray.laws.joint import JointData, curve_model
+from synaug_ray.laws.results import Estimate, LawFit
+from synaug_ray.laws.selection import Candidate, choose
+
+LINE_POINTS = 41
+LINE_BEYOND = 2.0  # the fitted line is drawn up to this many times the largest measured size
+
+
+def as_estimate(point: float, samples: np.ndarray | None, confidence: float) -> Estimate:
+    """A point with the percentile interval of its replicates [B]."""
+    low, high = (None, None) if samples is None else interval(samples, confidence)
+    return Estimate(float(point) if np.isfinite(point) else None, low, high)
+
+
+def _law_fit(data: JointData, candidate: Candidate, thetas: np.ndarray | None, confidence: float) -> LawFit:
+    curve = CURVES_BY_NAME[candidate.name]
+    natural = outward(candidate.fit.theta[None], curve.parameters)
+    drawn = None if thetas is None else outward(thetas, curve.parameters)
+    residual = curve_model(curve, data)(candidate.fit.theta[None])[0] - data.target[: len(data.sizes)]
+    parameters = {
+        p.name: as_estimate(natural[i][0, 0], None if drawn is None else drawn[i][:, 0], confidence)
+        for i, p in enumerate(curve.parameters)
+    }
+    return LawFit(
+        curve.name,
+        curve.formula,
+        curve.source,
+        parameters,
+        {p.name: p.unit for p in curve.parameters} | {"n0": f"{data.n0:.6g} real images"},
+        candidate.fit.status,
+        candidate.fit.share_of_starts,
+        float(np.sqrt((residual**2).mean())),
+        candidate.aicc,
+    )
+
+
+def _line(
+    data: JointData, curve: CurveForm, chosen: Candidate, thetas: np.ndarray | None, confidence: float
+) -> tuple[CurvePoint, ...]:
+    sizes = np.geomspace(data.sizes[0], LINE_BEYOND * data.sizes[-1], LINE_POINTS)
+    fine = dataclasses.replace(data, sizes=sizes)
+    point = np.exp(curve_model(curve, fine)(chosen.fit.theta[None]))[0]
+    drawn = None if thetas is None else np.exp(curve_model(curve, fine)(thetas))
+    return tuple(
+        CurvePoint(float(n), as_estimate(point[i], None if drawn is None else drawn[:, i], confidence))
+        for i, n in enumerate(sizes)
+    )
+
+
+def describe(
+    classifier: str,
+    data: JointData,
+    candidates: dict[str, Candidate],
+    points: tuple[CurvePoint, ...],
+    replicates: np.ndarray | None,
+    confidence: float,
+) -> RealCurve:
+    """All fitted curves; the chosen one refitted to ``replicates`` [B, k] of the errors if any."""
+    chosen = choose(candidates)
+    curve = CURVES_BY_NAME[chosen.name]
+    thetas = None
+    if replicates is not None:
+        targets = np.log(np.maximum(replicates, data.least_error))
+        sigma = data.sigma[: len(data.sizes)]
+        thetas, _ = refit(curve_model(curve, data), chosen.fit, targets, sigma, curve.parameters)
+    fits = tuple(
+        _law_fit(data, candidate, thetas if candidate is chosen else None, confidence)
+        for candidate in candidates.values()
+    )
+    return RealCurve(classifier, curve.name, fits, points, _line(data, curve, chosen, thetas, confidence))

@@ -1,0 +1,206 @@
+"""Verdicts in words, for a person who decides whether to collect or to generate. Points are 0.01 of error."""
+
+from __future__ import annotations
+
+from synaug_ray.analysis.results import Cell, Exchange, Outcome, Verdict
+from synaug_ray.laws.results import Estimate
+
+# Families that are not the question.
+CONTROLS = ("real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment")
+
+
+def points(value: float) -> str:
+    """A difference of errors in points, with its sign."""
+    return f"{100 * value:+.1f}"
+
+
+def span(estimate: Estimate, scale: float = 100.0, form: str = "+.1f") -> str:
+    """An interval in words; an open end is said as such."""
+    low = None if estimate.low is None else format(scale * estimate.low, form)
+    high = None if estimate.high is None else format(scale * estimate.high, form)
+    if low is None and high is None:
+        return "no interval"
+    if low is None:
+        return f"at most {high}"
+    return f"at least {low}" if high is None else f"{low} to {high}"
+
+
+def multiple(value: float) -> str:
+    """An amount of synthetic images as a multiple of the real ones."""
+    return f"{value:g}x"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person would say them."""
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 1):.0f} seconds"
+
+
+def setting(real_share: str, protocol: str) -> str:
+    """How the images were mixed, as a short clause."""
+    if protocol != "mixed":
+        return protocol
+    if real_share in ("proportional", "none"):
+        return "mixed in proportion"
+    try:
+        return f"{100 * float(real_share):.0f}% real in each batch"
+    except ValueError:
+        return f"real share {real_share}"
+
+
+def _worth(equivalent: Estimate, exchange: Exchange | None) -> str:
+    text = ""
+    if equivalent.value is not None:
+        text = f", worth about {equivalent.value:.0f} more real images ({span(equivalent, 1, '.0f')})"
+    elif equivalent.low is not None and equivalent.low > 0:
+        text = f", worth at least {equivalent.low:.0f} more real images"
+    if exchange is not None and exchange.reachable and exchange.marginal.value is not None:
+        interval = span(exchange.marginal, 1, ".1f")
+        text += (
+            f"; there the next real image equals {exchange.marginal.value:.1f} synthetic ones ({interval})"
+        )
+    elif exchange is not None and exchange.note:
+        text += f"; beyond that: {exchange.note}"
+    return text
+
+
+def verdict_sentence(
+    outcome: Outcome,
+    generator: str,
+    protocol: str,
+    real_share: str,
+    cell: Cell,
+    exchange: Exchange | None,
+    *,
+    also_hurts: float | None,
+    delta: float,
+    detectable: float,
+    deciding_draws: int | None,
+    deciding_seconds: float | None,
+    deciding_range: tuple[int, int | None] | None,
+    draws: int,
+    why_undecided: str,
+) -> str:
+    """One or two lines. ``cell`` is the amount the verdict is about; gains with simultaneous intervals."""
+    start = f"At {cell.num_real} real images, {generator} ({setting(real_share, protocol)})"
+    gain = cell.gain_simultaneous
+    value = gain.value or 0.0
+    amount = multiple(cell.synthetic_multiple)
+    if outcome is Outcome.HELPS:
+        more = f" {multiple(also_hurts)} of it hurts." if also_hurts is not None else ""
+        return (
+            f"{start} helps: {amount} synthetic images lower the error by {100 * value:.1f} points "
+            f"({span(gain)}){_worth(cell.equivalent, exchange)}.{more}"
+        )
+    if outcome is Outcome.HURTS:
+        harm = Estimate(None, -(gain.high or 0.0), -(gain.low or 0.0))
+        return (
+            f"{start} hurts: {amount} synthetic images raise the error by {-100 * value:.1f} points "
+            f"({span(harm)}), and no amount measured helps."
+        )
+    if outcome is Outcome.NO_EFFECT:
+        return (
+            f"{start} has no effect beyond {100 * delta:g} points either way: the largest seen is "
+            f"{points(value)} points ({span(cell.gain)}, at {amount})."
+        )
+    text = f"{start} is undecided: {points(value)} points at {amount} ({span(gain)})."
+    if why_undecided:
+        return f"{text} {why_undecided}"
+    text += f" An effect below about {100 * detectable:.1f} points could not be seen."
+    if deciding_range is not None:
+        least, most = deciding_range
+        reach = f"roughly {least} to {most}" if most is not None else f"{least} at the least, perhaps no number"
+        return text + f" How many draws would decide it is hardly known from {draws}: {reach}."
+    if deciding_draws is None:
+        return text + " More draws would not decide it: the test set is too small."
+    cost = "" if deciding_seconds is None else f", about {duration(deciding_seconds)} more of one device"
+    return text + f" About {deciding_draws} draws instead of {draws} would decide it{cost}."
+
+
+def _sizes(sizes: set[int]) -> str:
+    ordered = [str(size) for size in sorted(sizes)]
+    return ordered[0] if len(ordered) == 1 else ", ".join(ordered[:-1]) + " and " + ordered[-1]
+
+
+def _example(verdict: Verdict, mix: bool) -> str:
+    return (
+        f"{points(verdict.gain.value or 0.0)} points, {span(verdict.gain)},"
+        f" with {multiple(verdict.best_multiple or 0.0)} at {verdict.num_real}"
+        + (f", {setting(verdict.real_share, verdict.protocol)}" if mix else "")
+    )
+
+
+def _at_odds(verdicts: list[Verdict]) -> bool:
+    """Whether some number of real images is helped in one study and hurt in another."""
+    helped, hurt = ({v.num_real for v in verdicts if v.outcome is o} for o in (Outcome.HELPS, Outcome.HURTS))
+    return bool(helped & hurt)
+
+
+def _clause(name: str, verdicts: list[Verdict]) -> str:
+    """What is said of one generator: a summary for each way of mixing where one helps and another hurts."""
+    mixes = sorted({setting(v.real_share, v.protocol) for v in verdicts})
+    if len(mixes) == 1 or not _at_odds(verdicts):
+        return f"{name} {_summary(verdicts)}"
+    parts = {mix: [v for v in verdicts if setting(v.real_share, v.protocol) == mix] for mix in mixes}
+    return f"{name}: " + "; ".join(f"{mix}, it {_summary(part, mix=False)}" for mix, part in parts.items())
+
+
+def _summary(verdicts: list[Verdict], mix: bool = True) -> str:
+    """What is said of these studies. A size counts as helped or hurt if it is under any share or classifier.
+
+    Args:
+        mix: tell with the examples how the images were mixed.
+    """
+    by = {outcome: [v for v in verdicts if v.outcome is outcome] for outcome in Outcome}
+    sizes = {outcome: {v.num_real for v in by[outcome]} for outcome in Outcome}
+    parts = []
+    if by[Outcome.HELPS]:
+        best = max(by[Outcome.HELPS], key=lambda v: v.gain.value or 0.0)
+        worth = (
+            "" if best.equivalent.value is None else f", worth {best.equivalent.value:.0f} more real images"
+        )
+        parts.append(f"helps at {_sizes(sizes[Outcome.HELPS])} real images (most: {_example(best, mix)}{worth})")
+    if by[Outcome.HURTS]:
+        worst = min(by[Outcome.HURTS], key=lambda v: v.gain.value or 0.0)
+        parts.append(f"hurts at {_sizes(sizes[Outcome.HURTS])} (most: {_example(worst, mix)})")
+    said = sizes[Outcome.HELPS] | sizes[Outcome.HURTS]
+    undecided = sizes[Outcome.UNDECIDED] - said
+    nothing = sizes[Outcome.NO_EFFECT] - said - undecided
+    if nothing:
+        parts.append(f"has no effect beyond the margin at {_sizes(nothing)}")
+    if undecided:
+        least, most = (f(v.smallest_detectable_gain for v in by[Outcome.UNDECIDED] if v.num_real in undecided)
+                       for f in (min, max))
+        reach = f"{100 * most:.1f}" if most < 1.05 * least else f"{100 * least:.1f} to {100 * most:.1f}"
+        seen = f" (effects below {reach} points could not be seen)" if most > 0 else ""
+        parts.append(f"is undecided at {_sizes(undecided)}{seen}")
+    return ", ".join(parts)
+
+
+def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]) -> str:
+    """The analysis in one sentence: learnt generators first, closed-set before open-set.
+
+    ``unbeaten`` names per generator the cheap arms that it beat in no cell where both ran.
+    """
+    if not verdicts:
+        return "No cell with synthetic images is measured yet."
+    kinds = {v.generator: (v.family in CONTROLS, v.open_set) for v in verdicts}
+    generators = sorted(kinds, key=lambda name: (kinds[name], name))
+    learnt = [name for name in generators if not kinds[name][0]]
+    if not learnt:
+        text = "Only controls ran: "
+        return (
+            text
+            + "; ".join(_clause(name, [v for v in verdicts if v.generator == name]) for name in generators)
+            + "."
+        )
+    clauses = []
+    for name in learnt:
+        shown = f"{name} (open-set: it saw more real images)" if kinds[name][1] else name
+        clause = _clause(shown, [v for v in verdicts if v.generator == name])
+        if name in unbeaten:
+            clause += f", and is not shown to beat {' or '.join(unbeaten[name])}"
+        clauses.append(clause)
+    return "; ".join(clauses) + "."

@@ -1,0 +1,74 @@
+"""Which images a trial sees in each batch, and how they are augmented: one draw for each image."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from synaug_ray.common.keys import derive_seed
+from synaug_ray.config.recipes import ClassifierRecipe
+from synaug_ray.plan.steps import TrialStep
+from synaug_ray.training.batching import passes
+
+
+def num_steps(recipe: ClassifierRecipe) -> int:
+    """Batches of a training of ``nimg`` images."""
+    return max(1, round(recipe.nimg / recipe.batch))
+
+
+def real_per_batch(trial: TrialStep) -> int | None:
+    """Real images in each batch of the mixed protocol; None where they come as they come (proportional)."""
+    if trial.real_share is None:
+        return None
+    batch = trial.classifier.batch
+    return min(max(round(trial.real_share * batch), 1), batch - 1)
+
+
+def schedule(trial: TrialStep) -> Tensor:
+    """Every image's place in a trial's training, a function of the trial alone.
+
+    Returns int64 [steps, batch] on the CPU: indices into the trial's images, real ones first, synthetic ones after.
+
+    - real-only and synthetic-only: reshuffled passes over the one kind;
+    - mixed, proportional: reshuffled passes over both together;
+    - mixed at a share: that share of each batch real, each kind in reshuffled passes of its own;
+    - pretrain: the first half of the training on synthetic images, the second on real ones.
+    """
+    recipe, n, s = trial.classifier, trial.subset.num_real, trial.num_synthetic
+    steps, batch, seed = num_steps(recipe), recipe.batch, trial.common_seed
+    real, synthetic = derive_seed("real", seed), derive_seed("synthetic", seed)
+
+    def of(which: str, steps: int, size: int) -> Tensor:
+        if which == "synthetic":
+            return n + passes(s, synthetic, 0, steps * size).view(steps, size)
+        return passes(n if which == "real" else n + s, real, 0, steps * size).view(steps, size)
+
+    if trial.protocol == "real-only":
+        index = of("real", steps, batch)
+    elif trial.protocol == "synthetic-only":
+        index = of("synthetic", steps, batch)
+    elif trial.protocol == "pretrain":
+        first = steps // 2
+        index = torch.cat([of("synthetic", first, batch), of("real", steps - first, batch)])
+    else:
+        k = real_per_batch(trial)
+        index = (of("both", steps, batch) if k is None
+                 else torch.cat([of("real", steps, k), of("synthetic", steps, batch - k)], 1))
+    return index
+
+
+def augmented(x: Tensor, recipe: ClassifierRecipe, seed: int, step: int) -> Tensor:
+    """Random flips and zero-padded shifts, each image its own: x [B, C, H, W] float, returns the same shape."""
+    if not recipe.flip and not recipe.shift:
+        return x
+    rng = torch.Generator().manual_seed(derive_seed("augment", seed, step))
+    b, _, h, w = x.shape
+    flip = (torch.rand(b, generator=rng) < 0.5) & recipe.flip
+    dy, dx = (torch.randint(-recipe.shift, recipe.shift + 1, (b, 1), generator=rng) for _ in range(2))
+    p = recipe.shift
+    padded = torch.nn.functional.pad(x, (p, p, p, p))
+    rows = (torch.arange(h) + p + dy).to(x.device)  # [B, H]
+    columns = torch.arange(w).expand(b, w)
+    columns = (torch.where(flip[:, None], w - 1 - columns, columns) + p + dx).to(x.device)  # [B, W]
+    at = torch.arange(b, device=x.device)
+    return padded[at[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

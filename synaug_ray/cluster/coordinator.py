@@ -1,0 +1,93 @@
+"""What the lanes share: who has which generator and which GPU, how often a step was begun, where a shard's images are.
+
+One small actor without torch, because every process costs seconds of a core to start. Its state is a
+convenience: it comes back with all generators booked, workers ask the Store before they begin one, and
+shards are in the Store.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from typing import Any
+
+import ray
+
+from synaug_ray.plan.steps import GeneratorStep
+
+
+@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
+class Ledger:
+    """Generators to be trained, and references to sampled blocks under a byte cap."""
+
+    def __init__(self, cap: int, generators: list[GeneratorStep],
+                 gpus: dict[str, tuple[str, ...]] | None = None) -> None:
+        """Take what is to be handed out.
+
+        Args:
+            cap: bytes of the blocks that are held.
+            generators: to be trained, in this order; a ledger that starts anew has them all again.
+            gpus: of each node by its id, as CUDA is told of them.
+        """
+        self._waiting = list(generators)
+        self._begun: Counter[str] = Counter()
+        self._taken: dict[int, GeneratorStep] = {}
+        self._cap, self._bytes = cap, 0
+        self._blocks: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._gpus = gpus or {}
+        self._seats: dict[tuple[str, str], list[str]] = {}
+        self._seated: dict[tuple[str, str, str], str] = {}
+        self._notes: dict[str, str] = {}
+
+    def seat(self, node: str, lane: str, who: str) -> str | None:
+        """A GPU of a node, or None where none is known.
+
+        Whoever starts anew gets its own back, others the one that a lane of this kind was given least lately.
+        """
+        seats = self._seats.setdefault((node, lane), list(self._gpus.get(node, ())))
+        if seats and (node, lane, who) not in self._seated:
+            seats.append(seats.pop(0))
+            self._seated[node, lane, who] = seats[-1]
+        return self._seated.get((node, lane, who))
+
+    def note(self, key: str, text: str) -> None:
+        """What the last worker at a step said before it ended."""
+        self._notes[key] = text
+
+    def noted(self, key: str) -> str:
+        """The same, empty where none said anything."""
+        return self._notes.get(key, "")
+
+    def begin(self, key: str) -> int:
+        """Told before a step is begun; how often it was begun, this time included."""
+        self._begun[key] += 1
+        return self._begun[key]
+
+    def take(self, worker: int, anew: bool) -> GeneratorStep | None:
+        """The next generator for a worker, or None; a worker that starts anew gets its own back."""
+        if anew and worker in self._taken:
+            return self._taken[worker]
+        self._taken.pop(worker, None)
+        if not self._waiting:
+            return None
+        self._taken[worker] = self._waiting.pop(0)
+        return self._taken[worker]
+
+    def put(self, key: str, block: list[Any], size: int) -> None:
+        """Keep a block, the least recently used ones let go; a list of its reference, so that Ray fetches nothing."""
+        if key in self._blocks:
+            self._bytes -= self._blocks.pop(key)[1]
+        self._blocks[key] = (block[0], size)
+        self._bytes += size
+        while self._bytes > self._cap and self._blocks:
+            self._bytes -= self._blocks.popitem(last=False)[1][1]
+
+    def get(self, key: str) -> list[Any]:
+        """The reference to a block in a list, or an empty one."""
+        if key not in self._blocks:
+            return []
+        self._blocks.move_to_end(key)
+        return [self._blocks[key][0]]
+
+    def held(self) -> int:
+        """Bytes of the blocks held."""
+        return self._bytes

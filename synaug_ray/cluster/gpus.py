@@ -1,0 +1,47 @@
+"""Which GPU of its node a lane works on.
+
+Ray gives fractions of GPUs out best fit first: of four actors with half a GPU each, on a node with four, two share one
+GPU, two another, and two GPUs are idle (2.60). So lanes of one kind take the GPUs of their node in turn.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import ray
+from ray.exceptions import RayError
+
+from synaug_ray.cluster import connection
+from synaug_ray.cluster.checks import Node
+
+ANSWER_SECONDS = 30.0  # for a node to name its GPUs; where others hold some of them, Ray's own choice stays
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+def gpus_of(nodes: Sequence[Node]) -> dict[str, tuple[str, ...]]:
+    """The GPUs of each node by its id, as CUDA is told of them; not those of nodes whose GPUs are not all free."""
+    asked = {n.id: _named.options(num_gpus=n.whole("GPU"), scheduling_strategy=connection.on(n)).remote()
+             for n in nodes if n.whole("GPU")}
+    found, _ = ray.wait(list(asked.values()), num_returns=len(asked), timeout=ANSWER_SECONDS) if asked else ([], [])
+    named: dict[str, tuple[str, ...]] = {}
+    for node, reference in asked.items():
+        if reference not in found:
+            ray.cancel(reference, force=True)
+            continue
+        try:
+            named[node] = ray.get(reference, timeout=ANSWER_SECONDS)
+        except RayError:  # it is gone, or its worker could not start: whoever works there will say
+            continue
+    return named
+
+
+def sit_down(gpu: str | None) -> None:
+    """Let this process work on a GPU of its node, before it has touched any; None leaves Ray's choice."""
+    if gpu is not None:
+        os.environ[VISIBLE] = gpu
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def _named() -> tuple[str, ...]:
+    return tuple(ray.get_runtime_context().get_accelerator_ids()["GPU"])

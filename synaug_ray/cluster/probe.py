@@ -1,0 +1,183 @@
+"""A look at the cluster that a run would use: every node is asked what it runs and whether it sees the storage."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayError
+
+from synaug_ray.cluster import connection
+from synaug_ray.cluster.checks import Answer, Node, resources, sharing, versions, weights
+from synaug_ray.common.findings import problem
+from synaug_ray.common.hardware import bf16_in_hardware
+from synaug_ray.common.provenance import software
+from synaug_ray.config.feature_recipes import digest
+from synaug_ray.store.disk import existing
+from synaug_ray.store.filesystem import open_url, reason
+from synaug_ray.store.store import write_file
+
+ANSWER_SECONDS = 120.0  # for a node to start a process and answer: 2 s as a rule, a minute on a machine that is swamped
+SEEN_SECONDS = 4.0  # for a file to be seen elsewhere: NFS keeps what it knows of a folder for 3 s
+
+Reader = Callable[[str], str]  # a file's path or URL -> why it cannot be read; empty where it can
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found."""
+
+    nodes: tuple[Node, ...]
+    here: str  # the driver's node
+    unwritten: str = ""  # why the driver could not write to the storage
+    dashboard: str = ""  # host:port; empty where there is none
+
+
+def refuse_unfit(storage: str, files: Mapping[str, str], together: int) -> None:
+    """Join the cluster of ``$RAY_ADDRESS``, where it is set, and refuse one where a run could not work.
+
+    Args:
+        files: that every node has to have, and their SHA-256.
+        together: workers that are to train a generator.
+
+    Raises:
+        ResourceProblem: where it cannot be joined, has no room, runs other software, or lacks a file.
+        StorageProblem: where not all of its nodes see the storage. Both with all that is wrong.
+    """
+    if "RAY_ADDRESS" in os.environ:
+        connection.connect()
+        seen = look(storage, files)
+        found = problem([*resources(seen.nodes), *versions(software(), seen.nodes), *weights(seen.nodes),
+                         *sharing(storage, seen.here, seen.nodes, seen.unwritten)])
+        if found is not None:
+            raise found
+    connection.check_together(together)
+
+
+def survey(storage: str, files: Mapping[str, str]) -> Survey:
+    """Look at the cluster that a run would join, else at a Ray that is started for it and ended.
+
+    Raises:
+        ResourceProblem: where it cannot be joined or started.
+    """
+    started = connection.connect()
+    try:
+        dashboard = ray.init(ignore_reinit_error=True, logging_level=logging.ERROR).dashboard_url or ""
+        return replace(look(storage, files), dashboard=dashboard)
+    finally:
+        if started is not None:
+            ray.shutdown()
+
+
+def look(storage: str, files: Mapping[str, str], read: Reader | None = None) -> Survey:
+    """Ask every node of the cluster that this process has joined.
+
+    A marker is written to the storage, read on every node, which leaves one of its own; all are removed.
+
+    Args:
+        files: that the nodes are asked for, and their SHA-256.
+        read: how the nodes read a marker; ``why_unread`` by default.
+    """
+    nodes, here = connection.nodes(), ray.get_runtime_context().get_node_id()
+    name = next(n.name for n in nodes if n.id == here)
+    with _marker(storage) as (folder, unwritten):
+        waiting = {n.id: _answer.options(scheduling_strategy=connection.on(n)).remote(
+            folder, n.id, read or why_unread, dict(files)) for n in nodes}
+        end = time.monotonic() + ANSWER_SECONDS
+        answered = [_answered(n, waiting[n.id], max(1.0, end - time.monotonic())) for n in nodes]
+        return Survey(tuple(_seen(n, folder) for n in answered), name, unwritten)
+
+
+def why_unread(url: str) -> str:
+    """Why a file cannot be read; empty where it can."""
+    try:
+        fs, path = open_url(url)
+        fs.cat_file(path)
+    except FileNotFoundError:
+        return "it is not there"
+    except Exception as error:  # object stores raise exceptions of their own
+        return reason(error)
+    return ""
+
+
+def _answered(node: Node, waiting: Any, seconds: float) -> Node:
+    try:
+        return replace(node, answer=ray.get(waiting, timeout=seconds))
+    except GetTimeoutError:
+        ray.cancel(waiting, force=True)
+        return replace(node, silence=f"no answer in {ANSWER_SECONDS:.0f} s")
+    except Exception as error:  # what a worker without this package raises is a matter of what it lacks
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        telling = [line for line in lines if "Error" in line and "ray::" not in line]
+        return replace(node, silence=(telling or lines or [type(error).__name__])[-1][:300])
+
+
+def _seen(node: Node, folder: str) -> Node:
+    """Whether the marker that a node says it left is where the driver looks."""
+    if not folder or node.answer is None or node.answer.unread or node.answer.unwritten:
+        return node
+    unseen = _unread_after_a_while(f"{folder}/{node.id}", why_unread)
+    if unseen:  # it lies somewhere else: its node removes it
+        with suppress(RayError):
+            ray.get(_remove_there.options(scheduling_strategy=connection.on(node)).remote(folder), timeout=ANSWER_SECONDS)
+    return replace(node, unseen=unseen)
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def _answer(folder: str, node: str, read: Reader, files: dict[str, str]) -> Answer:
+    """``folder``: of the markers; empty where the driver could write none."""
+    unread, unwritten = _unread_after_a_while(f"{folder}/driver", read) if folder else "", ""
+    if folder and not unread:
+        try:
+            fs, path = open_url(f"{folder}/{node}")
+            write_file(fs, path, b"synaug_ray")
+        except Exception as error:
+            unwritten = reason(error)
+    lacks = tuple(path for path, content in files.items() if digest(path) != content)
+    return Answer(software(), bf16_in_hardware(), unread, unwritten, lacks)
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def _remove_there(folder: str) -> None:
+    _remove(folder)
+
+
+def _unread_after_a_while(url: str, read: Reader) -> str:
+    end = time.monotonic() + SEEN_SECONDS
+    while (why := read(url)) and time.monotonic() < end:
+        time.sleep(0.25)
+    return why
+
+
+@contextmanager
+def _marker(storage: str) -> Iterator[tuple[str, str]]:
+    """A folder with the driver's marker, and why there is none; removed, and the storage too where it was not there."""
+    folder, unwritten = f"{storage}/.shared-{uuid.uuid4().hex[:12]}", ""
+    before = existing(Path(storage)) if "://" not in storage else None
+    try:
+        fs, path = open_url(f"{folder}/driver")
+        write_file(fs, path, b"synaug_ray")
+    except Exception as error:  # object stores raise exceptions of their own
+        unwritten = reason(error)
+    try:
+        yield ("" if unwritten else folder), unwritten
+    finally:
+        _remove(folder)
+        if before is not None:
+            with suppress(OSError):  # not empty: a run has begun there meanwhile
+                for made in (p for p in (Path(storage), *Path(storage).parents) if before in p.parents):
+                    made.rmdir()
+
+
+def _remove(folder: str) -> None:
+    with suppress(Exception):  # gone, or no longer ours
+        fs, path = open_url(folder)
+        fs.rm(path, recursive=True)

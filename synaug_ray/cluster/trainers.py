@@ -1,0 +1,162 @@
+"""Generators by Ray Train: Trainers of one worker, or of several that train together, each going on to the next step.
+
+A Trainer takes some 10 s to start: this way that is paid once a Trainer, not once a generator.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import ray
+from ray.train import FailureConfig, RunConfig, ScalingConfig, get_context
+from ray.train.backend import Backend
+from ray.train.collective import broadcast_from_rank_zero
+from ray.train.torch import TorchConfig, TorchTrainer
+from torch import distributed
+
+from synaug_ray.cluster.connection import TRAINER
+from synaug_ray.cluster.worker import DEATHS, SILENT_SECONDS, Materials, bench_here, may_begin, preempted, watched
+from synaug_ray.common.errors import LeftAlone
+from synaug_ray.engine.context import Bench
+from synaug_ray.plan.steps import GeneratorStep
+from synaug_ray.store.store import Store
+
+CONTROLLERS = 3  # a Trainer whose controller itself died is started anew, so often in all
+
+
+class Apart(TorchConfig):
+    """No process group from Ray: its store would listen on every address of the machine, and one needs none."""
+
+    @property
+    def backend_cls(self) -> type[Backend]:
+        """A backend that sets up nothing."""
+        return Backend
+
+    @property
+    def train_func_context(self) -> Callable[[], AbstractContextManager[None]]:
+        """None: Ray's own would touch the GPU that Ray chose, and a process keeps the one it has touched."""
+        return nullcontext
+
+
+class Trainers:
+    """The Trainers of a run, each in a thread of the driver."""
+
+    def __init__(self, steps: list[GeneratorStep], materials: Materials, scratch: str, together: int = 1) -> None:
+        """Take what is to be trained.
+
+        Args:
+            scratch: a folder of this machine where Ray Train keeps its own state.
+            together: workers that train a generator, each with its part of every batch.
+        """
+        self._steps, self._materials, self._scratch, self._together = steps, materials, scratch, together
+        self._ended = threading.Event()
+        # a Trainer is five processes: with two cores each further one has to bring two generators to pay
+        count = min(materials.slots.count // together, -(-len(steps) // 2))
+        self._threads = [threading.Thread(target=self._keep, args=(worker,), name=f"trainer-{worker}", daemon=True)
+                         for worker in range(count)]
+
+    def start(self) -> None:
+        """Begin training."""
+        for thread in self._threads:
+            thread.start()
+
+    def at_work(self) -> bool:
+        """Whether a generator may still come."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def stop(self) -> None:
+        """No Trainer is started again."""
+        self._ended.set()
+
+    def join(self) -> None:
+        """Wait for all; generators that no Trainer could be kept alive for are recorded, and the rest stands."""
+        for thread in self._threads:
+            thread.join()
+        store, session = Store(self._materials.store), self._materials.session
+        failed = store.failed("generator")
+        for step in self._steps:
+            if step.key not in failed or failed[step.key].session != session:
+                preempted(store, step, session)
+
+    def _keep(self, worker: int) -> None:
+        for _ in range(CONTROLLERS):
+            try:
+                self._fit(worker)
+                return
+            except Exception:  # its controller died, or more workers than all generators together may cost
+                if self._ended.is_set():
+                    return
+
+    def _fit(self, worker: int) -> None:
+        slots = self._materials.slots
+        TorchTrainer(
+            _loop(worker, self._materials, {step.key: step for step in self._steps}, self._together),
+            torch_config=Apart(),
+            scaling_config=ScalingConfig(num_workers=self._together, use_gpu=slots.gpu, placement_strategy="SPREAD",
+                                         resources_per_worker=slots.share(TRAINER)),
+            run_config=RunConfig(name=f"generators-{self._materials.session}-{worker}", storage_path=self._scratch,
+                                 failure_config=FailureConfig(max_failures=DEATHS * (len(self._steps) + 1))),
+        ).fit()
+
+
+def _loop(worker: int, materials: Materials, steps: dict[str, GeneratorStep], together: int) -> Callable[[], None]:
+    def loop() -> None:
+        rank = get_context().get_world_rank()
+        bench = bench_here(materials, "trainer", f"{worker}.{rank}", rank, together)
+        if together > 1:
+            _join(rank, together, materials.slots.device)
+        key = _agreed(partial(_next, bench, materials, worker, True), rank, together)
+        while key is not None:
+            try:
+                watched(bench, steps[key])
+            except LeftAlone as error:
+                ray.get(materials.ledger.note.remote(key, str(error)))
+                raise
+            key = _agreed(partial(_next, bench, materials, worker, False), rank, together)
+
+    return loop
+
+
+def _next(bench: Bench, materials: Materials, worker: int, anew: bool) -> str | None:
+    """Key of the next generator that is to be trained; ``anew``: by a worker that may have died of one."""
+    failed = bench.store.failed("generator") if anew else {}
+    while True:
+        step: Any = ray.get(materials.ledger.take.remote(worker, anew))
+        anew = False
+        if step is None:
+            return None
+        given_up = step.key in failed and failed[step.key].session == materials.session
+        if not (given_up or bench.store.has(step)) and may_begin(bench, materials, step):
+            return step.key
+
+
+def _agreed(choose: Callable[[], str | None], rank: int, together: int) -> str | None:
+    """What the first of the workers chooses; all wait for it."""
+    if together == 1:
+        return choose()
+    return broadcast_from_rank_zero(choose() if rank == 0 else None)
+
+
+def _join(rank: int, together: int, device: str) -> None:
+    """Make the workers one process group. Its store listens on the first one's node, on the address that Ray knows.
+
+    It asks nobody who it is. Without a socket of ours it would listen on every address of the machine.
+    """
+    where, patience = None, timedelta(seconds=SILENT_SECONDS)
+    if rank == 0:
+        host = ray.util.get_node_ip_address()
+        listening = socket.create_server((host, 0))
+        where = f"{host} {listening.getsockname()[1]}"
+        store = distributed.TCPStore(host, listening.getsockname()[1], together, True, patience, wait_for_workers=False,
+                                     master_listen_fd=listening.detach())
+    host, port = (broadcast_from_rank_zero(where) or "").split()
+    if rank:
+        store = distributed.TCPStore(host, int(port), together, False, patience)
+    distributed.init_process_group("nccl" if device == "cuda" else "gloo", store=store, rank=rank, world_size=together,
+                                   timeout=patience)

@@ -1,0 +1,205 @@
+"""Classifier trials by Ray Tune: a Tune trial is a pack, actors are reused, a searcher hands out what is ready.
+
+Looks at pools go the same way, one at a time, when no pack is ready: the answer does not wait for them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from ray import tune
+from ray.exceptions import OutOfMemoryError
+from ray.tune.search import Searcher
+
+from synaug_ray.cluster.connection import CLASSIFIER
+from synaug_ray.cluster.worker import Materials, bench_here, own_name, preempted, take_up, watched
+from synaug_ray.plan.plan import packs
+from synaug_ray.plan.steps import QualityStep, TrialStep
+from synaug_ray.store.store import Store
+
+Steps = dict[str, TrialStep | QualityStep]
+LOOKS = 4  # at pools, handed out at a time: packs that become ready come before the next
+RETRIES = 2  # of a pack whose worker died; then each of its steps is tried alone
+# Tune fails a trial at once, whatever its retries, where the idle worker it was to reuse had died (2.60): such a step
+# comes back, and workers count how often it was really begun. This only bounds workers that die before they begin.
+LOST = 10
+RESTARTS = 3  # of the experiment, where Tune itself broke off for a reason of its own
+
+
+class PackTrial(tune.Trainable):
+    """Tune's view of a pack: one step trains it whole; each of its trials is committed by itself."""
+
+    def setup(self, config: dict[str, Any], materials: Materials, steps: Steps) -> None:
+        self._bench, self._materials = bench_here(materials, "classifier", own_name()), materials
+        self._steps = steps
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._keys = list(new_config["keys"])
+        return True
+
+    def step(self) -> dict[str, Any]:
+        if len(self._keys) == 1:
+            take_up(self._bench, self._materials, self._steps[self._keys[0]])
+        elif work := self._bench.missing([self._steps[k] for k in self._keys]):  # or another driver has made them
+            watched(self._bench, [step for step in work if isinstance(step, TrialStep)])
+        return {"done": True, "trials": len(self._keys)}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing to save: the Store has what is done."""
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        """Nothing to load."""
+
+
+class ReadyPacks(Searcher):
+    """Hands out full packs of trials whose images stand, and short ones when no more can join them; then looks.
+
+    ``suggest`` never blocks, because Tune calls it in its own loop.
+    """
+
+    def __init__(self, steps: Steps, store: Store, more: Callable[[], bool],
+                 stopped: Callable[[], bool], session: str = "", alone: bool = False) -> None:
+        """Take what is to be handed out.
+
+        Args:
+            more: whether generators or shards are still to come.
+            stopped: whether to end early.
+            session: of this run of the command, for what it records.
+            alone: whether to hand out steps one by one, at once.
+        """
+        super().__init__()
+        self._waiting, self._store, self._more, self._stopped = dict(steps), store, more, stopped
+        self._session = session
+        self._packs: list[tuple[TrialStep | QualityStep, ...]] = []
+        if alone:
+            self._packs, self._waiting = [(step,) for step in steps.values()], {}
+        self._handed: dict[str, tuple[TrialStep | QualityStep, ...]] = {}
+        self._lost: Counter[str] = Counter()  # Tune trials of a step alone that failed
+        self._looked = 0.0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without its callables: Tune pickles a searcher at the start, for a restore that is never asked for."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("_more", "_stopped")}
+
+    def suggest(self, trial_id: str) -> Any:
+        if self._stopped():
+            return Searcher.FINISHED
+        if not self._packs:
+            finished = self._look()
+            if not self._packs:  # what is out may come back, to be tried alone
+                return Searcher.FINISHED if finished and not self._handed else None
+        pack = self._packs.pop(0)
+        self._handed[trial_id] = pack
+        return {"keys": [t.key for t in pack]}
+
+    def _look(self) -> bool:
+        """Pack what is ready; whether nothing is left to wait for."""
+        if time.monotonic() - self._looked < self._store.poll:
+            return False
+        more = self._more()  # before the listing, so that the last shard is not missed
+        stands = self._store.keys("shard")
+        ready = [t for t in self._waiting.values() if all(s.key in stands for s in t.parents())]
+        full = [p for p in packs(t for t in ready if isinstance(t, TrialStep))
+                if len(p) == p[0].classifier.pack or not more]
+        looks = [q for q in ready if isinstance(q, QualityStep)]
+        # those of one Subset together: they share its judges
+        looks.sort(key=lambda q: (q.pool.generator.subset.num_real, q.pool.generator.subset.draw))
+        self._packs += full or [(q,) for q in looks[:LOOKS]]
+        for step in (s for p in self._packs for s in p):
+            del self._waiting[step.key]
+        self._looked = time.monotonic()
+        return not more
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        pack = self._handed.pop(trial_id, ())
+        if not error:
+            return
+        stands = self._store.keys(pack[0].stage) if pack else set()  # a pack is of one stage
+        for step in pack:  # which of them is it? the others must not go down with it
+            if step.key in stands:
+                continue
+            self._lost[step.key] += len(pack) == 1
+            if self._lost[step.key] < LOST:
+                self._packs.append((step,))
+            else:
+                preempted(self._store, step, self._session)
+
+    def handed(self) -> Steps:
+        """What is out and has not come back."""
+        return {step.key: step for pack in self._handed.values() for step in pack}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the Store has what is done."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+
+def run(steps: Steps, materials: Materials, scratch: str, more: Callable[[], bool],
+        stopped: Callable[[], bool]) -> None:
+    """Run all trials and looks that become ready; returns when none is left or ``stopped``.
+
+    Where the memory monitor ends a worker, Tune breaks off whatever ``max_failures`` says (2.60). What was being
+    worked on is then done first, one step at a time; one that runs out of memory alone is recorded, and the rest
+    goes on: each time at least one step is settled.
+    """
+    store, session = Store(materials.store), materials.session
+    suspects: Steps = {}
+    broken = 0
+    for number in itertools.count():
+        left = {k: step for k, step in steps.items() if k not in _settled(store, session)}
+        suspects = {k: step for k, step in suspects.items() if k in left}
+        if not left or stopped():
+            return
+        if suspects:
+            searcher = ReadyPacks(suspects, store, lambda: False, stopped, session, alone=True)
+        else:
+            searcher = ReadyPacks(left, store, more, stopped, session)
+        try:
+            _tuner(searcher, 1 if suspects else materials.slots.count, steps, materials,
+                   f"trials-{session}-{number}", scratch).fit()
+        except RuntimeError as error:
+            memory = _out_of_memory(error)
+            out = {k: step for k, step in searcher.handed().items() if k not in _settled(store, session)}
+            broken += memory is None or not out
+            if broken > RESTARTS:
+                raise
+            if memory is not None and suspects:
+                for step in out.values():
+                    store.fail(step, "out of memory", " ".join(str(memory).split())[:500], "", session)
+            elif memory is not None:
+                suspects = out
+        else:
+            if not suspects:
+                return
+            suspects = {}
+
+
+def _settled(store: Store, session: str) -> set[str]:
+    """Keys of trials and looks that stand, or that have failed in this session."""
+    failed = {k for stage in ("trial", "quality") for k, f in store.failed(stage).items() if f.session == session}
+    return store.keys("trial") | store.keys("quality") | failed
+
+
+def _out_of_memory(error: BaseException | None) -> BaseException | None:
+    """The memory monitor's word in a chain of causes."""
+    while error is not None and not isinstance(error, OutOfMemoryError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _tuner(searcher: Searcher, at_once: int, steps: Steps, materials: Materials, name: str,
+           scratch: str) -> tune.Tuner:
+    share = {k.lower(): v for k, v in materials.slots.share(CLASSIFIER).items()}
+    return tune.Tuner(
+        tune.with_resources(tune.with_parameters(PackTrial, materials=materials, steps=steps), share),
+        tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True,
+                                    max_concurrent_trials=at_once),
+        run_config=tune.RunConfig(name=name, storage_path=scratch, verbose=0,
+                                  failure_config=tune.FailureConfig(max_failures=RETRIES)),
+    )

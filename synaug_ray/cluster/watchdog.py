@@ -1,0 +1,100 @@
+"""Whether the cluster still answers: a driver that lost it would wait for ever, or be ended by Ray without a word.
+
+Measured with Ray 2.60: without its head (the GCS) a driver is ended after 62 s with exit code 1 and nothing said;
+without its node's raylet it lives on and waits for workers that cannot come.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import ray
+
+from synaug_ray.common.errors import LOST
+
+POLL_SECONDS = 2.0
+HEAD_PATIENCE = 30.0  # seconds: a head with a second life may come back; Ray itself gives up after 60
+NODE_PATIENCE = 6.0  # a raylet does not come back
+END_SECONDS = 25.0  # for the driver to end by itself, once it was told
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A process that has to answer, and for how long it may not."""
+
+    name: str
+    host: str
+    port: int
+    patience: float
+
+    def answers(self) -> bool:
+        """Whether somebody listens there."""
+        try:
+            socket.create_connection((self.host, self.port), timeout=5.0).close()
+        except OSError:
+            return False
+        return True
+
+
+def endpoints() -> list[Endpoint]:
+    """The head of the cluster that this process has joined, and its own node."""
+    context = ray.get_runtime_context()
+    host, _, port = context.gcs_address.rpartition(":")
+    found = [Endpoint("its head", host.strip("[]"), int(port), HEAD_PATIENCE)]
+    for node in ray.nodes():
+        if node["NodeID"] == context.get_node_id():
+            found.append(Endpoint("the raylet of this node", node["NodeManagerAddress"], node["NodeManagerPort"],
+                                  NODE_PATIENCE))
+    return found
+
+
+class Contact(threading.Thread):
+    """Knocks now and then; when nobody answers, it ends the driver: with an exception, or where that fails at once."""
+
+    def __init__(self, watched: list[Endpoint], sentence: Callable[[str], str]) -> None:
+        """``sentence``: what to tell the user, given who does not answer."""
+        super().__init__(name="contact", daemon=True)
+        self._watched, self._sentence = watched, sentence
+        self._end, self._over = threading.Event(), threading.Event()
+        self._main = threading.main_thread().ident
+        self.lost = ""
+
+    def rest(self) -> None:
+        """No further knock; who was told of the loss is still waited for."""
+        self._end.set()
+
+    def over(self) -> None:
+        """The driver ends by itself."""
+        self._over.set()
+
+    def gone(self) -> str:
+        """Who does not answer now, or an empty string: for one to whom something else went wrong."""
+        return self.lost or next((_told(e) for e in self._watched if not e.answers()), "")
+
+    def run(self) -> None:
+        heard = {e: time.monotonic() for e in self._watched}
+        while not self._end.wait(POLL_SECONDS):
+            for endpoint in self._watched:
+                if endpoint.answers():
+                    heard[endpoint] = time.monotonic()
+                elif time.monotonic() - heard[endpoint] >= endpoint.patience:
+                    self.lost = _told(endpoint)
+                    return self._end_driver()
+
+    def _end_driver(self) -> None:
+        if self._main is not None and callable(signal.getsignal(signal.SIGTERM)):
+            signal.pthread_kill(self._main, signal.SIGTERM)  # the grid's command makes an exception of it
+        if not self._over.wait(END_SECONDS):  # the main thread hangs in a call that nobody will answer
+            print(f"error: {self._sentence(self.lost)}", file=sys.stderr, flush=True)
+            os._exit(LOST)
+
+
+def _told(endpoint: Endpoint) -> str:
+    return f"{endpoint.name} at {endpoint.host}:{endpoint.port} does not answer"

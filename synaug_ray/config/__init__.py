@@ -1,0 +1,1 @@
+"""The question: a YAML file with overrides in, a validated ``GridSpec`` out."""

@@ -1,0 +1,160 @@
+"""A grid's file and its overrides, presets filled in, validated into a ``GridSpec``: all problems at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from synaug_ray.common.errors import UsageProblem, did_you_mean
+from synaug_ray.config.checks import unworkable
+from synaug_ray.config.messages import in_brackets, sentences
+from synaug_ray.config.presets import CLASSIFIERS, FEATURES, FILTERS, GENERATORS, SAMPLERS
+from synaug_ray.config.recipes import GENERATOR_FAMILIES, Precision
+from synaug_ray.config.spec import DEFAULT_SAMPLER, FACTORS, Factors, GridSpec
+from synaug_ray.config.yaml_source import Lines, Location, parse_overrides, parse_yaml, short
+
+PACKAGE = Path(__file__).parent.parent
+SHIPPED = (PACKAGE / "_grids", PACKAGE.parent / "grids")
+
+
+def find_grid(name: str) -> Path:
+    """``./grids/NAME.yaml``, then the shipped grids; a path ending in .yaml is taken as it is.
+
+    Raises:
+        UsageProblem: where there is none, with the names there are.
+    """
+    given = Path(name)
+    if "=" in name:
+        raise UsageProblem(f"{name!r} stands where the grid's name has to: name the grid first, then key=value")
+    if given.suffix in (".yaml", ".yml"):
+        if not os.path.isfile(given):
+            raise UsageProblem(f"no grid file {name}")
+        return given
+    for folder in (Path("grids"), *SHIPPED):
+        if os.path.isfile(folder / f"{name}.yaml") and os.sep not in name:
+            return folder / f"{name}.yaml"
+    if name and os.path.exists(given):
+        kind = "folder" if os.path.isdir(given) else "npz" if given.suffix == ".npz" else ""
+        where = f"; a grid names its images: `dataset: {kind}:{name}`" if kind else ""
+        raise UsageProblem(f"{name} is no grid, which is a .yaml file{where}")
+    raise UsageProblem(f"no grid {short(name)}{did_you_mean(name, available(), '.')} Available: "
+                       f"{', '.join(available())}; or give a .yaml file")
+
+
+def available() -> list[str]:
+    """Names of the grids in ``./grids`` and of those shipped."""
+    return sorted({p.stem for folder in (Path("grids"), *SHIPPED) for p in folder.glob("*.yaml")})
+
+
+def load_grid(path: Path, overrides: list[str]) -> GridSpec:
+    """Read, override and validate a grid: see ``placed_grid``."""
+    return placed_grid(path, overrides, lambda dataset, where: [])[0]
+
+
+def placed_grid(path: Path, overrides: list[str],
+                unknown: Callable[[str, str], list[str]]) -> tuple[GridSpec, Lines]:
+    """Read, override and validate a grid; it, and where its values stand.
+
+    Args:
+        unknown: sentences about a data set that there is none of, by its name and where that stands; rooms above know.
+
+    Raises:
+        UsageProblem: with every problem of the file and of the overrides, one line each.
+    """
+    raw, lines = parse_yaml(path)
+    problems = parse_overrides(raw, overrides, lines)
+    if isinstance(raw.get("dataset"), str):
+        problems += unknown(raw["dataset"], lines.at(("dataset",)))
+    return validate_grid(raw, lines, problems), lines
+
+
+def validate_grid(raw: dict[str, Any], lines: Lines, problems: list[str] | None = None) -> GridSpec:
+    """Validate plain values; ``problems`` are those already found."""
+    problems = list(problems or [])
+    raw, spec = dict(raw), None
+    try:
+        raw = _in_precision(_presets(raw, lines, problems), raw.get("precision"))
+        spec = GridSpec.model_validate(raw)
+    except ValidationError as error:
+        problems += sentences(error, (), lines)
+    if spec is not None:
+        for i, block in enumerate(spec.blocks):
+            own = {name: getattr(spec, name) for name in FACTORS}
+            try:
+                Factors.model_validate(own | block)
+            except ValidationError as error:
+                problems += sentences(error, ("blocks", i), lines)
+    if spec is not None and not problems:
+        problems = unworkable(spec, lines)
+    if problems or spec is None:
+        raise UsageProblem(list(dict.fromkeys(problems)))
+    return spec
+
+
+def _presets(raw: dict[str, Any], lines: Lines, problems: list[str], at: Location = ()) -> dict[str, Any]:
+    """Names of presets, and mappings with ``preset:``, replaced by the recipes they stand for."""
+    raw = dict(raw)
+    for kind, presets in (("generators", GENERATORS), ("classifiers", CLASSIFIERS), ("filters", FILTERS),
+                          ("quality_features", FEATURES)):
+        if isinstance(raw.get(kind), (str, dict)):
+            raw[kind] = [raw[kind]]
+        if isinstance(raw.get(kind), list):
+            filled = [_preset(v, presets, (*at, kind, i), lines, problems) for i, v in enumerate(raw[kind])]
+            raw[kind] = [v for v, given in zip(filled, raw[kind], strict=True) if v is not None or given is None]
+    sampler = raw.get("sampler")
+    if isinstance(sampler, dict) and not sampler.keys() & {"preset", "name"}:
+        raw["sampler"] = {"preset": DEFAULT_SAMPLER} | sampler  # sampler.steps=4 changes the one that would be used
+    if "sampler" in raw:
+        raw["sampler"] = _preset(raw["sampler"], SAMPLERS, (*at, "sampler"), lines, problems)
+    for name in ("num_real", "synthetic_multiples", "protocols", "real_share"):
+        if name in raw and not isinstance(raw[name], (list, tuple)):
+            raw[name] = [raw[name]]
+    if isinstance(raw.get("blocks"), list):
+        raw["blocks"] = [_presets(b, lines, problems, (*at, "blocks", i)) if isinstance(b, dict) else b
+                         for i, b in enumerate(raw["blocks"])]
+    return raw
+
+
+def _in_precision(raw: dict[str, Any], precision: Any, whole: bool = True) -> dict[str, Any]:
+    """Every recipe that has a number format in the grid's, where the grid names one; ``whole``: not a block."""
+    if precision not in get_args(Precision):
+        return raw
+    raw = dict(raw)
+    for kind in ("generators", "classifiers"):
+        if isinstance(raw.get(kind), list):
+            raw[kind] = [recipe | {"precision": precision} if isinstance(recipe, dict) and _has_precision(kind, recipe)
+                         else recipe for recipe in raw[kind]]
+    if whole:
+        sampler = raw.get("sampler", SAMPLERS[DEFAULT_SAMPLER].model_dump(mode="json"))
+        raw["sampler"] = sampler | {"precision": precision} if isinstance(sampler, dict) else sampler
+    if isinstance(raw.get("blocks"), list):
+        raw["blocks"] = [_in_precision(b, precision, False) if isinstance(b, dict) else b for b in raw["blocks"]]
+    return raw
+
+
+def _has_precision(kind: str, recipe: dict[str, Any]) -> bool:
+    family = recipe.get("family")
+    return kind == "classifiers" or (isinstance(family, str) and family in GENERATOR_FAMILIES
+                                     and "precision" in GENERATOR_FAMILIES[family].model_fields)
+
+
+def _preset(value: Any, presets: Any, where: Location, lines: Lines, problems: list[str]) -> Any:
+    if isinstance(value, str):
+        value = {"preset": value}
+    if not isinstance(value, dict) or "preset" not in value:
+        return value
+    preset, changes = value["preset"], {k: v for k, v in value.items() if k != "preset"}
+    if isinstance(preset, str) and preset in presets:
+        return presets[preset].model_dump(mode="json") | changes
+    problems.append(f"{lines.at(where)}: no preset {short(preset)}{did_you_mean(str(preset), presets, '.')} "
+                    f"Available: {', '.join(sorted(presets))}"
+                    f"{in_brackets(preset, where) if isinstance(where[-1], int) else ''}")
+    if presets is FEATURES:  # none is valid without weights
+        return None
+    # something valid in its place, under a name that no other has, so that what else is wrong can be found
+    name = "no-preset-" + "-".join(str(part) for part in where)
+    return next(iter(presets.values())).model_dump(mode="json") | {"name": name}

@@ -1,0 +1,104 @@
+"""Named recipes, and which sampler a generator gets."""
+
+from __future__ import annotations
+
+from synaug_ray.config.feature_recipes import FeatureRecipe
+from synaug_ray.config.recipes import (
+    ClassifierRecipe,
+    DDPMRecipe,
+    EDMRecipe,
+    FilterRecipe,
+    GANRecipe,
+    GeneratorRecipe,
+    Optimiser,
+    ReferenceRecipe,
+    SamplerRecipe,
+)
+
+GENERATORS: dict[str, GeneratorRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        EDMRecipe(name="edm-tiny"),
+        EDMRecipe(name="edm-smoke", nimg=6_400, warmup_nimg=640, ema_half_life=640),
+        EDMRecipe(name="edm-16px", channels=(32, 64), nimg=128_000, max_passes=400, batch=64, learning_rate=3e-3,
+                  warmup_nimg=6_400, ema_half_life=6_400, flip=True),
+        EDMRecipe(name="edm-28px", channels=(16, 32, 64), attention=(False, False, False), nimg=12_800,
+                  learning_rate=5e-3, warmup_nimg=1_280, ema_half_life=1_280),
+        EDMRecipe(
+            name="edm-small", channels=(128, 256, 256), attention=(False, True, False), layers_per_block=3,
+            norm_groups=32, dropout=0.13, label_dropout=0.1, nimg=20_000_000, max_passes=4_000, batch=512,
+            learning_rate=1e-3, warmup_nimg=500_000, ema_half_life=500_000, flip=True,
+        ),
+        ReferenceRecipe(name="real-holdout", family="real-holdout"),
+        ReferenceRecipe(name="duplicate", family="duplicate"),
+        ReferenceRecipe(name="label-shuffle", family="label-shuffle"),
+        ReferenceRecipe(name="jitter", family="jitter", noise=0.25),
+        ReferenceRecipe(name="mixup", family="mixup"),
+        ReferenceRecipe(name="augment", family="augment", shift=0.125, rotate=10.0, scale=0.1),
+        DDPMRecipe(name="ddpm-tiny"),
+        GANRecipe(name="gan-tiny"),
+    )
+}
+
+SAMPLERS: dict[str, SamplerRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        SamplerRecipe(name="dpmpp-8"),
+        SamplerRecipe(name="dpmpp-10", steps=10),
+        SamplerRecipe(name="ddim-50", family="ddim", steps=50),
+        SamplerRecipe(name="heun-18", family="heun", steps=18),
+        SamplerRecipe(name="heun-18-large", family="heun", steps=18, batch=512, shard_size=2_048),
+    )
+}
+
+REPLAY = SamplerRecipe(name="replay", family="replay")
+LATENT = SamplerRecipe(name="latent", family="latent", guidance=1.0)
+PIPELINE = SamplerRecipe(name="pipeline", family="pipeline", steps=25, guidance=4.0, batch=16)
+OWN = {"dpmpp-2m": SAMPLERS["dpmpp-8"], "ddim": SAMPLERS["ddim-50"], "latent": LATENT, "pipeline": PIPELINE,
+       "replay": REPLAY}
+
+
+def sampler_of(recipe: GeneratorRecipe, wanted: SamplerRecipe) -> SamplerRecipe:
+    """The sampler that a grid's ``wanted`` one means for a generator.
+
+    One that can make its images is taken as it is. Of any other only the shard size and the number format count, and
+    the generator is sampled with the one of its own family.
+    """
+    if wanted.family in recipe.samplers:
+        return wanted
+    own = OWN[recipe.samplers[0]]
+    precision = own.precision if own is REPLAY else wanted.precision  # what learnt nothing multiplies nothing
+    return own.model_copy(update={"shard_size": wanted.shard_size, "precision": precision})
+
+
+# Without weights, which the grid has to name: `{preset: dinov2, weights: /models/dinov2/model.safetensors}`.
+FEATURES: dict[str, FeatureRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        FeatureRecipe.model_construct(name="dinov2", model="vit_small_patch14_dinov2.lvd142m", size=224),
+        FeatureRecipe.model_construct(name="inception", model="inception_v3.tv_in1k"),
+    )
+}
+
+FILTERS: dict[str, FilterRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        FilterRecipe(name="none", family="none", share=0.0),
+        FilterRecipe(name="confident", family="unconfident"),
+        FilterRecipe(name="inliers", family="outliers"),
+        FilterRecipe(name="no-copies", family="copies"),
+    )
+}
+
+CLASSIFIERS: dict[str, ClassifierRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        ClassifierRecipe(name="mlp"),
+        ClassifierRecipe(name="mlp-smoke", nimg=16_000),
+        ClassifierRecipe(name="cnn", family="cnn", widths=(32, 64, 128), flip=True, shift=2, pack=1),
+        ClassifierRecipe(
+            name="resnet18", family="timm", model="resnet18", nimg=5_000_000, batch=128, flip=True, shift=4,
+            optimiser=Optimiser(family="sgd", learning_rate=0.1, weight_decay=5e-4), pack=1,
+        ),
+    )
+}

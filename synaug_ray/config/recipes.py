@@ -1,0 +1,323 @@
+"""Recipes: hyperparameters without data, of a generator, a sampler, a classifier.
+
+Every field is part of the identity of what is made with it, except ``name`` (a label) and
+``trained_on`` (which chooses a Subset). Training lengths are in images seen (``nimg``), never epochs.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+
+from synaug_ray.common.keys import content_key, folder_key
+
+
+def _no_truth_value(value: object) -> object:
+    """YAML reads ``yes`` and ``on`` as true, which pydantic would take for 1.0."""
+    if isinstance(value, bool):
+        raise ValueError("input should be a number")
+    return value
+
+
+def _whole(value: object) -> object:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("input should be a whole number from 1 on")
+    return value
+
+
+MOST = 1_000_000_000_000  # of any count: so that no product of two overflows
+Count = Annotated[int, BeforeValidator(_whole), Field(strict=True, ge=1, le=MOST)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Number = Annotated[float, BeforeValidator(_no_truth_value), Field(allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Share = Annotated[Number, Field(ge=0, lt=1)]
+Precision = Literal["fp32", "bf16"]  # bf16: of matrix products and convolutions; weights and losses stay fp32
+
+
+class Recipe(BaseModel):
+    """Frozen hyperparameters; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    labels: ClassVar[frozenset[str]] = frozenset({"name", "trained_on"})
+    # Fields that a class did not have at first. At its default such a field stays out of the key: the default is what
+    # was done before there was the field, so what was made under the old key still stands. It may never change.
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @cached_property
+    def key(self) -> str:
+        """Identity: every field but the labels, defaults included but for those of ``later``."""
+        untouched = {name for name in self.later if getattr(self, name) == type(self).model_fields[name].default}
+        return content_key(self.model_dump(mode="json", exclude={*self.labels, *untouched}))
+
+
+class _Generator(Recipe):
+    """What the house asks of a generator's recipe, whatever its family."""
+
+    samplers: ClassVar[tuple[str, ...]]  # families of samplers that make its images, its own first
+    open_set: ClassVar[bool] = False  # whether it has, by what it is, seen more than any Subset
+    name: Name
+
+    @property
+    def halvings(self) -> int:
+        """How often it halves its images, whose side must divide by 2 to that power."""
+        return 0
+
+    def length(self, num_real: int) -> int:
+        """Images seen in a training on ``num_real`` images."""
+        return 0
+
+
+class _Trained(_Generator):
+    """A network trained on the Subset, for a number of images seen that may be bounded in passes over it."""
+
+    trained_on: Count | None = None  # images of the same draw; None is closed-set: the cell's own Subset
+    channels: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32)  # one entry a resolution, the finest first
+    nimg: Count = 16_000
+    max_passes: Positive | None = None  # training ends after this many passes over the Subset
+    batch: Count = 32
+    ema_half_life: Positive = 1_600  # images seen
+    flip: StrictBool = False  # random horizontal flips of the training images
+    precision: Precision = "fp32"  # of training
+
+    @property
+    def halvings(self) -> int:
+        return len(self.channels) - 1
+
+    def length(self, num_real: int) -> int:
+        return self.nimg if self.max_passes is None else min(self.nimg, round(self.max_passes * num_real))
+
+
+class UNetRecipe(_Trained):
+    """A class-conditional diffusion generator on diffusers' U-Net; what EDM and DDPM have in common."""
+
+    attention: tuple[StrictBool, ...] = (False, False)  # at which resolutions; the middle always has it
+    layers_per_block: Count = 1
+    norm_groups: Count = 8
+    dropout: Share = 0.1
+    label_dropout: Share = 0.15  # share of labels replaced by the null class, for guidance
+    learning_rate: Positive = 8e-3
+    warmup_nimg: Count = 1_600
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> UNetRecipe:
+        if len(self.attention) != len(self.channels):
+            raise ValueError(f"{self.name} has {len(self.channels)} channels and {len(self.attention)} attention "
+                             "entries; give one of each for every resolution")
+        odd = [c for c in self.channels if c % self.norm_groups]
+        if odd:
+            raise ValueError(f"{self.name}: channels {odd} do not divide into norm_groups: {self.norm_groups}")
+        return self
+
+
+class EDMRecipe(UNetRecipe):
+    """EDM: preconditioning, loss and noise levels of Karras et al., arXiv 2206.00364."""
+
+    samplers: ClassVar[tuple[str, ...]] = ("dpmpp-2m", "dpmpp-3m", "heun", "euler")
+    later: ClassVar[frozenset[str]] = frozenset({"augment", "micro_batch"})
+    family: Literal["edm"] = "edm"
+    p_mean: Number = -1.2  # ln(sigma) ~ N(p_mean, p_std^2) in training
+    p_std: Positive = 1.2
+    augment: Share = 0.0  # probability of each augmentation that the network is told of, and so does not imitate
+    micro_batch: Count | None = None  # images at once, where a batch does not fit; gradients add up
+
+    @model_validator(mode="after")
+    def _divides(self) -> EDMRecipe:
+        if self.micro_batch is not None and self.batch % self.micro_batch:
+            raise ValueError(f"{self.name}: batch {self.batch} does not divide into micro_batch: {self.micro_batch}")
+        return self
+
+
+class DDPMRecipe(UNetRecipe):
+    """DDPM: noise prediction at discrete noise levels (Ho et al., arXiv 2006.11239)."""
+
+    samplers: ClassVar[tuple[str, ...]] = ("ddim", "ddpm")
+    family: Literal["ddpm"] = "ddpm"
+    betas: Literal["cosine", "linear"] = "cosine"  # arXiv 2102.09672, eq. 17; arXiv 2006.11239, section 4
+    levels: Annotated[int, Field(strict=True, ge=2, le=10_000)] = 1_000  # T
+
+
+class GANRecipe(_Trained):
+    """A conditional GAN for small images and few of them: hinge loss, spectral norm, projection, DiffAugment."""
+
+    samplers: ClassVar[tuple[str, ...]] = ("latent",)
+    family: Literal["gan"] = "gan"
+    latent: Count = 32  # dimensions of z
+    norm_groups: Count = 8
+    learning_rate: Positive = 1e-3  # of both networks
+    augment: tuple[Literal["translate", "cutout", "brightness"], ...] = ("translate", "cutout")
+
+    @model_validator(mode="after")
+    def _divides(self) -> GANRecipe:
+        odd = [c for c in self.channels if c % self.norm_groups]
+        if odd:
+            raise ValueError(f"{self.name}: channels {odd} do not divide into norm_groups: {self.norm_groups}")
+        return self
+
+
+HUB = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+
+
+class PretrainedRecipe(_Generator):
+    """A pipeline of diffusers, trained elsewhere on other images: open-set by what it is.
+
+    What it is, and so its key, is a folder's content, wherever the folder lies, or a name on the hub with the commit.
+    """
+
+    samplers: ClassVar[tuple[str, ...]] = ("pipeline",)
+    open_set: ClassVar[bool] = True
+    trained_on: ClassVar[None] = None
+    labels: ClassVar[frozenset[str]] = Recipe.labels | {"pipeline"}
+    family: Literal["pretrained"] = "pretrained"
+    pipeline: Annotated[str, Field(min_length=1)]  # a folder, or ``owner/name@commit`` on the hub
+    content: str = ""  # of the folder: found when it is left out, checked when it is given
+    class_ids: tuple[Annotated[int, Field(strict=True, ge=0)], ...] = ()  # the pipeline's, one a class; () is 0, 1, ...
+    prompt: str = "a photo of a {label}"  # text-to-image
+    words: tuple[str, ...] = ()  # what stands for {label}, one a class; () is the classes' names
+    size: Count | None = None  # pixels a side that a text-to-image pipeline paints; None is its own
+
+    @model_validator(mode="before")
+    @classmethod
+    def _identified(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("pipeline"), str):
+            return values
+        where, given = values["pipeline"], values.get("content") or ""
+        if HUB.fullmatch(where):
+            return values | {"content": where}
+        try:
+            folder = Path(where).expanduser().resolve()  # absolute: workers run elsewhere
+            found = (folder / "model_index.json").is_file()
+        except (OSError, RuntimeError, ValueError) as error:  # a name too long, a user that is not there, a NUL
+            raise ValueError(f"pipeline {where!r} is no path ({error})") from None
+        if found:
+            found = folder_key(folder)
+            if given and given != found:
+                raise ValueError(f"pipeline {folder} holds other files (now {found[:12]}) than the ones asked for "
+                                 f"(content {given[:12]}); leave `content:` out to take them as they are")
+            return values | {"pipeline": str(folder), "content": found}
+        if given:
+            return values  # named by its content; the machine that loads it has to have it
+        raise ValueError(f"pipeline {where!r} is neither a folder with a model_index.json nor a name on the hub with "
+                         "its commit (owner/name@40 hexadecimal digits; a branch or tag can move)")
+
+    @model_validator(mode="after")
+    def _prompt_names_the_class(self) -> PretrainedRecipe:
+        if "{label}" not in self.prompt:
+            raise ValueError(f"{self.name}: the prompt {self.prompt!r} does not say {{label}}, so all classes would be "
+                             "painted alike")
+        return self
+
+
+class ReferenceRecipe(_Generator):
+    """A generator that learns nothing: a control, or a baseline that a learnt generator has to beat.
+
+    - ``real-holdout``: real images of the same draw that the Subset does not hold (worth one each);
+    - ``duplicate``: the Subset's own images again (worth nothing);
+    - ``label-shuffle``: held-out real images under labels dealt anew at random (must hurt);
+    - ``jitter``: the Subset's images plus Gaussian noise (cheap, and often as good);
+    - ``mixup``: points between two images of one class of the Subset (SMOTE, arXiv 1106.1813; within a class
+      also the labels of mixup, arXiv 1710.09412, are the class's own);
+    - ``augment``: the Subset's images flipped, turned, scaled and shifted at random.
+    """
+
+    samplers: ClassVar[tuple[str, ...]] = ("replay",)
+    trained_on: ClassVar[None] = None
+    later: ClassVar[frozenset[str]] = frozenset({"alpha", "flip", "shift", "rotate", "scale"})
+    family: Literal["real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment"]
+    noise: NotNegative = 0.0  # jitter: standard deviation, as a share of the images' own
+    alpha: Positive = 1.0  # mixup: the share of the first image ~ Beta(alpha, alpha)
+    flip: StrictBool = False  # augment: horizontally, every other image at random
+    shift: Annotated[Number, Field(ge=0, lt=1)] = 0.0  # augment: at most, as a share of the side, each way
+    rotate: Annotated[Number, Field(ge=0, le=180)] = 0.0  # augment: at most, degrees either way
+    scale: Annotated[Number, Field(ge=0, lt=1)] = 0.0  # augment: between 1 - scale and 1 + scale
+
+    def most_images(self, num_train: int, num_real: int) -> int | None:
+        """How many images its pool has at most; None is without end."""
+        return num_train - num_real if self.family in ("real-holdout", "label-shuffle") else None
+
+
+GeneratorRecipe = Annotated[EDMRecipe | DDPMRecipe | GANRecipe | PretrainedRecipe | ReferenceRecipe,
+                            Field(discriminator="family")]
+GENERATOR_FAMILIES: dict[str, type[_Generator]] = {
+    "edm": EDMRecipe, "ddpm": DDPMRecipe, "gan": GANRecipe, "pretrained": PretrainedRecipe,
+    **dict.fromkeys(("real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment"), ReferenceRecipe),
+}
+
+
+class SamplerRecipe(Recipe):
+    """How images come out of a generator.
+
+    ``dpmpp-2m``, ``dpmpp-3m``, ``heun`` and ``euler`` solve EDM's equation; ``ddim`` and ``ddpm`` run a DDPM backwards;
+    ``latent`` is one evaluation of a GAN, ``pipeline`` what a pretrained pipeline does, ``replay`` what reference
+    generators do. ``sampler_of`` says which one a generator gets.
+    """
+
+    family: Literal["dpmpp-2m", "dpmpp-3m", "heun", "euler", "ddim", "ddpm", "latent", "pipeline",
+                    "replay"] = "dpmpp-2m"
+    name: Name
+    steps: Annotated[int, Field(strict=True, ge=2, le=MOST)] = 8
+    guidance: NotNegative = 1.5  # classifier-free; 1 is none
+    sigma_min: Positive = 0.002
+    sigma_max: Positive = 80.0
+    rho: Positive = 7.0
+    batch: Count = 256  # images sampled at once; the last batch is padded, so bits do not depend on it
+    shard_size: Count = 256  # images; the unit of resume
+    precision: Precision = "fp32"
+
+    @model_validator(mode="after")
+    def _noise_falls(self) -> SamplerRecipe:
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError(f"{self.name}: sigma_min {self.sigma_min:g} is not below sigma_max {self.sigma_max:g}")
+        return self
+
+
+class FilterRecipe(Recipe):
+    """Which of a pool's images a trial keeps, judged by its own Subset alone, never by other real images.
+
+    - ``unconfident`` drops the ``share`` of each class that least looks like it to classifiers of the Subset;
+    - ``outliers`` drops the ``share`` of each class that lies farthest outside the real images' manifold;
+    - ``copies`` drops images nearer to a real one than 99% of the real ones are to each other, up to half of them.
+    """
+
+    family: Literal["none", "unconfident", "outliers", "copies"]
+    name: Name
+    share: Share = 0.2  # of each class that is dropped; of copies, all that there are
+
+    def num_raw(self, num_synthetic: int) -> int:
+        """Images of a pool to choose ``num_synthetic`` from."""
+        if self.family == "none":
+            return num_synthetic
+        return math.ceil(round(num_synthetic / (0.5 if self.family == "copies" else 1 - self.share), 6))
+
+
+class Optimiser(Recipe):
+    """AdamW or SGD with Nesterov momentum, linear warm-up, then cosine to zero."""
+
+    family: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: Positive = 3e-3
+    weight_decay: NotNegative = 0.01
+    momentum: Share = 0.9  # sgd only
+    warmup: Share = 0.05  # share of the training
+
+
+class ClassifierRecipe(Recipe):
+    """A classifier and its training, the same number of images seen in every cell."""
+
+    family: Literal["mlp", "cnn", "timm"] = "mlp"
+    name: Name
+    model: str = ""  # timm's name of it
+    widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (128, 128)  # of layers (mlp), of stages (cnn)
+    small_stem: StrictBool = True  # timm only: 3x3 first convolution of stride 1, no max-pool
+    optimiser: Optimiser = Optimiser()
+    nimg: Count = 64_000
+    batch: Count = 64
+    label_smoothing: Share = 0.0
+    flip: StrictBool = False
+    shift: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 0  # pixels, zero-padded random translation
+    pack: Count = 16  # trials trained together in one process, padded to exactly this many
+    precision: Precision = "fp32"

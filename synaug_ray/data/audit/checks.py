@@ -1,0 +1,120 @@
+"""What a plan asks of a data set that the data set cannot give: all of it, before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from synaug_ray.config.checks import halving
+from synaug_ray.config.recipes import ReferenceRecipe
+from synaug_ray.data.images import Dataset
+from synaug_ray.data.sources.base import printable, some
+from synaug_ray.plan.plan import Plan
+
+SHIFT = 0.1  # difference of a class's share in training and test images that is worth a word
+MOST_CLASSES = 1 << 16  # predictions are stored as uint16
+
+
+def problems(plan: Plan, dataset: Dataset, place: Callable[[int], str] = lambda num_real: "num_real") -> list[str]:
+    """One sentence a problem; empty where the plan can run. ``place``: where the grid has a number of real images."""
+    found: list[str] = []
+    counts = np.bincount(dataset.train.labels, minlength=dataset.num_classes)
+    total, smallest = len(dataset.train), int(counts.min())
+    if smallest == 0:
+        missing = some(dataset.classes[c] for c in np.flatnonzero(counts == 0))
+        found.append(f"{dataset.name}: no training image of class {missing}; add images or remove the class")
+    if dataset.num_classes > MOST_CLASSES:
+        found.append(f"{dataset.name}: {dataset.num_classes:,} classes; {MOST_CLASSES:,} at most are supported")
+    found += _groups_shared(dataset)
+    stratify = next((t.subset.stratify for t in plan.trials.values()), "natural")
+    most = total if stratify == "natural" else smallest * dataset.num_classes
+    why = f"the training split has {total:,} images; lower it, or add training images" if stratify == "natural" else (
+        f"class {dataset.classes[int(counts.argmin())]} has {smallest:,} training images, so a balanced subset "
+        f"has at most {most:,}; lower it, add images of that class, or set stratify: natural")
+    for n in sorted({t.subset.num_real for t in plan.trials.values()}):
+        if n > most:
+            found.append(f"{place(n)}: {n:,} is too many: {why}")
+        elif smallest and stratify == "natural" and n * smallest / total < 1:
+            c = dataset.classes[int(counts.argmin())]
+            needed = int(np.ceil(total / smallest))
+            found.append(f"{place(n)}: {n:,} images in natural proportion hold none of class {c} for certain "
+                         f"({smallest:,} of {total:,}); use {needed:,} or more, or stratify: balanced")
+    for n in sorted({g.subset.num_real for g in plan.generators.values()}
+                    - {t.subset.num_real for t in plan.trials.values()}):
+        if n > most:
+            found.append(f"generators: trained_on {n:,} is too many: {why}")
+    found += _pools(plan, most)
+    found += _sizes(plan, dataset)
+    return found
+
+
+def describe(dataset: Dataset) -> str:
+    """What was read, a line for each split, and what of it a user would want to know before the answer."""
+    c, h, w = dataset.shape
+    lines = [f"data     {printable(dataset.name)}: {dataset.num_classes} classes ({some(dataset.classes, 8)}), "
+             f"{h} x {w} pixels, {'grey' if c == 1 else 'colour'}"]
+    shares = {}
+    for name, part in (("train", dataset.train), ("val", dataset.val), ("test", dataset.test)):
+        counts = np.bincount(part.labels, minlength=dataset.num_classes)
+        shares[name] = counts / max(counts.sum(), 1)
+        lines.append(f"         {name:<5} {len(part):>8,} images, {counts.min():,} to {counts.max():,} a class")
+        missing = some(dataset.classes[k] for k in np.flatnonzero(counts == 0))
+        if missing:
+            lines.append(f"note     no {name} image of class {missing}: nothing can be said of it")
+    apart = np.abs(shares["train"] - shares["test"])
+    if apart.max() > SHIFT:
+        k = int(apart.argmax())
+        lines.append(f"note     class {dataset.classes[k]} is {shares['train'][k]:.0%} of the training images and "
+                     f"{shares['test'][k]:.0%} of the test images: the two are not of one population")
+    if dataset.dropped:
+        lines.append(f"note     {len(dataset.dropped):,} files were left out, since they cannot be read: "
+                     f"{some(dataset.dropped)}")
+    return "\n".join(lines + [f"note     {note}" for note in dataset.notes] + _changed(dataset))
+
+
+def _changed(dataset: Dataset) -> list[str]:
+    """What was done to images of other sizes and modes."""
+    found, lines = dataset.found, []
+    if found.num_sizes > 1:
+        (w, h), (x, y) = found.smallest, found.largest
+        lines.append(f"note     images came in {found.num_sizes:,} sizes, from {w} x {h} to {x} x {y} (width x height)")
+    if len(found.modes) > 1:
+        lines.append(f"note     images came in several modes: {', '.join(f'{n:,} {mode}' for mode, n in found.modes)}")
+    return lines
+
+
+def _groups_shared(dataset: Dataset) -> list[str]:
+    """A group in training and in test or validation images tells their answers: the source's own split has it so."""
+    if dataset.groups is None:
+        return []
+    train, *others = (np.unique(groups) for groups in dataset.groups)
+    found = []
+    for name, groups in zip(("val", "test"), others, strict=True):
+        shared = np.intersect1d(train, groups)
+        if len(shared):
+            found.append(f"{dataset.name}: {len(shared):,} of {len(groups):,} groups of {name} are in train as well "
+                         "(data.group); move each to one side, or join the splits and let data.holdout part them")
+    return found
+
+
+def _pools(plan: Plan, total: int) -> list[str]:
+    found = []
+    asked: dict[tuple[str, int], int] = {}
+    for row in plan.rows:
+        if isinstance(row.cell.generator, ReferenceRecipe) and row.trial.pool:
+            at = (row.cell.generator.name, row.trial.pool.generator.subset.num_real)
+            asked[at] = max(asked.get(at, 0), row.trial.num_raw)
+    recipes = {row.cell.generator.name: row.cell.generator for row in plan.rows if row.cell.generator}
+    for (name, n), count in sorted(asked.items()):
+        recipe = recipes[name]
+        end = recipe.most_images(total, n) if isinstance(recipe, ReferenceRecipe) else None
+        if end is not None and count > end:
+            found.append(f"generators: {name} at num_real {n:,} is asked for {count:,} images, but only {end:,} real "
+                         "ones are held out there; lower synthetic_multiples or num_real in a block of its own")
+    return found
+
+
+def _sizes(plan: Plan, dataset: Dataset) -> list[str]:
+    recipes = {g.recipe.key: g.recipe for g in plan.generators.values()}.values()
+    return [f"generators: {said}" for recipe in recipes if (said := halving(recipe, dataset.shape[1]))]

@@ -1,0 +1,62 @@
+"""The first step of every run: the data are audited, and what would make the answer wrong is refused or left out."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from synaug_ray.common.errors import DataProblem
+from synaug_ray.data.audit.audit import VERSION, Audit, audit
+from synaug_ray.data.images import Dataset
+from synaug_ray.plan.steps import DataIdentity
+
+LEAK = 0.01  # share of test images known from training above which a user's own data are refused
+QUIET = 10.0  # seconds between two lines of progress
+
+
+def vet(data: DataIdentity, dataset: Dataset, cache: Path) -> tuple[Dataset, Audit]:
+    """Audit ``dataset`` once (what is found is kept in ``cache``), then do as ``data.duplicates`` says.
+
+    Without a word of the user's, published sets are measured as they are, with a warning; others are
+    refused where more than 1% of the test images are in train too.
+
+    Raises:
+        DataProblem: for test images that training has seen.
+    """
+    audited = _audited(data, dataset, cache)
+    known = np.array(audited.numbers["duplicates"]["test in train"]["images"], dtype=np.int64)
+    rule = data.options.duplicates or ("warn" if ":" not in data.source else "refuse")
+    if rule == "refuse" and len(known) > LEAK * len(dataset.test):
+        raise DataProblem(
+            f"{dataset.name}: {len(known):,} of {len(dataset.test):,} test images are in train too, or nearly the same "
+            "(python -m synaug_ray.audit tells which): errors would come out too low. Set data.duplicates: drop-test "
+            "to measure without them, or warn to go on as it is")
+    if rule == "drop-test" and len(known):
+        kept = np.setdiff1d(np.arange(len(dataset.test)), known)
+        groups = None if dataset.groups is None else (*dataset.groups[:2], dataset.groups[2][kept])
+        dataset = replace(dataset, test=dataset.test.take(kept), groups=groups)
+    return dataset, audited
+
+
+def _audited(data: DataIdentity, dataset: Dataset, cache: Path) -> Audit:
+    file = cache / "audits" / f"{data.key}-{VERSION}.json"
+    try:
+        return Audit.from_json(json.loads(file.read_text()))
+    except (OSError, ValueError, KeyError, TypeError):  # none yet, or no longer one: it is made (again)
+        last = [time.monotonic()]
+
+        def tell(what: str, share: float) -> None:
+            if time.monotonic() - last[0] > QUIET:
+                last[0] = time.monotonic()
+                print(f"audit    duplicates, {what}: {share:.0%}", flush=True)
+
+        audited = audit(dataset, tell=tell)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_suffix(f".{time.time_ns()}.tmp")
+        temporary.write_text(json.dumps(audited.to_json()))
+        temporary.replace(file)
+        return audited

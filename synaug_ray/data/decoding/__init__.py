@@ -1,0 +1,1 @@
+"""From encoded files to uint8 arrays, in parallel, kept on disk."""

@@ -1,0 +1,136 @@
+"""One image of any size and mode in, pixels of one size and mode out."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from synaug_ray.data.sources.base import Sample
+
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")  # Pillow reads others by means we do not trust (EPS)
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+MAX_PIXELS = 89_478_485  # Pillow's limit, at which it warns; a small file can unpack to any size
+GREY = ("1", "L", "LA", "La")  # Pillow's modes without colour
+
+Fault = Literal["unreadable", "deep", "large", "frames"]
+
+
+@dataclass(frozen=True)
+class Bad:
+    """An image that cannot be used, and why."""
+
+    name: str
+    fault: Fault
+    why: str
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """``pixels``: uint8 [C, H, W]; ``size`` (width, height) and ``mode`` are those before anything was changed."""
+
+    pixels: NDArray[np.uint8]
+    label: int
+    group: str | None
+    size: tuple[int, int]
+    mode: str
+
+
+def decode(sample: Sample, size: int | None, mode: Literal["rgb", "gray"] | None,
+           resize: Literal["crop", "pad", "stretch"]) -> Decoded | Bad:
+    """Read one image, turn it as its camera was held, and make it ``size`` and ``mode`` where these are given.
+
+    Only pixels are kept: EXIF and other metadata go, transparency goes, palettes are resolved.
+    """
+    try:
+        image, label = _open(sample)
+        with image:
+            fault = _fault(sample.name, image)
+            if fault is not None:
+                return fault
+            found = image.mode
+            if isinstance(sample.content, (Path, bytes)):
+                image = _upright(image)
+            whole = image.size
+            target = {"rgb": "RGB", "gray": "L", None: "L" if found in GREY else "RGB"}[mode]
+            image = image if image.mode == target else image.convert(target)
+            pixels = np.asarray(image if size is None else fit(image, size, resize))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # Pillow looked before we did
+        return Bad(sample.name, "large", _short(error))
+    except Exception as error:  # a decoder fed with any bytes raises anything: all of it means "not readable"
+        return Bad(sample.name, "unreadable", _short(error))
+    pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return Decoded(np.ascontiguousarray(pixels), label, sample.group, whole, found)
+
+
+def fit(image: Image.Image, size: int, resize: Literal["crop", "pad", "stretch"]) -> Image.Image:
+    """``size`` x ``size`` pixels: the middle (crop), all of it between black bars (pad), or stretched.
+
+    Shrinking by a whole factor takes the mean of each block of pixels; all else is bicubic, which
+    Pillow widens when it shrinks, so that nothing is skipped.
+    """
+    width, height = image.size
+    if resize == "crop" and width != height:
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    if resize == "pad" and width != height:
+        longer = max(width, height)
+        inner = (max(1, round(width * size / longer)), max(1, round(height * size / longer)))
+        padded = Image.new(image.mode, (size, size))
+        padded.paste(_scaled(image, inner), ((size - inner[0]) // 2, (size - inner[1]) // 2))
+        return padded
+    return _scaled(image, (size, size))
+
+
+def _scaled(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    if image.size == size:
+        return image
+    whole = all(old % new == 0 for old, new in zip(image.size, size, strict=True))
+    return image.resize(size, Image.Resampling.BOX if whole else Image.Resampling.BICUBIC)
+
+
+def _open(sample: Sample) -> tuple[Image.Image, int]:
+    content = sample.content
+    if isinstance(content, (bytes, Path)):
+        file = io.BytesIO(content) if isinstance(content, bytes) else content
+        assert sample.label is not None
+        return Image.open(file, formats=FORMATS), sample.label
+    if isinstance(content, np.ndarray):
+        assert sample.label is not None
+        return Image.fromarray(content), sample.label
+    return content()
+
+
+def _fault(name: str, image: Image.Image) -> Bad | None:
+    """What the header alone shows; nothing is decoded before this has passed."""
+    if image.width * image.height > MAX_PIXELS:
+        return Bad(name, "large", f"{image.width} x {image.height}")
+    # Pillow opens 16-bit colour as 8-bit without a word; how the file stores it stands in its tiles
+    raw = " ".join(str(tile[3]) for tile in getattr(image, "tile", ()))
+    if image.mode.startswith(("I", "F")) or ";16" in raw:
+        return Bad(name, "deep", image.mode)
+    # the second image of a phone's JPEG (MPO) is a preview or a depth map
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        return Bad(name, "frames", f"{getattr(image, 'n_frames', 'several')} frames")
+    return None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        turned = image.getexif().get(0x0112, 1) != 1  # EXIF's Orientation
+    except Exception:  # broken EXIF says nothing of how the camera was held, and the pixels may be whole
+        return image
+    return ImageOps.exif_transpose(image) if turned else image
+
+
+def _short(error: Exception) -> str:
+    lines = str(error).splitlines() or [""]
+    # Pillow names the file or buffer, which the message has anyway
+    text = "no image of a known format" if "cannot identify image file" in lines[0] else lines[0]
+    return (text or type(error).__name__)[:120]

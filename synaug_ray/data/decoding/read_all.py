@@ -1,0 +1,173 @@
+"""Decoding a source: in parallel, in order, straight to a file, with everything that is wrong said at once."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from synaug_ray.common.errors import DataProblem
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.data.decoding.decode import GREY, MAX_PIXELS, Bad, Decoded, decode
+from synaug_ray.data.decoding.npy_rows import RowWriter
+from synaug_ray.data.images import Found
+from synaug_ray.data.sources.base import Part, Sample, Source, some
+
+BATCH = 16  # samples a thread decodes at a time; (THREADS + 2) batches are in memory
+MOST_SIZES = 20  # of the sizes found, how many are kept
+# Pillow lets other threads run while it decodes and scales; opening a file does not, so small files gain little
+THREADS = min(16, os.cpu_count() or 1)
+
+_FAULTS = {
+    "unreadable": "cannot be read; repair or remove them, or set data.on_bad: drop",
+    "deep": "have more than 8 bits a pixel; convert them to 8 bits yourself: how decides what detail is lost",
+    "large": f"have more than {MAX_PIXELS:,} pixels; downscale them first",
+    "frames": "hold several frames; give one image a file",
+}
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One part, decoded: its images lie in ``file`` (npy, uint8 [N, C, H, W])."""
+
+    file: Path
+    labels: NDArray[np.int64]  # [N]
+    groups: tuple[str | None, ...]  # [N]
+
+
+@dataclass
+class Tally:
+    """What is met on the way through all parts: the shape that all must have, and what is wrong."""
+
+    total: int = 0
+    shapes: Counter[tuple[int, int, int]] = field(default_factory=Counter)  # (channels, height, width), as decoded
+    by_part: dict[str, Counter[tuple[int, int, int]]] = field(default_factory=dict)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    modes: Counter[str] = field(default_factory=Counter)
+    bad: list[Bad] = field(default_factory=list)
+
+    def found(self) -> Found:
+        sizes = tuple((w, h, n) for (w, h), n in self.sizes.most_common(MOST_SIZES))
+        by_area = sorted(self.sizes, key=lambda size: (size[0] * size[1], size))
+        return Found(sizes, len(by_area), by_area[0], by_area[-1], tuple(self.modes.most_common()))
+
+
+def read_parts(source: Source, options: DataOptions, scratch: Path, name: str) -> tuple[dict[str, Rows], Tally]:
+    """Decode every part of a source into ``scratch``.
+
+    Memory holds the labels and some hundred images, however many there are.
+
+    Raises:
+        DataProblem: with everything that keeps these images from being one array.
+    """
+    tally, rows = Tally(), {}
+    count = sum(part.count for part in source.parts.values())
+    with (warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool,
+          tqdm(total=count, desc=f"reading {name}", unit="image", delay=1.0, mininterval=1.0) as bar):
+        warnings.filterwarnings("ignore", module="PIL")  # of metadata, which are dropped
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        for split, part in source.parts.items():
+            rows[split] = _read(split, part, options, scratch / f"{split}.rows", pool, tally, bar)
+    problems = _problems(tally, options)
+    for split, part in rows.items():
+        if not len(part.labels) and not problems:
+            problems.append(f"{name}: no image of {split} can be read")
+    if problems:
+        raise DataProblem(problems)
+    return rows, tally
+
+
+def _read(split: str, part: Part, options: DataOptions, file: Path, pool: ThreadPoolExecutor, tally: Tally,
+          bar: tqdm) -> Rows:
+    labels: list[int] = []
+    groups: list[str | None] = []
+    shapes: Counter[tuple[int, int, int]] = tally.by_part.setdefault(split, Counter())
+
+    def work(batch: list[Sample]) -> list[Decoded | Bad]:
+        return [decode(s, options.size, options.mode, options.resize) for s in batch]
+
+    with RowWriter(file) as out:
+        for batch in _in_order(pool, work, _batched(part.samples(), BATCH), THREADS + 2):
+            bar.update(len(batch))
+            tally.total += len(batch)
+            for image in batch:
+                if isinstance(image, Bad):
+                    tally.bad.append(image)
+                    continue
+                tally.sizes[image.size] += 1
+                tally.modes[image.mode] += 1
+                shapes[image.pixels.shape] += 1
+                tally.shapes[image.pixels.shape] += 1
+                if len(tally.shapes) == 1:  # else this source is refused, and only what is wrong is looked for
+                    out.write(image.pixels)
+                    labels.append(image.label)
+                    groups.append(image.group)
+    return Rows(file, np.asarray(labels, dtype=np.int64), tuple(groups))
+
+
+def _in_order(pool: ThreadPoolExecutor, work: Callable[[T], U], items: Iterable[T], ahead: int) -> Iterator[U]:
+    """``map`` over a pool that never has more than ``ahead`` results waiting."""
+    waiting = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+def _problems(tally: Tally, options: DataOptions) -> list[str]:
+    found = []
+    for fault, sentence in _FAULTS.items():
+        bad = [b for b in tally.bad if b.fault == fault]
+        if bad and not (fault == "unreadable" and options.on_bad == "drop"):
+            names = some(f"{b.name} ({b.why})" for b in bad)
+            found.append(f"{len(bad):,} of {tally.total:,} images {sentence}: {names}")
+    channels = {c for c, _, _ in tally.shapes}
+    if len(channels) > 1:
+        modes = ", ".join(f"{n:,} {mode}" for mode, n in tally.modes.most_common())
+        found.append(f"mixed modes: {modes}; {' and '.join(sorted({m for m in tally.modes if m in GREY}))} are grey, "
+                     "the others colour: set data.mode: rgb or gray")
+    sizes = {(h, w) for _, h, w in tally.shapes}
+    if len(sizes) > 1:
+        found.append(_sizes_differ(tally))
+    elif sizes:
+        ((height, width),) = sizes
+        if height != width:
+            found.append(f"images are {width} x {height} (width x height), not square; set data.size (pixels a side) "
+                         f"and data.resize: crop, pad or stretch ({options.resize} is the default)")
+    return found
+
+
+def _sizes_differ(tally: Tally) -> str:
+    advice = "set data.size (pixels a side), and data.resize: crop, pad or stretch for those that are not square"
+    each = {part: next(iter(shapes)) for part, shapes in tally.by_part.items() if len(shapes) == 1}
+    if len(each) == len(tally.by_part) > 1:  # each split is of one size, another
+        sizes = ", ".join(f"{part} {w} x {h}" for part, (_, h, w) in each.items())
+        return f"the splits differ in size ({sizes}); {advice}"
+    by_area = sorted(tally.sizes, key=lambda size: (size[0] * size[1], size))
+    (w, h), (x, y) = by_area[0], by_area[-1]
+    return f"sizes from {w} x {h} to {x} x {y} (width x height), {len(by_area):,} of them; {advice}"

@@ -1,0 +1,1 @@
+"""Exact and near duplicates within a set of images, or between two."""

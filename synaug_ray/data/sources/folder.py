@@ -1,0 +1,188 @@
+"""``folder:PATH``: one sub-folder a class, with ``train/ val/ test/`` around them or without."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from synaug_ray.common.errors import DataProblem, UsageProblem, did_you_mean
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.data.decoding.decode import SUFFIXES
+from synaug_ray.data.decoding.fingerprint import fingerprint
+from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, printable, some
+from synaug_ray.data.sources.walk import Walk, walk
+
+SPLIT_LIKE = ("train", "training", "val", "valid", "validation", "test", "testing")
+
+
+def identify_folder(folder: Path, options: DataOptions, where: str, cache: Path | None) -> str:
+    """SHA-256 of the names and bytes of all images in a folder.
+
+    Raises:
+        UsageProblem: for a ``data.group`` that is no rule for paths.
+        DataProblem: for a folder that is not there, or holds no images.
+    """
+    if options.group is not None:
+        _rule(options.group, where)
+    return fingerprint(_walked(folder, where).files, folder, cache)
+
+
+def open_folder(folder: Path, options: DataOptions) -> Source:
+    """The images of a folder as parts; a class is named by its folder, however deep its images lie in it.
+
+    Raises:
+        DataProblem: with everything wrong in the layout and the names.
+    """
+    found = _walked(folder)
+    problems = list(found.problems)
+    top = {name.partition("/")[0] for name in found.folders}
+    alike = sorted(t for t in top if t.lower() in SPLIT_LIKE and t not in SPLITS)
+    if alike:  # read as classes they would make a data set nobody meant
+        raise DataProblem([*problems, f"{printable(str(folder))} has folders named {some(alike)}: name the splits "
+                           "train, val and test, exactly"])
+    splits = [s for s in SPLITS if s in top]
+    if splits and "train" not in splits:
+        raise DataProblem([*problems, f"{printable(str(folder))} has {' and '.join(splits)} and no train; expected "
+                           f"{folder}/train/<class>/, or {folder}/<class>/ alone"])
+    by_class = {split: _by_class(found, split, problems) for split in splits or [""]}
+    base = splits[0] if splits else ""  # train
+    classes = sorted(name for name, files in by_class[base].items() if files)
+    problems += _classes_wrong(folder, base, by_class[base], classes)
+    for split in splits[1:]:
+        problems += _split_wrong(folder, split, by_class[split], classes, base)
+    groups = _groups(found, options.group, problems) if options.group is not None else {}
+    if problems:
+        raise DataProblem(problems)
+    number = {name: i for i, name in enumerate(classes)}
+
+    def part(files: dict[str, list[str]]) -> Part:
+        def samples() -> Iterator[Sample]:
+            for name in classes:
+                for file in files.get(name, ()):
+                    yield Sample(file, found.files[file], number[name], groups.get(file))
+        return Part(sum(map(len, files.values())), samples)
+
+    parts = {split or "train": part(files) for split, files in by_class.items()}
+    return Source(tuple(classes), parts, notes=tuple(_notes(found, splits)))
+
+
+def _walked(folder: Path, where: str = "dataset") -> Walk:
+    if not folder.is_dir():
+        raise DataProblem(f"{where}: folder:{printable(str(folder))}: no such folder; name one that holds "
+                          "<class>/*.png or train/<class>/*.png")
+    found = walk(folder)
+    if not found.files and not found.problems:
+        others = "; found " + some(f"{n:,} {s}" for s, n in found.ignored.most_common()) if found.ignored else ""
+        raise DataProblem(f"{where}: folder:{printable(str(folder))} holds no images; expected "
+                          f"{folder}/train/<class>/*.png or {folder}/<class>/*.png ({', '.join(SUFFIXES)}){others}")
+    return found
+
+
+def _by_class(found: Walk, split: str, problems: list[str]) -> dict[str, list[str]]:
+    """Class -> its files, also of empty folders; a class is its folder's name in Unicode's composed form."""
+    at = f"{split}/" if split else ""
+    written: dict[str, set[str]] = {}
+    files: dict[str, list[str]] = {}
+    for name in found.folders:
+        if name.startswith(at) and "/" not in name[len(at):]:
+            folder = name[len(at):]
+            composed = unicodedata.normalize("NFC", folder)
+            written.setdefault(composed, set()).add(folder)
+            files[composed] = []
+    for name in found.files:
+        inner = name[len(at):]
+        if name.startswith(at) and "/" in inner:
+            files[unicodedata.normalize("NFC", inner.partition("/")[0])].append(name)
+    for composed, folders in written.items():
+        if len(folders) > 1:
+            problems.append(f"{found.root / at}: {len(folders)} class folders are named {printable(composed)} in "
+                            "different Unicode forms; make them one")
+    return files
+
+
+def _classes_wrong(folder: Path, base: str, by_class: dict[str, list[str]], classes: list[str]) -> list[str]:
+    at = folder / base
+    problems = []
+    empty = sorted(name for name, files in by_class.items() if not files)
+    if empty:
+        what = "class folder holds" if len(empty) == 1 else "class folders hold"
+        problems.append(f"{printable(str(at))}: {len(empty):,} {what} no images: {some(empty)}; add some or remove it")
+    odd = [name for name in classes if not name.isprintable() or _not_unicode(name)]
+    if odd:
+        problems.append(f"{printable(str(at))}: {len(odd):,} class folders have names that cannot be written: "
+                        f"{some(odd)}; rename them")
+    if len(classes) < 2:
+        inner = sorted({f.split("/")[(2 if base else 1)] for n in classes for f in by_class[n]
+                        if f.count("/") > (2 if base else 1)})
+        hint = (f". It has folders inside ({some(inner)}): if these are the classes or the splits, name "
+                f"folder:{printable(str(at / classes[0]))}") if len(inner) > 1 else ""
+        problems.append(f"{printable(str(at))} has {len(classes)} class folders with images "
+                        f"({some(classes) or 'none'}); a classifier needs at least two, one folder a class{hint}")
+    total = sum(map(len, by_class.values()))
+    if len(classes) > 100 and total < 3 * len(classes):
+        problems.append(f"{printable(str(at))}: {len(classes):,} class folders of {total / len(classes):.1f} images "
+                        "each: folders of patients or of single images are no classes; use one folder a class, and "
+                        "data.group for the patients")
+    return problems
+
+
+def _split_wrong(folder: Path, split: str, by_class: dict[str, list[str]], classes: list[str],
+                 base: str) -> list[str]:
+    at = printable(str(folder / split))
+    if not any(by_class.values()):
+        return [f"{at} holds no images; add some, or remove it and a part of train is held out instead"]
+    unknown = sorted(name for name, files in by_class.items() if files and name not in classes)
+    if not unknown:
+        return []
+    hint = did_you_mean(unknown[0], classes) if len(unknown) == 1 else ""
+    return [f"{at}: class {some(unknown)} is not in {printable(str(folder / base))}{hint}"]
+
+
+def _not_unicode(name: str) -> bool:
+    return any(0xD800 <= ord(c) < 0xE000 for c in name)
+
+
+def _rule(rule: str, where: str) -> re.Pattern[str]:
+    try:
+        pattern = re.compile(rule)
+    except re.error as error:
+        raise UsageProblem(f"{where}: data.group {rule!r} is no regular expression ({error})") from None
+    if pattern.groups != 1:
+        raise UsageProblem(f"{where}: data.group {rule!r} has {pattern.groups} groups in parentheses; expected one, "
+                           "which matches the patient in a path inside the folder, such as '(p[0-9]+)_'")
+    return pattern
+
+
+def _groups(found: Walk, rule: str, problems: list[str]) -> dict[str, str]:
+    pattern = _rule(rule, "dataset")
+    groups, unmatched = {}, []
+    for name in found.files:
+        match = pattern.search(name)
+        if match is None or match[1] is None:
+            unmatched.append(name)
+        else:
+            groups[name] = match[1]
+    if unmatched:
+        problems.append(f"data.group {rule!r} does not match {len(unmatched):,} of {len(found.files):,} paths: "
+                        f"{some(unmatched)}")
+    return groups
+
+
+def _notes(found: Walk, splits: list[str]) -> Iterator[str]:
+    if found.ignored:
+        others = some(f"{n:,} {suffix}" for suffix, n in found.ignored.most_common())
+        yield f"{found.ignored.total():,} files are not read as images: {others}"
+    if found.outside:
+        yield f"{found.outside:,} images lie outside the folder: links lead to them"
+    depth = 2 if splits else 1
+    stray = [name for name in found.files
+             if name.count("/") < depth or (splits and name.partition("/")[0] not in splits)]
+    if stray:
+        yield f"{len(stray):,} images lie in no class folder and are left out: {some(stray)}"
+    deeper = Counter(name.split("/")[depth - 1] for name in found.files if name.count("/") > depth)
+    if deeper:
+        yield (f"{deeper.total():,} images lie deeper than their class folder ({some(deeper)}): the "
+               f"{'second' if splits else 'first'} folder of a path is the class")

@@ -1,0 +1,110 @@
+"""``hf:OWNER/NAME[/CONFIGURATION][@REVISION]``: image sets of the Hugging Face Hub, through ``datasets``.
+
+A revision is a commit, or is looked up: a branch moves, so the commit is what identifies the data.
+``datasets`` from 4 on runs no code that a set brings along; nothing here would let it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from synaug_ray.common.errors import DataProblem, ResourceProblem, UsageProblem
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.data.sources.arrow_table import BATCH, SPLIT_NAMES, Rows, table_source
+from synaug_ray.data.sources.base import SPLITS, Source
+
+_SPEC = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(/(?P<configuration>[\w.-]+))?(@(?P<revision>[\w./-]+))?", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def identify_hf(spec: str, where: str) -> str:
+    """The commit, and the configuration where one is named.
+
+    Raises:
+        UsageProblem: for what is no name of a set.
+        ResourceProblem: where ``datasets`` is not installed.
+        DataProblem: where the Hub does not know it, or cannot be asked.
+    """
+    name, configuration, revision = _parts(spec, where)
+    if find_spec("datasets") is None:
+        raise ResourceProblem("hf:OWNER/NAME needs the package datasets; install it with pip install 'synaug-ray[hf]'")
+    commit = revision if revision and _COMMIT.fullmatch(revision) else _commit(name, revision, where)
+    return f"{name}/{configuration or ''}@{commit}"
+
+
+def open_hf(fingerprint: str, options: DataOptions, cache: Path) -> Source:
+    """The rows of all splits, read from the cache that ``datasets`` keeps.
+
+    Args:
+        fingerprint: what ``identify_hf`` returned.
+
+    Raises:
+        DataProblem: where it cannot be had, or is no table of images and labels.
+    """
+    from huggingface_hub import constants
+
+    name, configuration, commit = re.fullmatch(r"(.+)/([^/]*)@(.+)", fingerprint).groups()  # type: ignore[union-attr]
+    sets = load_splits(name, configuration or None, commit, cache)
+    rows: dict[str, list[Rows]] = {}
+    for split, table in sets.items():
+        of = SPLIT_NAMES.get(split.lower())
+        if of is not None:  # "unsupervised", "extra" and the like are of no use here
+            rows.setdefault(of, []).append(Rows(f"{name} {split}", table.features.arrow_schema, _reader(table)))
+    if "train" not in rows:
+        raise DataProblem(f"hf:{name} has the splits {', '.join(sets)} and no train")
+    notes = tuple(f"the split {s} is not used" for s in sets if s.lower() not in SPLIT_NAMES)
+    caches = [(cache / "huggingface").resolve(), Path(constants.HF_HUB_CACHE).resolve()]
+    source = table_source({s: rows[s] for s in SPLITS if s in rows}, options, caches)
+    return Source(source.classes, source.parts, notes=notes)
+
+
+def load_splits(name: str, configuration: str | None, commit: str, cache: Path) -> dict[str, Any]:
+    """split -> ``datasets.Dataset``, downloaded where it is not in ``<cache>/huggingface``."""
+    import datasets
+
+    try:
+        found = datasets.load_dataset(name, configuration, revision=commit, cache_dir=str(cache / "huggingface"))
+        return {str(split): rows for split, rows in found.items()}
+    except Exception as error:  # of the Hub, of HTTP, of the set's own layout
+        text = " ".join(str(error).split())
+        if "script" in text.lower():
+            raise DataProblem(f"hf:{name} uses a loading script, which datasets 4 and later do not run: convert it to "
+                              "Parquet (datasets.Dataset.to_parquet) and give parquet:PATH, or look for a copy on the "
+                              "Hub that has Parquet files") from None
+        if "Config name is missing" in text:
+            raise DataProblem(f"hf:{name} has several configurations; name one as hf:{name}/CONFIGURATION "
+                              f"({text[:400]})") from None
+        raise DataProblem(f"hf:{name}@{commit} is not in {cache / 'huggingface'} and could not be loaded "
+                          f"({text[:300]}); run once where the Hub is reached, or copy that folder from a machine "
+                          "that has the set, or name another with --data") from None
+
+
+def _parts(spec: str, where: str) -> tuple[str, str | None, str | None]:
+    match = _SPEC.fullmatch(spec)
+    if match is None or ".." in spec:
+        raise UsageProblem(f"{where}: hf:{spec} is no set of the Hub; expected hf:OWNER/NAME, and /CONFIGURATION or "
+                           "@REVISION where needed")
+    return match["name"], match["configuration"], match["revision"]
+
+
+def _commit(name: str, revision: str | None, where: str) -> str:
+    from huggingface_hub import HfApi
+
+    try:
+        return str(HfApi().dataset_info(name, revision=revision).sha)
+    except Exception as error:  # of the Hub and of HTTP
+        raise DataProblem(f"{where}: the Hugging Face Hub does not say which commit {name}@{revision or 'main'} is "
+                          f"({' '.join(str(error).split())[:200]}); check the name, or, without a network, give the "
+                          f"commit: hf:{name}@<40 hexadecimal digits>") from None
+
+
+def _reader(table: Any):
+    def batches(columns: Sequence[str]) -> Iterator[pa.Table]:
+        yield from table.select_columns(list(columns)).with_format("arrow").iter(BATCH)
+    return batches

@@ -1,0 +1,103 @@
+"""``medmnist:NAME[@SIZE]``: MedMNIST's published files, by the table in its package.
+
+The table (names, classes, addresses, md5) is read from the package's text: importing the package
+would import torch and make a folder in the user's home.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from synaug_ray.common.errors import DataProblem, ResourceProblem, UsageProblem, did_you_mean
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.data.sources.base import Source
+from synaug_ray.data.sources.npz import open_npz
+
+NATIVE = 28  # pixels a side of the files without a size in their name
+
+
+def identify_medmnist(spec: str, options: DataOptions, where: str) -> str:
+    """The md5 of the published file.
+
+    Raises:
+        UsageProblem: for a name or a size there is none of.
+        DataProblem: for sets that are no single-label classification of two-dimensional images.
+        ResourceProblem: where the package is not installed.
+    """
+    name, info, suffix = _entry(spec, where)
+    task, classes = info["task"], len(info["label"])
+    if name.endswith("3d"):
+        raise DataProblem(f"{where}: {name} is of three dimensions; only images of two are supported: choose "
+                          "another set")
+    if "multi-label" in task:
+        raise DataProblem(f"{where}: {name} is multi-label ({classes} labels an image); only one label an image is "
+                          "supported: choose another set")
+    if "ordinal" in task and not options.ordinal:
+        raise DataProblem(f"{where}: {name} is ordinal, {classes} grades; set data.ordinal: true to take them as "
+                          f"{classes} classes, whose order is then not used")
+    if "ordinal" not in task and options.ordinal:
+        raise UsageProblem(f"{where}: data.ordinal is for sets of grades, and {name} is {task}; remove it")
+    return str(info[f"MD5{suffix}"])
+
+
+def open_medmnist(spec: str, options: DataOptions, cache: Path) -> Source:
+    """The arrays of the published file: from the cache, from medmnist's own folder, or downloaded.
+
+    Raises:
+        DataProblem: where it cannot be had, with what to put where.
+    """
+    name, info, suffix = _entry(spec, "dataset")
+    md5, file = info[f"MD5{suffix}"], f"{name}{suffix}.npz"
+    at = next((f for f in (cache / "medmnist" / file, Path.home() / ".medmnist" / file) if _is(f, md5)), None)
+    if at is None:
+        at = cache / "medmnist" / file
+        _download(info[f"url{suffix}"], at, md5, spec)
+    return open_npz(at, options, [info["label"][str(i)] for i in range(len(info["label"]))])
+
+
+def _entry(spec: str, where: str) -> tuple[str, dict[str, Any], str]:
+    """(name, its row in the table, what the size adds to the names of files and fields)."""
+    name, at, size = spec.partition("@")
+    table = _table()
+    if name not in table:
+        raise UsageProblem(f"{where}: medmnist has no {name!r}{did_you_mean(name, table, '.')} It has "
+                           f"{', '.join(table)}")
+    sizes = [NATIVE] + sorted(int(k.removeprefix("MD5_")) for k in table[name] if k.startswith("MD5_"))
+    if at and size not in map(str, sizes):
+        raise UsageProblem(f"{where}: {name} has no size {size!r}; it has {', '.join(map(str, sizes))}")
+    return name, table[name], f"_{size}" if at and size != str(NATIVE) else ""
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, dict[str, Any]]:
+    package = find_spec("medmnist")
+    if package is None or package.origin is None:
+        raise ResourceProblem("medmnist:NAME needs the package medmnist; install it with pip install "
+                              "'synaug-ray[medmnist]'")
+    tree = ast.parse((Path(package.origin).parent / "info.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [getattr(t, "id", "") for t in node.targets] == ["INFO"]:
+            return ast.literal_eval(node.value)
+    raise ResourceProblem("the medmnist package that is installed has no table INFO; install medmnist 3")
+
+
+def _is(file: Path, md5: str) -> bool:
+    if not file.is_file():
+        return False
+    with file.open("rb") as raw:
+        return hashlib.file_digest(raw, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() == md5
+
+
+def _download(url: str, file: Path, md5: str, spec: str) -> None:
+    from torchvision.datasets.utils import download_url
+
+    try:
+        download_url(url, str(file.parent), file.name, md5)
+    except Exception as error:  # of urllib's, http's and ssl's many
+        raise DataProblem(f"medmnist:{spec} is not in {file.parent} and could not be downloaded ({error}). Put "
+                          f"{file.name} (md5 {md5}, {url}) there, or name another folder with --data") from None

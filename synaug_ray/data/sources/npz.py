@@ -1,0 +1,260 @@
+"""``npz:FILE`` in MedMNIST's layout: ``{train,val,test}_images`` uint8 [N, H, W(, 3)], ``_labels`` int [N(, 1)].
+
+Arrays are read from the archive in runs of rows, never whole and never unpickled. What a header claims
+is compared with the archive's directory before any memory is asked for.
+"""
+
+from __future__ import annotations
+
+import lzma
+import math
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from synaug_ray.common.errors import DataProblem
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.data.decoding.decode import MAX_PIXELS
+from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, printable, some
+
+MAX_HEADER = 10_000  # characters; numpy's own limit, whose parser is slow on longer ones
+MAX_LABELS = 1 << 30  # bytes of an array that is read whole
+RUN_BYTES = 1 << 24  # of images read at a time
+# what a damaged or hostile archive makes zipfile, zlib and numpy raise
+UNREADABLE = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, TypeError, OverflowError, MemoryError,
+              SyntaxError, RecursionError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
+
+
+@dataclass(frozen=True)
+class Member:
+    """An array in an archive, its header read and believed."""
+
+    file: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    fortran: bool
+
+
+def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = None) -> Source:
+    """The arrays of an archive as parts.
+
+    Args:
+        names: of the classes, where they are known; else they are called by their numbers.
+
+    Raises:
+        DataProblem: with everything wrong in the arrays.
+    """
+    at = printable(str(file))
+    try:
+        held, members = _members(file, options.group)
+    except UNREADABLE as error:
+        raise DataProblem(f"{at} is no readable .npz ({_said(error)})") from None
+    problems: list[str] = []
+    parts: dict[str, Part] = {}
+    labels: dict[str, NDArray[np.int64]] = {}
+    for split in SPLITS:
+        images, label = members.get(f"{split}_images"), members.get(f"{split}_labels")
+        if split == "train" and (images is None or label is None):
+            problems.append(f"{at} lacks train_images or train_labels; it holds {some(held) or 'nothing'}")
+        elif images is None and label is None:
+            continue
+        elif images is None or label is None:
+            problems.append(f"{at} has {split}_{'labels' if images is None else 'images'} and no "
+                            f"{split}_{'images' if images is None else 'labels'}")
+        else:
+            wrong = _images_wrong(images)
+            problems += [wrong] if wrong else []
+            of = _labels(label, problems)
+            if of is None:
+                continue
+            if not len(of) or images.shape[:1] != of.shape:
+                problems.append(f"{split} has {images.shape[0] if images.shape else 0:,} images and {len(of):,} labels")
+            groups = None if options.group is None else _groups(members, f"{split}_{options.group}", len(of), problems)
+            labels[split] = of
+            parts[split] = _part(images, of, groups)
+    if not problems:
+        problems += _numbers_wrong(labels, len(names) if names else None)
+    if problems:
+        raise DataProblem([said if said.startswith(at) else f"{at}: {said}" for said in problems])
+    count = len(names) if names else 1 + max(int(of.max()) for of in labels.values())
+    return Source(tuple(names or map(str, range(count))), parts)
+
+
+def _members(file: Path, group: str | None) -> tuple[list[str], dict[str, Member]]:
+    """The names of all arrays in an archive, and those arrays that a data set is made of."""
+    wanted = {f"{split}_{what}" for split in SPLITS for what in ("images", "labels", group)}
+    with file.open("rb") as raw:
+        if raw.read(6) == b"\x93NUMPY":
+            raise DataProblem(f"{printable(str(file))} is a single array (.npy); expected an .npz with train_images "
+                              "and train_labels")
+    with zipfile.ZipFile(file) as archive:
+        infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        found = {}
+        for name in sorted(wanted & infos.keys()):
+            with archive.open(infos[name]) as raw:
+                found[name] = _member(file, name, raw, infos[name].file_size)
+        return list(infos), found
+
+
+def _member(file: Path, name: str, raw: IO[bytes], size: int) -> Member:
+    shape, fortran, dtype, start = _header(raw)
+    if dtype.hasobject:
+        raise ValueError(f"{name} holds Python objects, which are not read")
+    if start + math.prod(shape) * dtype.itemsize != size:
+        raise ValueError(f"{name} claims to be {dtype} {list(shape)}, but {size - start:,} bytes follow")
+    return Member(file, name, shape, dtype, fortran)
+
+
+def _header(raw: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype, int]:
+    version = npy.read_magic(raw)
+    if version != (1, 0):  # later ones are for headers over 64 KB, of which a plain array has no need
+        raise ValueError(f"npy format {version[0]}.{version[1]} is not read")
+    try:
+        shape, fortran, dtype = npy.read_array_header_1_0(raw, max_header_size=MAX_HEADER)
+    except Exception as error:  # of a tokenizer, a parser and a reader of types
+        raise ValueError(f"a header that cannot be read: {_said(error)}") from None
+    if any(n < 0 for n in shape):
+        raise ValueError(f"an array cannot be {list(shape)}")
+    return shape, fortran, dtype, raw.tell()
+
+
+def _whole(member: Member) -> NDArray:
+    count = math.prod(member.shape) * member.dtype.itemsize
+    if count > MAX_LABELS:
+        raise ValueError(f"{member.name} is of {count:,} bytes, too large to be read whole")
+    with zipfile.ZipFile(member.file) as archive, archive.open(member.name + ".npy") as raw:
+        _header(raw)
+        content = raw.read()  # to its end, where zipfile compares the checksum
+    if len(content) != count:
+        raise ValueError(f"{member.name} ends after {len(content):,} of {count:,} bytes")
+    array = np.frombuffer(content, member.dtype)
+    return array.reshape(member.shape, order="F" if member.fortran else "C")
+
+
+def _runs(member: Member) -> Iterator[NDArray[np.uint8]]:
+    """The rows of an array, in order, some MB at a time."""
+    if member.fortran:
+        yield _whole(member)
+        return
+    each = math.prod(member.shape[1:])
+    rows = max(1, RUN_BYTES // each)
+    with zipfile.ZipFile(member.file) as archive, archive.open(member.name + ".npy") as raw:
+        _header(raw)
+        for start in range(0, member.shape[0], rows):
+            count = min(rows, member.shape[0] - start)
+            content = raw.read(count * each)
+            if len(content) != count * each:
+                raise ValueError(f"{member.name} ends after {start + len(content) // each:,} images")
+            yield np.frombuffer(content, np.uint8).reshape(count, *member.shape[1:])
+        raw.read(1)  # the end, where zipfile compares the checksum
+
+
+def _part(images: Member, labels: NDArray[np.int64], groups: NDArray | None) -> Part:
+    def samples() -> Iterator[Sample]:
+        at = 0
+        try:
+            for run in _runs(images):
+                for pixels in run[..., 0] if run.ndim == 4 and run.shape[3] == 1 else run:
+                    group = None if groups is None else str(groups[at])
+                    yield Sample(f"{images.name}[{at}]", pixels, int(labels[at]), group)
+                    at += 1
+        except UNREADABLE as error:
+            raise DataProblem(f"{printable(str(images.file))} is no readable .npz ({_said(error)})") from None
+    return Part(len(labels), samples)
+
+
+def _images_wrong(member: Member) -> str | None:
+    shape, dtype = member.shape, member.dtype
+    expected = f"{member.name} is {dtype} {list(shape)}; expected uint8 [N, H, W] or [N, H, W, 3]"
+    if len(shape) == 5 or (len(shape) == 4 and shape[3] not in (1, 2, 3, 4) and shape[1] not in (1, 3)):
+        return f"{expected}: images of three dimensions are not supported"
+    if len(shape) == 4 and shape[3] not in (1, 3):
+        if shape[1] in (1, 3):
+            return f"{expected}: move the channels last (np.moveaxis(images, 1, 3))"
+        return f"{expected}: {shape[3]} channels are neither grey nor colour; keep one or three"
+    if len(shape) not in (3, 4):
+        return expected
+    if dtype != np.uint8:
+        why = "scale the values to 0..255 and round them yourself: how decides what detail is lost"
+        return f"{expected}: {why}"
+    if not math.prod(shape[1:]):
+        return expected
+    if shape[1] * shape[2] > MAX_PIXELS:
+        return f"{expected}, of {MAX_PIXELS:,} pixels at most"
+    return None
+
+
+def _labels(member: Member, problems: list[str]) -> NDArray[np.int64] | None:
+    """int64 [N]; None and a problem where they are no labels."""
+    shape = member.shape
+    what = f"{member.name} is {member.dtype} {list(shape)}; expected one integer an image"
+    if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] != 1):
+        if len(shape) == 2:
+            what += f": {shape[1]} columns would be multi-label, which is not supported (of one-hot labels, save the " \
+                    "argmax)"
+        problems.append(what)
+        return None
+    if member.dtype.kind not in "iuf":
+        problems.append(what)
+        return None
+    try:
+        labels = _whole(member).reshape(-1)
+    except UNREADABLE as error:
+        problems.append(f"{printable(str(member.file))} is no readable .npz ({_said(error)})")
+        return None
+    if member.dtype.kind == "f":
+        odd = np.flatnonzero(~np.isfinite(labels) | (labels != np.round(labels)))
+        first = f": {member.name}[{odd[0]}] is {labels[odd[0]]}" if len(odd) else ""
+        problems.append(f"{what}{first}; save the classes as integers 0..K-1")
+        return None
+    if len(labels) and int(labels.max()) > np.iinfo(np.int64).max:
+        problems.append(f"{what}, 0..K-1; the largest is {labels.max()}")
+        return None
+    return labels.astype(np.int64)
+
+
+def _groups(members: dict[str, Member], name: str, count: int, problems: list[str]) -> NDArray | None:
+    member = members.get(name)
+    if member is None:
+        problems.append(f"data.group: the file has no array {printable(name)}")
+        return None
+    if math.prod(member.shape) != count or member.dtype.kind not in "iuUS":
+        problems.append(f"data.group: {printable(name)} is {member.dtype} {list(member.shape)}; expected an integer or "
+                        f"a string for each of {count:,} images")
+        return None
+    try:
+        return _whole(member).reshape(-1)
+    except UNREADABLE as error:
+        problems.append(f"{printable(str(member.file))} is no readable .npz ({_said(error)})")
+        return None
+
+
+def _numbers_wrong(labels: dict[str, NDArray[np.int64]], classes: int | None) -> list[str]:
+    found = np.unique(np.concatenate(list(labels.values())))
+    expected = f"0..{classes - 1}" if classes else "0..K-1 without a gap, K >= 2"
+    if found[0] < 0:
+        split, at = next((s, int(np.argmax(of < 0))) for s, of in labels.items() if (of < 0).any())
+        return [f"labels found: {some(found, 20)}; expected {expected}; {split}_labels[{at}] is {labels[split][at]}: "
+                "renumber the classes"]
+    if classes is not None:
+        return [f"labels found: {some(found, 20)}; expected {expected}"] if found[-1] >= classes else []
+    if len(found) < 2 or found[-1] != len(found) - 1:
+        missing = np.setdiff1d(np.arange(min(int(found[-1]), 10_000)), found)
+        gap = f"; {some(missing)} missing: renumber the classes" if len(found) > 1 else (
+            "; a classifier needs at least two classes: add images of another")
+        return [f"labels found: {some(found, 20)}; expected {expected}{gap}"]
+    return []
+
+
+def _said(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines and lines[0] else type(error).__name__

@@ -1,0 +1,84 @@
+"""``parquet:PATH``: one file, or a folder of files whose names or sub-folders say their splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from synaug_ray.common.errors import DataProblem
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.data.decoding.fingerprint import fingerprint
+from synaug_ray.data.sources.arrow_table import BATCH, SPLIT_NAMES, Rows, split_of, table_source
+from synaug_ray.data.sources.base import SPLITS, Source, printable, some
+
+READ_AHEAD = 1 << 20  # bytes; without it a whole column of a row group lies in memory
+
+
+def identify_parquet(path: Path, cache: Path | None, where: str = "dataset") -> str:
+    """SHA-256 of the names and bytes of the file or files.
+
+    Raises:
+        DataProblem: where there is none.
+    """
+    return fingerprint(_files(path, where), path, cache)
+
+
+def open_parquet(path: Path, options: DataOptions) -> Source:
+    """The rows of a file, or of a folder's files.
+
+    Raises:
+        DataProblem: for files that cannot be read, with everything wrong in the columns and labels.
+    """
+    rows: dict[str, list[Rows]] = {}
+    problems = []
+    for name, file in _files(path).items():
+        try:
+            schema = pq.read_schema(file)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            problems.append(f"{printable(str(file))} is no readable Parquet file ({_line(error)})")
+            continue
+        rows.setdefault(_split(name) or "", []).append(Rows(name, schema, _reader(file)))
+    if len(rows) > 1 and "" in rows:
+        problems.append(f"{printable(str(path))}: {some(r.name for r in rows[''])} and others are of no split, by "
+                        "their names; begin each with train, val or test")
+    elif rows and "" not in rows and "train" not in rows:
+        problems.append(f"{printable(str(path))} has files of {' and '.join(rows)} and none of train")
+    if problems:
+        raise DataProblem(problems)
+    return table_source({s: rows[s] for s in ("", *SPLITS) if s in rows}, options)
+
+
+def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
+    if path.is_file():
+        return {path.name: path}
+    if not path.is_dir():
+        raise DataProblem(f"{where}: parquet:{printable(str(path))}: no such file or folder; name a .parquet "
+                          "file, or a folder of them")
+    files = {p.relative_to(path).as_posix(): p for p in sorted(path.rglob("*.parquet"))
+             if not any(part.startswith(".") for part in p.relative_to(path).parts)}
+    if not files:
+        raise DataProblem(f"{where}: parquet:{printable(str(path))} holds no .parquet files; name a folder that does")
+    return files
+
+
+def _split(name: str) -> str | None:
+    """By the file's own name, else by a folder's above it."""
+    *folders, _ = name.split("/")
+    return split_of(name) or next((SPLIT_NAMES[f.lower()] for f in reversed(folders) if f.lower() in SPLIT_NAMES), None)
+
+
+def _reader(file: Path):
+    def batches(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        try:
+            with pq.ParquetFile(file, buffer_size=READ_AHEAD) as table:
+                yield from table.iter_batches(BATCH, columns=list(columns), use_threads=False)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise DataProblem(f"{printable(str(file))} is damaged ({_line(error)})") from None
+    return batches
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

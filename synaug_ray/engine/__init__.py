@@ -1,0 +1,1 @@
+"""One step in, one Record out, in this process."""

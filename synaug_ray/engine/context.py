@@ -1,0 +1,152 @@
+"""What work needs within one process: the images, the Store, the machine, and what was read or learnt before."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import torch
+from safetensors.numpy import load as load_arrays
+
+from synaug_ray.common.keys import derive_seed
+from synaug_ray.config.feature_recipes import FeatureRecipe
+from synaug_ray.config.recipes import FilterRecipe
+from synaug_ray.data.images import Dataset, ImageSet, concatenate
+from synaug_ray.data.subsets import Draws
+from synaug_ray.generators import registry
+from synaug_ray.plan.steps import GeneratorStep, Pool, ShardStep, Step, Subset, TrialStep
+from synaug_ray.quality.assess import Yardstick, yardstick
+from synaug_ray.quality.filters import Select, selector
+from synaug_ray.quality.pretrained_features import PretrainedSpace, open_space
+from synaug_ray.store.store import Store
+
+CACHE_BYTES = 1 << 30  # of shards kept in a process
+CACHE_GENERATORS = 4  # kept in a process
+CACHE_FILTERS = 8  # kept in a process: a pack's trials come from few Subsets
+JUDGES_IMAGES = 5_000  # real images that judge labels: more would cost more than they would judge better
+Progress = Callable[[Step, float], None]  # (step, share done)
+FetchShard = Callable[[ShardStep], ImageSet | None]
+S = TypeVar("S", bound=Step)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how wide to run: never part of an identity."""
+
+    device: str = "cpu"
+    threads: int = 1
+    session: str = ""  # one run of the command
+    rank: int = 0  # of the processes that train one generator together
+    world: int = 1
+
+
+@dataclass
+class Bench:
+    """What work needs within one process: the images, the Store, the machine, and shards read before."""
+
+    store: Store
+    dataset: Dataset
+    machine: Machine
+    fetch: FetchShard = lambda shard: None  # from memory shared with other processes, where there is such
+    progress: Progress = lambda step, share: None
+    draws: Draws = field(init=False)
+    _shards: OrderedDict[str, ImageSet] = field(init=False, default_factory=OrderedDict)
+    _generators: OrderedDict[tuple[str, str], registry.Generator] = field(init=False, default_factory=OrderedDict)
+    _selectors: OrderedDict[tuple[Subset, str], Select] = field(init=False, default_factory=OrderedDict)
+    _yardsticks: dict[Subset, Yardstick] = field(init=False, default_factory=dict)
+    _spaces: dict[str, PretrainedSpace] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.draws = Draws(self.dataset.train, self.dataset.num_classes)
+        torch.set_num_threads(self.machine.threads)
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.machine.device)
+
+    def missing(self, steps: Sequence[S]) -> list[S]:
+        """Those whose Record does not stand: another driver may have made some since they were planned."""
+        return [step for step in steps if not self.store.has(step)]
+
+    def shard(self, step: ShardStep) -> ImageSet:
+        """A shard's images: from this process, from shared memory, or from the Store."""
+        if step.key in self._shards:
+            self._shards.move_to_end(step.key)
+            return self._shards[step.key]
+        images = self.fetch(step)
+        if images is None:
+            record = self.store.record("shard", step.key)
+            arrays = load_arrays(self.store.read(record, "images.safetensors"))
+            images = ImageSet(arrays["images"], arrays["labels"])
+        self._shards[step.key] = images
+        while sum(s.images.nbytes for s in self._shards.values()) > CACHE_BYTES and len(self._shards) > 1:
+            self._shards.popitem(last=False)
+        return images
+
+    def generator(self, step: GeneratorStep) -> registry.Generator:
+        """A generator that stands, from this process or from the Store."""
+        record = self.store.record("generator", step.key)
+        at = (record.key, record.attempt)
+        if at not in self._generators:
+            files = {name: self.store.read(record, name) for name in record.files}
+            self._generators[at] = registry.load(step.recipe, files, self.dataset.train, self.draws.order(step.subset),
+                                                 step.subset.num_real)
+        self._generators.move_to_end(at)
+        while len(self._generators) > CACHE_GENERATORS:
+            self._generators.popitem(last=False)
+        return self._generators[at]
+
+    def images(self, trial: TrialStep) -> ImageSet:
+        """A trial's images: its Subset, then the prefix of its Pool, or of what its filter keeps of that.
+
+        Raises:
+            TooFewKept: where the filter keeps less than the trial needs.
+        """
+        real = self.dataset.train.take(self.draws.index(trial.subset))
+        if trial.pool is None:
+            return real
+        raw = self.pool(trial.pool, trial.num_raw)
+        if trial.filter is not None:
+            raw = self._selector(trial.filter, trial.subset, real)(raw, trial.num_synthetic)
+        return concatenate(real, raw)
+
+    def _selector(self, recipe: FilterRecipe, subset: Subset, real: ImageSet) -> Select:
+        at = (subset, recipe.key)
+        if at not in self._selectors:
+            seed = derive_seed("filter", subset.data.key, subset.draw, subset.num_real)
+            self._selectors[at] = selector(recipe, real, self.dataset.num_classes, seed, self.device)
+        self._selectors.move_to_end(at)
+        while len(self._selectors) > CACHE_FILTERS:
+            self._selectors.popitem(last=False)
+        return self._selectors[at]
+
+    def pool(self, pool: Pool, count: int) -> ImageSet:
+        """The first ``count`` images of a pool whose shards stand."""
+        shards = [self.shard(s) for s in pool.shards(count)]
+        return ImageSet(np.concatenate([s.images for s in shards])[:count],
+                        np.concatenate([s.labels for s in shards])[:count])
+
+    def space(self, recipe: FeatureRecipe, tick: Callable[[float], None]) -> PretrainedSpace:
+        """A network trained elsewhere; raises as ``open_space``."""
+        if recipe.key not in self._spaces:
+            self._spaces[recipe.key] = open_space(recipe, self.device, tick)
+        return self._spaces[recipe.key]
+
+    def yardstick(self, subset: Subset) -> Yardstick:
+        """What pools of generators of a Subset are measured by: real training and validation images, no test image.
+
+        Only the last one is kept: looks at pools of one Subset come one after another.
+        """
+        if subset not in self._yardsticks:
+            order = self.draws.order(subset)
+            seen, others = order[:subset.num_real], order[subset.num_real:JUDGES_IMAGES]
+            train = self.dataset.train
+            seed = derive_seed("yardstick", subset.data.key, subset.draw, subset.num_real)
+            self._yardsticks.clear()
+            self._yardsticks[subset] = yardstick(
+                train.take(seen), self.dataset.val, self.dataset.num_classes,
+                train.take(others) if len(others) else None, seed, self.device)
+        return self._yardsticks[subset]

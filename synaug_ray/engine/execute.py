@@ -1,0 +1,240 @@
+"""Where compute meets disk: a step in, a Record out. The same here, there, with a cluster or without."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save as save_arrays
+
+from synaug_ray.classifiers.train import Member, Outcome, train_pack
+from synaug_ray.common.errors import DamagedState, LeftAlone
+from synaug_ray.common.keys import derive_seed
+from synaug_ray.common.provenance import CODE, commit
+from synaug_ray.data.images import ImageSet
+from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.engine.failures import DIVERGED, OUT_OF_MEMORY, Trouble, free_memory, trouble_of
+from synaug_ray.generators import registry
+from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Step, Subset, TrialStep
+from synaug_ray.quality.assess import assess
+from synaug_ray.store.retry import StorageRefused
+from synaug_ray.store.store import finite, now
+from synaug_ray.training.distributed import Split
+
+LOG = logging.getLogger(__name__)
+
+CHECKPOINT_SECONDS = 60.0  # between states of an unfinished generator; a kill costs at most this
+Work = GeneratorStep | ShardStep | QualityStep | Sequence[TrialStep]
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a try goes about it: never part of an identity, and in the Record where it is not the usual one."""
+
+    parts: int = 1  # that a batch is cut into
+    because: str = ""
+
+    def told(self) -> dict[str, Any]:
+        """What a Record's ``made`` says of it."""
+        return {} if self.parts == 1 else {"batch_parts": self.parts, "because": self.because}
+
+
+WHOLE = Way()
+
+
+def run_generator(bench: Bench, step: GeneratorStep, way: Way = WHOLE) -> None:
+    """Train a generator, going on from its last checkpoint, and commit it: of several processes the first one does."""
+    clock, real, last = _Clock(), bench.dataset.train.take(bench.draws.index(step.subset)), [time.monotonic()]
+    machine, split = bench.machine, Split(way.parts, bench.machine.rank, bench.machine.world)
+
+    def save(state: Callable[[], bytes], nimg: int) -> None:
+        bench.progress(step, nimg / step.recipe.length(len(real)))
+        if machine.rank == 0 and time.monotonic() - last[0] > CHECKPOINT_SECONDS:
+            bench.store.save_scratch(step, "state.safetensors", state())
+            last[0] = time.monotonic()
+
+    def train(state: bytes | None) -> tuple[dict[str, bytes], int]:
+        return registry.train(step.recipe, real, bench.dataset.classes, step.seed, bench.device, state, save, split)
+
+    told = way.told()
+    if processes := _together(bench, step):
+        told["processes"] = processes
+    state = bench.store.load_scratch(step, "state.safetensors") if machine.rank == 0 else None
+    try:
+        files, nimg = train(split.of_the_first(state))  # another driver's may be newer by the time the next one looks
+    except DamagedState as damaged:
+        LOG.warning("the checkpoint of generator %s is thrown away (%s): its training starts anew", step.key, damaged)
+        told["restarted"] = f"its checkpoint was damaged: {damaged}"
+        if machine.rank == 0:
+            bench.store.drop_scratch(step)
+        files, nimg = train(None)
+    if machine.rank:
+        return
+    result = {"num_real": step.subset.num_real, "draw": step.subset.draw}
+    spent = clock.read(nimg)
+    spent["cpu_seconds"] *= machine.world  # theirs is as much
+    bench.store.commit(step, result | spent, files, _made(bench.machine, clock) | told)
+
+
+def _together(bench: Bench, step: GeneratorStep) -> int:
+    """The most processes, these included, that have had part in a generator at once; 0 where it was always one.
+
+    Kept beside its checkpoint: one process may go on where four were, and the Record has to say so.
+    """
+    kept, now = bench.store.load_scratch(step, "processes") or b"", bench.machine.world
+    before = int(kept) if kept.isdigit() else 0  # scratch has no checksum: what is no number is as good as lost
+    if now > max(before, 1) and bench.machine.rank == 0:
+        bench.store.save_scratch(step, "processes", str(now).encode())
+    return max(before, now if now > 1 else 0)
+
+
+def run_shard(bench: Bench, step: ShardStep, way: Way = WHOLE) -> ImageSet:
+    """Sample one shard of a pool and commit it; the images, for those who wait for them."""
+    clock, size = _Clock(), step.sampler.shard_size
+    index = range(step.index * size, (step.index + 1) * size)
+    seed = derive_seed("pool", step.generator.key, step.sampler.key)
+    sampler = step.sampler.model_copy(update={"batch": -(-step.sampler.batch // way.parts)})
+    images = bench.generator(step.generator).sample(sampler, index, seed, bench.device)
+    arrays = {"images": np.ascontiguousarray(images.images), "labels": np.ascontiguousarray(images.labels)}
+    bench.store.commit(step, clock.read(len(images)), {"images.safetensors": save_arrays(arrays)},
+                       _made(bench.machine, clock) | way.told())
+    return images
+
+
+def run_quality(bench: Bench, step: QualityStep) -> None:
+    """Look at a pool and commit what is found."""
+    clock, subset = _Clock(), step.pool.generator.subset
+    spaces = {recipe.key: bench.space(recipe, lambda share: bench.progress(step, share)) for recipe in step.spaces}
+    found = assess(bench.yardstick(subset), bench.pool(step.pool, step.num_images), spaces=spaces)
+    result = {"num_real": subset.num_real, "draw": subset.draw, "words": list(found.words)}
+    text = json.dumps(finite(found.as_json()), allow_nan=False)
+    bench.store.commit(step, result | clock.read(step.num_images), {"quality.json": text.encode()},
+                       _made(bench.machine, clock))
+
+
+def run_trials(bench: Bench, pack: Sequence[TrialStep], way: Way = WHOLE) -> None:
+    """Train a pack of trials together and commit each by itself."""
+    clock = _Clock()
+    shared: dict[tuple[Subset, str, int, str], ImageSet] = {}
+    members = []
+    for trial in pack:
+        at = (trial.subset, trial.pool.key if trial.pool else "", trial.num_synthetic,
+              trial.filter.key if trial.filter else "")
+        if at not in shared:
+            shared[at] = bench.images(trial)
+        members.append(Member(trial, shared[at]))
+    test = bench.dataset.test
+    outcomes = train_pack(members, bench.dataset.val, test, bench.dataset.num_classes, bench.device,
+                          lambda share: bench.progress(pack[0], share), way.parts)
+    spent = clock.read(outcomes[0].nimg)
+    made = _made(bench.machine, clock) | way.told()
+    each = spent | {"seconds": spent["seconds"] / len(pack), "cpu_seconds": spent["cpu_seconds"] / len(pack)}
+    for trial, outcome in zip(pack, outcomes, strict=True):
+        if not np.isfinite(outcome.probability).all():
+            bench.store.fail(trial, "diverged", "the classifier's probabilities are not numbers", "",
+                             bench.machine.session)
+            continue
+        arrays = {"label": test.labels.astype(np.uint16), "predicted": outcome.predicted,
+                  "probability": outcome.probability}
+        bench.store.commit(trial, _measurement(outcome, test, bench.dataset.num_classes) | each,
+                           {"predictions.safetensors": save_arrays(arrays)}, made)
+
+
+def attempt(bench: Bench, work: Work) -> ImageSet | None:
+    """Run a step or a pack; what goes wrong becomes a Failure in the Store, and nothing else stops.
+
+    What a damaged file took away is made again on the way; what does not fit into memory is tried in halves, unless
+    several processes train together.
+
+    Raises:
+        StorageRefused: where nothing can be kept any more.
+        LeftAlone: of several processes that train together, where one of them failed; each has to begin anew.
+    """
+    return _attempt(bench, work, WHOLE)
+
+
+def _attempt(bench: Bench, work: Work, way: Way) -> ImageSet | None:
+    steps = [work] if isinstance(work, Step) else list(work)
+    images, trouble = _try(bench, work, way)
+    if trouble is not None and bench.machine.world > 1:
+        if bench.machine.rank == 0 or trouble.cause != DIVERGED:  # which all see alike
+            bench.store.fail(steps[0], trouble.cause, trouble.message, trouble.traceback, bench.machine.session)
+        raise LeftAlone("the other processes wait for this one's part of a batch: it cannot try by itself")
+    for _ in range(1 + sum(len(s.parents()) for s in steps)):  # each file that is damaged shows at a try of its own
+        if trouble is None or not trouble.lost or not _mended(bench, steps):
+            break
+        images, trouble = _try(bench, work, way)
+    if trouble is not None and trouble.cause == OUT_OF_MEMORY and way.parts == 1 and not isinstance(work, QualityStep):
+        way = Way(2, f"{trouble.cause}: {trouble.message}")
+        free_memory()
+        images, trouble = _try(bench, work, way)
+    if trouble is not None and len(steps) > 1:
+        free_memory()
+        for step in steps:  # find out which of them it was; the others must not go down with it
+            assert isinstance(step, TrialStep)
+            _attempt(bench, [step], way)
+    elif trouble is not None:
+        bench.store.fail(steps[0], trouble.cause, trouble.message, trouble.traceback, bench.machine.session,
+                         tries=1 if way == WHOLE else 2)
+    return images
+
+
+def _try(bench: Bench, work: Work, way: Way) -> tuple[ImageSet | None, Trouble | None]:
+    try:
+        if isinstance(work, ShardStep):
+            return run_shard(bench, work, way), None
+        if isinstance(work, GeneratorStep):
+            run_generator(bench, work, way)
+        elif isinstance(work, QualityStep):
+            run_quality(bench, work)
+        else:
+            run_trials(bench, work, way)
+    except (StorageRefused, LeftAlone):
+        raise
+    except Exception as error:  # of any kind: the cause is kept with the step
+        return None, trouble_of(error)
+    return None, None
+
+
+def _mended(bench: Bench, steps: Sequence[Step]) -> bool:
+    """Make what these steps stand on and what no longer stands; whether there was such, and it all stands now."""
+    gone = {p.key: p for step in steps for p in step.parents() if not bench.store.has(p)}
+    for step in gone.values():
+        assert isinstance(step, (GeneratorStep, ShardStep))
+        _mended(bench, [step])
+        attempt(bench, step)
+    return bool(gone) and all(bench.store.has(p) for p in gone.values())
+
+
+def _measurement(outcome: Outcome, test: ImageSet, num_classes: int) -> dict[str, float]:
+    wrong = outcome.predicted != test.labels
+    by_class = [wrong[test.labels == c].mean() for c in range(num_classes) if (test.labels == c).any()]
+    nll = -np.log(np.maximum(outcome.probability.astype(np.float64), np.finfo(np.float32).tiny))
+    return {"test_error": float(wrong.mean()), "balanced_error": float(np.mean(by_class)),
+            "test_nll": float(nll.mean()), "val_error": outcome.val_error}
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.began, self.wall, self.cpu = time.time(), time.monotonic(), time.process_time()
+
+    def read(self, nimg: int) -> dict[str, float | int]:
+        return {"nimg": nimg, "seconds": time.monotonic() - self.wall,
+                "cpu_seconds": time.process_time() - self.cpu}
+
+
+def _made(machine: Machine, clock: _Clock) -> dict[str, Any]:
+    """``began`` (seconds since 1970) and ``took`` are of the work as a whole, which may be a pack of trials."""
+    return {"host": socket.gethostname(), "device": machine.device, "threads": machine.threads,
+            "session": machine.session, "pid": os.getpid(), "began": round(clock.began, 2),
+            "took": round(time.monotonic() - clock.wall, 2), "at": now(), "torch": torch.__version__,
+            "python": platform.python_version(), "commit": commit(), "code": CODE}

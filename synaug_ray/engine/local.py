@@ -1,0 +1,50 @@
+"""The same steps one after another in this process, without Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from tqdm import tqdm
+
+from synaug_ray.engine.context import Bench
+from synaug_ray.engine.execute import Work, attempt
+from synaug_ray.plan.plan import Plan, packs
+from synaug_ray.plan.steps import QualityStep, ShardStep, Stage, Step, TrialStep
+from synaug_ray.store.store import Store
+
+
+def device_here() -> str:
+    """Torch's name of this process's device: a GPU where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def ready(steps: Iterable[Step], store: Store) -> list[Step]:
+    """The steps all of whose parents' Records stand."""
+    stands: dict[Stage, set[str]] = {stage: store.keys(stage) for stage in ("generator", "shard")}
+    return [s for s in steps if all(p.key in stands[p.stage] for p in s.parents())]
+
+
+def run_local(missing: Plan, bench: Bench, say: Callable[[str], None]) -> None:
+    """Execute a plan's steps, parents first; failures stay in the Store and block what needs them."""
+    _each("generators", list(missing.generators.values()), bench)
+    _each("shards", [s for s in ready(missing.shards.values(), bench.store) if isinstance(s, ShardStep)], bench)
+    _each("looks at pools", [q for q in ready(missing.qualities.values(), bench.store) if isinstance(q, QualityStep)],
+          bench)
+    trials = [t for t in ready(missing.trials.values(), bench.store) if isinstance(t, TrialStep)]
+    _each("trials", packs(trials), bench)
+    left = len(missing.trials) - len(trials)
+    if left:
+        say(f"{left:,} trials were not tried: what they need failed")
+
+
+def _each(name: str, works: Sequence[Work], bench: Bench) -> None:
+    width = sum(1 if isinstance(w, Step) else len(w) for w in works)
+    with tqdm(total=width, desc=name, unit="step", mininterval=1.0, disable=not works) as bar:
+        for work in works:
+            if not isinstance(work, Step):
+                if missing := bench.missing(work):
+                    attempt(bench, missing)
+            elif bench.missing([work]):
+                attempt(bench, work)
+            bar.update(1 if isinstance(work, Step) else len(work))

@@ -1,0 +1,148 @@
+"""Samplers of the probability-flow ODE of a denoiser, and the noise of one image.
+
+With ``sigma`` as time, ``dx/dsigma = (x - D(x; sigma)) / sigma`` (Karras et al., arXiv 2206.00364, eq. 1,
+sigma(t) = t). Each image starts from noise of its own seed, so image i is the same in any batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from synaug_ray.common.errors import Collapsed, Diverged
+from synaug_ray.common.keys import derive_seed
+from synaug_ray.config.recipes import SamplerRecipe
+from synaug_ray.data.images import ImageSet
+from synaug_ray.data.subsets import class_sequence
+from synaug_ray.training.precision import autocast
+
+Denoise = Callable[[Tensor, float], Tensor]  # (x [B, C, H, W], sigma) -> D(x; sigma) [B, C, H, W]
+
+
+def noise_levels(recipe: SamplerRecipe) -> list[float]:
+    """``steps`` levels from sigma_max to sigma_min, then 0 (Karras et al., eq. 5)."""
+    i = torch.arange(recipe.steps, dtype=torch.float64) / (recipe.steps - 1)
+    high, low = recipe.sigma_max ** (1 / recipe.rho), recipe.sigma_min ** (1 / recipe.rho)
+    return [*((high + i * (low - high)) ** recipe.rho).tolist(), 0.0]
+
+
+def euler(denoise: Denoise, x: Tensor, sigmas: list[float]) -> Tensor:
+    """First order, one evaluation a step."""
+    for sigma, after in zip(sigmas, sigmas[1:], strict=False):
+        x = x + (after - sigma) * (x - denoise(x, sigma)) / sigma
+    return x
+
+
+def heun(denoise: Denoise, x: Tensor, sigmas: list[float]) -> Tensor:
+    """Second order, two evaluations a step but the last (Karras et al., algorithm 1)."""
+    for sigma, after in zip(sigmas, sigmas[1:], strict=False):
+        slope = (x - denoise(x, sigma)) / sigma
+        ahead = x + (after - sigma) * slope
+        if after > 0:
+            slope = (slope + (ahead - denoise(ahead, after)) / after) / 2
+        x = x + (after - sigma) * slope
+    return x
+
+
+def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: list[float]) -> Tensor:
+    """Second order, one evaluation a step: DPM-Solver++ (2M) (Lu et al., arXiv 2211.01095, algorithm 2)."""
+    before: tuple[Tensor, float] | None = None
+    for sigma, after in zip(sigmas, sigmas[1:], strict=False):
+        denoised = denoise(x, sigma)
+        if after == 0:
+            return denoised
+        estimate = denoised
+        if before is not None:
+            previous, h_before = before
+            r = h_before / _log_ratio(sigma, after)
+            estimate = denoised + (denoised - previous) / (2 * r)
+        h = _log_ratio(sigma, after)
+        before = (denoised, h)
+        x = (after / sigma) * x + (1 - after / sigma) * estimate
+    return x
+
+
+def dpmpp_3m(denoise: Denoise, x: Tensor, sigmas: list[float]) -> Tensor:
+    """Third order, one evaluation a step: the multistep DPM-Solver++ with a parabola through the last three D.
+
+    In lambda = -ln sigma the equation's solution is ``x(h) = e^-h x(0) + int_0^h e^(t-h) D(t) dt`` (Lu et al.,
+    arXiv 2211.01095, eq. 9 with alpha = 1), and the integral of a parabola's D, D' and D'' is exact. The first two
+    steps know fewer points and are those of 2M.
+    """
+    before: list[tuple[Tensor, float]] = []  # (D, the step in lambda that was taken from there), the latest first
+    for sigma, after in zip(sigmas, sigmas[1:], strict=False):
+        denoised = denoise(x, sigma)
+        if after == 0:
+            return denoised
+        h = _log_ratio(sigma, after)
+        step = (after / sigma) * x - math.expm1(-h) * denoised
+        if before:
+            (d1, h1), *older = before
+            first = slope = (denoised - d1) / h1
+            if older:
+                d2, h2 = older[0]
+                bend = (first - (d1 - d2) / h2) / (h1 + h2)  # half the second derivative
+                slope = first + h1 * bend
+                step = step + (h * h - 2 * (h + math.expm1(-h))) * bend
+            step = step + (h + math.expm1(-h)) * slope
+        before = [(denoised, h), *before[:1]]
+        x = step
+    return x
+
+
+def _log_ratio(sigma: float, after: float) -> float:
+    """The step in lambda = -ln sigma."""
+    return float(torch.log(torch.tensor(sigma / after, dtype=torch.float64)))
+
+
+SAMPLERS: dict[str, Callable[[Denoise, Tensor, list[float]], Tensor]] = {
+    "euler": euler, "heun": heun, "dpmpp-2m": dpmpp_2m, "dpmpp-3m": dpmpp_3m,
+}
+
+
+def image_streams(seed: int, index: list[int]) -> list[torch.Generator]:
+    """A random stream of its own for each image, on the CPU: of (seed, its index) alone."""
+    return [torch.Generator().manual_seed(derive_seed("image", seed, i)) for i in index]
+
+
+def image_noise(seed: int, index: list[int], shape: tuple[int, ...]) -> Tensor:
+    """Standard normal float32 [len(index), *shape] on the CPU; row k is a function of (seed, index[k])."""
+    return torch.stack([torch.randn(shape, generator=stream) for stream in image_streams(seed, index)])
+
+
+def sample_in_batches(make: Callable[[list[int], Tensor], Tensor], sampler: SamplerRecipe,
+                      class_counts: NDArray[np.int64], index: range, shape: tuple[int, int, int],
+                      device: torch.device) -> ImageSet:
+    """Images ``index`` of a pool, labelled in the Subset's class proportions.
+
+    Batches have ``sampler.batch`` images, the last one padded, because a network's bits can
+    depend on the batch's size.
+
+    Args:
+        make: (indices, labels int64 [B] on the device) -> images [B, C, H, W], black is -1 and white 1.
+
+    Raises:
+        Diverged: for a pixel that is not a number, which uint8 would turn into some grey without a word.
+        Collapsed: where all images are the same, pixel for pixel, or each is of one colour.
+    """
+    labels = class_sequence(class_counts, index.stop)[index.start:]
+    out = np.empty((len(index), *shape), np.uint8)
+    for start in range(0, len(index), sampler.batch):
+        rows = np.arange(start, start + sampler.batch).clip(max=len(index) - 1)
+        with torch.inference_mode(), autocast(sampler.precision, device):
+            x = make([index[r] for r in rows], torch.from_numpy(labels[rows]).to(device))
+            if not bool(torch.isfinite(x).all()):
+                raise Diverged(f"images {index[start]:,} on of the pool have pixels that are not numbers")
+            pixels = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
+        kept = min(sampler.batch, len(index) - start)
+        out[start:start + kept] = pixels[:kept]
+    if len(out) > 1 and (out == out[0]).all():
+        raise Collapsed(f"all {len(out):,} images from {index.start:,} on of the pool are the same, pixel for pixel")
+    if len(out) > 1 and shape[1] * shape[2] > 1 and (out == out[:, :, :1, :1]).all():
+        raise Collapsed(f"all {len(out):,} images from {index.start:,} on of the pool are of one colour each")
+    return ImageSet(out, labels)

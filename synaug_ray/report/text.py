@@ -1,0 +1,166 @@
+"""How numbers and names read on the page.
+
+The JSON holds fractions; the page shows percent for errors and points
+(1 point = 0.01) for gains. Not estimable is said in words, never shown as zero.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from synaug_ray.report.run_view import finite
+
+NOT_ESTIMABLE = "not estimable"
+NO_SHARE = "\u2014"
+Form = Callable[[float], str]
+STUDY_FIELDS = ("classifier", "generator", "protocol", "real_share")
+
+
+def error_name(laws: Mapping[str, Any] | None) -> str:
+    """The error that laws and verdicts are about: 'balanced error' where that is judged, else 'test error'."""
+    return "balanced error" if (laws or {}).get("error") == "balanced_error" else "test error"
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\u2212")
+
+
+def percent(fraction: float) -> str:
+    """0.1234 -> '12.34'; the unit stands in the column's head."""
+    return _minus(f"{100 * fraction:.2f}")
+
+
+def points(fraction: float) -> str:
+    """0.0123 -> '+1.23' points, always signed."""
+    return _minus(f"{100 * fraction:+.2f}")
+
+
+def images(count: float) -> str:
+    """A number of images, thousands apart."""
+    return _minus(f"{count:,.0f}" if abs(count) >= 10 or count == int(count) else f"{count:.2g}")
+
+
+def more_images(count: float) -> str:
+    """A number of additional images: signed, negative where images are lost."""
+    text = images(count)
+    return text if count < 0 or text == "0" else "+" + text
+
+
+def rate(value: float) -> str:
+    """Synthetic images per real image, three significant digits."""
+    return _minus(f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}")
+
+
+def plain(value: float) -> str:
+    """A number without a unit of its own, four significant digits."""
+    return _minus(f"{value:,.0f}" if abs(value) >= 1000 and value == int(value) else f"{value:.4g}")
+
+
+def one_digit(value: float) -> str:
+    """One significant digit: 254 -> '300', 0.452 -> '0.5'."""
+    return f"{float(f'{value:.1g}'):,.10g}"
+
+
+def rough(value: float) -> str:
+    """14 -> '≈ 10': for what is known to within a factor only."""
+    return f"≈ {one_digit(value)}"
+
+
+def rough_seconds(value: float) -> str:
+    """The same for a duration: 840 -> '≈ 10 min'."""
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if value >= size:
+            return f"{rough(value / size)} {unit}"
+    return f"{rough(value)} s"
+
+
+def share(fraction: float) -> str:
+    """0.9 -> '90 %'."""
+    return f"{100 * fraction:.0f}\u202f%"
+
+
+def multiple(value: float) -> str:
+    """2.0 -> '2×'."""
+    return f"{value:g}×"
+
+
+def seconds(value: float) -> str:
+    """Seconds, as minutes or hours where those read better."""
+    if value < 120:
+        return f"{value:.3g} s"
+    return f"{value / 60:.1f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def moment(iso: Any) -> str:
+    """'2026-11-21T09:04:01Z' -> '21 Nov 2026, 09:04'; anything else as it is."""
+    try:
+        return f"{datetime.datetime.fromisoformat(str(iso)):%d %b %Y, %H:%M}"
+    except ValueError:
+        return str(iso)
+
+
+def value_of(estimate: Any) -> float | None:
+    """The value of an Estimate as JSON holds it."""
+    return finite(estimate.get("value")) if isinstance(estimate, Mapping) else finite(estimate)
+
+
+def ends_of(estimate: Any) -> tuple[float | None, float | None]:
+    """Low and high of an Estimate as JSON holds it."""
+    if not isinstance(estimate, Mapping):
+        return None, None
+    return finite(estimate.get("low")), finite(estimate.get("high"))
+
+
+def with_interval(estimate: Any, form: Form) -> str:
+    """'+1.02 [−0.30, +2.10]'; an end that the data leave open is written 'open'."""
+    value = value_of(estimate)
+    low, high = ends_of(estimate)
+    if value is None and (low is None) != (high is None):
+        return f"at least {form(low)}" if low is not None else f"at most {form(high or 0.0)}"
+    text = NOT_ESTIMABLE if value is None else form(value)
+    if low is None and high is None:
+        return text
+    return f"{text} [{'open' if low is None else form(low)}, {'open' if high is None else form(high)}]"
+
+
+def real_share(text: str) -> str:
+    """The real share of a batch: '0.5' -> '50 %'; 'none', where no batch mixes them, -> NO_SHARE."""
+    if text == "none":
+        return NO_SHARE
+    try:
+        return share(float(text))
+    except ValueError:
+        return text
+
+
+@dataclass(frozen=True)
+class StudyNames:
+    """Names studies by what tells them apart: the generator and share always, the rest where it varies."""
+
+    fields: tuple[str, ...]
+
+    @classmethod
+    def of(cls, studies: Iterable[Mapping[str, Any]]) -> StudyNames:
+        studies = list(studies)
+        varying = {f for f in STUDY_FIELDS if len({s[f] for s in studies}) > 1}
+        return cls(tuple(f for f in STUDY_FIELDS if f in varying | {"generator", "real_share"}))
+
+    def name(self, study: Mapping[str, Any]) -> str:
+        """'edm · real share 50 %'."""
+        return " · ".join(
+            f"real share {part}" if field == "real_share" else part
+            for field, part in zip(self.fields, self.parts(study), strict=True)
+            if part != NO_SHARE
+        )
+
+    def parts(self, study: Mapping[str, Any]) -> list[str]:
+        """The same, one text per field."""
+        return [real_share(str(study[f])) if f == "real_share" else str(study[f]) for f in self.fields]
+
+
+def study_key(study: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a study and its verdicts have in common."""
+    return tuple(str(study[f]) for f in STUDY_FIELDS)

@@ -1,0 +1,99 @@
+"""The beginning and the end of one run of the command: data read and checked, views left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from synaug_ray.classifiers.models import check as check_classifier
+from synaug_ray.classifiers.models import misfit
+from synaug_ray.common.errors import DataProblem, together
+from synaug_ray.common.provenance import environment
+from synaug_ray.config.checks import image_shape
+from synaug_ray.config.spec import GridSpec
+from synaug_ray.data.audit.audit import table
+from synaug_ray.data.audit.checks import describe, problems
+from synaug_ray.data.audit.gate import vet
+from synaug_ray.data.images import Dataset
+from synaug_ray.data.load import load
+from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.plan.plan import Plan, pending
+from synaug_ray.quality.pretrained_features import open_space
+from synaug_ray.runs.cost import disk_bytes
+from synaug_ray.runs.outputs import Run, Session, begin, interrupted, refresh
+from synaug_ray.runs.sample_sheets import sheets
+from synaug_ray.store.run_folder import RunFolder, check_space
+from synaug_ray.store.store import CorruptPayload, MissingRecord, Store
+
+__all__ = ["Session", "finish", "open_run"]
+
+
+def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFolder, session: Session,
+             cache: Path, place: Callable[[int], str]) -> tuple[Run, Dataset]:
+    """Read the data, check everything that can be checked, and leave the first files.
+
+    Args:
+        place: where the grid has a number of real images, for messages.
+
+    Raises:
+        DataProblem, UsageProblem, StorageProblem: with all that is wrong, before anything is written.
+    """
+    recipes = {t.classifier.key: t.classifier for t in plan.trials.values()}.values()
+    spaces = {s.key: s for step in pending(plan, store).qualities.values() for s in step.spaces}.values()
+    told = image_shape(spec)
+    together(*(partial(check_classifier, recipe, told) for recipe in recipes),
+             *(partial(open_space, recipe) for recipe in spaces))
+    dataset = load(plan.data, cache)
+    found = problems(plan, dataset, place)
+    if dataset.shape != told:  # else the grid alone has shown that they suit
+        found += [said for recipe in recipes if (said := misfit(recipe, dataset.shape, dataset.num_classes))]
+    if found:
+        raise DataProblem(found)
+    print(describe(dataset), flush=True)
+    dataset, audited = vet(plan.data, dataset, cache)
+    print(table(replace(audited, rows=tuple(row for row in audited.rows if row.level != "ok"))), flush=True)
+    check_space(folder.storage, disk_bytes(pending(plan, store), dataset.shape, len(dataset.test)))
+    store.check_writable()
+    run = Run(name, spec, plan, store, folder, session)
+    begin(run)
+    folder.write_json("audit.json", audited.to_json())
+    return run, dataset
+
+
+def finish(run: Run, dataset: Dataset, state: str) -> str:
+    """Make every view a last time; the answer in a sentence."""
+    if state == "interrupted":
+        interrupted(run)
+    run.folder.write_json("env.json", environment(run.session.device, 1))
+    write_samples(run, dataset)
+    analysis = refresh(run, state, replicates=0 if state == "interrupted" else None)
+    if state != "interrupted":
+        run.folder.seal()
+    return analysis.headline if analysis else "no answer yet: no real-only cell is done"
+
+
+def write_samples(run: Run, dataset: Dataset) -> None:
+    """One sheet a generator of the first draw: real beside synthetic beside nearest training image."""
+    bench, index, seen = Bench(run.store, dataset, Machine()), [], set()
+    done = run.store.keys("shard")
+    for row in run.plan.rows:
+        pool = row.trial.pool
+        if pool is None or row.cell.draw != 0 or pool.key in seen or pool.shard(0).key not in done:
+            continue
+        seen.add(pool.key)
+        subset = pool.generator.subset
+        try:
+            synthetic = bench.shard(pool.shard(0))
+        except (CorruptPayload, MissingRecord):
+            continue
+        made = sheets(dataset.train.take(bench.draws.index(subset)), synthetic, dataset.num_classes)
+        names = {}
+        for part in ("real", "synthetic", "nearest"):
+            names[part] = f"{pool.generator.key[:12]}-{part}.png"
+            run.folder.write(f"samples/{names[part]}", getattr(made, part))
+        index.append({"generator": run.plan.names[pool.generator.key], "num_real": subset.num_real, "draw": 0,
+                      "classes": list(dataset.classes), "columns": made.columns, **names})
+    run.folder.write("samples/index.json", json.dumps(index, indent=1))

@@ -1,0 +1,167 @@
+"""From the Store to what a run leaves: tables, laws, verdict, samples, status and page."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from synaug_ray.analysis.analyse import analyse
+from synaug_ray.analysis.results import Analysis
+from synaug_ray.config.spec import GridSpec, write_grid
+from synaug_ray.plan.plan import Plan, blocked
+from synaug_ray.plan.steps import STAGES, Stage
+from synaug_ray.report import page
+from synaug_ray.runs.quality_table import for_the_page, qualities
+from synaug_ray.runs.status import lacking, standing_failures
+from synaug_ray.runs.tables import csv_text, measurements, predictions
+from synaug_ray.store.run_folder import RunFolder
+from synaug_ray.store.store import Failure, Store, now
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of the command."""
+
+    id: str
+    command: str
+    started: float  # time.time()
+    cores: int  # slots that could work at once
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A grid at work: what it asks, what it consists of, where it goes."""
+
+    name: str
+    spec: GridSpec
+    plan: Plan
+    store: Store
+    folder: RunFolder
+    session: Session
+
+
+def begin(run: Run) -> None:
+    """Leave what is known before the first step."""
+    run.folder.unseal()
+    run.folder.write("grid.yaml", write_grid(run.spec))
+    run.folder.write_json("status.json", status(run, "running"))
+
+
+def interrupted(run: Run) -> None:
+    """Say so at once: who asked a run to end may kill it in seconds (Ray after 3)."""
+    run.folder.write_json("status.json", status(run, "interrupted"))
+
+
+def counted(run: Run) -> tuple[dict[Stage, dict[str, int]], dict[Stage, dict[str, Failure]]]:
+    """Steps by stage and state (total, done, failed, blocked, pending), and the standing failures; from listings."""
+    counts: dict[Stage, dict[str, int]] = {}
+    failed: dict[Stage, dict[str, Failure]] = {}
+    for stage in STAGES:
+        steps, done = run.plan.steps(stage), run.store.keys(stage)
+        failed[stage] = standing = standing_failures(run.plan, run.store, stage, done)
+        missing = [s for k, s in steps.items() if k not in done and k not in standing]
+        waiting = sum(blocked(s, failed) for s in missing)
+        counts[stage] = {"total": len(steps), "done": len(steps.keys() & done), "failed": len(standing),
+                         "blocked": waiting, "pending": len(missing) - waiting}
+    return counts, failed
+
+
+def status(run: Run, state: str) -> dict[str, Any]:
+    """Counts, failures and times, as ``status.json`` holds them."""
+    counts, failed = counted(run)
+    names = run.plan.names
+    failures = [{"stage": stage, "key": k, "cause": f.cause, "message": f.message, "attempts": f.attempts}
+                for stage, standing in failed.items() for k, f in standing.items()]
+    spent = _spent(run)
+    wall = time.time() - run.session.started
+    busy = sum(spent["session_cpu"].values()) / (run.session.cores * wall)
+    return {
+        "run": run.name, "dataset": run.spec.dataset, "data": run.plan.data.key,
+        "fingerprint": run.plan.data.fingerprint, "cores": run.session.cores, "state": state, "updated": now(),
+        "started": pd.Timestamp(run.session.started, unit="s", tz="UTC").isoformat(timespec="seconds"),
+        "steps": counts, "missing": asdict(lacking(run.plan, run.store)), "failures": failures,
+        "wall_seconds": wall, "busy_share": busy,
+        "seconds": spent["seconds"], "cpu_seconds": spent["cpu_seconds"], "timeline": spent["timeline"],
+        "generators": [g | {"generator": names[g["key"]]} for g in spent["generators"]],
+        "command": run.session.command, "storage": run.folder.url.rpartition("/")[0],
+    }
+
+
+def _spent(run: Run) -> dict[str, Any]:
+    seconds, cpu, session, generators = Counter(), Counter(), Counter(), []
+    rates: dict[str, list[float]] = {}
+    work: set[tuple[str, str, float, float]] = set()  # of this session: a pack's trials are one piece
+    for stage in STAGES:
+        steps = run.plan.steps(stage)
+        for key, record in run.store.records(stage, steps).items():
+            seconds[stage] += record.result["seconds"]
+            cpu[stage] += record.result["cpu_seconds"]
+            if record.made.get("session") == run.session.id:
+                session[stage] += record.result["cpu_seconds"]
+                if (made := record.made).get("began"):
+                    work.add((stage, f"{made['host']} {made['pid']}", made["began"], made["took"]))
+            if stage == "generator":
+                told = {k: record.result[k] for k in ("num_real", "draw", "seconds", "nimg")}
+                generators.append({"key": key} | told)
+            elif stage == "shard":
+                rates.setdefault(steps[key].parents()[0].key, []).append(
+                    record.result["nimg"] / max(record.result["seconds"], 1e-9))
+    for g in generators:
+        found = rates.get(g["key"])
+        g["images_per_second_sampling"] = sum(found) / len(found) if found else None
+    return {"seconds": dict(seconds), "cpu_seconds": dict(cpu), "session_cpu": dict(session), "generators": generators,
+            "timeline": _timeline(work, run.session.started)}
+
+
+def _timeline(work: set[tuple[str, str, float, float]], start: float) -> dict[str, Any]:
+    """What ran in which process: (stage, row, seconds since the start, seconds it took); rows as they began."""
+    rows = list(dict.fromkeys(where for _, where, _, _ in sorted(work, key=lambda piece: piece[2])))
+    return {"lanes": rows, "work": sorted(
+        [stage, rows.index(where), round(began - start, 2), took] for stage, where, began, took in work)}
+
+
+def refresh(run: Run, state: str, *, replicates: int | None = None) -> Analysis | None:
+    """Make every view again from the Store: tables, laws, verdict, status, page.
+
+    Args:
+        replicates: of the bootstrap; None is the grid's own. 0 gives a quick look without intervals.
+
+    Returns:
+        The analysis; None where no cell is complete enough for one.
+    """
+    table = measurements(run.spec, run.plan, run.store)
+    predicted = predictions(run.plan, run.store)
+    run.folder.write_parquet("measurements.parquet", table)
+    run.folder.write("measurements.csv", csv_text(table))
+    run.folder.write_parquet("predictions.parquet", predicted)
+    looks = qualities(run.plan, run.store)
+    run.folder.write_parquet("quality.parquet", looks)
+    run.folder.write_json("quality.json", for_the_page(looks))
+    analysis = analyse_run(run, table, predicted, run.spec.replicates if replicates is None else replicates)
+    if analysis is not None:
+        run.folder.write_json("laws.json", analysis.laws_json())
+        run.folder.write_json("verdict.json", analysis.verdict_json() | _what_is_missing(run, analysis))
+    run.folder.write_json("status.json", status(run, state))
+    page.write(run.folder.url)
+    return analysis
+
+
+def _what_is_missing(run: Run, analysis: Analysis) -> dict[str, Any]:
+    """``missing`` (how many trials, which causes) and, where there are such, a first warning that says so."""
+    lacks = lacking(run.plan, run.store)
+    warning = (f"{lacks.sentence()}. The verdicts rest on the others.",) if lacks.trials else ()
+    return {"missing": asdict(lacks), "warnings": [*warning, *analysis.warnings]}
+
+
+def analyse_run(run: Run, table: pd.DataFrame, predicted: pd.DataFrame, replicates: int) -> Analysis | None:
+    """The laws of what is done so far; None before there is one real-only cell with its predictions."""
+    done = pd.DataFrame(table[(table["status"] == "done") & table["key"].isin(predicted["key"].tolist())])
+    if "real-only" not in set(done["protocol"]):
+        return None
+    return analyse(done.reset_index(drop=True), predicted, delta=run.spec.delta / 100,
+                   confidence=run.spec.confidence, replicates=replicates)

@@ -1,0 +1,122 @@
+"""Views of the Store as tables: measurements and predictions of a plan's trials. They can be rebuilt any time."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+from safetensors.numpy import load as load_arrays
+
+from synaug_ray.config.spec import GridSpec
+from synaug_ray.plan.plan import Plan, Row, blocked
+from synaug_ray.plan.steps import STAGES, Stage, TrialStep
+from synaug_ray.runs.status import standing_failures, why_missing
+from synaug_ray.store.store import CorruptPayload, Failure, Record, Store
+
+MEASURED = ("test_error", "balanced_error", "test_nll", "val_error", "nimg", "seconds", "cpu_seconds")
+COSTS = ("pool_cost_seconds", "generator_cost_seconds", "image_cost_seconds")  # of what a trial's images come from
+Failures = dict[Stage, dict[str, Failure]]  # by stage and key
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet may run (OWASP, CSV injection)
+COLUMNS = (
+    "key", "status", "cause", "dataset", "num_real", "num_synthetic", "synthetic_multiple", "draw", "seed", "generator",
+    "filter", "family", "trained_on", "classifier", "protocol", "real_share", *MEASURED, "cost_seconds",
+    *COSTS, "generator_key", "finished",
+)
+
+
+def measurements(spec: GridSpec, plan: Plan, store: Store) -> pd.DataFrame:
+    """One tidy row a trial of the grid, done or not; errors are fractions, nll in nats, times in seconds."""
+    done = store.records("trial", plan.trials)
+    failed: Failures = {stage: standing_failures(plan, store, stage, store.keys(stage)) for stage in STAGES}
+    rows, pools = [], _Costs(plan, store)
+    for row in plan.rows:
+        rows.append(_row(spec, row, done.get(row.trial.key), failed, pools))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures,
+         costs: _Costs) -> dict[str, Any]:
+    cell, trial = row.cell, row.trial
+    pool = trial.pool
+    measured = {name: record.result[name] if record else float("nan") for name in MEASURED}
+    return {
+        "key": trial.key, "status": "done" if record else why_not(row, failed),
+        "cause": "" if record else why_missing(trial, failed), "dataset": spec.dataset,
+        "num_real": cell.num_real, "num_synthetic": cell.num_synthetic,
+        "synthetic_multiple": cell.num_synthetic / cell.num_real, "draw": cell.draw, "seed": cell.seed,
+        "generator": cell.arm, "filter": cell.filter.name,
+        "family": cell.generator.family if cell.generator else "none",
+        "trained_on": pool.generator.subset.num_real if pool else 0, "classifier": cell.classifier.name,
+        "protocol": cell.protocol, "real_share": share_name(cell.protocol, cell.real_share), **measured,
+        "cost_seconds": device_seconds(record) if record else float("nan"),
+        **(costs.of(trial) if record else dict.fromkeys(COSTS, float("nan"))),
+        "generator_key": pool.generator.key if pool else "", "finished": record.finished if record else "",
+    }
+
+
+def device_seconds(record: Record) -> float:
+    """What a step cost: wall time on a GPU, time on the core where cores are shared; of all who worked on it."""
+    if record.made.get("device", "cpu") == "cpu":
+        return record.result["cpu_seconds"]
+    return record.result["seconds"] * record.made.get("processes", 1)
+
+
+class _Costs:
+    """Device-seconds of generators and shards, each record read once."""
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        records = store.records("generator", plan.generators) | store.records("shard", plan.shards)
+        self._known = {key: device_seconds(record) for key, record in records.items()}
+        self._images = {key: record.result["nimg"] for key, record in records.items() if record.stage == "shard"}
+
+    def of(self, trial: TrialStep) -> dict[str, float]:
+        """Of a trial's generator and its pool up to the amount it uses, together and apart; 0 without one.
+
+        Shards have more images than are taken of them: an image costs its share of its shard. One that a filter keeps
+        costs what was dropped for it, too.
+        """
+        if trial.pool is None:
+            return dict.fromkeys(COSTS, 0.0)
+        trained, shards = self._known.get(trial.pool.generator.key, math.nan), [s.key for s in trial.parents()]
+        sampled, images = sum(self._known.get(k, math.nan) for k in shards), sum(self._images.get(k, 0) for k in shards)
+        each = sampled / images * trial.num_raw / trial.num_synthetic if images else math.nan
+        return dict(zip(COSTS, (trained + sampled, trained, each), strict=True))
+
+
+def why_not(row: Row, failed: Failures) -> str:
+    """``failed``, ``blocked`` (something it needs failed) or ``missing`` (not tried yet)."""
+    if row.trial.key in failed["trial"]:
+        return "failed"
+    return "blocked" if blocked(row.trial, failed) else "missing"
+
+
+def share_name(protocol: str, real_share: float | None) -> str:
+    """How a real share stands in tables: ``proportional``, ``0.5`` ..., ``none`` where it is void."""
+    if protocol != "mixed":
+        return "none"
+    return "proportional" if real_share is None else f"{real_share:g}"
+
+
+def predictions(plan: Plan, store: Store) -> pd.DataFrame:
+    """One row a done trial: ``key``, ``label``, ``predicted`` [T], ``probability`` of the true class [T].
+
+    A payload that differs from its Record is left out, its Record set aside: the next run makes it again.
+    """
+    def read(record: Record) -> dict[str, Any] | None:
+        try:
+            arrays = load_arrays(store.read(record, "predictions.safetensors"))
+        except CorruptPayload:
+            return None
+        return {"key": record.key, **{name: arrays[name] for name in ("label", "predicted", "probability")}}
+
+    rows = [row for row in store.each(read, store.records("trial", plan.trials).values()) if row is not None]
+    return pd.DataFrame(rows, columns=["key", "label", "predicted", "probability"])
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """CSV in which no cell starts a spreadsheet formula."""
+    safe = table.copy()
+    for name in safe.select_dtypes(include=["object", "str"]).columns:
+        safe[name] = [f"'{v}" if isinstance(v, str) and v[:1] in FORMULA else v for v in safe[name]]
+    return safe.to_csv(index=False)

@@ -1,0 +1,123 @@
+"""File systems behind paths and URLs: how each is opened, how patient it is, and what its refusals mean in a line."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from synaug_ray.common.errors import Problem, StorageProblem, UsageProblem
+
+SIGNED = re.compile(r"[?&][^=&]*(key|secret|token|sig|pass)[^=&]*=", re.IGNORECASE)  # a secret in the query
+S3 = ("s3", "s3a")
+EXTRAS = {"s3": "s3fs", "s3a": "s3fs"}  # protocol: what the extra of its name installs
+ATTEMPTS = 10  # at a request of a run: with standard backoff (20 s at most) some 80 s, a server's restart
+FIRST_ATTEMPTS, FIRST_SECONDS = 2, 15.0  # at the very first request: who mistyped a name waits no longer
+
+
+def open_url(url: str, *, impatient: bool = False) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The file system of a path or URL, and the path within. Nothing is asked of it yet.
+
+    Args:
+        impatient: give up early, to find out whether anything is there at all.
+
+    Raises:
+        StorageProblem: for an unknown protocol, a package that is lacking.
+        UsageProblem: for a URL with a password in it.
+    """
+    refuse_secrets(url)
+    protocol, separator, _ = url.partition("://")
+    # listings are asked for anew each time: what other processes commit must be seen
+    options: dict[str, Any] = {"use_listings_cache": False} if separator else {}
+    if protocol in S3:
+        attempts = FIRST_ATTEMPTS if impatient else ATTEMPTS
+        own = "AWS_MAX_ATTEMPTS" in os.environ or "AWS_RETRY_MODE" in os.environ  # the user's word goes first
+        # botocore repeats what fails in passing: 500, 502, 503, 504, SlowDown, connections refused, reset or cut
+        retries = {} if own and not impatient else {"retries": {"mode": "standard", "total_max_attempts": attempts}}
+        # one GET a file: s3fs would else ask for its size first
+        options |= {"config_kwargs": retries, "max_concurrency": 1}
+    try:
+        fs, root = fsspec.core.url_to_fs(url, **options)
+    except ImportError as error:
+        how = f"pip install '.[{protocol}]'" if protocol in EXTRAS else str(error)
+        raise StorageProblem(f"storage {url}: {EXTRAS.get(protocol, 'a package for it')} is not installed; {how}") \
+            from None
+    except (ValueError, OSError) as error:
+        raise StorageProblem(f"storage {url}: {error}") from None
+    return fs, root.rstrip("/")
+
+
+def check_reachable(url: str) -> None:
+    """Ask an object store for one listing, some 15 seconds long at most; a local path is not asked.
+
+    Raises:
+        StorageProblem: no such bucket, credentials that do not do, nobody who answers; with what to do.
+    """
+    fs, root = open_url(url, impatient=True)
+    if isinstance(fs, LocalFileSystem):
+        return
+    try:
+        if url.startswith(tuple(f"{p}://" for p in S3)):
+            ask: Any = fs
+            bucket, _, prefix = root.partition("/")
+            ask.call_s3("list_objects_v2", Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=1,
+                       timeout=FIRST_SECONDS)
+        else:
+            fs.ls(root, detail=False)
+    except FileNotFoundError as error:
+        if error.__cause__ is not None:  # the server's word: no bucket. An empty folder is none
+            raise StorageProblem(f"cannot read {url} ({reason(error)}); make the bucket, or name another with "
+                                 "--storage") from None
+    except Exception as error:  # object stores raise exceptions of their own
+        raise StorageProblem(f"cannot read {url} ({reason(error)}); {advice(error)}") from None
+
+
+def refuse_secrets(url: str) -> None:
+    """Keys and passwords do not belong into a URL, which is shown and written down.
+
+    Raises:
+        UsageProblem: without the secret.
+    """
+    protocol, separator, rest = url.rpartition("::")[2].partition("://")
+    user, at, _ = rest.rpartition("@")  # a secret may hold a slash
+    named = at and (":" in user or (protocol in S3 and "/" not in user))
+    if separator and protocol != "file" and (named or SIGNED.search(rest)):
+        raise UsageProblem(f"storage {protocol}://...: the URL holds a password or a key, which would stand in "
+                           "status.json and on the page; leave it out, and set AWS_ACCESS_KEY_ID and "
+                           "AWS_SECRET_ACCESS_KEY, or what the provider's own tools read")
+
+
+def reason(error: Exception) -> str:
+    """Why a file system refused, in a line, without what stands before an ``@`` in a URL."""
+    said = getattr(error, "strerror", None) or " ".join(str(error).split())[:300] or type(error).__name__
+    return re.sub(r"//[^/\s@]+@", "//***@", said)
+
+
+def advice(error: Exception) -> str:
+    """What to do about a refusal."""
+    if isinstance(error, PermissionError) or "redential" in str(error):
+        return ("check that you may read and write it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or "
+                "what your other tools use")
+    return "check its name and your connection (AWS_ENDPOINT_URL, where it is not Amazon's)"
+
+
+@contextmanager
+def refusals(fs: fsspec.AbstractFileSystem, doing: str) -> Iterator[None]:
+    """An object store's exceptions, which are of its own kinds, as one StorageProblem; a disk's stay what they are.
+
+    ``FileNotFoundError`` passes: what is not there is often no fault.
+    """
+    try:
+        yield
+    except (Problem, FileNotFoundError):
+        raise
+    except Exception as error:
+        if isinstance(fs, LocalFileSystem):
+            raise
+        raise StorageProblem(f"cannot {doing} ({reason(error)}); what was done stands. When it answers again, run the "
+                             "same command to go on") from None

@@ -1,0 +1,89 @@
+"""Before a run: what is damaged is found and set aside, and what killed processes left behind is removed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+from synaug_ray.plan.plan import Plan
+from synaug_ray.plan.steps import STAGES
+from synaug_ray.store.store import CorruptPayload, MissingRecord, Record, Store
+
+DAY = 86_400.0  # seconds after which nobody is still at a file: a write takes seconds, a commit minutes
+
+
+def check_records(plan: Plan, store: Store) -> None:
+    """Read the Records of a plan's finished steps; those that are damaged no longer stand.
+
+    On a disk only: an object store checks what it keeps, and answers in tens of milliseconds a Record.
+    """
+    for stage in STAGES if store.local else ():
+        store.records(stage, plan.steps(stage))
+
+
+def check_payloads(plan: Plan, store: Store) -> None:
+    """The same with what trials and looks at pools left, which the views are made from.
+
+    Pools and generators are much larger; each is checked when something needs it.
+    """
+    def check(record: Record) -> None:
+        with suppress(CorruptPayload):
+            for name in record.files:
+                store.read(record, name)
+
+    for stage in ("quality", "trial"):
+        store.each(check, store.records(stage, plan.steps(stage)).values())
+
+
+def sweep(store: Store, run_folder: str, older_than: float = DAY) -> int:
+    """Remove half-written files, and attempts that no Record names; how many there were. On a disk only.
+
+    Args:
+        run_folder: its path, which is looked through too.
+        older_than: seconds since the last write; younger ones may be another driver's work.
+    """
+    if not store.local:
+        return 0
+    before, count = time.time() - older_than, 0
+    for path in [*_half_written(store.root, run_folder), *_orphans(store)]:
+        with suppress(FileNotFoundError):  # by another driver
+            if os.stat(path).st_mtime < before:
+                store.fs.rm(path, recursive=True)
+                count += 1
+    return count
+
+
+def _half_written(root: str, run_folder: str) -> Iterator[str]:
+    """Temporary files and markers in the folders that hold files of many steps, and among checkpoints."""
+    folders = [root, run_folder, f"{run_folder}/samples"]
+    folders += [f"{root}/{kind}/{stage}" for kind in ("records", "failures") for stage in STAGES]
+    folders += [step for stage in STAGES for step in _within(f"{root}/scratch/{stage}")]
+    for folder in folders:
+        for path in _within(folder):
+            name = os.path.basename(path)
+            if name.startswith((".probe-", ".report.html.")) or (name.startswith(".") and name.endswith(".tmp")):
+                yield path
+
+
+def _orphans(store: Store) -> Iterator[str]:
+    """Folders of attempts that came to nothing, or that a later one replaced."""
+    for stage in STAGES:
+        stands = store.keys(stage)
+        for step in _within(f"{store.root}/payload/{stage}"):
+            attempts, key = _within(step), os.path.basename(step)
+            if len(attempts) < 2 and key in stands:
+                continue
+            try:
+                named = store.record(stage, key).attempt
+            except MissingRecord:
+                named = ""
+            yield from (path for path in attempts if os.path.basename(path) != named)
+
+
+def _within(folder: str) -> list[str]:
+    try:
+        return [entry.path for entry in os.scandir(folder)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []

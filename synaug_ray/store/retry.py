@@ -1,0 +1,65 @@
+"""What it means when a file system refuses: wait and try again, or end the run, because nothing can be kept."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from synaug_ray.common.errors import StorageProblem, parts
+from synaug_ray.store.disk import free_bytes, size
+
+LASTING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})  # waiting changes nothing
+PASSING = frozenset({errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET,
+                     errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EMFILE, errno.ENFILE})
+PAUSES = (0.5, 2.0, 8.0)  # seconds before another try at what may pass; a network's hiccup is over by then
+Value = TypeVar("Value")
+
+
+class StorageRefused(StorageProblem):
+    """The storage takes no more (full, read-only, no permission): the run cannot keep anything, and ends."""
+
+
+def patiently(action: Callable[[], Value], what: str) -> Value:
+    """What ``action`` returns, tried again where the refusal may pass.
+
+    Args:
+        what: it does: "read PATH" or "write PATH".
+
+    Raises:
+        StorageRefused: where waiting changes nothing, with the path and what is free.
+        OSError: any other, and the last one that did not pass.
+    """
+    for pause in (*PAUSES, None):
+        try:
+            return action()
+        except OSError as error:
+            if error.errno in LASTING:
+                raise refused(error, what) from error
+            if pause is None or error.errno not in PASSING:
+                raise
+            time.sleep(pause)
+    raise AssertionError("the last try returns or raises")
+
+
+def refused(error: OSError, what: str) -> StorageRefused:
+    """A lasting refusal to "read PATH" or "write PATH", in a sentence."""
+    free = free_bytes(what.partition(" ")[2])
+    room = "" if free is None else f"; {size(free)} are free there"
+    return StorageRefused(f"cannot {what} ({error.strerror}{room}). What was done stands: make room or give the "
+                          "permission, and run the same command to go on")
+
+
+def refusal_in(error: BaseException, where: str) -> StorageProblem | None:
+    """The refusal behind an error, however deep: what other libraries raise holds it as cause, context or part.
+
+    Args:
+        where: what is written there, for a refusal that names no path.
+    """
+    for part in parts(error):
+        if isinstance(part, StorageProblem):
+            return part
+        if isinstance(part, OSError) and part.errno in LASTING:
+            return refused(part, f"write {part.filename or where}")
+    return None

@@ -1,0 +1,172 @@
+"""The folder a run leaves: ``<storage>/<run>/``. Views of the Store, any of which can be made again."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pandas as pd
+
+from synaug_ray.common.errors import StorageProblem, UsageProblem, did_you_mean
+from synaug_ray.store.disk import existing, free_bytes, size
+from synaug_ray.store.filesystem import open_url, reason, refusals, refuse_secrets
+from synaug_ray.store.retry import LASTING, refused
+from synaug_ray.store.store import finite, write_file
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+RESERVED = ("store", "ray", "prometheus")
+SEAL = "SHA256SUMS"  # of a finished run's files, as `sha256sum -c` reads it; the page can be rebuilt and is not in it
+SEALED = ("grid.yaml", "status.json", "env.json", "audit.json", "measurements.parquet", "measurements.csv",
+          "predictions.parquet", "quality.parquet", "quality.json", "laws.json", "verdict.json", "samples/index.json")
+
+
+def storage_root(flag: str | None) -> str:
+    """``--storage``, else ``$SYNAUG_STORAGE``, else ``~/synaug_ray``; never below the working directory.
+
+    Raises:
+        UsageProblem: for a path below the working directory, which under a submitted job is a copy
+            that vanishes; for a URL with a secret in it.
+        StorageProblem: for an unknown protocol, or a path that cannot become a folder. Nothing is written.
+    """
+    if flag == "":
+        raise UsageProblem("--storage is empty; name a folder or a URL, or leave it out")
+    chosen = flag or os.environ.get("SYNAUG_STORAGE") or str(Path.home() / "synaug_ray")
+    refuse_secrets(chosen)
+    protocol, separator, _ = chosen.partition("://")
+    if separator and protocol != "file":
+        known = {*fsspec.available_protocols(), *fsspec.registry}
+        if protocol.rpartition("::")[2] not in known:
+            raise StorageProblem(f"storage {chosen}: no protocol {protocol!r}{did_you_mean(protocol, known, '.')} Give "
+                                 "a folder, or a URL such as s3://bucket/folder (or gs, abfs, hdfs)")
+        return chosen.rstrip("/")
+    try:
+        path = Path(chosen.removeprefix("file://")).expanduser().resolve()
+        here = Path.cwd().resolve()
+        if path == here or here in path.parents:
+            raise UsageProblem(f"storage {path} lies below the working directory {here}, which under a submitted job "
+                               "is a copy that vanishes with the job; name another folder with --storage")
+        _check_folder(path)
+    except (OSError, RuntimeError, ValueError) as error:  # no such user, a circle of links, a name too long
+        raise StorageProblem(f"storage {chosen}: {getattr(error, 'strerror', None) or error}") from None
+    return str(path)
+
+
+def check_space(storage: str, needed: int) -> None:
+    """Refuse a storage that cannot hold what is to come.
+
+    Raises:
+        StorageProblem: with both amounts.
+    """
+    free = free_bytes(storage)
+    if free is not None and needed > free:
+        raise StorageProblem(f"{storage} has {size(free)} free, and what is missing needs about {size(needed)}; name "
+                             "a larger disk with --storage, or lower num_real, synthetic_multiples or draws")
+
+
+def _check_folder(path: Path) -> None:
+    nearest = existing(path)
+    reason = (f"{nearest} is a file" if not nearest.is_dir() else
+              f"{nearest} is read-only" if not os.access(nearest, os.W_OK | os.X_OK) else "")
+    if reason:
+        raise StorageProblem(f"cannot write to {path} ({reason}); set --storage to a folder you may write to, or "
+                             "$SYNAUG_STORAGE")
+
+
+def running(storage: str) -> list[str]:
+    """Runs on a storage whose status says that they are running: some driver is at work there, or was killed."""
+    try:
+        fs, root = open_url(storage)
+        found: dict[str, Any] = {str(path).split("/")[-2]: fs.cat_file(path)
+                                 for path in sorted(fs.glob(f"{root}/*/status.json"))}
+    except Exception:  # for a note and an order of work: where it cannot be read, others will say so
+        return []
+    return [name for name, text in found.items() if b'"state": "running"' in text]
+
+
+def check_name(name: str, origin: str = "--name") -> str:
+    """A run's name; ``origin`` is where it was read.
+
+    Raises:
+        UsageProblem: for one that could leave the storage, or take the Store's place.
+    """
+    if not NAME.fullmatch(name) or name in RESERVED:
+        allowed = "letters, digits, . _ - (64 at most, beginning with a letter or digit)"
+        other = "" if origin == "--name" else "; give another with --name"
+        raise UsageProblem(f"{origin}: {name!r} is not a run name: {allowed}, and not {' or '.join(RESERVED)}{other}")
+    return name
+
+
+class RunFolder:
+    """One run's folder on a path or URL."""
+
+    def __init__(self, storage: str, name: str) -> None:
+        self.storage = storage
+        self.url = f"{storage}/{check_name(name)}"
+        self.fs, self.root = open_url(self.url)
+
+    def write(self, name: str, data: bytes | str) -> None:
+        """Write a file whole or not at all.
+
+        Raises:
+            StorageProblem: where the storage refuses.
+        """
+        try:
+            with refusals(self.fs, f"write {self.url}/{name}"):
+                write_file(self.fs, f"{self.root}/{name}", data.encode() if isinstance(data, str) else data)
+        except OSError as error:
+            if error.errno in LASTING:
+                raise refused(error, f"write {self.url}/{name}") from None
+            raise StorageProblem(f"cannot write {self.url}/{name} ({reason(error)})") from None
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write plain values; numbers that are not finite become null."""
+        self.write(name, json.dumps(finite(value), indent=1, allow_nan=False))
+
+    def write_parquet(self, name: str, table: pd.DataFrame) -> None:
+        """Write a table."""
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False, compression="zstd")
+        self.write(name, buffer.getvalue())
+
+    def read(self, name: str) -> bytes | None:
+        """A file's bytes, or None where it is not.
+
+        Raises:
+            StorageProblem: where the storage refuses.
+        """
+        try:
+            with refusals(self.fs, f"read {self.url}/{name}"):
+                return self.fs.cat_file(f"{self.root}/{name}")  # type: ignore[return-value]
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StorageProblem(f"cannot read {self.url}/{name} ({reason(error)})") from None
+
+    def seal(self) -> None:
+        """Leave the checksums of what is there, after the last write."""
+        found = {name: data for name in SEALED if (data := self.read(name)) is not None}
+        self.write(SEAL, "".join(f"{_digest(data)}  {name}\n" for name, data in found.items()))
+
+    def unseal(self) -> None:
+        """Take them back, before the first write."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            self.fs.rm_file(f"{self.root}/{SEAL}")
+
+    def damaged(self) -> list[str]:
+        """Files of a finished run that are not as they were written, or gone; none of a run that was not finished."""
+        seal = self.read(SEAL)
+        if seal is None:
+            return []
+        told = dict(line.split("  ", 1)[::-1] for line in seal.decode(errors="replace").splitlines() if "  " in line)
+        return [name for name in SEALED if name in told and _digest(self.read(name) or b"") != told[name]]
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

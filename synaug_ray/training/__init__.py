@@ -1,0 +1,1 @@
+"""What all networks share: batches, data-parallel gradients, checkpoints, number formats."""

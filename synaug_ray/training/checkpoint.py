@@ -1,0 +1,103 @@
+"""A generator's files: diffusers' own folder format and safetensors, as bytes by relative path."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load as load_safetensors
+from safetensors.torch import save as save_safetensors
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from synaug_ray.common.errors import DamagedState
+
+if TYPE_CHECKING:
+    from diffusers import SchedulerMixin, UNet2DModel
+
+
+def pipeline_files(net: UNet2DModel, scheduler: SchedulerMixin) -> dict[str, bytes]:
+    """``DiffusionPipeline.from_pretrained`` of these files generates with ``class_labels=[...]``.
+
+    The pipeline class is the one in diffusers that takes class labels with any scheduler; it has no
+    guidance, and draws the null class too when it is given no labels.
+    """
+    from diffusers import ConsistencyModelPipeline  # 1 s, and only who saves needs it
+
+    any_scheduler: Any = scheduler  # the pipeline works with any, its type names one
+    pipeline = ConsistencyModelPipeline(unet=net, scheduler=any_scheduler)
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline.save_pretrained(folder, safe_serialization=True)
+        root = Path(folder)
+        return {str(f.relative_to(root)): f.read_bytes() for f in sorted(root.rglob("*")) if f.is_file()}
+
+
+def unet_from_files(files: dict[str, bytes]) -> UNet2DModel:
+    """The U-Net of ``pipeline_files``."""
+    from diffusers import UNet2DModel
+
+    net = UNet2DModel.from_config(json.loads(files["unet/config.json"]))
+    assert isinstance(net, UNet2DModel)
+    net.load_state_dict(load_safetensors(files["unet/diffusion_pytorch_model.safetensors"]))
+    return net
+
+
+def tensors_to_bytes(tensors: dict[str, Tensor], notes: dict[str, str]) -> bytes:
+    """safetensors with string notes."""
+    return save_safetensors({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, notes)
+
+
+def tensors_from_bytes(data: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """What ``tensors_to_bytes`` wrote."""
+    header = json.loads(data[8:8 + int.from_bytes(data[:8], "little")])
+    return load_safetensors(data), header.get("__metadata__", {})
+
+
+def snapshot(modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer], nimg: int) -> bytes:
+    """The state of a training, from which ``restore`` takes it up again."""
+    tensors = {f"{name}.{k}": v for name, module in modules.items() for k, v in module.state_dict().items()}
+    for name, optimiser in optimisers.items():
+        for i, entry in optimiser.state_dict()["state"].items():
+            tensors |= {f"{name}.{i}.{k}": v for k, v in entry.items()}
+    return tensors_to_bytes(tensors, {"nimg": str(nimg), "sha256": _digest(tensors, nimg)})
+
+
+def restore(state: bytes, modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]) -> int:
+    """Load what ``snapshot`` kept into the same modules and optimisers; how many images had been seen.
+
+    Raises:
+        DamagedState: where it is no longer that; nothing has been loaded then.
+    """
+    try:
+        tensors, notes = tensors_from_bytes(state)
+        nimg = int(notes["nimg"])
+        whole = notes["sha256"] == _digest(tensors, nimg)
+    except Exception as error:  # safetensors has an exception of its own, JSON and its keys have theirs
+        raise DamagedState(f"it cannot be read ({' '.join(str(error).split())[:100]})") from None
+    if not whole:
+        raise DamagedState("it differs from its checksum")
+    for name, module in modules.items():
+        module.load_state_dict({k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")})
+    for name, optimiser in optimisers.items():
+        kept: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in tensors.items():
+            if key.startswith(f"{name}."):
+                _, i, field = key.split(".")
+                kept.setdefault(int(i), {})[field] = tensor
+        optimiser.load_state_dict({"state": kept, "param_groups": optimiser.state_dict()["param_groups"]})
+    return nimg
+
+
+def _digest(tensors: Mapping[str, Tensor], nimg: int) -> str:
+    """Of names, types, shapes and values: safetensors itself checks no more than lengths."""
+    digest = hashlib.sha256(str(nimg).encode())
+    for name, tensor in sorted(tensors.items()):
+        values = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+        digest.update(values.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,109 @@
+"""Pairing, weights, and tables that contradict themselves."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synaug_ray.analysis.paired_cells import read_table
+
+LABELS = np.array([0, 0, 0, 1], dtype=np.uint16)
+
+
+def row(key, n, s, draw, seed, wrong, status="done"):
+    """One trial of a four-image test set and its predictions; ``wrong`` lists the images it misses."""
+    mask = np.isin(np.arange(4), wrong)
+    trial = {
+        "key": key,
+        "status": status,
+        "num_real": n,
+        "num_synthetic": s,
+        "draw": draw,
+        "seed": seed,
+        "generator": "edm" if s else "none",
+        "classifier": "mlp",
+        "protocol": "mixed" if s else "real-only",
+        "real_share": "0.5" if s else "none",
+        "test_error": mask.mean(),
+        "seconds": 1.0,
+    }
+    return trial, {"key": key, "label": LABELS, "predicted": np.where(mask, 1 - LABELS, LABELS)}
+
+
+def tables(rows):
+    trials, predictions = zip(*rows, strict=True)
+    # Reversed, so that nothing can rest on the two tables having one order.
+    return pd.DataFrame(trials), pd.DataFrame(predictions[::-1])
+
+
+def test_a_generator_that_was_trained_elsewhere_has_seen_more():
+    """Its verdicts are of the open-set kind, as are those of one that was trained on more than the subset."""
+    rows = [row(f"r{s}{draw}", 10, s, draw, 0, [0]) for s in (0, 5) for draw in (0, 1)]
+    frames = tables(rows)
+    for family, trained_on, open_set in (("pretrained", 10, True), ("edm", 10, False), ("edm", 20, True)):
+        trials = frames[0].assign(family=family, trained_on=trained_on)
+        assert read_table(trials, frames[1]).kinds["edm"].open_set is open_set
+
+
+def test_gains_are_paired_by_draw_and_seed():
+    rows = [
+        row("r00", 10, 0, 0, 0, [0, 1]),
+        row("r01", 10, 0, 0, 1, []),
+        row("r10", 10, 0, 1, 0, [2]),
+        row("m00", 10, 10, 0, 0, [1]),
+        row("m11", 10, 10, 1, 1, [0, 1, 2, 3]),
+        row("m10", 10, 10, 1, 0, [2, 3]),
+    ]
+    cell = read_table(*tables(rows)).mixed[0]
+    # Draw 0 pairs seed 0 alone; draw 1 has seed 1 only with synthetic images, which pairs with nothing.
+    np.testing.assert_array_equal(cell.gains, [[1, 0, 0, 0], [0, 0, 0, -1]])
+    assert cell.multiple == 1.0
+
+
+def test_balanced_error_weights_classes_equally_and_is_chosen_where_they_are_unbalanced():
+    rows = [row("r", 10, 0, 0, 0, [3])]
+    table = read_table(*tables(rows))
+    assert table.column == "balanced_error"
+    assert float(table.real[0].errors[0] @ table.image_weights) == pytest.approx(0.5)
+    plain = read_table(*tables(rows), balanced=False)
+    assert plain.column == "test_error"
+    assert float(plain.real[0].errors[0] @ plain.image_weights) == pytest.approx(0.25)
+
+
+def test_unfinished_and_unpaired_trials_are_left_out_with_a_warning():
+    rows = [
+        row("r", 10, 0, 0, 0, [0]),
+        row("m", 10, 10, 0, 0, []),
+        row("x", 10, 20, 0, 0, [], status="failed"),
+        row("y", 40, 40, 0, 0, []),
+    ]
+    table = read_table(*tables(rows))
+    assert [cell.num_synthetic for cell in table.mixed] == [10]
+    assert any("1 of 4 trials are not done" in warning for warning in table.warnings)
+    assert any("no real-only trial" in warning for warning in table.warnings)
+
+
+def broken(change):
+    trials, predictions = tables([row("a", 10, 0, 0, 0, [0]), row("b", 10, 0, 1, 0, [1])])
+    return change(trials, predictions)
+
+
+def _other_labels(trials, predictions):
+    predictions.at[0, "label"] = np.array([1, 0, 0, 0], dtype=np.uint16)
+    return trials, predictions
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t, p: (t.drop(columns="seed"), p), "no column seed"),
+        (lambda t, p: (t.assign(key="a"), p), "repeat the key"),
+        (lambda t, p: (t.assign(draw=0), p), "two done trials"),
+        (lambda t, p: (t.assign(status="failed"), p), "nothing to analyse"),
+        (lambda t, p: (t.assign(test_error=0.5), p), "wrong on 0.25"),
+        (lambda t, p: (t, p.assign(key="z")), "no done trial"),
+        (_other_labels, "labels differ"),
+    ],
+)
+def test_contradictions_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        read_table(*broken(change))

@@ -1,0 +1,74 @@
+"""What a trial sees, batch by batch."""
+
+import numpy as np
+import pytest
+import torch
+
+from synaug_ray.classifiers.schedule import augmented, num_steps, schedule
+from synaug_ray.config.presets import GENERATORS, SAMPLERS
+from synaug_ray.config.recipes import ClassifierRecipe
+from synaug_ray.plan.steps import GeneratorStep, Pool, Subset, TrialStep
+
+RECIPE = ClassifierRecipe(name="mlp", nimg=3_200, batch=32)
+N, S = 20, 60
+
+
+def trial(identity, protocol, share=None, **changes):
+    subset = Subset(identity, N, 0)
+    pool = None if protocol == "real-only" else Pool(GeneratorStep(subset, GENERATORS["jitter"]), SAMPLERS["dpmpp-8"])
+    recipe = RECIPE.model_copy(update=changes)
+    return TrialStep(subset, pool, 0 if pool is None else S, protocol, share, recipe, 0)
+
+
+@pytest.mark.parametrize("protocol,share", [
+    ("real-only", None), ("mixed", None), ("mixed", 0.5), ("mixed", 0.75), ("synthetic-only", None), ("pretrain", None),
+])
+def test_every_cell_sees_the_same_number_of_images(digits_identity, protocol, share):
+    index = schedule(trial(digits_identity, protocol, share))
+    assert index.shape == (num_steps(RECIPE), RECIPE.batch) and index.numel() == RECIPE.nimg
+    assert int(index.min()) >= 0 and int(index.max()) < N + (0 if protocol == "real-only" else S)
+
+
+def test_shares_hold_in_each_batch(digits_identity):
+    for share, real in ((0.5, 16), (0.75, 24)):
+        index = schedule(trial(digits_identity, "mixed", share))
+        assert ((index < N).sum(1) == real).all()
+
+
+def test_proportional_sees_every_image_equally_often(digits_identity):
+    counts = np.bincount(schedule(trial(digits_identity, "mixed")).flatten(), minlength=N + S)
+    assert counts.max() - counts.min() <= 1
+
+
+def test_pretrain_is_synthetic_then_real(digits_identity):
+    index = schedule(trial(digits_identity, "pretrain"))
+    half = len(index) // 2
+    assert (index[:half] >= N).all() and (index[half:] < N).all()
+
+
+def test_order_depends_on_draw_and_seed_and_not_on_the_generator(digits_identity):
+    a = trial(digits_identity, "mixed", 0.5)
+    other = TrialStep(a.subset, Pool(GeneratorStep(a.subset, GENERATORS["duplicate"]), SAMPLERS["dpmpp-8"]), S, "mixed",
+                      0.5, RECIPE, 0)
+    assert torch.equal(schedule(a), schedule(other))
+    reseeded = TrialStep(a.subset, a.pool, S, "mixed", 0.5, RECIPE, 1)
+    assert not torch.equal(schedule(a), schedule(reseeded))
+
+
+def test_each_image_is_augmented_on_its_own():
+    """One image 64 times over in a batch comes out in many of the 2 x 9 x 9 possible ways."""
+    recipe = ClassifierRecipe(name="x", flip=True, shift=4)
+    one = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    out = augmented(one.expand(64, -1, -1, -1), recipe, 5, 0)
+    assert out.shape == (64, 3, 8, 8)
+    assert len({x.numpy().tobytes() for x in out}) > 40
+
+
+def test_augmentation_is_a_flip_and_a_zero_padded_shift():
+    recipe = ClassifierRecipe(name="x", flip=True, shift=2)
+    x = torch.rand(200, 1, 6, 6, generator=torch.Generator().manual_seed(1)) + 1  # no zeros of its own
+    padded = torch.nn.functional.pad(x, (2, 2, 2, 2))
+    for before, after in zip(padded, augmented(x, recipe, 9, 3), strict=True):
+        ways = [before[:, r:r + 6, c:c + 6] for r in range(5) for c in range(5)]
+        ways += [before.flip(2)[:, r:r + 6, c:c + 6] for r in range(5) for c in range(5)]
+        assert any(torch.equal(after, way) for way in ways)

@@ -1,0 +1,125 @@
+"""How a machine is shared out, and what a user is told where there is no cluster to join."""
+
+import signal
+from contextlib import nullcontext
+
+import pytest
+from ray.exceptions import AuthenticationError
+from ray.train.torch import TorchConfig
+
+from synaug_ray.cluster import connection
+from synaug_ray.cluster.trainers import Apart
+from synaug_ray.common.errors import RESOURCES, ResourceProblem
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_lanes_of_a_slot_fit_into_it_together(gpu):
+    """No lane can hold what another needs: together they ask for no more than the slot."""
+    slots = connection.Slots(1, gpu)
+    for resource in slots.share(connection.TRAINER):
+        lanes = (connection.TRAINER, connection.SAMPLER, connection.CLASSIFIER)
+        assert sum(slots.share(lane)[resource] for lane in lanes) <= 1
+
+
+def test_a_ray_that_does_not_start_is_a_sentence(monkeypatch):
+    """Ray raises a bare Exception where a swamped machine does not start a node in 30 s."""
+    def refuse(**_):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(connection.ray, "init", refuse)
+    with pytest.raises(ResourceProblem, match="cannot start Ray on this machine .The current node timed out"):
+        connection.connect()
+
+
+def test_a_cluster_that_does_not_answer_is_a_sentence(monkeypatch):
+    def refuse(**_):
+        raise ConnectionError("Could not find any running Ray instance.\n  Details")
+
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(connection.ray, "init", refuse)
+    with pytest.raises(ResourceProblem, match="cannot join the Ray cluster at 127.0.0.1:1 .*--local") as caught:
+        connection.connect()
+    assert caught.value.exit_code == RESOURCES
+
+
+def test_a_missing_or_wrong_token_is_a_sentence(monkeypatch):
+    def refuse(**_):
+        raise AuthenticationError("Token authentication is enabled but no authentication token was found")
+
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(connection.ray, "init", refuse)
+    with pytest.raises(ResourceProblem, match="refused the token, or there is none"):
+        connection.connect()
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_the_token_that_a_run_makes_is_its_users_alone(home):
+    """Ray itself writes it with the mode that the umask leaves, 0644 mostly."""
+    connection.own_token()
+    file = home / ".ray" / "auth_token"
+    assert file.stat().st_mode & 0o777 == 0o600 and file.parent.stat().st_mode & 0o777 == 0o700
+    token = file.read_text()
+    assert len(bytes.fromhex(token)) == 32
+    connection.own_token()
+    assert file.read_text() == token
+
+
+def test_a_token_that_is_there_stays_as_it_is(home):
+    file = home / ".ray" / "auth_token"
+    file.parent.mkdir()
+    file.write_text("theirs")
+    file.chmod(0o640)
+    connection.own_token()
+    assert file.read_text() == "theirs" and file.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("name,value", [("RAY_AUTH_MODE", "disabled"), ("RAY_AUTH_TOKEN", "abc"),
+                                        ("RAY_AUTH_TOKEN_PATH", "/elsewhere")])
+def test_no_token_is_made_where_another_is_meant(home, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    connection.own_token()
+    assert not (home / ".ray").exists()
+
+
+def test_a_home_that_cannot_be_written_is_left_to_ray(home, monkeypatch):
+    monkeypatch.setenv("HOME", str(home / "file"))
+    (home / "file").write_text("")
+    connection.own_token()
+
+
+def test_who_asks_a_run_to_end_is_heard_by_the_run_and_not_by_ray(monkeypatch, home):
+    """ray.init replaces the handler of SIGTERM, which a job is stopped with."""
+    monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(connection.ray, "init", lambda **_: signal.signal(signal.SIGTERM, signal.SIG_IGN))
+    before, ours = signal.getsignal(signal.SIGTERM), lambda *_: None
+    signal.signal(signal.SIGTERM, ours)
+    try:
+        connection.connect()
+        assert signal.getsignal(signal.SIGTERM) is ours
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_trainer_s_worker_touches_no_gpu_before_it_has_its_own():
+    """Ray's context would call CUDA on the GPU that Ray chose, and a process keeps what it has touched."""
+    context = Apart().train_func_context
+    assert context is not TorchConfig().train_func_context and context is nullcontext
+
+
+def test_more_workers_than_the_machine_has_cores_are_refused_before_a_ray_is_started(monkeypatch):
+    monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(connection.os, "cpu_count", lambda: 2)
+    connection.check_together(2)
+    with pytest.raises(ResourceProblem, match="--workers-per-generator 3: the machine has 2 slots, each a CPU core"):
+        connection.check_together(3)

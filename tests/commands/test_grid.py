@@ -1,0 +1,213 @@
+"""The main door, as a user types it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.paths import REPOSITORY, SMALL_GRID
+
+from synaug_ray import grid
+from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.store.store import Store
+
+GRID = str(SMALL_GRID)
+COMPARED = ["key", "status", "generator", "num_real", "num_synthetic", "draw", "seed", "test_error", "balanced_error",
+            "test_nll", "val_error", "nimg"]
+
+
+def table(storage, name="small"):
+    return pd.read_parquet(storage / name / "measurements.parquet").sort_values(["key", "generator"])
+
+
+def records(storage):
+    return {p.relative_to(storage): p.stat().st_mtime_ns for p in (storage / "store" / "records").rglob("*.json")}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One whole local run; tests that change it copy it."""
+    storage = tmp_path_factory.mktemp("storage")
+    assert grid.main([GRID, "--storage", str(storage), "--local"]) == 0
+    return storage
+
+
+def test_a_run_leaves_what_it_promises(finished):
+    left = {p.name for p in (finished / "small").iterdir()}
+    assert left >= {"grid.yaml", "status.json", "measurements.parquet", "measurements.csv", "predictions.parquet",
+                    "laws.json", "verdict.json", "report.html", "samples", "env.json"}
+    status = json.loads((finished / "small" / "status.json").read_text())
+    work = status["timeline"]["work"]
+    assert {stage for stage, *_ in work} >= {"generator", "shard", "trial"} and len(status["timeline"]["lanes"]) == 1
+    ends = [(start, start + took) for _, _, start, took in sorted(work, key=lambda piece: piece[2])]
+    assert all(end <= start + 0.05 for (_, end), (start, _) in zip(ends, ends[1:], strict=False))  # one after another
+    assert status["state"] == "done" and status["steps"]["trial"] == {
+        "total": 10, "done": 10, "failed": 0, "blocked": 0, "pending": 0}
+    assert not list((finished / "store").rglob("*.pkl")) and not (finished / "store" / "scratch").exists()
+
+
+def test_predictions_give_the_measured_errors(finished):
+    rows = table(finished).set_index("key")
+    for row in pd.read_parquet(finished / "small" / "predictions.parquet").itertuples():
+        wrong = np.asarray(row.predicted) != np.asarray(row.label)
+        assert wrong.mean() == pytest.approx(rows.loc[row.key, "test_error"])
+        assert -np.log(np.asarray(row.probability, float)).mean() == pytest.approx(rows.loc[row.key, "test_nll"])
+
+
+def test_again_does_nothing_and_says_so(finished, capsys):
+    before = records(finished)
+    assert grid.main([GRID, "--storage", str(finished)]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert records(finished) == before
+
+
+def test_a_newer_version_makes_the_views_again_and_no_step(finished, tmp_path, monkeypatch, capsys):
+    import shutil
+
+    shutil.copytree(finished, tmp_path / "s")
+    page, before = tmp_path / "s" / "small" / "report.html", records(tmp_path / "s")
+    written = page.stat().st_mtime_ns
+    monkeypatch.setattr(grid, "CODE", "another")
+    assert grid.main([GRID, "--storage", str(tmp_path / "s")]) == 0
+    assert "nothing to do:" not in capsys.readouterr().out
+    assert page.stat().st_mtime_ns > written and records(tmp_path / "s") == before
+
+
+def test_one_more_value_runs_exactly_the_new_cells(finished, tmp_path):
+    import shutil
+
+    storage = tmp_path / "storage"
+    shutil.copytree(finished, storage)
+    before = records(storage)
+    old = table(storage)
+    assert grid.main([GRID, "num_real=[20, 40, 60]", "--storage", str(storage), "--local"]) == 0
+    after = records(storage)
+    assert {k: v for k, v in after.items() if k in before}.keys() == before.keys()
+    new = table(storage)
+    assert set(old["key"]) < set(new["key"])
+    added = new[~new["key"].isin(old["key"])]
+    assert set(added["num_real"]) == {60} and len(added) == 4
+    kept = new[new["key"].isin(old["key"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept[COMPARED], old[COMPARED].reset_index(drop=True))
+    made = [Store(f"{storage}/store").record("trial", k).made["session"] for k in new["key"]]
+    assert len(set(made)) == 2
+
+
+def test_dry_run_writes_nothing_and_imports_neither_torch_nor_ray(tmp_path):
+    code = ("import sys; from synaug_ray import grid; "
+            f"code = grid.main([{GRID!r}, '--storage', {str(tmp_path / 's')!r}, '--dry-run']); "
+            "assert not {'torch', 'ray'} & set(sys.modules); sys.exit(code)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "s").exists()
+    assert [line.split()[:2] for line in done.stdout.splitlines()[2:6]] == [
+        ["generators", "6"], ["shards", "8"], ["qualities", "0"], ["trials", "10"]]
+    notes = [line for line in done.stdout.splitlines() if line.startswith("note")]
+    assert len(notes) == 2 and "2 sizes of num_real" in notes[0] and "draws: 2" in notes[1]
+
+
+@pytest.mark.parametrize("words,code,said", [
+    (["cifar1000"], 2, "no grid 'cifar1000'. Did you mean 'cifar100'?"),
+    (["nowhere.yaml"], 2, "no grid file nowhere.yaml"),
+    ([GRID, "--name", "../x"], 2, "'../x' is not a run name"),
+    ([GRID, "--name", "store"], 2, "'store' is not a run name"),
+    ([GRID, "--workers-per-generator", "2"], 2, "--workers-per-generator 2 needs Ray: leave out --local, or it"),
+    ([GRID, "--workers-per-generator", "0"], 2, "'0' is no whole number from 1 on"),
+    ([GRID, "dras=3"], 2, "unknown key 'dras'. Did you mean 'draws'?"),
+    ([GRID, "dataset=cifr10"], 2, "no data set 'cifr10'. Did you mean 'cifar10'?"),
+    ([GRID, "num_real=[20, 5000]"], 3, "num_real[1]: 5,000 is too many: the training split has 1,000 images"),
+    ([GRID, "dataset=folder:/nowhere/at/all"], 3, "no such folder"),
+    ([GRID, "classifiers=[{family: timm, name: r, model: resnet-18, pack: 1}]"], 2, "Did you mean 'resnet18'?"),
+    ([GRID, "generators=[real-holdout]", "num_real=[900]", "blocks=[]"], 3, "only 100 real ones are held out"),
+])
+def test_a_mistake_is_one_line_and_starts_nothing(words, code, said, tmp_path, capsys):
+    storage = tmp_path / "s"
+    assert grid.main([*words, "--storage", str(storage), "--local"]) == code
+    shown = capsys.readouterr()
+    assert said in shown.err and "Traceback" not in shown.err
+    assert not storage.exists()
+
+
+def test_overrides_may_stand_anywhere(tmp_path, capsys):
+    assert grid.main(["--storage", str(tmp_path / "s"), GRID, "draws=3", "--dry-run", "seeds=2"]) == 0
+    assert "trials           30" in capsys.readouterr().out  # 3 x 2 x (2 sizes x 2 arms + 1 of the block)
+
+
+def test_all_mistakes_at_once(tmp_path, capsys):
+    assert grid.main([GRID, "dras=3", "seeds=0", "generators=[edm-tny]", "--storage", str(tmp_path / "s")]) == 2
+    err = capsys.readouterr().err
+    assert err.count("error: ") == 3
+    for said in ("'draws'", "seeds", "'edm-tiny'"):
+        assert said in err
+
+
+def test_storage_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert grid.main([GRID, "--storage", str(tmp_path / "file" / "s"), "--local"]) == 5
+    assert "cannot write to" in capsys.readouterr().err
+
+
+def test_storage_below_the_working_directory(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert grid.main([GRID, "--storage", "runs", "--local"]) == 2
+    assert "below the working directory" in capsys.readouterr().err
+
+
+def test_a_failed_generator_blocks_its_trials_and_nothing_else(tmp_path, capsys):
+    bad = "{preset: edm-tiny, name: bad, nimg: 640, learning_rate: 1e30}"
+    words = [GRID, f"blocks=[{{num_real: [20], generators: [{bad}]}}]", "--storage", str(tmp_path), "--local"]
+    assert grid.main(words) == 4
+    status = json.loads((tmp_path / "small" / "status.json").read_text())
+    assert {f["cause"] for f in status["failures"]} == {"diverged"}
+    assert status["steps"]["trial"]["done"] == 8 and status["steps"]["trial"]["blocked"] == 2
+    rows = table(tmp_path)
+    assert set(rows.loc[rows["generator"] == "bad", "status"]) == {"blocked"}
+    assert rows.loc[rows["generator"] == "bad", "test_error"].isna().all()
+    assert (tmp_path / "small" / "report.html").exists()
+
+
+def test_one_bad_trial_does_not_take_its_pack_down(small, digits, tmp_path, monkeypatch):
+    """A bug in one member's images: its companions are measured, it alone is recorded as failed."""
+    from synaug_ray.engine import execute
+
+    _, plan = small
+    store = Store(str(tmp_path / "store"))
+    pack = [t for t in plan.trials.values() if t.pool is None][:3]
+    bad = pack[1].key
+    real = Bench.images
+
+    def images(self, trial):
+        if trial.key == bad:
+            raise KeyError("no such image")
+        return real(self, trial)
+
+    monkeypatch.setattr(Bench, "images", images)
+    execute.attempt(Bench(store, digits, Machine()), pack)
+    assert store.keys("trial") == {t.key for t in pack} - {bad}
+    failure = store.failed("trial")[bad]
+    assert failure.cause == "bug" and "no such image" in failure.message and "KeyError" in failure.traceback
+
+
+def test_killed_and_run_again_ends_like_unkilled(finished, tmp_path):
+    """SIGKILL somewhere in the middle; the same command again makes the same table and repeats no record."""
+    words = [sys.executable, "-m", "synaug_ray.grid", GRID, "--storage", str(tmp_path), "--local"]
+    for least in (2, 9, 15):  # records that must stand before the kill
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   cwd=REPOSITORY, env=os.environ)
+        deadline = time.monotonic() + 120
+        while len(records(tmp_path) if (tmp_path / "store").exists() else {}) < least:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        before = records(tmp_path)
+    assert grid.main(words[3:]) == 0
+    after = records(tmp_path)
+    assert {k: after[k] for k in before} == before
+    pd.testing.assert_frame_equal(table(tmp_path)[COMPARED].reset_index(drop=True),
+                                  table(finished)[COMPARED].reset_index(drop=True))

@@ -1,0 +1,170 @@
+"""The door: what it prints and returns for a run's folder, and every way to ask it wrongly."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from helpers.simulate import Grid, nothing, power, simulate
+
+from synaug_ray import predict
+from synaug_ray.analysis.analyse import analyse
+
+
+def helpful(n, s):
+    return 1.2 * (n / 80) ** -0.6 * (1 - np.exp(-s / 2))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A learnt generator that helps and jitter that does nothing, analysed as a run is."""
+    laws = {("edm", "proportional"): helpful, ("edm", "0.5"): helpful, ("jitter", "0.5"): nothing}
+    measurements, predictions = simulate(Grid(power(), laws, draws=6, images=300), seed=1)
+    amounts = measurements["num_synthetic"]
+    measurements["generator_cost_seconds"] = np.where(amounts > 0, 36.0, 0.0)
+    measurements["image_cost_seconds"] = np.where(amounts > 0, 0.01, 0.0)
+    analysis = analyse(measurements, predictions, replicates=60)
+    folder = tmp_path_factory.mktemp("runs") / "simulated"
+    folder.mkdir()
+    (folder / "laws.json").write_text(json.dumps(analysis.laws_json()))
+    (folder / "verdict.json").write_text(json.dumps(analysis.verdict_json()))
+    return folder
+
+
+def ask(capsys, *words):
+    code = predict.main([str(word) for word in words])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_a_point_is_answered_in_sentences_for_the_learnt_generator(run, capsys):
+    code, out, err = ask(capsys, run, "--real", 80, "--synthetic", 320)
+    assert (code, err) == (0, "")
+    assert "edm with mlp (mixed in proportion):" in out and "jitter" not in out
+    assert "Expected error at 80 real and 320 synthetic images:" in out and "90% interval" in out
+    assert "synthetic images for one real image on average" in out
+    assert "Extrapolated" not in out
+
+
+def test_json_holds_the_numbers_of_the_sentences_and_of_laws_json(run, capsys):
+    code, out, _ = ask(capsys, run, "--real", 80, "--synthetic", 320, "--real-share", "proportional", "--json")
+    (answer,) = json.loads(out)
+    assert code == 0 and answer["cheapest"] is None
+    laws = json.loads((run / "laws.json").read_text())
+    study = next(s for s in laws["studies"] if (s["generator"], s["real_share"]) == ("edm", "proportional"))
+    rate = next(e for e in study["exchange"] if (e["num_real"], e["num_synthetic"]) == (80, 320))
+    expected = answer["expected"]
+    # 320 lies between grid points: bilinear to within 3%.
+    assert expected["average"]["value"] == pytest.approx(rate["average"]["value"], rel=0.03)
+    cell = next(c for c in study["cells"] if (c["num_real"], c["num_synthetic"]) == (80, 320))
+    assert expected["error"]["value"] == pytest.approx(cell["predicted_error"], rel=0.1)
+    assert expected["error"]["low"] < expected["error"]["value"] < expected["error"]["high"]
+
+
+def test_cheapest_mix_names_images_cost_and_what_collecting_alone_would_cost(run, capsys):
+    words = (run, "--target-error", "10%", "--cost-real", 1, "--cost-synthetic", 0.01, "--real-share", "proportional")
+    code, out, _ = ask(capsys, *words)
+    assert code == 0 and "Cheapest mix for 10%:" in out and "Collecting alone:" in out
+    _, plain, _ = ask(capsys, *words, "--json")
+    free = json.loads(plain)[0]["cheapest"]["mix"]
+    _, plain, _ = ask(capsys, *words, "--cost-core-hour", 100, "--json")
+    dear = json.loads(plain)[0]["cheapest"]["mix"]
+    assert free["cost"] == pytest.approx(free["num_real"] + 0.01 * free["num_synthetic"])
+    assert dear["cost"] > free["cost"]
+    _, plain, _ = ask(capsys, *words, "--have", 50, "--json")
+    owned = json.loads(plain)[0]["cheapest"]["mix"]
+    assert owned["num_real"] >= 50 and owned["cost"] < free["cost"]
+
+
+def test_a_target_out_of_reach_says_how_far_the_measured_range_goes(run, capsys):
+    code, out, _ = ask(capsys, run, "--target-error", 0.001, "--cost-real", 1, "--cost-synthetic", 0)
+    assert code == 0 and "No mix inside the measured range is expected to reach 0.1%: the lowest is" in out
+
+
+def test_outside_the_measured_range_is_said(run, capsys):
+    _, out, _ = ask(capsys, run, "--real", 500, "--synthetic", 100)
+    assert "Extrapolated: 500 real images lie outside the 20 to 320 measured with synthetic images." in out
+    _, out, _ = ask(capsys, run, "--real", 100_000)
+    assert "not estimable, beyond what the laws are drawn for" in out
+
+
+def test_all_mistakes_are_said_at_once(run, capsys):
+    code, out, err = ask(capsys, run, "--real", 2.5, "--target-error", 12, "--cost-real", -1, "--have", "many")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 5
+    for sentence in ("--real must be a whole number of at least 1, got 2.5", "did you mean 12%?",
+                     "--cost-real must not be negative, got -1", "--have 'many' is not a number",
+                     "--target-error needs --cost-synthetic"):
+        assert sentence in err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "give --real N"),
+        (("--synthetic", "5", "--target-error", "0.1", "--cost-real", "1", "--cost-synthetic", "1"), "needs --real"),
+        (("--real", "50", "--have", "5"), "--have is of use only with --target-error"),
+        (("--real", "nan"), "'nan' is not a number"),
+        (("--real", "50", "--generator", "jiter"), "Did you mean 'jitter'?"),
+        (("--real", "50", "--generator", "jitter", "--real-share", "proportional"), "at once"),
+    ],
+)
+def test_wrong_words_are_refused(run, capsys, words, sentence):
+    code, _, err = ask(capsys, run, *words)
+    assert code == 2 and sentence in err and "Traceback" not in err
+
+
+def test_no_run_no_laws_half_a_file_and_old_laws(tmp_path, capsys, run):
+    assert ask(capsys, tmp_path / "none", "--real", 5)[0] == 2
+    (tmp_path / "grid.yaml").write_text("dataset: digits\n")
+    code, _, err = ask(capsys, tmp_path, "--real", 5)
+    assert code == 4 and "no laws.json yet" in err
+    (tmp_path / "laws.json").write_text('{"studies": [')
+    code, _, err = ask(capsys, tmp_path, "--real", 5)
+    assert code == 5 and "half written" in err
+    laws = json.loads((run / "laws.json").read_text())
+    for study in laws["studies"]:
+        del study["surface"]
+    (tmp_path / "laws.json").write_text(json.dumps(laws))
+    code, _, err = ask(capsys, tmp_path, "--real", 5)
+    assert code == 4 and "older version" in err
+    (tmp_path / "laws.json").write_text(json.dumps(laws | {"studies": []}))
+    assert ask(capsys, tmp_path, "--real", 5)[0] == 4
+
+
+def test_flat_curve_answers_the_error_and_no_rate(tmp_path, capsys):
+    grid = Grid(power(b=0.3, c=0.0), {("edm", "0.5"): nothing}, sizes=(20, 40, 80), images=400)
+    analysis = analyse(*simulate(grid, seed=2), replicates=100)
+    (tmp_path / "laws.json").write_text(json.dumps(analysis.laws_json()))
+    code, out, _ = ask(capsys, tmp_path, "--real", 40, "--synthetic", 40)
+    assert code == 0
+    error = float(out.partition("40 synthetic images: ")[2].partition("%")[0])
+    assert 25 < error < 35
+    assert "In real images: not estimable." in out and "Exchange rate: not estimable." in out
+
+
+def test_the_door_needs_neither_torch_nor_ray(run):
+    code = (f"import sys; from synaug_ray.predict import main; assert main([{str(run)!r}, '--real', '40']) == 0; "
+            "print(sorted({'torch', 'ray'} & set(sys.modules)))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_url_is_read_too(run, capsys):
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.pipe_file("/runs/simulated/laws.json", (run / "laws.json").read_bytes())
+    assert ask(capsys, "memory://runs/simulated", "--real", 40)[0] == 0
+
+
+@pytest.mark.slow
+def test_it_ends_well_every_time(run, tmp_path):
+    """Arrow's threads that hold a Python file end 1 process in 8 with SIGABRT when it exits (apache/arrow#34314)."""
+    folder = shutil.copytree(run, tmp_path / "run")
+    simulate(Grid(power(), {("edm", "0.5"): helpful}, images=20), seed=1)[0].to_parquet(folder / "measurements.parquet")
+    command = [sys.executable, "-m", "synaug_ray.predict", str(folder), "--real", "80"]
+    codes = [subprocess.run(command, capture_output=True).returncode for _ in range(40)]
+    assert codes == [0] * 40

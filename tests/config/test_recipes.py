@@ -1,0 +1,189 @@
+"""Recipes: what is part of their identity, what is a label, and which values make no sense."""
+
+from typing import ClassVar
+
+import pytest
+from pydantic import ValidationError
+
+from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, REPLAY, SAMPLERS, sampler_of
+from synaug_ray.config.recipes import (
+    ClassifierRecipe,
+    DDPMRecipe,
+    EDMRecipe,
+    GANRecipe,
+    Optimiser,
+    PretrainedRecipe,
+    Recipe,
+    ReferenceRecipe,
+    SamplerRecipe,
+)
+
+# A key that changes here makes everything stored under the old one count as missing. Never update one
+# of these because a test fails: do it because results have changed.
+GOLDEN = {
+    ("generator", "edm-tiny"): "6c017041a95352348f8f8ee613d387ef",
+    ("generator", "edm-smoke"): "6a1529e31fd08bbc1c8b359debe4feef",
+    ("generator", "edm-16px"): "376e2fbdaed6f495e5e5f2bcc7b4786a",
+    ("generator", "edm-28px"): "e63a460db221cf5d74da1d7291b1ae9f",
+    ("generator", "edm-small"): "9017015628b77cd9e66b7b6edc304b0e",
+    ("generator", "real-holdout"): "917730c77f64ed67bfc0cdf9f92af5b5",
+    ("generator", "duplicate"): "1ea71a359456425c3bfa0b09661a959c",
+    ("generator", "label-shuffle"): "ef13b66382ef4a578470fcae52986a92",
+    ("generator", "jitter"): "706edd091f21f62cbbf8d9b72377bed3",
+    ("generator", "mixup"): "6fba29cf6f0d3398e51f23f4e8a14a55",
+    ("generator", "augment"): "37dd7433fa91085a068ef5f943c3868c",
+    ("generator", "ddpm-tiny"): "d3fed247d3e4a9ce68b237e80ea82c6a",
+    ("generator", "gan-tiny"): "751e545e650e85faa6dd7f8a294f1bac",
+    ("sampler", "dpmpp-8"): "cabeeca9a386ee38df702fe86cad7840",
+    ("sampler", "dpmpp-10"): "8767d911dc33b9e13dd95ba2b8e1dae1",
+    ("sampler", "heun-18"): "6b627db40fdcbaaea057f594ca0f6a79",
+    ("sampler", "heun-18-large"): "6632a92e93bdaa10192623aca8072dfb",
+    ("sampler", "ddim-50"): "05aba08eb4cd0bca071ba447cd3473c4",
+    ("classifier", "mlp"): "fa95a39283560a22caba532e7168dfd6",
+    ("classifier", "mlp-smoke"): "de34d069ace7a7c38a9c13ad3f1c63d2",
+    ("classifier", "cnn"): "9c20e58e05a00dc6dae0a4f05d254d03",
+    ("classifier", "resnet18"): "cffd6fcf98443ea45b91b0c993ee9840",
+}
+PRESETS = {"generator": GENERATORS, "sampler": SAMPLERS, "classifier": CLASSIFIERS}
+
+UNET = dict(channels=(16, 64), attention=(False, True), layers_per_block=2, norm_groups=4, dropout=0.2,
+            label_dropout=0.2, nimg=1, max_passes=3.0, batch=33, learning_rate=1e-3, warmup_nimg=1_601,
+            ema_half_life=1_601, flip=True, precision="bf16")
+OTHER = {  # a value for every field that is not its default
+    EDMRecipe: UNET | dict(p_mean=-1.1, p_std=1.1, augment=0.12, micro_batch=16),
+    DDPMRecipe: UNET | dict(betas="linear", levels=100),
+    GANRecipe: dict(channels=(16, 64), norm_groups=4, nimg=1, max_passes=3.0, batch=33, learning_rate=2e-3, latent=8,
+                    ema_half_life=1_601, flip=True, precision="bf16", augment=("cutout",)),
+    PretrainedRecipe: dict(content="owner/other@" + 40 * "0", class_ids=(1, 0), prompt="{label}", words=("a", "b"),
+                           size=64),
+    ReferenceRecipe: dict(family="duplicate", noise=0.5, alpha=0.4, flip=True, shift=0.1, rotate=5.0, scale=0.1),
+    SamplerRecipe: dict(family="heun", steps=9, guidance=2.0, sigma_min=0.003, sigma_max=70.0, rho=6.0, batch=128,
+                        shard_size=128, precision="bf16"),
+    ClassifierRecipe: dict(family="timm", model="resnet18", widths=(128,), small_stem=False,
+                           optimiser=Optimiser(momentum=0.8), nimg=1, batch=65, label_smoothing=0.1, flip=True, shift=1,
+                           pack=2, precision="bf16"),
+    Optimiser: dict(family="sgd", learning_rate=0.1, weight_decay=0.0, momentum=0.5, warmup=0.1),
+}
+BASE = {
+    EDMRecipe: EDMRecipe(name="x"), ReferenceRecipe: ReferenceRecipe(name="x", family="jitter"),
+    DDPMRecipe: DDPMRecipe(name="x"), GANRecipe: GANRecipe(name="x"),
+    PretrainedRecipe: PretrainedRecipe(name="x", pipeline="owner/one@" + 40 * "0"),
+    SamplerRecipe: SamplerRecipe(name="x"), ClassifierRecipe: ClassifierRecipe(name="x"), Optimiser: Optimiser(),
+}
+FIELDS = [(kind, name) for kind, base in BASE.items() for name in type(base).model_fields
+          if name not in kind.labels | {"family"} or (kind in (ReferenceRecipe, SamplerRecipe, ClassifierRecipe)
+                                                      and name == "family")]
+
+
+@pytest.mark.parametrize("kind,name", [(k, n) for k, presets in PRESETS.items() for n in presets])
+def test_golden_keys_of_the_presets(kind, name):
+    assert PRESETS[kind][name].key == GOLDEN[kind, name]
+
+
+def test_golden_key_of_replay():
+    assert REPLAY.key == "6f5406b79910b2bec912827c9ac1056e"
+
+
+@pytest.mark.parametrize("kind,field", FIELDS, ids=lambda v: getattr(v, "__name__", v))
+def test_every_field_bears_on_the_key(kind, field):
+    base = BASE[kind]
+    values = base.model_dump() | {field: OTHER[kind][field]}
+    changed = kind.model_validate(values | ({"pipeline": values["content"]} if kind is PretrainedRecipe else {}))
+    assert changed != base and changed.key != base.key
+
+
+def test_optimiser_bears_on_the_classifier():
+    for field, value in OTHER[Optimiser].items():
+        changed = ClassifierRecipe(name="x", optimiser=Optimiser(**{field: value}))
+        assert changed.key != BASE[ClassifierRecipe].key
+
+
+def test_labels_do_not_bear_on_the_key():
+    assert EDMRecipe(name="y", trained_on=800).key == BASE[EDMRecipe].key
+    assert ReferenceRecipe(name="y", family="jitter").key == BASE[ReferenceRecipe].key
+    assert SamplerRecipe(name="y").key == BASE[SamplerRecipe].key
+    assert ClassifierRecipe(name="y").key == BASE[ClassifierRecipe].key
+
+
+class _First(Recipe):
+    a: int = 1
+
+
+class _Second(Recipe):
+    """The same recipe after a release that added a field."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"b"})
+    a: int = 1
+    b: float = 0.5
+
+
+def test_a_later_field_leaves_old_keys_as_they_were_and_bears_on_new_ones():
+    assert _Second().key == _First().key and _Second(a=2).key == _First(a=2).key
+    assert _Second(b=0.6).key != _First().key
+    assert len({_Second(a=a, b=b).key for a in (1, 2) for b in (0.5, 0.6, 0.7)}) == 6
+
+
+@pytest.mark.parametrize("kind", [k for k in BASE if k.later])
+def test_later_fields_exist_and_have_defaults(kind):
+    assert all(not kind.model_fields[name].is_required() for name in kind.later)
+
+
+def test_recipes_of_two_families_never_share_a_key():
+    keys = [r.key for presets in PRESETS.values() for r in presets.values()]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_written_out_default_is_the_default():
+    for kind, base in BASE.items():
+        assert kind.model_validate(base.model_dump(mode="json")).key == base.key
+    assert SamplerRecipe.model_validate({"name": "x", "guidance": 3}).key == SamplerRecipe(name="x", guidance=3.0).key
+
+
+def test_a_generator_gets_the_sampler_asked_for_or_that_of_its_family():
+    for recipe in (*GENERATORS.values(), BASE[PretrainedRecipe]):
+        for wanted in SAMPLERS.values():
+            got = sampler_of(recipe, wanted.model_copy(update={"shard_size": 77}))
+            assert got.family in recipe.samplers and got.shard_size == 77
+            assert (got.steps, got.guidance) == (wanted.steps, wanted.guidance) or wanted.family not in recipe.samplers
+
+
+@pytest.mark.parametrize("recipe,length", [(EDMRecipe(name="x"), 16_000), (EDMRecipe(name="x", max_passes=10.0), 200),
+                                           (GANRecipe(name="x", nimg=50), 50), (BASE[ReferenceRecipe], 0),
+                                           (BASE[PretrainedRecipe], 0)])
+def test_images_seen_on_twenty_images(recipe, length):
+    assert recipe.length(20) == length
+
+
+def test_recipes_are_frozen():
+    with pytest.raises(ValidationError):
+        BASE[EDMRecipe].nimg = 3
+
+
+@pytest.mark.parametrize("kind,values,said", [
+    (EDMRecipe, {"nimg": 0}, "greater than or equal to 1"),
+    (EDMRecipe, {"nimg": 1.0}, "whole number"),
+    (EDMRecipe, {"nimg": 10**13}, "less than or equal to"),
+    (EDMRecipe, {"dropout": 1.0}, "less than 1"),
+    (EDMRecipe, {"learning_rate": float("nan")}, "finite"),
+    (EDMRecipe, {"learning_rate": True}, "should be a number"),
+    (EDMRecipe, {"p_mean": float("inf")}, "finite"),
+    (EDMRecipe, {"flip": 1}, "valid boolean"),
+    (EDMRecipe, {"channels": (), "attention": ()}, "at least 1 item"),
+    (EDMRecipe, {"channels": (16, 32, 64)}, "3 channels and 2 attention entries"),
+    (EDMRecipe, {"channels": (16, 20)}, r"channels \[20\] do not divide into norm_groups: 8"),
+    (EDMRecipe, {"name": "a b"}, "pattern"),
+    (EDMRecipe, {"epochs": 3}, "Extra inputs"),
+    (EDMRecipe, {"micro_batch": 5}, "batch 32 does not divide into micro_batch: 5"),
+    (GANRecipe, {"channels": (16, 20)}, r"channels \[20\] do not divide into norm_groups: 8"),
+    (GANRecipe, {"augment": ("blur",)}, "translate"),
+    (DDPMRecipe, {"levels": 1}, "greater than or equal to 2"),
+    (ReferenceRecipe, {"alpha": 0.0}, "greater than 0"),
+    (ReferenceRecipe, {"rotate": 181.0}, "less than or equal to 180"),
+    (SamplerRecipe, {"steps": 1}, "greater than or equal to 2"),
+    (SamplerRecipe, {"sigma_min": 80.0}, "sigma_min 80 is not below sigma_max 80"),
+    (ClassifierRecipe, {"shift": -1}, "greater than or equal to 0"),
+    (ReferenceRecipe, {"noise": -0.1}, "greater than or equal to 0"),
+])
+def test_values_without_sense_are_refused(kind, values, said):
+    with pytest.raises(ValidationError, match=said):
+        kind.model_validate(BASE[kind].model_dump() | values)

@@ -1,0 +1,305 @@
+"""Folders of images: what is a class, what is a split, and what is said of those that cannot be used."""
+
+import unicodedata
+
+import numpy as np
+import pytest
+from helpers.image_files import bag, counts, image_folder, pixels, read, refused, save
+from PIL import Image
+
+from synaug_ray.common.errors import DataProblem, UsageProblem
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.data.load import identify, load
+
+
+def test_a_folder_without_splits_is_split_in_class_proportion(tmp_path, cache):
+    data = read(image_folder(tmp_path / "pets", {"cat": 60, "dog": 30}), cache)
+    assert data.classes == ("cat", "dog") and data.name == "pets" and data.shape == (1, 8, 8)
+    # a fifth to test, then a tenth of the rest to validate
+    assert counts(data) == [[43, 22], [5, 2], [12, 6]]
+    assert len(set(bag(data.train, data.val, data.test))) == 90
+
+
+def test_how_much_is_held_out_can_be_said(tmp_path, cache):
+    name = image_folder(tmp_path, {"cat": 60, "dog": 30})
+    assert counts(read(name, cache, holdout=0.5))[2] == [30, 15]
+    image_folder(tmp_path / "own", {"cat": 10, "dog": 10}, ("train", "test"))
+    (sentence,) = refused(f"folder:{tmp_path / 'own'}", cache, holdout=0.5)
+    assert sentence == "data.holdout: 0.5 is of no use: this set has test images of its own; remove it"
+
+
+def test_labels_belong_to_their_images(tmp_path, cache):
+    """Cats are dark and dogs are bright; whatever is shuffled, that must stay."""
+    for i in range(20):
+        for name, value in (("cat", 10 + i), ("dog", 200 + i)):
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.fromarray(np.full((4, 4), value, np.uint8)).save(tmp_path / name / f"{i}.png")
+    data = read(f"folder:{tmp_path}", cache)
+    for part in (data.train, data.val, data.test):
+        assert ((part.images.mean((1, 2, 3)) > 128) == (part.labels == 1)).all()
+
+
+def test_a_folder_with_splits_is_taken_as_it_is(tmp_path, cache):
+    image_folder(tmp_path, {"a": 9, "b": 4}, ("train",))
+    image_folder(tmp_path, {"a": 3, "b": 2}, ("val",))
+    image_folder(tmp_path, {"a": 2, "b": 5}, ("test",))
+    data = read(f"folder:{tmp_path}", cache)
+    assert counts(data) == [[9, 4], [3, 2], [2, 5]]
+    assert data.train.images[0, 0].tolist() == pixels(0).tolist()
+    assert data.train.images[9, 0].tolist() == pixels(9).tolist()  # the first of class b
+
+
+def test_a_folder_with_train_and_test_gives_up_a_part_of_train(tmp_path, cache):
+    data = read(image_folder(tmp_path, {"a": 20, "b": 20}, ("train", "test")), cache)
+    assert (len(data.train), len(data.val), len(data.test)) == (36, 4, 40)
+
+
+# --- groups -----------------------------------------------------------------------------------------------------
+
+
+def patients(root, per_class=30, images=3):
+    for label in ("ill", "well"):
+        for patient in range(per_class):
+            for i in range(images):
+                save(root / label / f"{label[0]}{patient:02}_{i}.png", patient * 100 + i)
+    return f"folder:{root}"
+
+
+def test_patients_are_not_split(tmp_path, cache):
+    data = read(patients(tmp_path), cache, group="([iw][0-9]+)_")
+    assert data.groups is not None and [len(g) for g in data.groups] == [len(data.train), len(data.val), len(data.test)]
+    sides = [set(g.tolist()) for g in data.groups]
+    assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
+    assert len(sides[0] | sides[1] | sides[2]) == 60
+    assert 33 <= len(data.test) <= 39 and abs(counts(data)[2][0] - counts(data)[2][1]) <= 6  # a fifth is 36
+    for groups, part in zip(data.groups, (data.train, data.val, data.test), strict=True):
+        assert all(len(set(part.labels[groups == g].tolist())) == 1 for g in set(groups.tolist()))
+
+
+def test_without_groups_patients_are_split():
+    """Else the test above could say nothing: 60 patients of 3 images, a fifth held out by image."""
+    from synaug_ray.data.splits import held_out
+
+    labels, groups = np.repeat([0, 1], 90), np.repeat(np.arange(60), 3)
+    held = held_out(labels, None, 36, 0, ("a", "b"))
+    assert set(groups[held]) & set(np.delete(groups, held))
+
+
+@pytest.mark.parametrize("rule,said", [
+    ("(", "data.group '(' is no regular expression (missing ), unterminated subpattern"),
+    ("p[0-9]+", "data.group 'p[0-9]+' has 0 groups in parentheses; expected one"),
+    ("(a)(b)", "data.group '(a)(b)' has 2 groups in parentheses; expected one"),
+])
+def test_a_rule_for_groups_that_is_none(tmp_path, rule, said):
+    name = image_folder(tmp_path, {"a": 3, "b": 3})
+    with pytest.raises(UsageProblem) as caught:
+        identify(name, DataOptions(group=rule), "g.yaml")
+    assert str(caught.value).startswith(f"g.yaml: {said}")
+
+
+def test_a_rule_that_does_not_fit_every_file(tmp_path, cache):
+    name = patients(tmp_path)
+    save(tmp_path / "ill" / "scan.png", 7)
+    (sentence,) = refused(name, cache, group="([iw][0-9]+)_")
+    assert sentence == "data.group '([iw][0-9]+)_' does not match 1 of 181 paths: ill/scan.png"
+
+
+def test_a_class_of_one_patient(tmp_path, cache):
+    name = patients(tmp_path)
+    for i in range(9):
+        save(tmp_path / "rare" / f"i99_{i}.png", 7 + i)
+    (sentence,) = refused(name, cache, group="([iw][0-9]+)_")
+    assert sentence.startswith("1 of 3 classes have one group only (rare): too few to hold any out")
+
+
+# --- what is wrong ----------------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(DataProblem, match="no such folder"):
+        identify(f"folder:{tmp_path / 'nowhere'}", DataOptions())
+
+
+def test_a_folder_without_images(tmp_path):
+    (tmp_path / "train" / "cat").mkdir(parents=True)
+    (tmp_path / "train" / "cat" / "scan.dcm").write_text("x")
+    with pytest.raises(DataProblem, match=r"holds no images; expected .*/train/<class>/\*.png .*; found 1 .dcm"):
+        identify(f"folder:{tmp_path}", DataOptions())
+
+
+def test_one_class_is_no_task(tmp_path, cache):
+    assert "1 class folders with images (cat); a classifier needs at least two" in refused(
+        image_folder(tmp_path / "a", {"cat": 10}), cache)[0]
+    save(tmp_path / "flat" / "x.png", 0)
+    assert "0 class folders with images (none)" in refused(f"folder:{tmp_path / 'flat'}", cache)[0]
+
+
+def test_a_folder_around_the_folder_is_pointed_out(tmp_path, cache):
+    image_folder(tmp_path / "archive", {"cat": 10, "dog": 10}, ("train", "test"))
+    (sentence,) = refused(f"folder:{tmp_path}", cache)
+    assert f"if these are the classes or the splits, name folder:{tmp_path}/archive" in sentence
+
+
+def test_empty_class_folders_are_told(tmp_path, cache):
+    name = image_folder(tmp_path, {"naevus": 10, "other": 10})
+    (tmp_path / "melanoma").mkdir()
+    assert refused(name, cache) == [
+        f"{tmp_path}: 1 class folder holds no images: melanoma; add some or remove it"]
+
+
+def test_hidden_files_and_folders_are_no_data(tmp_path, cache):
+    name = image_folder(tmp_path, {"a": 10, "b": 10})
+    before = identify(name, DataOptions())
+    save(tmp_path / ".ipynb_checkpoints" / "x.png", 7)
+    save(tmp_path / "__MACOSX" / "x.png", 7)
+    save(tmp_path / "a" / ".hidden.png", 7)
+    assert identify(name, DataOptions()) == before and read(name, cache).classes == ("a", "b")
+
+
+def test_a_class_of_test_that_train_lacks(tmp_path, cache):
+    image_folder(tmp_path, {"Cat": 5, "b": 5}, ("train",))
+    image_folder(tmp_path, {"cat": 5, "b": 5}, ("test",))
+    assert refused(f"folder:{tmp_path}", cache) == [
+        f"{tmp_path}/test: class cat is not in {tmp_path}/train. Did you mean 'Cat'?"]
+
+
+def test_test_without_train(tmp_path, cache):
+    image_folder(tmp_path, {"a": 5, "b": 5}, ("test", ""))
+    (sentence,) = refused(f"folder:{tmp_path}", cache)
+    assert "has test and no train; expected" in sentence
+
+
+def test_an_empty_split(tmp_path, cache):
+    name = image_folder(tmp_path, {"a": 10, "b": 10}, ("train",))
+    (tmp_path / "test").mkdir()
+    (sentence,) = refused(name, cache)
+    assert sentence.startswith(f"{tmp_path}/test holds no images; add some, or remove it")
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("train", "validation")])
+def test_folders_that_look_like_splits_are_no_classes(tmp_path, cache, names):
+    name = image_folder(tmp_path, {"cat": 1, "dog": 1}, names)
+    (sentence,) = refused(name, cache)
+    assert names[1] in sentence and sentence.endswith(": name the splits train, val and test, exactly")
+
+
+@pytest.mark.parametrize("numbers,said", [
+    ({"a": 30, "b": 1}, "1 of 2 classes have one image only (b): too few to hold any out"),
+    ({"a": 2, "b": 2}, "2 of 2 classes have one image only (a, b): too few to hold any out"),
+])
+def test_too_few_images_to_split(tmp_path, cache, numbers, said):
+    (sentence,) = refused(image_folder(tmp_path, numbers), cache)
+    assert sentence.startswith(said) and "give the splits yourself" in sentence
+
+
+def test_folders_of_patients_are_no_classes(tmp_path, cache):
+    name = image_folder(tmp_path, {f"patient{i:03}": 1 for i in range(101)}, size=(2, 2))
+    (sentence,) = refused(name, cache)
+    assert "101 class folders of 1.0 images each: folders of patients or of single images are no classes" in sentence
+
+
+def test_everything_wrong_with_a_folder_at_once(tmp_path, cache):
+    name = image_folder(tmp_path, {"a": 5, "b": 5}, ("train", "test"))
+    (tmp_path / "train" / "c").mkdir()
+    save(tmp_path / "test" / "z" / "1.png")
+    (tmp_path / "train" / "a" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    said = refused(name, cache, group="/(x)")
+    assert len(said) == 4 and all(any(words in s for s in said) for words in (
+        "c; add some or remove it", "class z is not in", "gone.png is a link to nothing", "does not match 21 of 21"))
+
+
+# --- names, links, depth ----------------------------------------------------------------------------------------
+
+
+def test_a_class_written_in_two_ways_is_one(tmp_path, cache):
+    """macOS writes the e and its accent apart; the same folder copied from there is the same data."""
+    composed, apart = (unicodedata.normalize(form, "lésion") for form in ("NFC", "NFD"))
+    image_folder(tmp_path / "one", {composed: 5, "b": 5}, ("train",))
+    image_folder(tmp_path / "one", {apart: 5, "b": 5}, ("test",), start=50)
+    image_folder(tmp_path / "two", {apart: 5, "b": 5}, ("train",))
+    image_folder(tmp_path / "two", {composed: 5, "b": 5}, ("test",), start=50)
+    data = read(f"folder:{tmp_path / 'one'}", cache, holdout=0.2)
+    assert data.classes == ("b", composed) and counts(data)[2] == [5, 5]
+    # the same, but for the order in which the two file systems list it
+    assert bag(read(f"folder:{tmp_path / 'two'}", cache).test) == bag(data.test)
+    save(tmp_path / "one" / "train" / apart / "x.png")
+    (sentence,) = refused(f"folder:{tmp_path / 'one'}", cache)
+    assert f"2 class folders are named {composed} in different Unicode forms" in sentence
+
+
+def test_names_that_cannot_be_written(tmp_path, cache):
+    """A class name goes into tables and onto the page; one with a line break, or that is no Unicode, is refused."""
+    name = image_folder(tmp_path, {"a": 3, "line\nbreak": 3})
+    odd = tmp_path / b"\xff\xfe".decode("utf-8", "surrogateescape")
+    odd.mkdir()
+    save(tmp_path / "x.png")
+    (tmp_path / "x.png").rename(odd / "x.png")
+    (sentence,) = refused(name, cache)
+    assert "2 class folders have names that cannot be written: line\\nbreak, \\udcff\\udcfe; rename them" in sentence
+
+
+def test_hostile_class_names_stay_names(tmp_path, cache):
+    """They become neither paths nor files: nothing of them is in the cache's folder but inside about.json."""
+    hostile = {"$(rm -rf ~)": 5, "<script>alert(1)</script>".replace("/", "\u2044"): 5}
+    data = read(image_folder(tmp_path, hostile), cache)
+    assert data.classes == tuple(sorted(hostile))
+    assert {p.name for p in (cache / "arrays").rglob("*") if p.is_file()} == {"about.json"} | {
+        f"{s}_{w}.npy" for s in ("train", "val", "test") for w in ("images", "labels")}
+
+
+def test_upper_case_suffixes_and_formats_by_content(tmp_path, cache):
+    name = image_folder(tmp_path, {"a": 10, "b": 10})
+    (tmp_path / "a" / "000.png").rename(tmp_path / "a" / "000.PNG")
+    Image.fromarray(pixels(5)).save(tmp_path / "b" / "named.png", "JPEG")  # a JPEG whatever it is called
+    data = read(name, cache)
+    assert sum(map(len, (data.train, data.val, data.test))) == 21
+
+
+def test_images_deeper_than_their_class_belong_to_it(tmp_path, cache):
+    image_folder(tmp_path / "animals", {"cat": 5, "dog": 5})
+    data = read(image_folder(tmp_path, {"plants": 10}, start=50), cache)
+    assert data.classes == ("animals", "plants") and np.sum(counts(data), 0).tolist() == [10, 10]
+    assert data.notes == (
+        "10 images lie deeper than their class folder (animals): the first folder of a path is the class",)
+
+
+def test_what_is_left_out_is_noted(tmp_path, cache):
+    name = image_folder(tmp_path, {"a": 10, "b": 10}, ("train",))
+    save(tmp_path / "overview.png")
+    save(tmp_path / "extra" / "a" / "1.png")
+    (tmp_path / "train" / "a" / "labels.csv").write_text("x")
+    assert read(name, cache).notes == (
+        "1 files are not read as images: 1 .csv",
+        "2 images lie in no class folder and are left out: extra/a/1.png, overview.png")
+
+
+def test_links_are_followed_and_noted(tmp_path, cache):
+    image_folder(tmp_path / "store", {"a": 10, "b": 10})
+    (tmp_path / "set" / "a").mkdir(parents=True)
+    for i in range(10):
+        (tmp_path / "set" / "a" / f"{i}.png").symlink_to(tmp_path / "store" / "a" / f"{i:03}.png")
+    (tmp_path / "set" / "b").symlink_to(tmp_path / "store" / "b")
+    data = read(f"folder:{tmp_path / 'set'}", cache)
+    assert np.sum(counts(data), 0).tolist() == [10, 10]
+    assert data.notes == ("10 images lie outside the folder: links lead to them",)
+
+
+def test_a_folder_inside_itself_is_no_endless_walk(tmp_path, cache):
+    name = image_folder(tmp_path, {"a": 10, "b": 10})
+    (tmp_path / "a" / "again").symlink_to(tmp_path)
+    (sentence,) = refused(name, cache)
+    assert sentence == f"{tmp_path}/a/again leads back to a folder that it lies in; remove the link"
+
+
+def test_a_pipe_named_like_an_image_is_not_waited_for(tmp_path, cache):
+    import os
+
+    name = image_folder(tmp_path, {"a": 10, "b": 10})
+    os.mkfifo(tmp_path / "a" / "pipe.png")
+    assert refused(name, cache) == [f"{tmp_path}/a/pipe.png is no regular file"]
+
+
+def test_the_source_of_a_home_folder(tmp_path, cache, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    image_folder(tmp_path / "pets", {"a": 10, "b": 10})
+    assert load(identify("folder:~/pets", DataOptions()), cache).name == "pets"

@@ -1,0 +1,264 @@
+"""MedMNIST's layout: what is read, and that no header, object or bomb in an archive is believed."""
+
+import io
+import shutil
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+from helpers.image_files import bag, counts, pixels, read, refused
+
+from synaug_ray.common.errors import DataProblem
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.data.load import identify
+from synaug_ray.data.sources import npz
+
+
+def medmnist(path, change=lambda arrays: None, shape=(28, 28), classes=3, **splits):
+    """A file as MedMNIST's are: uint8 [N, 28, 28(, 3)] and uint8 [N, 1]."""
+    rng, arrays = np.random.default_rng(0), {}
+    for split, count in (splits or {"train": 60, "val": 12, "test": 18}).items():
+        arrays[f"{split}_images"] = rng.integers(0, 256, (count, *shape), dtype=np.uint8)
+        arrays[f"{split}_labels"] = (np.arange(count) % classes).astype(np.uint8)[:, None]
+    change(arrays)
+    np.savez_compressed(path, **arrays)
+    return arrays
+
+
+def test_medmnist_layout(tmp_path, cache):
+    arrays = medmnist(tmp_path / "blood.npz", shape=(28, 28, 3))
+    data = read(f"npz:{tmp_path / 'blood.npz'}", cache)
+    assert data.name == "blood" and data.shape == (3, 28, 28) and data.classes == ("0", "1", "2")
+    assert (len(data.train), len(data.val), len(data.test)) == (60, 12, 18)
+    assert (data.test.images[5].transpose(1, 2, 0) == arrays["test_images"][5]).all()
+    assert (data.train.labels == arrays["train_labels"][:, 0]).all() and data.train.labels.dtype == np.int64
+
+
+def test_grey_npz_and_size_and_mode(tmp_path, cache):
+    medmnist(tmp_path / "x.npz")
+    name = f"npz:{tmp_path / 'x.npz'}"
+    assert read(name, cache).shape == (1, 28, 28)
+    assert read(name, cache, size=14, mode="rgb").shape == (3, 14, 14)
+    assert identify(name, DataOptions(size=14)).key != identify(name, DataOptions()).key
+
+
+def test_without_splits_of_its_own(tmp_path, cache):
+    medmnist(tmp_path / "x.npz", train=60)
+    data = read(f"npz:{tmp_path / 'x.npz'}", cache)
+    assert (len(data.train), len(data.val), len(data.test)) == (43, 5, 12)
+
+
+def drop(*names):
+    return lambda arrays: [arrays.pop(n) for n in names]
+
+
+def put(name, value):
+    return lambda arrays: arrays.update({name: value(arrays[name])})
+
+
+@pytest.mark.parametrize("change", [
+    put("train_images", np.asfortranarray), put("train_images", lambda a: a[..., None]),
+    put("train_labels", lambda a: a[:, 0]), put("train_labels", lambda a: a.astype(">i8")),
+    put("train_labels", lambda a: a.astype(np.uint64)), lambda arrays: arrays.update(note=np.array("free text")),
+    lambda arrays: arrays.update(class_names=np.array(["a", "b"], dtype=object)),
+])
+def test_what_makes_no_difference(tmp_path, cache, change):
+    medmnist(tmp_path / "x.npz")
+    medmnist(tmp_path / "y.npz", change)
+    x, y = (read(f"npz:{tmp_path / name}", cache) for name in ("x.npz", "y.npz"))
+    assert bag(x.train) == bag(y.train) and (x.train.labels == y.train.labels).all() and x.shape == y.shape
+
+
+def test_groups_lie_beside_the_images(tmp_path, cache):
+    """Patients of four images each, ``train_patient``."""
+    medmnist(tmp_path / "x.npz", lambda arrays: arrays.update(
+        train_labels=np.repeat(np.arange(30) % 3, 4), train_patient=np.repeat(np.arange(30), 4)), train=120)
+    data = read(f"npz:{tmp_path / 'x.npz'}", cache, group="patient")
+    assert data.groups is not None and not set(data.groups[0]) & (set(data.groups[1]) | set(data.groups[2]))
+    assert [len(np.unique(g)) * 4 for g in data.groups] == [len(data.train), len(data.val), len(data.test)]
+    assert refused(f"npz:{tmp_path / 'x.npz'}", cache, group="site") == [
+        f"{tmp_path / 'x.npz'}: data.group: the file has no array train_site"]
+
+
+@pytest.mark.parametrize("change,said", [
+    (drop("train_labels"), "lacks train_images or train_labels; it holds train_images, val_images"),
+    (drop("val_labels"), "has val_images and no val_labels"),
+    (put("train_labels", lambda a: a * 2),
+     "labels found: 0, 1, 2, 4; expected 0..K-1 without a gap, K >= 2; 3 missing: renumber the classes"),
+    (put("train_labels", lambda a: a.astype(np.int64) - 1),
+     "labels found: -1, 0, 1, 2; expected 0..K-1 without a gap, K >= 2; train_labels[0] is -1"),
+    (put("train_labels", lambda a: a.astype(float)), "train_labels is float64 [60, 1]; expected one integer an image; "
+     "save the classes as integers 0..K-1"),
+    (put("train_labels", lambda a: np.where(a == 1, np.nan, a)),
+     "train_labels is float64 [60, 1]; expected one integer an image: train_labels[1] is nan; save the classes"),
+    (put("train_labels", lambda a: a.astype(str)), "train_labels is <U3 [60, 1]; expected one integer an image"),
+    (put("train_labels", lambda a: a.astype(np.uint64) + 2**63), "the largest is 9223372036854775810"),
+    (put("train_labels", lambda a: np.repeat(a, 14, axis=1)),
+     "train_labels is uint8 [60, 14]; expected one integer an image: 14 columns would be multi-label, which is not "
+     "supported (of one-hot labels, save the argmax)"),
+    (put("train_images", lambda a: np.repeat(a[:, None], 28, axis=1)),
+     "train_images is uint8 [60, 28, 28, 28]; expected uint8 [N, H, W] or [N, H, W, 3]: images of three dimensions"),
+    (put("train_images", lambda a: np.repeat(a[:, None], 3, axis=1)), "move the channels last"),
+    (put("train_images", lambda a: np.repeat(a[..., None], 4, axis=3)), "4 channels are neither grey nor colour"),
+    (put("train_images", lambda a: a.astype(np.float32) / 255),
+     "train_images is float32 [60, 28, 28]; expected uint8 [N, H, W] or [N, H, W, 3]: scale the values to 0..255"),
+    (put("train_images", lambda a: a.astype(np.uint16)), "train_images is uint16"),
+    (put("train_images", lambda a: a.astype(bool)), "train_images is bool"),
+    (put("train_images", lambda a: a[:, :, 0]), "train_images is uint8 [60, 28]; expected"),
+    (put("train_images", lambda a: a[:, :0]), "train_images is uint8 [60, 0, 28]; expected"),
+    (put("train_images", lambda a: a[:50]), "train has 50 images and 60 labels"),
+    (put("test_images", lambda a: a[:, :20, :20]), "the splits differ in size (train 28 x 28, val 28 x 28, test 20 x "),
+    (put("train_images", lambda a: a.astype(object)), "is no readable .npz (train_images holds Python objects"),
+    (lambda arrays: arrays.update(test_images=arrays["test_images"][:0], test_labels=arrays["test_labels"][:0]),
+     "test has 0 images and 0 labels"),
+    (lambda arrays: arrays.update({k: a[:, :20] for k, a in arrays.items() if k.endswith("images")}),
+     "images are 28 x 20 (width x height), not square"),
+])
+def test_arrays_that_cannot_be_used(tmp_path, cache, change, said):
+    medmnist(tmp_path / "x.npz", change)
+    (sentence,) = refused(f"npz:{tmp_path / 'x.npz'}", cache)
+    assert said in sentence
+
+
+def test_everything_wrong_at_once(tmp_path, cache):
+    def change(arrays):
+        arrays["train_images"] = arrays["train_images"].astype(float)
+        arrays["val_labels"] = np.repeat(arrays["val_labels"], 2, axis=1)
+        arrays.pop("test_labels")
+    medmnist(tmp_path / "x.npz", change)
+    assert len(refused(f"npz:{tmp_path / 'x.npz'}", cache)) == 3
+
+
+def test_one_class(tmp_path, cache):
+    medmnist(tmp_path / "x.npz", classes=1)
+    assert "labels found: 0; expected 0..K-1" in refused(f"npz:{tmp_path / 'x.npz'}", cache)[0]
+
+
+def test_files_that_are_no_npz(tmp_path, cache):
+    medmnist(tmp_path / "whole.npz")
+    whole = (tmp_path / "whole.npz").read_bytes()
+    np.save(tmp_path / "one.npy", pixels(0))
+    (tmp_path / "cut.npz").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "empty.npz").write_bytes(b"")
+    (tmp_path / "text.npz").write_text("no archive")
+    damaged = bytearray(whole)
+    damaged[2_000:2_200] = bytes(200)
+    (tmp_path / "damaged.npz").write_bytes(bytes(damaged))
+    with zipfile.ZipFile(tmp_path / "other.npz", "w") as archive:
+        archive.writestr("readme.txt", "no array")
+    said = {f: refused(f"npz:{tmp_path / f}", cache)[0] for f in (
+        "one.npy", "cut.npz", "empty.npz", "text.npz", "damaged.npz", "other.npz")}
+    assert "is a single array (.npy)" in said["one.npy"]
+    for file in ("cut.npz", "empty.npz", "text.npz", "damaged.npz"):
+        assert f"{file} is no readable .npz" in said[file]
+    assert "lacks train_images or train_labels; it holds readme.txt" in said["other.npz"]
+    assert not list((cache / "arrays").glob("*"))  # nothing half-made is left
+
+
+def test_a_flipped_bit_in_the_pixels_is_noticed(tmp_path, cache):
+    """Stored, not compressed: only the archive's checksum can tell."""
+    arrays = medmnist(tmp_path / "x.npz")
+    np.savez(tmp_path / "x.npz", **arrays)
+    content = bytearray((tmp_path / "x.npz").read_bytes())
+    at = content.find(arrays["train_images"][3].tobytes())
+    content[at] ^= 1
+    (tmp_path / "x.npz").write_bytes(bytes(content))
+    assert "is no readable .npz (Bad CRC-32" in refused(f"npz:{tmp_path / 'x.npz'}", cache)[0]
+
+
+def archive_of(path, headers):
+    """An archive whose arrays have the given headers and few bytes."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, (header, content) in headers.items():
+            text = header.encode("latin-1")
+            archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + content)
+    return f"npz:{path}"
+
+
+@pytest.mark.parametrize("header", [
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000, 28, 28)}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 28, 28)}",
+    "{'descr': '|u1', 'fortran_order': True, 'shape': (999999999, 28, 28)}",
+    "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (" + "9" * 5_000 + ",)}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (1,), 'x': " + "(" * 9_000 + "}",
+    "__import__('os').system('true')", "", "{" * 200,
+])
+def test_headers_that_lie(tmp_path, cache, header):
+    """A terabyte claimed, or a parser to choke: refused in no time and without the memory."""
+    name = archive_of(tmp_path / "x.npz", {"train_images": (header, bytes(100)), "train_labels": (header, bytes(100))})
+    (sentence,) = refused(name, cache)
+    assert "is no readable .npz (" in sentence
+
+
+def test_a_long_header_is_not_parsed(tmp_path, cache):
+    header = "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 1, 1), }" + " " * 20_000
+    name = archive_of(tmp_path / "x.npz", dict.fromkeys(("train_images", "train_labels"), (header, b"0")))
+    assert "is no readable .npz (a header that cannot be read: Header info length" in refused(name, cache)[0]
+
+
+def test_a_bomb_is_read_in_runs(tmp_path, cache, monkeypatch):
+    """200 MB of zeros in 200 KB: never more than a run of them is held."""
+    import tracemalloc
+
+    from synaug_ray.data.decoding import read_all
+
+    monkeypatch.setattr(read_all, "THREADS", 2)
+    labels = io.BytesIO()
+    np.save(labels, np.arange(200) % 2)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("train_labels.npy", labels.getvalue())
+        with archive.open("train_images.npy", "w") as out:
+            np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": (200, 1_000,
+                                                                                                       1_000)})
+            for _ in range(200):
+                out.write(bytes(1_000_000))
+    assert (tmp_path / "x.npz").stat().st_size < 400_000
+    tracemalloc.start()
+    data = read(f"npz:{tmp_path / 'x.npz'}", cache, size=8)
+    assert tracemalloc.get_traced_memory()[1] < 100_000_000 and data.shape == (1, 8, 8)
+    tracemalloc.stop()
+
+
+def test_labels_too_large_to_be_read_whole(tmp_path, cache, monkeypatch):
+    monkeypatch.setattr(npz, "MAX_LABELS", 50)
+    medmnist(tmp_path / "x.npz")
+    assert any("train_labels is of 60 bytes, too large" in s for s in refused(f"npz:{tmp_path / 'x.npz'}", cache))
+
+
+def test_a_pickle_is_not_executed(tmp_path, cache):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    np.savez(tmp_path / "x.npz", train_images=np.array([Trap()], dtype=object), train_labels=np.zeros(1, int))
+    refused(f"npz:{tmp_path / 'x.npz'}", cache)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataProblem, match="is no file; npz:FILE names one .npz"):
+        identify(f"npz:{tmp_path / 'x.npz'}", DataOptions())
+
+
+def test_one_byte_changes_the_fingerprint_and_the_folder_does_not(tmp_path):
+    medmnist(tmp_path / "x.npz")
+    first = identify(f"npz:{tmp_path / 'x.npz'}", DataOptions())
+    (tmp_path / "sub").mkdir()
+    shutil.copy(tmp_path / "x.npz", tmp_path / "sub" / "x.npz")
+    assert identify(f"npz:{tmp_path / 'sub' / 'x.npz'}", DataOptions()).key == first.key
+    with open(tmp_path / "x.npz", "ab") as file:
+        file.write(b"\0")
+    assert identify(f"npz:{tmp_path / 'x.npz'}", DataOptions()).key != first.key
+
+
+def test_the_real_pneumonia_file(shared_data, cache):
+    """Chest X-rays, as published: the counts are those of its README."""
+    file = shared_data / "pneumonia-28.npz"
+    if not file.is_file():
+        pytest.skip(f"{file} is absent")
+    data = read(f"npz:{file}", cache)
+    assert data.shape == (1, 28, 28) and data.classes == ("0", "1")
+    assert counts(data)[0] == [388, 3_494] and counts(data)[2] == [234, 390] and len(data.val) == 524
+    assert 100 < data.train.images.mean() < 180  # X-rays, not noise and not blank

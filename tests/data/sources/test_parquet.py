@@ -1,0 +1,241 @@
+"""Tables: images as bytes or as Hugging Face's struct, labels as numbers or words, splits by name or by column."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from helpers.image_files import bag, counts, encoded, pixels, read, refused
+
+from synaug_ray.common.errors import UsageProblem
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.data.load import identify
+from synaug_ray.data.sources.arrow_table import split_of
+
+STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+def structs(numbers, **kwargs):
+    return pa.array([{"bytes": encoded(i, **kwargs), "path": f"{i}.png"} for i in numbers], STRUCT)
+
+
+def hugging_face_metadata(names):
+    """The metadata that ``datasets`` writes."""
+    return {b"huggingface": json.dumps({"info": {"features": {
+        "image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": names}}}}).encode()}
+
+
+def write(path, columns, metadata=None, row_group=7):
+    """Small row groups, so that runs of rows cross them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns).replace_schema_metadata(metadata), path, row_group_size=row_group)
+    return f"parquet:{path}"
+
+
+def pets(path, count=40, start=0, **extra):
+    return write(path, {"image": structs(range(start, start + count)), "label": [i % 2 for i in range(count)]} | extra,
+                 hugging_face_metadata(["cat", "dog"]))
+
+
+def test_hugging_faces_layout(tmp_path, cache):
+    pets(tmp_path / "pets" / "data" / "train-00000-of-00002.parquet", 20)
+    pets(tmp_path / "pets" / "data" / "train-00001-of-00002.parquet", 20, 20)
+    pets(tmp_path / "pets" / "data" / "validation-00000-of-00001.parquet", 10, 40)
+    pets(tmp_path / "pets" / "data" / "test-00000-of-00001.parquet", 16, 50)
+    data = read(f"parquet:{tmp_path / 'pets'}", cache)
+    assert data.classes == ("cat", "dog") and data.name == "pets" and counts(data) == [[20, 20], [5, 5], [8, 8]]
+    for i in range(40):  # in the order of files and rows
+        assert (data.train.images[i, 0] == pixels(i)).all()
+    assert (data.train.labels == np.arange(40) % 2).all()
+
+
+def test_datasets_writes_what_the_tests_write(tmp_path):
+    datasets = pytest.importorskip("datasets", reason="the optional package datasets is not installed")
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+    rows = {"image": [{"bytes": encoded(i), "path": f"{i}.png"} for i in range(4)], "label": [0, 1, 0, 1]}
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "theirs.parquet")
+    pets(tmp_path / "ours.parquet", 4)
+    ours, theirs = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("ours", "theirs"))
+    assert ours.equals(theirs)
+    features = [json.loads(t.schema.metadata[b"huggingface"])["info"]["features"] for t in (ours, theirs)]
+    assert all(f["label"]["names"] == ["cat", "dog"] for f in features)
+
+
+def test_one_file_is_split(tmp_path, cache):
+    data = read(pets(tmp_path / "pets.parquet", 60), cache)
+    assert data.name == "pets" and counts(data) == [[22, 21], [2, 3], [6, 6]]
+    assert bag(data.train, data.val, data.test) == sorted(pixels(i).tobytes() for i in range(60))
+
+
+@pytest.mark.parametrize("labels,classes", [
+    (["zebra", "ant"], ("ant", "zebra")), ([7, 3], ("3", "7")), ([True, False], ("False", "True"))])
+def test_labels_of_any_kind_and_plain_bytes(tmp_path, cache, labels, classes):
+    name = write(tmp_path / "x.parquet", {
+        "img": [encoded(i) for i in range(40)], "kind": [labels[i % 2] for i in range(40)]})
+    data = read(name, cache)
+    assert data.classes == classes
+    number = {pixels(i).tobytes(): i % 2 for i in range(40)}
+    for part in (data.train, data.val, data.test):
+        for image, label in zip(part.images, part.labels, strict=True):
+            assert classes[label] == str(labels[number[image.tobytes()]])
+
+
+def test_dictionaries_and_large_types(tmp_path, cache):
+    name = write(tmp_path / "x.parquet", {
+        "image": pa.array([encoded(i) for i in range(40)], pa.large_binary()),
+        "label": pa.array(["a", "b"] * 20).dictionary_encode()})
+    assert read(name, cache).classes == ("a", "b")
+
+
+def test_a_column_of_splits(tmp_path, cache):
+    split = (["train"] * 3 + ["validation"] + ["TEST"]) * 8
+    data = read(pets(tmp_path / "x.parquet", 40, split=split), cache)
+    assert [len(p) for p in (data.train, data.val, data.test)] == [24, 8, 8]
+    assert bag(data.test) == sorted(pixels(i).tobytes() for i in range(40) if i % 5 == 4)
+    assert "column split holds odd; expected train, val and test" in refused(
+        pets(tmp_path / "y.parquet", 40, split=["train", "odd"] * 20), cache)[0]
+
+
+def test_patients_in_a_column(tmp_path, cache):
+    patient = [i // 4 for i in range(120)]
+    name = write(tmp_path / "x.parquet", {"image": structs(range(120)), "label": [p % 2 for p in patient],
+                                          "patient": patient})
+    data = read(name, cache, group="patient", label="label")
+    assert data.groups is not None and not set(data.groups[0]) & (set(data.groups[1]) | set(data.groups[2]))
+    own = {pixels(i).tobytes(): i // 4 for i in range(120)}
+    named = {}
+    for part, groups in zip((data.train, data.val, data.test), data.groups, strict=True):
+        for image, group in zip(part.images, groups, strict=True):
+            assert named.setdefault(int(group), own[image.tobytes()]) == own[image.tobytes()]
+
+
+def test_columns_can_be_named(tmp_path, cache):
+    columns = {"scan": [encoded(i) for i in range(40)], "mask": [encoded(99)] * 40, "grade": [i % 2 for i in range(40)],
+               "ward": [i // 20 for i in range(40)]}
+    name = write(tmp_path / "x.parquet", columns)
+    image, label = refused(name, cache)
+    assert image == "x.parquet: several columns could be it (scan, mask); set data.image to the column"
+    assert label == "x.parquet: several columns could be it (grade, ward); set data.label to the column"
+    data = read(name, cache, image="scan", label="ward")
+    assert data.classes == ("0", "1") and bag(data.train, data.val, data.test) == sorted(
+        pixels(i).tobytes() for i in range(40))
+
+
+@pytest.mark.parametrize("options,said", [
+    ({"image": "imag"}, "data.image: no column 'imag'. Did you mean 'image'? It has image, label, size"),
+    ({"label": "size"}, "data.label: column size is double; expected a label (integer or string)"),
+    ({"image": "label"}, "data.image: column label is int64; expected an image (binary, or a struct of bytes and "
+     "path)"),
+    ({"group": "patient"}, "data.group: no column 'patient'. It has image, label, size"),
+])
+def test_columns_that_are_not_there(tmp_path, cache, options, said):
+    name = pets(tmp_path / "x.parquet", size=[0.5] * 40)
+    assert refused(name, cache, **options) == [f"x.parquet: {said}"]
+
+
+@pytest.mark.parametrize("columns,said", [
+    ({"label": [0, 1]}, "no column holds an image"),
+    ({"image": [[1, 2], [3, 4]], "label": [0, 1]}, "no column holds an image (binary, or a struct of bytes and path); "
+     "it has image (list<element: int64>), label (int64); set data.image"),
+    ({"image": [b"", b""]}, "no column holds a label (integer or string)"),
+    ({"image": [b"", b""], "label": [0.5, 1.5]}, "no column holds a label"),
+    ({"image": [b"", b""], "label": [[0, 1], [1, 0]]}, "column label holds several labels a row (multi-label), which "
+     "is not supported; give each image one, or set data.label to another column"),
+    ({"image": [b"", b""], "label": [0, None]}, "label is empty in 1 of 2 rows: 1"),
+    ({"image": [b"", b""], "label": [3, 3]}, "column label holds 1 class (3) in train; a classifier needs at least "
+     "two: add images of another, or set data.label to another column"),
+])
+def test_tables_that_cannot_be_used(tmp_path, cache, columns, said):
+    assert any(said in s for s in refused(write(tmp_path / "x.parquet", columns), cache))
+
+
+def test_names_of_rows_are_no_classes(tmp_path, cache):
+    name = write(tmp_path / "x.parquet", {"image": structs(range(120)), "label": [f"image {i}" for i in range(120)]})
+    assert "column label holds 120 values in 120 rows; that is no class" in refused(name, cache)[0]
+
+
+def test_labels_outside_of_the_classes_named(tmp_path, cache):
+    """-1 is how the Hub writes the label of an image without one."""
+    columns = {"image": structs(range(4)), "label": [-1] * 4}
+    pets(tmp_path / "train.parquet", 40)
+    write(tmp_path / "test.parquet", columns, hugging_face_metadata(["cat", "dog"]))
+    assert refused(f"parquet:{tmp_path}", cache) == [
+        "test: column label holds -1 (-1 stands for an image without a label); expected 0 to 1"]
+
+
+def test_a_class_of_test_that_train_lacks(tmp_path, cache):
+    write(tmp_path / "train.parquet", {"image": structs(range(10)), "label": ["a", "b"] * 5})
+    write(tmp_path / "test.parquet", {"image": structs(range(4)), "label": ["a", "c"] * 2})
+    assert refused(f"parquet:{tmp_path}", cache) == ["test: class c is not in train"]
+
+
+def test_images_that_cannot_be_read_are_named_by_their_row(tmp_path, cache):
+    images = [encoded(i) for i in range(40)]
+    images[9], images[17] = b"no image", None
+    name = write(tmp_path / "x.parquet", {"image": images, "label": [i % 2 for i in range(40)]})
+    (sentence,) = refused(name, cache)
+    assert "2 of 40 images cannot be read" in sentence and "x.parquet[9] (" in sentence and "x.parquet[17]" in sentence
+    assert len(read(name, cache, on_bad="drop").dropped) == 2
+
+
+def test_a_path_in_a_row_is_not_opened(tmp_path, cache):
+    """A table from elsewhere must not read this machine's files."""
+    (tmp_path / "secret.png").write_bytes(encoded(0))
+    rows = [{"bytes": encoded(i), "path": None} for i in range(19)] + [
+        {"bytes": None, "path": str(tmp_path / "secret.png")}]
+    name = write(tmp_path / "x.parquet", {"image": pa.array(rows, STRUCT), "label": [0, 1] * 10})
+    assert "1 of 20 images cannot be read" in refused(name, cache)[0]
+
+
+def test_files_of_no_split_beside_others(tmp_path, cache):
+    pets(tmp_path / "train.parquet")
+    pets(tmp_path / "more.parquet")
+    assert "more.parquet and others are of no split, by their names" in refused(f"parquet:{tmp_path}", cache)[0]
+    (tmp_path / "more.parquet").unlink()
+    (tmp_path / "train.parquet").rename(tmp_path / "test.parquet")
+    assert refused(f"parquet:{tmp_path}", cache) == [f"{tmp_path} has files of test and none of train"]
+
+
+@pytest.mark.parametrize("name,split", [
+    ("train-00000-of-00002.parquet", "train"), ("validation.parquet", "val"), ("test_1.parquet", "test"),
+    ("Test.parquet", "test"), ("trains.parquet", None), ("0000.parquet", None), ("latest.parquet", None)])
+def test_splits_by_the_names_of_files(name, split):
+    assert split_of(name) == split
+
+
+def test_splits_by_folders(tmp_path, cache):
+    pets(tmp_path / "train" / "0.parquet", 20)
+    pets(tmp_path / "test" / "0.parquet", 10, 20)
+    assert len(read(f"parquet:{tmp_path}", cache).test) == 10
+
+
+def test_files_that_are_no_parquet(tmp_path, cache):
+    pets(tmp_path / "x.parquet")
+    whole = (tmp_path / "x.parquet").read_bytes()
+    for name, content in (("empty", b""), ("text", b"no table"), ("cut", whole[:len(whole) // 2])):
+        (tmp_path / f"{name}.parquet").write_bytes(content)
+        assert "is no readable Parquet file (" in refused(f"parquet:{tmp_path / name}.parquet", cache)[0]
+    damaged = bytearray(whole)
+    damaged[40:4_000] = bytes(3_960)
+    (tmp_path / "damaged.parquet").write_bytes(bytes(damaged))
+    assert refused(f"parquet:{tmp_path / 'damaged'}.parquet", cache)
+    assert "no such file or folder" in refused(f"parquet:{tmp_path / 'nowhere'}", cache)[0]
+    (tmp_path / "none").mkdir()
+    assert "holds no .parquet files" in refused(f"parquet:{tmp_path / 'none'}", cache)[0]
+
+
+def test_the_fingerprint_is_of_content_and_names(tmp_path):
+    pets(tmp_path / "a" / "train.parquet")
+    pets(tmp_path / "b" / "train.parquet")
+    assert identify(f"parquet:{tmp_path / 'a'}", DataOptions()).key == identify(
+        f"parquet:{tmp_path / 'b'}", DataOptions()).key
+    Path(tmp_path / "b" / "train.parquet").rename(tmp_path / "b" / "x.parquet")
+    assert identify(f"parquet:{tmp_path / 'a'}", DataOptions()).key != identify(
+        f"parquet:{tmp_path / 'b'}", DataOptions()).key
+
+
+def test_columns_are_for_tables(tmp_path):
+    with pytest.raises(UsageProblem, match="data.image is of no use with digits; it is for parquet, hf: remove it"):
+        identify("digits", DataOptions(image="x"))

@@ -1,0 +1,60 @@
+"""The main door in this process, and what every refusal has in common: sentences, an exit code, nothing started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from synaug_ray import grid
+
+GRID = """dataset: digits
+num_real: [20, 40, 60, 80]
+synthetic_multiples: [0, 1]
+generators: [jitter]
+classifiers: [mlp]
+draws: 6
+seeds: 1
+"""
+
+
+class Door:
+    """``python -m synaug_ray.grid`` with a storage that nothing may be written to."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.capsys, self.monkeypatch = folder, capsys, monkeypatch
+        self.storage, self.cache = folder / "storage", folder / "cache"
+        self.grid = folder / "g.yaml"
+        (folder / "here").mkdir()
+        monkeypatch.chdir(folder / "here")
+
+    def run(self, *words: str, text: str = GRID, storage: str | None = None) -> tuple[int, str, list[str]]:
+        """Exit code, what was printed, and the sentences of the refusal."""
+        self.grid.write_text(text, encoding="utf-8")
+        code = grid.main([str(self.grid), *words, "--storage", storage or str(self.storage), "--data",
+                          str(self.cache)])
+        shown = self.capsys.readouterr()
+        lines = shown.err.splitlines()
+        assert "Traceback" not in shown.err
+        return code, shown.out, [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+
+    def refused(self, code: int, *words: str, text: str = GRID, storage: str | None = None) -> list[str]:
+        """The sentences of a refusal that the command line and the grid file alone show: in a dry run and without."""
+        self.monkeypatch.setattr(grid, "_run", lambda *args: pytest.fail("something was started"))
+        wet = self.run(*words, text=text, storage=storage)
+        dry = self.run(*words, "--dry-run", text=text, storage=storage)
+        self.monkeypatch.undo()
+        self.monkeypatch.chdir(self.folder / "here")
+        assert wet == dry and wet[0] == code and wet[2], wet
+        assert not self.storage.exists()
+        return [s.replace(f"{self.folder}/", "") for s in wet[2]]
+
+    def refused_in_a_run(self, code: int, *words: str, text: str = GRID) -> list[str]:
+        """The sentences of a refusal once a real run has looked further; it has trained and written nothing."""
+        from synaug_ray.engine import local
+
+        self.monkeypatch.setattr(local, "run_local", lambda *args: pytest.fail("something was started"))
+        found, _, sentences = self.run(*words, "--local", text=text)
+        assert found == code and sentences, (found, sentences)
+        assert not self.storage.exists()
+        return [s.replace(f"{self.folder}/", "") for s in sentences]

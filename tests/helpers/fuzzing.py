@@ -1,0 +1,51 @@
+"""What mutated input may do: give a result, or be refused in sentences. No traceback, no hang.
+
+Seeded, so that a failure comes back. ``SYNAUG_FUZZ=8`` gives eight times the mutations, other ones from the first on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+
+from synaug_ray.common.errors import Problem
+
+BUDGET = int(os.environ.get("SYNAUG_FUZZ", "1"))
+CASE_SECONDS = 20  # far more than any case takes, on a busy machine too
+LONGEST = 4_000  # characters of a sentence, which names all keys or data sets there are
+
+
+def cut(case):
+    """A case as a failure shows it."""
+    return repr(case)[:600]
+
+
+@contextmanager
+def in_time(case):
+    """Fail where a case hangs."""
+    def late(number, frame):
+        raise AssertionError(f"took over {CASE_SECONDS} s: {cut(case)}")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, CASE_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def outcome(case, call):
+    """What a call gives, or None where it refuses in sentences of one line; anything else is a finding."""
+    with in_time(case):
+        try:
+            return call()
+        except Problem as problem:
+            assert problem.sentences and all(s and "\n" not in s for s in problem.sentences), cut(case)
+            assert all(len(s) < LONGEST for s in problem.sentences), cut(case)
+            return None
+        except AssertionError:
+            raise
+        except BaseException as error:
+            raise AssertionError(f"{type(error).__name__} from {cut(case)}") from error

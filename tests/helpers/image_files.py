@@ -1,0 +1,63 @@
+"""What the tests of sources share: images, folders of them, archives, and how they are read."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from synaug_ray.common.errors import DataProblem, Problem
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.data.load import identify, load
+
+
+def read(dataset, cache, **options):
+    return load(identify(str(dataset), DataOptions(**options)), cache)
+
+
+def refused(dataset, cache, kind=DataProblem, **options):
+    """The sentences of the refusal, each a line."""
+    with pytest.raises(kind) as caught:
+        read(dataset, cache, **options)
+    assert isinstance(caught.value, Problem)
+    assert all("\n" not in s and len(s) < 1_500 for s in caught.value.sentences)
+    return caught.value.sentences
+
+
+def pixels(number, size=(8, 8), channels=1):
+    """Random pixels that differ from number to number; ``size`` is (height, width)."""
+    shape = size if channels == 1 else (*size, channels)
+    return np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8)
+
+
+def save(path, number=0, size=(8, 8), channels=1):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels(number, size, channels)).save(path)
+
+
+def encoded(number, size=(8, 8), channels=1, form="PNG"):
+    """The bytes of an image file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels(number, size, channels)).save(buffer, form)
+    return buffer.getvalue()
+
+
+def image_folder(root, counts, splits=("",), start=0, **kwargs):
+    """``counts`` images of each class in each split, every one another; returns the data set's name."""
+    number = start
+    for split in splits:
+        for name, count in counts.items():
+            for i in range(count):
+                save(root / split / name / f"{i:03}.png", number, **kwargs)
+                number += 1
+    return f"folder:{root}"
+
+
+def bag(*parts):
+    """All images of some parts, whatever their order."""
+    return sorted(image.tobytes() for part in parts for image in part.images)
+
+
+def counts(data):
+    """Images of each class in train, val and test."""
+    return [np.bincount(p.labels, minlength=data.num_classes).tolist() for p in (data.train, data.val, data.test)]

@@ -1,0 +1,62 @@
+"""A grid on a small machine: ``python small_machine.py CPUS GPUS MEGABYTES GRID ...``, of which GPUs are Ray's alone.
+
+Where Ray is told of a GPU that is not there, workers compute on the CPU, and say which GPU they would take in a file of
+the folder ``$SEATS``, by their process id. MEGABYTES is the object store's size. The last line says how many bytes of
+it could not be let go at most, and how many were moved to the disk.
+"""
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+import ray
+from ray._private.internal_api import get_memory_info_reply, get_state_from_address
+
+from synaug_ray import grid
+
+
+def on_the_cpu():
+    """What each process does first: slots are Ray's GPUs, arithmetic is the CPU's."""
+    from synaug_ray.cluster import gpus as devices
+    from synaug_ray.cluster.connection import Slots
+
+    Slots.device = property(lambda self: "cpu")
+    if folder := os.environ.get("SEATS"):
+        devices.sit_down = lambda gpu: (Path(folder) / str(os.getpid())).write_text(str(gpu))
+
+
+def watch(end, found, address):
+    """Ten looks a second; one that fails, as the node begins or is too busy to answer, is made again, and told of."""
+    state = None
+    while not end.wait(0.1):
+        try:
+            state = state or get_state_from_address(address)  # tests have another Ray on this machine
+            stats = get_memory_info_reply(state).store_stats
+        except Exception as error:  # of gRPC's, of Ray's, or of their state: a thread that ends here would see nothing
+            found["unseen"] = f"{type(error).__name__}: {error}"[:300]
+            continue
+        found["peak"] = max(found["peak"], stats.object_store_bytes_primary_copy)
+        found["spilled"] = stats.spilled_bytes_total
+
+
+def main(cpus, gpus, megabytes, *words):
+    on_the_cpu()
+    ray.init(address="local", num_cpus=int(cpus), num_gpus=int(gpus), include_dashboard=False, log_to_driver=False,
+             object_store_memory=int(megabytes) << 20, runtime_env={"worker_process_setup_hook": on_the_cpu})
+    end, found = threading.Event(), {"peak": 0, "spilled": 0}
+    watcher = threading.Thread(target=watch, args=(end, found, ray.get_runtime_context().gcs_address))
+    watcher.start()
+    try:
+        code = grid.main(list(words))
+    finally:
+        end.set()
+        watcher.join()
+        ray.shutdown()
+    print(json.dumps(found))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
