@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from synaug_ray.common.cli import Parser, ended, tell
-from synaug_ray.common.errors import DONE, INTERRUPTED, Problem, StorageProblem, UsageProblem, together
+from synaug_ray.common.errors import DONE, INTERRUPTED, Problem, StorageProblem, UsageProblem, collect_problems
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.messages import sentences
 from synaug_ray.config.yaml_source import Lines, parse_overrides
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _main(args: argparse.Namespace) -> int:
-    options, _, cache = together(lambda: data_options(args.options), lambda: _check_writable(args.json),
+    options, _, cache = collect_problems(lambda: data_options(args.options), lambda: _check_writable(args.json),
                                  lambda: cache_folder(args.data))
     started = time.monotonic()
     data = _identify(args.dataset, options, cache)

@@ -8,7 +8,7 @@ import sys
 from synaug_ray.cluster import checks
 from synaug_ray.cluster.auth import access, judged
 from synaug_ray.common.cli import Parser, ended, tell
-from synaug_ray.common.errors import DONE, INTERRUPTED, Problem, together
+from synaug_ray.common.errors import DONE, INTERRUPTED, Problem, collect_problems
 from synaug_ray.common.findings import Finding, problem, table
 from synaug_ray.common.provenance import PACKAGES, Software, software
 from synaug_ray.config.checks import image_shape
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/synaug_ray")
     try:
         args = parser.parse_intermixed_args(sys.argv[1:] if argv is None else argv)
-        storage, planned = together(lambda: storage_root(args.storage), lambda: _planned(args.grid, args.overrides))
+        storage, planned = collect_problems(lambda: storage_root(args.storage), lambda: _planned(args.grid, args.overrides))
         found = [_software(software()), *_storage(storage, planned), *_cluster(storage, planned)]
     except Problem as refused:
         return tell(refused)

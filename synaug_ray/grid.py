@@ -27,9 +27,9 @@ from synaug_ray.common.errors import (
     Problem,
     StorageProblem,
     UsageProblem,
+    collect_problems,
     did_you_mean,
     problem_within,
-    together,
 )
 from synaug_ray.common.provenance import CODE
 from synaug_ray.config.checks import image_shape, place_of_num_real
@@ -39,11 +39,11 @@ from synaug_ray.config.spec import GridSpec, write_grid
 from synaug_ray.config.warnings import cautions, precision_cautions
 from synaug_ray.config.yaml_source import Lines, short
 from synaug_ray.data.load import identify, unknown_name
-from synaug_ray.plan.plan import Plan, backwards, make_plan, pending
+from synaug_ray.plan.plan import Plan, make_plan, pending, reversed_plan
 from synaug_ray.plan.steps import STAGES
-from synaug_ray.runs.cost import PLURAL, costs, disk_bytes, told, told_in_all
+from synaug_ray.runs.cost import PLURAL, costs, describe_cost, describe_total_cost, disk_bytes
 from synaug_ray.runs.loggers import Loggers
-from synaug_ray.runs.status import lacking
+from synaug_ray.runs.status import missing_trials
 from synaug_ray.store.disk import free_bytes, size
 from synaug_ray.store.filesystem import check_reachable
 from synaug_ray.store.locations import cache_folder
@@ -114,7 +114,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
 
 
 def _main(args: argparse.Namespace, words: list[str]) -> int:
-    (path, spec, lines, name), storage, cache, loggers = together(
+    (path, spec, lines, name), storage, cache, loggers = collect_problems(
         lambda: _declared(args), lambda: storage_root(args.storage), lambda: cache_folder(args.data),
         lambda: Loggers(args.log, args.storage or os.environ.get("SYNAUG_STORAGE", "")))
     data = identify(spec.dataset, spec.data, lines.at(("dataset",)), None if args.dry_run else cache)
@@ -167,7 +167,7 @@ def _tell_loggers(loggers: Loggers, seconds: float | None = None) -> None:
 def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, Lines, str]:
     """The grid's file, what it declares and where, and the run's name."""
     path = find_grid(args.grid)
-    (spec, lines), name = together(
+    (spec, lines), name = collect_problems(
         lambda: placed_grid(path, args.overrides, unknown_name),
         lambda: check_name(path.stem, str(path)) if args.name is None else check_name(args.name))
     return path, spec, lines, name
@@ -180,9 +180,9 @@ def _print_plan(path: Path, folder: str, plan: Plan, missing: Plan, store: Store
     for stage in STAGES:
         total = len(plan.steps(stage))
         print(f"{PLURAL[stage]:<11}{total:>8,}   {total - len(missing.steps(stage)):>8,} done or not needed   "
-              f"{told(table[stage])}")
+              f"{describe_cost(table[stage])}")
     if sum(cost.steps for cost in table.values()):
-        print(f"{'in all':<51}{told_in_all(table)}")
+        print(f"{'in all':<51}{describe_total_cost(table)}")
 
 
 def _other_data(folder: RunFolder, plan: Plan) -> list[str]:
@@ -204,12 +204,12 @@ def _stands(folder: RunFolder, spec: GridSpec) -> bool:
             and status is not None and b'"state": "done"' in status and made is not None and CODE.encode() in made)
 
 
-def _run(together: int, name: str, spec: GridSpec, plan: Plan, missing: Plan, store: Store, folder: RunFolder,
+def _run(workers_per_generator: int, name: str, spec: GridSpec, plan: Plan, missing: Plan, store: Store, folder: RunFolder,
          cache: Path, command: str, loggers: Loggers, turned: bool, place: Callable[[int], str]) -> int:
     """Do what is missing.
 
     Args:
-        together: slots that train a generator together; 0 is without Ray.
+        workers_per_generator: slots that train a generator together; 0 is without Ray.
         turned: from the last step to the first, because others begin with the first.
         place: where the grid has a number of real images, for messages.
     """
@@ -217,10 +217,10 @@ def _run(together: int, name: str, spec: GridSpec, plan: Plan, missing: Plan, st
     from synaug_ray.runs.outputs import interrupted
 
     session = Session(uuid.uuid4().hex[:12], command, time.time(), 1)
-    if together and not missing.complete:  # before images are read, which can take long
+    if workers_per_generator and not missing.complete:  # before images are read, which can take long
         from synaug_ray.cluster.probe import refuse_unfit
 
-        refuse_unfit(folder.storage, weights_of(spec.quality_features), together)
+        refuse_unfit(folder.storage, weights_of(spec.quality_features), workers_per_generator)
     if not store.local:
         store.check_writable()  # of a path its rights tell; before minutes of reading for a key that may only read
     run, dataset = open_run(name, spec, plan, store, folder, session, cache, place)
@@ -229,18 +229,18 @@ def _run(together: int, name: str, spec: GridSpec, plan: Plan, missing: Plan, st
     try:
         sweep(store, folder.root)
         check_payloads(plan, store)
-        missing = backwards(pending(plan, store)) if turned else pending(plan, store)
+        missing = reversed_plan(pending(plan, store)) if turned else pending(plan, store)
         if not missing.complete:
-            if not together:
-                from synaug_ray.engine.context import Bench, Machine
+            if not workers_per_generator:
+                from synaug_ray.engine.context import Machine, WorkerContext
                 from synaug_ray.engine.local import device_here, run_local
 
                 run = replace(run, session=replace(run.session, device=device_here()))
-                run_local(missing, Bench(store, dataset, Machine(run.session.device, session=session.id)), say)
+                run_local(missing, WorkerContext(store, dataset, Machine(run.session.device, session=session.id)), say)
             else:
                 from synaug_ray.cluster.run import run_on_cluster
 
-                run = run_on_cluster(run, missing, dataset, say, together)
+                run = run_on_cluster(run, missing, dataset, say, workers_per_generator)
         left = pending(plan, store)
         headline = finish(run, dataset, "done" if left.complete else "finished with failures")
     except (KeyboardInterrupt, ClusterLost):
@@ -258,7 +258,7 @@ def _run(together: int, name: str, spec: GridSpec, plan: Plan, missing: Plan, st
     if not left.complete:
         parts = ((left.trials, plan.trials, "trials"), (left.qualities, plan.qualities, "looks at pools"))
         lack = " and ".join(f"{len(some):,} of {len(all_):,} {what}" for some, all_, what in parts if some)
-        why = ", ".join(f"{count:,} {cause}" for cause, count in lacking(plan, store).causes.items())
+        why = ", ".join(f"{count:,} {cause}" for cause, count in missing_trials(plan, store).causes.items())
         print(f"{lack} are missing{f' ({why})' if why else ''}; {folder.url}/status.json says why. Run the same "
               "command to try them again", file=sys.stderr)
         return FAILED_CELLS

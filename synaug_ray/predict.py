@@ -14,7 +14,7 @@ from synaug_ray.analysis.calculator import Answer, Costs, Expectation, cheapest,
 from synaug_ray.analysis.prediction_text import expected, plan, title
 from synaug_ray.analysis.text import CONTROLS
 from synaug_ray.common.cli import ended, tell
-from synaug_ray.common.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, did_you_mean, together
+from synaug_ray.common.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, collect_problems, did_you_mean
 from synaug_ray.report.run_view import NoRunError, read
 
 STUDY = ("generator", "classifier", "protocol", "real_share")
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, call, print; returns the exit code (see ``synaug_ray.common.errors``)."""
     args = _parser().parse_args(argv)
     try:
-        question, laws = together(lambda: _question(args), lambda: _laws(args.run))
+        question, laws = collect_problems(lambda: _question(args), lambda: _laws(args.run))
         studies = _studies(laws, args)
     except Problem as problem:
         return tell(problem)

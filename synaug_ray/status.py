@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from synaug_ray.common.cli import ended, tell
 from synaug_ray.common.errors import DONE, Problem
-from synaug_ray.runs.status import overview, read_standing, why
+from synaug_ray.runs.status import overview, read_run_status, why
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--why", metavar="KEY", help="why one step is done or not: its key, or the first digits of it")
     args = parser.parse_args(argv)
     try:
-        run = read_standing(args.run)
+        run = read_run_status(args.run)
         lines = overview(run) if args.why is None else why(run, args.why)
     except Problem as problem:
         return tell(problem)

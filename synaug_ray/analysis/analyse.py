@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 
 from synaug_ray.analysis.baselines import unbeaten
-from synaug_ray.analysis.cell_noise import CellNoises, measure
+from synaug_ray.analysis.cell_noise import CellUncertainty, measure
 from synaug_ray.analysis.controls import controls
 from synaug_ray.analysis.paired_cells import StudyKey, Table, read_table
 from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
-from synaug_ray.analysis.study import Laboratory
+from synaug_ray.analysis.study import StudyFitter
 from synaug_ray.analysis.text import headline
 from synaug_ray.analysis.verdict import FEW_DRAWS, CellNoise, judge
 from synaug_ray.laws.catalogue import FORM_TABLE, PUBLISHED
 
 
-def _verdicts(table: Table, noises: CellNoises, study: Study, delta: float, why: str) -> list[Verdict]:
+def _verdicts(table: Table, noises: CellUncertainty, study: Study, delta: float, why: str) -> list[Verdict]:
     key = StudyKey(study.classifier, study.generator, study.protocol, study.real_share)
     exchanges: dict[tuple[int, int], Exchange] = {(e.num_real, e.num_synthetic): e for e in study.exchange}
     parts: dict[tuple[int, int], CellNoise] = {}
@@ -116,7 +116,7 @@ def analyse(
         rng=rng,
     )
     draw_warnings, why = _draw_warnings(table, replicates)
-    laboratory = Laboratory(table, noises, confidence)
+    laboratory = StudyFitter(table, noises, confidence)
     real = tuple(laboratory.real_curve(name) for name in sorted({cell.classifier for cell in table.real}))
     studies = tuple(
         dataclasses.replace(

@@ -36,12 +36,12 @@ from synaug_ray.laws.results import Estimate
 SUBDIVISIONS = 8
 ROUNDS = 4
 SLACK = 1e-9  # relative, of errors and amounts: rounding must not decide
-Json = Mapping[str, Any]  # a Surface, or one of a study's ``generation``, as laws.json holds it
+Json = Mapping[str, Any]  # a PredictionGrid, or one of a study's ``generation``, as laws.json holds it
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a study expects at one (num_real, num_synthetic). Units as in ``Surface``; None is "not estimable".
+    """What a study expects at one (num_real, num_synthetic). Units as in ``PredictionGrid``; None is "not estimable".
 
     ``marginal`` is None, with ``marginal.low`` set or not, also where no amount replaces the next real image.
     ``outside`` says in which ways this lies beyond what was measured; it is empty inside.

@@ -12,7 +12,7 @@ from synaug_ray.laws.results import Estimate
 
 
 @dataclass(frozen=True)
-class CellNoises:
+class CellUncertainty:
     """Cells in the order of ``table.real`` then ``table.mixed``, Q in all; C mixed ones.
 
     ``values`` [Q]: errors of real-only cells, gains of mixed ones. ``half`` [Q] pointwise and
@@ -76,7 +76,7 @@ def measure(
     simultaneous_confidence: float,
     replicates: int,
     rng: np.random.Generator,
-) -> CellNoises:
+) -> CellUncertainty:
     """Noise of every cell of ``table``. No intervals with ``replicates`` 0 or fewer than two draws."""
     values = np.stack([cell.errors for cell in table.real] + [cell.gains for cell in table.mixed])
     parts = bootstrap.components(
@@ -110,7 +110,7 @@ def measure(
                 table, group - len(reals), confidence
             )
     error = np.sqrt(draw_variance + parts.image_variance)
-    return CellNoises(
+    return CellUncertainty(
         parts.estimates,
         error,
         np.sqrt(pooled_variance + parts.image_variance),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from synaug_ray.analysis import empirical
-from synaug_ray.analysis.cell_noise import CellNoises
+from synaug_ray.analysis.cell_noise import CellUncertainty
 from synaug_ray.analysis.paired_cells import Table
 from synaug_ray.analysis.results import Cell, Censoring
 from synaug_ray.laws.joint import JointData
@@ -14,7 +14,7 @@ from synaug_ray.laws.results import Estimate
 
 def cells_of(
     table: Table,
-    noises: CellNoises,
+    noises: CellUncertainty,
     data: JointData,
     stand: np.ndarray,
     replicates: tuple[np.ndarray, np.ndarray] | None,

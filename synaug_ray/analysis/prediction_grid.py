@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from synaug_ray.analysis.exchange import median, rates
-from synaug_ray.analysis.results import Rows, Surface
+from synaug_ray.analysis.results import PredictionGrid, Rows
 from synaug_ray.laws.averaging import WeightedLaw
 from synaug_ray.laws.equivalence import grow
 from synaug_ray.laws.joint import split
@@ -64,7 +64,7 @@ def surface(
     chance: float,
     confidence: float,
     estimable: bool,
-) -> Surface:
+) -> PredictionGrid:
     """The surface of a study with mixed ``cells`` (num_real, num_synthetic) and real-only ``real_sizes``.
 
     Every law gives its median-weighted value as in ``exchange``; intervals are those of all replicates
@@ -99,7 +99,7 @@ def surface(
     equivalent, equivalent_low, equivalent_high = (rows(part[1], estimable) for part in (points, low, high))
     marginal, marginal_low, marginal_high = (rows(part[2], estimable) for part in (points, low, high))
     mixed_sizes = [n for n, _ in cells]
-    return Surface(
+    return PredictionGrid(
         sizes,
         amounts,
         (min(mixed_sizes), max(mixed_sizes)),

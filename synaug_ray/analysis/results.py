@@ -107,7 +107,7 @@ Rows = tuple[tuple[float | None, ...], ...]  # [len(num_real)][len(num_synthetic
 
 
 @dataclass(frozen=True)
-class Surface:
+class PredictionGrid:
     """What one study expects at any (num_real, num_synthetic), averaged over laws as exchanges are, on a grid.
 
     Between grid points: bilinear in u = ln n and v = ln(1 + s / num_synthetic[1]); of ln(error), of equivalent,
@@ -156,7 +156,7 @@ class Study:
     exchange: tuple[Exchange, ...]
     family: str = ""  # of the generator: edm, jitter, real-holdout ...
     open_set: bool = False  # the generator saw more real images than the cell's own
-    surface: Surface | None = None
+    surface: PredictionGrid | None = None
     generation: tuple[Generation, ...] = ()
     rivals: tuple[LawFit, ...] = ()  # J2 and J3, which know no real-equivalents: reported, never chosen
     primary: PrimaryLaw | None = None

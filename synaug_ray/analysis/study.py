@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from synaug_ray.analysis.cell_noise import CellNoises
+from synaug_ray.analysis.cell_noise import CellUncertainty
 from synaug_ray.analysis.cells import cells_of
 from synaug_ray.analysis.exchange import OPPOSED, exchange, not_estimable, opposed
 from synaug_ray.analysis.paired_cells import StudyKey, Table
@@ -27,7 +27,7 @@ from synaug_ray.laws.results import Estimate, HeldOut, LawFit
 from synaug_ray.laws.selection import (
     LEAST_SIZES,
     Candidate,
-    Unseen,
+    HeldOutCells,
     choose,
     development,
     fit_curves,
@@ -43,11 +43,11 @@ ALL_SYNTHETIC = "synthetic-only"  # without real images in the batch, no amount 
 
 
 @dataclass
-class Laboratory:
+class StudyFitter:
     """Fits laws to the cells of ``table``; collects what had to be left out in ``warnings``."""
 
     table: Table
-    noises: CellNoises
+    noises: CellUncertainty
     confidence: float
     warnings: list[str] = field(default_factory=list)
     whole: list[StudyKey] = field(default_factory=list)  # studies that have too little to hold any of it out
@@ -194,7 +194,7 @@ class Laboratory:
         return tuple(found)
 
     def _rivals(
-        self, key: StudyKey, data: JointData, masks: tuple[np.ndarray, np.ndarray] | None, cells: Unseen | None
+        self, key: StudyKey, data: JointData, masks: tuple[np.ndarray, np.ndarray] | None, cells: HeldOutCells | None
     ) -> tuple[LawFit, ...]:
         """J2, and J3 where synthetic-only cells of the same generator and classifier are there."""
         if key.protocol != MIXED:

@@ -44,7 +44,7 @@ def check(recipe: ClassifierRecipe, shape: tuple[int, int, int] | None) -> None:
         UsageProblem: for a name, with the closest one.
     """
     _known(recipe)
-    if shape and (said := misfit(recipe, shape, 2)):  # no network refuses images for their number of classes
+    if shape and (said := incompatibility(recipe, shape, 2)):  # no network refuses images for their number of classes
         raise UsageProblem(said)
 
 
@@ -58,7 +58,7 @@ def _known(recipe: ClassifierRecipe) -> None:
                            f"{did_you_mean(recipe.model, timm.list_models(), '.')} timm.list_models() lists all it has")
 
 
-def misfit(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int) -> str | None:
+def incompatibility(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int) -> str | None:
     """Why a network cannot be trained on images [C, H, W]; tried on torch's meta device, without weights or pixels."""
     if recipe.family == "mlp":
         return None

@@ -148,11 +148,11 @@ def on(node: Node) -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(node.id, soft=False)
 
 
-def slots(together: int = 1) -> Slots:
+def slots(workers_per_generator: int = 1) -> Slots:
     """One for each GPU that has a CPU core on its node, else for each CPU core.
 
     Raises:
-        ResourceProblem: where there is none, or fewer than are to train a generator ``together``, for which Ray would
+        ResourceProblem: where there is none, or fewer than are to train a generator ``workers_per_generator``, for which Ray would
             wait for ever.
     """
     there = nodes()
@@ -160,24 +160,24 @@ def slots(together: int = 1) -> Slots:
     if refused is not None:
         raise refused
     found = Slots(*whole_slots(there))
-    if found.count < together:
-        raise _too_many(together, "cluster", found)
+    if found.count < workers_per_generator:
+        raise _too_many(workers_per_generator, "cluster", found)
     return found
 
 
-def check_together(together: int) -> None:
+def check_workers_per_generator(workers_per_generator: int) -> None:
     """Refuse more workers a generator than there are slots, as far as that shows before a Ray is started here.
 
     Raises:
         ResourceProblem: with how many there are.
     """
     if ray.is_initialized():
-        slots(together)
-    elif together > (cores := os.cpu_count() or 1):
-        raise _too_many(together, "machine", Slots(cores, False))
+        slots(workers_per_generator)
+    elif workers_per_generator > (cores := os.cpu_count() or 1):
+        raise _too_many(workers_per_generator, "machine", Slots(cores, False))
 
 
-def _too_many(together: int, where: str, there: Slots) -> ResourceProblem:
-    return ResourceProblem(f"--workers-per-generator {together}: the {where} has {there.count} "
+def _too_many(workers_per_generator: int, where: str, there: Slots) -> ResourceProblem:
+    return ResourceProblem(f"--workers-per-generator {workers_per_generator}: the {where} has {there.count} "
                            f"{'slot' if there.count == 1 else 'slots'}, each a "
                            f"{'GPU with a CPU core' if there.gpu else 'CPU core'}; ask for {there.count} at most")

@@ -16,7 +16,7 @@ from synaug_ray.plan.steps import GeneratorStep
 
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
-class Ledger:
+class Coordinator:
     """Generators to be trained, and references to sampled blocks under a byte cap."""
 
     def __init__(self, cap: int, generators: list[GeneratorStep],
@@ -38,7 +38,7 @@ class Ledger:
         self._seated: dict[tuple[str, str, str], str] = {}
         self._notes: dict[str, str] = {}
 
-    def seat(self, node: str, lane: str, who: str) -> str | None:
+    def assign_gpu(self, node: str, lane: str, who: str) -> str | None:
         """A GPU of a node, or None where none is known.
 
         Whoever starts anew gets its own back, others the one that a lane of this kind was given least lately.

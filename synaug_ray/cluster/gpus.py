@@ -36,7 +36,7 @@ def gpus_of(nodes: Sequence[Node]) -> dict[str, tuple[str, ...]]:
     return named
 
 
-def sit_down(gpu: str | None) -> None:
+def use_gpu(gpu: str | None) -> None:
     """Let this process work on a GPU of its node, before it has touched any; None leaves Ray's choice."""
     if gpu is not None:
         os.environ[VISIBLE] = gpu

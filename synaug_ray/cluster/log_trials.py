@@ -23,7 +23,7 @@ import pandas as pd
 from synaug_ray.common.cli import Parser
 from synaug_ray.common.errors import BUG, DONE, Problem
 from synaug_ray.runs.loggers import ELSEWHERE, PACKAGES, WORD
-from synaug_ray.runs.status import Standing, read_standing
+from synaug_ray.runs.status import RunStatus, read_run_status
 from synaug_ray.runs.tables import COSTS, MEASURED, measurements
 from synaug_ray.store.run_folder import RunFolder
 
@@ -75,7 +75,7 @@ def callback_of(name: str, run: str, folder: str) -> Any:
     return WandbCallback(os.environ.get("WANDB_PROJECT", "synaug_ray"), run, where or folder)
 
 
-def log(run: Standing, folder: RunFolder, name: str, ended: Callable[[], bool]) -> None:
+def log(run: RunStatus, folder: RunFolder, name: str, ended: Callable[[], bool]) -> None:
     """Log what is done and not logged yet; again until ``ended``, which waits a little each time it is asked."""
     there = f"{folder.root}/logs"
     callback = callback_of(name, run.name, there)
@@ -99,7 +99,7 @@ def log(run: Standing, folder: RunFolder, name: str, ended: Callable[[], bool]) 
         folder.write_json(note, sorted(logged))
 
 
-def _new(run: Standing, logged: set[str], folder: str) -> Iterator[Measured]:
+def _new(run: RunStatus, logged: set[str], folder: str) -> Iterator[Measured]:
     todo = run.store.keys("trial") - logged
     rows = {row.trial.key: row for row in reversed(run.plan.rows) if row.trial.key in todo}
     if rows:
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = parser.parse_args(argv)
         os.nice(10)  # before the heavy imports: the run comes first
-        run = read_standing(args.run)
+        run = read_run_status(args.run)
         storage, _, name = args.run.rstrip("/").rpartition("/")
         log(run, RunFolder(storage or ".", name), args.logger, _run_ended if args.follow else lambda: True)
     except Exception as error:  # of a library or a server, of any kind: in a line, and the rest is logged another time

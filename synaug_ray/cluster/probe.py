@@ -32,7 +32,7 @@ Reader = Callable[[str], str]  # a file's path or URL -> why it cannot be read; 
 
 
 @dataclass(frozen=True)
-class Survey:
+class ClusterProbe:
     """What was found."""
 
     nodes: tuple[Node, ...]
@@ -41,12 +41,12 @@ class Survey:
     dashboard: str = ""  # host:port; empty where there is none
 
 
-def refuse_unfit(storage: str, files: Mapping[str, str], together: int) -> None:
+def refuse_unfit(storage: str, files: Mapping[str, str], workers_per_generator: int) -> None:
     """Join the cluster of ``$RAY_ADDRESS``, where it is set, and refuse one where a run could not work.
 
     Args:
         files: that every node has to have, and their SHA-256.
-        together: workers that are to train a generator.
+        workers_per_generator: workers that are to train a generator.
 
     Raises:
         ResourceProblem: where it cannot be joined, has no room, runs other software, or lacks a file.
@@ -59,10 +59,10 @@ def refuse_unfit(storage: str, files: Mapping[str, str], together: int) -> None:
                          *sharing(storage, seen.here, seen.nodes, seen.unwritten)])
         if found is not None:
             raise found
-    connection.check_together(together)
+    connection.check_workers_per_generator(workers_per_generator)
 
 
-def survey(storage: str, files: Mapping[str, str]) -> Survey:
+def survey(storage: str, files: Mapping[str, str]) -> ClusterProbe:
     """Look at the cluster that a run would join, else at a Ray that is started for it and ended.
 
     Raises:
@@ -77,7 +77,7 @@ def survey(storage: str, files: Mapping[str, str]) -> Survey:
             ray.shutdown()
 
 
-def look(storage: str, files: Mapping[str, str], read: Reader | None = None) -> Survey:
+def look(storage: str, files: Mapping[str, str], read: Reader | None = None) -> ClusterProbe:
     """Ask every node of the cluster that this process has joined.
 
     A marker is written to the storage, read on every node, which leaves one of its own; all are removed.
@@ -93,7 +93,7 @@ def look(storage: str, files: Mapping[str, str], read: Reader | None = None) -> 
             folder, n.id, read or why_unread, dict(files)) for n in nodes}
         end = time.monotonic() + ANSWER_SECONDS
         answered = [_answered(n, waiting[n.id], max(1.0, end - time.monotonic())) for n in nodes]
-        return Survey(tuple(_seen(n, folder) for n in answered), name, unwritten)
+        return ClusterProbe(tuple(_seen(n, folder) for n in answered), name, unwritten)
 
 
 def why_unread(url: str) -> str:

@@ -15,18 +15,18 @@ from ray.exceptions import ObjectStoreFullError, OutOfDiskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from synaug_ray.cluster import connection, trials
-from synaug_ray.cluster.coordinator import Ledger
+from synaug_ray.cluster.coordinator import Coordinator
 from synaug_ray.cluster.gpus import gpus_of
 from synaug_ray.cluster.live_views import LiveViews
 from synaug_ray.cluster.progress import Progress
-from synaug_ray.cluster.sampling import Waves
+from synaug_ray.cluster.sampling import SamplingLoop
 from synaug_ray.cluster.trainers import Trainers
-from synaug_ray.cluster.watchdog import Contact, endpoints
-from synaug_ray.cluster.worker import Materials
+from synaug_ray.cluster.watchdog import Watchdog, endpoints
+from synaug_ray.cluster.worker import WorkerConfig
 from synaug_ray.common.errors import ClusterLost, ResourceProblem
 from synaug_ray.config.recipes import ReferenceRecipe
 from synaug_ray.data.images import Dataset
-from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.engine.execute import attempt
 from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.steps import STAGES
@@ -36,11 +36,11 @@ SHARD_BYTES = 2 << 30  # at most; and at most a quarter of the object store
 
 
 def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str], None],
-                   together: int = 1) -> Run:
+                   workers_per_generator: int = 1) -> Run:
     """Execute what is missing; returns the run with the slots it had, for its figures.
 
     Args:
-        together: slots that train a generator together, each with its part of every batch.
+        workers_per_generator: slots that train a generator together, each with its part of every batch.
 
     Raises:
         ResourceProblem: where there is no cluster to work on, or it has fewer slots than are to train together, or the
@@ -49,7 +49,7 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
     """
     ours = connection.connect()
     try:
-        slots = connection.slots(together)
+        slots = connection.slots(workers_per_generator)
     except ResourceProblem:
         if ours:
             ray.shutdown()
@@ -65,10 +65,10 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
         return (f"the Ray cluster is gone ({who}): {stands:,} of {total:,} steps stand in {run.store.url}. Run the "
                 "same command to go on")
 
-    contact = Contact(endpoints(), lost)
+    contact = Watchdog(endpoints(), lost)
     contact.start()
     try:
-        _run(run, missing, dataset, slots, scratch, say, together)
+        _run(run, missing, dataset, slots, scratch, say, workers_per_generator)
         if ours is not None:
             contact.rest()
             ray.shutdown()
@@ -89,13 +89,13 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
 
 
 def _run(run: Run, missing: Plan, dataset: Dataset, slots: connection.Slots, scratch: str,
-         say: Callable[[str], None], together: int) -> None:
-    bench = Bench(run.store, dataset, Machine(slots.device, 1, run.session.id))
+         say: Callable[[str], None], workers_per_generator: int) -> None:
+    context = WorkerContext(run.store, dataset, Machine(slots.device, 1, run.session.id))
     learnt = []
     for step in missing.generators.values():
         if isinstance(step.recipe, ReferenceRecipe):
-            for known in bench.missing([step]):
-                attempt(bench, known)  # nothing to train: a record, a few milliseconds
+            for known in context.missing([step]):
+                attempt(context, known)  # nothing to train: a record, a few milliseconds
         else:
             learnt.append(step)
     # what most shards wait for first: the tail of a run is then short
@@ -105,18 +105,18 @@ def _run(run: Run, missing: Plan, dataset: Dataset, slots: connection.Slots, scr
     # beside the driver: the node whose end is the run's end too
     beside = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     gpus = gpus_of(connection.nodes()) if slots.gpu else {}
-    ledger = Ledger.options(scheduling_strategy=beside).remote(cap, learnt, gpus)
-    materials = Materials(run.store.url, _shared(dataset), ledger, slots, run.session.id)
+    coordinator = Coordinator.options(scheduling_strategy=beside).remote(cap, learnt, gpus)
+    config = WorkerConfig(run.store.url, _shared(dataset), coordinator, slots, run.session.id)
     stopping = threading.Event()
-    trainers = Trainers(learnt, materials, scratch, together)
-    waves = Waves(missing.shards, materials, trainers.at_work)
+    trainers = Trainers(learnt, config, scratch, workers_per_generator)
+    waves = SamplingLoop(missing.shards, config, trainers.at_work)
     views = LiveViews(run)
     progress = Progress(run, missing, say)
     try:
         trainers.start()
         waves.start()
         progress.start()
-        trials.run(missing.trials | missing.qualities, materials, scratch, waves.is_alive, stopping.is_set)
+        trials.run(missing.trials | missing.qualities, config, scratch, waves.is_alive, stopping.is_set)
         waves.join()
         trainers.join()
         if waves.error is not None:

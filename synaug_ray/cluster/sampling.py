@@ -12,7 +12,7 @@ import ray
 from ray.data import ActorPoolStrategy, DataContext, ExecutionOptions
 
 from synaug_ray.cluster.connection import SAMPLER
-from synaug_ray.cluster.worker import Materials, bench_here, own_name, preempted, take_up
+from synaug_ray.cluster.worker import WorkerConfig, context_here, own_name, preempted, run_if_missing
 from synaug_ray.plan.steps import ShardStep
 from synaug_ray.store.store import Store
 
@@ -23,29 +23,29 @@ TRIES = 3  # of a wave: Ray Data starts dead actors anew by itself, and gives up
 class Sampler:
     """An actor of the pool: samples the shard of its row and commits it."""
 
-    def __init__(self, materials: Materials, steps: dict[str, ShardStep]) -> None:
-        self._bench, self._materials, self._steps = bench_here(materials, "sampler", own_name()), materials, steps
+    def __init__(self, config: WorkerConfig, steps: dict[str, ShardStep]) -> None:
+        self._context, self._config, self._steps = context_here(config, "sampler", own_name()), config, steps
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         step = self._steps[str(row["shard"][0])]
-        images = take_up(self._bench, self._materials, step)
+        images = run_if_missing(self._context, self._config, step)
         if images is None:  # it failed, and the Store says why
-            shape = self._bench.dataset.shape
+            shape = self._context.dataset.shape
             return {"images": np.zeros((0, *shape), np.uint8), "labels": np.zeros(0, np.int64)}
         return {"images": images.images, "labels": images.labels}
 
 
-class Waves(threading.Thread):
+class SamplingLoop(threading.Thread):
     """Samples shards as their generators stand.
 
     Every wave starts its actors anew (some 5 s of a core each), so a wave waits until it is half of all
     that is left, or until nothing more is to come: their number grows with the logarithm of the shards.
     """
 
-    def __init__(self, shards: dict[str, ShardStep], materials: Materials, more: Callable[[], bool]) -> None:
+    def __init__(self, shards: dict[str, ShardStep], config: WorkerConfig, more: Callable[[], bool]) -> None:
         """``more``: whether generators are still in training."""
         super().__init__(name="waves", daemon=True)
-        self._left, self._materials, self._more = dict(shards), materials, more
+        self._left, self._config, self._more = dict(shards), config, more
         self._asked_to_end = threading.Event()
         self.error: BaseException | None = None
 
@@ -60,14 +60,14 @@ class Waves(threading.Thread):
             self.error = error
 
     def _run(self) -> None:
-        store = Store(self._materials.store)
+        store = Store(self._config.store)
         while self._left and not self._asked_to_end.is_set():
             more = self._more()  # asked before the listing: what ends in between is in the next one
             stands = store.keys("generator")
             ready = [s for s in self._left.values() if s.generator.key in stands]
             if not ready and not more:
                 return  # the generators of what is left failed
-            few = len(ready) < max(len(self._left) / 2, 8 * self._materials.slots.count)
+            few = len(ready) < max(len(self._left) / 2, 8 * self._config.slots.count)
             if not ready or (more and few):
                 self._asked_to_end.wait(store.poll)
                 continue
@@ -78,7 +78,7 @@ class Waves(threading.Thread):
 
     def _sure(self, steps: list[ShardStep], store: Store) -> None:
         """A wave, and where it broke off another one of what it left."""
-        session = self._materials.session
+        session = self._config.session
         for last in (False,) * (TRIES - 1) + (True,):
             try:
                 return self._wave(steps)
@@ -93,7 +93,7 @@ class Waves(threading.Thread):
                         preempted(store, step, session)
 
     def _wave(self, steps: list[ShardStep]) -> None:
-        slots = self._materials.slots
+        slots = self._config.slots
         logging.getLogger("ray.data").setLevel(logging.ERROR)  # a job's log would have its plans and warnings in it
         context = DataContext.get_current()
         context.enable_progress_bars = False
@@ -101,11 +101,11 @@ class Waves(threading.Thread):
         size = min(slots.count, -(-len(steps) // SHARDS_PER_ACTOR))
         rows = ray.data.from_items([{"shard": s.key} for s in steps], override_num_blocks=len(steps))
         sampled = rows.map_batches(
-            Sampler, fn_constructor_args=(self._materials, {s.key: s for s in steps}), batch_size=1,
+            Sampler, fn_constructor_args=(self._config, {s.key: s for s in steps}), batch_size=1,
             compute=ActorPoolStrategy(size=size), **slots.options(SAMPLER),
         )
         at = 0
         for bundle in sampled.iter_internal_ref_bundles():
             for entry in bundle.blocks:
-                self._materials.ledger.put.remote(steps[at].key, [entry.ref], entry.metadata.size_bytes or 0)
+                self._config.coordinator.put.remote(steps[at].key, [entry.ref], entry.metadata.size_bytes or 0)
                 at += 1

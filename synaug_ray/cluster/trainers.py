@@ -21,9 +21,9 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from torch import distributed
 
 from synaug_ray.cluster.connection import TRAINER
-from synaug_ray.cluster.worker import DEATHS, SILENT_SECONDS, Materials, bench_here, may_begin, preempted, watched
-from synaug_ray.common.errors import LeftAlone
-from synaug_ray.engine.context import Bench
+from synaug_ray.cluster.worker import DEATHS, SILENT_SECONDS, WorkerConfig, context_here, may_begin, preempted, watched
+from synaug_ray.common.errors import PeerLost
+from synaug_ray.engine.context import WorkerContext
 from synaug_ray.plan.steps import GeneratorStep
 from synaug_ray.store.store import Store
 
@@ -47,17 +47,17 @@ class Apart(TorchConfig):
 class Trainers:
     """The Trainers of a run, each in a thread of the driver."""
 
-    def __init__(self, steps: list[GeneratorStep], materials: Materials, scratch: str, together: int = 1) -> None:
+    def __init__(self, steps: list[GeneratorStep], config: WorkerConfig, scratch: str, workers_per_generator: int = 1) -> None:
         """Take what is to be trained.
 
         Args:
             scratch: a folder of this machine where Ray Train keeps its own state.
-            together: workers that train a generator, each with its part of every batch.
+            workers_per_generator: workers that train a generator, each with its part of every batch.
         """
-        self._steps, self._materials, self._scratch, self._together = steps, materials, scratch, together
+        self._steps, self._config, self._scratch, self._workers_per_generator = steps, config, scratch, workers_per_generator
         self._ended = threading.Event()
         # a Trainer is five processes: with two cores each further one has to bring two generators to pay
-        count = min(materials.slots.count // together, -(-len(steps) // 2))
+        count = min(config.slots.count // workers_per_generator, -(-len(steps) // 2))
         self._threads = [threading.Thread(target=self._keep, args=(worker,), name=f"trainer-{worker}", daemon=True)
                          for worker in range(count)]
 
@@ -78,7 +78,7 @@ class Trainers:
         """Wait for all; generators that no Trainer could be kept alive for are recorded, and the rest stands."""
         for thread in self._threads:
             thread.join()
-        store, session = Store(self._materials.store), self._materials.session
+        store, session = Store(self._config.store), self._config.session
         failed = store.failed("generator")
         for step in self._steps:
             if step.key not in failed or failed[step.key].session != session:
@@ -94,56 +94,56 @@ class Trainers:
                     return
 
     def _fit(self, worker: int) -> None:
-        slots = self._materials.slots
+        slots = self._config.slots
         TorchTrainer(
-            _loop(worker, self._materials, {step.key: step for step in self._steps}, self._together),
+            _loop(worker, self._config, {step.key: step for step in self._steps}, self._workers_per_generator),
             torch_config=Apart(),
-            scaling_config=ScalingConfig(num_workers=self._together, use_gpu=slots.gpu, placement_strategy="SPREAD",
+            scaling_config=ScalingConfig(num_workers=self._workers_per_generator, use_gpu=slots.gpu, placement_strategy="SPREAD",
                                          resources_per_worker=slots.share(TRAINER)),
             run_config=RunConfig(name=f"generators-{self._materials.session}-{worker}", storage_path=self._scratch,
                                  failure_config=FailureConfig(max_failures=DEATHS * (len(self._steps) + 1))),
         ).fit()
 
 
-def _loop(worker: int, materials: Materials, steps: dict[str, GeneratorStep], together: int) -> Callable[[], None]:
+def _loop(worker: int, config: WorkerConfig, steps: dict[str, GeneratorStep], workers_per_generator: int) -> Callable[[], None]:
     def loop() -> None:
         rank = get_context().get_world_rank()
-        bench = bench_here(materials, "trainer", f"{worker}.{rank}", rank, together)
-        if together > 1:
-            _join(rank, together, materials.slots.device)
-        key = _agreed(partial(_next, bench, materials, worker, True), rank, together)
+        context = context_here(config, "trainer", f"{worker}.{rank}", rank, workers_per_generator)
+        if workers_per_generator > 1:
+            _join(rank, workers_per_generator, config.slots.device)
+        key = _agreed(partial(_next, context, config, worker, True), rank, workers_per_generator)
         while key is not None:
             try:
-                watched(bench, steps[key])
-            except LeftAlone as error:
-                ray.get(materials.ledger.note.remote(key, str(error)))
+                watched(context, steps[key])
+            except PeerLost as error:
+                ray.get(config.coordinator.note.remote(key, str(error)))
                 raise
-            key = _agreed(partial(_next, bench, materials, worker, False), rank, together)
+            key = _agreed(partial(_next, context, config, worker, False), rank, workers_per_generator)
 
     return loop
 
 
-def _next(bench: Bench, materials: Materials, worker: int, anew: bool) -> str | None:
+def _next(context: WorkerContext, config: WorkerConfig, worker: int, anew: bool) -> str | None:
     """Key of the next generator that is to be trained; ``anew``: by a worker that may have died of one."""
-    failed = bench.store.failed("generator") if anew else {}
+    failed = context.store.failed("generator") if anew else {}
     while True:
-        step: Any = ray.get(materials.ledger.take.remote(worker, anew))
+        step: Any = ray.get(config.coordinator.take.remote(worker, anew))
         anew = False
         if step is None:
             return None
-        given_up = step.key in failed and failed[step.key].session == materials.session
-        if not (given_up or bench.store.has(step)) and may_begin(bench, materials, step):
+        given_up = step.key in failed and failed[step.key].session == config.session
+        if not (given_up or context.store.has(step)) and may_begin(context, config, step):
             return step.key
 
 
-def _agreed(choose: Callable[[], str | None], rank: int, together: int) -> str | None:
+def _agreed(choose: Callable[[], str | None], rank: int, workers_per_generator: int) -> str | None:
     """What the first of the workers chooses; all wait for it."""
-    if together == 1:
+    if workers_per_generator == 1:
         return choose()
     return broadcast_from_rank_zero(choose() if rank == 0 else None)
 
 
-def _join(rank: int, together: int, device: str) -> None:
+def _join(rank: int, workers_per_generator: int, device: str) -> None:
     """Make the workers one process group. Its store listens on the first one's node, on the address that Ray knows.
 
     It asks nobody who it is. Without a socket of ours it would listen on every address of the machine.
@@ -153,10 +153,10 @@ def _join(rank: int, together: int, device: str) -> None:
         host = ray.util.get_node_ip_address()
         listening = socket.create_server((host, 0))
         where = f"{host} {listening.getsockname()[1]}"
-        store = distributed.TCPStore(host, listening.getsockname()[1], together, True, patience, wait_for_workers=False,
+        store = distributed.TCPStore(host, listening.getsockname()[1], workers_per_generator, True, patience, wait_for_workers=False,
                                      master_listen_fd=listening.detach())
     host, port = (broadcast_from_rank_zero(where) or "").split()
     if rank:
-        store = distributed.TCPStore(host, int(port), together, False, patience)
-    distributed.init_process_group("nccl" if device == "cuda" else "gloo", store=store, rank=rank, world_size=together,
+        store = distributed.TCPStore(host, int(port), workers_per_generator, False, patience)
+    distributed.init_process_group("nccl" if device == "cuda" else "gloo", store=store, rank=rank, world_size=workers_per_generator,
                                    timeout=patience)

@@ -16,7 +16,7 @@ from ray.exceptions import OutOfMemoryError
 from ray.tune.search import Searcher
 
 from synaug_ray.cluster.connection import CLASSIFIER
-from synaug_ray.cluster.worker import Materials, bench_here, own_name, preempted, take_up, watched
+from synaug_ray.cluster.worker import WorkerConfig, context_here, own_name, preempted, run_if_missing, watched
 from synaug_ray.plan.plan import packs
 from synaug_ray.plan.steps import QualityStep, TrialStep
 from synaug_ray.store.store import Store
@@ -33,8 +33,8 @@ RESTARTS = 3  # of the experiment, where Tune itself broke off for a reason of i
 class PackTrial(tune.Trainable):
     """Tune's view of a pack: one step trains it whole; each of its trials is committed by itself."""
 
-    def setup(self, config: dict[str, Any], materials: Materials, steps: Steps) -> None:
-        self._bench, self._materials = bench_here(materials, "classifier", own_name()), materials
+    def setup(self, config: dict[str, Any], worker_config: WorkerConfig, steps: Steps) -> None:
+        self._context, self._worker_config = context_here(worker_config, "classifier", own_name()), worker_config
         self._steps = steps
         self.reset_config(config)
 
@@ -44,9 +44,9 @@ class PackTrial(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         if len(self._keys) == 1:
-            take_up(self._bench, self._materials, self._steps[self._keys[0]])
-        elif work := self._bench.missing([self._steps[k] for k in self._keys]):  # or another driver has made them
-            watched(self._bench, [step for step in work if isinstance(step, TrialStep)])
+            run_if_missing(self._context, self._worker_config, self._steps[self._keys[0]])
+        elif work := self._context.missing([self._steps[k] for k in self._keys]):  # or another driver has made them
+            watched(self._context, [step for step in work if isinstance(step, TrialStep)])
         return {"done": True, "trials": len(self._keys)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -56,7 +56,7 @@ class PackTrial(tune.Trainable):
         """Nothing to load."""
 
 
-class ReadyPacks(Searcher):
+class ReadyTrialSearcher(Searcher):
     """Hands out full packs of trials whose images stand, and short ones when no more can join them; then looks.
 
     ``suggest`` never blocks, because Tune calls it in its own loop.
@@ -140,7 +140,7 @@ class ReadyPacks(Searcher):
         """Nothing to restore."""
 
 
-def run(steps: Steps, materials: Materials, scratch: str, more: Callable[[], bool],
+def run(steps: Steps, config: WorkerConfig, scratch: str, more: Callable[[], bool],
         stopped: Callable[[], bool]) -> None:
     """Run all trials and looks that become ready; returns when none is left or ``stopped``.
 
@@ -148,7 +148,7 @@ def run(steps: Steps, materials: Materials, scratch: str, more: Callable[[], boo
     worked on is then done first, one step at a time; one that runs out of memory alone is recorded, and the rest
     goes on: each time at least one step is settled.
     """
-    store, session = Store(materials.store), materials.session
+    store, session = Store(config.store), config.session
     suspects: Steps = {}
     broken = 0
     for number in itertools.count():
@@ -157,11 +157,11 @@ def run(steps: Steps, materials: Materials, scratch: str, more: Callable[[], boo
         if not left or stopped():
             return
         if suspects:
-            searcher = ReadyPacks(suspects, store, lambda: False, stopped, session, alone=True)
+            searcher = ReadyTrialSearcher(suspects, store, lambda: False, stopped, session, alone=True)
         else:
-            searcher = ReadyPacks(left, store, more, stopped, session)
+            searcher = ReadyTrialSearcher(left, store, more, stopped, session)
         try:
-            _tuner(searcher, 1 if suspects else materials.slots.count, steps, materials,
+            _tuner(searcher, 1 if suspects else config.slots.count, steps, config,
                    f"trials-{session}-{number}", scratch).fit()
         except RuntimeError as error:
             memory = _out_of_memory(error)
@@ -193,11 +193,11 @@ def _out_of_memory(error: BaseException | None) -> BaseException | None:
     return error
 
 
-def _tuner(searcher: Searcher, at_once: int, steps: Steps, materials: Materials, name: str,
+def _tuner(searcher: Searcher, at_once: int, steps: Steps, config: WorkerConfig, name: str,
            scratch: str) -> tune.Tuner:
-    share = {k.lower(): v for k, v in materials.slots.share(CLASSIFIER).items()}
+    share = {k.lower(): v for k, v in config.slots.share(CLASSIFIER).items()}
     return tune.Tuner(
-        tune.with_resources(tune.with_parameters(PackTrial, materials=materials, steps=steps), share),
+        tune.with_resources(tune.with_parameters(PackTrial, worker_config=config, steps=steps), share),
         tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True,
                                     max_concurrent_trials=at_once),
         run_config=tune.RunConfig(name=name, storage_path=scratch, verbose=0,

@@ -55,7 +55,7 @@ def endpoints() -> list[Endpoint]:
     return found
 
 
-class Contact(threading.Thread):
+class Watchdog(threading.Thread):
     """Knocks now and then; when nobody answers, it ends the driver: with an exception, or where that fails at once."""
 
     def __init__(self, watched: list[Endpoint], sentence: Callable[[str], str]) -> None:

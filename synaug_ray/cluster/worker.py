@@ -1,4 +1,4 @@
-"""A worker's bench, and how it takes up a step: the same in a trainer, a sampler and a classifier."""
+"""A worker's context, and how it takes up a step: the same in a trainer, a sampler and a classifier."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import ray
 from ray.exceptions import RayError
 
 from synaug_ray.cluster.connection import Slots
-from synaug_ray.cluster.gpus import sit_down
+from synaug_ray.cluster.gpus import use_gpu
 from synaug_ray.data.images import ImageSet
-from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.engine.execute import Work, attempt
 from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Step, TrialStep
 from synaug_ray.store.store import Store
@@ -28,17 +28,17 @@ FETCH_SECONDS = 30.0  # for a block from another node: one that was lost may nev
 
 
 @dataclass(frozen=True)
-class Materials:
+class WorkerConfig:
     """What workers of every kind are handed: where the Store is, and references to what is shared."""
 
     store: str
     dataset: Any  # reference to a Dataset
-    ledger: Any  # handle of the Ledger
+    coordinator: Any  # handle of the Coordinator
     slots: Slots
     session: str
 
 
-def bench_here(materials: Materials, lane: str, who: str, rank: int = 0, world: int = 1) -> Bench:
+def context_here(config: WorkerConfig, lane: str, who: str, rank: int = 0, world: int = 1) -> WorkerContext:
     """Images without a copy from the object store; shards from there too, else from the Store.
 
     Args:
@@ -46,12 +46,12 @@ def bench_here(materials: Materials, lane: str, who: str, rank: int = 0, world: 
         who: a name that it has again where it starts anew.
         rank: of ``world`` processes that train one generator together.
     """
-    if materials.slots.gpu:
-        sit_down(ray.get(materials.ledger.seat.remote(ray.get_runtime_context().get_node_id(), lane, who)))
+    if config.slots.gpu:
+        use_gpu(ray.get(config.coordinator.assign_gpu.remote(ray.get_runtime_context().get_node_id(), lane, who)))
 
     def fetch(step: ShardStep) -> ImageSet | None:
         try:
-            found = ray.get(materials.ledger.get.remote(step.key), timeout=FETCH_SECONDS)
+            found = ray.get(config.coordinator.get.remote(step.key), timeout=FETCH_SECONDS)
             if not found:
                 return None
             images = images_of(ray.get(found[0], timeout=FETCH_SECONDS))
@@ -59,8 +59,8 @@ def bench_here(materials: Materials, lane: str, who: str, rank: int = 0, world: 
             return None
         return images if len(images) else None
 
-    machine = Machine(materials.slots.device, 1, materials.session, rank, world)
-    return Bench(Store(materials.store), ray.get(materials.dataset), machine, fetch, lambda step, share: _heard())
+    machine = Machine(config.slots.device, 1, config.session, rank, world)
+    return WorkerContext(Store(config.store), ray.get(config.dataset), machine, fetch, lambda step, share: _heard())
 
 
 def own_name() -> str:
@@ -68,28 +68,28 @@ def own_name() -> str:
     return ray.get_runtime_context().get_actor_id() or ""
 
 
-def take_up(bench: Bench, materials: Materials,
+def run_if_missing(context: WorkerContext, config: WorkerConfig,
             step: GeneratorStep | ShardStep | QualityStep | TrialStep) -> ImageSet | None:
     """Make a step that nobody has made since it was planned, unless workers died of it again and again."""
-    if bench.store.has(step):
-        return bench.shard(step) if isinstance(step, ShardStep) else None
-    if not may_begin(bench, materials, step):
+    if context.store.has(step):
+        return context.shard(step) if isinstance(step, ShardStep) else None
+    if not may_begin(context, config, step):
         return None
-    return watched(bench, [step] if isinstance(step, TrialStep) else step)
+    return watched(context, [step] if isinstance(step, TrialStep) else step)
 
 
-def may_begin(bench: Bench, materials: Materials, step: Step) -> bool:
-    """Tell the Ledger that a step is begun, unless workers died of it again and again, which is recorded."""
-    begun: Any = ray.get(materials.ledger.begin.remote(step.key))
+def may_begin(context: WorkerContext, config: WorkerConfig, step: Step) -> bool:
+    """Tell the Coordinator that a step is begun, unless workers died of it again and again, which is recorded."""
+    begun: Any = ray.get(config.coordinator.begin.remote(step.key))
     if begun > DEATHS:
-        preempted(bench.store, step, materials.session, ray.get(materials.ledger.noted.remote(step.key)))
+        preempted(context.store, step, config.session, ray.get(config.coordinator.noted.remote(step.key)))
     return begun <= DEATHS
 
 
-def watched(bench: Bench, work: Work) -> ImageSet | None:
+def watched(context: WorkerContext, work: Work) -> ImageSet | None:
     """Attempt it; a worker from which nothing is heard for two hours shows where it hangs, and ends."""
     with _watch():
-        return attempt(bench, work)
+        return attempt(context, work)
 
 
 def preempted(store: Store, step: Step, session: str, said: str = "") -> None:

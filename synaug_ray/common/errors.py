@@ -36,7 +36,7 @@ class DamagedState(RuntimeError):
     """A checkpoint is not what was saved: the training has to start anew."""
 
 
-class LeftAlone(RuntimeError):
+class PeerLost(RuntimeError):
     """A process of several that train one generator together failed or died: the others cannot go on without it."""
 
 
@@ -74,7 +74,7 @@ class ClusterLost(Problem):
     exit_code = LOST
 
 
-def together(*checks: Callable[[], Any]) -> list[Any]:
+def collect_problems(*checks: Callable[[], Any]) -> list[Any]:
     """What independent checks return, in order.
 
     Raises:

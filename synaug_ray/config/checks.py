@@ -17,7 +17,7 @@ SHAPES = {"digits": (1, 8), "usps": (1, 16), "semeion": (1, 16), "mnist": (1, 28
           "eurosat": (3, 64), "stl10": (3, 96), "pcam": (3, 96)}
 
 
-def unworkable(spec: GridSpec, lines: Lines) -> list[str]:
+def grid_problems(spec: GridSpec, lines: Lines) -> list[str]:
     """One sentence a problem; empty where the grid can be planned."""
     found = _too_large(spec, lines) + _ambiguous(spec)
     shape = image_shape(spec)

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from synaug_ray.common.errors import UsageProblem, did_you_mean
-from synaug_ray.config.checks import unworkable
+from synaug_ray.config.checks import grid_problems
 from synaug_ray.config.messages import in_brackets, sentences
 from synaug_ray.config.presets import CLASSIFIERS, FEATURES, FILTERS, GENERATORS, SAMPLERS
 from synaug_ray.config.recipes import GENERATOR_FAMILIES, Precision
@@ -89,7 +89,7 @@ def validate_grid(raw: dict[str, Any], lines: Lines, problems: list[str] | None 
             except ValidationError as error:
                 problems += sentences(error, ("blocks", i), lines)
     if spec is not None and not problems:
-        problems = unworkable(spec, lines)
+        problems = grid_problems(spec, lines)
     if problems or spec is None:
         raise UsageProblem(list(dict.fromkeys(problems)))
     return spec

@@ -18,7 +18,7 @@ from synaug_ray.data.images import Dataset, ImageSet, concatenate
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import registry
 from synaug_ray.plan.steps import GeneratorStep, Pool, ShardStep, Step, Subset, TrialStep
-from synaug_ray.quality.assess import Yardstick, yardstick
+from synaug_ray.quality.assess import RealReference, real_reference
 from synaug_ray.quality.filters import Select, selector
 from synaug_ray.quality.pretrained_features import PretrainedSpace, open_space
 from synaug_ray.store.store import Store
@@ -44,7 +44,7 @@ class Machine:
 
 
 @dataclass
-class Bench:
+class WorkerContext:
     """What work needs within one process: the images, the Store, the machine, and shards read before."""
 
     store: Store
@@ -56,7 +56,7 @@ class Bench:
     _shards: OrderedDict[str, ImageSet] = field(init=False, default_factory=OrderedDict)
     _generators: OrderedDict[tuple[str, str], registry.Generator] = field(init=False, default_factory=OrderedDict)
     _selectors: OrderedDict[tuple[Subset, str], Select] = field(init=False, default_factory=OrderedDict)
-    _yardsticks: dict[Subset, Yardstick] = field(init=False, default_factory=dict)
+    _yardsticks: dict[Subset, RealReference] = field(init=False, default_factory=dict)
     _spaces: dict[str, PretrainedSpace] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -135,7 +135,7 @@ class Bench:
             self._spaces[recipe.key] = open_space(recipe, self.device, tick)
         return self._spaces[recipe.key]
 
-    def yardstick(self, subset: Subset) -> Yardstick:
+    def real_reference(self, subset: Subset) -> RealReference:
         """What pools of generators of a Subset are measured by: real training and validation images, no test image.
 
         Only the last one is kept: looks at pools of one Subset come one after another.
@@ -144,9 +144,9 @@ class Bench:
             order = self.draws.order(subset)
             seen, others = order[:subset.num_real], order[subset.num_real:JUDGES_IMAGES]
             train = self.dataset.train
-            seed = derive_seed("yardstick", subset.data.key, subset.draw, subset.num_real)
+            seed = derive_seed("real_reference", subset.data.key, subset.draw, subset.num_real)
             self._yardsticks.clear()
-            self._yardsticks[subset] = yardstick(
+            self._yardsticks[subset] = real_reference(
                 train.take(seen), self.dataset.val, self.dataset.num_classes,
                 train.take(others) if len(others) else None, seed, self.device)
         return self._yardsticks[subset]

@@ -17,12 +17,12 @@ import torch
 from safetensors.numpy import save as save_arrays
 
 from synaug_ray.classifiers.train import Member, Outcome, train_pack
-from synaug_ray.common.errors import DamagedState, LeftAlone
+from synaug_ray.common.errors import DamagedState, PeerLost
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.common.provenance import CODE, commit
 from synaug_ray.data.images import ImageSet
-from synaug_ray.engine.context import Bench, Machine
-from synaug_ray.engine.failures import DIVERGED, OUT_OF_MEMORY, Trouble, free_memory, trouble_of
+from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.failures import DIVERGED, OUT_OF_MEMORY, StepError, free_memory, step_error_of
 from synaug_ray.generators import registry
 from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Step, Subset, TrialStep
 from synaug_ray.quality.assess import assess
@@ -37,91 +37,91 @@ Work = GeneratorStep | ShardStep | QualityStep | Sequence[TrialStep]
 
 
 @dataclass(frozen=True)
-class Way:
+class BatchSplit:
     """How a try goes about it: never part of an identity, and in the Record where it is not the usual one."""
 
     parts: int = 1  # that a batch is cut into
     because: str = ""
 
-    def told(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """What a Record's ``made`` says of it."""
         return {} if self.parts == 1 else {"batch_parts": self.parts, "because": self.because}
 
 
-WHOLE = Way()
+WHOLE = BatchSplit()
 
 
-def run_generator(bench: Bench, step: GeneratorStep, way: Way = WHOLE) -> None:
+def run_generator(context: WorkerContext, step: GeneratorStep, batch_split: BatchSplit = WHOLE) -> None:
     """Train a generator, going on from its last checkpoint, and commit it: of several processes the first one does."""
-    clock, real, last = _Clock(), bench.dataset.train.take(bench.draws.index(step.subset)), [time.monotonic()]
-    machine, split = bench.machine, Split(way.parts, bench.machine.rank, bench.machine.world)
+    clock, real, last = _Clock(), context.dataset.train.take(context.draws.index(step.subset)), [time.monotonic()]
+    machine, split = context.machine, Split(batch_split.parts, context.machine.rank, context.machine.world)
 
     def save(state: Callable[[], bytes], nimg: int) -> None:
-        bench.progress(step, nimg / step.recipe.length(len(real)))
+        context.progress(step, nimg / step.recipe.length(len(real)))
         if machine.rank == 0 and time.monotonic() - last[0] > CHECKPOINT_SECONDS:
-            bench.store.save_scratch(step, "state.safetensors", state())
+            context.store.save_scratch(step, "state.safetensors", state())
             last[0] = time.monotonic()
 
     def train(state: bytes | None) -> tuple[dict[str, bytes], int]:
-        return registry.train(step.recipe, real, bench.dataset.classes, step.seed, bench.device, state, save, split)
+        return registry.train(step.recipe, real, context.dataset.classes, step.seed, context.device, state, save, split)
 
-    told = way.told()
-    if processes := _together(bench, step):
+    told = batch_split.describe()
+    if processes := _most_processes(context, step):
         told["processes"] = processes
-    state = bench.store.load_scratch(step, "state.safetensors") if machine.rank == 0 else None
+    state = context.store.load_scratch(step, "state.safetensors") if machine.rank == 0 else None
     try:
         files, nimg = train(split.of_the_first(state))  # another driver's may be newer by the time the next one looks
     except DamagedState as damaged:
         LOG.warning("the checkpoint of generator %s is thrown away (%s): its training starts anew", step.key, damaged)
         told["restarted"] = f"its checkpoint was damaged: {damaged}"
         if machine.rank == 0:
-            bench.store.drop_scratch(step)
+            context.store.drop_scratch(step)
         files, nimg = train(None)
     if machine.rank:
         return
     result = {"num_real": step.subset.num_real, "draw": step.subset.draw}
     spent = clock.read(nimg)
     spent["cpu_seconds"] *= machine.world  # theirs is as much
-    bench.store.commit(step, result | spent, files, _made(bench.machine, clock) | told)
+    context.store.commit(step, result | spent, files, _made(context.machine, clock) | told)
 
 
-def _together(bench: Bench, step: GeneratorStep) -> int:
+def _most_processes(context: WorkerContext, step: GeneratorStep) -> int:
     """The most processes, these included, that have had part in a generator at once; 0 where it was always one.
 
     Kept beside its checkpoint: one process may go on where four were, and the Record has to say so.
     """
-    kept, now = bench.store.load_scratch(step, "processes") or b"", bench.machine.world
+    kept, now = context.store.load_scratch(step, "processes") or b"", context.machine.world
     before = int(kept) if kept.isdigit() else 0  # scratch has no checksum: what is no number is as good as lost
-    if now > max(before, 1) and bench.machine.rank == 0:
-        bench.store.save_scratch(step, "processes", str(now).encode())
+    if now > max(before, 1) and context.machine.rank == 0:
+        context.store.save_scratch(step, "processes", str(now).encode())
     return max(before, now if now > 1 else 0)
 
 
-def run_shard(bench: Bench, step: ShardStep, way: Way = WHOLE) -> ImageSet:
+def run_shard(context: WorkerContext, step: ShardStep, batch_split: BatchSplit = WHOLE) -> ImageSet:
     """Sample one shard of a pool and commit it; the images, for those who wait for them."""
     clock, size = _Clock(), step.sampler.shard_size
     index = range(step.index * size, (step.index + 1) * size)
     seed = derive_seed("pool", step.generator.key, step.sampler.key)
-    sampler = step.sampler.model_copy(update={"batch": -(-step.sampler.batch // way.parts)})
-    images = bench.generator(step.generator).sample(sampler, index, seed, bench.device)
+    sampler = step.sampler.model_copy(update={"batch": -(-step.sampler.batch // batch_split.parts)})
+    images = context.generator(step.generator).sample(sampler, index, seed, context.device)
     arrays = {"images": np.ascontiguousarray(images.images), "labels": np.ascontiguousarray(images.labels)}
-    bench.store.commit(step, clock.read(len(images)), {"images.safetensors": save_arrays(arrays)},
-                       _made(bench.machine, clock) | way.told())
+    context.store.commit(step, clock.read(len(images)), {"images.safetensors": save_arrays(arrays)},
+                       _made(context.machine, clock) | batch_split.describe())
     return images
 
 
-def run_quality(bench: Bench, step: QualityStep) -> None:
+def run_quality(context: WorkerContext, step: QualityStep) -> None:
     """Look at a pool and commit what is found."""
     clock, subset = _Clock(), step.pool.generator.subset
-    spaces = {recipe.key: bench.space(recipe, lambda share: bench.progress(step, share)) for recipe in step.spaces}
-    found = assess(bench.yardstick(subset), bench.pool(step.pool, step.num_images), spaces=spaces)
+    spaces = {recipe.key: context.space(recipe, lambda share: context.progress(step, share)) for recipe in step.spaces}
+    found = assess(context.real_reference(subset), context.pool(step.pool, step.num_images), spaces=spaces)
     result = {"num_real": subset.num_real, "draw": subset.draw, "words": list(found.words)}
     text = json.dumps(finite(found.as_json()), allow_nan=False)
-    bench.store.commit(step, result | clock.read(step.num_images), {"quality.json": text.encode()},
-                       _made(bench.machine, clock))
+    context.store.commit(step, result | clock.read(step.num_images), {"quality.json": text.encode()},
+                       _made(context.machine, clock))
 
 
-def run_trials(bench: Bench, pack: Sequence[TrialStep], way: Way = WHOLE) -> None:
+def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: BatchSplit = WHOLE) -> None:
     """Train a pack of trials together and commit each by itself."""
     clock = _Clock()
     shared: dict[tuple[Subset, str, int, str], ImageSet] = {}
@@ -130,26 +130,26 @@ def run_trials(bench: Bench, pack: Sequence[TrialStep], way: Way = WHOLE) -> Non
         at = (trial.subset, trial.pool.key if trial.pool else "", trial.num_synthetic,
               trial.filter.key if trial.filter else "")
         if at not in shared:
-            shared[at] = bench.images(trial)
+            shared[at] = context.images(trial)
         members.append(Member(trial, shared[at]))
-    test = bench.dataset.test
-    outcomes = train_pack(members, bench.dataset.val, test, bench.dataset.num_classes, bench.device,
-                          lambda share: bench.progress(pack[0], share), way.parts)
+    test = context.dataset.test
+    outcomes = train_pack(members, context.dataset.val, test, context.dataset.num_classes, context.device,
+                          lambda share: context.progress(pack[0], share), batch_split.parts)
     spent = clock.read(outcomes[0].nimg)
-    made = _made(bench.machine, clock) | way.told()
+    made = _made(context.machine, clock) | batch_split.describe()
     each = spent | {"seconds": spent["seconds"] / len(pack), "cpu_seconds": spent["cpu_seconds"] / len(pack)}
     for trial, outcome in zip(pack, outcomes, strict=True):
         if not np.isfinite(outcome.probability).all():
-            bench.store.fail(trial, "diverged", "the classifier's probabilities are not numbers", "",
-                             bench.machine.session)
+            context.store.fail(trial, "diverged", "the classifier's probabilities are not numbers", "",
+                             context.machine.session)
             continue
         arrays = {"label": test.labels.astype(np.uint16), "predicted": outcome.predicted,
                   "probability": outcome.probability}
-        bench.store.commit(trial, _measurement(outcome, test, bench.dataset.num_classes) | each,
+        context.store.commit(trial, _measurement(outcome, test, context.dataset.num_classes) | each,
                            {"predictions.safetensors": save_arrays(arrays)}, made)
 
 
-def attempt(bench: Bench, work: Work) -> ImageSet | None:
+def attempt(context: WorkerContext, work: Work) -> ImageSet | None:
     """Run a step or a pack; what goes wrong becomes a Failure in the Store, and nothing else stops.
 
     What a damaged file took away is made again on the way; what does not fit into memory is tried in halves, unless
@@ -157,62 +157,62 @@ def attempt(bench: Bench, work: Work) -> ImageSet | None:
 
     Raises:
         StorageRefused: where nothing can be kept any more.
-        LeftAlone: of several processes that train together, where one of them failed; each has to begin anew.
+        PeerLost: of several processes that train together, where one of them failed; each has to begin anew.
     """
-    return _attempt(bench, work, WHOLE)
+    return _attempt(context, work, WHOLE)
 
 
-def _attempt(bench: Bench, work: Work, way: Way) -> ImageSet | None:
+def _attempt(context: WorkerContext, work: Work, batch_split: BatchSplit) -> ImageSet | None:
     steps = [work] if isinstance(work, Step) else list(work)
-    images, trouble = _try(bench, work, way)
-    if trouble is not None and bench.machine.world > 1:
-        if bench.machine.rank == 0 or trouble.cause != DIVERGED:  # which all see alike
-            bench.store.fail(steps[0], trouble.cause, trouble.message, trouble.traceback, bench.machine.session)
-        raise LeftAlone("the other processes wait for this one's part of a batch: it cannot try by itself")
+    images, step_error = _try(context, work, batch_split)
+    if step_error is not None and context.machine.world > 1:
+        if context.machine.rank == 0 or step_error.cause != DIVERGED:  # which all see alike
+            context.store.fail(steps[0], step_error.cause, step_error.message, step_error.traceback, context.machine.session)
+        raise PeerLost("the other processes wait for this one's part of a batch: it cannot try by itself")
     for _ in range(1 + sum(len(s.parents()) for s in steps)):  # each file that is damaged shows at a try of its own
-        if trouble is None or not trouble.lost or not _mended(bench, steps):
+        if step_error is None or not step_error.lost or not _mended(context, steps):
             break
-        images, trouble = _try(bench, work, way)
-    if trouble is not None and trouble.cause == OUT_OF_MEMORY and way.parts == 1 and not isinstance(work, QualityStep):
-        way = Way(2, f"{trouble.cause}: {trouble.message}")
+        images, step_error = _try(context, work, batch_split)
+    if step_error is not None and step_error.cause == OUT_OF_MEMORY and batch_split.parts == 1 and not isinstance(work, QualityStep):
+        batch_split = BatchSplit(2, f"{step_error.cause}: {step_error.message}")
         free_memory()
-        images, trouble = _try(bench, work, way)
-    if trouble is not None and len(steps) > 1:
+        images, step_error = _try(context, work, batch_split)
+    if step_error is not None and len(steps) > 1:
         free_memory()
         for step in steps:  # find out which of them it was; the others must not go down with it
             assert isinstance(step, TrialStep)
-            _attempt(bench, [step], way)
-    elif trouble is not None:
-        bench.store.fail(steps[0], trouble.cause, trouble.message, trouble.traceback, bench.machine.session,
-                         tries=1 if way == WHOLE else 2)
+            _attempt(context, [step], batch_split)
+    elif step_error is not None:
+        context.store.fail(steps[0], step_error.cause, step_error.message, step_error.traceback, context.machine.session,
+                         tries=1 if batch_split == WHOLE else 2)
     return images
 
 
-def _try(bench: Bench, work: Work, way: Way) -> tuple[ImageSet | None, Trouble | None]:
+def _try(context: WorkerContext, work: Work, batch_split: BatchSplit) -> tuple[ImageSet | None, StepError | None]:
     try:
         if isinstance(work, ShardStep):
-            return run_shard(bench, work, way), None
+            return run_shard(context, work, batch_split), None
         if isinstance(work, GeneratorStep):
-            run_generator(bench, work, way)
+            run_generator(context, work, batch_split)
         elif isinstance(work, QualityStep):
-            run_quality(bench, work)
+            run_quality(context, work)
         else:
-            run_trials(bench, work, way)
-    except (StorageRefused, LeftAlone):
+            run_trials(context, work, batch_split)
+    except (StorageRefused, PeerLost):
         raise
     except Exception as error:  # of any kind: the cause is kept with the step
-        return None, trouble_of(error)
+        return None, step_error_of(error)
     return None, None
 
 
-def _mended(bench: Bench, steps: Sequence[Step]) -> bool:
+def _mended(context: WorkerContext, steps: Sequence[Step]) -> bool:
     """Make what these steps stand on and what no longer stands; whether there was such, and it all stands now."""
-    gone = {p.key: p for step in steps for p in step.parents() if not bench.store.has(p)}
+    gone = {p.key: p for step in steps for p in step.parents() if not context.store.has(p)}
     for step in gone.values():
         assert isinstance(step, (GeneratorStep, ShardStep))
-        _mended(bench, [step])
-        attempt(bench, step)
-    return bool(gone) and all(bench.store.has(p) for p in gone.values())
+        _mended(context, [step])
+        attempt(context, step)
+    return bool(gone) and all(context.store.has(p) for p in gone.values())
 
 
 def _measurement(outcome: Outcome, test: ImageSet, num_classes: int) -> dict[str, float]:

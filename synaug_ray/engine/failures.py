@@ -32,7 +32,7 @@ _MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|ALL
 
 
 @dataclass(frozen=True)
-class Trouble:
+class StepError:
     """Why a try failed, as text alone: an exception's frames would hold the memory that a second try needs."""
 
     cause: str
@@ -41,9 +41,9 @@ class Trouble:
     lost: bool = False  # whether a file was missing or damaged, so that what was in it can be made again
 
 
-def trouble_of(error: Exception) -> Trouble:
-    """An exception, caught, as a Trouble."""
-    return Trouble(cause_of(error), f"{type(error).__name__}: {error}", traceback.format_exc(),
+def step_error_of(error: Exception) -> StepError:
+    """An exception, caught, as a StepError."""
+    return StepError(cause_of(error), f"{type(error).__name__}: {error}", traceback.format_exc(),
                    isinstance(error, (CorruptPayload, FileNotFoundError)))
 
 

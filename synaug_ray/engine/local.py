@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from tqdm import tqdm
 
-from synaug_ray.engine.context import Bench
+from synaug_ray.engine.context import WorkerContext
 from synaug_ray.engine.execute import Work, attempt
 from synaug_ray.plan.plan import Plan, packs
 from synaug_ray.plan.steps import QualityStep, ShardStep, Stage, Step, TrialStep
@@ -25,26 +25,26 @@ def ready(steps: Iterable[Step], store: Store) -> list[Step]:
     return [s for s in steps if all(p.key in stands[p.stage] for p in s.parents())]
 
 
-def run_local(missing: Plan, bench: Bench, say: Callable[[str], None]) -> None:
+def run_local(missing: Plan, context: WorkerContext, say: Callable[[str], None]) -> None:
     """Execute a plan's steps, parents first; failures stay in the Store and block what needs them."""
-    _each("generators", list(missing.generators.values()), bench)
-    _each("shards", [s for s in ready(missing.shards.values(), bench.store) if isinstance(s, ShardStep)], bench)
-    _each("looks at pools", [q for q in ready(missing.qualities.values(), bench.store) if isinstance(q, QualityStep)],
-          bench)
-    trials = [t for t in ready(missing.trials.values(), bench.store) if isinstance(t, TrialStep)]
-    _each("trials", packs(trials), bench)
+    _each("generators", list(missing.generators.values()), context)
+    _each("shards", [s for s in ready(missing.shards.values(), context.store) if isinstance(s, ShardStep)], context)
+    _each("looks at pools", [q for q in ready(missing.qualities.values(), context.store) if isinstance(q, QualityStep)],
+          context)
+    trials = [t for t in ready(missing.trials.values(), context.store) if isinstance(t, TrialStep)]
+    _each("trials", packs(trials), context)
     left = len(missing.trials) - len(trials)
     if left:
         say(f"{left:,} trials were not tried: what they need failed")
 
 
-def _each(name: str, works: Sequence[Work], bench: Bench) -> None:
+def _each(name: str, works: Sequence[Work], context: WorkerContext) -> None:
     width = sum(1 if isinstance(w, Step) else len(w) for w in works)
     with tqdm(total=width, desc=name, unit="step", mininterval=1.0, disable=not works) as bar:
         for work in works:
             if not isinstance(work, Step):
-                if missing := bench.missing(work):
-                    attempt(bench, missing)
-            elif bench.missing([work]):
-                attempt(bench, work)
+                if missing := context.missing(work):
+                    attempt(context, missing)
+            elif context.missing([work]):
+                attempt(context, work)
             bar.update(1 if isinstance(work, Step) else len(work))

@@ -19,7 +19,7 @@ from torch.nn.functional import mse_loss
 
 from synaug_ray.config.recipes import DDPMRecipe, SamplerRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.generators.diffusion import Task, fit, fresh, guided, network, placed, task_of
+from synaug_ray.generators.diffusion import Task, fit, guided, initialise, network, task_of, to_device
 from synaug_ray.generators.registry import SaveState
 from synaug_ray.generators.samplers import image_streams, sample_in_batches
 from synaug_ray.training.checkpoint import pipeline_files, unet_from_files
@@ -44,7 +44,7 @@ class DDPMGenerator:
 
         Each image has a stream of its own for its first noise and, sampled ancestrally, for that of every step.
         """
-        net = placed(self.net, device).eval()
+        net = to_device(self.net, device).eval()
         scheduler: Any = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}[sampler.family](
             **_levels(self.betas, self.levels))
 
@@ -87,7 +87,7 @@ def train(recipe: DDPMRecipe, subset: ImageSet, classes: tuple[str, ...], seed: 
     def backward(net: UNet2DModel, nimg: int) -> Tensor:
         return _backward(net, recipe, task, scheduler, nimg, split)
 
-    net = fresh(lambda: network(recipe, task.shape, len(classes)), seed, device)
+    net = initialise(lambda: network(recipe, task.shape, len(classes)), seed, device)
     net, nimg = fit(recipe, net, backward, len(subset), split, state, save)
     counts = np.bincount(subset.labels, minlength=len(classes))
     return DDPMGenerator(net, counts, task.shape, recipe.betas, recipe.levels), nimg

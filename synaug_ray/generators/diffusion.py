@@ -78,14 +78,14 @@ def network(recipe: UNetRecipe, shape: tuple[int, int, int], num_classes: int) -
     )
 
 
-def fresh(make: Callable[[], UNet2DModel], seed: int, device: torch.device) -> UNet2DModel:
+def initialise(make: Callable[[], UNet2DModel], seed: int, device: torch.device) -> UNet2DModel:
     """A network with weights of the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("weights", seed))
-        return placed(make(), device)
+        return to_device(make(), device)
 
 
-def placed(net: UNet2DModel, device: torch.device) -> UNet2DModel:
+def to_device(net: UNet2DModel, device: torch.device) -> UNet2DModel:
     """A network on a device, on a GPU with channels last, as its convolutions want them.
 
     A CPU's stay as they are: 10% slower there, and what was made before keeps its bits.

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from synaug_ray.config.recipes import EDMRecipe, SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.augmentation import ToldEmbedding, augmented
-from synaug_ray.generators.diffusion import Task, fit, fresh, guided, network, placed, task_of
+from synaug_ray.generators.diffusion import Task, fit, guided, initialise, network, task_of, to_device
 from synaug_ray.generators.registry import SaveState
 from synaug_ray.generators.samplers import SAMPLERS, image_noise, noise_levels, sample_in_batches
 from synaug_ray.training.checkpoint import pipeline_files, unet_from_files
@@ -42,7 +42,7 @@ class EDMGenerator:
 
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
         """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
-        net, sigmas = placed(self.net, device).eval(), noise_levels(sampler)
+        net, sigmas = to_device(self.net, device).eval(), noise_levels(sampler)
 
         def make(rows: list[int], labels: Tensor) -> Tensor:
             def denoise(x: Tensor, sigma: float) -> Tensor:
@@ -99,7 +99,7 @@ def train(recipe: EDMRecipe, subset: ImageSet, classes: tuple[str, ...], seed: i
     def backward(net: UNet2DModel, nimg: int) -> Tensor:
         return _backward(net, recipe, task, sigma_data, nimg, split)
 
-    net, nimg = fit(recipe, fresh(make, seed, device), backward, len(subset), split, state, save)
+    net, nimg = fit(recipe, initialise(make, seed, device), backward, len(subset), split, state, save)
     if isinstance(net.class_embedding, ToldEmbedding):
         net.class_embedding = net.class_embedding.plain()
     return EDMGenerator(net, np.bincount(subset.labels, minlength=len(classes)), sigma_data, task.shape), nimg

@@ -38,7 +38,7 @@ from synaug_ray.training.precision import autocast
 SAVE_EVERY = 64  # batches between looks at the loss, and offers of the state
 
 
-class Painter(nn.Module):
+class GeneratorNetwork(nn.Module):
     """G(z, y): z [B, latent] and labels [B] to images [B, C, H, W] in [-1, 1]; the coarsest resolution comes first."""
 
     def __init__(self, shape: tuple[int, int, int], num_classes: int, channels: tuple[int, ...], latent: int,
@@ -79,7 +79,7 @@ class _PainterBlock(nn.Module):
         return h + self.skip(x)
 
 
-class Critic(nn.Module):
+class Discriminator(nn.Module):
     """D(x, y): images [B, C, H, W] and labels [B] to [B]; the label enters as a projection of the features."""
 
     def __init__(self, shape: tuple[int, int, int], num_classes: int, channels: tuple[int, ...]) -> None:
@@ -103,10 +103,10 @@ class Critic(nn.Module):
 class GANGenerator:
     """A trained generator: its painter and what sampling needs to know of its Subset."""
 
-    painter: Painter
+    painter: GeneratorNetwork
     class_counts: NDArray[np.int64]  # of the Subset, [K]
     shape: tuple[int, int, int]
-    build: dict[str, Any]  # arguments of Painter
+    build: dict[str, Any]  # arguments of GeneratorNetwork
 
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
         """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
@@ -129,7 +129,7 @@ def from_files(files: dict[str, bytes]) -> GANGenerator:
     """The generator that ``GANGenerator.files`` wrote."""
     extra = json.loads(files["synaug.json"])
     shape, build = tuple(extra["shape"]), extra["painter"]
-    painter = Painter(shape, len(extra["class_counts"]), **build | {"channels": tuple(build["channels"])})
+    painter = GeneratorNetwork(shape, len(extra["class_counts"]), **build | {"channels": tuple(build["channels"])})
     painter.load_state_dict(tensors_from_bytes(files["generator.safetensors"])[0])
     return GANGenerator(painter, np.array(extra["class_counts"], dtype=np.int64), shape, build)
 
@@ -144,8 +144,8 @@ def train(recipe: GANRecipe, subset: ImageSet, classes: tuple[str, ...], seed: i
     build = {"channels": list(recipe.channels), "latent": recipe.latent, "norm_groups": recipe.norm_groups}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("weights", seed))
-        painter = Painter(shape, num_classes, recipe.channels, recipe.latent, recipe.norm_groups).to(device)
-        critic = Critic(shape, num_classes, recipe.channels).to(device)
+        painter = GeneratorNetwork(shape, num_classes, recipe.channels, recipe.latent, recipe.norm_groups).to(device)
+        critic = Discriminator(shape, num_classes, recipe.channels).to(device)
     decay = [0.0]
     ema = AveragedModel(painter, multi_avg_fn=lambda mean, new, _: _mix(mean, new, 1 - decay[0]))
     adams = {name: torch.optim.Adam(net.parameters(), recipe.learning_rate, (0.0, 0.9), fused=True)
@@ -192,7 +192,7 @@ def train(recipe: GANRecipe, subset: ImageSet, classes: tuple[str, ...], seed: i
             if save is not None:
                 save(partial(snapshot, modules, adams, nimg), nimg)
     trained = ema.module
-    assert isinstance(trained, Painter)
+    assert isinstance(trained, GeneratorNetwork)
     check_finite(trained, recipe.name)
     return GANGenerator(trained, np.bincount(subset.labels, minlength=num_classes), shape, build), nimg
 

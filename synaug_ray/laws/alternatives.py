@@ -12,7 +12,7 @@ import numpy as np
 from synaug_ray.laws.fitting import Fit, Model, Parameter, fit, outward
 from synaug_ray.laws.joint import JointData
 from synaug_ray.laws.results import Estimate, LawFit
-from synaug_ray.laws.selection import Candidate, Unseen
+from synaug_ray.laws.selection import Candidate, HeldOutCells
 
 Natural = tuple[np.ndarray, ...]
 _FLOOR = Parameter("E_inf", "error fraction", 1e-6, 0.9, (1e-3, 1e-2, 0.1), log=True)
@@ -76,7 +76,7 @@ def _j2_model(data: JointData) -> Model:
     return model
 
 
-def j2(data: JointData, seen: JointData, unseen: Unseen | None) -> LawFit:
+def j2(data: JointData, seen: JointData, unseen: HeldOutCells | None) -> LawFit:
     """J2 on all cells; judged as fitted to the ``seen`` ones."""
     def fitted(to: JointData) -> tuple[Fit, np.ndarray]:
         found = fit(_j2_model(to), to.target, to.sigma, J2_PARAMETERS)
@@ -101,7 +101,7 @@ def j2(data: JointData, seen: JointData, unseen: Unseen | None) -> LawFit:
 
 def j3(
     data: JointData, synthetic: JointData, real_share: float | None, masks: tuple[np.ndarray, np.ndarray] | None,
-    unseen: Unseen | None,
+    unseen: HeldOutCells | None,
 ) -> LawFit | None:
     """J3 for the mixed cells of ``data``; None where the synthetic-only cells are too few for its curve.
 

@@ -138,7 +138,7 @@ def _skill(residual: np.ndarray, reference: np.ndarray) -> float | None:
 
 
 @dataclass(frozen=True)
-class Unseen:
+class HeldOutCells:
     """The held-out mixed cells: where they stand among all points, their log errors, and two references' residuals.
 
     ``nothing`` is "synthetic images do nothing" (F0's own curve at r = 0), ``rate`` is F0.
@@ -163,7 +163,7 @@ class Unseen:
 
 def unseen(
     data: JointData, masks: tuple[np.ndarray, np.ndarray], candidates: dict[str, Candidate], curve: CurveForm
-) -> Unseen:
+) -> HeldOutCells:
     """What is held out, with the references fitted to the development cells."""
     index = np.flatnonzero(~masks[1]) + len(data.sizes)
     truth = data.log_errors()[index]
@@ -171,7 +171,7 @@ def unseen(
     still = rate.copy()
     still[0, -1] = 0.0
     residuals = [predict_log_error(theta, curve, BY_NAME["F0"], data)[0, index] - truth for theta in (still, rate)]
-    return Unseen(index, truth, *residuals)
+    return HeldOutCells(index, truth, *residuals)
 
 
 def held_out(

@@ -111,7 +111,7 @@ def pending(plan: Plan, store: Finished) -> Plan:
     return Plan(plan.data, generators, shards, trials, plan.rows, plan.names, qualities)
 
 
-def backwards(plan: Plan) -> Plan:
+def reversed_plan(plan: Plan) -> Plan:
     """The same steps from the last to the first: two drivers at one plan then meet in its middle."""
     def turned(steps: dict) -> dict:
         return dict(reversed(steps.items()))
@@ -120,17 +120,17 @@ def backwards(plan: Plan) -> Plan:
                    qualities=turned(plan.qualities))
 
 
-def obstacle(step: Step, failed: Mapping[Stage, Collection[str]]) -> Step | None:
+def failed_ancestor(step: Step, failed: Mapping[Stage, Collection[str]]) -> Step | None:
     """The first of what a step needs, at whatever remove, that is among the failed keys of its stage."""
     for parent in step.parents():
-        if (found := parent if parent.key in failed[parent.stage] else obstacle(parent, failed)) is not None:
+        if (found := parent if parent.key in failed[parent.stage] else failed_ancestor(parent, failed)) is not None:
             return found
     return None
 
 
 def blocked(step: Step, failed: Mapping[Stage, Collection[str]]) -> bool:
     """Whether something that a step needs, at whatever remove, failed."""
-    return obstacle(step, failed) is not None
+    return failed_ancestor(step, failed) is not None
 
 
 def packs(trials: Iterable[TrialStep]) -> list[tuple[TrialStep, ...]]:

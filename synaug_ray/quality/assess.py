@@ -26,7 +26,7 @@ from synaug_ray.quality.features import DIMENSIONS, Classifier, train
 from synaug_ray.quality.fidelity import MOST as COMPARED
 from synaug_ray.quality.fidelity import Fidelity, compare
 from synaug_ray.quality.flags import Flag, find
-from synaug_ray.quality.label_fidelity import Judges, LabelFidelity, label_fidelity, train_judges
+from synaug_ray.quality.label_fidelity import LabelClassifiers, LabelFidelity, label_fidelity, train_judges
 from synaug_ray.quality.memorization import Duplicates, Memorization, duplicates, memorization
 
 MOST = 4_096  # images of a pool that are looked at: its first ones
@@ -34,13 +34,13 @@ MOST_TRAINING = 10_000  # real images that judges learn from where the Subset ha
 
 
 @dataclass(frozen=True)
-class Yardstick:
+class RealReference:
     """What is learnt from real images alone: made once, it measures every pool of the same Subset."""
 
     subset: ImageSet  # what the generator saw
     held_out: ImageSet  # real images that nothing here was trained on, and never test images
     space: Classifier  # trained on the Subset
-    judges: Judges  # trained on the Subset and the other training images
+    judges: LabelClassifiers  # trained on the Subset and the other training images
     num_classes: int
     seed: int
 
@@ -75,8 +75,8 @@ class Quality:
         return dataclasses.asdict(self)
 
 
-def yardstick(subset: ImageSet, held_out: ImageSet, num_classes: int, others: ImageSet | None = None, seed: int = 0,
-              device: torch.device | str = "cpu") -> Yardstick:
+def real_reference(subset: ImageSet, held_out: ImageSet, num_classes: int, others: ImageSet | None = None, seed: int = 0,
+              device: torch.device | str = "cpu") -> RealReference:
     """Train the feature space and the judges.
 
     Args:
@@ -87,7 +87,7 @@ def yardstick(subset: ImageSet, held_out: ImageSet, num_classes: int, others: Im
     where = torch.device(device)
     more = max(0, MOST_TRAINING - len(subset))
     training = subset if others is None else concatenate(subset, others.take(np.arange(min(len(others), more))))
-    return Yardstick(subset, held_out, train(subset, num_classes, derive_seed("space", seed), where),
+    return RealReference(subset, held_out, train(subset, num_classes, derive_seed("space", seed), where),
                      train_judges(training, num_classes, derive_seed("judges", seed), where), num_classes, seed)
 
 
@@ -99,7 +99,7 @@ class Space(Protocol):
         ...
 
 
-def assess(real: Yardstick, pool: ImageSet, confidence: float = 0.9,
+def assess(real: RealReference, pool: ImageSet, confidence: float = 0.9,
            spaces: Mapping[str, Space] = MappingProxyType({})) -> Quality:
     """Measure a pool. Deterministic for the same images, seed and number of threads.
 

@@ -1,4 +1,4 @@
-"""Do the images show the class asked for? Judges are classifiers of real training images, never of test images.
+"""Do the images show the class asked for? LabelClassifiers are classifiers of real training images, never of test images.
 
 They are cross-fitted: the training images are dealt into folds, one judge for each that has seen all
 folds but its own, and an image is judged by the one that has not seen its nearest training image. A
@@ -24,7 +24,7 @@ LEAST = 20  # images below which a share says nothing
 
 
 @dataclass(frozen=True)
-class Judges:
+class LabelClassifiers:
     """One classifier a fold of the training images, which has not seen that fold."""
 
     training: ImageSet
@@ -65,20 +65,20 @@ class LabelFidelity:
     by_class: tuple[ClassFidelity, ...]
 
 
-def train_judges(training: ImageSet, num_classes: int, seed: int, device: torch.device) -> Judges:
-    """Judges of ``training``, in folds of equal class proportions."""
+def train_judges(training: ImageSet, num_classes: int, seed: int, device: torch.device) -> LabelClassifiers:
+    """LabelClassifiers of ``training``, in folds of equal class proportions."""
     rng = np.random.default_rng(derive_seed("folds", seed))
     fold = np.empty(len(training), dtype=np.int64)
     order = rng.permutation(len(training))
     order = order[np.argsort(training.labels[order], kind="stable")]
     fold[order] = np.arange(len(order)) % FOLDS
-    return Judges(training, fold, tuple(
+    return LabelClassifiers(training, fold, tuple(
         train(training.take(np.flatnonzero(fold != f)), num_classes, derive_seed("judge", seed, f), device)
         for f in range(FOLDS)
     ))
 
 
-def label_fidelity(judges: Judges, pool: ImageSet, held_out: ImageSet, confidence: float = 0.9) -> LabelFidelity | None:
+def label_fidelity(judges: LabelClassifiers, pool: ImageSet, held_out: ImageSet, confidence: float = 0.9) -> LabelFidelity | None:
     """Judge ``pool`` by its labels, and ``held_out`` by its own; None with fewer than 20 images in the pool."""
     if len(pool) < LEAST:
         return None

@@ -107,7 +107,7 @@ def _rates(plan: Plan, store: Store, stage: Stage, figures: dict[str, float]) ->
     return rate
 
 
-def told(cost: Cost) -> str:
+def describe_cost(cost: Cost) -> str:
     """One stage's cost as a plan shows it."""
     if not cost.steps:
         return "nothing to do"
@@ -118,7 +118,7 @@ def told(cost: Cost) -> str:
                                                                             if cost.seconds else "")
 
 
-def told_in_all(table: dict[Stage, Cost]) -> str:
+def describe_total_cost(table: dict[Stage, Cost]) -> str:
     """The cost of all stages: what is known of it, and what it leaves out."""
     seconds = sum(cost.seconds for cost in table.values())
     unknown = [f"{PLURAL[stage]} of {', '.join(cost.unknown_of)}" for stage, cost in table.items() if cost.unknown]

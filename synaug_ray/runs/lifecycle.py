@@ -9,17 +9,17 @@ from functools import partial
 from pathlib import Path
 
 from synaug_ray.classifiers.models import check as check_classifier
-from synaug_ray.classifiers.models import misfit
-from synaug_ray.common.errors import DataProblem, together
+from synaug_ray.classifiers.models import incompatibility
+from synaug_ray.common.errors import DataProblem, collect_problems
 from synaug_ray.common.provenance import environment
 from synaug_ray.config.checks import image_shape
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.data.audit.audit import table
 from synaug_ray.data.audit.checks import describe, problems
-from synaug_ray.data.audit.gate import vet
+from synaug_ray.data.audit.gate import apply_duplicate_policy
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.load import load
-from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.plan.plan import Plan, pending
 from synaug_ray.quality.pretrained_features import open_space
 from synaug_ray.runs.cost import disk_bytes
@@ -44,16 +44,16 @@ def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFol
     recipes = {t.classifier.key: t.classifier for t in plan.trials.values()}.values()
     spaces = {s.key: s for step in pending(plan, store).qualities.values() for s in step.spaces}.values()
     told = image_shape(spec)
-    together(*(partial(check_classifier, recipe, told) for recipe in recipes),
+    collect_problems(*(partial(check_classifier, recipe, told) for recipe in recipes),
              *(partial(open_space, recipe) for recipe in spaces))
     dataset = load(plan.data, cache)
     found = problems(plan, dataset, place)
     if dataset.shape != told:  # else the grid alone has shown that they suit
-        found += [said for recipe in recipes if (said := misfit(recipe, dataset.shape, dataset.num_classes))]
+        found += [said for recipe in recipes if (said := incompatibility(recipe, dataset.shape, dataset.num_classes))]
     if found:
         raise DataProblem(found)
     print(describe(dataset), flush=True)
-    dataset, audited = vet(plan.data, dataset, cache)
+    dataset, audited = apply_duplicate_policy(plan.data, dataset, cache)
     print(table(replace(audited, rows=tuple(row for row in audited.rows if row.level != "ok"))), flush=True)
     check_space(folder.storage, disk_bytes(pending(plan, store), dataset.shape, len(dataset.test)))
     store.check_writable()
@@ -77,7 +77,7 @@ def finish(run: Run, dataset: Dataset, state: str) -> str:
 
 def write_samples(run: Run, dataset: Dataset) -> None:
     """One sheet a generator of the first draw: real beside synthetic beside nearest training image."""
-    bench, index, seen = Bench(run.store, dataset, Machine()), [], set()
+    context, index, seen = WorkerContext(run.store, dataset, Machine()), [], set()
     done = run.store.keys("shard")
     for row in run.plan.rows:
         pool = row.trial.pool
@@ -86,10 +86,10 @@ def write_samples(run: Run, dataset: Dataset) -> None:
         seen.add(pool.key)
         subset = pool.generator.subset
         try:
-            synthetic = bench.shard(pool.shard(0))
+            synthetic = context.shard(pool.shard(0))
         except (CorruptPayload, MissingRecord):
             continue
-        made = sheets(dataset.train.take(bench.draws.index(subset)), synthetic, dataset.num_classes)
+        made = sheets(dataset.train.take(context.draws.index(subset)), synthetic, dataset.num_classes)
         names = {}
         for part in ("real", "synthetic", "nearest"):
             names[part] = f"{pool.generator.key[:12]}-{part}.png"

@@ -16,7 +16,7 @@ from synaug_ray.plan.plan import Plan, blocked
 from synaug_ray.plan.steps import STAGES, Stage
 from synaug_ray.report import page
 from synaug_ray.runs.quality_table import for_the_page, qualities
-from synaug_ray.runs.status import lacking, standing_failures
+from synaug_ray.runs.status import missing_trials, unresolved_failures
 from synaug_ray.runs.tables import csv_text, measurements, predictions
 from synaug_ray.store.run_folder import RunFolder
 from synaug_ray.store.store import Failure, Store, now
@@ -63,7 +63,7 @@ def counted(run: Run) -> tuple[dict[Stage, dict[str, int]], dict[Stage, dict[str
     failed: dict[Stage, dict[str, Failure]] = {}
     for stage in STAGES:
         steps, done = run.plan.steps(stage), run.store.keys(stage)
-        failed[stage] = standing = standing_failures(run.plan, run.store, stage, done)
+        failed[stage] = standing = unresolved_failures(run.plan, run.store, stage, done)
         missing = [s for k, s in steps.items() if k not in done and k not in standing]
         waiting = sum(blocked(s, failed) for s in missing)
         counts[stage] = {"total": len(steps), "done": len(steps.keys() & done), "failed": len(standing),
@@ -84,7 +84,7 @@ def status(run: Run, state: str) -> dict[str, Any]:
         "run": run.name, "dataset": run.spec.dataset, "data": run.plan.data.key,
         "fingerprint": run.plan.data.fingerprint, "cores": run.session.cores, "state": state, "updated": now(),
         "started": pd.Timestamp(run.session.started, unit="s", tz="UTC").isoformat(timespec="seconds"),
-        "steps": counts, "missing": asdict(lacking(run.plan, run.store)), "failures": failures,
+        "steps": counts, "missing": asdict(missing_trials(run.plan, run.store)), "failures": failures,
         "wall_seconds": wall, "busy_share": busy,
         "seconds": spent["seconds"], "cpu_seconds": spent["cpu_seconds"], "timeline": spent["timeline"],
         "generators": [g | {"generator": names[g["key"]]} for g in spent["generators"]],
@@ -153,7 +153,7 @@ def refresh(run: Run, state: str, *, replicates: int | None = None) -> Analysis 
 
 def _what_is_missing(run: Run, analysis: Analysis) -> dict[str, Any]:
     """``missing`` (how many trials, which causes) and, where there are such, a first warning that says so."""
-    lacks = lacking(run.plan, run.store)
+    lacks = missing_trials(run.plan, run.store)
     warning = (f"{lacks.sentence()}. The verdicts rest on the others.",) if lacks.trials else ()
     return {"missing": asdict(lacks), "warnings": [*warning, *analysis.warnings]}
 

@@ -14,7 +14,7 @@ from synaug_ray.config.checks import image_shape
 from synaug_ray.config.load import validate_grid
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.config.yaml_source import parse_bytes
-from synaug_ray.plan.plan import Plan, blocked, make_plan, obstacle, pending
+from synaug_ray.plan.plan import Plan, blocked, failed_ancestor, make_plan, pending
 from synaug_ray.plan.steps import STAGES, DataIdentity, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
 from synaug_ray.runs.cost import PLURAL, costs, duration
 from synaug_ray.store.filesystem import check_reachable
@@ -28,7 +28,7 @@ SHORTEST = 6  # digits of a key that are enough to ask by
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunStatus:
     """A run's plan, the Store it draws on, and what its driver last said."""
 
     name: str
@@ -40,17 +40,17 @@ class Standing:
     @property
     def failed(self) -> dict[Stage, dict[str, Failure]]:
         """Failures of this plan's steps that have not been made good since, by stage and key."""
-        return {stage: standing_failures(self.plan, self.store, stage, self.store.keys(stage)) for stage in STAGES}
+        return {stage: unresolved_failures(self.plan, self.store, stage, self.store.keys(stage)) for stage in STAGES}
 
 
-def standing_failures(plan: Plan, store: Store, stage: Stage, done: set[str]) -> dict[str, Failure]:
+def unresolved_failures(plan: Plan, store: Store, stage: Stage, done: set[str]) -> dict[str, Failure]:
     """Failures of a plan's steps that are not among the ``done`` ones, by key."""
     steps = plan.steps(stage)
     return {k: f for k, f in store.failed(stage).items() if k in steps and k not in done}
 
 
 @dataclass(frozen=True)
-class Lacking:
+class MissingTrials:
     """Trials of a plan that are not done, and why: how many by the cause of what failed, they or what they need."""
 
     trials: int
@@ -68,20 +68,20 @@ NOT_TRIED = "not tried yet"
 
 def why_missing(step: Step, failed: Mapping[Stage, Mapping[str, Failure]]) -> str:
     """The cause of its failure, or of the failure of what it needs."""
-    at_fault = step if step.key in failed[step.stage] else obstacle(step, failed)
+    at_fault = step if step.key in failed[step.stage] else failed_ancestor(step, failed)
     return NOT_TRIED if at_fault is None else failed[at_fault.stage][at_fault.key].cause
 
 
-def lacking(plan: Plan, store: Store) -> Lacking:
+def missing_trials(plan: Plan, store: Store) -> MissingTrials:
     """What of a plan's trials is missing, and why."""
     done: dict[Stage, set[str]] = {stage: store.keys(stage) for stage in STAGES}
     failed: dict[Stage, dict[str, Failure]] = {
-        stage: standing_failures(plan, store, stage, done[stage]) for stage in STAGES}
+        stage: unresolved_failures(plan, store, stage, done[stage]) for stage in STAGES}
     causes = Counter(why_missing(t, failed) for k, t in plan.trials.items() if k not in done["trial"])
-    return Lacking(sum(causes.values()), len(plan.trials), dict(causes.most_common()))
+    return MissingTrials(sum(causes.values()), len(plan.trials), dict(causes.most_common()))
 
 
-def read_standing(run: str) -> Standing:
+def read_run_status(run: str) -> RunStatus:
     """The run in a folder, path or URL: ``<storage>/<run>``. The data set itself is not read.
 
     Raises:
@@ -107,10 +107,10 @@ def read_standing(run: str) -> Standing:
     except (ValueError, KeyError, TypeError, Problem) as error:
         raise StorageProblem(f"{folder.url}: grid.yaml or status.json is damaged or of an older version ({error}); run "
                              "the grid's command again, which writes both") from None
-    return Standing(name, make_plan(spec, data), Store(f"{storage or '.'}/store"), said, spec)
+    return RunStatus(name, make_plan(spec, data), Store(f"{storage or '.'}/store"), said, spec)
 
 
-def overview(run: Standing, now: datetime | None = None) -> list[str]:
+def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
     """Lines for a person: state, counts, failures by cause, rate, and what is left."""
     now = now or datetime.now(UTC)
     silent = (now - datetime.fromisoformat(run.said["updated"])).total_seconds()
@@ -141,7 +141,7 @@ def overview(run: Standing, now: datetime | None = None) -> list[str]:
         parts += [f"{unknown:,} steps that nobody has timed"] * bool(unknown)
         lines.append(f"left       {', and '.join(parts) or 'next to nothing'}")
     lines += _mixtures(records)
-    if (lacks := lacking(run.plan, run.store)).trials:
+    if (lacks := missing_trials(run.plan, run.store)).trials:
         lines.append(f"missing    {lacks.sentence()}")
     told = [(run.plan.steps(stage)[key], f) for stage in STAGES for key, f in failed[stage].items()]
     for step, f in told[:SHOWN]:
@@ -152,7 +152,7 @@ def overview(run: Standing, now: datetime | None = None) -> list[str]:
     return lines
 
 
-def why(run: Standing, asked: str) -> list[str]:
+def why(run: RunStatus, asked: str) -> list[str]:
     """Why a step is done or not.
 
     Args:
@@ -169,7 +169,7 @@ def why(run: Standing, asked: str) -> list[str]:
     return list(_why(step, run, run.failed, ""))
 
 
-def _why(step: Step, run: Standing, failed: dict[Stage, dict[str, Failure]], indent: str) -> Iterator[str]:
+def _why(step: Step, run: RunStatus, failed: dict[Stage, dict[str, Failure]], indent: str) -> Iterator[str]:
     said = f"{indent}{step.stage} {step.key[:12]}, {describe(step, run.plan)}:"
     if (record := run.store.records(step.stage, [step.key]).get(step.key)) is not None:
         made = record.made

@@ -21,7 +21,7 @@ class StorageRefused(StorageProblem):
     """The storage takes no more (full, read-only, no permission): the run cannot keep anything, and ends."""
 
 
-def patiently(action: Callable[[], Value], what: str) -> Value:
+def with_retries(action: Callable[[], Value], what: str) -> Value:
     """What ``action`` returns, tried again where the refusal may pass.
 
     Args:

@@ -34,7 +34,7 @@ from synaug_ray.common.errors import StorageProblem
 from synaug_ray.plan.steps import STAGES, Stage, Step
 from synaug_ray.store.filesystem import advice, open_url, reason, refusals
 from synaug_ray.store.record import Failure, Record, read_failure, read_record, record_text
-from synaug_ray.store.retry import patiently
+from synaug_ray.store.retry import with_retries
 
 LOG = logging.getLogger(__name__)
 KINDS = ("records", "payload", "failures", "scratch")  # of what is kept of a step
@@ -248,13 +248,13 @@ class Store:
             return self.fs.cat_file(self._at(relative))  # type: ignore[return-value]
 
         if self.local:
-            return patiently(read, f"read {self.url}/{relative}")
+            return with_retries(read, f"read {self.url}/{relative}")
         with refusals(self.fs, f"read {self.url}"):  # its own client has been patient
             return read()
 
     def _write(self, relative: str, data: bytes) -> None:
         if self.local:
-            return patiently(lambda: write_file(self.fs, self._at(relative), data), f"write {self.url}/{relative}")
+            return with_retries(lambda: write_file(self.fs, self._at(relative), data), f"write {self.url}/{relative}")
         with refusals(self.fs, f"write to {self.url}"):
             write_file(self.fs, self._at(relative), data)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed, nn
 
-from synaug_ray.common.errors import LeftAlone
+from synaug_ray.common.errors import PeerLost
 from synaug_ray.training.batching import parts_of
 
 
@@ -37,7 +37,7 @@ class Split:
         """Add up gradients over the processes, in place, and their shares of the loss, which is returned.
 
         Raises:
-            LeftAlone: where another process is gone.
+            PeerLost: where another process is gone.
         """
         if self.world == 1:
             return loss
@@ -71,7 +71,7 @@ class Split:
             raise  # this process's own
         except RuntimeError as error:  # the connection is closed, or was silent for too long
             said = " ".join(str(error).split())[:300]
-            raise LeftAlone(f"{self.world} processes train together, and one is gone or cannot be reached ({said})"
+            raise PeerLost(f"{self.world} processes train together, and one is gone or cannot be reached ({said})"
                             ) from error
 
 

@@ -24,7 +24,7 @@ import psutil
 from synaug_ray.store.store import Store
 
 PARTS = {"RayTrainWorker": "Trainers' workers", "TrainController": "Trainers' other processes",
-         "PackTrial": "classifiers", "MapWorker": "samplers", "Aggregator": "aggregator", "Ledger": "ledger"}
+         "PackTrial": "classifiers", "MapWorker": "samplers", "Aggregator": "aggregator", "Coordinator": "ledger"}
 RAYS = "Ray's servers and helper actors"
 STAGES = ("generator", "shard", "quality", "trial")
 

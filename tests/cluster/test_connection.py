@@ -120,6 +120,6 @@ def test_a_trainer_s_worker_touches_no_gpu_before_it_has_its_own():
 def test_more_workers_than_the_machine_has_cores_are_refused_before_a_ray_is_started(monkeypatch):
     monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
     monkeypatch.setattr(connection.os, "cpu_count", lambda: 2)
-    connection.check_together(2)
+    connection.check_workers_per_generator(2)
     with pytest.raises(ResourceProblem, match="--workers-per-generator 3: the machine has 2 slots, each a CPU core"):
-        connection.check_together(3)
+        connection.check_workers_per_generator(3)

@@ -81,7 +81,7 @@ def joining(monkeypatch):
     monkeypatch.setattr("synaug_ray.runs.lifecycle.open_run", lambda *_: pytest.fail("images are read before it is refused"))
 
     def find(*nodes):
-        monkeypatch.setattr(probe, "look", lambda storage, files: probe.Survey(tuple(nodes), "a"))
+        monkeypatch.setattr(probe, "look", lambda storage, files: probe.ClusterProbe(tuple(nodes), "a"))
 
     return find
 

@@ -11,10 +11,10 @@ from ray.tune.search import Searcher
 
 from synaug_ray.cluster import trials as classify
 from synaug_ray.cluster.connection import Slots
-from synaug_ray.cluster.coordinator import Ledger
-from synaug_ray.cluster.trials import ReadyPacks
-from synaug_ray.cluster.worker import Materials
-from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.cluster.coordinator import Coordinator
+from synaug_ray.cluster.trials import ReadyTrialSearcher
+from synaug_ray.cluster.worker import WorkerConfig
+from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.plan.plan import make_plan
 from synaug_ray.store.store import Store
 
@@ -25,7 +25,7 @@ def searcher(small, tmp_path):
     state = {"more": True, "stopped": False}
     store = Store(str(tmp_path / "store"))
     store.poll = 0.0
-    made = ReadyPacks(plan.trials, store, lambda: state["more"], lambda: state["stopped"])
+    made = ReadyTrialSearcher(plan.trials, store, lambda: state["more"], lambda: state["stopped"])
     return made, state, plan, store
 
 
@@ -109,7 +109,7 @@ def test_a_step_handed_to_an_idle_worker_that_had_died_is_not_lost(cluster, smal
     monkeypatch.setattr(classify, "PackTrial", DiesIdle)
     monkeypatch.setattr(classify, "packs", lambda trials: [(trial,) for trial in trials])
     steps = {k: t for k, t in plan.trials.items() if t.pool is None}
-    materials = Materials(store.url, ray.put(digits), Ledger.remote(0, []), Slots(2, False), "now")
+    materials = WorkerConfig(store.url, ray.put(digits), Coordinator.remote(0, []), Slots(2, False), "now")
     classify.run(steps, materials, str(tmp_path), lambda: False, lambda: False)
     assert len(list(marks.iterdir())) == 2
     assert store.keys("trial") == steps.keys() and len(steps) == 4 and not store.failed("trial")
@@ -154,7 +154,7 @@ def test_steps_that_run_out_of_memory_are_found_one_by_one_and_the_rest_is_done(
     tuners = Tuners(store, bad)
     tuners.steps = plan.trials
     monkeypatch.setattr(classify, "_tuner", tuners)
-    materials = Materials(store.url, None, None, Slots(2, False), "now")
+    materials = WorkerConfig(store.url, None, None, Slots(2, False), "now")
     classify.run(plan.trials, materials, "", lambda: False, lambda: False)
     assert store.keys("trial") == plan.trials.keys() - bad
     assert {k: f.cause for k, f in store.failed("trial").items()} == dict.fromkeys(bad, "out of memory")
@@ -172,7 +172,7 @@ def test_where_tune_breaks_off_for_a_reason_of_its_own_it_is_not_begun_for_ever(
             raise RuntimeError("no reason")
 
     monkeypatch.setattr(classify, "_tuner", lambda *_: Broken())
-    materials = Materials(str(tmp_path / "store"), None, None, Slots(2, False), "now")
+    materials = WorkerConfig(str(tmp_path / "store"), None, None, Slots(2, False), "now")
     with pytest.raises(RuntimeError, match="no reason"):
         classify.run(plan.trials, materials, "", lambda: False, lambda: False)
     assert len(rounds) == classify.RESTARTS + 1
@@ -182,7 +182,7 @@ def test_a_look_at_a_pool_comes_after_the_packs_that_are_ready(digits_identity, 
     plan = make_plan(small_grid(quality_draws=1, blocks=[]), digits_identity)
     store, more = Store(str(tmp_path / "store")), [True]
     store.poll = 0.0
-    made = ReadyPacks(plan.trials | plan.qualities, store, lambda: more[0], lambda: False)
+    made = ReadyTrialSearcher(plan.trials | plan.qualities, store, lambda: more[0], lambda: False)
     for step in (*plan.generators.values(), *plan.shards.values()):
         store.commit(step, {}, {}, {})
     packs, answer = suggest_all(made)
@@ -205,13 +205,13 @@ def test_tune_can_pickle_it(searcher):
 
 def test_a_pack_that_another_driver_has_made_meanwhile_is_done(small, digits, tmp_path, monkeypatch):
     _, plan = small
-    bench = Bench(Store(str(tmp_path / "store")), digits, Machine())
-    monkeypatch.setattr(classify, "bench_here", lambda *_: bench)
-    monkeypatch.setattr(classify, "watched", lambda bench, work: done.append([step.key for step in work]))
+    context = WorkerContext(Store(str(tmp_path / "store")), digits, Machine())
+    monkeypatch.setattr(classify, "context_here", lambda *_: context)
+    monkeypatch.setattr(classify, "watched", lambda context, work: done.append([step.key for step in work]))
     pack, done = object.__new__(classify.PackTrial), []
     first, second, *_ = [k for k, trial in plan.trials.items() if trial.pool is None]
-    bench.store.commit(plan.trials[first], {}, {}, {})
-    pack.setup({"keys": [first, second]}, Materials("", None, None, Slots(1, False), "now"), plan.trials)
+    context.store.commit(plan.trials[first], {}, {}, {})
+    pack.setup({"keys": [first, second]}, WorkerConfig("", None, None, Slots(1, False), "now"), plan.trials)
     assert pack.step()["done"] and done == [[second]]
-    bench.store.commit(plan.trials[second], {}, {}, {})
+    context.store.commit(plan.trials[second], {}, {}, {})
     assert pack.step()["done"] and done == [[second]]

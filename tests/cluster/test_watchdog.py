@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 
-from synaug_ray.cluster.watchdog import Contact, Endpoint, endpoints
+from synaug_ray.cluster.watchdog import Endpoint, Watchdog, endpoints
 
 
 def listener():
@@ -16,12 +16,12 @@ def test_it_knocks_at_the_head_and_at_this_node(cluster):
     found = endpoints()
     assert [e.name for e in found] == ["its head", "the raylet of this node"]
     assert all(e.answers() for e in found)
-    assert Contact(found, str).gone() == ""
+    assert Watchdog(found, str).gone() == ""
 
 
 def test_who_does_not_answer_is_named():
     server, endpoint = listener()
-    contact = Contact([endpoint], str)
+    contact = Watchdog([endpoint], str)
     assert contact.gone() == ""
     server.close()
     assert contact.gone() == f"its head at 127.0.0.1:{endpoint.port} does not answer"
@@ -37,7 +37,7 @@ def told(number, frame):
 
 contact.POLL_SECONDS, contact.END_SECONDS = 0.1, 1.0
 signal.signal(signal.SIGTERM, told)
-watch = contact.Contact([contact.Endpoint("its head", "127.0.0.1", 1, 0.3)], lambda who: f"lost: {who}")
+watch = contact.Watchdog([contact.Endpoint("its head", "127.0.0.1", 1, 0.3)], lambda who: f"lost: {who}")
 watch.start()
 try:
     time.sleep(60)

@@ -7,9 +7,9 @@ import pytest
 
 from synaug_ray.cluster import worker
 from synaug_ray.cluster.connection import Slots
-from synaug_ray.cluster.coordinator import Ledger
-from synaug_ray.cluster.worker import DEATHS, Materials, take_up
-from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.cluster.coordinator import Coordinator
+from synaug_ray.cluster.worker import DEATHS, WorkerConfig, run_if_missing
+from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.store.store import Store
 
 
@@ -18,24 +18,24 @@ def work(cluster, small, digits, tmp_path, monkeypatch):
     _, plan = small
     store = Store(str(tmp_path / "store"))
     begun = []
-    monkeypatch.setattr(worker, "attempt", lambda bench, step: begun.append(step.key))
-    materials = Materials(store.url, None, Ledger.remote(0, []), Slots(1, False), "now")
-    return Bench(store, digits, Machine(session="now")), materials, next(iter(plan.generators.values())), begun
+    monkeypatch.setattr(worker, "attempt", lambda context, step: begun.append(step.key))
+    materials = WorkerConfig(store.url, None, Coordinator.remote(0, []), Slots(1, False), "now")
+    return WorkerContext(store, digits, Machine(session="now")), materials, next(iter(plan.generators.values())), begun
 
 
 def test_what_another_driver_has_made_is_not_made_again(work):
-    bench, materials, step, begun = work
-    bench.store.commit(step, {}, {}, {})
-    assert take_up(bench, materials, step) is None and begun == []
+    context, materials, step, begun = work
+    context.store.commit(step, {}, {}, {})
+    assert run_if_missing(context, materials, step) is None and begun == []
 
 
 def test_a_step_that_workers_die_of_is_recorded_in_the_end(work):
-    bench, materials, step, begun = work
+    context, materials, step, begun = work
     for _ in range(DEATHS):  # a worker that dies in it begins it and does not come back
-        take_up(bench, materials, step)
-    assert begun == [step.key] * DEATHS and not bench.store.failed("generator")
-    take_up(bench, materials, step)
-    failure = bench.store.failed("generator")[step.key]
+        run_if_missing(context, materials, step)
+    assert begun == [step.key] * DEATHS and not context.store.failed("generator")
+    run_if_missing(context, materials, step)
+    failure = context.store.failed("generator")[step.key]
     assert len(begun) == DEATHS and (failure.cause, failure.session) == ("preempted", "now")
 
 
@@ -43,7 +43,7 @@ HANGS = """
 import time
 from synaug_ray.cluster import worker
 
-worker.attempt = lambda bench, work: time.sleep({seconds})
+worker.attempt = lambda context, work: time.sleep({seconds})
 print(worker.watched(None, None))
 time.sleep(3.5)
 print("lives")

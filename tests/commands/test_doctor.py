@@ -24,7 +24,7 @@ def cluster_of(monkeypatch, tmp_path):
     monkeypatch.setattr(connection, "joins", lambda: True)
 
     def there_are(*nodes, **found):
-        seen = probe.Survey(tuple(nodes), nodes[0].name, **found)
+        seen = probe.ClusterProbe(tuple(nodes), nodes[0].name, **found)
         monkeypatch.setattr(probe, "survey", lambda storage, files: seen)
 
     return there_are

@@ -13,7 +13,7 @@ import pytest
 from helpers.paths import REPOSITORY, SMALL_GRID
 
 from synaug_ray import grid
-from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.store.store import Store
 
 GRID = str(SMALL_GRID)
@@ -179,15 +179,15 @@ def test_one_bad_trial_does_not_take_its_pack_down(small, digits, tmp_path, monk
     store = Store(str(tmp_path / "store"))
     pack = [t for t in plan.trials.values() if t.pool is None][:3]
     bad = pack[1].key
-    real = Bench.images
+    real = WorkerContext.images
 
     def images(self, trial):
         if trial.key == bad:
             raise KeyError("no such image")
         return real(self, trial)
 
-    monkeypatch.setattr(Bench, "images", images)
-    execute.attempt(Bench(store, digits, Machine()), pack)
+    monkeypatch.setattr(WorkerContext, "images", images)
+    execute.attempt(WorkerContext(store, digits, Machine()), pack)
     assert store.keys("trial") == {t.key for t in pack} - {bad}
     failure = store.failed("trial")[bad]
     assert failure.cause == "bug" and "no such image" in failure.message and "KeyError" in failure.traceback

@@ -4,7 +4,14 @@ import pickle
 
 import pytest
 
-from synaug_ray.common.errors import DataProblem, Problem, ResourceProblem, StorageProblem, UsageProblem, together
+from synaug_ray.common.errors import (
+    DataProblem,
+    Problem,
+    ResourceProblem,
+    StorageProblem,
+    UsageProblem,
+    collect_problems,
+)
 
 
 @pytest.mark.parametrize("kind,code", [(UsageProblem, 2), (DataProblem, 3), (StorageProblem, 5), (ResourceProblem, 6)])
@@ -21,9 +28,9 @@ def test_independent_checks_are_told_together_with_the_code_of_what_shows_first(
     def refuse(kind, *sentences):
         raise kind(sentences)
 
-    assert together(lambda: 1, lambda: "two") == [1, "two"]
+    assert collect_problems(lambda: 1, lambda: "two") == [1, "two"]
     with pytest.raises(Problem) as caught:
-        together(lambda: refuse(StorageProblem, "a"), lambda: 1, lambda: refuse(UsageProblem, "b", "c"))
+        collect_problems(lambda: refuse(StorageProblem, "a"), lambda: 1, lambda: refuse(UsageProblem, "b", "c"))
     assert caught.value.sentences == ["a", "b", "c"] and caught.value.exit_code == 2
     with pytest.raises(KeyError):  # a bug stays a bug
-        together(lambda: refuse(UsageProblem, "a"), lambda: {}["b"])
+        collect_problems(lambda: refuse(UsageProblem, "a"), lambda: {}["b"])

@@ -8,7 +8,7 @@ import torch
 from helpers.grids import small_grid
 
 from synaug_ray.common.keys import derive_seed
-from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.engine.execute import attempt, run_generator, run_shard, run_trials
 from synaug_ray.plan.plan import make_plan, packs
 from synaug_ray.quality import features
@@ -19,36 +19,36 @@ from synaug_ray.store.store import Store
 
 
 @pytest.fixture
-def bench(digits, tmp_path):
-    return Bench(Store(str(tmp_path / "store")), digits, Machine())
+def context(digits, tmp_path):
+    return WorkerContext(Store(str(tmp_path / "store")), digits, Machine())
 
 
-def test_held_out_real_images_are_real_images(bench, digits_identity):
+def test_held_out_real_images_are_real_images(context, digits_identity):
     """n real and s held-out ones, mixed in proportion, are the very trial on n + s real ones of that draw."""
     plan = make_plan(small_grid(generators=["real-holdout"], num_real=[20], blocks=[{"num_real": [40]}], draws=1),
                      digits_identity)
     for generator in plan.generators.values():
-        run_generator(bench, generator)
+        run_generator(context, generator)
     for shard in plan.shards.values():
-        run_shard(bench, shard)
+        run_shard(context, shard)
     mixed = next(t for t in plan.trials.values() if t.pool and t.subset.num_real == 20)
     real = next(t for t in plan.trials.values() if not t.pool and t.subset.num_real == 40)
-    run_trials(bench, [mixed, real])
-    results = [bench.store.record("trial", t.key).result for t in (mixed, real)]
+    run_trials(context, [mixed, real])
+    results = [context.store.record("trial", t.key).result for t in (mixed, real)]
     assert results[0]["test_nll"] == results[1]["test_nll"] and results[0]["test_error"] == results[1]["test_error"]
 
 
-def test_a_look_at_a_pool_finds_its_fault_and_leaves_the_numbers(bench, digits_identity, monkeypatch):
+def test_a_look_at_a_pool_finds_its_fault_and_leaves_the_numbers(context, digits_identity, monkeypatch):
     """Duplicates are copies; held-out real images are no fault. A second look at the same Subset trains no judge."""
     spec = small_grid(generators=["duplicate", "real-holdout"], num_real=[160], draws=1, blocks=[], quality_draws=1)
     plan = make_plan(spec, digits_identity)
     for step in (*plan.generators.values(), *plan.shards.values()):
-        attempt(bench, step)
+        attempt(context, step)
     for step in plan.qualities.values():
-        attempt(bench, step)
-        monkeypatch.setattr("synaug_ray.engine.context.yardstick", None)
-    assert not bench.store.failed("quality")
-    table = qualities(plan, bench.store).set_index("generator")
+        attempt(context, step)
+        monkeypatch.setattr("synaug_ray.engine.context.real_reference", None)
+    assert not context.store.failed("quality")
+    table = qualities(plan, context.store).set_index("generator")
     assert table["words"].to_dict() == {"duplicate": "copies", "real-holdout": "ok"}
     assert table.loc["duplicate", "near_copies"] == 1 and table.loc["real-holdout", "near_copies"] < 0.1
     assert (table["num_images"] == 160).all() and table["reference"].all()
@@ -57,49 +57,49 @@ def test_a_look_at_a_pool_finds_its_fault_and_leaves_the_numbers(bench, digits_i
     assert page["warnings"] == []  # both are references
 
 
-def test_filtered_arms_stand_beside_the_whole_pool_in_every_table(bench, digits_identity, monkeypatch):
+def test_filtered_arms_stand_beside_the_whole_pool_in_every_table(context, digits_identity, monkeypatch):
     """Held-out real images lose a share of each class, and duplicates all: their trial fails and says why."""
     monkeypatch.setattr(features, "NIMG", (3_200, 3_200))
     spec = small_grid(generators=["real-holdout", "duplicate"], filters=["none", "confident", "no-copies"],
                       num_real=[40], draws=1, blocks=[])
     plan = make_plan(spec, digits_identity)
     for step in (*plan.generators.values(), *plan.shards.values()):
-        attempt(bench, step)
+        attempt(context, step)
     for pack in packs(plan.trials.values()):
-        attempt(bench, pack)
-    table = measurements(spec, plan, bench.store).set_index("generator")
+        attempt(context, pack)
+    table = measurements(spec, plan, context.store).set_index("generator")
     assert table["status"].to_dict() == dict.fromkeys((
         "none", "real-holdout", "real-holdout+confident", "real-holdout+no-copies", "duplicate", "duplicate+confident",
     ), "done") | {"duplicate+no-copies": "failed"}
     assert table.loc["duplicate+confident", "filter"] == "confident" and (table["num_synthetic"].iloc[1:] == 40).all()
     assert table.loc["real-holdout", "test_nll"] != table.loc["real-holdout+confident", "test_nll"]
-    (failure,) = bench.store.failed("trial").values()
+    (failure,) = context.store.failed("trial").values()
     assert failure.cause == "collapsed" and "keeps 0 of 80 images and 40 are needed" in failure.message
 
 
-def test_a_filtered_trial_trains_on_what_the_filter_keeps(bench, digits_identity, monkeypatch):
+def test_a_filtered_trial_trains_on_what_the_filter_keeps(context, digits_identity, monkeypatch):
     monkeypatch.setattr(features, "NIMG", (3_200, 3_200))
     spec = small_grid(generators=["real-holdout"], filters=["confident"], num_real=[40], draws=1, blocks=[])
     plan = make_plan(spec, digits_identity)
     for step in (*plan.generators.values(), *plan.shards.values()):
-        attempt(bench, step)
+        attempt(context, step)
     trial = next(t for t in plan.trials.values() if t.pool)
-    images, raw = bench.images(trial), bench.pool(trial.pool, trial.num_raw)
+    images, raw = context.images(trial), context.pool(trial.pool, trial.num_raw)
     assert len(images) == 80 and trial.num_raw == 50
     chosen = selector(trial.filter, images.take(np.arange(40)), 10,
                       derive_seed("filter", digits_identity.key, 0, 40), torch.device("cpu"))(raw, 40)
     assert np.array_equal(images.images[40:], chosen.images) and np.array_equal(images.labels[40:], chosen.labels)
 
 
-def test_a_generator_goes_on_from_its_checkpoint(bench, small, tmp_path, monkeypatch):
+def test_a_generator_goes_on_from_its_checkpoint(context, small, tmp_path, monkeypatch):
     """Killed after its first checkpoint, it ends with the bytes of one that was never stopped."""
     from synaug_ray.engine import execute
 
     _, plan = small
     step = next(g for g in plan.generators.values() if g.recipe.family == "edm")
     step = dataclasses.replace(step, recipe=step.recipe.model_copy(update={"nimg": 32 * 130}))
-    run_generator(bench, step)
-    other = dataclasses.replace(bench, store=Store(str(tmp_path / "other")))
+    run_generator(context, step)
+    other = dataclasses.replace(context, store=Store(str(tmp_path / "other")))
     monkeypatch.setattr(execute, "CHECKPOINT_SECONDS", 0.0)
 
     class Killed(BaseException):
@@ -118,17 +118,17 @@ def test_a_generator_goes_on_from_its_checkpoint(bench, small, tmp_path, monkeyp
     seen = []
     run_generator(dataclasses.replace(other, progress=lambda _, share: seen.append(share)), step)
     assert seen[0] > 0.9  # it did not start anew
-    files = [s.record("generator", step.key).files for s in (bench.store, other.store)]
+    files = [s.record("generator", step.key).files for s in (context.store, other.store)]
     assert files[0] == files[1]
     assert other.store.load_scratch(step, "state.safetensors") is None
 
 
 @pytest.mark.parametrize("kept, told", [(b"4", 4), (b"\xff4", None), (b"", None)])
-def test_a_record_names_the_most_processes_that_had_part_in_a_generator(bench, small, kept, told):
+def test_a_record_names_the_most_processes_that_had_part_in_a_generator(context, small, kept, told):
     """One process may go on where four were killed; scratch has no checksum, and damage to it is no failure."""
     _, plan = small
     step = next(g for g in plan.generators.values() if g.recipe.family == "edm")
     step = dataclasses.replace(step, recipe=step.recipe.model_copy(update={"nimg": 64}))
-    bench.store.save_scratch(step, "processes", kept)
-    run_generator(bench, step)
-    assert bench.store.record("generator", step.key).made.get("processes") == told
+    context.store.save_scratch(step, "processes", kept)
+    run_generator(context, step)
+    assert context.store.record("generator", step.key).made.get("processes") == told

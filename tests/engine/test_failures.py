@@ -19,7 +19,7 @@ from synaug_ray import grid
 from synaug_ray.classifiers import train as training
 from synaug_ray.common.errors import Collapsed, DataProblem, Diverged, StorageProblem
 from synaug_ray.config.recipes import DDPMRecipe
-from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.engine.execute import attempt
 from synaug_ray.engine.failures import cause_of
 from synaug_ray.generators import samplers as samplers_module
@@ -33,14 +33,14 @@ GRID = str(SMALL_GRID)
 
 
 @pytest.fixture
-def bench(digits, tmp_path):
-    return Bench(Store(str(tmp_path / "store")), digits, Machine())
+def context(digits, tmp_path):
+    return WorkerContext(Store(str(tmp_path / "store")), digits, Machine())
 
 
 @pytest.fixture
-def other(bench, tmp_path):
+def other(context, tmp_path):
     """A second Store on the same images."""
-    return dataclasses.replace(bench, store=Store(str(tmp_path / "other")))
+    return dataclasses.replace(context, store=Store(str(tmp_path / "other")))
 
 
 @pytest.fixture
@@ -84,18 +84,18 @@ def test_causes(error, cause):
     assert cause_of(error) == cause
 
 
-def test_a_generator_that_does_not_fit_is_trained_in_halves(bench, other, edm, monkeypatch):
+def test_a_generator_that_does_not_fit_is_trained_in_halves(context, other, edm, monkeypatch):
     """To rounding what it would have been, and its Record says so; the key stays."""
     attempt(other, edm)
     call, refused = raising(UNet2DModel.forward, lambda x, *args, **kwargs: len(x) > 16)
     monkeypatch.setattr(UNet2DModel, "forward", call)
-    attempt(bench, edm)
-    record, whole = bench.store.record("generator", edm.key), other.store.record("generator", edm.key)
-    assert len(refused) == 1 and not bench.store.failed("generator")
+    attempt(context, edm)
+    record, whole = context.store.record("generator", edm.key), other.store.record("generator", edm.key)
+    assert len(refused) == 1 and not context.store.failed("generator")
     assert record.made["batch_parts"] == 2 and "out of memory: OutOfMemoryError: CUDA" in record.made["because"]
     assert "batch_parts" not in whole.made
     name = "unet/diffusion_pytorch_model.safetensors"
-    halves, wholes = load(bench.store.read(record, name)), load(other.store.read(whole, name))
+    halves, wholes = load(context.store.read(record, name)), load(other.store.read(whole, name))
     apart = torch.cat([(halves[key] - weights).flatten() for key, weights in wholes.items()]).norm()
     size = torch.cat([weights.flatten() for weights in wholes.values()]).norm()
     assert 0 < apart < 0.05 * size  # the gradients agree to 1e-5; Adam's first steps magnify rounding
@@ -123,51 +123,51 @@ def test_gradients_of_halves_add_up(digits, edm, family):
             assert torch.allclose(whole, part, rtol=1e-3, atol=1e-5)
 
 
-def test_images_that_do_not_fit_are_sampled_in_halves(bench, other, edm, small, monkeypatch):
+def test_images_that_do_not_fit_are_sampled_in_halves(context, other, edm, small, monkeypatch):
     _, plan = small
     step = shard_of(plan, edm)
-    for here in (bench, other):
+    for here in (context, other):
         attempt(here, edm)
     whole = attempt(other, step)
     # guidance doubles a batch of 16
     call, refused = raising(UNet2DModel.forward, lambda x, *args, **kwargs: len(x) > 16)
     monkeypatch.setattr(UNet2DModel, "forward", call)
-    halves = attempt(bench, step)
-    assert len(refused) == 1 and bench.store.record("shard", step.key).made["batch_parts"] == 2
+    halves = attempt(context, step)
+    assert len(refused) == 1 and context.store.record("shard", step.key).made["batch_parts"] == 2
     assert np.array_equal(halves.labels, whole.labels)
     assert np.abs(halves.images.astype(int) - whole.images).max() <= 1
 
 
-def test_a_pack_that_does_not_fit_is_trained_in_halves(bench, other, small, monkeypatch):
+def test_a_pack_that_does_not_fit_is_trained_in_halves(context, other, small, monkeypatch):
     _, plan = small
     pack = [t for t in plan.trials.values() if t.pool is None]
     attempt(other, pack)
     batch = pack[0].classifier.batch
     call, refused = raising(training._Pack.logits, lambda x, train: x.shape[1] > (batch // 2 if train else 250))
     monkeypatch.setattr(training._Pack, "logits", call)
-    attempt(bench, pack)
+    attempt(context, pack)
     assert len(refused) == 1
     for trial in pack:
-        record, whole = bench.store.record("trial", trial.key), other.store.record("trial", trial.key)
+        record, whole = context.store.record("trial", trial.key), other.store.record("trial", trial.key)
         assert record.made["batch_parts"] == 2
         assert record.result["test_nll"] == pytest.approx(whole.result["test_nll"], rel=1e-2)
 
 
-def test_what_does_not_fit_in_halves_either_fails_and_the_rest_goes_on(bench, edm, small, monkeypatch):
+def test_what_does_not_fit_in_halves_either_fails_and_the_rest_goes_on(context, edm, small, monkeypatch):
     _, plan = small
     call, refused = raising(UNet2DModel.forward, lambda x, *args, **kwargs: True)
     monkeypatch.setattr(UNet2DModel, "forward", call)
-    attempt(bench, edm)
-    failure = bench.store.failed("generator")[edm.key]
+    attempt(context, edm)
+    failure = context.store.failed("generator")[edm.key]
     assert len(refused) == 2 and (failure.cause, failure.attempts) == ("out of memory", 2)
     assert "OutOfMemoryError: CUDA out of memory" in failure.message and "Traceback" in failure.traceback
     trial = next(t for t in plan.trials.values() if t.pool is None)
-    attempt(bench, [trial])
-    assert bench.store.has(trial)
+    attempt(context, [trial])
+    assert context.store.has(trial)
 
 
 @pytest.mark.parametrize("error", [KeyError("a bug"), Diverged("nan")])
-def test_a_bug_and_a_divergence_get_no_second_try(bench, edm, monkeypatch, error):
+def test_a_bug_and_a_divergence_get_no_second_try(context, edm, monkeypatch, error):
     from synaug_ray.generators import registry
 
     tries = []
@@ -177,14 +177,14 @@ def test_a_bug_and_a_divergence_get_no_second_try(bench, edm, monkeypatch, error
         raise error
 
     monkeypatch.setattr(registry, "train", train)
-    attempt(bench, edm)
-    assert len(tries) == 1 and bench.store.failed("generator")[edm.key].attempts == 1
-    attempt(bench, edm)  # the next run of the command
-    assert len(tries) == 2 and bench.store.failed("generator")[edm.key].attempts == 2
+    attempt(context, edm)
+    assert len(tries) == 1 and context.store.failed("generator")[edm.key].attempts == 1
+    attempt(context, edm)  # the next run of the command
+    assert len(tries) == 2 and context.store.failed("generator")[edm.key].attempts == 2
 
 
 @pytest.mark.parametrize("times,stands", [(2, True), (9, False)])
-def test_a_hiccup_of_the_storage_is_waited_for(bench, edm, monkeypatch, times, stands):
+def test_a_hiccup_of_the_storage_is_waited_for(context, edm, monkeypatch, times, stands):
     """A training is not lost to it; one that does not pass is a failure with its cause."""
     monkeypatch.setattr(retry, "PAUSES", (0.0, 0.0, 0.0))
     left, real = [times], os.replace
@@ -196,35 +196,35 @@ def test_a_hiccup_of_the_storage_is_waited_for(bench, edm, monkeypatch, times, s
         real(source, target)
 
     monkeypatch.setattr(os, "replace", replace)
-    attempt(bench, edm)
-    assert bench.store.has(edm) is stands
-    assert [f.cause for f in bench.store.failed("generator").values()] == [] if stands else ["storage"]
+    attempt(context, edm)
+    assert context.store.has(edm) is stands
+    assert [f.cause for f in context.store.failed("generator").values()] == [] if stands else ["storage"]
 
 
 @pytest.mark.parametrize("value,error", [(float("nan"), Diverged), (float("inf"), Diverged), (0.25, Collapsed)])
-def test_pixels_that_are_no_numbers_or_all_the_same_are_no_images(bench, edm, small, monkeypatch, value, error):
+def test_pixels_that_are_no_numbers_or_all_the_same_are_no_images(context, edm, small, monkeypatch, value, error):
     _, plan = small
     step = shard_of(plan, edm)
-    attempt(bench, edm)
+    attempt(context, edm)
     monkeypatch.setitem(samplers_module.SAMPLERS, step.sampler.family,
                         lambda denoise, x, sigmas: torch.full_like(x, value))
-    assert attempt(bench, step) is None
-    failure = bench.store.failed("shard")[step.key]
+    assert attempt(context, step) is None
+    failure = context.store.failed("shard")[step.key]
     assert failure.message.startswith(error.__name__)
     assert failure.cause == ("collapsed" if value == 0.25 else "diverged")
 
 
-def test_images_of_one_colour_each_are_a_collapse_and_few_that_repeat_are_not(bench, edm, small, monkeypatch):
+def test_images_of_one_colour_each_are_a_collapse_and_few_that_repeat_are_not(context, edm, small, monkeypatch):
     """What is partly collapsed is a word of the look at the pool."""
     _, plan = small
     step = shard_of(plan, edm)
-    attempt(bench, edm)
+    attempt(context, edm)
     family = step.sampler.family
     monkeypatch.setitem(samplers_module.SAMPLERS, family, lambda denoise, x, sigmas: x[:, :, :1, :1].expand_as(x) / 100)
-    attempt(bench, step)
-    assert "of one colour each" in bench.store.failed("shard")[step.key].message
+    attempt(context, step)
+    assert "of one colour each" in context.store.failed("shard")[step.key].message
     monkeypatch.setitem(samplers_module.SAMPLERS, family, lambda denoise, x, sigmas: x[:2].repeat(len(x) // 2, 1, 1, 1))
-    assert attempt(bench, step) is not None and bench.store.has(step)
+    assert attempt(context, step) is not None and context.store.has(step)
 
 
 def test_every_view_says_what_is_missing_and_why(tmp_path, monkeypatch, capsys):
@@ -277,29 +277,29 @@ def test_every_view_says_what_is_missing_and_why(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("rate", [1e3, 1e10, 1e30])
-def test_a_learning_rate_that_is_far_too_high_gives_no_silent_number(bench, edm, small, rate):
+def test_a_learning_rate_that_is_far_too_high_gives_no_silent_number(context, edm, small, rate):
     """Either the training says it, or the images do."""
     _, plan = small
     step = dataclasses.replace(edm, recipe=edm.recipe.model_copy(update={"learning_rate": rate}))
-    attempt(bench, step)
-    if bench.store.has(step):
+    attempt(context, step)
+    if context.store.has(step):
         shard = next(s for s in plan.shards.values() if s.generator.recipe.family == "edm")
-        attempt(bench, dataclasses.replace(shard, generator=step))
-    causes = {f.cause for stage in ("generator", "shard") for f in bench.store.failed(stage).values()}
+        attempt(context, dataclasses.replace(shard, generator=step))
+    causes = {f.cause for stage in ("generator", "shard") for f in context.store.failed(stage).values()}
     assert causes and causes <= {"diverged", "collapsed"}
 
 
-def test_a_dropped_image_that_can_be_made_again_is_made_again(bench, digits_identity):
+def test_a_dropped_image_that_can_be_made_again_is_made_again(context, digits_identity):
     """A shard and its generator damaged on the disk: the trial that needs them gets them within the run."""
     plan = make_plan(small_grid(num_real=[20], draws=1), digits_identity)
     trial = next(t for t in plan.trials.values() if t.pool and t.pool.generator.recipe.family == "edm")
     for step in (trial.pool.generator, *trial.parents()):
-        attempt(bench, step)
-    before = {s: bench.store.record("shard", s.key).files for s in trial.parents()}
+        attempt(context, step)
+    before = {s: context.store.record("shard", s.key).files for s in trial.parents()}
     for kind in ("generator", "shard"):
-        for file in Path(bench.store.root, "payload", kind).rglob("*.safetensors"):
+        for file in Path(context.store.root, "payload", kind).rglob("*.safetensors"):
             file.write_bytes(file.read_bytes()[:-1])
-    fresh = Bench(bench.store, bench.dataset, Machine())  # nothing in this process's memory
+    fresh = WorkerContext(context.store, context.dataset, Machine())  # nothing in this process's memory
     attempt(fresh, [trial])
-    assert bench.store.has(trial) and not any(bench.store.failed(stage) for stage in ("generator", "shard", "trial"))
-    assert {s: bench.store.record("shard", s.key).files for s in trial.parents()} == before
+    assert context.store.has(trial) and not any(context.store.failed(stage) for stage in ("generator", "shard", "trial"))
+    assert {s: context.store.record("shard", s.key).files for s in trial.parents()} == before

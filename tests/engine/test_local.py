@@ -6,32 +6,32 @@ import time
 import pytest
 
 from synaug_ray.engine import local
-from synaug_ray.engine.context import Bench, Machine
-from synaug_ray.plan.plan import backwards
+from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.plan.plan import reversed_plan
 from synaug_ray.plan.steps import Step
 from synaug_ray.store.run_folder import RunFolder, running
 from synaug_ray.store.store import Store
 
 
-def test_backwards_is_the_same_plan_from_the_other_end(small):
+def test_reversed_plan_is_the_same_plan_from_the_other_end(small):
     _, plan = small
-    turned = backwards(plan)
+    turned = reversed_plan(plan)
     assert turned == plan and list(turned.trials) == list(plan.trials)[::-1] != list(plan.trials)
 
 
-@pytest.mark.parametrize("turn,most", [(lambda plan: plan, 1.0), (backwards, 0.5)])
+@pytest.mark.parametrize("turn,most", [(lambda plan: plan, 1.0), (reversed_plan, 0.5)])
 def test_two_drivers_at_once_end_with_one_record_a_step(small, digits, tmp_path, monkeypatch, turn, most):
     _, plan = small
     store, made = Store(str(tmp_path / "store")), []
 
-    def attempt(bench, work):
+    def attempt(context, work):
         time.sleep(0.02)
         for step in [work] if isinstance(work, Step) else work:
             made.append(step.key)
-            bench.store.commit(step, {}, {}, {})
+            context.store.commit(step, {}, {}, {})
 
     monkeypatch.setattr(local, "attempt", attempt)
-    drivers = [threading.Thread(target=local.run_local, args=(p, Bench(store, digits, Machine()), lambda _: None))
+    drivers = [threading.Thread(target=local.run_local, args=(p, WorkerContext(store, digits, Machine()), lambda _: None))
                for p in (plan, turn(plan))]
     for driver in drivers:
         driver.start()

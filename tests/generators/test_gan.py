@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from synaug_ray.generators.gan import Critic, Painter, differentiably
+from synaug_ray.generators.gan import Discriminator, GeneratorNetwork, differentiably
 
 
 def rng(seed=0):
@@ -50,7 +50,7 @@ def test_gradients_pass(x):
 
 def test_label_moves_what_is_painted_and_how_it_is_judged():
     torch.manual_seed(0)
-    painter, critic = Painter((1, 8, 8), 3, (8, 16), 4, 4), Critic((1, 8, 8), 3, (8, 16))
+    painter, critic = GeneratorNetwork((1, 8, 8), 3, (8, 16), 4, 4), Discriminator((1, 8, 8), 3, (8, 16))
     z = torch.randn(2, 4)
     one, two = painter(z, torch.tensor([0, 0])), painter(z, torch.tensor([1, 1]))
     assert one.shape == (2, 1, 8, 8) and not torch.allclose(one, two)
@@ -60,7 +60,7 @@ def test_label_moves_what_is_painted_and_how_it_is_judged():
 
 def test_spectral_norm_bounds_every_layer_of_the_critic():
     torch.manual_seed(0)
-    critic = Critic((1, 8, 8), 3, (8, 16))
+    critic = Discriminator((1, 8, 8), 3, (8, 16))
     for _ in range(30):  # power iterations
         critic(torch.randn(4, 1, 8, 8), torch.tensor([0, 1, 2, 0]))
     critic.eval()

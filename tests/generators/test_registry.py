@@ -12,7 +12,7 @@ from synaug_ray.config.presets import GENERATORS, SAMPLERS, sampler_of
 from synaug_ray.config.recipes import GENERATOR_FAMILIES, DDPMRecipe, EDMRecipe, GANRecipe
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import registry
-from synaug_ray.generators.diffusion import network, placed
+from synaug_ray.generators.diffusion import network, to_device
 from synaug_ray.plan.steps import Subset
 from synaug_ray.training.checkpoint import restore, snapshot
 
@@ -186,10 +186,10 @@ def test_a_snapshot_restores_modules_and_optimisers():
 def test_a_network_is_laid_out_for_its_device():
     """Channels last on a GPU alone, where there is one: on a CPU the bits of old keys stand."""
     recipe = SMALL["edm"]
-    net = placed(network(recipe, (1, 8, 8), 10), CPU)
+    net = to_device(network(recipe, (1, 8, 8), 10), CPU)
     wide = next(p for p in net.parameters() if p.ndim == 4 and p.shape[1] > 1 and p.shape[2] > 1)
     assert wide.is_contiguous()
     if not torch.cuda.is_available():
         pytest.skip("no GPU")
-    moved = next(p for p in placed(net, torch.device("cuda")).parameters() if p.shape == wide.shape)
+    moved = next(p for p in to_device(net, torch.device("cuda")).parameters() if p.shape == wide.shape)
     assert moved.is_contiguous(memory_format=torch.channels_last)

@@ -24,7 +24,7 @@ def on_the_cpu():
 
     Slots.device = property(lambda self: "cpu")
     if folder := os.environ.get("SEATS"):
-        devices.sit_down = lambda gpu: (Path(folder) / str(os.getpid())).write_text(str(gpu))
+        devices.use_gpu = lambda gpu: (Path(folder) / str(os.getpid())).write_text(str(gpu))
 
 
 def watch(end, found, address):

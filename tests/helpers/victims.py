@@ -17,7 +17,7 @@ from helpers.paths import REPOSITORY
 COMPARED = ["key", "status", "generator", "num_real", "num_synthetic", "draw", "seed", "test_error", "balanced_error",
             "test_nll", "val_error", "nimg"]
 MARKS = {"tune": ("PackTrial",), "train": ("RayTrainWorker",), "controller": ("TrainController",),
-         "sampler": ("MapWorker", "Sampler"), "aggregator": ("Aggregator",), "ledger": ("Ledger",),
+         "sampler": ("MapWorker", "Sampler"), "aggregator": ("Aggregator",), "ledger": ("Coordinator",),
          "raylet": ("raylet/raylet",), "head": ("gcs_server",)}
 
 

@@ -22,7 +22,7 @@ def plan(**values) -> Plan:
     return make_plan(validate_grid(base | values, Lines("g.yaml")), DATA)
 
 
-class Standing:
+class RunStatus:
     """A Store that says of some keys that they stand."""
 
     def __init__(self, *steps):
@@ -99,20 +99,20 @@ def test_reference_generators_are_replayed_whatever_the_sampler():
 
 def test_nothing_is_pending_when_all_stands_and_all_when_nothing_does():
     made = plan()
-    assert keys(pending(made, Standing())) == keys(made)
+    assert keys(pending(made, RunStatus())) == keys(made)
     every = [s for stage in STAGES for s in made.steps(stage).values()]
-    assert counts(pending(made, Standing(*every))) == (0, 0, 0, 0) and pending(made, Standing(*every)).complete
+    assert counts(pending(made, RunStatus(*every))) == (0, 0, 0, 0) and pending(made, RunStatus(*every)).complete
 
 
 def test_a_generator_is_not_needed_when_its_shards_stand():
     made = plan()
-    left = pending(made, Standing(*made.shards.values()))
+    left = pending(made, RunStatus(*made.shards.values()))
     assert counts(left) == (0, 0, len(made.qualities), len(made.trials))
 
 
 def test_shards_are_not_needed_when_their_trials_stand():
     made = plan()
-    left = pending(made, Standing(*made.trials.values(), *made.qualities.values()))
+    left = pending(made, RunStatus(*made.trials.values(), *made.qualities.values()))
     assert counts(left) == (0, 0, 0, 0) and left.complete
 
 
@@ -122,11 +122,11 @@ def test_pending_in_part():
     (generator,) = made.generators.values()
     by_amount = {t.num_synthetic: t for t in made.trials.values()}
     shards = sorted(made.shards.values(), key=lambda s: s.index)
-    left = pending(made, Standing(generator, *shards[:2], by_amount[0], by_amount[40]))
+    left = pending(made, RunStatus(generator, *shards[:2], by_amount[0], by_amount[40]))
     assert keys(left) == {"generator": set(), "shard": {shards[2].key}, "quality": set(),
                           "trial": {by_amount[80].key}}
     # without its generator the shard cannot be made
-    left = pending(made, Standing(*shards[:2], by_amount[0], by_amount[40]))
+    left = pending(made, RunStatus(*shards[:2], by_amount[0], by_amount[40]))
     assert set(left.generators) == {generator.key}
 
 

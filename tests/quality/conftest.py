@@ -10,7 +10,7 @@ from synaug_ray.config.presets import GENERATORS
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import permutation
 from synaug_ray.generators.reference import replay
-from synaug_ray.quality.assess import yardstick
+from synaug_ray.quality.assess import real_reference
 
 N, POOL = 320, 600
 
@@ -28,7 +28,7 @@ def order(digits):
 @pytest.fixture(scope="session")
 def real(digits, order):
     train = digits.train
-    return yardstick(train.take(order[:N]), digits.val, 10, others=train.take(order[N:]), seed=1)
+    return real_reference(train.take(order[:N]), digits.val, 10, others=train.take(order[N:]), seed=1)
 
 
 @pytest.fixture(scope="session")

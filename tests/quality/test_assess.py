@@ -10,7 +10,7 @@ from synaug_ray.data.images import ImageSet
 from synaug_ray.data.load import identify, load
 from synaug_ray.data.subsets import permutation
 from synaug_ray.quality import features
-from synaug_ray.quality.assess import assess, matched, yardstick
+from synaug_ray.quality.assess import assess, matched, real_reference
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_unbalanced_chest_x_rays(shared_data, tmp_path, monkeypatch):
     monkeypatch.setattr(features, "NIMG", (6_400, 6_400))
     data = load(identify(f"npz:{shared_data / 'pneumonia-28.npz'}", DataOptions()), tmp_path)
     order = permutation(data.train, 2, 0, "key", "natural")
-    real = yardstick(data.train.take(order[:100]), data.val, 2, data.train.take(order[100:1_000]))
+    real = real_reference(data.train.take(order[:100]), data.val, 2, data.train.take(order[100:1_000]))
     holdout = data.train.take(order[1_000:1_500])
     assert assess(real, holdout).words == ("ok",)
     shuffled = ImageSet(holdout.images, np.random.default_rng(0).permutation(holdout.labels))

@@ -15,7 +15,7 @@ from synaug_ray.common.errors import DataProblem, UsageProblem
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.load import load_grid
 from synaug_ray.data.images import ImageSet
-from synaug_ray.engine.context import Bench, Machine
+from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.engine.execute import attempt
 from synaug_ray.plan.plan import make_plan
 from synaug_ray.quality.pretrained_features import open_space
@@ -127,11 +127,11 @@ def test_every_look_and_table_has_them_beside_our_own(weights, digits, digits_id
     spec = plain.model_validate(plain.resolved() | {"quality_features": features})
     plan, before = make_plan(spec, digits_identity), make_plan(plain, digits_identity)
     assert plan.trials.keys() == before.trials.keys() and not plan.qualities.keys() & before.qualities.keys()
-    bench = Bench(Store(str(tmp_path)), digits, Machine())
+    context = WorkerContext(Store(str(tmp_path)), digits, Machine())
     for step in (*plan.generators.values(), *plan.shards.values(), *plan.qualities.values()):
-        attempt(bench, step)
-    assert not bench.store.failed("quality")
-    table = qualities(plan, bench.store).set_index("generator")
+        attempt(context, step)
+    assert not context.store.failed("quality")
+    table = qualities(plan, context.store).set_index("generator")
     assert 0.8 < table.loc["real-holdout", "coverage_tiny"] <= 1  # 0.97 for two sets of one kind
     assert table.loc["noisy", "coverage_tiny"] < 0.5
     assert table.loc["noisy", "kernel_tiny"] > 2 * abs(table.loc["real-holdout", "kernel_tiny"])

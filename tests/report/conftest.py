@@ -21,10 +21,10 @@ from synaug_ray.analysis.results import (
     Exchange,
     Generation,
     Outcome,
+    PredictionGrid,
     RealCurve,
     Rows,
     Study,
-    Surface,
     Verdict,
 )
 from synaug_ray.laws.results import Estimate, FitStatus, HeldOut, LawFit
@@ -136,7 +136,7 @@ def make_study(generator: str, real_share: str, strength: float, harm: float) ->
     )
 
 
-def make_surface(strength: float, harm: float) -> Surface:
+def make_surface(strength: float, harm: float) -> PredictionGrid:
     """What the planted curves expect: effective size n + m, m = n (worth (1 - e^(-k)) - harm k), k = s / n.
 
     Where the gain is small the marginal rate is not estimable, and at the largest sizes not reachable.
@@ -161,7 +161,7 @@ def make_surface(strength: float, harm: float) -> Surface:
     def rate(factor: float) -> Rows:
         return over(lambda n, s: None if (m := marginal(n, s)) is None else factor * m)
 
-    return Surface(
+    return PredictionGrid(
         sizes,
         amounts,
         (min(SIZES), max(SIZES)),

@@ -15,11 +15,11 @@ from synaug_ray.runs.cost import (
     STEP_BYTES,
     Cost,
     costs,
+    describe_total_cost,
     disk_bytes,
     duration,
     images_of,
     told,
-    told_in_all,
 )
 from synaug_ray.store.disk import size
 from synaug_ray.store.store import Store
@@ -125,11 +125,11 @@ def test_what_a_newcomer_runs_first_says_what_it_will_cost(store, name):
 
 def test_what_is_known_of_the_whole_and_what_is_not():
     table = {"generator": Cost(2, 0, 2, ("edm-small",)), "shard": Cost(0, 0, 0), "trial": Cost(4, 600, 0)}
-    assert told_in_all(table) == ("about 10 min of one core, and on top generators of edm-small, which nobody has "
+    assert describe_total_cost(table) == ("about 10 min of one core, and on top generators of edm-small, which nobody has "
                                   "timed; the first of them will tell")
-    assert told_in_all(table | {"trial": Cost(4, 0, 4, ("mlp", "cnn"))}) == (
+    assert describe_total_cost(table | {"trial": Cost(4, 0, 4, ("mlp", "cnn"))}) == (
         "unknown: generators of edm-small; trials of mlp, cnn, which nobody has timed; the first of them will tell")
-    assert told_in_all(table | {"generator": Cost(2, 60, 0)}) == "about 11 min of one core"
+    assert describe_total_cost(table | {"generator": Cost(2, 60, 0)}) == "about 11 min of one core"
 
 
 def test_a_stage_of_which_a_part_is_known():

@@ -136,7 +136,7 @@ def test_wandb_has_a_run_for_each_trial_and_knows_no_secret(logged):
 
 def test_a_second_run_logs_what_is_new_and_nothing_again(logged):
     folder, rows = logged
-    run = log_trials.read_standing(str(folder))
+    run = log_trials.read_run_status(str(folder))
     assert list(log_trials._new(run, set(rows.index), str(folder))) == []
     (one,) = log_trials._new(run, set(rows.index[1:]), str(folder))
     assert one.key == rows.index[0] and {k: one.config[k] for k in LABELS} == dict(rows.loc[one.key, [*LABELS]])

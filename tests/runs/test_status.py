@@ -8,7 +8,7 @@ from helpers.grids import small_grid
 
 from synaug_ray.config.spec import write_grid
 from synaug_ray.plan.plan import make_plan
-from synaug_ray.runs.status import overview, read_standing
+from synaug_ray.runs.status import overview, read_run_status
 from synaug_ray.status import main
 from synaug_ray.store.store import Store
 
@@ -46,7 +46,7 @@ def test_counts_rate_and_what_is_left(run, capsys):
 
 def test_a_driver_that_is_silent_is_said(run):
     later = datetime.now(UTC) + timedelta(hours=2)
-    assert "heard of 2.0 h ago: its driver may be gone. Run the same" in overview(read_standing(str(run[0])), later)[0]
+    assert "heard of 2.0 h ago: its driver may be gone. Run the same" in overview(read_run_status(str(run[0])), later)[0]
 
 
 def test_failures_and_what_they_block(run, capsys):
@@ -79,7 +79,7 @@ def test_why_of_what_is_done_and_of_what_is_next(run, capsys):
 def test_all_done_is_said(run):
     folder, plan, store = run
     commit(store, *plan.generators.values(), *plan.shards.values(), *plan.qualities.values(), *plan.trials.values())
-    assert overview(read_standing(str(folder)))[-1] == "left       nothing"
+    assert overview(read_run_status(str(folder)))[-1] == "left       nothing"
 
 
 def test_code_or_torch_that_changed_under_a_run_is_said(run, capsys):
@@ -88,9 +88,9 @@ def test_code_or_torch_that_changed_under_a_run_is_said(run, capsys):
     steps = list(plan.generators.values())
     store.commit(steps[0], RESULT, {}, {"code": "aaaa", "commit": None, "torch": "2.14"})
     store.commit(steps[1], RESULT, {}, {"code": "aaaa", "commit": "c0ffee", "torch": "2.14"})
-    assert "mixed" not in "\n".join(overview(read_standing(str(folder))))
+    assert "mixed" not in "\n".join(overview(read_run_status(str(folder))))
     store.commit(steps[2], RESULT, {}, {"code": "bbbb", "commit": "c0ffee+", "torch": "2.15"})
-    code, torch = [line for line in overview(read_standing(str(folder))) if line.startswith("mixed")]
+    code, torch = [line for line in overview(read_run_status(str(folder))) if line.startswith("mixed")]
     assert "by 2 states of the code: aaaa (2), bbbb (1)" in code and "2 versions of torch: 2.14 (2), 2.15" in torch
     main([str(folder), "--why", steps[2].key])
     assert "by code bbbb (commit c0ffee+), torch 2.15" in capsys.readouterr().out

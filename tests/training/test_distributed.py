@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import distributed, multiprocessing
 
-from synaug_ray.common.errors import LeftAlone
+from synaug_ray.common.errors import PeerLost
 from synaug_ray.config.presets import SAMPLERS, sampler_of
 from synaug_ray.config.recipes import DDPMRecipe, EDMRecipe, GANRecipe
 from synaug_ray.data.subsets import Draws
@@ -70,7 +70,7 @@ def test_two_processes_end_with_one_network(subset, tmp_path, name):
     assert far.max() > 2 if name == "gan" else far.max() <= 2, far.max()
 
 
-def take_up(rank, world, recipe, subset, states, folder):
+def run_if_missing(rank, world, recipe, subset, states, folder):
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
     split = Split(rank=rank, world=world)
@@ -83,7 +83,7 @@ def test_processes_that_find_different_checkpoints_go_on_from_the_first_ones(sub
     """Another driver may replace a checkpoint between two looks at it; gradients of different networks would add up."""
     recipe, states = SMALL["edm"].model_copy(update={"nimg": 7 * 140}), []
     registry.family("edm").train(recipe, subset, CLASSES, 1, CPU, save=lambda state, nimg: states.append(state()))
-    multiprocessing.spawn(take_up, (2, recipe, subset, (states[0], None), str(tmp_path)), nprocs=2)
+    multiprocessing.spawn(run_if_missing, (2, recipe, subset, (states[0], None), str(tmp_path)), nprocs=2)
     one, other = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     assert all(torch.equal(one[k], other[k]) for k in one) and one["nimg"] == 7 * 140
 
@@ -99,7 +99,7 @@ def abandon(rank, world, subset, folder):
     recipe = SMALL["edm"].model_copy(update={"nimg": 7 * 200})
     try:
         registry.family("edm").train(recipe, subset, CLASSES, 1, CPU, save=die, split=Split(rank=rank, world=world))
-    except LeftAlone as error:
+    except PeerLost as error:
         (folder / "said").write_text(str(error))
 
 

@@ -18,7 +18,7 @@ LEAK = 0.01  # share of test images known from training above which a user's own
 QUIET = 10.0  # seconds between two lines of progress
 
 
-def vet(data: DataIdentity, dataset: Dataset, cache: Path) -> tuple[Dataset, Audit]:
+def apply_duplicate_policy(data: DataIdentity, dataset: Dataset, cache: Path) -> tuple[Dataset, Audit]:
     """Audit ``dataset`` once (what is found is kept in ``cache``), then do as ``data.duplicates`` says.
 
     Without a word of the user's, published sets are measured as they are, with a warning; others are

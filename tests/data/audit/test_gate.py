@@ -30,12 +30,12 @@ def leaky():
 
 def test_a_users_own_data_with_known_test_images_are_refused_with_the_ways_out(leaky, tmp_path):
     with pytest.raises(DataProblem, match="leaky: 10 of 100 test images are in train.*drop-test.*warn") as found:
-        gate.vet(data(), leaky, tmp_path)
+        gate.apply_duplicate_policy(data(), leaky, tmp_path)
     assert found.value.exit_code == 3
 
 
 def test_without_them_it_is_measured_on_the_rest(leaky, tmp_path):
-    kept, audited = gate.vet(data("drop-test"), leaky, tmp_path)
+    kept, audited = gate.apply_duplicate_policy(data("drop-test"), leaky, tmp_path)
     assert len(kept.test) == 90 and np.array_equal(kept.test.images[:40], leaky.test.images[:40])
     assert np.array_equal(kept.test.images[40:], leaky.test.images[50:]) and kept.train is leaky.train
     assert any("test images in train" in row.what and row.level == "warning" for row in audited.rows)
@@ -43,26 +43,26 @@ def test_without_them_it_is_measured_on_the_rest(leaky, tmp_path):
 
 def test_groups_go_with_their_images(leaky, tmp_path):
     groups = (np.arange(200), np.arange(200, 250), np.arange(250, 350))
-    kept, _ = gate.vet(data("drop-test"), dataclasses.replace(leaky, groups=groups), tmp_path)
+    kept, _ = gate.apply_duplicate_policy(data("drop-test"), dataclasses.replace(leaky, groups=groups), tmp_path)
     assert kept.groups[2].tolist() == [*range(250, 290), *range(300, 350)]
 
 
 @pytest.mark.parametrize("identity", [data("warn"), data(source="cifar10")])
 def test_asked_for_or_published_it_is_measured_as_it_is(leaky, tmp_path, identity):
-    kept, audited = gate.vet(identity, leaky, tmp_path)
+    kept, audited = gate.apply_duplicate_policy(identity, leaky, tmp_path)
     assert kept is leaky and audited.warnings
 
 
 def test_an_audit_is_made_once_and_again_when_what_is_kept_is_damaged(leaky, tmp_path, monkeypatch):
-    first = gate.vet(data("warn"), leaky, tmp_path)[1]
+    first = gate.apply_duplicate_policy(data("warn"), leaky, tmp_path)[1]
     (file,) = (tmp_path / "audits").iterdir()
     made, real = [], gate.audit
     monkeypatch.setattr(gate, "audit", lambda *a, **k: made.append(1) or real(*a, **k))
-    again = gate.vet(data("warn"), leaky, tmp_path)[1]
+    again = gate.apply_duplicate_policy(data("warn"), leaky, tmp_path)[1]
     assert not made and json.dumps(again.to_json()) == json.dumps(first.to_json())
     for broken in ("{", "{}", '{"rows": [{"x": 1}]}'):
         file.write_text(broken)
-        assert gate.vet(data("warn"), leaky, tmp_path)[1].rows == first.rows
+        assert gate.apply_duplicate_policy(data("warn"), leaky, tmp_path)[1].rows == first.rows
     assert len(made) == 3
-    gate.vet(data("warn", fingerprint="other"), leaky, tmp_path)
+    gate.apply_duplicate_policy(data("warn", fingerprint="other"), leaky, tmp_path)
     assert len(made) == 4
