@@ -100,7 +100,7 @@ class Trainers:
             torch_config=Apart(),
             scaling_config=ScalingConfig(num_workers=self._workers_per_generator, use_gpu=slots.gpu, placement_strategy="SPREAD",
                                          resources_per_worker=slots.share(TRAINER)),
-            run_config=RunConfig(name=f"generators-{self._materials.session}-{worker}", storage_path=self._scratch,
+            run_config=RunConfig(name=f"generators-{self._config.session}-{worker}", storage_path=self._scratch,
                                  failure_config=FailureConfig(max_failures=DEATHS * (len(self._steps) + 1))),
         ).fit()
 

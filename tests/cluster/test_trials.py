@@ -109,8 +109,8 @@ def test_a_step_handed_to_an_idle_worker_that_had_died_is_not_lost(cluster, smal
     monkeypatch.setattr(classify, "PackTrial", DiesIdle)
     monkeypatch.setattr(classify, "packs", lambda trials: [(trial,) for trial in trials])
     steps = {k: t for k, t in plan.trials.items() if t.pool is None}
-    materials = WorkerConfig(store.url, ray.put(digits), Coordinator.remote(0, []), Slots(2, False), "now")
-    classify.run(steps, materials, str(tmp_path), lambda: False, lambda: False)
+    worker_config = WorkerConfig(store.url, ray.put(digits), Coordinator.remote(0, []), Slots(2, False), "now")
+    classify.run(steps, worker_config, str(tmp_path), lambda: False, lambda: False)
     assert len(list(marks.iterdir())) == 2
     assert store.keys("trial") == steps.keys() and len(steps) == 4 and not store.failed("trial")
 
@@ -154,8 +154,8 @@ def test_steps_that_run_out_of_memory_are_found_one_by_one_and_the_rest_is_done(
     tuners = Tuners(store, bad)
     tuners.steps = plan.trials
     monkeypatch.setattr(classify, "_tuner", tuners)
-    materials = WorkerConfig(store.url, None, None, Slots(2, False), "now")
-    classify.run(plan.trials, materials, "", lambda: False, lambda: False)
+    worker_config = WorkerConfig(store.url, None, None, Slots(2, False), "now")
+    classify.run(plan.trials, worker_config, "", lambda: False, lambda: False)
     assert store.keys("trial") == plan.trials.keys() - bad
     assert {k: f.cause for k, f in store.failed("trial").items()} == dict.fromkeys(bad, "out of memory")
     assert all(len(keys) == 1 for keys in sum(tuners.rounds[1:1 + len(bad)], []))  # suspects are tried alone
@@ -172,9 +172,9 @@ def test_where_tune_breaks_off_for_a_reason_of_its_own_it_is_not_begun_for_ever(
             raise RuntimeError("no reason")
 
     monkeypatch.setattr(classify, "_tuner", lambda *_: Broken())
-    materials = WorkerConfig(str(tmp_path / "store"), None, None, Slots(2, False), "now")
+    worker_config = WorkerConfig(str(tmp_path / "store"), None, None, Slots(2, False), "now")
     with pytest.raises(RuntimeError, match="no reason"):
-        classify.run(plan.trials, materials, "", lambda: False, lambda: False)
+        classify.run(plan.trials, worker_config, "", lambda: False, lambda: False)
     assert len(rounds) == classify.RESTARTS + 1
 
 

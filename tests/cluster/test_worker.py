@@ -19,22 +19,22 @@ def work(cluster, small, digits, tmp_path, monkeypatch):
     store = Store(str(tmp_path / "store"))
     begun = []
     monkeypatch.setattr(worker, "attempt", lambda context, step: begun.append(step.key))
-    materials = WorkerConfig(store.url, None, Coordinator.remote(0, []), Slots(1, False), "now")
-    return WorkerContext(store, digits, Machine(session="now")), materials, next(iter(plan.generators.values())), begun
+    worker_config = WorkerConfig(store.url, None, Coordinator.remote(0, []), Slots(1, False), "now")
+    return WorkerContext(store, digits, Machine(session="now")), worker_config, next(iter(plan.generators.values())), begun
 
 
 def test_what_another_driver_has_made_is_not_made_again(work):
-    context, materials, step, begun = work
+    context, worker_config, step, begun = work
     context.store.commit(step, {}, {}, {})
-    assert run_if_missing(context, materials, step) is None and begun == []
+    assert run_if_missing(context, worker_config, step) is None and begun == []
 
 
 def test_a_step_that_workers_die_of_is_recorded_in_the_end(work):
-    context, materials, step, begun = work
+    context, worker_config, step, begun = work
     for _ in range(DEATHS):  # a worker that dies in it begins it and does not come back
-        run_if_missing(context, materials, step)
+        run_if_missing(context, worker_config, step)
     assert begun == [step.key] * DEATHS and not context.store.failed("generator")
-    run_if_missing(context, materials, step)
+    run_if_missing(context, worker_config, step)
     failure = context.store.failed("generator")[step.key]
     assert len(begun) == DEATHS and (failure.cause, failure.session) == ("preempted", "now")
 
