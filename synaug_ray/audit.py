@@ -37,10 +37,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m synaug_ray.audit", allow_abbrev=False,
+        prog="python -m synaug_ray.audit",
+        allow_abbrev=False,
         description="What is in a data set, what is wrong with it, and what that means for the answer.",
         epilog="exit codes: 0 done, with warnings or without, 2 command line, 3 data, 5 storage, "
-               "6 a package is missing, 70 a bug, 130 interrupted",
+        "6 a package is missing, 70 a bug, 130 interrupted",
     )
     parser.add_argument("dataset", help="as in a grid: digits, folder:PATH, npz:FILE ...")
     parser.add_argument("options", nargs="*", metavar="key=value", help="how it is read, for example size=16 mode=gray")
@@ -50,8 +51,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _main(args: argparse.Namespace) -> int:
-    options, _, cache = collect_problems(lambda: data_options(args.options), lambda: _check_writable(args.json),
-                                 lambda: cache_folder(args.data))
+    options, _, cache = collect_problems(
+        lambda: data_options(args.options), lambda: _check_writable(args.json), lambda: cache_folder(args.data)
+    )
     started = time.monotonic()
     data = _identify(args.dataset, options, cache)
     dataset = load(data, cache)
@@ -62,8 +64,16 @@ def _main(args: argparse.Namespace) -> int:
 
     audited = audit(dataset, tell=_teller())
     if args.json:
-        text = json.dumps({"source": args.dataset, "options": options.model_dump(mode="json"), "key": data.key,
-                           "read_seconds": round(seconds, 3), **audited.to_json()}, indent=1)
+        text = json.dumps(
+            {
+                "source": args.dataset,
+                "options": options.model_dump(mode="json"),
+                "key": data.key,
+                "read_seconds": round(seconds, 3),
+                **audited.to_json(),
+            },
+            indent=1,
+        )
         try:
             Path(args.json).write_text(text + "\n")
         except OSError as error:
@@ -103,8 +113,14 @@ def _identify(dataset: str, options: DataOptions, cache: Path) -> DataIdentity:
     """As a grid does; a path alone is answered with what it may have meant."""
     if ":" not in dataset and os.path.exists(dataset):
         kind = "folder" if os.path.isdir(dataset) else Path(dataset).suffix.lstrip(".")
-        raise UsageProblem(f"{dataset} is a path; say what it is" + (
-            f", for example {kind}:{dataset}" if kind in ("folder", "npz", "parquet") else ": folder:, npz:, parquet:"))
+        raise UsageProblem(
+            f"{dataset} is a path; say what it is"
+            + (
+                f", for example {kind}:{dataset}"
+                if kind in ("folder", "npz", "parquet")
+                else ": folder:, npz:, parquet:"
+            )
+        )
     return identify(dataset, options, "dataset", cache)
 
 

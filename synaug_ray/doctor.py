@@ -26,18 +26,21 @@ from synaug_ray.store.store import Store
 def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code (see ``synaug_ray.common.errors``). Notes are no failure."""
     parser = Parser(
-        prog="python -m synaug_ray.doctor", allow_abbrev=False,
+        prog="python -m synaug_ray.doctor",
+        allow_abbrev=False,
         description="Looks at this machine, the cluster of $RAY_ADDRESS (else a Ray that is started for it and ended), "
-                    "the storage and the token, and says what would keep a run from working. Trains and keeps nothing.",
+        "the storage and the token, and says what would keep a run from working. Trains and keeps nothing.",
         epilog="exit codes: 0 no problem, 2 command line or grid file, 3 data, 5 storage, 6 resources, "
-               "70 a bug, 130 interrupted",
+        "70 a bug, 130 interrupted",
     )
     parser.add_argument("grid", nargs="?", help="what the run would be; without it only the cluster is looked at")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")
     parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/synaug_ray")
     try:
         args = parser.parse_intermixed_args(sys.argv[1:] if argv is None else argv)
-        storage, planned = collect_problems(lambda: storage_root(args.storage), lambda: _planned(args.grid, args.overrides))
+        storage, planned = collect_problems(
+            lambda: storage_root(args.storage), lambda: _planned(args.grid, args.overrides)
+        )
         found = [_software(software()), *_storage(storage, planned), *_cluster(storage, planned)]
     except Problem as refused:
         return tell(refused)
@@ -60,10 +63,14 @@ def _planned(grid: str | None, overrides: list[str]) -> tuple[GridSpec, Plan] | 
 def _software(here: Software) -> Finding:
     lacking = [name for name in PACKAGES if name not in (*here.packages, "synaug-ray")]
     said = f"Python {here.python}, synaug_ray {here.version} (source {here.code} in {here.folder}), " + ", ".join(
-        f"{name} {version}" for name, version in here.packages.items() if name != "synaug-ray")
+        f"{name} {version}" for name, version in here.packages.items() if name != "synaug-ray"
+    )
     if lacking:
-        return Finding("software", f"{said}; not installed: {', '.join(lacking)}. Say: pip install . in synaug_ray's "
-                       "checkout", "problem")
+        return Finding(
+            "software",
+            f"{said}; not installed: {', '.join(lacking)}. Say: pip install . in synaug_ray's checkout",
+            "problem",
+        )
     return Finding("software", said)
 
 
@@ -91,8 +98,11 @@ def _cluster(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Findin
     except Problem as refused:
         return [*_told("cluster", refused), *judged(access(os.environ, joined))]
     nodes, shape = seen.nodes, image_shape(planned[0]) if planned else None
-    where = f"joined {os.environ.get('RAY_ADDRESS', 'the running one')}" if joined else \
-        "no $RAY_ADDRESS: a run starts a Ray of its own here, as was done for this look"
+    where = (
+        f"joined {os.environ.get('RAY_ADDRESS', 'the running one')}"
+        if joined
+        else "no $RAY_ADDRESS: a run starts a Ray of its own here, as was done for this look"
+    )
     needed = checks.needs(planned[1], shape) if planned and shape else checks.Needs(0, 0)
     return [
         Finding("cluster", f"{where}; {len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}"),

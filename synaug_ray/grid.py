@@ -71,11 +71,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m synaug_ray.grid", allow_abbrev=False,
+        prog="python -m synaug_ray.grid",
+        allow_abbrev=False,
         description="How many synthetic images is one more real image worth? Runs what of a grid is missing.",
         epilog="exit codes: 0 done, 2 command line or grid file, 3 data, 4 finished with failed cells, "
-               "5 storage, 6 resources, 70 a bug, 75 the cluster was lost (run it again; 1 where Ray ended the "
-               "process first), 130 interrupted (Ctrl-C), 143 ended by SIGTERM",
+        "5 storage, 6 resources, 70 a bug, 75 the cluster was lost (run it again; 1 where Ray ended the "
+        "process first), 130 interrupted (Ctrl-C), 143 ended by SIGTERM",
     )
     parser.add_argument("grid", nargs="?", help="a name (./grids/NAME.yaml, else one that is shipped) or a .yaml file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")
@@ -84,11 +85,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", metavar="RUN", help="the run's name; default the grid's")
     parser.add_argument("--dry-run", "-n", action="store_true", help="show the plan, write and start nothing")
     parser.add_argument("--local", action="store_true", help="one step after another, without Ray")
-    parser.add_argument("--workers-per-generator", type=_count, default=1, metavar="K",
-                        help="train each generator in K slots at once, each with its part of every batch "
-                        "(data-parallel): for few and large ones")
-    parser.add_argument("--log", metavar="NAMES", help="log finished trials to tensorboard, mlflow or wandb; several "
-                        "with commas between")
+    parser.add_argument(
+        "--workers-per-generator",
+        type=_count,
+        default=1,
+        metavar="K",
+        help="train each generator in K slots at once, each with its part of every batch "
+        "(data-parallel): for few and large ones",
+    )
+    parser.add_argument(
+        "--log",
+        metavar="NAMES",
+        help="log finished trials to tensorboard, mlflow or wandb; several with commas between",
+    )
     return parser
 
 
@@ -104,8 +113,13 @@ def _parse(words: list[str]) -> argparse.Namespace:
     if unknown:
         wrong = [word.partition("=")[0] for word in unknown if word.startswith("-")] or unknown
         options = [o for action in parser._actions for o in action.option_strings if o.startswith("--")]
-        raise UsageProblem([f"no option {short(word)}{did_you_mean(word, options, '.')} Options: {', '.join(options)}; "
-                            "values of the grid are written key=value" for word in wrong])
+        raise UsageProblem(
+            [
+                f"no option {short(word)}{did_you_mean(word, options, '.')} Options: {', '.join(options)}; "
+                "values of the grid are written key=value"
+                for word in wrong
+            ]
+        )
     if args.local and args.workers_per_generator > 1:
         raise UsageProblem(f"--workers-per-generator {args.workers_per_generator} needs Ray: leave out --local, or it")
     if args.grid is None:
@@ -115,8 +129,11 @@ def _parse(words: list[str]) -> argparse.Namespace:
 
 def _main(args: argparse.Namespace, words: list[str]) -> int:
     (path, spec, lines, name), storage, cache, loggers = collect_problems(
-        lambda: _declared(args), lambda: storage_root(args.storage), lambda: cache_folder(args.data),
-        lambda: Loggers(args.log, args.storage or os.environ.get("SYNAUG_STORAGE", "")))
+        lambda: _declared(args),
+        lambda: storage_root(args.storage),
+        lambda: cache_folder(args.data),
+        lambda: Loggers(args.log, args.storage or os.environ.get("SYNAUG_STORAGE", "")),
+    )
     data = identify(spec.dataset, spec.data, lines.at(("dataset",)), None if args.dry_run else cache)
     plan = make_plan(spec, data)
     check_reachable(storage)
@@ -144,13 +161,27 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
         _tell_loggers(loggers)
         return DONE
     if others := running(storage):
-        print(f"note     at work here, or killed: {', '.join(others[:3])}; this run works from the other end,"
-              " so that little is done twice")
+        print(
+            f"note     at work here, or killed: {', '.join(others[:3])}; this run works from the other end,"
+            " so that little is done twice"
+        )
     command = "python -m synaug_ray.grid " + shlex.join(words)
     try:
         workers = 0 if args.local else args.workers_per_generator
-        code = _run(workers, name, spec, plan, missing, store, folder, cache, command, loggers, bool(others),
-                    partial(place_of_num_real, spec, lines))
+        code = _run(
+            workers,
+            name,
+            spec,
+            plan,
+            missing,
+            store,
+            folder,
+            cache,
+            command,
+            loggers,
+            bool(others),
+            partial(place_of_num_real, spec, lines),
+        )
     except BaseException:
         _tell_loggers(loggers, 1.0)
         raise
@@ -169,18 +200,22 @@ def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, Lines, str]:
     path = find_grid(args.grid)
     (spec, lines), name = collect_problems(
         lambda: placed_grid(path, args.overrides, unknown_name),
-        lambda: check_name(path.stem, str(path)) if args.name is None else check_name(args.name))
+        lambda: check_name(path.stem, str(path)) if args.name is None else check_name(args.name),
+    )
     return path, spec, lines, name
 
 
-def _print_plan(path: Path, folder: str, plan: Plan, missing: Plan, store: Store,
-                shape: tuple[int, int, int] | None) -> None:
+def _print_plan(
+    path: Path, folder: str, plan: Plan, missing: Plan, store: Store, shape: tuple[int, int, int] | None
+) -> None:
     print(f"grid     {path}\nresults  {folder}")
     table = costs(plan, missing, store, shape)
     for stage in STAGES:
         total = len(plan.steps(stage))
-        print(f"{PLURAL[stage]:<11}{total:>8,}   {total - len(missing.steps(stage)):>8,} done or not needed   "
-              f"{describe_cost(table[stage])}")
+        print(
+            f"{PLURAL[stage]:<11}{total:>8,}   {total - len(missing.steps(stage)):>8,} done or not needed   "
+            f"{describe_cost(table[stage])}"
+        )
     if sum(cost.steps for cost in table.values()):
         print(f"{'in all':<51}{describe_total_cost(table)}")
 
@@ -190,22 +225,46 @@ def _other_data(folder: RunFolder, plan: Plan) -> list[str]:
         before = json.loads(folder.read("status.json") or b"{}").get("data", plan.data.key)
     except (ValueError, AttributeError):  # half written, or not ours
         return []
-    return [] if before == plan.data.key else [
-        f"the images, or how they are read, are not those of the last run in {folder.url} ({str(before)[:12]} then, "
-        f"{plan.data.key[:12]} now): nothing that was made from those counts here; give another --name to keep both "
-        "pages"]
+    return (
+        []
+        if before == plan.data.key
+        else [
+            f"the images, or how they are read, are not those of the last run in {folder.url} "
+            f"({str(before)[:12]} then, {plan.data.key[:12]} now): nothing that was made from those counts here; "
+            "give another --name to keep both pages"
+        ]
+    )
 
 
 def _stands(folder: RunFolder, spec: GridSpec) -> bool:
     """Whether the folder's views are of this very grid, complete, and made by this very code."""
     written, made = folder.read("grid.yaml"), folder.read("env.json")
     status, page = folder.read("status.json"), folder.read("report.html")
-    return (written == write_grid(spec).encode() and page is not None and page.rstrip().endswith(b"</html>")
-            and status is not None and b'"state": "done"' in status and made is not None and CODE.encode() in made)
+    return (
+        written == write_grid(spec).encode()
+        and page is not None
+        and page.rstrip().endswith(b"</html>")
+        and status is not None
+        and b'"state": "done"' in status
+        and made is not None
+        and CODE.encode() in made
+    )
 
 
-def _run(workers_per_generator: int, name: str, spec: GridSpec, plan: Plan, missing: Plan, store: Store, folder: RunFolder,
-         cache: Path, command: str, loggers: Loggers, turned: bool, place: Callable[[int], str]) -> int:
+def _run(
+    workers_per_generator: int,
+    name: str,
+    spec: GridSpec,
+    plan: Plan,
+    missing: Plan,
+    store: Store,
+    folder: RunFolder,
+    cache: Path,
+    command: str,
+    loggers: Loggers,
+    turned: bool,
+    place: Callable[[int], str],
+) -> int:
     """Do what is missing.
 
     Args:
@@ -259,8 +318,11 @@ def _run(workers_per_generator: int, name: str, spec: GridSpec, plan: Plan, miss
         parts = ((left.trials, plan.trials, "trials"), (left.qualities, plan.qualities, "looks at pools"))
         lack = " and ".join(f"{len(some):,} of {len(all_):,} {what}" for some, all_, what in parts if some)
         why = ", ".join(f"{count:,} {cause}" for cause, count in missing_trials(plan, store).causes.items())
-        print(f"{lack} are missing{f' ({why})' if why else ''}; {folder.url}/status.json says why. Run the same "
-              "command to try them again", file=sys.stderr)
+        print(
+            f"{lack} are missing{f' ({why})' if why else ''}; {folder.url}/status.json says why. Run the same "
+            "command to try them again",
+            file=sys.stderr,
+        )
         return FAILED_CELLS
     return DONE
 

@@ -65,10 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m synaug_ray.predict", allow_abbrev=False,
+        prog="python -m synaug_ray.predict",
+        allow_abbrev=False,
         description="The expected error at other numbers of real and synthetic images, and the cheapest mix.",
         epilog="exit codes: 0 answered, also where the answer is that something is not estimable, 2 command line, "
-               "4 no laws fitted yet, 5 laws.json cannot be read",
+        "4 no laws fitted yet, 5 laws.json cannot be read",
     )
     parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")
     parser.add_argument("--real", metavar="N", help="real images")
@@ -159,8 +160,10 @@ def _studies(laws: dict[str, Any], args: argparse.Namespace) -> list[dict[str, A
     for name in STUDY:
         asked, known = getattr(args, name), sorted({study[name] for study in studies})
         if asked is not None and asked not in known:
-            wrong.append(f"--{name.replace('_', '-')} {asked!r} is not in this run, which has "
-                         f"{', '.join(known)}{did_you_mean(asked, known)}")
+            wrong.append(
+                f"--{name.replace('_', '-')} {asked!r} is not in this run, which has "
+                f"{', '.join(known)}{did_you_mean(asked, known)}"
+            )
     if wrong:
         raise UsageProblem(wrong)
     asked = {name: getattr(args, name) for name in STUDY if getattr(args, name) is not None}
@@ -174,8 +177,10 @@ def _studies(laws: dict[str, Any], args: argparse.Namespace) -> list[dict[str, A
     if not drawn:
         old = all("surface" not in study for study in found)
         raise NothingFittedProblem(
-            "laws.json is of an older version, without expected errors: run the grid's command again" if old else
-            "no law is fitted to this: it takes three sizes of real images and images mixed with synthetic ones")
+            "laws.json is of an older version, without expected errors: run the grid's command again"
+            if old
+            else "no law is fitted to this: it takes three sizes of real images and images mixed with synthetic ones"
+        )
     return drawn
 
 

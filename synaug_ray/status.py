@@ -14,7 +14,8 @@ from synaug_ray.runs.status import overview, read_run_status, why
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, read, print; returns the exit code (see ``synaug_ray.common.errors``)."""
     parser = argparse.ArgumentParser(
-        prog="python -m synaug_ray.status", allow_abbrev=False,
+        prog="python -m synaug_ray.status",
+        allow_abbrev=False,
         description="What of a run is done, failed, blocked and left. Reads the storage alone, so it asks no cluster.",
         epilog="exit codes: 0 told, 2 command line, 5 storage",
     )

@@ -33,8 +33,11 @@ def test_no_pickle_and_no_code_from_a_file():
     picklers = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
     for path, tree in MODULES.items():
         for node in ast.walk(tree):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else (
-                [alias.name for alias in node.names] if isinstance(node, ast.Import) else [])
+            names = (
+                [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [])
+            )
             assert not picklers & {name.split(".")[0] for name in names}, path
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in {"eval", "exec", "compile", "__import__"}, path

@@ -140,11 +140,13 @@ def outside(surface: Json, num_real: float, num_synthetic: float) -> tuple[str, 
         found.append(f"{num_real:g} real images lie outside the {low:g} to {high:g} measured {kind}")
     if num_synthetic > surface["measured_num_synthetic"] * (1 + SLACK):
         found.append(
-            f"{num_synthetic:g} synthetic images are more than the {surface['measured_num_synthetic']:g} measured")
+            f"{num_synthetic:g} synthetic images are more than the {surface['measured_num_synthetic']:g} measured"
+        )
     elif num_synthetic > surface["measured_multiple"] * num_real * (1 + SLACK):
         found.append(
             f"{num_synthetic / num_real:.3g} synthetic images per real one are more than "
-            f"the {surface['measured_multiple']:g} measured")
+            f"the {surface['measured_multiple']:g} measured"
+        )
     return tuple(found)
 
 

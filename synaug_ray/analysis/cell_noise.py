@@ -79,9 +79,7 @@ def measure(
 ) -> CellUncertainty:
     """Noise of every cell of ``table``. No intervals with ``replicates`` 0 or fewer than two draws."""
     values = np.stack([cell.errors for cell in table.real] + [cell.gains for cell in table.mixed])
-    parts = bootstrap.components(
-        values, table.image_weights, table.strata, len(table.draws) * len(table.seeds)
-    )
+    parts = bootstrap.components(values, table.image_weights, table.strata, len(table.draws) * len(table.seeds))
     reals = np.arange(len(table.real))
     mixed = np.arange(len(table.real), len(values))
     size = np.log([cell.num_real for cell in (*table.real, *table.mixed)])
@@ -106,9 +104,7 @@ def measure(
                 own, errors, size[group], simultaneous_confidence, replicates, rng
             )
             half_simultaneous[group - len(reals)] = quantile * errors.error
-            half_mixed_error[group - len(reals)] = _mixed_error_half_widths(
-                table, group - len(reals), confidence
-            )
+            half_mixed_error[group - len(reals)] = _mixed_error_half_widths(table, group - len(reals), confidence)
     error = np.sqrt(draw_variance + parts.image_variance)
     return CellUncertainty(
         parts.estimates,

@@ -43,11 +43,7 @@ def _real_holdout(study: Study) -> dict[str, Any] | None:
     )
     passed = None
     if rate.low is not None and rate.high is not None:
-        if (
-            rho.low is None
-            or rho.low > ONE_FOR_ONE[1]
-            or (rho.high is not None and rho.high < ONE_FOR_ONE[0])
-        ):
+        if rho.low is None or rho.low > ONE_FOR_ONE[1] or (rho.high is not None and rho.high < ONE_FOR_ONE[0]):
             passed = False
         elif rho.low >= NOT_FAR_OFF[0] and rho.high is not None and rho.high <= NOT_FAR_OFF[1]:
             passed = True
@@ -76,12 +72,8 @@ def _duplicate(study: Study, delta: float) -> dict[str, Any]:
     elif all(low is not None and high is not None and low > -delta and high < delta for low, high in own):
         passed = True
     worst = max((cell.gain for cell in study.cells), key=lambda gain: abs(gain.value or 0.0))
-    text = (
-        f"Duplicated real images: {points(worst.value or 0)} points at most ({span(worst)}); expected none."
-    )
-    return _entry(
-        study, f"no gain or loss beyond {100 * delta:g} points", "largest gain or loss", worst, passed, text
-    )
+    text = f"Duplicated real images: {points(worst.value or 0)} points at most ({span(worst)}); expected none."
+    return _entry(study, f"no gain or loss beyond {100 * delta:g} points", "largest gain or loss", worst, passed, text)
 
 
 def _label_shuffle(study: Study) -> dict[str, Any]:

@@ -60,11 +60,7 @@ def equivalent_estimate(
     low, high = (None, None) if samples is None else interval(samples, confidence)
     if samples is not None and low is None and np.quantile(samples, (1 - confidence) / 2, method="lower") > 0:
         low = above
-    if (
-        samples is not None
-        and high is None
-        and np.quantile(samples, (1 + confidence) / 2, method="higher") < 0
-    ):
+    if samples is not None and high is None and np.quantile(samples, (1 + confidence) / 2, method="higher") < 0:
         high = below
     if samples is None and censoring is Censoring.ABOVE:
         low = above

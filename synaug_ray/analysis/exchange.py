@@ -38,9 +38,7 @@ def rates(
     return marginal, average, limit
 
 
-def tradeoff(
-    form: EquivalenceForm, parameters: Natural, n: np.ndarray, n0: float, amount: np.ndarray
-) -> np.ndarray:
+def tradeoff(form: EquivalenceForm, parameters: Natural, n: np.ndarray, n0: float, amount: np.ndarray) -> np.ndarray:
     """(dE/dn) / (dE/ds) at n [W] real and ``amount`` [W] synthetic images, [B, W]; inf where s does not help.
 
     In J1 both derivatives hold E_real' at n + m, m = n r(n, s/n), so that the curve cancels:

@@ -132,9 +132,7 @@ def _kinds(trials: pd.DataFrame) -> dict[str, Kind]:
 def _require_columns(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
     missing = [column for column in columns if column not in frame.columns]
     if missing:
-        raise ValueError(
-            f"{name} has no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}"
-        )
+        raise ValueError(f"{name} has no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}")
 
 
 def _stack(column: pd.Series, name: str) -> np.ndarray:
@@ -150,9 +148,7 @@ def _done_trials(measurements: pd.DataFrame) -> pd.DataFrame:
     if trials.empty:
         raise ValueError("measurements hold no trial with status 'done': nothing to analyse yet")
     if trials["key"].duplicated().any():
-        raise ValueError(
-            f"measurements repeat the key {trials.loc[trials['key'].duplicated(), 'key'].iloc[0]}"
-        )
+        raise ValueError(f"measurements repeat the key {trials.loc[trials['key'].duplicated(), 'key'].iloc[0]}")
     real_only = trials["num_synthetic"] == 0
     trials.loc[real_only, ["generator", "protocol", "real_share"]] = ["none", "real-only", "none"]
     repeated = trials.duplicated([*CELL_COLUMNS, "draw", "seed"])
@@ -186,13 +182,10 @@ def _error_matrix(
     label, predicted = _stack(rows["label"], "label"), _stack(rows["predicted"], "predicted")
     if label.shape != predicted.shape:
         raise ValueError(
-            f"predictions: label and predicted must have the same length, got "
-            f"{label.shape[1]} and {predicted.shape[1]}"
+            f"predictions: label and predicted must have the same length, got {label.shape[1]} and {predicted.shape[1]}"
         )
     if not (label == label[0]).all():
-        raise ValueError(
-            "predictions: the labels differ between trials; all must share one test set in one order"
-        )
+        raise ValueError("predictions: the labels differ between trials; all must share one test set in one order")
     wrong = label != predicted
     gap = np.abs(wrong.mean(axis=1) - kept["test_error"].to_numpy(float))
     if np.nanmax(gap, initial=0.0) > 0.5 / wrong.shape[1]:
@@ -213,9 +206,7 @@ def _image_weights(labels: np.ndarray, balanced: bool | None) -> tuple[str, np.n
     return "test_error", np.full(len(labels), 1.0 / len(labels)), np.zeros(len(labels), dtype=np.int64)
 
 
-def _by_draw_and_seed(
-    rows: Any, wrong: np.ndarray, draws: dict[int, int], seeds: dict[int, int]
-) -> np.ndarray:
+def _by_draw_and_seed(rows: Any, wrong: np.ndarray, draws: dict[int, int], seeds: dict[int, int]) -> np.ndarray:
     """float32 [draws, seeds, images], NaN where there is no trial."""
     out = np.full((len(draws), len(seeds), wrong.shape[1]), np.nan, dtype=np.float32)
     out[rows["draw"].map(draws), rows["seed"].map(seeds)] = wrong[rows.index]
@@ -276,12 +267,20 @@ def read_table(
             continue
         incomplete += len(rows) < len(draws) * len(seeds)
         key = StudyKey(classifier, generator, protocol, str(share))
-        mixed.append(MixedCell(key, int(num_real), int(num_synthetic), gains, errors, len(rows), seconds,
-                               _mean_of(rows, "pool_cost_seconds", 0.0)))
-    if unpaired:
-        warnings.append(
-            f"{unpaired} cells have no real-only trial of the same draw and seed and are left out."
+        mixed.append(
+            MixedCell(
+                key,
+                int(num_real),
+                int(num_synthetic),
+                gains,
+                errors,
+                len(rows),
+                seconds,
+                _mean_of(rows, "pool_cost_seconds", 0.0),
+            )
         )
+    if unpaired:
+        warnings.append(f"{unpaired} cells have no real-only trial of the same draw and seed and are left out.")
     if incomplete:
         warnings.append(f"{incomplete} cells miss some draws or seeds; each is judged on the pairs it has.")
     return Table(

@@ -82,8 +82,10 @@ def _rate(at: Expectation) -> str:
 def _mix(mix: Mix, costs: Costs) -> str:
     more = max(mix.num_real - costs.have, 0)
     bought = f" ({more:,} to collect)" if costs.have else ""
-    return (f"{mix.num_real:,} real{bought} and {mix.num_synthetic:,} synthetic images, cost {count(mix.cost)}, "
-            f"expected error {percent(mix.error)}")
+    return (
+        f"{mix.num_real:,} real{bought} and {mix.num_synthetic:,} synthetic images, cost {count(mix.cost)}, "
+        f"expected error {percent(mix.error)}"
+    )
 
 
 def plan(answer: Answer, target: float, costs: Costs) -> list[str]:

@@ -83,9 +83,7 @@ class StudyFitter:
     def _flat(self, real: np.ndarray) -> bool:
         """Whether the interval of the error saved between the smallest and the largest size reaches 0."""
         errors = self._replicates(real)
-        return errors is not None and bool(
-            np.quantile(errors[:, 0] - errors[:, -1], (1 - self.confidence) / 2) <= 0
-        )
+        return errors is not None and bool(np.quantile(errors[:, 0] - errors[:, -1], (1 - self.confidence) / 2) <= 0)
 
     def real_curve(self, classifier: str) -> RealCurve:
         """The real-only law of one classifier; points only where fewer than three sizes are measured."""
@@ -94,8 +92,7 @@ class StudyFitter:
         points = tuple(CurvePoint(float(n), self.noises.estimate(i)) for n, i in measured_at)
         if len(data.sizes) < LEAST_SIZES:
             self.warnings.append(
-                f"{classifier}: {len(data.sizes)} real sizes measured, a curve needs "
-                f"{LEAST_SIZES}; no law is fitted."
+                f"{classifier}: {len(data.sizes)} real sizes measured, a curve needs {LEAST_SIZES}; no law is fitted."
             )
             return RealCurve(classifier, "", (), points, ())
         if self._flat(real):
@@ -156,9 +153,9 @@ class StudyFitter:
             cells,
             fits,
             form.name,
-            self._exchange(key, cells, laws, data.n0) if estimable and laws else tuple(
-                not_estimable(*point) for point in points
-            ),
+            self._exchange(key, cells, laws, data.n0)
+            if estimable and laws
+            else tuple(not_estimable(*point) for point in points),
             surface=surface(
                 laws,
                 real_sizes=data.sizes.tolist(),

@@ -58,9 +58,7 @@ def _worth(equivalent: Estimate, exchange: Exchange | None) -> str:
         text = f", worth at least {equivalent.low:.0f} more real images"
     if exchange is not None and exchange.reachable and exchange.marginal.value is not None:
         interval = span(exchange.marginal, 1, ".1f")
-        text += (
-            f"; there the next real image equals {exchange.marginal.value:.1f} synthetic ones ({interval})"
-        )
+        text += f"; there the next real image equals {exchange.marginal.value:.1f} synthetic ones ({interval})"
     elif exchange is not None and exchange.note:
         text += f"; beyond that: {exchange.note}"
     return text
@@ -158,9 +156,7 @@ def _summary(verdicts: list[Verdict], mix: bool = True) -> str:
     parts = []
     if by[Outcome.HELPS]:
         best = max(by[Outcome.HELPS], key=lambda v: v.gain.value or 0.0)
-        worth = (
-            "" if best.equivalent.value is None else f", worth {best.equivalent.value:.0f} more real images"
-        )
+        worth = "" if best.equivalent.value is None else f", worth {best.equivalent.value:.0f} more real images"
         parts.append(f"helps at {_sizes(sizes[Outcome.HELPS])} real images (most: {_example(best, mix)}{worth})")
     if by[Outcome.HURTS]:
         worst = min(by[Outcome.HURTS], key=lambda v: v.gain.value or 0.0)
@@ -171,8 +167,9 @@ def _summary(verdicts: list[Verdict], mix: bool = True) -> str:
     if nothing:
         parts.append(f"has no effect beyond the margin at {_sizes(nothing)}")
     if undecided:
-        least, most = (f(v.smallest_detectable_gain for v in by[Outcome.UNDECIDED] if v.num_real in undecided)
-                       for f in (min, max))
+        least, most = (
+            f(v.smallest_detectable_gain for v in by[Outcome.UNDECIDED] if v.num_real in undecided) for f in (min, max)
+        )
         reach = f"{100 * most:.1f}" if most < 1.05 * least else f"{100 * least:.1f} to {100 * most:.1f}"
         seen = f" (effects below {reach} points could not be seen)" if most > 0 else ""
         parts.append(f"is undecided at {_sizes(undecided)}{seen}")
@@ -192,9 +189,7 @@ def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]
     if not learnt:
         text = "Only controls ran: "
         return (
-            text
-            + "; ".join(_clause(name, [v for v in verdicts if v.generator == name]) for name in generators)
-            + "."
+            text + "; ".join(_clause(name, [v for v in verdicts if v.generator == name]) for name in generators) + "."
         )
     clauses = []
     for name in learnt:

@@ -54,8 +54,10 @@ def _known(recipe: ClassifierRecipe) -> None:
     import timm
 
     if not timm.is_model(recipe.model):
-        raise UsageProblem(f"classifiers: {recipe.name}: timm has no {recipe.model!r}"
-                           f"{did_you_mean(recipe.model, timm.list_models(), '.')} timm.list_models() lists all it has")
+        raise UsageProblem(
+            f"classifiers: {recipe.name}: timm has no {recipe.model!r}"
+            f"{did_you_mean(recipe.model, timm.list_models(), '.')} timm.list_models() lists all it has"
+        )
 
 
 def incompatibility(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int) -> str | None:
@@ -74,14 +76,19 @@ def incompatibility(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_c
     try:
         out = net.train()(torch.empty(min(recipe.batch, 2), *shape, device="meta"))
     except Exception as error:
-        wanted = f"wants {fixed} x {fixed} pixels and the images have {size}" if fixed else (
-            f"cannot be trained on images of {size} in batches of {recipe.batch} ({_line(error)})")
+        wanted = (
+            f"wants {fixed} x {fixed} pixels and the images have {size}"
+            if fixed
+            else (f"cannot be trained on images of {size} in batches of {recipe.batch} ({_line(error)})")
+        )
         return f"{name} {wanted}; set data.size{f': {fixed}' if fixed else ''}, or choose another model"
     if not isinstance(out, torch.Tensor) or out.shape[1:] != (num_classes,):
         return f"{name} does not give one number a class; choose a model that classifies"
     if recipe.pack > 1 and any(True for _ in net.buffers()):
-        return (f"{name} has batch normalisation or other buffers, which cannot be kept apart in a pack; it needs "
-                f"pack: 1, got {recipe.pack}")
+        return (
+            f"{name} has batch normalisation or other buffers, which cannot be kept apart in a pack; it needs "
+            f"pack: 1, got {recipe.pack}"
+        )
     return None
 
 

@@ -52,8 +52,11 @@ def schedule(trial: TrialStep) -> Tensor:
         index = torch.cat([of("synthetic", first, batch), of("real", steps - first, batch)])
     else:
         k = real_per_batch(trial)
-        index = (of("both", steps, batch) if k is None
-                 else torch.cat([of("real", steps, k), of("synthetic", steps, batch - k)], 1))
+        index = (
+            of("both", steps, batch)
+            if k is None
+            else torch.cat([of("real", steps, k), of("synthetic", steps, batch - k)], 1)
+        )
     return index
 
 

@@ -47,8 +47,15 @@ class Outcome:
     nimg: int
 
 
-def train_pack(members: Sequence[Member], val: ImageSet, test: ImageSet, num_classes: int,
-               device: torch.device, tick: Callable[[float], None] | None = None, parts: int = 1) -> list[Outcome]:
+def train_pack(
+    members: Sequence[Member],
+    val: ImageSet,
+    test: ImageSet,
+    num_classes: int,
+    device: torch.device,
+    tick: Callable[[float], None] | None = None,
+    parts: int = 1,
+) -> list[Outcome]:
     """Train and measure up to ``pack`` trials of one recipe together.
 
     Args:
@@ -75,11 +82,14 @@ def train_pack(members: Sequence[Member], val: ImageSet, test: ImageSet, num_cla
     for k in range(len(members)):
         wrong = results[0][k].argmax(1) != val.labels
         log_p = results[1][k]
-        outcomes.append(Outcome(
-            log_p.argmax(1).astype(np.uint16),
-            np.exp(log_p[np.arange(len(test)), test.labels]).astype(np.float32),
-            float(wrong.mean()), nimg,
-        ))
+        outcomes.append(
+            Outcome(
+                log_p.argmax(1).astype(np.uint16),
+                np.exp(log_p[np.arange(len(test)), test.labels]).astype(np.float32),
+                float(wrong.mean()),
+                nimg,
+            )
+        )
     return outcomes
 
 
@@ -124,8 +134,14 @@ class _Pack:
         return self.forward(self.params, x)
 
 
-def _fit(model: _Single | _Pack, recipe: ClassifierRecipe, members: Sequence[Member], device: torch.device,
-         tick: Callable[[float], None] | None, parts: int) -> None:
+def _fit(
+    model: _Single | _Pack,
+    recipe: ClassifierRecipe,
+    members: Sequence[Member],
+    device: torch.device,
+    tick: Callable[[float], None] | None,
+    parts: int,
+) -> None:
     images, labels, offsets = _resident(members, device)
     order = torch.stack([schedule(m.trial) + o for m, o in zip(members, offsets, strict=True)], 1)
     steps = num_steps(recipe)
@@ -142,9 +158,15 @@ def _fit(model: _Single | _Pack, recipe: ClassifierRecipe, members: Sequence[Mem
             with autocast(recipe.precision, device):
                 logits = model.logits(x[:, part], train=True).float()
             # the sum over members of each one's mean: no member's gradient knows of another
-            loss = torch.nn.functional.cross_entropy(
-                logits.flatten(0, 1), labels[index[:, part]].flatten(), reduction="sum",
-                label_smoothing=recipe.label_smoothing) / recipe.batch
+            loss = (
+                torch.nn.functional.cross_entropy(
+                    logits.flatten(0, 1),
+                    labels[index[:, part]].flatten(),
+                    reduction="sum",
+                    label_smoothing=recipe.label_smoothing,
+                )
+                / recipe.batch
+            )
             loss.backward()
         optimiser.step()
         if tick is not None and step % 100 == 99:
@@ -168,8 +190,14 @@ def _optimiser(recipe: ClassifierRecipe, parameters: list[Tensor]) -> torch.opti
     o = recipe.optimiser
     if o.family == "adamw":
         return torch.optim.AdamW(parameters, lr=o.learning_rate, weight_decay=o.weight_decay, fused=True)
-    return torch.optim.SGD(parameters, lr=o.learning_rate, weight_decay=o.weight_decay, momentum=o.momentum,
-                           nesterov=o.momentum > 0, fused=True)
+    return torch.optim.SGD(
+        parameters,
+        lr=o.learning_rate,
+        weight_decay=o.weight_decay,
+        momentum=o.momentum,
+        nesterov=o.momentum > 0,
+        fused=True,
+    )
 
 
 def _schedule(recipe: ClassifierRecipe, step: int, steps: int) -> float:
@@ -178,8 +206,9 @@ def _schedule(recipe: ClassifierRecipe, step: int, steps: int) -> float:
     return warm * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
-def _evaluate(model: _Single | _Pack, part: ImageSet, recipe: ClassifierRecipe,
-              device: torch.device, batch: int) -> NDArray[np.float64]:
+def _evaluate(
+    model: _Single | _Pack, part: ImageSet, recipe: ClassifierRecipe, device: torch.device, batch: int
+) -> NDArray[np.float64]:
     """Log-probabilities [K, N, classes]."""
     width = recipe.pack
     chunks = []
@@ -188,6 +217,6 @@ def _evaluate(model: _Single | _Pack, part: ImageSet, recipe: ClassifierRecipe,
         x = torch.from_numpy(part.images[rows]).to(device).float().div_(127.5).sub_(1)
         with torch.inference_mode(), autocast(recipe.precision, device):
             logits = model.logits(x.expand(width, *x.shape), train=False)
-            log_p = torch.log_softmax(logits.double(), -1)[:, :len(part) - start]
+            log_p = torch.log_softmax(logits.double(), -1)[:, : len(part) - start]
         chunks.append(log_p.cpu().numpy())
     return np.concatenate(chunks, 1)

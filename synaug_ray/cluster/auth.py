@@ -50,23 +50,54 @@ def judged(found: Access) -> list[Finding]:
     file = not found.holder.startswith("$")
     rows = []
     if found.on and file and found.permissions is None and found.joins:
-        rows.append(Finding("token", f"authentication is on, and there is no token: no {found.holder}. Copy the "
-                            "cluster's there, or name its file in $RAY_AUTH_TOKEN_PATH", "problem"))
+        rows.append(
+            Finding(
+                "token",
+                f"authentication is on, and there is no token: no {found.holder}. Copy the "
+                "cluster's there, or name its file in $RAY_AUTH_TOKEN_PATH",
+                "problem",
+            )
+        )
     elif file and found.permissions is not None and found.permissions & 0o077:
-        rows.append(Finding("token", f"{found.holder} is not its owner's alone (mode {found.permissions:04o}), and "
-                            f"who reads it can run code on the cluster; say: chmod 600 {found.holder}", "problem"))
+        rows.append(
+            Finding(
+                "token",
+                f"{found.holder} is not its owner's alone (mode {found.permissions:04o}), and "
+                f"who reads it can run code on the cluster; say: chmod 600 {found.holder}",
+                "problem",
+            )
+        )
     elif found.on:
-        where = f"in {found.holder}" if not file or found.permissions is not None else \
-            f"will be made in {found.holder} by the first run"
+        where = (
+            f"in {found.holder}"
+            if not file or found.permissions is not None
+            else f"will be made in {found.holder} by the first run"
+        )
         rows.append(Finding("token", f"authentication is on; the token is {where}"))
     else:
         said = "$RAY_AUTH_MODE is not set" if found.mode is None else f"RAY_AUTH_MODE={found.mode}"
-        rows.append(Finding("token", f"authentication is off ({said}): {SERVED}. Start the cluster with "
-                            "RAY_AUTH_MODE=token, and set it here too", "note"))
+        rows.append(
+            Finding(
+                "token",
+                f"authentication is off ({said}): {SERVED}. Start the cluster with "
+                "RAY_AUTH_MODE=token, and set it here too",
+                "note",
+            )
+        )
     if found.dashboard and not LOOPBACK.fullmatch(found.dashboard):
-        rows.append(Finding("dashboard", f"listens on {found.dashboard} and not on the loopback alone" + (
-            "; with a token it refuses who has none, but over http the token travels in clear" if found.on else
-            f", without a token: {SERVED}") + ". Leave --dashboard-host out, and tunnel to it with ssh", "note"))
+        rows.append(
+            Finding(
+                "dashboard",
+                f"listens on {found.dashboard} and not on the loopback alone"
+                + (
+                    "; with a token it refuses who has none, but over http the token travels in clear"
+                    if found.on
+                    else f", without a token: {SERVED}"
+                )
+                + ". Leave --dashboard-host out, and tunnel to it with ssh",
+                "note",
+            )
+        )
     elif found.dashboard:
         rows.append(Finding("dashboard", f"listens on {found.dashboard}, the loopback alone"))
     return rows
@@ -77,10 +108,14 @@ def why_not_joined(address: str, said: str, found: Access) -> str:
     versions = re.findall(r"Ray: (\S+) Python: (\S+)", said)
     if len(versions) == 2:
         (ray, python), (our_ray, our_python) = versions
-        return (f"the Ray cluster at {address} runs ray {ray} and Python {python}, and here are ray {our_ray} and "
-                f"Python {our_python}, which Ray does not join; use the cluster's Python here, or submit this as a job")
+        return (
+            f"the Ray cluster at {address} runs ray {ray} and Python {python}, and here are ray {our_ray} and "
+            f"Python {our_python}, which Ray does not join; use the cluster's Python here, or submit this as a job"
+        )
     here = f"RAY_AUTH_MODE ({found.mode or 'not set'}) and the token in {found.holder} have to be the cluster's"
     if REFUSED.search(said):
         return f"the Ray cluster at {address} refused the token, or there is none: {here}"
-    return (f"cannot join the Ray cluster at {address} ({said}); is it there? If so, it may have refused the token: "
-            f"{here}. --local does without Ray")
+    return (
+        f"cannot join the Ray cluster at {address} ({said}); is it there? If so, it may have refused the token: "
+        f"{here}. --local does without Ray"
+    )

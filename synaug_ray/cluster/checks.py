@@ -73,8 +73,10 @@ def _on_gpus(node: Node) -> int:
 def needs(plan: Plan, shape: tuple[int, int, int]) -> Needs:
     """Of a plan with images of (channels, height, width): real ones once, synthetic ones as shards and joined."""
     trials, pixels = list(plan.trials.values()), prod(shape)
-    return Needs(max((t.subset.num_real for t in trials), default=0) * pixels,
-                 max((t.subset.num_real + 2 * t.num_synthetic for t in trials), default=0) * pixels)
+    return Needs(
+        max((t.subset.num_real for t in trials), default=0) * pixels,
+        max((t.subset.num_real + 2 * t.num_synthetic for t in trials), default=0) * pixels,
+    )
 
 
 def resources(nodes: Sequence[Node]) -> list[Finding]:
@@ -82,19 +84,31 @@ def resources(nodes: Sequence[Node]) -> list[Finding]:
     count, gpu = whole_slots(nodes)
     has = some(f"{n.name} has {n.resources.get('CPU', 0):g} CPU, {n.resources.get('GPU', 0):g} GPU" for n in nodes)
     if not count:
-        return [Finding("slots", f"no node has a whole CPU core to give ({has}), and Ray would wait for one for ever; "
-                        "start a node with --num-cpus 1 or more (nodes that an autoscaler might add do not count)",
-                        "problem")]
+        return [
+            Finding(
+                "slots",
+                f"no node has a whole CPU core to give ({has}), and Ray would wait for one for ever; "
+                "start a node with --num-cpus 1 or more (nodes that an autoscaler might add do not count)",
+                "problem",
+            )
+        ]
     each = "GPU with a CPU core" if gpu else "CPU core"
     rows = [Finding("slots", f"{count:,} {'slot' if count == 1 else 'slots'}, each a {each}: {has}")]
     idle = [n for n in nodes if n.whole("GPU") > _on_gpus(n)]
     if idle:
-        rows.append(Finding("GPUs", f"not all are used on {names(idle)}: each needs a CPU core of its own node. Start "
-                            "these nodes with --num-cpus as large as --num-gpus", "note"))
+        rows.append(
+            Finding(
+                "GPUs",
+                f"not all are used on {names(idle)}: each needs a CPU core of its own node. Start "
+                "these nodes with --num-cpus as large as --num-gpus",
+                "note",
+            )
+        )
     aside = [n for n in nodes if n.whole("CPU") and not n.whole("GPU")]
     if gpu and aside:
-        rows.append(Finding("CPUs", f"those of {names(aside)} are not used: where there are GPUs, all work is on them",
-                            "note"))
+        rows.append(
+            Finding("CPUs", f"those of {names(aside)} are not used: where there are GPUs, all work is on them", "note")
+        )
     return rows
 
 
@@ -104,11 +118,25 @@ def versions(driver: Software, nodes: Sequence[Node]) -> list[Finding]:
     for node in nodes:
         for said in _skew(driver, node.answer.software) if node.answer else ():
             skew.setdefault(said, []).append(node)
-    rows = [Finding("versions", f"{what} on {names(where)}; install on every node what the driver has",
-                    "problem" if refused else "note") for (what, refused), where in skew.items()]
+    rows = [
+        Finding(
+            "versions",
+            f"{what} on {names(where)}; install on every node what the driver has",
+            "problem" if refused else "note",
+        )
+        for (what, refused), where in skew.items()
+    ]
     ours = f"synaug_ray {driver.version}, Python {driver.python}, ray {driver.packages.get('ray')}"
-    return rows + [Finding("versions", f"{n.name} cannot be asked what it runs (here are {ours}): {n.silence}; mend "
-                           "that node or take it out of the cluster", "problem") for n in nodes if n.silence]
+    return rows + [
+        Finding(
+            "versions",
+            f"{n.name} cannot be asked what it runs (here are {ours}): {n.silence}; mend "
+            "that node or take it out of the cluster",
+            "problem",
+        )
+        for n in nodes
+        if n.silence
+    ]
 
 
 def _skew(ours: Software, theirs: Software) -> Iterable[tuple[str, bool]]:
@@ -117,8 +145,13 @@ def _skew(ours: Software, theirs: Software) -> Iterable[tuple[str, bool]]:
         minor = [s.python.split(".")[:2] for s in (ours, theirs)]
         yield f"Python {ours.python} here, {theirs.python}", minor[0] != minor[1]
     if (ours.version, ours.code) != (theirs.version, theirs.code):
-        yield (f"synaug_ray {ours.version} here (source {ours.code} in {ours.folder}), {theirs.version} "
-               f"(source {theirs.code} in {theirs.folder})"), True
+        yield (
+            (
+                f"synaug_ray {ours.version} here (source {ours.code} in {ours.folder}), {theirs.version} "
+                f"(source {theirs.code} in {theirs.folder})"
+            ),
+            True,
+        )
     for name in (n for n in ours.packages if n != "synaug-ray"):  # its source was compared
         here, there = ours.packages[name], theirs.packages.get(name)
         if there is None:
@@ -130,11 +163,20 @@ def _skew(ours: Software, theirs: Software) -> Iterable[tuple[str, bool]]:
 def sharing(storage: str, here: str, nodes: Sequence[Node], unwritten: str = "") -> list[Finding]:
     """Whether every node reads and writes the storage that the driver does; ``unwritten``: why the driver cannot."""
     if unwritten:
-        return [Finding("shared", f"cannot write to {storage} ({unwritten}); set --storage to a folder you may write "
-                        "to, or $SYNAUG_STORAGE", "problem", StorageProblem)]
+        return [
+            Finding(
+                "shared",
+                f"cannot write to {storage} ({unwritten}); set --storage to a folder you may write "
+                "to, or $SYNAUG_STORAGE",
+                "problem",
+                StorageProblem,
+            )
+        ]
     rows = []
-    for said, attribute in ((f"is not shared by all nodes: a marker written on {here} was not seen on", "unread"),
-                            ("can be read and not written on", "unwritten")):
+    for said, attribute in (
+        (f"is not shared by all nodes: a marker written on {here} was not seen on", "unread"),
+        ("can be read and not written on", "unwritten"),
+    ):
         where: dict[str, list[Node]] = {}
         for n in nodes:
             if n.answer and (reason := getattr(n.answer, attribute)):
@@ -142,11 +184,20 @@ def sharing(storage: str, here: str, nodes: Sequence[Node], unwritten: str = "")
         rows += [(f"{storage} {said} {names(some_nodes)} ({reason})") for reason, some_nodes in where.items()]
     back = [n for n in nodes if n.unseen]
     if back:
-        rows.append(f"{storage} is not shared by all nodes: a marker written on {names(back)} was not seen on {here} "
-                    f"({back[0].unseen})")
+        rows.append(
+            f"{storage} is not shared by all nodes: a marker written on {names(back)} was not seen on {here} "
+            f"({back[0].unseen})"
+        )
     if rows:
-        return [Finding("shared", f"{row}; name a folder that all nodes read and write, or a URL, with --storage",
-                        "problem", StorageProblem) for row in rows]
+        return [
+            Finding(
+                "shared",
+                f"{row}; name a folder that all nodes read and write, or a URL, with --storage",
+                "problem",
+                StorageProblem,
+            )
+            for row in rows
+        ]
     asked = [n for n in nodes if n.answer]
     return [Finding("shared", f"all {len(asked)} nodes read and write it")] if len(asked) > 1 else []
 
@@ -157,9 +208,15 @@ def weights(nodes: Sequence[Node]) -> list[Finding]:
     for node in nodes:
         for path in node.answer.lacks if node.answer else ():
             where.setdefault(path, []).append(node)
-    return [Finding("weights", f"quality_features: {path} is not on {names(some_nodes)}, or has another content there; "
-                    "copy it to the same path on every node, or name one that all see", "problem")
-            for path, some_nodes in where.items()]
+    return [
+        Finding(
+            "weights",
+            f"quality_features: {path} is not on {names(some_nodes)}, or has another content there; "
+            "copy it to the same path on every node, or name one that all see",
+            "problem",
+        )
+        for path, some_nodes in where.items()
+    ]
 
 
 def memory(nodes: Sequence[Node], needed: Needs = Needs(0, 0)) -> list[Finding]:
@@ -170,12 +227,16 @@ def memory(nodes: Sequence[Node], needed: Needs = Needs(0, 0)) -> list[Finding]:
         lanes = LANES * (_on_gpus(n) if gpu else n.whole("CPU"))
         wanted, has = lanes * (WORKER_BYTES + needed.process), n.resources.get("memory", 0)
         if lanes and wanted > has:
-            rows.append(f"{n.name}: {lanes} processes want about {size(wanted)}, and Ray found {size(has)} free; it "
-                        "may end some for want of memory. Give that node fewer CPUs (--num-cpus)")
+            rows.append(
+                f"{n.name}: {lanes} processes want about {size(wanted)}, and Ray found {size(has)} free; it "
+                "may end some for want of memory. Give that node fewer CPUs (--num-cpus)"
+            )
         store = n.resources.get("object_store_memory", 0)
         if lanes and needed.dataset > store:
-            rows.append(f"{n.name}: the images take at least {size(needed.dataset)} of an object store of "
-                        f"{size(store)}, and would spill to disk; start it with a larger --object-store-memory")
+            rows.append(
+                f"{n.name}: the images take at least {size(needed.dataset)} of an object store of "
+                f"{size(store)}, and would spill to disk; start it with a larger --object-store-memory"
+            )
     if rows:
         return [Finding("memory", row, "note") for row in rows]
     return [Finding("memory", f"enough for {LANES} processes a slot, about {size(WORKER_BYTES + needed.process)} each")]
@@ -189,8 +250,14 @@ def bf16(nodes: Sequence[Node], asked: bool) -> list[Finding]:
     if not lacking:
         known = all(n.answer and n.answer.bf16 for n in nodes)
         return [Finding("bf16", "every CPU multiplies it in hardware")] if known else []
-    return [Finding("bf16", f"the CPU of {names(lacking)} has to emulate it, some ten times slower than fp32" + (
-        ", and this grid uses it; say precision=fp32" if asked else ""), "note" if asked else "ok")]
+    return [
+        Finding(
+            "bf16",
+            f"the CPU of {names(lacking)} has to emulate it, some ten times slower than fp32"
+            + (", and this grid uses it; say precision=fp32" if asked else ""),
+            "note" if asked else "ok",
+        )
+    ]
 
 
 def names(nodes: Iterable[Node]) -> str:

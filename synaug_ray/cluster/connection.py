@@ -87,8 +87,10 @@ def connect() -> list[psutil.Process] | None:
     except Exception as error:  # a bare one where a swamped machine does not start a node in 30 s
         said = " ".join(str(error).split())
         raise ResourceProblem(
-            f"cannot start Ray on this machine ({said}); --local does without Ray" if here else
-            why_not_joined(os.environ["RAY_ADDRESS"], said, access(os.environ, joins=True))) from None
+            f"cannot start Ray on this machine ({said}); --local does without Ray"
+            if here
+            else why_not_joined(os.environ["RAY_ADDRESS"], said, access(os.environ, joins=True))
+        ) from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, asked_to_end)  # ray.init puts sys.exit(15) there: nothing would be said or kept
     return [child for child in _children() if child not in others] if here else []
@@ -139,8 +141,14 @@ def nodes() -> list[Node]:
     """The living nodes by host, with the first digits of its id where a host has several."""
     found = [n for n in ray.nodes() if n["Alive"]]
     hosts = Counter(n["NodeManagerHostname"] for n in found)
-    return [Node(n["NodeManagerHostname"] + (f" {n['NodeID'][:6]}" if hosts[n["NodeManagerHostname"]] > 1 else ""),
-                 n["NodeID"], n["Resources"]) for n in found]
+    return [
+        Node(
+            n["NodeManagerHostname"] + (f" {n['NodeID'][:6]}" if hosts[n["NodeManagerHostname"]] > 1 else ""),
+            n["NodeID"],
+            n["Resources"],
+        )
+        for n in found
+    ]
 
 
 def on(node: Node) -> NodeAffinitySchedulingStrategy:
@@ -152,7 +160,7 @@ def slots(workers_per_generator: int = 1) -> Slots:
     """One for each GPU that has a CPU core on its node, else for each CPU core.
 
     Raises:
-        ResourceProblem: where there is none, or fewer than are to train a generator ``workers_per_generator``, for which Ray would
+        ResourceProblem: where there is none, or fewer than ``workers_per_generator``, for which Ray would
             wait for ever.
     """
     there = nodes()
@@ -178,6 +186,8 @@ def check_workers_per_generator(workers_per_generator: int) -> None:
 
 
 def _too_many(workers_per_generator: int, where: str, there: Slots) -> ResourceProblem:
-    return ResourceProblem(f"--workers-per-generator {workers_per_generator}: the {where} has {there.count} "
-                           f"{'slot' if there.count == 1 else 'slots'}, each a "
-                           f"{'GPU with a CPU core' if there.gpu else 'CPU core'}; ask for {there.count} at most")
+    return ResourceProblem(
+        f"--workers-per-generator {workers_per_generator}: the {where} has {there.count} "
+        f"{'slot' if there.count == 1 else 'slots'}, each a "
+        f"{'GPU with a CPU core' if there.gpu else 'CPU core'}; ask for {there.count} at most"
+    )

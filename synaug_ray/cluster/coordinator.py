@@ -19,8 +19,9 @@ from synaug_ray.plan.steps import GeneratorStep
 class Coordinator:
     """Generators to be trained, and references to sampled blocks under a byte cap."""
 
-    def __init__(self, cap: int, generators: list[GeneratorStep],
-                 gpus: dict[str, tuple[str, ...]] | None = None) -> None:
+    def __init__(
+        self, cap: int, generators: list[GeneratorStep], gpus: dict[str, tuple[str, ...]] | None = None
+    ) -> None:
         """Take what is to be handed out.
 
         Args:

@@ -21,8 +21,11 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 def gpus_of(nodes: Sequence[Node]) -> dict[str, tuple[str, ...]]:
     """The GPUs of each node by its id, as CUDA is told of them; not those of nodes whose GPUs are not all free."""
-    asked = {n.id: _named.options(num_gpus=n.whole("GPU"), scheduling_strategy=connection.on(n)).remote()
-             for n in nodes if n.whole("GPU")}
+    asked = {
+        n.id: _named.options(num_gpus=n.whole("GPU"), scheduling_strategy=connection.on(n)).remote()
+        for n in nodes
+        if n.whole("GPU")
+    }
     found, _ = ray.wait(list(asked.values()), num_returns=len(asked), timeout=ANSWER_SECONDS) if asked else ([], [])
     named: dict[str, tuple[str, ...]] = {}
     for node, reference in asked.items():

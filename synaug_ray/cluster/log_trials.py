@@ -27,8 +27,19 @@ from synaug_ray.runs.status import RunStatus, read_run_status
 from synaug_ray.runs.tables import COSTS, MEASURED, measurements
 from synaug_ray.store.run_folder import RunFolder
 
-LABELS = ("generator", "family", "num_real", "num_synthetic", "synthetic_multiple", "real_share", "protocol",
-          "classifier", "draw", "seed", "trained_on")
+LABELS = (
+    "generator",
+    "family",
+    "num_real",
+    "num_synthetic",
+    "synthetic_multiple",
+    "real_share",
+    "protocol",
+    "classifier",
+    "draw",
+    "seed",
+    "trained_on",
+)
 TIMED = ("cost_seconds", *COSTS)
 POLL_SECONDS = 3.0
 NOTE_SECONDS = 2.0  # between notes of what is logged: a logger that is killed may log that much twice
@@ -42,8 +53,10 @@ class Measured:
         self.key, self.trial_id = row["key"], row["key"][:16]
         self.config = self.evaluated_params = {name: row[name] for name in LABELS}
         self.result = {name: row[name] for name in (*MEASURED, *TIMED) if math.isfinite(row[name])}
-        self._name = (f"{row['generator']}-n{row['num_real']}-s{row['num_synthetic']}-{row['real_share']}"
-                      f"-d{row['draw']}-{row['seed']}-{row['key'][:8]}")
+        self._name = (
+            f"{row['generator']}-n{row['num_real']}-s{row['num_synthetic']}-{row['real_share']}"
+            f"-d{row['draw']}-{row['seed']}-{row['key'][:8]}"
+        )
         self.local_path = f"{folder}/{self._name}"
 
     def init_local_path(self) -> None:
@@ -123,8 +136,10 @@ def without_secrets(text: str) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse and log; returns the exit code."""
     parser: argparse.ArgumentParser = Parser(
-        prog="python -m synaug_ray.cluster.log_trials", allow_abbrev=False,
-        description="Log each finished trial of a run, once, as a run of the logger: its labels and measurements.")
+        prog="python -m synaug_ray.cluster.log_trials",
+        allow_abbrev=False,
+        description="Log each finished trial of a run, once, as a run of the logger: its labels and measurements.",
+    )
     parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")
     parser.add_argument("logger", choices=sorted(PACKAGES))
     parser.add_argument("--follow", action="store_true", help="go on until the standard input closes")

@@ -37,8 +37,7 @@ class Metrics:
             "blocked": Gauge("synaug_steps_blocked", "Steps that need a failed one", stage),
         }
         self._causes = Gauge("synaug_failures", "Steps whose last attempt failed, by cause", ("run", "cause"))
-        self._images = Gauge("synaug_images", "Images seen in training, or sampled, by the steps done",
-                             ("run", "made"))
+        self._images = Gauge("synaug_images", "Images seen in training, or sampled, by the steps done", ("run", "made"))
         self._slots = Gauge("synaug_slots", "GPUs, or else CPU cores, that the run has", ("run",))
         self._left = Gauge("synaug_left_seconds", "Seconds of a slot that what is left is expected to take", ("run",))
         self._untimed = Gauge("synaug_left_untimed", "Steps left of which nobody knows how long they take", ("run",))
@@ -69,15 +68,24 @@ class Metrics:
     def answer(self, analysis: Analysis) -> None:
         """Gain and exchange rate of each verdict, with their intervals where there are such."""
         for verdict in analysis.verdicts:
-            cell = {"run": self._run.name, "classifier": verdict.classifier, "generator": verdict.generator,
-                    "protocol": verdict.protocol, "real_share": verdict.real_share, "num_real": str(verdict.num_real)}
+            cell = {
+                "run": self._run.name,
+                "classifier": verdict.classifier,
+                "generator": verdict.generator,
+                "protocol": verdict.protocol,
+                "real_share": verdict.real_share,
+                "num_real": str(verdict.num_real),
+            }
             _set(self._gain, verdict.gain, cell)
             _set(self._rate, verdict.exchange.marginal if verdict.exchange else Estimate(None), cell)
 
 
 def _interval(name: str, meaning: str) -> tuple[Gauge, Gauge, Gauge]:
-    return (Gauge(name, meaning, CELL), Gauge(f"{name}_low", f"{meaning}: lower end of its interval", CELL),
-            Gauge(f"{name}_high", f"{meaning}: upper end of its interval", CELL))
+    return (
+        Gauge(name, meaning, CELL),
+        Gauge(f"{name}_low", f"{meaning}: lower end of its interval", CELL),
+        Gauge(f"{name}_high", f"{meaning}: upper end of its interval", CELL),
+    )
 
 
 def _set(gauges: tuple[Gauge, Gauge, Gauge], estimate: Estimate, cell: dict[str, str]) -> None:

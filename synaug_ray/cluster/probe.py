@@ -55,8 +55,14 @@ def refuse_unfit(storage: str, files: Mapping[str, str], workers_per_generator: 
     if "RAY_ADDRESS" in os.environ:
         connection.connect()
         seen = look(storage, files)
-        found = problem([*resources(seen.nodes), *versions(software(), seen.nodes), *weights(seen.nodes),
-                         *sharing(storage, seen.here, seen.nodes, seen.unwritten)])
+        found = problem(
+            [
+                *resources(seen.nodes),
+                *versions(software(), seen.nodes),
+                *weights(seen.nodes),
+                *sharing(storage, seen.here, seen.nodes, seen.unwritten),
+            ]
+        )
         if found is not None:
             raise found
     connection.check_workers_per_generator(workers_per_generator)
@@ -89,8 +95,12 @@ def look(storage: str, files: Mapping[str, str], read: Reader | None = None) -> 
     nodes, here = connection.nodes(), ray.get_runtime_context().get_node_id()
     name = next(n.name for n in nodes if n.id == here)
     with _marker(storage) as (folder, unwritten):
-        waiting = {n.id: _answer.options(scheduling_strategy=connection.on(n)).remote(
-            folder, n.id, read or why_unread, dict(files)) for n in nodes}
+        waiting = {
+            n.id: _answer.options(scheduling_strategy=connection.on(n)).remote(
+                folder, n.id, read or why_unread, dict(files)
+            )
+            for n in nodes
+        }
         end = time.monotonic() + ANSWER_SECONDS
         answered = [_answered(n, waiting[n.id], max(1.0, end - time.monotonic())) for n in nodes]
         return ClusterProbe(tuple(_seen(n, folder) for n in answered), name, unwritten)
@@ -127,7 +137,9 @@ def _seen(node: Node, folder: str) -> Node:
     unseen = _unread_after_a_while(f"{folder}/{node.id}", why_unread)
     if unseen:  # it lies somewhere else: its node removes it
         with suppress(RayError):
-            ray.get(_remove_there.options(scheduling_strategy=connection.on(node)).remote(folder), timeout=ANSWER_SECONDS)
+            ray.get(
+                _remove_there.options(scheduling_strategy=connection.on(node)).remote(folder), timeout=ANSWER_SECONDS
+            )
     return replace(node, unseen=unseen)
 
 

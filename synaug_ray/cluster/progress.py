@@ -35,8 +35,15 @@ class Progress(threading.Thread):
 
     def run(self) -> None:
         terminal = sys.stderr.isatty()
-        bars: dict[Stage, tqdm] = {stage: tqdm(total=len(todo), desc=PLURAL[stage], unit=stage, position=i)
-                for i, (stage, todo) in enumerate(self._todo.items()) if todo} if terminal else {}
+        bars: dict[Stage, tqdm] = (
+            {
+                stage: tqdm(total=len(todo), desc=PLURAL[stage], unit=stage, position=i)
+                for i, (stage, todo) in enumerate(self._todo.items())
+                if todo
+            }
+            if terminal
+            else {}
+        )
         started = said = time.monotonic()
         done: dict[Stage, int] = dict.fromkeys(STAGES, 0)
         while not self._end.wait(2 * self._run.store.poll):

@@ -35,8 +35,9 @@ from synaug_ray.runs.outputs import Run, interrupted
 SHARD_BYTES = 2 << 30  # at most; and at most a quarter of the object store
 
 
-def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str], None],
-                   workers_per_generator: int = 1) -> Run:
+def run_on_cluster(
+    run: Run, missing: Plan, dataset: Dataset, say: Callable[[str], None], workers_per_generator: int = 1
+) -> Run:
     """Execute what is missing; returns the run with the slots it had, for its figures.
 
     Args:
@@ -62,8 +63,10 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
     def lost(who: str) -> str:
         stands = sum(len(run.plan.steps(stage).keys() & run.store.keys(stage)) for stage in STAGES)
         total = sum(len(run.plan.steps(stage)) for stage in STAGES)
-        return (f"the Ray cluster is gone ({who}): {stands:,} of {total:,} steps stand in {run.store.url}. Run the "
-                "same command to go on")
+        return (
+            f"the Ray cluster is gone ({who}): {stands:,} of {total:,} steps stand in {run.store.url}. Run the "
+            "same command to go on"
+        )
 
     contact = Watchdog(endpoints(), lost)
     contact.start()
@@ -88,8 +91,15 @@ def run_on_cluster(run: Run, missing: Plan, dataset: Dataset, say: Callable[[str
     return run
 
 
-def _run(run: Run, missing: Plan, dataset: Dataset, slots: connection.Slots, scratch: str,
-         say: Callable[[str], None], workers_per_generator: int) -> None:
+def _run(
+    run: Run,
+    missing: Plan,
+    dataset: Dataset,
+    slots: connection.Slots,
+    scratch: str,
+    say: Callable[[str], None],
+    workers_per_generator: int,
+) -> None:
     context = WorkerContext(run.store, dataset, Machine(slots.device, 1, run.session.id))
     learnt = []
     for step in missing.generators.values():
@@ -139,5 +149,7 @@ def _shared(dataset: Dataset) -> Any:
         return ray.put(dataset)
     except (ObjectStoreFullError, OutOfDiskError) as error:
         said = " ".join(str(error).split())[:200]
-        raise ResourceProblem(f"the images do not fit into Ray's object store ({said}); give it more (`ray start "
-                              "--object-store-memory`), or use smaller images") from None
+        raise ResourceProblem(
+            f"the images do not fit into Ray's object store ({said}); give it more (`ray start "
+            "--object-store-memory`), or use smaller images"
+        ) from None

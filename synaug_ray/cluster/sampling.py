@@ -86,8 +86,11 @@ class SamplingLoop(threading.Thread):
                 if self._asked_to_end.is_set():
                     return
                 stands, failed = store.keys("shard"), store.failed("shard")
-                steps = [s for s in steps if s.key not in stands
-                         and not (s.key in failed and failed[s.key].session == session)]
+                steps = [
+                    s
+                    for s in steps
+                    if s.key not in stands and not (s.key in failed and failed[s.key].session == session)
+                ]
                 if last:
                     for step in steps:
                         preempted(store, step, session)
@@ -101,8 +104,11 @@ class SamplingLoop(threading.Thread):
         size = min(slots.count, -(-len(steps) // SHARDS_PER_ACTOR))
         rows = ray.data.from_items([{"shard": s.key} for s in steps], override_num_blocks=len(steps))
         sampled = rows.map_batches(
-            Sampler, fn_constructor_args=(self._config, {s.key: s for s in steps}), batch_size=1,
-            compute=ActorPoolStrategy(size=size), **slots.options(SAMPLER),
+            Sampler,
+            fn_constructor_args=(self._config, {s.key: s for s in steps}),
+            batch_size=1,
+            compute=ActorPoolStrategy(size=size),
+            **slots.options(SAMPLER),
         )
         at = 0
         for bundle in sampled.iter_internal_ref_bundles():

@@ -47,19 +47,28 @@ class Apart(TorchConfig):
 class Trainers:
     """The Trainers of a run, each in a thread of the driver."""
 
-    def __init__(self, steps: list[GeneratorStep], config: WorkerConfig, scratch: str, workers_per_generator: int = 1) -> None:
+    def __init__(
+        self, steps: list[GeneratorStep], config: WorkerConfig, scratch: str, workers_per_generator: int = 1
+    ) -> None:
         """Take what is to be trained.
 
         Args:
             scratch: a folder of this machine where Ray Train keeps its own state.
             workers_per_generator: workers that train a generator, each with its part of every batch.
         """
-        self._steps, self._config, self._scratch, self._workers_per_generator = steps, config, scratch, workers_per_generator
+        self._steps, self._config, self._scratch, self._workers_per_generator = (
+            steps,
+            config,
+            scratch,
+            workers_per_generator,
+        )
         self._ended = threading.Event()
         # a Trainer is five processes: with two cores each further one has to bring two generators to pay
         count = min(config.slots.count // workers_per_generator, -(-len(steps) // 2))
-        self._threads = [threading.Thread(target=self._keep, args=(worker,), name=f"trainer-{worker}", daemon=True)
-                         for worker in range(count)]
+        self._threads = [
+            threading.Thread(target=self._keep, args=(worker,), name=f"trainer-{worker}", daemon=True)
+            for worker in range(count)
+        ]
 
     def start(self) -> None:
         """Begin training."""
@@ -98,14 +107,23 @@ class Trainers:
         TorchTrainer(
             _loop(worker, self._config, {step.key: step for step in self._steps}, self._workers_per_generator),
             torch_config=Apart(),
-            scaling_config=ScalingConfig(num_workers=self._workers_per_generator, use_gpu=slots.gpu, placement_strategy="SPREAD",
-                                         resources_per_worker=slots.share(TRAINER)),
-            run_config=RunConfig(name=f"generators-{self._config.session}-{worker}", storage_path=self._scratch,
-                                 failure_config=FailureConfig(max_failures=DEATHS * (len(self._steps) + 1))),
+            scaling_config=ScalingConfig(
+                num_workers=self._workers_per_generator,
+                use_gpu=slots.gpu,
+                placement_strategy="SPREAD",
+                resources_per_worker=slots.share(TRAINER),
+            ),
+            run_config=RunConfig(
+                name=f"generators-{self._config.session}-{worker}",
+                storage_path=self._scratch,
+                failure_config=FailureConfig(max_failures=DEATHS * (len(self._steps) + 1)),
+            ),
         ).fit()
 
 
-def _loop(worker: int, config: WorkerConfig, steps: dict[str, GeneratorStep], workers_per_generator: int) -> Callable[[], None]:
+def _loop(
+    worker: int, config: WorkerConfig, steps: dict[str, GeneratorStep], workers_per_generator: int
+) -> Callable[[], None]:
     def loop() -> None:
         rank = get_context().get_world_rank()
         context = context_here(config, "trainer", f"{worker}.{rank}", rank, workers_per_generator)
@@ -153,10 +171,22 @@ def _join(rank: int, workers_per_generator: int, device: str) -> None:
         host = ray.util.get_node_ip_address()
         listening = socket.create_server((host, 0))
         where = f"{host} {listening.getsockname()[1]}"
-        store = distributed.TCPStore(host, listening.getsockname()[1], workers_per_generator, True, patience, wait_for_workers=False,
-                                     master_listen_fd=listening.detach())
+        store = distributed.TCPStore(
+            host,
+            listening.getsockname()[1],
+            workers_per_generator,
+            True,
+            patience,
+            wait_for_workers=False,
+            master_listen_fd=listening.detach(),
+        )
     host, port = (broadcast_from_rank_zero(where) or "").split()
     if rank:
         store = distributed.TCPStore(host, int(port), workers_per_generator, False, patience)
-    distributed.init_process_group("nccl" if device == "cuda" else "gloo", store=store, rank=rank, world_size=workers_per_generator,
-                                   timeout=patience)
+    distributed.init_process_group(
+        "nccl" if device == "cuda" else "gloo",
+        store=store,
+        rank=rank,
+        world_size=workers_per_generator,
+        timeout=patience,
+    )

@@ -62,8 +62,15 @@ class ReadyTrialSearcher(Searcher):
     ``suggest`` never blocks, because Tune calls it in its own loop.
     """
 
-    def __init__(self, steps: Steps, store: Store, more: Callable[[], bool],
-                 stopped: Callable[[], bool], session: str = "", alone: bool = False) -> None:
+    def __init__(
+        self,
+        steps: Steps,
+        store: Store,
+        more: Callable[[], bool],
+        stopped: Callable[[], bool],
+        session: str = "",
+        alone: bool = False,
+    ) -> None:
         """Take what is to be handed out.
 
         Args:
@@ -104,8 +111,9 @@ class ReadyTrialSearcher(Searcher):
         more = self._more()  # before the listing, so that the last shard is not missed
         stands = self._store.keys("shard")
         ready = [t for t in self._waiting.values() if all(s.key in stands for s in t.parents())]
-        full = [p for p in packs(t for t in ready if isinstance(t, TrialStep))
-                if len(p) == p[0].classifier.pack or not more]
+        full = [
+            p for p in packs(t for t in ready if isinstance(t, TrialStep)) if len(p) == p[0].classifier.pack or not more
+        ]
         looks = [q for q in ready if isinstance(q, QualityStep)]
         # those of one Subset together: they share its judges
         looks.sort(key=lambda q: (q.pool.generator.subset.num_real, q.pool.generator.subset.draw))
@@ -140,8 +148,9 @@ class ReadyTrialSearcher(Searcher):
         """Nothing to restore."""
 
 
-def run(steps: Steps, config: WorkerConfig, scratch: str, more: Callable[[], bool],
-        stopped: Callable[[], bool]) -> None:
+def run(
+    steps: Steps, config: WorkerConfig, scratch: str, more: Callable[[], bool], stopped: Callable[[], bool]
+) -> None:
     """Run all trials and looks that become ready; returns when none is left or ``stopped``.
 
     Where the memory monitor ends a worker, Tune breaks off whatever ``max_failures`` says (2.60). What was being
@@ -161,8 +170,9 @@ def run(steps: Steps, config: WorkerConfig, scratch: str, more: Callable[[], boo
         else:
             searcher = ReadyTrialSearcher(left, store, more, stopped, session)
         try:
-            _tuner(searcher, 1 if suspects else config.slots.count, steps, config,
-                   f"trials-{session}-{number}", scratch).fit()
+            _tuner(
+                searcher, 1 if suspects else config.slots.count, steps, config, f"trials-{session}-{number}", scratch
+            ).fit()
         except RuntimeError as error:
             memory = _out_of_memory(error)
             out = {k: step for k, step in searcher.handed().items() if k not in _settled(store, session)}
@@ -193,13 +203,14 @@ def _out_of_memory(error: BaseException | None) -> BaseException | None:
     return error
 
 
-def _tuner(searcher: Searcher, at_once: int, steps: Steps, config: WorkerConfig, name: str,
-           scratch: str) -> tune.Tuner:
+def _tuner(searcher: Searcher, at_once: int, steps: Steps, config: WorkerConfig, name: str, scratch: str) -> tune.Tuner:
     share = {k.lower(): v for k, v in config.slots.share(CLASSIFIER).items()}
     return tune.Tuner(
         tune.with_resources(tune.with_parameters(PackTrial, worker_config=config, steps=steps), share),
-        tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True,
-                                    max_concurrent_trials=at_once),
-        run_config=tune.RunConfig(name=name, storage_path=scratch, verbose=0,
-                                  failure_config=tune.FailureConfig(max_failures=RETRIES)),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher, num_samples=-1, reuse_actors=True, max_concurrent_trials=at_once
+        ),
+        run_config=tune.RunConfig(
+            name=name, storage_path=scratch, verbose=0, failure_config=tune.FailureConfig(max_failures=RETRIES)
+        ),
     )

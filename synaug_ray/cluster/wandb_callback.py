@@ -20,10 +20,25 @@ class WandbCallback(LoggerCallback):
 
     def log_trial_start(self, trial: Any) -> None:
         # of this process and machine nothing is told: no command line, no host, no code, no output
-        quiet = wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True, save_code=False,
-                               x_disable_meta=True, x_disable_stats=True)
-        self._open[trial] = wandb.init(project=self._project, group=self._group, dir=self._folder, id=trial.trial_id,
-                                       name=str(trial), config=trial.config, resume="allow", settings=quiet)
+        quiet = wandb.Settings(
+            silent=True,
+            console="off",
+            disable_git=True,
+            disable_code=True,
+            save_code=False,
+            x_disable_meta=True,
+            x_disable_stats=True,
+        )
+        self._open[trial] = wandb.init(
+            project=self._project,
+            group=self._group,
+            dir=self._folder,
+            id=trial.trial_id,
+            name=str(trial),
+            config=trial.config,
+            resume="allow",
+            settings=quiet,
+        )
 
     def log_trial_result(self, iteration: int, trial: Any, result: dict[str, Any]) -> None:
         self._open[trial].log({k: v for k, v in result.items() if k != "training_iteration"})

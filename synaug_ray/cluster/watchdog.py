@@ -50,8 +50,9 @@ def endpoints() -> list[Endpoint]:
     found = [Endpoint("its head", host.strip("[]"), int(port), HEAD_PATIENCE)]
     for node in ray.nodes():
         if node["NodeID"] == context.get_node_id():
-            found.append(Endpoint("the raylet of this node", node["NodeManagerAddress"], node["NodeManagerPort"],
-                                  NODE_PATIENCE))
+            found.append(
+                Endpoint("the raylet of this node", node["NodeManagerAddress"], node["NodeManagerPort"], NODE_PATIENCE)
+            )
     return found
 
 

@@ -68,8 +68,9 @@ def own_name() -> str:
     return ray.get_runtime_context().get_actor_id() or ""
 
 
-def run_if_missing(context: WorkerContext, config: WorkerConfig,
-            step: GeneratorStep | ShardStep | QualityStep | TrialStep) -> ImageSet | None:
+def run_if_missing(
+    context: WorkerContext, config: WorkerConfig, step: GeneratorStep | ShardStep | QualityStep | TrialStep
+) -> ImageSet | None:
     """Make a step that nobody has made since it was planned, unless workers died of it again and again."""
     if context.store.has(step):
         return context.shard(step) if isinstance(step, ShardStep) else None
@@ -96,8 +97,14 @@ def preempted(store: Store, step: Step, session: str, said: str = "") -> None:
     """Record that workers died of a step, or with it, and what the last one said."""
     if not store.has(step):
         last = f". The last one's last words: {said}" if said else ""
-        store.fail(step, "preempted", f"its worker died {DEATHS} times (killed, its node gone, out of memory, or silent"
-                   f" for {SILENT_SECONDS / 3600:g} h); Ray's logs of its workers say more{last}", "", session)
+        store.fail(
+            step,
+            "preempted",
+            f"its worker died {DEATHS} times (killed, its node gone, out of memory, or silent"
+            f" for {SILENT_SECONDS / 3600:g} h); Ray's logs of its workers say more{last}",
+            "",
+            session,
+        )
 
 
 @contextmanager

@@ -68,10 +68,14 @@ def content_key(fields: object) -> str:
 
 def folder_key(folder: Path) -> str:
     """Of a folder's content: names below it and bytes of every file that is not hidden, wherever the folder lies."""
-    files = sorted(f for f in folder.rglob("*") if f.is_file()
-                   and not any(part.startswith(".") for part in f.relative_to(folder).parts))
-    return content_key([[f.relative_to(folder).as_posix(), _file_digest(f, f.stat().st_size, f.stat().st_mtime_ns)]
-                        for f in files])
+    files = sorted(
+        f
+        for f in folder.rglob("*")
+        if f.is_file() and not any(part.startswith(".") for part in f.relative_to(folder).parts)
+    )
+    return content_key(
+        [[f.relative_to(folder).as_posix(), _file_digest(f, f.stat().st_size, f.stat().st_mtime_ns)] for f in files]
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -15,8 +15,20 @@ from typing import Any
 from synaug_ray import __version__
 
 PACKAGE = Path(__file__).resolve().parent.parent
-PACKAGES = ("synaug-ray", "torch", "torchvision", "diffusers", "timm", "ray", "numpy", "scipy", "pandas", "plotly",
-            "pydantic", "scikit-learn")
+PACKAGES = (
+    "synaug-ray",
+    "torch",
+    "torchvision",
+    "diffusers",
+    "timm",
+    "ray",
+    "numpy",
+    "scipy",
+    "pandas",
+    "plotly",
+    "pydantic",
+    "scikit-learn",
+)
 
 
 def _digest() -> str:
@@ -72,11 +84,20 @@ def commit() -> str | None:
 
 
 def _git(root: Path, *words: str) -> str:
-    return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True,
-                          timeout=10).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10
+    ).stdout.strip()
 
 
 def environment(device: str, threads: int) -> dict[str, Any]:
     """Versions and machine for ``env.json``; no environment variables, so no secrets."""
-    return {"python": platform.python_version(), "platform": platform.platform(), "packages": packages(),
-            "commit": commit(), "code": CODE, "device": device, "threads": threads, "cores": os.cpu_count()}
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": packages(),
+        "commit": commit(),
+        "code": CODE,
+        "device": device,
+        "threads": threads,
+        "cores": os.cpu_count(),
+    }

@@ -12,9 +12,21 @@ MAX_PLAN = 1_000_000  # cells, and shards: a plan of more takes minutes and giga
 MAX_SIDE = 4_096  # pixels: one colour image is 50 MB then
 MAX_REPLICATES = 100_000  # of the bootstrap: intervals have long stopped changing, and memory grows with them
 # (channels, pixels a side) of the built-in sets whose images all have the same
-SHAPES = {"digits": (1, 8), "usps": (1, 16), "semeion": (1, 16), "mnist": (1, 28), "fashionmnist": (1, 28),
-          "kmnist": (1, 28), "emnist-balanced": (1, 28), "cifar10": (3, 32), "cifar100": (3, 32), "svhn": (3, 32),
-          "eurosat": (3, 64), "stl10": (3, 96), "pcam": (3, 96)}
+SHAPES = {
+    "digits": (1, 8),
+    "usps": (1, 16),
+    "semeion": (1, 16),
+    "mnist": (1, 28),
+    "fashionmnist": (1, 28),
+    "kmnist": (1, 28),
+    "emnist-balanced": (1, 28),
+    "cifar10": (3, 32),
+    "cifar100": (3, 32),
+    "svhn": (3, 32),
+    "eurosat": (3, 64),
+    "stl10": (3, 96),
+    "pcam": (3, 96),
+}
 
 
 def grid_problems(spec: GridSpec, lines: Lines) -> list[str]:
@@ -57,11 +69,13 @@ def image_shape(spec: GridSpec) -> tuple[int, int, int] | None:
 
 def halving(recipe: GeneratorRecipe, side: int) -> str | None:
     """Why a network that halves its images, once for each further entry of its channels, cannot take this side."""
-    divisor = 2**min(recipe.halvings, 64)
+    divisor = 2 ** min(recipe.halvings, 64)
     if not side % divisor:
         return None
-    return (f"{recipe.name} halves its images {recipe.halvings} times, and {side} pixels do not divide by {divisor}; "
-            f"set data.size: {-(-side // divisor) * divisor}, or give it fewer channels")
+    return (
+        f"{recipe.name} halves its images {recipe.halvings} times, and {side} pixels do not divide by {divisor}; "
+        f"set data.size: {-(-side // divisor) * divisor}, or give it fewer channels"
+    )
 
 
 def _classifier(recipe: ClassifierRecipe, side: int | None) -> Iterator[str]:
@@ -71,12 +85,16 @@ def _classifier(recipe: ClassifierRecipe, side: int | None) -> Iterator[str]:
         yield f"{recipe.name} is of family {recipe.family}, which has no model: {recipe.model!r}; set family: timm"
     if recipe.family == "cnn":
         if recipe.pack > 1:
-            yield (f"{recipe.name} has batch normalisation, whose statistics cannot be kept apart in a pack; it needs "
-                   f"pack: 1, got {recipe.pack}")
+            yield (
+                f"{recipe.name} has batch normalisation, whose statistics cannot be kept apart in a pack; it needs "
+                f"pack: 1, got {recipe.pack}"
+            )
         least = 2 ** (len(recipe.widths) - 1)
         if side and side < least:
-            yield (f"{recipe.name} halves its images {len(recipe.widths) - 1} times, and {side} pixels are too few; "
-                   f"set data.size: {least} or more, or give it fewer widths")
+            yield (
+                f"{recipe.name} halves its images {len(recipe.widths) - 1} times, and {side} pixels are too few; "
+                f"set data.size: {least} or more, or give it fewer widths"
+            )
 
 
 def _timm_name(recipe: ClassifierRecipe) -> Iterator[str]:
@@ -84,12 +102,16 @@ def _timm_name(recipe: ClassifierRecipe) -> Iterator[str]:
     if not recipe.model:
         yield f"{recipe.name} is of family timm and needs `model:`, a name timm has, such as resnet18"
     elif ":" in recipe.model or "/" in recipe.model:
-        yield (f"{recipe.name}: model {recipe.model!r} names weights from elsewhere; classifiers start from random "
-               "weights here, so give the name of an architecture that timm has, such as resnet18")
+        yield (
+            f"{recipe.name}: model {recipe.model!r} names weights from elsewhere; classifiers start from random "
+            "weights here, so give the name of an architecture that timm has, such as resnet18"
+        )
     elif "." in recipe.model:
         architecture = recipe.model.partition(".")[0]
-        yield (f"{recipe.name}: model {recipe.model!r} names pretrained weights, which would bring in outside images; "
-               f"classifiers start from random weights here, so write {architecture!r}")
+        yield (
+            f"{recipe.name}: model {recipe.model!r} names pretrained weights, which would bring in outside images; "
+            f"classifiers start from random weights here, so write {architecture!r}"
+        )
 
 
 def _products(spec: GridSpec) -> Iterator[tuple[Location, Factors]]:
@@ -119,16 +141,20 @@ def _too_large(spec: GridSpec, lines: Lines) -> list[str]:
     cells, images, shards = most(spec)
     problems = []
     if cells > MAX_PLAN:
-        problems.append(f"{lines.file}: {cells:,} cells; a grid may have {MAX_PLAN:,}. Lower draws or seeds, or give "
-                        "fewer values")
+        problems.append(
+            f"{lines.file}: {cells:,} cells; a grid may have {MAX_PLAN:,}. Lower draws or seeds, or give fewer values"
+        )
     if shards > MAX_PLAN:
-        problems.append(f"{lines.file}: {images:,} synthetic images in {shards:,} shards; a grid may have {MAX_PLAN:,} "
-                        "shards. Lower num_real or synthetic_multiples, or raise sampler.shard_size")
+        problems.append(
+            f"{lines.file}: {images:,} synthetic images in {shards:,} shards; a grid may have {MAX_PLAN:,} "
+            "shards. Lower num_real or synthetic_multiples, or raise sampler.shard_size"
+        )
     if spec.data.size and spec.data.size > MAX_SIDE:
         problems.append(f"{lines.at(('data', 'size'))}: {spec.data.size:,} pixels a side; {MAX_SIDE:,} at most")
     if spec.replicates > MAX_REPLICATES:
-        problems.append(f"{lines.at(('replicates',))}: {spec.replicates:,} replicates; {MAX_REPLICATES:,} at most, and "
-                        "1,000 do")
+        problems.append(
+            f"{lines.at(('replicates',))}: {spec.replicates:,} replicates; {MAX_REPLICATES:,} at most, and 1,000 do"
+        )
     return problems
 
 

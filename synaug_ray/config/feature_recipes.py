@@ -26,8 +26,9 @@ class FeatureRecipe(Recipe):
     @classmethod
     def _identified(cls, values: Any) -> Any:
         if not isinstance(values, dict) or not all(
-                isinstance(values.get(name, default), str)
-                for name, default in (("name", None), ("model", None), ("weights", ""), ("content", ""))):
+            isinstance(values.get(name, default), str)
+            for name, default in (("name", None), ("model", None), ("weights", ""), ("content", ""))
+        ):
             return values  # which is told of each of them
         where, given = values.get("weights", ""), values.get("content", "")
         need = f"its weights are model.safetensors of huggingface.co/timm/{values.get('model')}; nothing is downloaded"

@@ -41,8 +41,10 @@ def find_grid(name: str) -> Path:
         kind = "folder" if os.path.isdir(given) else "npz" if given.suffix == ".npz" else ""
         where = f"; a grid names its images: `dataset: {kind}:{name}`" if kind else ""
         raise UsageProblem(f"{name} is no grid, which is a .yaml file{where}")
-    raise UsageProblem(f"no grid {short(name)}{did_you_mean(name, available(), '.')} Available: "
-                       f"{', '.join(available())}; or give a .yaml file")
+    raise UsageProblem(
+        f"no grid {short(name)}{did_you_mean(name, available(), '.')} Available: "
+        f"{', '.join(available())}; or give a .yaml file"
+    )
 
 
 def available() -> list[str]:
@@ -55,8 +57,7 @@ def load_grid(path: Path, overrides: list[str]) -> GridSpec:
     return placed_grid(path, overrides, lambda dataset, where: [])[0]
 
 
-def placed_grid(path: Path, overrides: list[str],
-                unknown: Callable[[str, str], list[str]]) -> tuple[GridSpec, Lines]:
+def placed_grid(path: Path, overrides: list[str], unknown: Callable[[str, str], list[str]]) -> tuple[GridSpec, Lines]:
     """Read, override and validate a grid; it, and where its values stand.
 
     Args:
@@ -98,8 +99,12 @@ def validate_grid(raw: dict[str, Any], lines: Lines, problems: list[str] | None 
 def _presets(raw: dict[str, Any], lines: Lines, problems: list[str], at: Location = ()) -> dict[str, Any]:
     """Names of presets, and mappings with ``preset:``, replaced by the recipes they stand for."""
     raw = dict(raw)
-    for kind, presets in (("generators", GENERATORS), ("classifiers", CLASSIFIERS), ("filters", FILTERS),
-                          ("quality_features", FEATURES)):
+    for kind, presets in (
+        ("generators", GENERATORS),
+        ("classifiers", CLASSIFIERS),
+        ("filters", FILTERS),
+        ("quality_features", FEATURES),
+    ):
         if isinstance(raw.get(kind), (str, dict)):
             raw[kind] = [raw[kind]]
         if isinstance(raw.get(kind), list):
@@ -114,8 +119,10 @@ def _presets(raw: dict[str, Any], lines: Lines, problems: list[str], at: Locatio
         if name in raw and not isinstance(raw[name], (list, tuple)):
             raw[name] = [raw[name]]
     if isinstance(raw.get("blocks"), list):
-        raw["blocks"] = [_presets(b, lines, problems, (*at, "blocks", i)) if isinstance(b, dict) else b
-                         for i, b in enumerate(raw["blocks"])]
+        raw["blocks"] = [
+            _presets(b, lines, problems, (*at, "blocks", i)) if isinstance(b, dict) else b
+            for i, b in enumerate(raw["blocks"])
+        ]
     return raw
 
 
@@ -126,8 +133,12 @@ def _in_precision(raw: dict[str, Any], precision: Any, whole: bool = True) -> di
     raw = dict(raw)
     for kind in ("generators", "classifiers"):
         if isinstance(raw.get(kind), list):
-            raw[kind] = [recipe | {"precision": precision} if isinstance(recipe, dict) and _has_precision(kind, recipe)
-                         else recipe for recipe in raw[kind]]
+            raw[kind] = [
+                recipe | {"precision": precision}
+                if isinstance(recipe, dict) and _has_precision(kind, recipe)
+                else recipe
+                for recipe in raw[kind]
+            ]
     if whole:
         sampler = raw.get("sampler", SAMPLERS[DEFAULT_SAMPLER].model_dump(mode="json"))
         raw["sampler"] = sampler | {"precision": precision} if isinstance(sampler, dict) else sampler
@@ -138,8 +149,11 @@ def _in_precision(raw: dict[str, Any], precision: Any, whole: bool = True) -> di
 
 def _has_precision(kind: str, recipe: dict[str, Any]) -> bool:
     family = recipe.get("family")
-    return kind == "classifiers" or (isinstance(family, str) and family in GENERATOR_FAMILIES
-                                     and "precision" in GENERATOR_FAMILIES[family].model_fields)
+    return kind == "classifiers" or (
+        isinstance(family, str)
+        and family in GENERATOR_FAMILIES
+        and "precision" in GENERATOR_FAMILIES[family].model_fields
+    )
 
 
 def _preset(value: Any, presets: Any, where: Location, lines: Lines, problems: list[str]) -> Any:
@@ -150,9 +164,11 @@ def _preset(value: Any, presets: Any, where: Location, lines: Lines, problems: l
     preset, changes = value["preset"], {k: v for k, v in value.items() if k != "preset"}
     if isinstance(preset, str) and preset in presets:
         return presets[preset].model_dump(mode="json") | changes
-    problems.append(f"{lines.at(where)}: no preset {short(preset)}{did_you_mean(str(preset), presets, '.')} "
-                    f"Available: {', '.join(sorted(presets))}"
-                    f"{in_brackets(preset, where) if isinstance(where[-1], int) else ''}")
+    problems.append(
+        f"{lines.at(where)}: no preset {short(preset)}{did_you_mean(str(preset), presets, '.')} "
+        f"Available: {', '.join(sorted(presets))}"
+        f"{in_brackets(preset, where) if isinstance(where[-1], int) else ''}"
+    )
     if presets is FEATURES:  # none is valid without weights
         return None
     # something valid in its place, under a name that no other has, so that what else is wrong can be found

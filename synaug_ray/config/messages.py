@@ -23,8 +23,12 @@ def sentences(error: ValidationError, prefix: Location, lines: Lines) -> list[st
     """One sentence for each place where something is wrong."""
     found = error.errors()
     # a tuple whose only value is wrong is also reported as too short: the first says it all
-    found = [e for e in found if e["type"] != "too_short" or not any(
-        len(o["loc"]) > len(e["loc"]) and o["loc"][:len(e["loc"])] == e["loc"] for o in found)]
+    found = [
+        e
+        for e in found
+        if e["type"] != "too_short"
+        or not any(len(o["loc"]) > len(e["loc"]) and o["loc"][: len(e["loc"])] == e["loc"] for o in found)
+    ]
     grouped: dict[Location, list[Any]] = {}  # the branches of a union are alternatives at one place
     for e in found:
         grouped.setdefault(_location(e["loc"]), []).append(e)

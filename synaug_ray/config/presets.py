@@ -20,14 +20,41 @@ GENERATORS: dict[str, GeneratorRecipe] = {
     for recipe in (
         EDMRecipe(name="edm-tiny"),
         EDMRecipe(name="edm-smoke", nimg=6_400, warmup_nimg=640, ema_half_life=640),
-        EDMRecipe(name="edm-16px", channels=(32, 64), nimg=128_000, max_passes=400, batch=64, learning_rate=3e-3,
-                  warmup_nimg=6_400, ema_half_life=6_400, flip=True),
-        EDMRecipe(name="edm-28px", channels=(16, 32, 64), attention=(False, False, False), nimg=12_800,
-                  learning_rate=5e-3, warmup_nimg=1_280, ema_half_life=1_280),
         EDMRecipe(
-            name="edm-small", channels=(128, 256, 256), attention=(False, True, False), layers_per_block=3,
-            norm_groups=32, dropout=0.13, label_dropout=0.1, nimg=20_000_000, max_passes=4_000, batch=512,
-            learning_rate=1e-3, warmup_nimg=500_000, ema_half_life=500_000, flip=True,
+            name="edm-16px",
+            channels=(32, 64),
+            nimg=128_000,
+            max_passes=400,
+            batch=64,
+            learning_rate=3e-3,
+            warmup_nimg=6_400,
+            ema_half_life=6_400,
+            flip=True,
+        ),
+        EDMRecipe(
+            name="edm-28px",
+            channels=(16, 32, 64),
+            attention=(False, False, False),
+            nimg=12_800,
+            learning_rate=5e-3,
+            warmup_nimg=1_280,
+            ema_half_life=1_280,
+        ),
+        EDMRecipe(
+            name="edm-small",
+            channels=(128, 256, 256),
+            attention=(False, True, False),
+            layers_per_block=3,
+            norm_groups=32,
+            dropout=0.13,
+            label_dropout=0.1,
+            nimg=20_000_000,
+            max_passes=4_000,
+            batch=512,
+            learning_rate=1e-3,
+            warmup_nimg=500_000,
+            ema_half_life=500_000,
+            flip=True,
         ),
         ReferenceRecipe(name="real-holdout", family="real-holdout"),
         ReferenceRecipe(name="duplicate", family="duplicate"),
@@ -54,8 +81,13 @@ SAMPLERS: dict[str, SamplerRecipe] = {
 REPLAY = SamplerRecipe(name="replay", family="replay")
 LATENT = SamplerRecipe(name="latent", family="latent", guidance=1.0)
 PIPELINE = SamplerRecipe(name="pipeline", family="pipeline", steps=25, guidance=4.0, batch=16)
-OWN = {"dpmpp-2m": SAMPLERS["dpmpp-8"], "ddim": SAMPLERS["ddim-50"], "latent": LATENT, "pipeline": PIPELINE,
-       "replay": REPLAY}
+OWN = {
+    "dpmpp-2m": SAMPLERS["dpmpp-8"],
+    "ddim": SAMPLERS["ddim-50"],
+    "latent": LATENT,
+    "pipeline": PIPELINE,
+    "replay": REPLAY,
+}
 
 
 def sampler_of(recipe: GeneratorRecipe, wanted: SamplerRecipe) -> SamplerRecipe:
@@ -97,8 +129,15 @@ CLASSIFIERS: dict[str, ClassifierRecipe] = {
         ClassifierRecipe(name="mlp-smoke", nimg=16_000),
         ClassifierRecipe(name="cnn", family="cnn", widths=(32, 64, 128), flip=True, shift=2, pack=1),
         ClassifierRecipe(
-            name="resnet18", family="timm", model="resnet18", nimg=5_000_000, batch=128, flip=True, shift=4,
-            optimiser=Optimiser(family="sgd", learning_rate=0.1, weight_decay=5e-4), pack=1,
+            name="resnet18",
+            family="timm",
+            model="resnet18",
+            nimg=5_000_000,
+            batch=128,
+            flip=True,
+            shift=4,
+            optimiser=Optimiser(family="sgd", learning_rate=0.1, weight_decay=5e-4),
+            pack=1,
         ),
     )
 }

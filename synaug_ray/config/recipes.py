@@ -107,8 +107,10 @@ class UNetRecipe(_Trained):
     @model_validator(mode="after")
     def _fits_together(self) -> UNetRecipe:
         if len(self.attention) != len(self.channels):
-            raise ValueError(f"{self.name} has {len(self.channels)} channels and {len(self.attention)} attention "
-                             "entries; give one of each for every resolution")
+            raise ValueError(
+                f"{self.name} has {len(self.channels)} channels and {len(self.attention)} attention "
+                "entries; give one of each for every resolution"
+            )
         odd = [c for c in self.channels if c % self.norm_groups]
         if odd:
             raise ValueError(f"{self.name}: channels {odd} do not divide into norm_groups: {self.norm_groups}")
@@ -197,19 +199,24 @@ class PretrainedRecipe(_Generator):
         if found:
             found = folder_key(folder)
             if given and given != found:
-                raise ValueError(f"pipeline {folder} holds other files (now {found[:12]}) than the ones asked for "
-                                 f"(content {given[:12]}); leave `content:` out to take them as they are")
+                raise ValueError(
+                    f"pipeline {folder} holds other files (now {found[:12]}) than the ones asked for "
+                    f"(content {given[:12]}); leave `content:` out to take them as they are"
+                )
             return values | {"pipeline": str(folder), "content": found}
         if given:
             return values  # named by its content; the machine that loads it has to have it
-        raise ValueError(f"pipeline {where!r} is neither a folder with a model_index.json nor a name on the hub with "
-                         "its commit (owner/name@40 hexadecimal digits; a branch or tag can move)")
+        raise ValueError(
+            f"pipeline {where!r} is neither a folder with a model_index.json nor a name on the hub with "
+            "its commit (owner/name@40 hexadecimal digits; a branch or tag can move)"
+        )
 
     @model_validator(mode="after")
     def _prompt_names_the_class(self) -> PretrainedRecipe:
         if "{label}" not in self.prompt:
-            raise ValueError(f"{self.name}: the prompt {self.prompt!r} does not say {{label}}, so all classes would be "
-                             "painted alike")
+            raise ValueError(
+                f"{self.name}: the prompt {self.prompt!r} does not say {{label}}, so all classes would be painted alike"
+            )
         return self
 
 
@@ -241,10 +248,14 @@ class ReferenceRecipe(_Generator):
         return num_train - num_real if self.family in ("real-holdout", "label-shuffle") else None
 
 
-GeneratorRecipe = Annotated[EDMRecipe | DDPMRecipe | GANRecipe | PretrainedRecipe | ReferenceRecipe,
-                            Field(discriminator="family")]
+GeneratorRecipe = Annotated[
+    EDMRecipe | DDPMRecipe | GANRecipe | PretrainedRecipe | ReferenceRecipe, Field(discriminator="family")
+]
 GENERATOR_FAMILIES: dict[str, type[_Generator]] = {
-    "edm": EDMRecipe, "ddpm": DDPMRecipe, "gan": GANRecipe, "pretrained": PretrainedRecipe,
+    "edm": EDMRecipe,
+    "ddpm": DDPMRecipe,
+    "gan": GANRecipe,
+    "pretrained": PretrainedRecipe,
     **dict.fromkeys(("real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment"), ReferenceRecipe),
 }
 
@@ -257,8 +268,9 @@ class SamplerRecipe(Recipe):
     generators do. ``sampler_of`` says which one a generator gets.
     """
 
-    family: Literal["dpmpp-2m", "dpmpp-3m", "heun", "euler", "ddim", "ddpm", "latent", "pipeline",
-                    "replay"] = "dpmpp-2m"
+    family: Literal["dpmpp-2m", "dpmpp-3m", "heun", "euler", "ddim", "ddpm", "latent", "pipeline", "replay"] = (
+        "dpmpp-2m"
+    )
     name: Name
     steps: Annotated[int, Field(strict=True, ge=2, le=MOST)] = 8
     guidance: NotNegative = 1.5  # classifier-free; 1 is none

@@ -29,7 +29,14 @@ RealShare = Literal["proportional"] | Annotated[Number, Field(gt=0, lt=1)]
 GridProtocol = Literal["mixed", "synthetic-only", "pretrain"]
 DEFAULT_SAMPLER = "dpmpp-8"
 FACTORS = (
-    "num_real", "synthetic_multiples", "real_share", "generators", "filters", "classifiers", "protocols", "draws",
+    "num_real",
+    "synthetic_multiples",
+    "real_share",
+    "generators",
+    "filters",
+    "classifiers",
+    "protocols",
+    "draws",
     "seeds",
 )
 

@@ -14,9 +14,12 @@ def cautions(spec: GridSpec) -> list[str]:
         found.append(f"{sizes} sizes of num_real do not make a scaling law that can be tested; give four or more")
     if not any(multiple for factors in spec.products() for multiple in factors.synthetic_multiples):
         found.append("synthetic_multiples holds no amount but 0, so no synthetic image is measured; give others too")
-    found += [f"generators: {name} was trained elsewhere, on images that are not this set's: verdicts call it open-set"
-              for name in dict.fromkeys(g.name for factors in spec.products() for g in factors.generators
-                                        if g.family == "pretrained")]
+    found += [
+        f"generators: {name} was trained elsewhere, on images that are not this set's: verdicts call it open-set"
+        for name in dict.fromkeys(
+            g.name for factors in spec.products() for g in factors.generators if g.family == "pretrained"
+        )
+    ]
     if spec.draws == 1:
         found.append("draws: 1 gives no interval and no verdict; give six or more")
     elif spec.draws < 5:
@@ -34,9 +37,13 @@ def precision_cautions(spec: GridSpec) -> list[str]:
     if flags is None:
         return []
     if formats["bf16"] and not flags & BF16:
-        return [f"{', '.join(formats['bf16'])}: bf16, which this machine's CPU has to emulate, some ten times slower "
-                "than fp32. Where there is no GPU either, say precision=fp32"]
+        return [
+            f"{', '.join(formats['bf16'])}: bf16, which this machine's CPU has to emulate, some ten times slower "
+            "than fp32. Where there is no GPU either, say precision=fp32"
+        ]
     if formats["fp32"] and "amx_bf16" in flags:
-        return ["this machine's CPU multiplies bf16 in hardware: precision=bf16 makes convolutions up to four times as "
-                "fast, and is another experiment with steps of its own"]
+        return [
+            "this machine's CPU multiplies bf16 in hardware: precision=bf16 makes convolutions up to four times as "
+            "fast, and is another experiment with steps of its own"
+        ]
     return []

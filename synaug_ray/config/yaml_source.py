@@ -83,7 +83,7 @@ def parse_bytes(data: bytes, path: str) -> tuple[dict[str, Any], Lines]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        line = text.splitlines()[mark.line:mark.line + 1] if mark else []
+        line = text.splitlines()[mark.line : mark.line + 1] if mark else []
         shown = f" in {line[0].strip()[:SHOWN]!r}" if line else ""
         raise UsageProblem(f"{where}: {error.problem or 'not YAML'}{shown}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -123,8 +123,10 @@ def _walk(node: yaml.Node | None, at: Location, lines: Lines, problems: list[str
         for name, value in node.value:
             if name.tag != "tag:yaml.org,2002:str":
                 shown = short(name.value) if isinstance(name, yaml.ScalarNode) else "a list or mapping"
-                problems.append(f"{lines.file}:{name.start_mark.line + 1}: a key must be text, got {shown}; put it in "
-                                "quotes if it is meant")
+                problems.append(
+                    f"{lines.file}:{name.start_mark.line + 1}: a key must be text, got {shown}; put it in "
+                    "quotes if it is meant"
+                )
                 continue
             key = str(name.value)
             if key in seen:
@@ -165,8 +167,10 @@ def _put(raw: dict[str, Any], names: list[str], value: Any) -> Location | str:
         if isinstance(target, list):
             so_far = ".".join(_key(n) for n in names[:depth])
             if not (name.isdecimal() and len(name) < 5 and int(name) < len(target)):
-                return (f"{so_far} is a list of {len(target)}, so {short(name)} says nothing of it; write a place in "
-                        f"it, as in {so_far}.0.{_key(name)}, or the whole list")
+                return (
+                    f"{so_far} is a list of {len(target)}, so {short(name)} says nothing of it; write a place in "
+                    f"it, as in {so_far}.0.{_key(name)}, or the whole list"
+                )
             place = int(name)
         location.append(place)
         if depth == len(names) - 1:
@@ -178,7 +182,7 @@ def _put(raw: dict[str, Any], names: list[str], value: Any) -> Location | str:
         elif inner is None:
             inner = {}
         elif not isinstance(inner, (dict, list)):
-            so_far = ".".join(_key(n) for n in names[:depth + 1])
+            so_far = ".".join(_key(n) for n in names[: depth + 1])
             return f"{so_far} is {short(inner)}, which holds no {short(names[depth + 1])}"
         target[place] = inner
         target = inner

@@ -31,12 +31,22 @@ from synaug_ray.plan.steps import DataIdentity
 
 SHOWN = 200  # characters of a wrong name that a message repeats
 BUILT_IN = ("digits", *TORCHVISION)
-KINDS = {"folder": "PATH", "npz": "FILE", "parquet": "PATH", "medmnist": "NAME[@SIZE]",
-         "hf": "OWNER/NAME[/CONFIGURATION][@REVISION]"}
+KINDS = {
+    "folder": "PATH",
+    "npz": "FILE",
+    "parquet": "PATH",
+    "medmnist": "NAME[@SIZE]",
+    "hf": "OWNER/NAME[/CONFIGURATION][@REVISION]",
+}
 # options that only some kinds of source have a use for; a built-in set is of the kind "built-in"
 _TABLES = ("parquet", "hf")
-_APPLIES = {"group": ("folder", "npz", *_TABLES), "image": _TABLES, "label": _TABLES, "on_bad": ("folder", *_TABLES),
-            "ordinal": ("medmnist",)}
+_APPLIES = {
+    "group": ("folder", "npz", *_TABLES),
+    "image": _TABLES,
+    "label": _TABLES,
+    "on_bad": ("folder", *_TABLES),
+    "ordinal": ("medmnist",),
+}
 
 
 def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: Path | None = None) -> DataIdentity:
@@ -57,9 +67,11 @@ def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: 
         kind = "built-in"
     if unknown := unknown_name(dataset, where):
         raise UsageProblem(unknown)
-    useless = [f"{where}: data.{name} is of no use with {dataset[:SHOWN]}; it is for {', '.join(kinds)}: remove it"
-               for name, kinds in _APPLIES.items()
-               if kind not in kinds and getattr(options, name) != DataOptions.model_fields[name].default]
+    useless = [
+        f"{where}: data.{name} is of no use with {dataset[:SHOWN]}; it is for {', '.join(kinds)}: remove it"
+        for name, kinds in _APPLIES.items()
+        if kind not in kinds and getattr(options, name) != DataOptions.model_fields[name].default
+    ]
     if useless:
         raise UsageProblem(useless)
     return DataIdentity(dataset, _fingerprint(kind, dataset, rest, options, where, cache), options)
@@ -185,9 +197,18 @@ def _make(source: Source, options: DataOptions, scratch: Path, name: str) -> Non
     rows, tally = read_parts(source, options, scratch, name)
     groups = _group_numbers(rows)
     to = assign(source, options, {part: read.labels for part, read in rows.items()}, groups)
-    write_arrays(scratch, rows, to, groups, {
-        "classes": source.classes, "notes": source.notes, "found": dataclasses.asdict(tally.found()),
-        "dropped": [f"{bad.name} ({bad.why})" for bad in tally.bad]})
+    write_arrays(
+        scratch,
+        rows,
+        to,
+        groups,
+        {
+            "classes": source.classes,
+            "notes": source.notes,
+            "found": dataclasses.asdict(tally.found()),
+            "dropped": [f"{bad.name} ({bad.why})" for bad in tally.bad],
+        },
+    )
 
 
 def _group_numbers(rows: Mapping[str, Rows]) -> dict[str, NDArray[np.int64]] | None:
@@ -196,5 +217,6 @@ def _group_numbers(rows: Mapping[str, Rows]) -> dict[str, NDArray[np.int64]] | N
     if not names:
         return None
     number = {name: i for i, name in enumerate(names)}
-    return {part: np.array([number[str(group)] for group in read.groups], dtype=np.int64)
-            for part, read in rows.items()}
+    return {
+        part: np.array([number[str(group)] for group in read.groups], dtype=np.int64) for part, read in rows.items()
+    }

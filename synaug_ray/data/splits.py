@@ -14,8 +14,12 @@ from synaug_ray.data.sources.base import SPLITS, Source, some
 VAL_SHARE = 0.1  # of the images that are left to train on
 
 
-def assign(source: Source, options: DataOptions, labels: Mapping[str, NDArray[np.int64]],
-           groups: Mapping[str, NDArray[np.int64]] | None) -> dict[str, NDArray[np.int8]]:
+def assign(
+    source: Source,
+    options: DataOptions,
+    labels: Mapping[str, NDArray[np.int64]],
+    groups: Mapping[str, NDArray[np.int64]] | None,
+) -> dict[str, NDArray[np.int8]]:
     """For each part of a source, the split of each of its images: int8 [N], an index into ``SPLITS``.
 
     A part keeps its images, but for those that a missing split is held out of.
@@ -42,8 +46,9 @@ def assign(source: Source, options: DataOptions, labels: Mapping[str, NDArray[np
     return to
 
 
-def held_out(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, count: int, seed: int,
-             classes: tuple[str, ...]) -> NDArray[np.int64]:
+def held_out(
+    labels: NDArray[np.int64], groups: NDArray[np.int64] | None, count: int, seed: int, classes: tuple[str, ...]
+) -> NDArray[np.int64]:
     """Indices of about ``count`` images (exactly, without groups) in class proportion, ascending.
 
     Raises:
@@ -57,14 +62,18 @@ def held_out(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, count:
     rare = np.flatnonzero((counts > 0) & (units < 2))
     if len(rare):
         what = "image" if groups is None else "group"
-        raise DataProblem(f"{len(rare):,} of {len(classes):,} classes have one {what} only "
-                          f"({some(classes[c] for c in rare)}): too few to hold any out; add images, or give the "
-                          "splits yourself (train, val and test)")
+        raise DataProblem(
+            f"{len(rare):,} of {len(classes):,} classes have one {what} only "
+            f"({some(classes[c] for c in rare)}): too few to hold any out; add images, or give the "
+            "splits yourself (train, val and test)"
+        )
     present = int((counts > 0).sum())
     count = max(count, present)
     if len(labels) - count < present:
-        raise DataProblem(f"{len(labels):,} images of {present:,} classes are too few to hold {count:,} out; add "
-                          "images, or give the splits yourself (train, val and test)")
+        raise DataProblem(
+            f"{len(labels):,} images of {present:,} classes are too few to hold {count:,} out; add "
+            "images, or give the splits yourself (train, val and test)"
+        )
     if groups is None:
         from sklearn.model_selection import train_test_split
 
@@ -72,9 +81,11 @@ def held_out(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, count:
         return np.sort(held)
     held = _held_groups(labels, groups, count / len(labels), seed)
     if not held.any():
-        raise DataProblem(f"no group can be held out: {len(np.unique(groups)):,} groups of {len(labels):,} images are "
-                          f"too large for {count / len(labels):.0%} of the images; raise data.holdout, or give the "
-                          "splits yourself")
+        raise DataProblem(
+            f"no group can be held out: {len(np.unique(groups)):,} groups of {len(labels):,} images are "
+            f"too large for {count / len(labels):.0%} of the images; raise data.holdout, or give the "
+            "splits yourself"
+        )
     return np.flatnonzero(held)
 
 
@@ -91,7 +102,7 @@ def _held_groups(labels: NDArray[np.int64], groups: NDArray[np.int64], share: fl
     left = total.copy()
     held = np.zeros(len(labels), bool)
     for g in np.random.default_rng(seed).permutation(len(names)):
-        mine = order[edges[g]:edges[g + 1]]
+        mine = order[edges[g] : edges[g + 1]]
         found, many = np.unique(labels[mine], return_counts=True)
         gain = (many * (2 * lacking[found] - many) / total[found] ** 2).sum()  # of squared distances to the shares
         if gain > 0 and (left[found] > many).all():

@@ -44,8 +44,9 @@ def class_sequence(counts: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     return np.resize(order, length)
 
 
-def permutation(train: ImageSet, num_classes: int, draw: int, data_key: str,
-                stratify: Literal["natural", "balanced"]) -> NDArray[np.int64]:
+def permutation(
+    train: ImageSet, num_classes: int, draw: int, data_key: str, stratify: Literal["natural", "balanced"]
+) -> NDArray[np.int64]:
     """The order of one draw: int64 indices into ``train``; the Subset of ``num_real`` is its prefix.
 
     ``natural`` orders all images; ``balanced`` as many as the smallest class allows.
@@ -58,7 +59,7 @@ def permutation(train: ImageSet, num_classes: int, draw: int, data_key: str,
     order = np.empty(len(classes), dtype=np.int64)
     for c in range(num_classes):
         places = np.flatnonzero(classes == c)
-        order[places] = by_class[c][:len(places)]
+        order[places] = by_class[c][: len(places)]
     return order
 
 
@@ -74,7 +75,7 @@ class Draws:
 
     def index(self, subset: Subset) -> NDArray[np.int64]:
         """Indices of a Subset's images, int64 [num_real]."""
-        return self.order(subset)[:subset.num_real]
+        return self.order(subset)[: subset.num_real]
 
     def order(self, subset: Subset) -> NDArray[np.int64]:
         """The whole permutation that the Subset is a prefix of."""

@@ -92,8 +92,9 @@ class WorkerContext:
         at = (record.key, record.attempt)
         if at not in self._generators:
             files = {name: self.store.read(record, name) for name in record.files}
-            self._generators[at] = registry.load(step.recipe, files, self.dataset.train, self.draws.order(step.subset),
-                                                 step.subset.num_real)
+            self._generators[at] = registry.load(
+                step.recipe, files, self.dataset.train, self.draws.order(step.subset), step.subset.num_real
+            )
         self._generators.move_to_end(at)
         while len(self._generators) > CACHE_GENERATORS:
             self._generators.popitem(last=False)
@@ -126,8 +127,9 @@ class WorkerContext:
     def pool(self, pool: Pool, count: int) -> ImageSet:
         """The first ``count`` images of a pool whose shards stand."""
         shards = [self.shard(s) for s in pool.shards(count)]
-        return ImageSet(np.concatenate([s.images for s in shards])[:count],
-                        np.concatenate([s.labels for s in shards])[:count])
+        return ImageSet(
+            np.concatenate([s.images for s in shards])[:count], np.concatenate([s.labels for s in shards])[:count]
+        )
 
     def space(self, recipe: FeatureRecipe, tick: Callable[[float], None]) -> PretrainedSpace:
         """A network trained elsewhere; raises as ``open_space``."""
@@ -142,11 +144,16 @@ class WorkerContext:
         """
         if subset not in self._yardsticks:
             order = self.draws.order(subset)
-            seen, others = order[:subset.num_real], order[subset.num_real:JUDGES_IMAGES]
+            seen, others = order[: subset.num_real], order[subset.num_real : JUDGES_IMAGES]
             train = self.dataset.train
             seed = derive_seed("real_reference", subset.data.key, subset.draw, subset.num_real)
             self._yardsticks.clear()
             self._yardsticks[subset] = real_reference(
-                train.take(seen), self.dataset.val, self.dataset.num_classes,
-                train.take(others) if len(others) else None, seed, self.device)
+                train.take(seen),
+                self.dataset.val,
+                self.dataset.num_classes,
+                train.take(others) if len(others) else None,
+                seed,
+                self.device,
+            )
         return self._yardsticks[subset]

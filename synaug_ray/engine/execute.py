@@ -105,8 +105,12 @@ def run_shard(context: WorkerContext, step: ShardStep, batch_split: BatchSplit =
     sampler = step.sampler.model_copy(update={"batch": -(-step.sampler.batch // batch_split.parts)})
     images = context.generator(step.generator).sample(sampler, index, seed, context.device)
     arrays = {"images": np.ascontiguousarray(images.images), "labels": np.ascontiguousarray(images.labels)}
-    context.store.commit(step, clock.read(len(images)), {"images.safetensors": save_arrays(arrays)},
-                       _made(context.machine, clock) | batch_split.describe())
+    context.store.commit(
+        step,
+        clock.read(len(images)),
+        {"images.safetensors": save_arrays(arrays)},
+        _made(context.machine, clock) | batch_split.describe(),
+    )
     return images
 
 
@@ -117,8 +121,9 @@ def run_quality(context: WorkerContext, step: QualityStep) -> None:
     found = assess(context.real_reference(subset), context.pool(step.pool, step.num_images), spaces=spaces)
     result = {"num_real": subset.num_real, "draw": subset.draw, "words": list(found.words)}
     text = json.dumps(finite(found.as_json()), allow_nan=False)
-    context.store.commit(step, result | clock.read(step.num_images), {"quality.json": text.encode()},
-                       _made(context.machine, clock))
+    context.store.commit(
+        step, result | clock.read(step.num_images), {"quality.json": text.encode()}, _made(context.machine, clock)
+    )
 
 
 def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: BatchSplit = WHOLE) -> None:
@@ -127,26 +132,45 @@ def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: B
     shared: dict[tuple[Subset, str, int, str], ImageSet] = {}
     members = []
     for trial in pack:
-        at = (trial.subset, trial.pool.key if trial.pool else "", trial.num_synthetic,
-              trial.filter.key if trial.filter else "")
+        at = (
+            trial.subset,
+            trial.pool.key if trial.pool else "",
+            trial.num_synthetic,
+            trial.filter.key if trial.filter else "",
+        )
         if at not in shared:
             shared[at] = context.images(trial)
         members.append(Member(trial, shared[at]))
     test = context.dataset.test
-    outcomes = train_pack(members, context.dataset.val, test, context.dataset.num_classes, context.device,
-                          lambda share: context.progress(pack[0], share), batch_split.parts)
+    outcomes = train_pack(
+        members,
+        context.dataset.val,
+        test,
+        context.dataset.num_classes,
+        context.device,
+        lambda share: context.progress(pack[0], share),
+        batch_split.parts,
+    )
     spent = clock.read(outcomes[0].nimg)
     made = _made(context.machine, clock) | batch_split.describe()
     each = spent | {"seconds": spent["seconds"] / len(pack), "cpu_seconds": spent["cpu_seconds"] / len(pack)}
     for trial, outcome in zip(pack, outcomes, strict=True):
         if not np.isfinite(outcome.probability).all():
-            context.store.fail(trial, "diverged", "the classifier's probabilities are not numbers", "",
-                             context.machine.session)
+            context.store.fail(
+                trial, "diverged", "the classifier's probabilities are not numbers", "", context.machine.session
+            )
             continue
-        arrays = {"label": test.labels.astype(np.uint16), "predicted": outcome.predicted,
-                  "probability": outcome.probability}
-        context.store.commit(trial, _measurement(outcome, test, context.dataset.num_classes) | each,
-                           {"predictions.safetensors": save_arrays(arrays)}, made)
+        arrays = {
+            "label": test.labels.astype(np.uint16),
+            "predicted": outcome.predicted,
+            "probability": outcome.probability,
+        }
+        context.store.commit(
+            trial,
+            _measurement(outcome, test, context.dataset.num_classes) | each,
+            {"predictions.safetensors": save_arrays(arrays)},
+            made,
+        )
 
 
 def attempt(context: WorkerContext, work: Work) -> ImageSet | None:
@@ -167,13 +191,20 @@ def _attempt(context: WorkerContext, work: Work, batch_split: BatchSplit) -> Ima
     images, step_error = _try(context, work, batch_split)
     if step_error is not None and context.machine.world > 1:
         if context.machine.rank == 0 or step_error.cause != DIVERGED:  # which all see alike
-            context.store.fail(steps[0], step_error.cause, step_error.message, step_error.traceback, context.machine.session)
+            context.store.fail(
+                steps[0], step_error.cause, step_error.message, step_error.traceback, context.machine.session
+            )
         raise PeerLost("the other processes wait for this one's part of a batch: it cannot try by itself")
     for _ in range(1 + sum(len(s.parents()) for s in steps)):  # each file that is damaged shows at a try of its own
         if step_error is None or not step_error.lost or not _mended(context, steps):
             break
         images, step_error = _try(context, work, batch_split)
-    if step_error is not None and step_error.cause == OUT_OF_MEMORY and batch_split.parts == 1 and not isinstance(work, QualityStep):
+    if (
+        step_error is not None
+        and step_error.cause == OUT_OF_MEMORY
+        and batch_split.parts == 1
+        and not isinstance(work, QualityStep)
+    ):
         batch_split = BatchSplit(2, f"{step_error.cause}: {step_error.message}")
         free_memory()
         images, step_error = _try(context, work, batch_split)
@@ -183,8 +214,14 @@ def _attempt(context: WorkerContext, work: Work, batch_split: BatchSplit) -> Ima
             assert isinstance(step, TrialStep)
             _attempt(context, [step], batch_split)
     elif step_error is not None:
-        context.store.fail(steps[0], step_error.cause, step_error.message, step_error.traceback, context.machine.session,
-                         tries=1 if batch_split == WHOLE else 2)
+        context.store.fail(
+            steps[0],
+            step_error.cause,
+            step_error.message,
+            step_error.traceback,
+            context.machine.session,
+            tries=1 if batch_split == WHOLE else 2,
+        )
     return images
 
 
@@ -219,8 +256,12 @@ def _measurement(outcome: Outcome, test: ImageSet, num_classes: int) -> dict[str
     wrong = outcome.predicted != test.labels
     by_class = [wrong[test.labels == c].mean() for c in range(num_classes) if (test.labels == c).any()]
     nll = -np.log(np.maximum(outcome.probability.astype(np.float64), np.finfo(np.float32).tiny))
-    return {"test_error": float(wrong.mean()), "balanced_error": float(np.mean(by_class)),
-            "test_nll": float(nll.mean()), "val_error": outcome.val_error}
+    return {
+        "test_error": float(wrong.mean()),
+        "balanced_error": float(np.mean(by_class)),
+        "test_nll": float(nll.mean()),
+        "val_error": outcome.val_error,
+    }
 
 
 class _Clock:
@@ -228,13 +269,22 @@ class _Clock:
         self.began, self.wall, self.cpu = time.time(), time.monotonic(), time.process_time()
 
     def read(self, nimg: int) -> dict[str, float | int]:
-        return {"nimg": nimg, "seconds": time.monotonic() - self.wall,
-                "cpu_seconds": time.process_time() - self.cpu}
+        return {"nimg": nimg, "seconds": time.monotonic() - self.wall, "cpu_seconds": time.process_time() - self.cpu}
 
 
 def _made(machine: Machine, clock: _Clock) -> dict[str, Any]:
     """``began`` (seconds since 1970) and ``took`` are of the work as a whole, which may be a pack of trials."""
-    return {"host": socket.gethostname(), "device": machine.device, "threads": machine.threads,
-            "session": machine.session, "pid": os.getpid(), "began": round(clock.began, 2),
-            "took": round(time.monotonic() - clock.wall, 2), "at": now(), "torch": torch.__version__,
-            "python": platform.python_version(), "commit": commit(), "code": CODE}
+    return {
+        "host": socket.gethostname(),
+        "device": machine.device,
+        "threads": machine.threads,
+        "session": machine.session,
+        "pid": os.getpid(),
+        "began": round(clock.began, 2),
+        "took": round(time.monotonic() - clock.wall, 2),
+        "at": now(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "commit": commit(),
+        "code": CODE,
+    }

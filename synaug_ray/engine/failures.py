@@ -43,8 +43,12 @@ class StepError:
 
 def step_error_of(error: Exception) -> StepError:
     """An exception, caught, as a StepError."""
-    return StepError(cause_of(error), f"{type(error).__name__}: {error}", traceback.format_exc(),
-                   isinstance(error, (CorruptPayload, FileNotFoundError)))
+    return StepError(
+        cause_of(error),
+        f"{type(error).__name__}: {error}",
+        traceback.format_exc(),
+        isinstance(error, (CorruptPayload, FileNotFoundError)),
+    )
 
 
 def cause_of(error: Exception) -> str:
@@ -54,7 +58,8 @@ def cause_of(error: Exception) -> str:
     if isinstance(error, (Collapsed, TooFewKept)):
         return "collapsed"
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-            isinstance(error, RuntimeError) and _MEMORY.search(str(error))):
+        isinstance(error, RuntimeError) and _MEMORY.search(str(error))
+    ):
         return OUT_OF_MEMORY
     if isinstance(error, (OSError, CorruptPayload, StorageProblem)):
         return "storage"

@@ -29,8 +29,11 @@ def run_local(missing: Plan, context: WorkerContext, say: Callable[[str], None])
     """Execute a plan's steps, parents first; failures stay in the Store and block what needs them."""
     _each("generators", list(missing.generators.values()), context)
     _each("shards", [s for s in ready(missing.shards.values(), context.store) if isinstance(s, ShardStep)], context)
-    _each("looks at pools", [q for q in ready(missing.qualities.values(), context.store) if isinstance(q, QualityStep)],
-          context)
+    _each(
+        "looks at pools",
+        [q for q in ready(missing.qualities.values(), context.store) if isinstance(q, QualityStep)],
+        context,
+    )
     trials = [t for t in ready(missing.trials.values(), context.store) if isinstance(t, TrialStep)]
     _each("trials", packs(trials), context)
     left = len(missing.trials) - len(trials)

@@ -45,10 +45,13 @@ def moved_by(x: Tensor, flip: Tensor, scale: Tensor, turn: Tensor, shift: Tensor
     mirror, size = 1 - 2 * flip, torch.exp2(-scale)
     cos, sin = turn.cos() * size, turn.sin() * size
     right, down = 2 * shift[:, 0], 2 * shift[:, 1]
-    theta = torch.stack([
-        torch.stack([mirror * cos, mirror * sin, -mirror * (cos * right + sin * down)], 1),
-        torch.stack([-sin, cos, sin * right - cos * down], 1),
-    ], 1)
+    theta = torch.stack(
+        [
+            torch.stack([mirror * cos, mirror * sin, -mirror * (cos * right + sin * down)], 1),
+            torch.stack([-sin, cos, sin * right - cos * down], 1),
+        ],
+        1,
+    )
     grid = affine_grid(theta, list(x.shape), align_corners=False)
     return grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 

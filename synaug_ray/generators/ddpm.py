@@ -46,13 +46,15 @@ class DDPMGenerator:
         """
         net = to_device(self.net, device).eval()
         scheduler: Any = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}[sampler.family](
-            **_levels(self.betas, self.levels))
+            **_levels(self.betas, self.levels)
+        )
 
         def make(rows: list[int], labels: Tensor) -> Tensor:
             streams = image_streams(seed, rows)
             x = torch.stack([torch.randn(self.shape, generator=stream) for stream in streams]).to(device)
             scheduler.set_timesteps(sampler.steps, device=device)
             for t in scheduler.timesteps:
+
                 def predict(x: Tensor, labels: Tensor, t: Tensor = t) -> Tensor:
                     return net(x, t, class_labels=labels).sample.float()
 
@@ -64,22 +66,41 @@ class DDPMGenerator:
 
     def files(self) -> dict[str, bytes]:
         """The generator as files that ``DiffusionPipeline.from_pretrained`` loads, by relative path."""
-        extra = {"family": "ddpm", "class_counts": self.class_counts.tolist(), "shape": list(self.shape),
-                 "betas": self.betas, "levels": self.levels}
-        return (pipeline_files(self.net, DDIMScheduler(**_levels(self.betas, self.levels)))
-                | {"synaug.json": json.dumps(extra).encode()})
+        extra = {
+            "family": "ddpm",
+            "class_counts": self.class_counts.tolist(),
+            "shape": list(self.shape),
+            "betas": self.betas,
+            "levels": self.levels,
+        }
+        return pipeline_files(self.net, DDIMScheduler(**_levels(self.betas, self.levels))) | {
+            "synaug.json": json.dumps(extra).encode()
+        }
 
 
 def from_files(files: dict[str, bytes]) -> DDPMGenerator:
     """The generator that ``DDPMGenerator.files`` wrote."""
     extra = json.loads(files["synaug.json"])
     shape = extra["shape"]
-    return DDPMGenerator(unet_from_files(files), np.array(extra["class_counts"], dtype=np.int64),
-                         (shape[0], shape[1], shape[2]), extra["betas"], extra["levels"])
+    return DDPMGenerator(
+        unet_from_files(files),
+        np.array(extra["class_counts"], dtype=np.int64),
+        (shape[0], shape[1], shape[2]),
+        extra["betas"],
+        extra["levels"],
+    )
 
 
-def train(recipe: DDPMRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-          state: bytes | None = None, save: SaveState | None = None, split: Split = WHOLE) -> tuple[DDPMGenerator, int]:
+def train(
+    recipe: DDPMRecipe,
+    subset: ImageSet,
+    classes: tuple[str, ...],
+    seed: int,
+    device: torch.device,
+    state: bytes | None = None,
+    save: SaveState | None = None,
+    split: Split = WHOLE,
+) -> tuple[DDPMGenerator, int]:
     """Train on ``subset`` and nothing else; see ``families.Family.train``."""
     task = task_of(subset, len(classes), seed, device)
     scheduler = DDPMScheduler(**_levels(recipe.betas, recipe.levels))
@@ -93,8 +114,9 @@ def train(recipe: DDPMRecipe, subset: ImageSet, classes: tuple[str, ...], seed: 
     return DDPMGenerator(net, counts, task.shape, recipe.betas, recipe.levels), nimg
 
 
-def _backward(net: UNet2DModel, recipe: DDPMRecipe, task: Task, scheduler: DDPMScheduler, nimg: int,
-              split: Split) -> Tensor:
+def _backward(
+    net: UNet2DModel, recipe: DDPMRecipe, task: Task, scheduler: DDPMScheduler, nimg: int, split: Split
+) -> Tensor:
     """Gradients of the squared error of the noise at uniform levels (arXiv 2006.11239, eq. 14), of this process's part
     of a batch; the error."""
     index, rng, device = task.index(nimg, recipe.batch), task.noise(nimg), task.images.device
@@ -121,5 +143,9 @@ def _backward(net: UNet2DModel, recipe: DDPMRecipe, task: Task, scheduler: DDPMS
 
 def _levels(betas: str, levels: int) -> dict[str, Any]:
     """Arguments of diffusers' schedulers. Few steps start at the last level, where pure noise is what there is."""
-    return {"num_train_timesteps": levels, "beta_schedule": BETAS[betas], "clip_sample": True,
-            "timestep_spacing": "trailing"}
+    return {
+        "num_train_timesteps": levels,
+        "beta_schedule": BETAS[betas],
+        "clip_sample": True,
+        "timestep_spacing": "trailing",
+    }

@@ -70,11 +70,18 @@ def network(recipe: UNetRecipe, shape: tuple[int, int, int], num_classes: int) -
     down = tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in recipe.attention)
     up = tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(recipe.attention))
     return UNet2DModel(
-        sample_size=shape[1], in_channels=shape[0], out_channels=shape[0],
+        sample_size=shape[1],
+        in_channels=shape[0],
+        out_channels=shape[0],
         time_embedding_type="positional",  # "fourier" takes the log of c_noise, which is negative: NaN
-        down_block_types=down, up_block_types=up, block_out_channels=recipe.channels,
-        layers_per_block=recipe.layers_per_block, norm_num_groups=recipe.norm_groups, dropout=recipe.dropout,
-        attention_head_dim=min(recipe.channels[-1], 64), num_class_embeds=num_classes + 1,
+        down_block_types=down,
+        up_block_types=up,
+        block_out_channels=recipe.channels,
+        layers_per_block=recipe.layers_per_block,
+        norm_num_groups=recipe.norm_groups,
+        dropout=recipe.dropout,
+        attention_head_dim=min(recipe.channels[-1], 64),
+        num_class_embeds=num_classes + 1,
     )
 
 
@@ -94,8 +101,15 @@ def to_device(net: UNet2DModel, device: torch.device) -> UNet2DModel:
     return net.to(memory_format=torch.channels_last) if device.type == "cuda" else net  # type: ignore[call-overload]
 
 
-def fit(recipe: UNetRecipe, net: UNet2DModel, backward: Backward, num_real: int, split: Split,
-        state: bytes | None = None, save: SaveState | None = None) -> tuple[UNet2DModel, int]:
+def fit(
+    recipe: UNetRecipe,
+    net: UNet2DModel,
+    backward: Backward,
+    num_real: int,
+    split: Split,
+    state: bytes | None = None,
+    save: SaveState | None = None,
+) -> tuple[UNet2DModel, int]:
     """Train ``net``; its exponential moving average, and how many images it has seen.
 
     Args:
@@ -152,8 +166,9 @@ def learning_rate(recipe: UNetRecipe, nimg: int, total: int) -> float:
     return recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * nimg / total))
 
 
-def guided(predict: Callable[[Tensor, Tensor], Tensor], x: Tensor, labels: Tensor, num_classes: int,
-           guidance: float) -> Tensor:
+def guided(
+    predict: Callable[[Tensor, Tensor], Tensor], x: Tensor, labels: Tensor, num_classes: int, guidance: float
+) -> Tensor:
     """Classifier-free guidance (arXiv 2207.12598) of ``predict(x, labels)``: both in one batch; at 1 a single one."""
     if guidance == 1:
         return predict(x, labels)

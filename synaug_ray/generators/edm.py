@@ -59,22 +59,32 @@ class EDMGenerator:
 
     def files(self) -> dict[str, bytes]:
         """The generator as files that ``DiffusionPipeline.from_pretrained`` loads, by relative path."""
-        extra = {"family": "edm", "class_counts": self.class_counts.tolist(), "sigma_data": self.sigma_data,
-                 "shape": list(self.shape)}
-        return (pipeline_files(self.net, EDMEulerScheduler(sigma_data=self.sigma_data))
-                | {"synaug.json": json.dumps(extra).encode()})
+        extra = {
+            "family": "edm",
+            "class_counts": self.class_counts.tolist(),
+            "sigma_data": self.sigma_data,
+            "shape": list(self.shape),
+        }
+        return pipeline_files(self.net, EDMEulerScheduler(sigma_data=self.sigma_data)) | {
+            "synaug.json": json.dumps(extra).encode()
+        }
 
 
 def from_files(files: dict[str, bytes]) -> EDMGenerator:
     """The generator that ``EDMGenerator.files`` wrote."""
     extra = json.loads(files["synaug.json"])
     shape = extra["shape"]
-    return EDMGenerator(unet_from_files(files), np.array(extra["class_counts"], dtype=np.int64),
-                        extra["sigma_data"], (shape[0], shape[1], shape[2]))
+    return EDMGenerator(
+        unet_from_files(files),
+        np.array(extra["class_counts"], dtype=np.int64),
+        extra["sigma_data"],
+        (shape[0], shape[1], shape[2]),
+    )
 
 
-def denoised(net: UNet2DModel, x: Tensor, sigma: Tensor, labels: Tensor | tuple[Tensor, Tensor],
-             sigma_data: float) -> Tensor:
+def denoised(
+    net: UNet2DModel, x: Tensor, sigma: Tensor, labels: Tensor | tuple[Tensor, Tensor], sigma_data: float
+) -> Tensor:
     """D(x; sigma): x [B, C, H, W], sigma [B], labels [B] (and augmentation labels); Karras et al., eq. 7, table 1."""
     s = sigma.view(-1, 1, 1, 1)
     total = s.square() + sigma_data**2
@@ -83,8 +93,16 @@ def denoised(net: UNet2DModel, x: Tensor, sigma: Tensor, labels: Tensor | tuple[
     return c_skip * x + c_out * raw.float()
 
 
-def train(recipe: EDMRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-          state: bytes | None = None, save: SaveState | None = None, split: Split = WHOLE) -> tuple[EDMGenerator, int]:
+def train(
+    recipe: EDMRecipe,
+    subset: ImageSet,
+    classes: tuple[str, ...],
+    seed: int,
+    device: torch.device,
+    state: bytes | None = None,
+    save: SaveState | None = None,
+    split: Split = WHOLE,
+) -> tuple[EDMGenerator, int]:
     """Train on ``subset`` and nothing else; see ``families.Family.train``."""
     task = task_of(subset, len(classes), seed, device)
     sigma_data = float(task.images.std())
@@ -105,8 +123,9 @@ def train(recipe: EDMRecipe, subset: ImageSet, classes: tuple[str, ...], seed: i
     return EDMGenerator(net, np.bincount(subset.labels, minlength=len(classes)), sigma_data, task.shape), nimg
 
 
-def _backward(net: UNet2DModel, recipe: EDMRecipe, task: Task, sigma_data: float, nimg: int,
-              split: Split = WHOLE) -> Tensor:
+def _backward(
+    net: UNet2DModel, recipe: EDMRecipe, task: Task, sigma_data: float, nimg: int, split: Split = WHOLE
+) -> Tensor:
     """Gradients of this process's part of the batch after ``nimg`` images, added up over micro-batches; its loss."""
     index, rng, device = task.index(nimg, recipe.batch), task.noise(nimg), task.images.device
     sigma = (torch.randn(recipe.batch, generator=rng) * recipe.p_std + recipe.p_mean).exp()
@@ -135,8 +154,9 @@ def _backward(net: UNet2DModel, recipe: EDMRecipe, task: Task, sigma_data: float
     return total
 
 
-def _loss(net: UNet2DModel, x: Tensor, sigma: Tensor, noise: Tensor, labels: tuple[Tensor, ...],
-          sigma_data: float) -> Tensor:
+def _loss(
+    net: UNet2DModel, x: Tensor, sigma: Tensor, noise: Tensor, labels: tuple[Tensor, ...], sigma_data: float
+) -> Tensor:
     """Weighted squared error of D; labels are (classes,) or (classes, augmentation labels)."""
     weight = (sigma.square() + sigma_data**2) / (sigma * sigma_data).square()
     noisy = x + sigma.view(-1, 1, 1, 1) * noise

@@ -41,15 +41,17 @@ SAVE_EVERY = 64  # batches between looks at the loss, and offers of the state
 class GeneratorNetwork(nn.Module):
     """G(z, y): z [B, latent] and labels [B] to images [B, C, H, W] in [-1, 1]; the coarsest resolution comes first."""
 
-    def __init__(self, shape: tuple[int, int, int], num_classes: int, channels: tuple[int, ...], latent: int,
-                 norm_groups: int) -> None:
+    def __init__(
+        self, shape: tuple[int, int, int], num_classes: int, channels: tuple[int, ...], latent: int, norm_groups: int
+    ) -> None:
         super().__init__()
         widths = channels[::-1]
         self.start = (widths[0], shape[1] >> (len(channels) - 1), shape[2] >> (len(channels) - 1))
         self.labels = nn.Embedding(num_classes, latent)
         self.first = nn.Linear(2 * latent, math.prod(self.start))
         self.blocks = nn.ModuleList(
-            _PainterBlock(a, b, 2 * latent, norm_groups) for a, b in zip((widths[0], *widths), widths, strict=False))
+            _PainterBlock(a, b, 2 * latent, norm_groups) for a, b in zip((widths[0], *widths), widths, strict=False)
+        )
         self.norm = nn.GroupNorm(norm_groups, widths[-1])
         self.last = nn.Conv2d(widths[-1], shape[0], 3, padding=1)
 
@@ -87,7 +89,8 @@ class Discriminator(nn.Module):
         pairs = zip((shape[0], *channels), channels, strict=False)
         self.convs = nn.ModuleList(
             nn.ModuleList([spectral_norm(nn.Conv2d(a, b, 3, padding=1)), spectral_norm(nn.Conv2d(b, b, 3, padding=1))])
-            for a, b in pairs)
+            for a, b in pairs
+        )
         self.verdict = spectral_norm(nn.Linear(channels[-1], 1))
         self.labels = spectral_norm(nn.Embedding(num_classes, channels[-1]))
 
@@ -119,10 +122,16 @@ class GANGenerator:
 
     def files(self) -> dict[str, bytes]:
         """``generator.safetensors`` and what rebuilds its network, by relative path."""
-        extra = {"family": "gan", "class_counts": self.class_counts.tolist(), "shape": list(self.shape),
-                 "painter": self.build}
-        return {"generator.safetensors": tensors_to_bytes(self.painter.state_dict(), {}),
-                "synaug.json": json.dumps(extra).encode()}
+        extra = {
+            "family": "gan",
+            "class_counts": self.class_counts.tolist(),
+            "shape": list(self.shape),
+            "painter": self.build,
+        }
+        return {
+            "generator.safetensors": tensors_to_bytes(self.painter.state_dict(), {}),
+            "synaug.json": json.dumps(extra).encode(),
+        }
 
 
 def from_files(files: dict[str, bytes]) -> GANGenerator:
@@ -134,8 +143,16 @@ def from_files(files: dict[str, bytes]) -> GANGenerator:
     return GANGenerator(painter, np.array(extra["class_counts"], dtype=np.int64), shape, build)
 
 
-def train(recipe: GANRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-          state: bytes | None = None, save: SaveState | None = None, split: Split = WHOLE) -> tuple[GANGenerator, int]:
+def train(
+    recipe: GANRecipe,
+    subset: ImageSet,
+    classes: tuple[str, ...],
+    seed: int,
+    device: torch.device,
+    state: bytes | None = None,
+    save: SaveState | None = None,
+    split: Split = WHOLE,
+) -> tuple[GANGenerator, int]:
     """Train on ``subset`` and nothing else; see ``families.Family.train``. Images seen are real ones."""
     c, h, w = subset.images.shape[1:]
     shape, num_classes = (int(c), int(h), int(w)), len(classes)
@@ -148,8 +165,10 @@ def train(recipe: GANRecipe, subset: ImageSet, classes: tuple[str, ...], seed: i
         critic = Discriminator(shape, num_classes, recipe.channels).to(device)
     decay = [0.0]
     ema = AveragedModel(painter, multi_avg_fn=lambda mean, new, _: _mix(mean, new, 1 - decay[0]))
-    adams = {name: torch.optim.Adam(net.parameters(), recipe.learning_rate, (0.0, 0.9), fused=True)
-             for name, net in (("paint", painter), ("judge", critic))}
+    adams = {
+        name: torch.optim.Adam(net.parameters(), recipe.learning_rate, (0.0, 0.9), fused=True)
+        for name, net in (("paint", painter), ("judge", critic))
+    }
     modules = {"painter": painter, "critic": critic, "ema": ema.module}
     nimg, total = 0, recipe.length(len(subset))
     if state is not None:
@@ -187,8 +206,10 @@ def train(recipe: GANRecipe, subset: ImageSet, classes: tuple[str, ...], seed: i
         ema.update_parameters(painter)
         if nimg // recipe.batch % SAVE_EVERY == 0 or nimg >= total:
             if not math.isfinite(float(doubt) + float(loss)):
-                raise Diverged(f"generator {recipe.name}: the losses are {float(doubt):g} and {float(loss):g} after "
-                               f"{nimg:,} images")
+                raise Diverged(
+                    f"generator {recipe.name}: the losses are {float(doubt):g} and {float(loss):g} after "
+                    f"{nimg:,} images"
+                )
             if save is not None:
                 save(partial(snapshot, modules, adams, nimg), nimg)
     trained = ema.module
@@ -221,8 +242,9 @@ def differentiably(x: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> T
     return x
 
 
-def _step(adam: torch.optim.Adam, loss: Callable[[slice], Tensor], recipe: GANRecipe, device: torch.device,
-          split: Split) -> Tensor:
+def _step(
+    adam: torch.optim.Adam, loss: Callable[[slice], Tensor], recipe: GANRecipe, device: torch.device, split: Split
+) -> Tensor:
     """One step down a batch's mean loss, its gradients added up over parts and processes; the loss.
 
     Each part draws anew (latents, augmentation, spectral normalisation's power iteration), so other images are made.

@@ -11,9 +11,9 @@ from synaug_ray.data.images import ImageSet
 
 USES = {
     "edm": "Loads with `DiffusionPipeline.from_pretrained(folder)`; give `class_labels=[...]` and "
-           "`num_inference_steps=18`. The label after the last class stands for no class.",
+    "`num_inference_steps=18`. The label after the last class stands for no class.",
     "ddpm": "Loads with `DiffusionPipeline.from_pretrained(folder)`; give `class_labels=[...]` and "
-            "`num_inference_steps=50`. The label after the last class stands for no class.",
+    "`num_inference_steps=50`. The label after the last class stands for no class.",
     "gan": "Loads with `synaug_ray.generators.registry.from_files`; `generator.safetensors` holds the weights.",
     "pretrained": "A pointer to a pipeline of diffusers that was trained elsewhere: its own card says on what.",
 }
@@ -56,11 +56,17 @@ def model_card(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ..
     if recipe.open_set:
         seen = "Nothing of this data set but its class names and counts; what else is for its own card to say.\n"
     else:
-        seen = (f"{len(subset):,} images, {nimg:,} images in training counting repeats "
-                f"({nimg / max(len(subset), 1):,.0f} passes), and nothing else.\n")
+        seen = (
+            f"{len(subset):,} images, {nimg:,} images in training counting repeats "
+            f"({nimg / max(len(subset), 1):,.0f} passes), and nothing else.\n"
+        )
     return CARD.format(
-        library="synaug_ray" if recipe.family == "gan" else "diffusers", name=recipe.name, family=recipe.family,
-        size=subset.images.shape[-1], classes=len(classes), use=USES[recipe.family],
+        library="synaug_ray" if recipe.family == "gan" else "diffusers",
+        name=recipe.name,
+        family=recipe.family,
+        size=subset.images.shape[-1],
+        classes=len(classes),
+        use=USES[recipe.family],
         seen=f"{seen}\n| label | class | images |\n|---|---|---|\n{held}",
         recipe=json.dumps(recipe.model_dump(mode="json"), indent=2, sort_keys=True),
     )

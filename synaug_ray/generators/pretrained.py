@@ -73,8 +73,9 @@ class PretrainedGenerator:
                 try:
                     images = np.asarray(pipeline(**given).images)
                 except ValueError as error:
-                    raise DataProblem(f"pipeline {self.pipeline} refuses what it is asked for ({sampler.steps} steps): "
-                                      f"{error}") from error
+                    raise DataProblem(
+                        f"pipeline {self.pipeline} refuses what it is asked for ({sampler.steps} steps): {error}"
+                    ) from error
             return shaped(torch.from_numpy(images).permute(0, 3, 1, 2), self.shape) * 2 - 1
 
         return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
@@ -90,14 +91,26 @@ def from_files(files: dict[str, bytes]) -> PretrainedGenerator:
     extra = json.loads(files["synaug.json"])
     extra.pop("family")
     shape = extra["shape"]
-    return PretrainedGenerator(**extra | {
-        "conditions": tuple(extra["conditions"]), "class_counts": np.array(extra["class_counts"], dtype=np.int64),
-        "shape": (shape[0], shape[1], shape[2])})
+    return PretrainedGenerator(
+        **extra
+        | {
+            "conditions": tuple(extra["conditions"]),
+            "class_counts": np.array(extra["class_counts"], dtype=np.int64),
+            "shape": (shape[0], shape[1], shape[2]),
+        }
+    )
 
 
-def train(recipe: PretrainedRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-          state: bytes | None = None, save: SaveState | None = None,
-          split: Split = WHOLE) -> tuple[PretrainedGenerator, int]:
+def train(
+    recipe: PretrainedRecipe,
+    subset: ImageSet,
+    classes: tuple[str, ...],
+    seed: int,
+    device: torch.device,
+    state: bytes | None = None,
+    save: SaveState | None = None,
+    split: Split = WHOLE,
+) -> tuple[PretrainedGenerator, int]:
     """Nothing is trained and no image seen: the pipeline is opened, and each class gets what to ask it for.
 
     Raises:
@@ -107,8 +120,14 @@ def train(recipe: PretrainedRecipe, subset: ImageSet, classes: tuple[str, ...], 
     takes = inspect.signature(pipeline.__call__).parameters
     c, h, w = subset.images.shape[1:]
     counts = np.bincount(subset.labels, minlength=len(classes))
-    return PretrainedGenerator(recipe.pipeline, recipe.content, conditions(recipe, takes, classes), counts,
-                               (int(c), int(h), int(w)), recipe.size), 0
+    return PretrainedGenerator(
+        recipe.pipeline,
+        recipe.content,
+        conditions(recipe, takes, classes),
+        counts,
+        (int(c), int(h), int(w)),
+        recipe.size,
+    ), 0
 
 
 def conditions(recipe: PretrainedRecipe, takes: Any, classes: tuple[str, ...]) -> tuple[int | str, ...]:
@@ -119,15 +138,21 @@ def conditions(recipe: PretrainedRecipe, takes: Any, classes: tuple[str, ...]) -
     """
     for name, given in (("class_ids", recipe.class_ids), ("words", recipe.words)):
         if given and len(given) != len(classes):
-            raise DataProblem(f"generator {recipe.name}: {len(given)} {name} for {len(classes)} classes; give one a "
-                              "class, in the order of the classes")
+            raise DataProblem(
+                f"generator {recipe.name}: {len(given)} {name} for {len(classes)} classes; give one a "
+                "class, in the order of the classes"
+            )
     if "class_labels" in takes:
         return recipe.class_ids or tuple(range(len(classes)))
     if "prompt" in takes:
-        return tuple(recipe.prompt.replace("{label}", word) for word in recipe.words or [
-            name.replace("_", " ") for name in classes])
-    raise DataProblem(f"generator {recipe.name}: {recipe.pipeline} takes neither class_labels nor a prompt, so it "
-                      "cannot be asked for a class; take a class-conditional or a text-to-image pipeline")
+        return tuple(
+            recipe.prompt.replace("{label}", word)
+            for word in recipe.words or [name.replace("_", " ") for name in classes]
+        )
+    raise DataProblem(
+        f"generator {recipe.name}: {recipe.pipeline} takes neither class_labels nor a prompt, so it "
+        "cannot be asked for a class; take a class-conditional or a text-to-image pipeline"
+    )
 
 
 def open_pipeline(where: str, content: str) -> Any:
@@ -147,9 +172,13 @@ def open_pipeline(where: str, content: str) -> Any:
         _check_folder(Path(where), content)
     source = {"revision": commit} if on_hub else {"local_files_only": True}
     try:
-        pipeline: Any = DiffusionPipeline.from_pretrained(name if on_hub else where, use_safetensors=True,
-                                                          trust_remote_code=False,
-                                                          low_cpu_mem_usage=is_accelerate_available(), **source)
+        pipeline: Any = DiffusionPipeline.from_pretrained(
+            name if on_hub else where,
+            use_safetensors=True,
+            trust_remote_code=False,
+            low_cpu_mem_usage=is_accelerate_available(),
+            **source,
+        )
     except (OSError, ImportError, ValueError) as error:
         raise DataProblem(f"pipeline {where} cannot be read: {' '.join(str(error).split())[:500]}") from error
     pipeline.set_progress_bar_config(disable=True)
@@ -162,8 +191,12 @@ def open_pipeline(where: str, content: str) -> Any:
 def shaped(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """Images [B, C, H, W] in [0, 1], float32, cropped to a square, resized and in grey or colour, as ``shape`` says."""
     side = min(images.shape[2:])
-    images = transforms.resize(transforms.center_crop(images.float(), [side, side]), list(shape[1:]),
-                               interpolation=transforms.InterpolationMode.BICUBIC, antialias=True).clamp(0, 1)
+    images = transforms.resize(
+        transforms.center_crop(images.float(), [side, side]),
+        list(shape[1:]),
+        interpolation=transforms.InterpolationMode.BICUBIC,
+        antialias=True,
+    ).clamp(0, 1)
     if shape[0] == images.shape[1]:
         return images
     return transforms.rgb_to_grayscale(images) if shape[0] == 1 else images.expand(-1, shape[0], -1, -1)
@@ -172,11 +205,14 @@ def shaped(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
 def _check_folder(folder: Path, content: str) -> None:
     index = folder / "model_index.json"
     if not index.is_file():
-        raise DataProblem(f"pipeline {folder} has no model_index.json on this machine; put the folder where every "
-                          "machine sees it")
+        raise DataProblem(
+            f"pipeline {folder} has no model_index.json on this machine; put the folder where every machine sees it"
+        )
     if folder_key(folder) != content:
-        raise DataProblem(f"pipeline {folder} has changed since the grid was read; put back the files, or run the grid "
-                          "without `content:`")
+        raise DataProblem(
+            f"pipeline {folder} has changed since the grid was read; put back the files, or run the grid "
+            "without `content:`"
+        )
     foreign = []
     for part, value in json.loads(index.read_text()).items():
         library = value[0] if isinstance(value, list) and value else None
@@ -185,8 +221,10 @@ def _check_folder(folder: Path, content: str) -> None:
         known = library in LIBRARIES or _of_diffusers(library)
         foreign += [] if known else [f"{part} from {library!r}"]
     if foreign:
-        raise DataProblem(f"pipeline {folder} names code of its own or of other packages ({', '.join(foreign)}); only "
-                          f"parts of {' and '.join(LIBRARIES)} are loaded")
+        raise DataProblem(
+            f"pipeline {folder} names code of its own or of other packages ({', '.join(foreign)}); only "
+            f"parts of {' and '.join(LIBRARIES)} are loaded"
+        )
 
 
 def _of_diffusers(library: str) -> bool:

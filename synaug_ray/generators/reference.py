@@ -35,8 +35,9 @@ class ReferenceGenerator:
         return {}
 
 
-def replay(recipe: ReferenceRecipe, train: ImageSet, order: NDArray[np.int64], num_real: int, index: range,
-           seed: int) -> ImageSet:
+def replay(
+    recipe: ReferenceRecipe, train: ImageSet, order: NDArray[np.int64], num_real: int, index: range, seed: int
+) -> ImageSet:
     """Images ``index`` of the pool of a reference generator.
 
     Args:
@@ -58,7 +59,7 @@ def replay(recipe: ReferenceRecipe, train: ImageSet, order: NDArray[np.int64], n
             return train.take(held[at])
         counts = np.bincount(train.labels[subset])
         shuffled = np.random.default_rng(derive_seed("shuffle", seed)).permutation(held)
-        return ImageSet(train.images[shuffled[at]], class_sequence(counts, index.stop)[index.start:])
+        return ImageSet(train.images[shuffled[at]], class_sequence(counts, index.stop)[index.start :])
     images = train.take(order[at % num_real])
     if recipe.family == "jitter":
         return _jitter(images, float(train.images[subset].std()), recipe.noise, index, seed)
@@ -104,9 +105,13 @@ def _augment(images: ImageSet, recipe: ReferenceRecipe, index: range, seed: int)
         image = torch.from_numpy(images.images[row]).float()
         wide = transforms.pad(image, [margin], padding_mode="edge")
         moved = transforms.affine(
-            wide, angle=recipe.rotate * turn, scale=1 + recipe.scale * size, shear=[0.0, 0.0],
+            wide,
+            angle=recipe.rotate * turn,
+            scale=1 + recipe.scale * size,
+            shear=[0.0, 0.0],
             translate=[recipe.shift * side * right, recipe.shift * side * down],
-            interpolation=transforms.InterpolationMode.BILINEAR)
+            interpolation=transforms.InterpolationMode.BILINEAR,
+        )
         moved = transforms.center_crop(moved, [side, side])
         if recipe.flip and flipped < 0.5:
             moved = transforms.horizontal_flip(moved)

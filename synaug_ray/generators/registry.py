@@ -36,8 +36,17 @@ class Generator(Protocol):
 class Family(Protocol):
     """A module of one learnt family."""
 
-    def train(self, recipe: Any, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-              state: bytes | None = None, save: SaveState | None = None, split: Split = WHOLE) -> tuple[Generator, int]:
+    def train(
+        self,
+        recipe: Any,
+        subset: ImageSet,
+        classes: tuple[str, ...],
+        seed: int,
+        device: torch.device,
+        state: bytes | None = None,
+        save: SaveState | None = None,
+        split: Split = WHOLE,
+    ) -> tuple[Generator, int]:
         """A Generator that has seen ``subset`` and nothing else of the data, and how many images it has seen.
 
         Randomness is a function of (seed, images seen), so a training that goes on from a saved state ends
@@ -65,22 +74,33 @@ def family(name: str) -> Family:
     match name:
         case "edm":
             from synaug_ray.generators import edm
+
             return edm
         case "ddpm":
             from synaug_ray.generators import ddpm
+
             return ddpm
         case "gan":
             from synaug_ray.generators import gan
+
             return gan
         case "pretrained":
             from synaug_ray.generators import pretrained
+
             return pretrained
     raise KeyError(f"no learnt family {name!r}")
 
 
-def train(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ...], seed: int, device: torch.device,
-          state: bytes | None = None, save: SaveState | None = None,
-          split: Split = WHOLE) -> tuple[dict[str, bytes], int]:
+def train(
+    recipe: GeneratorRecipe,
+    subset: ImageSet,
+    classes: tuple[str, ...],
+    seed: int,
+    device: torch.device,
+    state: bytes | None = None,
+    save: SaveState | None = None,
+    split: Split = WHOLE,
+) -> tuple[dict[str, bytes], int]:
     """A generator as files, with its model card, and how many images it has seen; references are no files."""
     if isinstance(recipe, ReferenceRecipe):
         return {}, 0
@@ -88,8 +108,9 @@ def train(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ...], s
     return generator.files() | {"README.md": model_card(recipe, subset, classes, nimg).encode()}, nimg
 
 
-def load(recipe: GeneratorRecipe, files: dict[str, bytes], train: ImageSet, order: NDArray[np.int64],
-         num_real: int) -> Generator:
+def load(
+    recipe: GeneratorRecipe, files: dict[str, bytes], train: ImageSet, order: NDArray[np.int64], num_real: int
+) -> Generator:
     """The Generator that ``train`` made files of; a reference one is its draw: ``order`` of the images ``train``."""
     if isinstance(recipe, ReferenceRecipe):
         return ReferenceGenerator(recipe, train, order, num_real)

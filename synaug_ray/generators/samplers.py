@@ -101,7 +101,10 @@ def _log_ratio(sigma: float, after: float) -> float:
 
 
 SAMPLERS: dict[str, Callable[[Denoise, Tensor, list[float]], Tensor]] = {
-    "euler": euler, "heun": heun, "dpmpp-2m": dpmpp_2m, "dpmpp-3m": dpmpp_3m,
+    "euler": euler,
+    "heun": heun,
+    "dpmpp-2m": dpmpp_2m,
+    "dpmpp-3m": dpmpp_3m,
 }
 
 
@@ -115,9 +118,14 @@ def image_noise(seed: int, index: list[int], shape: tuple[int, ...]) -> Tensor:
     return torch.stack([torch.randn(shape, generator=stream) for stream in image_streams(seed, index)])
 
 
-def sample_in_batches(make: Callable[[list[int], Tensor], Tensor], sampler: SamplerRecipe,
-                      class_counts: NDArray[np.int64], index: range, shape: tuple[int, int, int],
-                      device: torch.device) -> ImageSet:
+def sample_in_batches(
+    make: Callable[[list[int], Tensor], Tensor],
+    sampler: SamplerRecipe,
+    class_counts: NDArray[np.int64],
+    index: range,
+    shape: tuple[int, int, int],
+    device: torch.device,
+) -> ImageSet:
     """Images ``index`` of a pool, labelled in the Subset's class proportions.
 
     Batches have ``sampler.batch`` images, the last one padded, because a network's bits can
@@ -130,7 +138,7 @@ def sample_in_batches(make: Callable[[list[int], Tensor], Tensor], sampler: Samp
         Diverged: for a pixel that is not a number, which uint8 would turn into some grey without a word.
         Collapsed: where all images are the same, pixel for pixel, or each is of one colour.
     """
-    labels = class_sequence(class_counts, index.stop)[index.start:]
+    labels = class_sequence(class_counts, index.stop)[index.start :]
     out = np.empty((len(index), *shape), np.uint8)
     for start in range(0, len(index), sampler.batch):
         rows = np.arange(start, start + sampler.batch).clip(max=len(index) - 1)
@@ -140,7 +148,7 @@ def sample_in_batches(make: Callable[[list[int], Tensor], Tensor], sampler: Samp
                 raise Diverged(f"images {index[start]:,} on of the pool have pixels that are not numbers")
             pixels = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
         kept = min(sampler.batch, len(index) - start)
-        out[start:start + kept] = pixels[:kept]
+        out[start : start + kept] = pixels[:kept]
     if len(out) > 1 and (out == out[0]).all():
         raise Collapsed(f"all {len(out):,} images from {index.start:,} on of the pool are the same, pixel for pixel")
     if len(out) > 1 and shape[1] * shape[2] > 1 and (out == out[:, :, :1, :1]).all():

@@ -78,6 +78,7 @@ def _j2_model(data: JointData) -> Model:
 
 def j2(data: JointData, seen: JointData, unseen: HeldOutCells | None) -> LawFit:
     """J2 on all cells; judged as fitted to the ``seen`` ones."""
+
     def fitted(to: JointData) -> tuple[Fit, np.ndarray]:
         found = fit(_j2_model(to), to.target, to.sigma, J2_PARAMETERS)
         p = outward(found.theta[None], J2_PARAMETERS)
@@ -100,7 +101,10 @@ def j2(data: JointData, seen: JointData, unseen: HeldOutCells | None) -> LawFit:
 
 
 def j3(
-    data: JointData, synthetic: JointData, real_share: float | None, masks: tuple[np.ndarray, np.ndarray] | None,
+    data: JointData,
+    synthetic: JointData,
+    real_share: float | None,
+    masks: tuple[np.ndarray, np.ndarray] | None,
     unseen: HeldOutCells | None,
 ) -> LawFit | None:
     """J3 for the mixed cells of ``data``; None where the synthetic-only cells are too few for its curve.

@@ -33,16 +33,25 @@ def _parameters(parameters: tuple[Parameter, ...]) -> tuple[FormParameter, ...]:
 
 FORM_TABLE: tuple[Form, ...] = (
     *(
-        Form(c.name, "real-only curve", c.formula, _parameters(c.parameters), c.source,
-             max(c.least_sizes, len(c.parameters) + 1, LEAST_SIZES))
+        Form(
+            c.name,
+            "real-only curve",
+            c.formula,
+            _parameters(c.parameters),
+            c.source,
+            max(c.least_sizes, len(c.parameters) + 1, LEAST_SIZES),
+        )
         for c in CURVES
     ),
-    *(
-        Form(f.name, "equivalence law", f.formula, _parameters(f.parameters), f.source, LEAST_SIZES)
-        for f in FORMS
+    *(Form(f.name, "equivalence law", f.formula, _parameters(f.parameters), f.source, LEAST_SIZES) for f in FORMS),
+    Form(
+        "J1",
+        "joint law",
+        "E = E_real(n (1 + r(n, s))), E_real a real-only curve, r an equivalence law",
+        (),
+        "this project: curve and law fitted together, so that no inversion is needed",
+        LEAST_SIZES,
     ),
-    Form("J1", "joint law", "E = E_real(n (1 + r(n, s))), E_real a real-only curve, r an equivalence law", (),
-         "this project: curve and law fitted together, so that no inversion is needed", LEAST_SIZES),
     Form("J2", "joint law", J2_FORMULA, _parameters(J2_PARAMETERS), J2_SOURCE, LEAST_SIZES),
     Form("J3", "joint law", J3_FORMULA, _parameters((*J3_REAL, *J3_SYNTHETIC)), J3_SOURCE, len(J3_REAL) + 1),
 )

@@ -42,9 +42,7 @@ _ERROR_AT_N0 = Parameter("b", "error fraction at n0", 1e-6, 2.0, (0.01, 0.1, 0.4
 _ODDS_AT_N0 = Parameter("b", "(E - E_inf) / (E0 - E) at n0", 1e-6, 1e3, (0.01, 0.1, 1.0), log=True)
 
 
-def _odds(
-    floor: np.ndarray | float, b: np.ndarray, c: np.ndarray, x: np.ndarray, chance: float
-) -> np.ndarray:
+def _odds(floor: np.ndarray | float, b: np.ndarray, c: np.ndarray, x: np.ndarray, chance: float) -> np.ndarray:
     odds = b * x**-c
     return (floor + chance * odds) / (1 + odds)
 
@@ -56,8 +54,7 @@ def _broken(p: tuple[np.ndarray, ...], x: np.ndarray, chance: float) -> np.ndarr
 
 
 _M4_SOURCE = (
-    "Alabdulmohsin, Neyshabur and Zhai 2022 (arXiv 2209.06640), M4 with its second exponent at 1 "
-    "and E0 fixed at chance"
+    "Alabdulmohsin, Neyshabur and Zhai 2022 (arXiv 2209.06640), M4 with its second exponent at 1 and E0 fixed at chance"
 )
 
 CURVES: tuple[CurveForm, ...] = (

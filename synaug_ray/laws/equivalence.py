@@ -75,9 +75,7 @@ def _signed(p: Natural, x: np.ndarray) -> np.ndarray:
 
 
 _BASE = Parameter("b", "dimensionless: falls as n^-b", -2.0, 4.0, (0.0, 1.0))
-_BOUND = Parameter(
-    "R0", "extra real images per real image at n0, at most", 1e-4, 100.0, (0.05, 0.5, 3.0), log=True
-)
+_BOUND = Parameter("R0", "extra real images per real image at n0, at most", 1e-4, 100.0, (0.05, 0.5, 3.0), log=True)
 _SCALE = Parameter("s0", "synthetic images per real image", 0.02, 200.0, (0.3, 2.0, 10.0), log=True)
 _SIGNED_BOUND = Parameter(
     "R0", "extra real images per real image at n0, at most; negative is harm", -0.98, 100.0, (-0.3, 0.05, 1.0)

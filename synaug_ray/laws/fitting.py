@@ -145,9 +145,7 @@ def minimise(
     return theta, cost
 
 
-def _status(
-    model: Model, theta: np.ndarray, sigma: np.ndarray, parameters: tuple[Parameter, ...]
-) -> FitStatus:
+def _status(model: Model, theta: np.ndarray, sigma: np.ndarray, parameters: tuple[Parameter, ...]) -> FitStatus:
     low, high = _bounds(parameters)
     edge = 1e-3 * (high - low)
     if ((theta <= low + edge) | (theta >= high - edge)).any():
@@ -181,9 +179,7 @@ def fit(
     Returns status FAILED, not an exception, where no start has a finite cost.
     """
     if target.shape != sigma.shape or target.ndim != 1:
-        raise ValueError(
-            f"target and sigma must be vectors of one length, got {target.shape} and {sigma.shape}"
-        )
+        raise ValueError(f"target and sigma must be vectors of one length, got {target.shape} and {sigma.shape}")
     if not (np.isfinite(sigma).all() and (sigma > 0).all()):
         raise ValueError(f"sigma must be positive and finite, got {sigma.min()}")
     starts = starts_of(parameters) if starts is None else starts

@@ -113,9 +113,7 @@ def joint_model(curve: CurveForm, form: EquivalenceForm, data: JointData) -> Mod
     return model
 
 
-def predict_log_error(
-    theta: np.ndarray, curve: CurveForm, form: EquivalenceForm, data: JointData
-) -> np.ndarray:
+def predict_log_error(theta: np.ndarray, curve: CurveForm, form: EquivalenceForm, data: JointData) -> np.ndarray:
     """log E of every cell of ``data``, [B, k + C] (not ratios)."""
     points = joint_model(curve, form, data)(theta)
     points[:, len(data.sizes) :] += points[:, data.base]

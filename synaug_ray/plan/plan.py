@@ -46,8 +46,9 @@ class Plan:
 
     def steps(self, stage: Stage) -> dict[str, Step]:
         """The steps of one stage by key."""
-        return dict({"generator": self.generators, "shard": self.shards, "quality": self.qualities,
-                     "trial": self.trials}[stage])
+        return dict(
+            {"generator": self.generators, "shard": self.shards, "quality": self.qualities, "trial": self.trials}[stage]
+        )
 
     @property
     def complete(self) -> bool:
@@ -86,16 +87,25 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
             generators.setdefault(pool.generator.key, pool.generator)
             names.setdefault(pool.generator.key, cell.generator.name)
         trial = TrialStep(
-            subset(cell.num_real, cell.draw), pool, cell.num_synthetic, cell.protocol,  # type: ignore[arg-type]
-            cell.real_share, cell.classifier, cell.seed, None if cell.filter.family == "none" else cell.filter,
+            subset(cell.num_real, cell.draw),
+            pool,
+            cell.num_synthetic,
+            cell.protocol,  # type: ignore[arg-type]
+            cell.real_share,
+            cell.classifier,
+            cell.seed,
+            None if cell.filter.family == "none" else cell.filter,
         )
         trial = trials.setdefault(trial.key, trial)
         if pool is not None:
             amounts[pool] = max(amounts.get(pool, 0), trial.num_raw)
         rows.setdefault((trial.key, cell.arm), Row(cell, trial))
     shards = {shard.key: shard for pool, amount in amounts.items() for shard in pool.shards(amount)}
-    looks = [QualityStep(pool, min(amount, QUALITY_IMAGES), spec.quality_features) for pool, amount in amounts.items()
-             if pool.generator.subset.draw < spec.quality_draws]
+    looks = [
+        QualityStep(pool, min(amount, QUALITY_IMAGES), spec.quality_features)
+        for pool, amount in amounts.items()
+        if pool.generator.subset.draw < spec.quality_draws
+    ]
     return Plan(data, generators, shards, trials, tuple(rows.values()), names, {q.key: q for q in looks})
 
 
@@ -113,11 +123,17 @@ def pending(plan: Plan, store: Finished) -> Plan:
 
 def reversed_plan(plan: Plan) -> Plan:
     """The same steps from the last to the first: two drivers at one plan then meet in its middle."""
+
     def turned(steps: dict) -> dict:
         return dict(reversed(steps.items()))
 
-    return replace(plan, generators=turned(plan.generators), shards=turned(plan.shards), trials=turned(plan.trials),
-                   qualities=turned(plan.qualities))
+    return replace(
+        plan,
+        generators=turned(plan.generators),
+        shards=turned(plan.shards),
+        trials=turned(plan.trials),
+        qualities=turned(plan.qualities),
+    )
 
 
 def failed_ancestor(step: Step, failed: Mapping[Stage, Collection[str]]) -> Step | None:
@@ -149,5 +165,5 @@ def packs(trials: Iterable[TrialStep]) -> list[tuple[TrialStep, ...]]:
         by_recipe.setdefault(recipe, []).extend(members)
     for members in by_recipe.values():
         width = members[0].classifier.pack
-        packed += [tuple(members[i:i + width]) for i in range(0, len(members), width)]
+        packed += [tuple(members[i : i + width]) for i in range(0, len(members), width)]
     return packed

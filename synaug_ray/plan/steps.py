@@ -40,10 +40,14 @@ class DataIdentity:
     @cached_property
     def key(self) -> str:
         """Identity; the path of a source is where, not what, and so no part of it."""
-        return content_key({
-            "version": self.VERSION, "kind": self.source.partition(":")[0], "fingerprint": self.fingerprint,
-            "options": self.options.model_dump(mode="json"),
-        })
+        return content_key(
+            {
+                "version": self.VERSION,
+                "kind": self.source.partition(":")[0],
+                "fingerprint": self.fingerprint,
+                "options": self.options.model_dump(mode="json"),
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -190,9 +194,13 @@ class TrialStep(Step):
     def fields(self) -> dict[str, Any]:
         filtered = {} if self.filter is None else {"filter": self.filter.key}  # left out: keys of before there were any
         return filtered | {
-            "subset": self.subset.fields(), "pool": self.pool.key if self.pool else None,
-            "num_synthetic": self.num_synthetic, "protocol": self.protocol, "real_share": self.real_share,
-            "classifier": self.classifier.key, "seed": self.seed,
+            "subset": self.subset.fields(),
+            "pool": self.pool.key if self.pool else None,
+            "num_synthetic": self.num_synthetic,
+            "protocol": self.protocol,
+            "real_share": self.real_share,
+            "classifier": self.classifier.key,
+            "seed": self.seed,
         }
 
     def parents(self) -> tuple[Step, ...]:

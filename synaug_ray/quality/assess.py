@@ -75,8 +75,14 @@ class Quality:
         return dataclasses.asdict(self)
 
 
-def real_reference(subset: ImageSet, held_out: ImageSet, num_classes: int, others: ImageSet | None = None, seed: int = 0,
-              device: torch.device | str = "cpu") -> RealReference:
+def real_reference(
+    subset: ImageSet,
+    held_out: ImageSet,
+    num_classes: int,
+    others: ImageSet | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> RealReference:
     """Train the feature space and the judges.
 
     Args:
@@ -87,8 +93,14 @@ def real_reference(subset: ImageSet, held_out: ImageSet, num_classes: int, other
     where = torch.device(device)
     more = max(0, MOST_TRAINING - len(subset))
     training = subset if others is None else concatenate(subset, others.take(np.arange(min(len(others), more))))
-    return RealReference(subset, held_out, train(subset, num_classes, derive_seed("space", seed), where),
-                     train_judges(training, num_classes, derive_seed("judges", seed), where), num_classes, seed)
+    return RealReference(
+        subset,
+        held_out,
+        train(subset, num_classes, derive_seed("space", seed), where),
+        train_judges(training, num_classes, derive_seed("judges", seed), where),
+        num_classes,
+        seed,
+    )
 
 
 class Space(Protocol):
@@ -99,8 +111,9 @@ class Space(Protocol):
         ...
 
 
-def assess(real: RealReference, pool: ImageSet, confidence: float = 0.9,
-           spaces: Mapping[str, Space] = MappingProxyType({})) -> Quality:
+def assess(
+    real: RealReference, pool: ImageSet, confidence: float = 0.9, spaces: Mapping[str, Space] = MappingProxyType({})
+) -> Quality:
     """Measure a pool. Deterministic for the same images, seed and number of threads.
 
     Args:
@@ -111,21 +124,38 @@ def assess(real: RealReference, pool: ImageSet, confidence: float = 0.9,
     held_out = matched(real.held_out, pool, real.num_classes, derive_seed("matched", seed))
     again = np.random.default_rng(derive_seed("replay", seed)).integers(0, len(subset), len(pool))
     features, theirs = space.features(pool), space.features(held_out)
-    fidelity, replay = (compare(theirs, f, derive_seed("fidelity", seed), confidence)
-                        for f in (features, space.features(subset.take(again))))
+    fidelity, replay = (
+        compare(theirs, f, derive_seed("fidelity", seed), confidence)
+        for f in (features, space.features(subset.take(again)))
+    )
     labels = label_fidelity(real.judges, pool, real.held_out, confidence)
     copies = memorization(subset, pool, held_out, space, confidence)
     same = duplicates(subset, pool, held_out, real.judges.training, space.device)
     return Quality(
-        len(pool), len(subset), len(held_out), confidence,
+        len(pool),
+        len(subset),
+        len(held_out),
+        confidence,
         f"{DIMENSIONS} penultimate activations of a small classifier of these {len(subset):,} real images; "
         "nothing pretrained",
-        find(fidelity, replay, labels, copies, same), fidelity, replay, labels, copies, same,
+        find(fidelity, replay, labels, copies, same),
+        fidelity,
+        replay,
+        labels,
+        copies,
+        same,
         tell_apart(subset, pool, held_out, derive_seed("domain", seed), space.device, confidence),
         subspace_overlap(held_out, theirs, pool, features, derive_seed("overlap", seed)),
         projection(held_out, theirs, pool, features) if len(held_out) > 1 else None,
-        {key: compare(other.features(_first(held_out)), other.features(_first(pool)), derive_seed("fidelity", seed),
-                      confidence) for key, other in spaces.items()},
+        {
+            key: compare(
+                other.features(_first(held_out)),
+                other.features(_first(pool)),
+                derive_seed("fidelity", seed),
+                confidence,
+            )
+            for key, other in spaces.items()
+        },
     )
 
 
@@ -145,6 +175,7 @@ def matched(real: ImageSet, pool: ImageSet, num_classes: int, seed: int) -> Imag
         return real.take(np.zeros(0, np.int64))
     most = (have[both] / want[both]).min()
     rng = np.random.default_rng(seed)
-    index = [rng.permutation(np.flatnonzero(real.labels == c))[:int(most * want[c] + 1e-9)]
-             for c in np.flatnonzero(both)]
+    index = [
+        rng.permutation(np.flatnonzero(real.labels == c))[: int(most * want[c] + 1e-9)] for c in np.flatnonzero(both)
+    ]
     return real.take(rng.permutation(np.concatenate(index)))

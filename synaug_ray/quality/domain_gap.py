@@ -66,8 +66,9 @@ class Projection:
     explained: float
 
 
-def tell_apart(subset: ImageSet, pool: ImageSet, held_out: ImageSet, seed: int, device: torch.device,
-               confidence: float = 0.9) -> DomainClassifier | None:
+def tell_apart(
+    subset: ImageSet, pool: ImageSet, held_out: ImageSet, seed: int, device: torch.device, confidence: float = 0.9
+) -> DomainClassifier | None:
     """Train classifiers of real (``subset``, ``held_out``) against synthetic, each tested on a fold it did not see.
 
     An image is in the fold of its nearest Subset image, so that a copy and its original, or two copies
@@ -85,19 +86,22 @@ def tell_apart(subset: ImageSet, pool: ImageSet, held_out: ImageSet, seed: int, 
     for f in range(FOLDS):
         known = real.take(np.flatnonzero(fold_real != f)), synthetic.take(np.flatnonzero(fold_synthetic != f))
         classifier = _train(*known, derive_seed("domain", seed, f), device)
-        for images, fold, right, kind in ((real, fold_real, right_real, 0),
-                                          (synthetic, fold_synthetic, right_synthetic, 1)):
+        for images, fold, right, kind in (
+            (real, fold_real, right_real, 0),
+            (synthetic, fold_synthetic, right_synthetic, 1),
+        ):
             mine = np.flatnonzero(fold == f)
             if len(mine):
                 right[mine] = classifier.log_probabilities(images.take(mine)).argmax(1) == kind
-    shares = [_share(right, images, confidence)
-              for right, images in ((right_real, real), (right_synthetic, synthetic))]
-    return DomainClassifier(len(real), len(synthetic), weighted_mean(shares, [0.5, 0.5]),
-                            shares[0].value, shares[1].value)
+    shares = [_share(right, images, confidence) for right, images in ((right_real, real), (right_synthetic, synthetic))]
+    return DomainClassifier(
+        len(real), len(synthetic), weighted_mean(shares, [0.5, 0.5]), shares[0].value, shares[1].value
+    )
 
 
-def subspace_overlap(real: ImageSet, real_features: NDArray[np.float32], pool: ImageSet,
-                     pool_features: NDArray[np.float32], seed: int) -> SubspaceOverlap | None:
+def subspace_overlap(
+    real: ImageSet, real_features: NDArray[np.float32], pool: ImageSet, pool_features: NDArray[np.float32], seed: int
+) -> SubspaceOverlap | None:
     """Overlap of class subspaces in a real-trained feature space (Bjorck and Golub 1973, by scipy).
 
     The subspace of a class is spanned by the RANK leading right singular vectors of its features,
@@ -115,18 +119,25 @@ def subspace_overlap(real: ImageSet, real_features: NDArray[np.float32], pool: I
         classes.append(int(c))
         for _ in range(SPLITS):
             order, other = rng.permutation(len(mine)), rng.permutation(len(theirs))
-            here, there, fake = (_basis(f) for f in (mine[order[:half]], mine[order[half:2 * half]],
-                                                    theirs[other[:half]]))
+            here, there, fake = (
+                _basis(f) for f in (mine[order[:half]], mine[order[half : 2 * half]], theirs[other[:half]])
+            )
             angles.append(subspace_angles(here, fake)[::-1])
             angles_real.append(subspace_angles(here, there))
     if not classes:
         return None
-    return SubspaceOverlap(RANK, float((np.cos(angles) ** 2).mean()), float((np.cos(angles_real) ** 2).mean()),
-                           tuple(np.mean(angles, 0).tolist()), tuple(classes))
+    return SubspaceOverlap(
+        RANK,
+        float((np.cos(angles) ** 2).mean()),
+        float((np.cos(angles_real) ** 2).mean()),
+        tuple(np.mean(angles, 0).tolist()),
+        tuple(classes),
+    )
 
 
-def projection(real: ImageSet, real_features: NDArray[np.float32], pool: ImageSet,
-               pool_features: NDArray[np.float32]) -> Projection:
+def projection(
+    real: ImageSet, real_features: NDArray[np.float32], pool: ImageSet, pool_features: NDArray[np.float32]
+) -> Projection:
     """The first POINTS images of each kind on the two leading principal components of the real features."""
     middle = real_features.mean(0)
     _, s, vt = svd(real_features - middle, full_matrices=False)
@@ -137,8 +148,9 @@ def projection(real: ImageSet, real_features: NDArray[np.float32], pool: ImageSe
         return tuple(Point(float(x), float(y), int(c)) for (x, y), c in zip(at, images.labels, strict=False))
 
     total = float((s**2).sum())
-    return Projection(points(real, real_features), points(pool, pool_features),
-                      float((s[:2] ** 2).sum()) / total if total else 0.0)
+    return Projection(
+        points(real, real_features), points(pool, pool_features), float((s[:2] ** 2).sum()) / total if total else 0.0
+    )
 
 
 def _share(right: NDArray[np.bool_], images: ImageSet, confidence: float) -> Interval:
@@ -154,8 +166,9 @@ def _basis(features: NDArray[np.float32]) -> NDArray[np.float64]:
     return svd(features.astype(np.float64), full_matrices=False)[2][:RANK].T
 
 
-def _folds(images: ImageSet, subset: ImageSet, anchor: NDArray[np.int64], device: torch.device,
-           seed: int) -> NDArray[np.int64]:
+def _folds(
+    images: ImageSet, subset: ImageSet, anchor: NDArray[np.int64], device: torch.device, seed: int
+) -> NDArray[np.int64]:
     fold = anchor[nearest(pixels(images), pixels(subset), 1, device)[1][:, 0]]
     if np.bincount(fold, minlength=FOLDS).max() <= 0.6 * len(images):
         return fold
@@ -165,9 +178,15 @@ def _folds(images: ImageSet, subset: ImageSet, anchor: NDArray[np.int64], device
 
 def _train(real: ImageSet, synthetic: ImageSet, seed: int, device: torch.device) -> Classifier:
     """Half of each batch real, half synthetic, whatever their counts."""
-    both = ImageSet(concatenate(real, synthetic).images,
-                    np.repeat(np.array([0, 1], np.int64), [len(real), len(synthetic)]))
+    both = ImageSet(
+        concatenate(real, synthetic).images, np.repeat(np.array([0, 1], np.int64), [len(real), len(synthetic)])
+    )
     steps, half = NIMG // BATCH, BATCH // 2
-    order = torch.cat([offset + passes(size, derive_seed("domain", seed, offset), 0, steps * half).view(steps, half)
-                       for offset, size in ((0, len(real)), (len(real), len(synthetic)))], 1)
+    order = torch.cat(
+        [
+            offset + passes(size, derive_seed("domain", seed, offset), 0, steps * half).view(steps, half)
+            for offset, size in ((0, len(real)), (len(real), len(synthetic)))
+        ],
+        1,
+    )
     return train_in_order(both, 2, order, seed, device)

@@ -42,7 +42,7 @@ class Classifier:
     def _apply(self, net: nn.Module, images: ImageSet) -> Tensor:
         chunks = []
         for start in range(0, len(images), EVALUATION_BATCH):
-            x = _scaled(torch.tensor(images.images[start:start + EVALUATION_BATCH], device=self.device))
+            x = _scaled(torch.tensor(images.images[start : start + EVALUATION_BATCH], device=self.device))
             with torch.inference_mode():
                 chunks.append(net(x).cpu())
         return torch.cat(chunks).clone()
@@ -87,8 +87,13 @@ def network(shape: tuple[int, int, int], num_classes: int) -> nn.Sequential:
         after = min(2 * before, 48)
         layers += [nn.Conv2d(before, after, 3, 2, 1), nn.ReLU()]
         before, height, width = after, -(-height // 2), -(-width // 2)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * height * width, DIMENSIONS), nn.ReLU(),
-                         nn.Linear(DIMENSIONS, num_classes))
+    return nn.Sequential(
+        *layers,
+        nn.Flatten(),
+        nn.Linear(before * height * width, DIMENSIONS),
+        nn.ReLU(),
+        nn.Linear(DIMENSIONS, num_classes),
+    )
 
 
 def _scaled(x: Tensor) -> Tensor:

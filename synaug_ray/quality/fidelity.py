@@ -41,8 +41,9 @@ class Fidelity:
     too_few: tuple[str, ...]  # what is None, and from how many images of each kind it would be given
 
 
-def compare(real: NDArray[np.float32], synthetic: NDArray[np.float32], seed: int = 0,
-            confidence: float = 0.9) -> Fidelity:
+def compare(
+    real: NDArray[np.float32], synthetic: NDArray[np.float32], seed: int = 0, confidence: float = 0.9
+) -> Fidelity:
     """Compare two feature sets, float [N, D] and [S, D], at their common count.
 
     Frechet distances are biased by about 1/N; the value is 2 F(N) - F(N/2), which takes that term off
@@ -56,7 +57,8 @@ def compare(real: NDArray[np.float32], synthetic: NDArray[np.float32], seed: int
     rng = np.random.default_rng(seed)
     x, y = (_standard(f[np.sort(rng.permutation(len(f))[:n])], real) for f in (real, synthetic))
     found: dict[str, Interval | None] = dict.fromkeys(
-        ("precision", "recall", "density", "coverage", "frechet", "kernel"))
+        ("precision", "recall", "density", "coverage", "frechet", "kernel")
+    )
     too_few = []
     if n >= LEAST_NEIGHBOURS:
         found |= _neighbourhoods(x, y, seed, confidence)
@@ -75,8 +77,9 @@ def compare(real: NDArray[np.float32], synthetic: NDArray[np.float32], seed: int
     return Fidelity(n, **found, too_few=tuple(too_few))
 
 
-def neighbourhoods(real: NDArray[np.float64], cross: NDArray[np.float64], synthetic: NDArray[np.float64],
-                   k: int = NEIGHBOURS) -> NDArray[np.float64]:
+def neighbourhoods(
+    real: NDArray[np.float64], cross: NDArray[np.float64], synthetic: NDArray[np.float64], k: int = NEIGHBOURS
+) -> NDArray[np.float64]:
     """Precision, recall, density, coverage.
 
     Args:
@@ -87,12 +90,14 @@ def neighbourhoods(real: NDArray[np.float64], cross: NDArray[np.float64], synthe
     """
     radius, other = (np.partition(d, k, axis=1)[:, k] for d in (real, synthetic))
     inside = cross <= radius[:, None]
-    return np.array([
-        inside.any(0).mean(),
-        (cross <= other[None, :]).any(1).mean(),
-        inside.sum() / (k * cross.shape[1]),
-        (cross.min(1) <= radius).mean(),
-    ])
+    return np.array(
+        [
+            inside.any(0).mean(),
+            (cross <= other[None, :]).any(1).mean(),
+            inside.sum() / (k * cross.shape[1]),
+            (cross.min(1) <= radius).mean(),
+        ]
+    )
 
 
 def frechet(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
@@ -107,8 +112,7 @@ def frechet(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 def kernel_distance(xx: NDArray[np.float64], xy: NDArray[np.float64], yy: NDArray[np.float64]) -> float:
     """Unbiased squared MMD from kernel matrices (Gretton et al. 2012, JMLR 13, eq. 3)."""
     n, m = len(xx), len(yy)
-    return float((xx.sum() - np.trace(xx)) / (n * (n - 1)) + (yy.sum() - np.trace(yy)) / (m * (m - 1))
-                 - 2 * xy.mean())
+    return float((xx.sum() - np.trace(xx)) / (n * (n - 1)) + (yy.sum() - np.trace(yy)) / (m * (m - 1)) - 2 * xy.mean())
 
 
 def _standard(features: NDArray[np.float32], real: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -117,8 +121,9 @@ def _standard(features: NDArray[np.float32], real: NDArray[np.float32]) -> NDArr
     return (features.astype(np.float64) - real.mean(0, dtype=np.float64)) / (spread or 1.0)
 
 
-def _neighbourhoods(x: NDArray[np.float64], y: NDArray[np.float64], seed: int,
-                    confidence: float) -> dict[str, Interval | None]:
+def _neighbourhoods(
+    x: NDArray[np.float64], y: NDArray[np.float64], seed: int, confidence: float
+) -> dict[str, Interval | None]:
     among, cross, other = (np.asarray(cdist(a, b), np.float64) for a, b in ((x, x), (x, y), (y, y)))
 
     def at(i: NDArray[np.int64]) -> NDArray[np.float64]:

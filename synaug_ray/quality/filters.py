@@ -46,16 +46,19 @@ def selector(recipe: FilterRecipe, subset: ImageSet, num_classes: int, seed: int
     def select(pool: ImageSet, count: int) -> ImageSet:
         kept = keep(pool)
         if len(kept) < count:
-            raise TooFewKept(f"filter {recipe.name} keeps {len(kept):,} of {len(pool):,} images and {count:,} are "
-                             f"needed: over half of what the generator makes are near-copies of its {len(subset):,} "
-                             "real images")
+            raise TooFewKept(
+                f"filter {recipe.name} keeps {len(kept):,} of {len(pool):,} images and {count:,} are "
+                f"needed: over half of what the generator makes are near-copies of its {len(subset):,} "
+                "real images"
+            )
         return pool.take(kept[:count])
 
     return select
 
 
-def confidence(subset: ImageSet, num_classes: int, seed: int,
-               device: torch.device) -> Callable[[ImageSet], NDArray[np.float64]]:
+def confidence(
+    subset: ImageSet, num_classes: int, seed: int, device: torch.device
+) -> Callable[[ImageSet], NDArray[np.float64]]:
     """Log-probability of each image's own label, float64 [N], by judges cross-fitted on the Subset.
 
     An image is judged by the classifier that has not seen its nearest Subset image, so a copy is not
@@ -65,8 +68,9 @@ def confidence(subset: ImageSet, num_classes: int, seed: int,
     return lambda pool: judges.log_probabilities(pool)[np.arange(len(pool)), pool.labels]
 
 
-def realism(subset: ImageSet, num_classes: int, seed: int,
-            device: torch.device) -> Callable[[ImageSet], NDArray[np.float64]]:
+def realism(
+    subset: ImageSet, num_classes: int, seed: int, device: torch.device
+) -> Callable[[ImageSet], NDArray[np.float64]]:
     """Realism score of Kynkaanniemi et al. (arXiv 1904.06991, section 5), float64 [N]: 1 and more is inside.
 
     The largest ratio of a real ball's radius to the image's distance from its centre, in the feature
@@ -82,8 +86,8 @@ def realism(subset: ImageSet, num_classes: int, seed: int,
         synthetic = space.features(pool).astype(np.float64)
         found = np.empty(len(pool))
         for start in range(0, len(pool), 1_000):
-            distance = cdist(synthetic[start:start + 1_000], real[small])
-            found[start:start + 1_000] = (radius[small] / np.maximum(distance, 1e-12)).max(1)
+            distance = cdist(synthetic[start : start + 1_000], real[small])
+            found[start : start + 1_000] = (radius[small] / np.maximum(distance, 1e-12)).max(1)
         return found
 
     return score
@@ -93,5 +97,5 @@ def _best(score: NDArray[np.float64], labels: NDArray[np.int64], drop: float) ->
     keep = np.ones(len(labels), bool)
     for c in np.unique(labels):
         mine = np.flatnonzero(labels == c)
-        keep[mine[np.argsort(score[mine], kind="stable")[:int(drop * len(mine))]]] = False
+        keep[mine[np.argsort(score[mine], kind="stable")[: int(drop * len(mine))]]] = False
     return np.flatnonzero(keep)

@@ -39,41 +39,68 @@ class Flag:
     sentence: str
 
 
-def find(fidelity: Fidelity, replay: Fidelity, labels: LabelFidelity | None, copies: Memorization | None,
-         same: Duplicates | None) -> tuple[Flag, ...]:
+def find(
+    fidelity: Fidelity,
+    replay: Fidelity,
+    labels: LabelFidelity | None,
+    copies: Memorization | None,
+    same: Duplicates | None,
+) -> tuple[Flag, ...]:
     """What is wrong, worst first; "ok" where all was measured and nothing is. A constant pool is nothing else."""
     if same is not None and same.spread < CONSTANT:
-        return (Flag(Word.CONSTANT, f"All images are one: they differ by {same.spread:.0%} of what real images differ "
-                     "by. Train the generator again; nothing measured with these images counts."),)
-    found = (_collapsed(fidelity, replay, copies, same), _copies(copies), _labels(labels),
-             _unreal(fidelity, copies))
+        return (
+            Flag(
+                Word.CONSTANT,
+                f"All images are one: they differ by {same.spread:.0%} of what real images differ "
+                "by. Train the generator again; nothing measured with these images counts.",
+            ),
+        )
+    found = (_collapsed(fidelity, replay, copies, same), _copies(copies), _labels(labels), _unreal(fidelity, copies))
     flags = [flag for flag in found if flag is not None]
     if flags:
         return tuple(flags)
     if None in (labels, copies, same, fidelity.density) or (labels is not None and labels.skill is None):
         return (Flag(Word.NOT_JUDGED, _missing(fidelity, labels, copies, same)),)
     assert labels is not None and copies is not None and same is not None
-    warning = (" They are more than real images would be: do not share the images."
-               if copies.advise_against_sharing else "")
-    return (Flag(Word.OK, f"No fault found: {_percent(labels.agreement)} show the class asked for (real images: "
-                 f"{labels.reference.value:.1%}), {_percent(copies.near_copies)} are near-copies (real images: "
-                 f"{copies.base_rate.value:.1%}).{warning}" if labels.reference else "No fault found."),)
+    warning = (
+        " They are more than real images would be: do not share the images." if copies.advise_against_sharing else ""
+    )
+    return (
+        Flag(
+            Word.OK,
+            f"No fault found: {_percent(labels.agreement)} show the class asked for (real images: "
+            f"{labels.reference.value:.1%}), {_percent(copies.near_copies)} are near-copies (real images: "
+            f"{copies.base_rate.value:.1%}).{warning}"
+            if labels.reference
+            else "No fault found.",
+        ),
+    )
 
 
-def _collapsed(fidelity: Fidelity, replay: Fidelity, copies: Memorization | None,
-               same: Duplicates | None) -> Flag | None:
+def _collapsed(
+    fidelity: Fidelity, replay: Fidelity, copies: Memorization | None, same: Duplicates | None
+) -> Flag | None:
     if same is not None and same.distinct <= COLLAPSED * _distinct_expected(copies, same):
-        return Flag(Word.COLLAPSED, f"{same.num_compared:,} images hold {same.distinct:,} different ones (real images: "
-                    f"{same.distinct_real:,}): more of them bring nothing new.")
+        return Flag(
+            Word.COLLAPSED,
+            f"{same.num_compared:,} images hold {same.distinct:,} different ones (real images: "
+            f"{same.distinct_real:,}): more of them bring nothing new.",
+        )
     if _far(copies):
         return None  # what is near nothing varies in no sense that real images could be compared with
     if same is not None and same.reached <= COLLAPSED * same.reached_real:
-        return Flag(Word.COLLAPSED, f"{same.num_compared:,} images gather about few places: {same.reached:,} real "
-                    f"images are the nearest of one (of as many real images: {same.reached_real:,}).")
+        return Flag(
+            Word.COLLAPSED,
+            f"{same.num_compared:,} images gather about few places: {same.reached:,} real "
+            f"images are the nearest of one (of as many real images: {same.reached_real:,}).",
+        )
     recall, usual, density = fidelity.recall, replay.recall, fidelity.density
     if recall and usual and density and density.value >= UNREAL and recall.high < COLLAPSED * usual.low:
-        return Flag(Word.COLLAPSED, f"The images vary little: they reach {_percent(recall)} of the real ones, the "
-                    f"training images alone {usual.value:.1%}; more of them bring little new.")
+        return Flag(
+            Word.COLLAPSED,
+            f"The images vary little: they reach {_percent(recall)} of the real ones, the "
+            f"training images alone {usual.value:.1%}; more of them bring little new.",
+        )
     return None
 
 
@@ -86,16 +113,21 @@ def _distinct_expected(copies: Memorization | None, same: Duplicates) -> float:
 def _copies(copies: Memorization | None) -> Flag | None:
     if copies is None or not (copies.advise_against_sharing and copies.excess >= COPIES):
         return None
-    return Flag(Word.COPIES, f"{_percent(copies.near_copies)} of the images are near-copies of the "
-                f"{copies.num_real:,} training images (real images: {copies.base_rate.value:.1%}): do not share them, "
-                "and read a gain as what repeating the real images may do too.")
+    return Flag(
+        Word.COPIES,
+        f"{_percent(copies.near_copies)} of the images are near-copies of the "
+        f"{copies.num_real:,} training images (real images: {copies.base_rate.value:.1%}): do not share them, "
+        "and read a gain as what repeating the real images may do too.",
+    )
 
 
 def _labels(labels: LabelFidelity | None) -> Flag | None:
     if labels is None or labels.skill is None or labels.reference is None or labels.skill.high >= CONFUSES:
         return None
-    numbers = (f"{_percent(labels.agreement)} show it, real images {labels.reference.value:.1%}, labels dealt at "
-               f"random {labels.chance:.1%}")
+    numbers = (
+        f"{_percent(labels.agreement)} show it, real images {labels.reference.value:.1%}, labels dealt at "
+        f"random {labels.chance:.1%}"
+    )
     if labels.skill.high < IGNORES:
         return Flag(Word.IGNORES_LABELS, f"The images do not depend on the class asked for: {numbers}.")
     return Flag(Word.CONFUSES_LABELS, f"The images often show another class than the one asked for: {numbers}.")
@@ -107,18 +139,28 @@ def _far(copies: Memorization | None) -> bool:
 
 def _unreal(fidelity: Fidelity, copies: Memorization | None) -> Flag | None:
     if copies is not None and _far(copies):
-        return Flag(Word.UNREAL, f"The images lie outside of the real ones: they are {copies.distance_ratio:.1f} times "
-                    "as far from the training images as real images are.")
+        return Flag(
+            Word.UNREAL,
+            f"The images lie outside of the real ones: they are {copies.distance_ratio:.1f} times "
+            "as far from the training images as real images are.",
+        )
     if fidelity.density is None or fidelity.density.high >= UNREAL:
         return None
-    return Flag(Word.UNREAL, f"The images lie outside of the real ones: their density is "
-                f"{fidelity.density.value:.2f}, that of real images 1.")
+    return Flag(
+        Word.UNREAL,
+        f"The images lie outside of the real ones: their density is "
+        f"{fidelity.density.value:.2f}, that of real images 1.",
+    )
 
 
-def _missing(fidelity: Fidelity, labels: LabelFidelity | None, copies: Memorization | None,
-             same: Duplicates | None) -> str:
-    lacking = [name for name, value in (("copies", copies), ("duplicates", same), ("labels", labels),
-                                        ("density", fidelity.density)) if value is None]
+def _missing(
+    fidelity: Fidelity, labels: LabelFidelity | None, copies: Memorization | None, same: Duplicates | None
+) -> str:
+    lacking = [
+        name
+        for name, value in (("copies", copies), ("duplicates", same), ("labels", labels), ("density", fidelity.density))
+        if value is None
+    ]
     if labels is not None and labels.skill is None:
         lacking.append("labels (the judges do no better than chance on held-out real images)")
     return f"Not judged, for want of images: {', '.join(lacking)}. Give more held-out real images, or a larger pool."

@@ -42,12 +42,16 @@ def weighted_mean(shares: Sequence[Interval], weights: Sequence[float]) -> Inter
     w = np.asarray(weights, float) / float(np.sum(weights))
     value, low, high = (np.array([getattr(s, name) for s in shares]) for name in ("value", "low", "high"))
     mean = float(w @ value)
-    return Interval(mean, mean - float(np.sqrt(((w * (value - low)) ** 2).sum())),
-                    mean + float(np.sqrt(((w * (high - value)) ** 2).sum())))
+    return Interval(
+        mean,
+        mean - float(np.sqrt(((w * (value - low)) ** 2).sum())),
+        mean + float(np.sqrt(((w * (high - value)) ** 2).sum())),
+    )
 
 
-def by_half_samples(statistic: Callable[[NDArray[np.int64]], NDArray[np.float64]], size: int, seed: int,
-                    confidence: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def by_half_samples(
+    statistic: Callable[[NDArray[np.int64]], NDArray[np.float64]], size: int, seed: int, confidence: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Statistics of ``size`` units with half-widths from half-samples drawn without replacement.
 
     A half-sample's statistic scatters about the whole one's as the whole one's does about the truth:
@@ -62,5 +66,5 @@ def by_half_samples(statistic: Callable[[NDArray[np.int64]], NDArray[np.float64]
     """
     rng = np.random.default_rng(seed)
     whole = statistic(np.arange(size))
-    halves = np.stack([statistic(np.sort(rng.permutation(size)[:size // 2])) for _ in range(HALF_SAMPLES)])
+    halves = np.stack([statistic(np.sort(rng.permutation(size)[: size // 2])) for _ in range(HALF_SAMPLES)])
     return whole, halves.mean(0), stats.norm.ppf((1 + confidence) / 2) * halves.std(0, ddof=1)

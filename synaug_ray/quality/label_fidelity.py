@@ -1,4 +1,4 @@
-"""Do the images show the class asked for? LabelClassifiers are classifiers of real training images, never of test images.
+"""Do the images show the class asked for? Classifiers of real training images judge it, never of test images.
 
 They are cross-fitted: the training images are dealt into folds, one judge for each that has seen all
 folds but its own, and an image is judged by the one that has not seen its nearest training image. A
@@ -72,13 +72,19 @@ def train_judges(training: ImageSet, num_classes: int, seed: int, device: torch.
     order = rng.permutation(len(training))
     order = order[np.argsort(training.labels[order], kind="stable")]
     fold[order] = np.arange(len(order)) % FOLDS
-    return LabelClassifiers(training, fold, tuple(
-        train(training.take(np.flatnonzero(fold != f)), num_classes, derive_seed("judge", seed, f), device)
-        for f in range(FOLDS)
-    ))
+    return LabelClassifiers(
+        training,
+        fold,
+        tuple(
+            train(training.take(np.flatnonzero(fold != f)), num_classes, derive_seed("judge", seed, f), device)
+            for f in range(FOLDS)
+        ),
+    )
 
 
-def label_fidelity(judges: LabelClassifiers, pool: ImageSet, held_out: ImageSet, confidence: float = 0.9) -> LabelFidelity | None:
+def label_fidelity(
+    judges: LabelClassifiers, pool: ImageSet, held_out: ImageSet, confidence: float = 0.9
+) -> LabelFidelity | None:
     """Judge ``pool`` by its labels, and ``held_out`` by its own; None with fewer than 20 images in the pool."""
     if len(pool) < LEAST:
         return None
@@ -88,21 +94,31 @@ def label_fidelity(judges: LabelClassifiers, pool: ImageSet, held_out: ImageSet,
     by_class, weights = [], []
     for c in classes:
         mine, theirs = pool.labels == c, held_out.labels == c
-        by_class.append(ClassFidelity(
-            int(c),
-            share(float((seen[mine] == c).sum()), float(mine.sum()), confidence) if mine.sum() >= LEAST else None,
-            share(float(real[theirs].sum()), float(theirs.sum()), confidence) if theirs.sum() >= LEAST else None,
-        ))
+        by_class.append(
+            ClassFidelity(
+                int(c),
+                share(float((seen[mine] == c).sum()), float(mine.sum()), confidence) if mine.sum() >= LEAST else None,
+                share(float(real[theirs].sum()), float(theirs.sum()), confidence) if theirs.sum() >= LEAST else None,
+            )
+        )
         weights.append(float(mine.mean()))
     agreement = share(float((seen == pool.labels).sum()), len(pool), confidence)
     reference = _reference(real, held_out, classes, weights, confidence)
     chance = float(sum(w * (seen == c).mean() for c, w in zip(classes, weights, strict=True)))
-    return LabelFidelity(len(pool), len(judges.training), agreement, reference, chance,
-                         _skill(agreement, reference, chance), tuple(by_class))
+    return LabelFidelity(
+        len(pool),
+        len(judges.training),
+        agreement,
+        reference,
+        chance,
+        _skill(agreement, reference, chance),
+        tuple(by_class),
+    )
 
 
-def _reference(right: NDArray[np.bool_], held_out: ImageSet, classes: NDArray[np.int64], weights: list[float],
-               confidence: float) -> Interval | None:
+def _reference(
+    right: NDArray[np.bool_], held_out: ImageSet, classes: NDArray[np.int64], weights: list[float], confidence: float
+) -> Interval | None:
     """Accuracy on held-out images as if these had the pool's class proportions."""
     if len(held_out) < LEAST:
         return None

@@ -88,8 +88,9 @@ class Duplicates:
     spread: float  # root mean square distance to the mean image, over that of held-out real images
 
 
-def distance_ratio(images: NDArray[np.float32], real: NDArray[np.float32], device: torch.device,
-                   same: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+def distance_ratio(
+    images: NDArray[np.float32], real: NDArray[np.float32], device: torch.device, same: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Distance to the nearest real row, over the mean distance to the NEXT nearest ones; that distance; which row.
 
     Ratio and distance float64 [N], index int64 [N]. A ratio of 0 is an exact copy, 1 an image between
@@ -106,25 +107,38 @@ def distance_ratio(images: NDArray[np.float32], real: NDArray[np.float32], devic
     return ratio, distance[:, 0], index[:, 0]
 
 
-def memorization(subset: ImageSet, pool: ImageSet, held_out: ImageSet, space: Classifier,
-                 confidence: float = 0.9) -> Memorization | None:
+def memorization(
+    subset: ImageSet, pool: ImageSet, held_out: ImageSet, space: Classifier, confidence: float = 0.9
+) -> Memorization | None:
     """Near-copies of ``subset`` in ``pool``; None with fewer than 20 images in the pool or held out."""
     if min(len(pool), len(held_out)) < LEAST:
         return None
     device = space.device
-    found, real = ([distance_ratio(pixels(images), pixels(subset), device),
-                    distance_ratio(space.features(images), space.features(subset), device)]
-                   for images in (pool, held_out))
-    copies, base = (np.stack([f[0] <= threshold(r[0]) for f, r in zip(one, real, strict=True)])
-                    for one in (found, real))
+    found, real = (
+        [
+            distance_ratio(pixels(images), pixels(subset), device),
+            distance_ratio(space.features(images), space.features(subset), device),
+        ]
+        for images in (pool, held_out)
+    )
+    copies, base = (
+        np.stack([f[0] <= threshold(r[0]) for f, r in zip(one, real, strict=True)]) for one in (found, real)
+    )
     ratio, distance, index = found[0]
     rate = base_rate(int(base.any(0).sum()), len(held_out), confidence)
     near = share(float(copies.any(0).sum()), len(pool), confidence)
     median = float(np.median(real[0][1])) or 1.0
     order = np.argsort(ratio, kind="stable")[:SHOWN]
     return Memorization(
-        len(pool), len(subset), len(held_out), near, float(copies[0].mean()), float(copies[1].mean()),
-        int((distance == 0).sum()), rate, max(0.0, (near.value - rate.value) / (1 - rate.value)),
+        len(pool),
+        len(subset),
+        len(held_out),
+        near,
+        float(copies[0].mean()),
+        float(copies[1].mean()),
+        int((distance == 0).sum()),
+        rate,
+        max(0.0, (near.value - rate.value) / (1 - rate.value)),
         float(np.median(distance)) / median,
         tuple(Pair(int(i), int(index[i]), float(ratio[i])) for i in order),
         _histogram(distance / median, real[0][1] / median),
@@ -140,12 +154,14 @@ def threshold(of_real: NDArray[np.float64], rate: float = BASE_RATE) -> float:
 def base_rate(count: int, held_out: int, confidence: float) -> Interval:
     """The rate at which new real images fall where ``count`` of ``held_out`` calibrating ones do: Beta distributed."""
     rate = stats.beta(count, held_out + 1 - count)
-    return Interval(count / (held_out + 1), float(rate.ppf((1 - confidence) / 2)),
-                    float(rate.ppf((1 + confidence) / 2)))
+    return Interval(
+        count / (held_out + 1), float(rate.ppf((1 - confidence) / 2)), float(rate.ppf((1 + confidence) / 2))
+    )
 
 
-def duplicates(subset: ImageSet, pool: ImageSet, held_out: ImageSet, training: ImageSet,
-               device: torch.device) -> Duplicates | None:
+def duplicates(
+    subset: ImageSet, pool: ImageSet, held_out: ImageSet, training: ImageSet, device: torch.device
+) -> Duplicates | None:
     """Distinct images of ``pool``, by pixels; None with fewer than 20 images in the pool or held out.
 
     Args:
@@ -159,8 +175,15 @@ def duplicates(subset: ImageSet, pool: ImageSet, held_out: ImageSet, training: I
     limit = threshold(nearest(y, y, 1, device, same=True)[0][:, 0])
     seen = len(subset)
     reached = [len(np.unique(nearest(images, pixels(training), 1, device)[1])) for images in (x, y)]
-    return Duplicates(n, _groups(x, limit, device), _groups(y, limit, device), seen * (1 - (1 - 1 / seen) ** n),
-                      reached[0], reached[1], _spread(x) / (_spread(y) or 1.0))
+    return Duplicates(
+        n,
+        _groups(x, limit, device),
+        _groups(y, limit, device),
+        seen * (1 - (1 - 1 / seen) ** n),
+        reached[0],
+        reached[1],
+        _spread(x) / (_spread(y) or 1.0),
+    )
 
 
 def _groups(x: NDArray[np.float32], limit: float, device: torch.device) -> int:

@@ -16,8 +16,9 @@ def pixels(images: ImageSet) -> NDArray[np.float32]:
     return images.images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
 
-def nearest(queries: NDArray[np.float32], points: NDArray[np.float32], k: int, device: torch.device,
-            same: bool = False) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def nearest(
+    queries: NDArray[np.float32], points: NDArray[np.float32], k: int, device: torch.device, same: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The k nearest points of each query, nearest first.
 
     Candidates come from |q|^2 + |p|^2 - 2 qp in float32, which errs by about 1e-3 |q| near zero; their
@@ -40,7 +41,7 @@ def nearest(queries: NDArray[np.float32], points: NDArray[np.float32], k: int, d
     wanted = min(k + 4, len(points) - same)
     distances, indices = [], []
     for start in range(0, len(queries), rows):
-        x = torch.from_numpy(queries[start:start + rows]).to(device) - middle
+        x = torch.from_numpy(queries[start : start + rows]).to(device) - middle
         close = square - 2 * x @ y.T
         if same:
             at = torch.arange(len(x), device=device)

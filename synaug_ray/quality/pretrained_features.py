@@ -38,15 +38,16 @@ class PretrainedSpace:
         chunks = []
         for start in range(0, len(images), BATCH):
             self.tick(start / len(images))
-            x = torch.tensor(images.images[start:start + BATCH], device=self.device).float() / 255
+            x = torch.tensor(images.images[start : start + BATCH], device=self.device).float() / 255
             x = interpolate(x.expand(-1, 3, -1, -1), self.size, mode="bicubic", antialias=True).clamp(0, 1)
             with torch.inference_mode():
                 chunks.append(self.net((x - self.mean) / self.std).float().cpu())
         return torch.cat(chunks).clone().numpy()
 
 
-def open_space(recipe: FeatureRecipe, device: torch.device | str = "cpu",
-               tick: Callable[[float], None] = lambda share: None) -> PretrainedSpace:
+def open_space(
+    recipe: FeatureRecipe, device: torch.device | str = "cpu", tick: Callable[[float], None] = lambda share: None
+) -> PretrainedSpace:
     """The network with its weights, all of which have to be there.
 
     Raises:
@@ -59,11 +60,15 @@ def open_space(recipe: FeatureRecipe, device: torch.device | str = "cpu",
     at, where = f"quality_features: {recipe.name}", torch.device(device)
     names = timm.list_pretrained() if "." in recipe.model else timm.list_models()
     if recipe.model not in names:
-        raise UsageProblem(f"{at}: timm has no {recipe.model!r}{did_you_mean(recipe.model, names, '.')} "
-                           "timm.list_models() lists all it has")
+        raise UsageProblem(
+            f"{at}: timm has no {recipe.model!r}{did_you_mean(recipe.model, names, '.')} "
+            "timm.list_models() lists all it has"
+        )
     if recipe.content != digest(recipe.weights):
-        raise DataProblem(f"{at}: on {socket.gethostname()} {recipe.weights} is not there, or not what it was (content "
-                          f"{recipe.content[:12]}); put it there, or where all nodes see it")
+        raise DataProblem(
+            f"{at}: on {socket.gethostname()} {recipe.weights} is not there, or not what it was (content "
+            f"{recipe.content[:12]}); put it there, or where all nodes see it"
+        )
     try:
         try:
             net = _loaded(recipe, recipe.size)
@@ -78,12 +83,15 @@ def open_space(recipe: FeatureRecipe, device: torch.device | str = "cpu",
         raise
     except Exception as error:  # each network refuses in its own way
         said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataProblem(f"{at}: {recipe.weights} cannot be used as {recipe.model} ({said}); the weights have to be "
-                          "its model.safetensors as published at huggingface.co/timm, and size one that it takes"
-                          ) from None
+        raise DataProblem(
+            f"{at}: {recipe.weights} cannot be used as {recipe.model} ({said}); the weights have to be "
+            "its model.safetensors as published at huggingface.co/timm, and size one that it takes"
+        ) from None
     if out.ndim != 2:
-        raise DataProblem(f"{at}: {recipe.model} gives {tuple(out.shape[1:])} for an image, where one row of features "
-                          "is needed; choose another model")
+        raise DataProblem(
+            f"{at}: {recipe.model} gives {tuple(out.shape[1:])} for an image, where one row of features "
+            "is needed; choose another model"
+        )
     mean, std = (torch.tensor(wanted[name], device=where).view(1, 3, 1, 1) for name in ("mean", "std"))
     return PretrainedSpace(net, where, (size[0], size[1]), mean, std, tick)
 
@@ -92,8 +100,13 @@ def _loaded(recipe: FeatureRecipe, size: int | None) -> nn.Module:
     import timm
 
     sized: dict[str, Any] = {} if size is None else {"img_size": size}
-    net = timm.create_model(recipe.model, pretrained=True, num_classes=0, **sized,
-                            pretrained_cfg_overlay={"file": recipe.weights, "hf_hub_id": None, "url": ""})
+    net = timm.create_model(
+        recipe.model,
+        pretrained=True,
+        num_classes=0,
+        **sized,
+        pretrained_cfg_overlay={"file": recipe.weights, "hf_hub_id": None, "url": ""},
+    )
     with safe_open(recipe.weights, "pt") as file:
         lacking = sorted(net.state_dict().keys() - set(file.keys()))
     lacking = [name for name in lacking if not name.endswith("num_batches_tracked")]

@@ -18,9 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m synaug_ray.report", description="Rebuild report.html from a run's folder alone."
     )
     parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")
-    parser.add_argument(
-        "--no-images", action="store_true", help="leave out every pixel of data, for private data sets"
-    )
+    parser.add_argument("--no-images", action="store_true", help="leave out every pixel of data, for private data sets")
     options = parser.parse_args(arguments)
     try:
         print(page.write(options.run, images=not options.no_images))

@@ -29,10 +29,7 @@ def table(controls: Sequence[Mapping[str, Any]]) -> tables.Table:
     known += [c for c in dict.fromkeys(str(k) for row in controls for k in row) if c not in COLUMNS]
     return tables.Table(
         "Controls",
-        tuple(
-            "result" if c == "passed" else "in words" if c == "sentence" else c.replace("_", " ")
-            for c in known
-        ),
+        tuple("result" if c == "passed" else "in words" if c == "sentence" else c.replace("_", " ") for c in known),
         tuple(tuple(_entry(c, row) for c in known) for row in controls),
     )
 

@@ -52,9 +52,7 @@ def policy(*scripts: str) -> str:
 
     A script that page.js unpacks and inserts is held to its hash like one that stands in the page.
     """
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts
-    )
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
     # Styles: plotly.js sets them on its elements. Images: samples, and a figure being saved as a file.
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "

@@ -47,8 +47,11 @@ def all_fits(laws: Mapping[str, Any], names: StudyNames) -> tuple[Fitted, ...]:
         for r in laws["real"]
     ]
     studies = [
-        Fitted(names.name(s), s["chosen"], _table([*s["fits"], *(s.get("rivals") or ())], s["chosen"],
-                                                  "Forms of the equivalence"))
+        Fitted(
+            names.name(s),
+            s["chosen"],
+            _table([*s["fits"], *(s.get("rivals") or ())], s["chosen"], "Forms of the equivalence"),
+        )
         for s in laws["studies"]
     ]
     return tuple(curves + studies)
@@ -63,9 +66,7 @@ def chosen_fits(laws: Mapping[str, Any], names: StudyNames) -> tables.Table:
     for name, owner in fitted:
         fit = next((f for f in owner["fits"] if f["form"] == owner["chosen"]), None)
         if fit is None:
-            rows.append(
-                (tables.words(name), tables.words("none chosen"), *(tables.words("") for _ in range(4)))
-            )
+            rows.append((tables.words(name), tables.words("none chosen"), *(tables.words("") for _ in range(4))))
             continue
         held_out = fit.get("held_out") or {}
         rows.append(
@@ -108,8 +109,9 @@ def primary(laws: Mapping[str, Any], names: StudyNames) -> tables.Table | None:
         )
         for p in laws.get("published") or ()
     ]
-    return tables.Table("The law of arXiv 2508.09550", ("study", "c2", "lambda (per image)", "status, source"),
-                        tuple(rows))
+    return tables.Table(
+        "The law of arXiv 2508.09550", ("study", "c2", "lambda (per image)", "status, source"), tuple(rows)
+    )
 
 
 def _table(fits: Sequence[Mapping[str, Any]], chosen: str | None, caption: str) -> tables.Table:
@@ -149,7 +151,6 @@ def _parameters(fit: Mapping[str, Any]) -> tables.Entry:
     for name, estimate in fit["parameters"].items():
         unit = fit.get("units", {}).get(name, "")
         lines.append(
-            f"{name} = {text.with_interval(estimate, text.plain)}"
-            + (f" {unit}" if unit and unit != "1" else "")
+            f"{name} = {text.with_interval(estimate, text.plain)}" + (f" {unit}" if unit and unit != "1" else "")
         )
     return tables.words("\n".join(lines), "lines")

@@ -122,9 +122,7 @@ def render(run: RunView, *, images: bool = True) -> str:
 def _warnings(run: RunView) -> list[str]:
     """Everything that is warned of, once: by the analysis, the data audit and the generators' audit."""
     said = [*(run.verdict or {}).get("warnings", ()), *(run.laws or {}).get("warnings", ())]
-    return list(
-        dict.fromkeys([*said, *findings.audit_warnings(run.audit), *findings.quality_warnings(run.quality)])
-    )
+    return list(dict.fromkeys([*said, *findings.audit_warnings(run.audit), *findings.quality_warnings(run.quality)]))
 
 
 def _generators(status: Mapping[str, Any]) -> tables.Table:
@@ -149,8 +147,7 @@ def _generators(status: Mapping[str, Any]) -> tables.Table:
         titles,
         tuple(
             tuple(
-                tables.number(g.get(c), form[c], missing="–") if c in form else tables.words(g.get(c))
-                for c in columns
+                tables.number(g.get(c), form[c], missing="–") if c in form else tables.words(g.get(c)) for c in columns
             )
             for g in status.get("generators") or ()
         ),

@@ -150,9 +150,7 @@ def gain_panels(laws: Laws, names: StudyNames) -> list[Panel]:
     panels = []
     for i, study in enumerate(laws["studies"]):
         kin = [
-            s
-            for s in laws["studies"]
-            if (s["generator"], s["classifier"]) == (study["generator"], study["classifier"])
+            s for s in laws["studies"] if (s["generator"], s["classifier"]) == (study["generator"], study["classifier"])
         ]
         panels.append(
             Panel(

@@ -68,9 +68,7 @@ def _causes(run: RunView) -> str:
 def _trials(run: RunView) -> tuple[int, int, int, int]:
     steps = ((run.status or {}).get("steps") or {}).get("trial")
     if steps:
-        done, total, failed, blocked = (
-            int(steps.get(k) or 0) for k in ("done", "total", "failed", "blocked")
-        )
+        done, total, failed, blocked = (int(steps.get(k) or 0) for k in ("done", "total", "failed", "blocked"))
         return done, total, failed, blocked
     if run.measurements is not None and "status" in run.measurements:
         found = list(run.measurements["status"])

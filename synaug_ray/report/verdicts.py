@@ -156,12 +156,11 @@ def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
     )
     simultaneous = wording.finite(laws.get("simultaneous_confidence"))
     if simultaneous is not None:
-        text += (" Helps and hurts rest on wider ones, which hold for all cells at once "
-                 f"({wording.share(simultaneous)}).")
+        text += (
+            f" Helps and hurts rest on wider ones, which hold for all cells at once ({wording.share(simultaneous)})."
+        )
     detectable = [
-        d
-        for v in verdict.get("verdicts", ())
-        if (d := wording.finite(v.get("smallest_detectable_gain"))) is not None
+        d for v in verdict.get("verdicts", ()) if (d := wording.finite(v.get("smallest_detectable_gain"))) is not None
     ]
     if detectable:
         low, high = (wording.percent(d) for d in (min(detectable), max(detectable)))

@@ -21,11 +21,16 @@ SAMPLE = 30  # records read per recipe: more would not change a median that a pl
 # times what they say). Recipes not listed are unknown.
 MEASURED_SHAPE = (1, 8, 8)
 MEASURED: dict[str, float] = {
-    GENERATORS["edm-tiny"].key: 0.95, GENERATORS["edm-smoke"].key: 0.95,
+    GENERATORS["edm-tiny"].key: 0.95,
+    GENERATORS["edm-smoke"].key: 0.95,
     SAMPLERS["dpmpp-8"].key: 3.6,
     # on a busy machine, so rather too high:
-    GENERATORS["ddpm-tiny"].key: 1.4, GENERATORS["gan-tiny"].key: 1.05, SAMPLERS["ddim-50"].key: 22.0, LATENT.key: 0.15,
-    CLASSIFIERS["mlp"].key: 0.006, CLASSIFIERS["mlp-smoke"].key: 0.006,
+    GENERATORS["ddpm-tiny"].key: 1.4,
+    GENERATORS["gan-tiny"].key: 1.05,
+    SAMPLERS["ddim-50"].key: 22.0,
+    LATENT.key: 0.15,
+    CLASSIFIERS["mlp"].key: 0.006,
+    CLASSIFIERS["mlp-smoke"].key: 0.006,
     "quality": 15.0,  # 3 s a pool of 200 images; most of it is the training of judges
 }
 
@@ -94,8 +99,14 @@ def _rates(plan: Plan, store: Store, stage: Stage, figures: dict[str, float]) ->
         if key in done and len(keys) < SAMPLE:
             keys.append(key)
     records = store.records(stage, [key for keys in sample.values() for key in keys])
-    seen = {priced: [r.result["cpu_seconds"] / r.result["nimg"] for key in keys
-                     if (r := records.get(key)) is not None and r.result["nimg"]] for priced, keys in sample.items()}
+    seen = {
+        priced: [
+            r.result["cpu_seconds"] / r.result["nimg"]
+            for key in keys
+            if (r := records.get(key)) is not None and r.result["nimg"]
+        ]
+        for priced, keys in sample.items()
+    }
     known = {key: statistics.median(found) for key, found in seen.items() if found}
 
     def rate(step: Step) -> float | None:
@@ -114,8 +125,9 @@ def describe_cost(cost: Cost) -> str:
     known = f"about {duration(cost.seconds)} of one core"
     if not cost.unknown:
         return known
-    return f"cost unknown for {cost.unknown:,}: the first of their kind" + (f", {known} for the others"
-                                                                            if cost.seconds else "")
+    return f"cost unknown for {cost.unknown:,}: the first of their kind" + (
+        f", {known} for the others" if cost.seconds else ""
+    )
 
 
 def describe_total_cost(table: dict[Stage, Cost]) -> str:

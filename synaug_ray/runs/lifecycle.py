@@ -31,8 +31,16 @@ from synaug_ray.store.store import CorruptPayload, MissingRecord, Store
 __all__ = ["Session", "finish", "open_run"]
 
 
-def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFolder, session: Session,
-             cache: Path, place: Callable[[int], str]) -> tuple[Run, Dataset]:
+def open_run(
+    name: str,
+    spec: GridSpec,
+    plan: Plan,
+    store: Store,
+    folder: RunFolder,
+    session: Session,
+    cache: Path,
+    place: Callable[[int], str],
+) -> tuple[Run, Dataset]:
     """Read the data, check everything that can be checked, and leave the first files.
 
     Args:
@@ -44,8 +52,10 @@ def open_run(name: str, spec: GridSpec, plan: Plan, store: Store, folder: RunFol
     recipes = {t.classifier.key: t.classifier for t in plan.trials.values()}.values()
     spaces = {s.key: s for step in pending(plan, store).qualities.values() for s in step.spaces}.values()
     told = image_shape(spec)
-    collect_problems(*(partial(check_classifier, recipe, told) for recipe in recipes),
-             *(partial(open_space, recipe) for recipe in spaces))
+    collect_problems(
+        *(partial(check_classifier, recipe, told) for recipe in recipes),
+        *(partial(open_space, recipe) for recipe in spaces),
+    )
     dataset = load(plan.data, cache)
     found = problems(plan, dataset, place)
     if dataset.shape != told:  # else the grid alone has shown that they suit
@@ -94,6 +104,14 @@ def write_samples(run: Run, dataset: Dataset) -> None:
         for part in ("real", "synthetic", "nearest"):
             names[part] = f"{pool.generator.key[:12]}-{part}.png"
             run.folder.write(f"samples/{names[part]}", getattr(made, part))
-        index.append({"generator": run.plan.names[pool.generator.key], "num_real": subset.num_real, "draw": 0,
-                      "classes": list(dataset.classes), "columns": made.columns, **names})
+        index.append(
+            {
+                "generator": run.plan.names[pool.generator.key],
+                "num_real": subset.num_real,
+                "draw": 0,
+                "classes": list(dataset.classes),
+                "columns": made.columns,
+                **names,
+            }
+        )
     run.folder.write("samples/index.json", json.dumps(index, indent=1))

@@ -41,8 +41,13 @@ class Loggers:
         for name in self._names:
             said = tempfile.TemporaryFile()
             # nothing is ever written to its stdin: that it closes is the end of the run, however that came
-            process = subprocess.Popen([sys.executable, "-m", MODULE, run, name, "--follow"], stdin=subprocess.PIPE,
-                                       stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
+            process = subprocess.Popen(
+                [sys.executable, "-m", MODULE, run, name, "--follow"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,
+            )
             self._running.append((name, process, said))
 
     def stop(self, seconds: float | None = None) -> list[str]:
@@ -55,8 +60,10 @@ class Loggers:
         for name, process, said in self._running:
             trouble = _ended(process, until, said)
             if trouble:
-                sentences.append(f"--log {name}: {trouble}. The run itself is as it would be without; log the rest "
-                                 f"with: python -m {MODULE} {self._run} {name}")
+                sentences.append(
+                    f"--log {name}: {trouble}. The run itself is as it would be without; log the rest "
+                    f"with: python -m {MODULE} {self._run} {name}"
+                )
             said.close()
         self._running = []
         return sentences
@@ -81,15 +88,19 @@ def _checked(asked: str | None, storage: str) -> tuple[str, ...]:
     problems = []
     for name in names:
         if name not in PACKAGES:
-            problems.append(f"--log {name}: no such logger{did_you_mean(name, PACKAGES, '.')} Loggers: "
-                            f"{', '.join(PACKAGES)}")
+            problems.append(
+                f"--log {name}: no such logger{did_you_mean(name, PACKAGES, '.')} Loggers: {', '.join(PACKAGES)}"
+            )
         elif importlib.util.find_spec(PACKAGES[name]) is None:
-            problems.append(f"--log {name} needs the package {PACKAGES[name]}, which is not installed: pip install "
-                            f"'synaug-ray[{name}]'")
+            problems.append(
+                f"--log {name} needs the package {PACKAGES[name]}, which is not installed: pip install "
+                f"'synaug-ray[{name}]'"
+            )
         elif "://" in storage and not os.environ.get(ELSEWHERE.get(name, "")):
             where = f", or ${ELSEWHERE[name]}" if name in ELSEWHERE else ""
-            problems.append(f"--log {name} writes beside the run, and {storage} is no folder: give a --storage that is "
-                            f"one{where}")
+            problems.append(
+                f"--log {name} writes beside the run, and {storage} is no folder: give a --storage that is one{where}"
+            )
     if asked is not None and not names:
         problems.append(f"--log is empty; loggers: {', '.join(PACKAGES)}, with commas between")
     if problems:

@@ -66,8 +66,13 @@ def counted(run: Run) -> tuple[dict[Stage, dict[str, int]], dict[Stage, dict[str
         failed[stage] = standing = unresolved_failures(run.plan, run.store, stage, done)
         missing = [s for k, s in steps.items() if k not in done and k not in standing]
         waiting = sum(blocked(s, failed) for s in missing)
-        counts[stage] = {"total": len(steps), "done": len(steps.keys() & done), "failed": len(standing),
-                         "blocked": waiting, "pending": len(missing) - waiting}
+        counts[stage] = {
+            "total": len(steps),
+            "done": len(steps.keys() & done),
+            "failed": len(standing),
+            "blocked": waiting,
+            "pending": len(missing) - waiting,
+        }
     return counts, failed
 
 
@@ -75,20 +80,34 @@ def status(run: Run, state: str) -> dict[str, Any]:
     """Counts, failures and times, as ``status.json`` holds them."""
     counts, failed = counted(run)
     names = run.plan.names
-    failures = [{"stage": stage, "key": k, "cause": f.cause, "message": f.message, "attempts": f.attempts}
-                for stage, standing in failed.items() for k, f in standing.items()]
+    failures = [
+        {"stage": stage, "key": k, "cause": f.cause, "message": f.message, "attempts": f.attempts}
+        for stage, standing in failed.items()
+        for k, f in standing.items()
+    ]
     spent = _spent(run)
     wall = time.time() - run.session.started
     busy = sum(spent["session_cpu"].values()) / (run.session.cores * wall)
     return {
-        "run": run.name, "dataset": run.spec.dataset, "data": run.plan.data.key,
-        "fingerprint": run.plan.data.fingerprint, "cores": run.session.cores, "state": state, "updated": now(),
+        "run": run.name,
+        "dataset": run.spec.dataset,
+        "data": run.plan.data.key,
+        "fingerprint": run.plan.data.fingerprint,
+        "cores": run.session.cores,
+        "state": state,
+        "updated": now(),
         "started": pd.Timestamp(run.session.started, unit="s", tz="UTC").isoformat(timespec="seconds"),
-        "steps": counts, "missing": asdict(missing_trials(run.plan, run.store)), "failures": failures,
-        "wall_seconds": wall, "busy_share": busy,
-        "seconds": spent["seconds"], "cpu_seconds": spent["cpu_seconds"], "timeline": spent["timeline"],
+        "steps": counts,
+        "missing": asdict(missing_trials(run.plan, run.store)),
+        "failures": failures,
+        "wall_seconds": wall,
+        "busy_share": busy,
+        "seconds": spent["seconds"],
+        "cpu_seconds": spent["cpu_seconds"],
+        "timeline": spent["timeline"],
         "generators": [g | {"generator": names[g["key"]]} for g in spent["generators"]],
-        "command": run.session.command, "storage": run.folder.url.rpartition("/")[0],
+        "command": run.session.command,
+        "storage": run.folder.url.rpartition("/")[0],
     }
 
 
@@ -110,19 +129,27 @@ def _spent(run: Run) -> dict[str, Any]:
                 generators.append({"key": key} | told)
             elif stage == "shard":
                 rates.setdefault(steps[key].parents()[0].key, []).append(
-                    record.result["nimg"] / max(record.result["seconds"], 1e-9))
+                    record.result["nimg"] / max(record.result["seconds"], 1e-9)
+                )
     for g in generators:
         found = rates.get(g["key"])
         g["images_per_second_sampling"] = sum(found) / len(found) if found else None
-    return {"seconds": dict(seconds), "cpu_seconds": dict(cpu), "session_cpu": dict(session), "generators": generators,
-            "timeline": _timeline(work, run.session.started)}
+    return {
+        "seconds": dict(seconds),
+        "cpu_seconds": dict(cpu),
+        "session_cpu": dict(session),
+        "generators": generators,
+        "timeline": _timeline(work, run.session.started),
+    }
 
 
 def _timeline(work: set[tuple[str, str, float, float]], start: float) -> dict[str, Any]:
     """What ran in which process: (stage, row, seconds since the start, seconds it took); rows as they began."""
     rows = list(dict.fromkeys(where for _, where, _, _ in sorted(work, key=lambda piece: piece[2])))
-    return {"lanes": rows, "work": sorted(
-        [stage, rows.index(where), round(began - start, 2), took] for stage, where, began, took in work)}
+    return {
+        "lanes": rows,
+        "work": sorted([stage, rows.index(where), round(began - start, 2), took] for stage, where, began, took in work),
+    }
 
 
 def refresh(run: Run, state: str, *, replicates: int | None = None) -> Analysis | None:
@@ -163,5 +190,10 @@ def analyse_run(run: Run, table: pd.DataFrame, predicted: pd.DataFrame, replicat
     done = pd.DataFrame(table[(table["status"] == "done") & table["key"].isin(predicted["key"].tolist())])
     if "real-only" not in set(done["protocol"]):
         return None
-    return analyse(done.reset_index(drop=True), predicted, delta=run.spec.delta / 100,
-                   confidence=run.spec.confidence, replicates=replicates)
+    return analyse(
+        done.reset_index(drop=True),
+        predicted,
+        delta=run.spec.delta / 100,
+        confidence=run.spec.confidence,
+        replicates=replicates,
+    )

@@ -28,11 +28,28 @@ NUMBERS = {  # column: where it stands in a Quality
     "subspace_overlap": ("overlap", "overlap"),
 }
 COMPARED = ("precision", "recall", "density", "coverage", "frechet", "kernel")  # in other networks' features too
-COLUMNS = ("generator", "family", "reference", "num_real", "draw", "num_images", "words", "sentences", *NUMBERS,
-           "generator_key", "seconds", "cpu_seconds")
+COLUMNS = (
+    "generator",
+    "family",
+    "reference",
+    "num_real",
+    "draw",
+    "num_images",
+    "words",
+    "sentences",
+    *NUMBERS,
+    "generator_key",
+    "seconds",
+    "cpu_seconds",
+)
 SHOWN = {  # on the page, means over draws
-    "label_agreement": "shows the class asked for", "label_reference": "real images do", "near_copies": "near-copies",
-    "base_rate": "real images are", "coverage": "coverage", "density": "density", "kernel": "kernel distance",
+    "label_agreement": "shows the class asked for",
+    "label_reference": "real images do",
+    "near_copies": "near-copies",
+    "base_rate": "real images are",
+    "coverage": "coverage",
+    "density": "density",
+    "kernel": "kernel distance",
     "domain_accuracy": "told from real",
 }
 SHARES = ("label_agreement", "label_reference", "near_copies", "base_rate", "domain_accuracy")
@@ -46,23 +63,31 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
     """
     rows = []
     spaces = {space.name: space.key for step in plan.qualities.values() for space in step.spaces}
-    elsewhere = {f"{name}_{space}": ("pretrained", key, name, "value") for space, key in spaces.items()
-                 for name in COMPARED}
+    elsewhere = {
+        f"{name}_{space}": ("pretrained", key, name, "value") for space, key in spaces.items() for name in COMPARED
+    }
     for record in store.records("quality", plan.qualities).values():
         generator = plan.qualities[record.key].pool.generator
         try:
             found = json.loads(store.read(record, "quality.json"))
         except CorruptPayload:  # set aside: the next run makes it again
             continue
-        rows.append({
-            "generator": plan.names[generator.key], "family": generator.recipe.family,
-            "reference": isinstance(generator.recipe, ReferenceRecipe), "num_real": generator.subset.num_real,
-            "draw": generator.subset.draw, "num_images": found["num_pool"],
-            "words": ", ".join(flag["word"] for flag in found["flags"]),
-            "sentences": " ".join(flag["sentence"] for flag in found["flags"]),
-            **{name: _at(found, path) for name, path in (NUMBERS | elsewhere).items()}, "generator_key": generator.key,
-            "seconds": record.result["seconds"], "cpu_seconds": record.result["cpu_seconds"],
-        })
+        rows.append(
+            {
+                "generator": plan.names[generator.key],
+                "family": generator.recipe.family,
+                "reference": isinstance(generator.recipe, ReferenceRecipe),
+                "num_real": generator.subset.num_real,
+                "draw": generator.subset.draw,
+                "num_images": found["num_pool"],
+                "words": ", ".join(flag["word"] for flag in found["flags"]),
+                "sentences": " ".join(flag["sentence"] for flag in found["flags"]),
+                **{name: _at(found, path) for name, path in (NUMBERS | elsewhere).items()},
+                "generator_key": generator.key,
+                "seconds": record.result["seconds"],
+                "cpu_seconds": record.result["cpu_seconds"],
+            }
+        )
     return pd.DataFrame(rows, columns=[*COLUMNS, *elsewhere])
 
 
@@ -71,18 +96,25 @@ def for_the_page(table: pd.DataFrame) -> dict[str, Any]:
 
     References get no warning: that jitter copies its Subset is what it is there for.
     """
-    elsewhere = [name for name in table.columns if name.startswith(("frechet_", "kernel_", "coverage_"))
-                 and bool(np.isfinite(table[name].astype(float)).any())]
-    shown = SHOWN | {name: f"{SHOWN.get(kind, 'Frechet distance')}, {space}"
-                     for name in elsewhere for kind, space in [name.split("_", 1)]}
+    elsewhere = [
+        name
+        for name in table.columns
+        if name.startswith(("frechet_", "kernel_", "coverage_")) and bool(np.isfinite(table[name].astype(float)).any())
+    ]
+    shown = SHOWN | {
+        name: f"{SHOWN.get(kind, 'Frechet distance')}, {space}"
+        for name in elsewhere
+        for kind, space in [name.split("_", 1)]
+    }
     groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for look in table.to_dict("records"):
         groups.setdefault((look["generator"], int(look["num_real"])), []).append({str(k): v for k, v in look.items()})
     rows, warnings = [], []
     for (generator, n), looks in groups.items():
         told = Counter(word for look in looks for word in look["words"].split(", "))
-        verdict = ", ".join(word if k == len(looks) else f"{word} in {k} of {len(looks)} draws"
-                            for word, k in told.items())
+        verdict = ", ".join(
+            word if k == len(looks) else f"{word} in {k} of {len(looks)} draws" for word, k in told.items()
+        )
         rows.append([generator, n, verdict, *(_mean(name, [look[name] for look in looks]) for name in shown)])
         wrong = [look for look in looks if not look["words"].startswith(("ok", "not judged"))]
         if wrong and not looks[0]["reference"]:

@@ -33,15 +33,19 @@ def sheets(real: ImageSet, synthetic: ImageSet, num_classes: int, columns: int =
         if index >= 0:
             one = synthetic.images[index].reshape(-1).astype(np.float32)
             nearest[place] = int(np.argmin(((flat - one) ** 2).sum(1)))
-    return Sheets(columns, _png(real.images, _grid(real.labels, num_classes, columns)),
-                  _png(synthetic.images, picked), _png(real.images, nearest))
+    return Sheets(
+        columns,
+        _png(real.images, _grid(real.labels, num_classes, columns)),
+        _png(synthetic.images, picked),
+        _png(real.images, nearest),
+    )
 
 
 def _grid(labels: NDArray[np.int64], num_classes: int, columns: int) -> NDArray[np.int64]:
     grid = np.full((num_classes, columns), -1, dtype=np.int64)
     for c in range(num_classes):
         found = np.flatnonzero(labels == c)[:columns]
-        grid[c, :len(found)] = found
+        grid[c, : len(found)] = found
     return grid
 
 
@@ -53,7 +57,7 @@ def _png(images: NDArray[np.uint8], grid: NDArray[np.int64]) -> bytes:
     for (row, column), index in np.ndenumerate(grid):
         if index >= 0:
             y, x = row * (h + 1), column * (w + 1)
-            sheet[y:y + h, x:x + w] = images[index].transpose(1, 2, 0)
+            sheet[y : y + h, x : x + w] = images[index].transpose(1, 2, 0)
     buffer = io.BytesIO()
     Image.fromarray(sheet[..., 0] if channels == 1 else sheet).save(buffer, "PNG")
     return buffer.getvalue()

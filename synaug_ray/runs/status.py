@@ -76,7 +76,8 @@ def missing_trials(plan: Plan, store: Store) -> MissingTrials:
     """What of a plan's trials is missing, and why."""
     done: dict[Stage, set[str]] = {stage: store.keys(stage) for stage in STAGES}
     failed: dict[Stage, dict[str, Failure]] = {
-        stage: unresolved_failures(plan, store, stage, done[stage]) for stage in STAGES}
+        stage: unresolved_failures(plan, store, stage, done[stage]) for stage in STAGES
+    }
     causes = Counter(why_missing(t, failed) for k, t in plan.trials.items() if k not in done["trial"])
     return MissingTrials(sum(causes.values()), len(plan.trials), dict(causes.most_common()))
 
@@ -105,8 +106,10 @@ def read_run_status(run: str) -> RunStatus:
         if damaged := {"grid.yaml", "status.json"} & set(folder.damaged()):
             raise ValueError(f"{' and '.join(sorted(damaged))}: not as it was written")
     except (ValueError, KeyError, TypeError, Problem) as error:
-        raise StorageProblem(f"{folder.url}: grid.yaml or status.json is damaged or of an older version ({error}); run "
-                             "the grid's command again, which writes both") from None
+        raise StorageProblem(
+            f"{folder.url}: grid.yaml or status.json is damaged or of an older version ({error}); run "
+            "the grid's command again, which writes both"
+        ) from None
     return RunStatus(name, make_plan(spec, data), Store(f"{storage or '.'}/store"), said, spec)
 
 
@@ -130,8 +133,10 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
         made = list(run.store.records(stage, done).values())
         records += made
         waits = sum(blocked(s, failed) for k, s in steps.items() if k not in done)
-        lines.append(f"{PLURAL[stage]:<11}{len(done):>8,} of {len(steps):,} done, {len(failed[stage]):,} failed, "
-                     f"{waits:,} blocked by failures, {_rate(made, now):,} in the last 10 minutes")
+        lines.append(
+            f"{PLURAL[stage]:<11}{len(done):>8,} of {len(steps):,} done, {len(failed[stage]):,} failed, "
+            f"{waits:,} blocked by failures, {_rate(made, now):,} in the last 10 minutes"
+        )
     seconds, cores = sum(cost.seconds for cost in table.values()), max(1, int(run.said.get("cores") or 1))
     unknown = sum(cost.unknown for cost in table.values())
     if missing.complete:
@@ -145,8 +150,10 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
         lines.append(f"missing    {lacks.sentence()}")
     told = [(run.plan.steps(stage)[key], f) for stage in STAGES for key, f in failed[stage].items()]
     for step, f in told[:SHOWN]:
-        lines.append(f"failed     {describe(step, run.plan)}: {f.cause}, {_times(f.attempts)}: {f.message} "
-                     f"(--why {step.key[:12]})")
+        lines.append(
+            f"failed     {describe(step, run.plan)}: {f.cause}, {_times(f.attempts)}: {f.message} "
+            f"(--why {step.key[:12]})"
+        )
     if len(told) > SHOWN:
         lines.append(f"           and {len(told) - SHOWN:,} more")
     return lines
@@ -163,8 +170,10 @@ def why(run: RunStatus, asked: str) -> list[str]:
     """
     found = {k: s for stage in STAGES for k, s in run.plan.steps(stage).items() if k.startswith(asked)}
     if len(asked) < SHORTEST or len(found) != 1:
-        raise UsageProblem(f"--why {asked}: {len(found):,} steps of this run begin with it; give one key of "
-                           f"measurements.csv or of a failure, {SHORTEST} digits of it at least")
+        raise UsageProblem(
+            f"--why {asked}: {len(found):,} steps of this run begin with it; give one key of "
+            f"measurements.csv or of a failure, {SHORTEST} digits of it at least"
+        )
     (step,) = found.values()
     return list(_why(step, run, run.failed, ""))
 
@@ -173,9 +182,11 @@ def _why(step: Step, run: RunStatus, failed: dict[Stage, dict[str, Failure]], in
     said = f"{indent}{step.stage} {step.key[:12]}, {describe(step, run.plan)}:"
     if (record := run.store.records(step.stage, [step.key]).get(step.key)) is not None:
         made = record.made
-        yield (f"{said} done {record.finished} on {made.get('host', 'a machine unknown')}, by code "
-               f"{_code(made) or 'unknown'} (commit {made.get('commit') or 'unknown'}), torch "
-               f"{made.get('torch') or 'unknown'}")
+        yield (
+            f"{said} done {record.finished} on {made.get('host', 'a machine unknown')}, by code "
+            f"{_code(made) or 'unknown'} (commit {made.get('commit') or 'unknown'}), torch "
+            f"{made.get('torch') or 'unknown'}"
+        )
         return
     if (failure := failed[step.stage].get(step.key)) is not None:
         yield f"{said} failed {_times(failure.attempts)}, last {failure.at}: {failure.cause}: {failure.message}"
@@ -203,8 +214,10 @@ def describe(step: Step, plan: Plan) -> str:
     kept = f" kept by {step.filter.name}" if step.filter else ""
     pool = f" and {step.num_synthetic:,} of {describe(step.pool.generator, plan)}{kept}" if step.pool else ""
     share = "" if step.real_share is None else f", {step.real_share:.0%} real"
-    return (f"{step.classifier.name} on {step.subset.num_real:,} real images{pool} ({step.protocol}{share}), "
-            f"draw {step.subset.draw}, seed {step.seed}")
+    return (
+        f"{step.classifier.name} on {step.subset.num_real:,} real images{pool} ({step.protocol}{share}), "
+        f"draw {step.subset.draw}, seed {step.seed}"
+    )
 
 
 def _times(count: int) -> str:
@@ -221,8 +234,10 @@ def _mixtures(records: Sequence[Record]) -> Iterator[str]:
         counts = Counter(of(record.made) for record in records)
         if len(counts) > 1:
             told = ", ".join(f"{name or 'unknown'} ({count:,})" for name, count in counts.most_common(SHOWN))
-            yield (f"mixed      the steps were made by {len(counts)} {what}: {told}. Their results may differ by more "
-                   "than chance; another --storage makes all of them anew")
+            yield (
+                f"mixed      the steps were made by {len(counts)} {what}: {told}. Their results may differ by more "
+                "than chance; another --storage makes all of them anew"
+            )
 
 
 def _code(made: dict[str, Any]) -> str | None:

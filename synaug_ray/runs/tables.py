@@ -19,9 +19,27 @@ COSTS = ("pool_cost_seconds", "generator_cost_seconds", "image_cost_seconds")  #
 Failures = dict[Stage, dict[str, Failure]]  # by stage and key
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet may run (OWASP, CSV injection)
 COLUMNS = (
-    "key", "status", "cause", "dataset", "num_real", "num_synthetic", "synthetic_multiple", "draw", "seed", "generator",
-    "filter", "family", "trained_on", "classifier", "protocol", "real_share", *MEASURED, "cost_seconds",
-    *COSTS, "generator_key", "finished",
+    "key",
+    "status",
+    "cause",
+    "dataset",
+    "num_real",
+    "num_synthetic",
+    "synthetic_multiple",
+    "draw",
+    "seed",
+    "generator",
+    "filter",
+    "family",
+    "trained_on",
+    "classifier",
+    "protocol",
+    "real_share",
+    *MEASURED,
+    "cost_seconds",
+    *COSTS,
+    "generator_key",
+    "finished",
 )
 
 
@@ -35,23 +53,32 @@ def measurements(spec: GridSpec, plan: Plan, store: Store) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures,
-         costs: _Costs) -> dict[str, Any]:
+def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, costs: _Costs) -> dict[str, Any]:
     cell, trial = row.cell, row.trial
     pool = trial.pool
     measured = {name: record.result[name] if record else float("nan") for name in MEASURED}
     return {
-        "key": trial.key, "status": "done" if record else why_not(row, failed),
-        "cause": "" if record else why_missing(trial, failed), "dataset": spec.dataset,
-        "num_real": cell.num_real, "num_synthetic": cell.num_synthetic,
-        "synthetic_multiple": cell.num_synthetic / cell.num_real, "draw": cell.draw, "seed": cell.seed,
-        "generator": cell.arm, "filter": cell.filter.name,
+        "key": trial.key,
+        "status": "done" if record else why_not(row, failed),
+        "cause": "" if record else why_missing(trial, failed),
+        "dataset": spec.dataset,
+        "num_real": cell.num_real,
+        "num_synthetic": cell.num_synthetic,
+        "synthetic_multiple": cell.num_synthetic / cell.num_real,
+        "draw": cell.draw,
+        "seed": cell.seed,
+        "generator": cell.arm,
+        "filter": cell.filter.name,
         "family": cell.generator.family if cell.generator else "none",
-        "trained_on": pool.generator.subset.num_real if pool else 0, "classifier": cell.classifier.name,
-        "protocol": cell.protocol, "real_share": share_name(cell.protocol, cell.real_share), **measured,
+        "trained_on": pool.generator.subset.num_real if pool else 0,
+        "classifier": cell.classifier.name,
+        "protocol": cell.protocol,
+        "real_share": share_name(cell.protocol, cell.real_share),
+        **measured,
         "cost_seconds": device_seconds(record) if record else float("nan"),
         **(costs.of(trial) if record else dict.fromkeys(COSTS, float("nan"))),
-        "generator_key": pool.generator.key if pool else "", "finished": record.finished if record else "",
+        "generator_key": pool.generator.key if pool else "",
+        "finished": record.finished if record else "",
     }
 
 
@@ -103,6 +130,7 @@ def predictions(plan: Plan, store: Store) -> pd.DataFrame:
 
     A payload that differs from its Record is left out, its Record set aside: the next run makes it again.
     """
+
     def read(record: Record) -> dict[str, Any] | None:
         try:
             arrays = load_arrays(store.read(record, "predictions.safetensors"))

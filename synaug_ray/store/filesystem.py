@@ -45,8 +45,9 @@ def open_url(url: str, *, impatient: bool = False) -> tuple[fsspec.AbstractFileS
         fs, root = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
         how = f"pip install '.[{protocol}]'" if protocol in EXTRAS else str(error)
-        raise StorageProblem(f"storage {url}: {EXTRAS.get(protocol, 'a package for it')} is not installed; {how}") \
-            from None
+        raise StorageProblem(
+            f"storage {url}: {EXTRAS.get(protocol, 'a package for it')} is not installed; {how}"
+        ) from None
     except (ValueError, OSError) as error:
         raise StorageProblem(f"storage {url}: {error}") from None
     return fs, root.rstrip("/")
@@ -65,14 +66,20 @@ def check_reachable(url: str) -> None:
         if url.startswith(tuple(f"{p}://" for p in S3)):
             ask: Any = fs
             bucket, _, prefix = root.partition("/")
-            ask.call_s3("list_objects_v2", Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=1,
-                       timeout=FIRST_SECONDS)
+            ask.call_s3(
+                "list_objects_v2",
+                Bucket=bucket,
+                Prefix=f"{prefix}/" if prefix else "",
+                MaxKeys=1,
+                timeout=FIRST_SECONDS,
+            )
         else:
             fs.ls(root, detail=False)
     except FileNotFoundError as error:
         if error.__cause__ is not None:  # the server's word: no bucket. An empty folder is none
-            raise StorageProblem(f"cannot read {url} ({reason(error)}); make the bucket, or name another with "
-                                 "--storage") from None
+            raise StorageProblem(
+                f"cannot read {url} ({reason(error)}); make the bucket, or name another with --storage"
+            ) from None
     except Exception as error:  # object stores raise exceptions of their own
         raise StorageProblem(f"cannot read {url} ({reason(error)}); {advice(error)}") from None
 
@@ -87,9 +94,11 @@ def refuse_secrets(url: str) -> None:
     user, at, _ = rest.rpartition("@")  # a secret may hold a slash
     named = at and (":" in user or (protocol in S3 and "/" not in user))
     if separator and protocol != "file" and (named or SIGNED.search(rest)):
-        raise UsageProblem(f"storage {protocol}://...: the URL holds a password or a key, which would stand in "
-                           "status.json and on the page; leave it out, and set AWS_ACCESS_KEY_ID and "
-                           "AWS_SECRET_ACCESS_KEY, or what the provider's own tools read")
+        raise UsageProblem(
+            f"storage {protocol}://...: the URL holds a password or a key, which would stand in "
+            "status.json and on the page; leave it out, and set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or what the provider's own tools read"
+        )
 
 
 def reason(error: Exception) -> str:
@@ -101,8 +110,10 @@ def reason(error: Exception) -> str:
 def advice(error: Exception) -> str:
     """What to do about a refusal."""
     if isinstance(error, PermissionError) or "redential" in str(error):
-        return ("check that you may read and write it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or "
-                "what your other tools use")
+        return (
+            "check that you may read and write it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or "
+            "what your other tools use"
+        )
     return "check its name and your connection (AWS_ENDPOINT_URL, where it is not Amazon's)"
 
 
@@ -119,5 +130,7 @@ def refusals(fs: fsspec.AbstractFileSystem, doing: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(fs, LocalFileSystem):
             raise
-        raise StorageProblem(f"cannot {doing} ({reason(error)}); what was done stands. When it answers again, run the "
-                             "same command to go on") from None
+        raise StorageProblem(
+            f"cannot {doing} ({reason(error)}); what was done stands. When it answers again, run the "
+            "same command to go on"
+        ) from None

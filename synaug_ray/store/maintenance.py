@@ -28,6 +28,7 @@ def check_payloads(plan: Plan, store: Store) -> None:
 
     Pools and generators are much larger; each is checked when something needs it.
     """
+
     def check(record: Record) -> None:
         with suppress(CorruptPayload):
             for name in record.files:

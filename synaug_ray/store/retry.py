@@ -11,8 +11,21 @@ from synaug_ray.common.errors import StorageProblem, parts
 from synaug_ray.store.disk import free_bytes, size
 
 LASTING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})  # waiting changes nothing
-PASSING = frozenset({errno.EAGAIN, errno.EBUSY, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET,
-                     errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EMFILE, errno.ENFILE})
+PASSING = frozenset(
+    {
+        errno.EAGAIN,
+        errno.EBUSY,
+        errno.EIO,
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+        errno.ECONNRESET,
+        errno.ECONNREFUSED,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.EMFILE,
+        errno.ENFILE,
+    }
+)
 PAUSES = (0.5, 2.0, 8.0)  # seconds before another try at what may pass; a network's hiccup is over by then
 Value = TypeVar("Value")
 
@@ -47,8 +60,10 @@ def refused(error: OSError, what: str) -> StorageRefused:
     """A lasting refusal to "read PATH" or "write PATH", in a sentence."""
     free = free_bytes(what.partition(" ")[2])
     room = "" if free is None else f"; {size(free)} are free there"
-    return StorageRefused(f"cannot {what} ({error.strerror}{room}). What was done stands: make room or give the "
-                          "permission, and run the same command to go on")
+    return StorageRefused(
+        f"cannot {what} ({error.strerror}{room}). What was done stands: make room or give the "
+        "permission, and run the same command to go on"
+    )
 
 
 def refusal_in(error: BaseException, where: str) -> StorageProblem | None:

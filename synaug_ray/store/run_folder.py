@@ -23,8 +23,20 @@ from synaug_ray.store.store import finite, write_file
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = ("store", "ray", "prometheus")
 SEAL = "SHA256SUMS"  # of a finished run's files, as `sha256sum -c` reads it; the page can be rebuilt and is not in it
-SEALED = ("grid.yaml", "status.json", "env.json", "audit.json", "measurements.parquet", "measurements.csv",
-          "predictions.parquet", "quality.parquet", "quality.json", "laws.json", "verdict.json", "samples/index.json")
+SEALED = (
+    "grid.yaml",
+    "status.json",
+    "env.json",
+    "audit.json",
+    "measurements.parquet",
+    "measurements.csv",
+    "predictions.parquet",
+    "quality.parquet",
+    "quality.json",
+    "laws.json",
+    "verdict.json",
+    "samples/index.json",
+)
 
 
 def storage_root(flag: str | None) -> str:
@@ -43,15 +55,19 @@ def storage_root(flag: str | None) -> str:
     if separator and protocol != "file":
         known = {*fsspec.available_protocols(), *fsspec.registry}
         if protocol.rpartition("::")[2] not in known:
-            raise StorageProblem(f"storage {chosen}: no protocol {protocol!r}{did_you_mean(protocol, known, '.')} Give "
-                                 "a folder, or a URL such as s3://bucket/folder (or gs, abfs, hdfs)")
+            raise StorageProblem(
+                f"storage {chosen}: no protocol {protocol!r}{did_you_mean(protocol, known, '.')} Give "
+                "a folder, or a URL such as s3://bucket/folder (or gs, abfs, hdfs)"
+            )
         return chosen.rstrip("/")
     try:
         path = Path(chosen.removeprefix("file://")).expanduser().resolve()
         here = Path.cwd().resolve()
         if path == here or here in path.parents:
-            raise UsageProblem(f"storage {path} lies below the working directory {here}, which under a submitted job "
-                               "is a copy that vanishes with the job; name another folder with --storage")
+            raise UsageProblem(
+                f"storage {path} lies below the working directory {here}, which under a submitted job "
+                "is a copy that vanishes with the job; name another folder with --storage"
+            )
         _check_folder(path)
     except (OSError, RuntimeError, ValueError) as error:  # no such user, a circle of links, a name too long
         raise StorageProblem(f"storage {chosen}: {getattr(error, 'strerror', None) or error}") from None
@@ -66,25 +82,34 @@ def check_space(storage: str, needed: int) -> None:
     """
     free = free_bytes(storage)
     if free is not None and needed > free:
-        raise StorageProblem(f"{storage} has {size(free)} free, and what is missing needs about {size(needed)}; name "
-                             "a larger disk with --storage, or lower num_real, synthetic_multiples or draws")
+        raise StorageProblem(
+            f"{storage} has {size(free)} free, and what is missing needs about {size(needed)}; name "
+            "a larger disk with --storage, or lower num_real, synthetic_multiples or draws"
+        )
 
 
 def _check_folder(path: Path) -> None:
     nearest = existing(path)
-    reason = (f"{nearest} is a file" if not nearest.is_dir() else
-              f"{nearest} is read-only" if not os.access(nearest, os.W_OK | os.X_OK) else "")
+    reason = (
+        f"{nearest} is a file"
+        if not nearest.is_dir()
+        else f"{nearest} is read-only"
+        if not os.access(nearest, os.W_OK | os.X_OK)
+        else ""
+    )
     if reason:
-        raise StorageProblem(f"cannot write to {path} ({reason}); set --storage to a folder you may write to, or "
-                             "$SYNAUG_STORAGE")
+        raise StorageProblem(
+            f"cannot write to {path} ({reason}); set --storage to a folder you may write to, or $SYNAUG_STORAGE"
+        )
 
 
 def running(storage: str) -> list[str]:
     """Runs on a storage whose status says that they are running: some driver is at work there, or was killed."""
     try:
         fs, root = open_url(storage)
-        found: dict[str, Any] = {str(path).split("/")[-2]: fs.cat_file(path)
-                                 for path in sorted(fs.glob(f"{root}/*/status.json"))}
+        found: dict[str, Any] = {
+            str(path).split("/")[-2]: fs.cat_file(path) for path in sorted(fs.glob(f"{root}/*/status.json"))
+        }
     except Exception:  # for a note and an order of work: where it cannot be read, others will say so
         return []
     return [name for name, text in found.items() if b'"state": "running"' in text]

@@ -77,8 +77,10 @@ class Store:
         folders = [f"{self.root}/{kind}/{stage}" for kind in KINDS for stage in STAGES] if self.local else []
         closed = [f for f in folders if os.path.isdir(f) and not os.access(f, os.W_OK | os.X_OK)]
         if closed:  # another user's, say: better found now than after a training
-            raise StorageProblem(f"cannot write to {', '.join(closed)}: no permission, or read-only; have it given, or "
-                                 "set --storage to a folder you may write to")
+            raise StorageProblem(
+                f"cannot write to {', '.join(closed)}: no permission, or read-only; have it given, or "
+                "set --storage to a folder you may write to"
+            )
 
     def keys(self, stage: Stage) -> set[str]:
         """Keys of the steps whose Record stands: one listing, not one question a key."""
@@ -86,6 +88,7 @@ class Store:
 
     def failed(self, stage: Stage) -> dict[str, Failure]:
         """The standing failures of a stage by key."""
+
         def read(key: str) -> Failure | None:
             with suppress(FileNotFoundError):  # committed since the listing
                 return read_failure(self._read(f"failures/{stage}/{key}.json"), stage, key)
@@ -138,10 +141,15 @@ class Store:
         except MissingRecord:
             return False
         if record.fields != json.loads(json.dumps(step.fields())):
-            changed = {k for k in record.fields.keys() | step.fields().keys()
-                       if record.fields.get(k) != json.loads(json.dumps(step.fields())).get(k)}
-            raise StorageProblem(f"{self._at(f'records/{step.stage}/{step.key}.json')} was made with other fields "
-                                 f"({', '.join(sorted(changed))}); remove it to have it made again")
+            changed = {
+                k
+                for k in record.fields.keys() | step.fields().keys()
+                if record.fields.get(k) != json.loads(json.dumps(step.fields())).get(k)
+            }
+            raise StorageProblem(
+                f"{self._at(f'records/{step.stage}/{step.key}.json')} was made with other fields "
+                f"({', '.join(sorted(changed))}); remove it to have it made again"
+            )
         return True
 
     def read(self, record: Record, name: str) -> bytes:
@@ -157,8 +165,10 @@ class Store:
             data = b""
         if len(data) != expected["bytes"] or hashlib.sha256(data).hexdigest() != expected["sha256"]:
             self._renounce(record, f"{name} of it differs from its checksum")
-            raise CorruptPayload(f"{name} of {record.stage} {record.key} differs from its record "
-                                 f"({len(data):,} bytes, {expected['bytes']:,} expected)")
+            raise CorruptPayload(
+                f"{name} of {record.stage} {record.key} differs from its record "
+                f"({len(data):,} bytes, {expected['bytes']:,} expected)"
+            )
         return data
 
     def commit(self, step: Step, result: dict[str, Any], payload: dict[str, bytes], made: dict[str, Any]) -> Record:
@@ -173,8 +183,7 @@ class Store:
             self._write(f"payload/{step.stage}/{step.key}/{attempt}/{name}", data)
             files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         parents = {p.key: self.record(p.stage, p.key).attempt for p in step.parents()}
-        record = Record(step.stage, step.key, step.version, step.fields(), attempt, parents, files, result, made,
-                        now())
+        record = Record(step.stage, step.key, step.version, step.fields(), attempt, parents, files, result, made, now())
         with suppress(MissingRecord):
             first = self.record(step.stage, step.key)
             self._remove_folder(f"payload/{step.stage}/{step.key}/{attempt}")
@@ -185,8 +194,7 @@ class Store:
             self.drop_scratch(step)
         return record
 
-    def fail(self, step: Step, cause: str, message: str, traceback: str, session: str = "",
-             tries: int = 1) -> Failure:
+    def fail(self, step: Step, cause: str, message: str, traceback: str, session: str = "", tries: int = 1) -> Failure:
         """Keep why a step failed, after so many tries; the next run tries it again."""
         path = f"failures/{step.stage}/{step.key}.json"
         try:
@@ -239,8 +247,9 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return set()
         except OSError as error:
-            raise StorageProblem(f"cannot read {self.url} ({reason(error)}); check that it is there and that you may "
-                                 "read it") from None
+            raise StorageProblem(
+                f"cannot read {self.url} ({reason(error)}); check that it is there and that you may read it"
+            ) from None
         return {n.rsplit("/", 1)[-1].removesuffix(".json") for n in names if n.endswith(".json")}
 
     def _read(self, relative: str) -> bytes:

@@ -19,7 +19,7 @@ def passes(num_images: int, seed: int, start: int, count: int) -> Tensor:
     parts, place = [], start
     while place < start + count:
         current, offset = divmod(place, num_images)
-        part = _order(num_images, seed, current)[offset:offset + start + count - place]
+        part = _order(num_images, seed, current)[offset : offset + start + count - place]
         parts.append(part)
         place += len(part)
     return torch.cat(parts)

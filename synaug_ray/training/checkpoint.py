@@ -54,7 +54,7 @@ def tensors_to_bytes(tensors: dict[str, Tensor], notes: dict[str, str]) -> bytes
 
 def tensors_from_bytes(data: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
     """What ``tensors_to_bytes`` wrote."""
-    header = json.loads(data[8:8 + int.from_bytes(data[:8], "little")])
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return load_safetensors(data), header.get("__metadata__", {})
 
 

@@ -53,7 +53,6 @@ class Split:
             grad.copy_(added.view_as(grad))  # which keeps its layout in memory
         return flat[-1]
 
-
     def of_the_first(self, value: bytes | None) -> bytes | None:
         """What the first process holds, in all of them; raises as ``summed``."""
         if self.world == 1:
@@ -71,8 +70,9 @@ class Split:
             raise  # this process's own
         except RuntimeError as error:  # the connection is closed, or was silent for too long
             said = " ".join(str(error).split())[:300]
-            raise PeerLost(f"{self.world} processes train together, and one is gone or cannot be reached ({said})"
-                            ) from error
+            raise PeerLost(
+                f"{self.world} processes train together, and one is gone or cannot be reached ({said})"
+            ) from error
 
 
 WHOLE = Split()

@@ -33,17 +33,14 @@ def analysis(helpful):
 
 
 def contains(estimate, truth):
-    return (estimate.low is None or estimate.low <= truth) and (
-        estimate.high is None or truth <= estimate.high
-    )
+    return (estimate.low is None or estimate.low <= truth) and (estimate.high is None or truth <= estimate.high)
 
 
 def test_planted_gain_is_found_with_its_size_and_exchange_rate(helpful, analysis):
     grid = helpful[0]
     study = analysis.studies[0]
     inside = [
-        contains(c.gain_simultaneous, grid.gain("edm", "0.5", c.num_real, c.synthetic_multiple))
-        for c in study.cells
+        contains(c.gain_simultaneous, grid.gain("edm", "0.5", c.num_real, c.synthetic_multiple)) for c in study.cells
     ]
     assert all(inside)
     assert {v.outcome for v in analysis.verdicts if v.num_real <= 80} == {Outcome.HELPS}
@@ -52,9 +49,7 @@ def test_planted_gain_is_found_with_its_size_and_exchange_rate(helpful, analysis
         for e in study.exchange
     ]
     assert np.mean(averages) >= 0.7
-    equivalents = [
-        contains(c.equivalent, c.num_real * bounded(c.num_real, c.synthetic_multiple)) for c in study.cells
-    ]
+    equivalents = [contains(c.equivalent, c.num_real * bounded(c.num_real, c.synthetic_multiple)) for c in study.cells]
     assert np.mean(equivalents) >= 0.7
 
 
@@ -190,18 +185,27 @@ def test_no_exchange_rate_where_more_real_images_do_not_help():
     assert any("is not estimable here" in warning for warning in result.warnings)
     exchange = [e for study in result.studies for e in study.exchange]
     assert exchange and all(e.marginal.value is None and e.average.value is None for e in exchange)
-    falling = analyse(*simulate(Grid(power(), {("edm", "0.5"): nothing}, sizes=(20, 40, 80), images=400), seed=2),
-                      replicates=100)
+    falling = analyse(
+        *simulate(Grid(power(), {("edm", "0.5"): nothing}, sizes=(20, 40, 80), images=400), seed=2), replicates=100
+    )
     assert not any("not estimable" in warning for warning in falling.warnings)
 
 
 def test_no_exchange_rate_where_a_cell_does_the_opposite_of_every_law():
     """A single amount that hurts at a single size, which no form has: the law says a gain there."""
+
     def odd(n, s):
         return -0.3 if (n, s) == (320, 1) else 0.4
 
-    grid = Grid(power(), {("edm", "0.5"): odd}, images=20_000, draw_effect=0.01, size_effect=0.01,
-                generator_effect=0.01, seed_effect=0.01)
+    grid = Grid(
+        power(),
+        {("edm", "0.5"): odd},
+        images=20_000,
+        draw_effect=0.01,
+        size_effect=0.01,
+        generator_effect=0.01,
+        seed_effect=0.01,
+    )
     result = analyse(*simulate(grid, seed=4), replicates=100)
     (told,) = [w for w in result.warnings if "opposite" in w]
     assert told.startswith("mlp/edm/mixed/0.5: 1x at 320 does the opposite of what the fitted laws say: ")

@@ -53,8 +53,13 @@ def test_between_grid_points_the_law_is_close(surface):
 
 
 def test_interpolation_is_bilinear_by_hand():
-    corner = {"num_real": [10.0, 40.0], "num_synthetic": [0.0, 20.0], "error": [[0.4, 0.2], [0.2, 0.1]],
-              "equivalent": [[0.0, 8.0], [0.0, 4.0]], "marginal": [[1.0, None], [1.0, 2.0]]}
+    corner = {
+        "num_real": [10.0, 40.0],
+        "num_synthetic": [0.0, 20.0],
+        "error": [[0.4, 0.2], [0.2, 0.1]],
+        "equivalent": [[0.0, 8.0], [0.0, 4.0]],
+        "marginal": [[1.0, None], [1.0, 2.0]],
+    }
     amount = 20 * (math.sqrt(2) - 1)  # v half way to ln 2
     assert interpolate(corner, "error", 20.0, amount) == pytest.approx((0.4 * 0.2 * 0.2 * 0.1) ** 0.25)
     assert interpolate(corner, "equivalent", 20.0, amount) == pytest.approx(3.0)
@@ -149,8 +154,11 @@ def test_no_mix_says_the_lowest_error_inside_the_measured_range(surface):
     answer = cheapest(surface, GENERATION, 0.01, Costs(1.0, 0.1))
     assert answer.mix is None and answer.collect_only is None
     assert answer.reached.error == estimate(surface, "error", answer.reached.num_real, answer.reached.num_synthetic)
-    grid = [interpolate(surface, "error", n, a) for n in range(20, 321, 5)
-            for a in ([0] if n > 160 else range(0, 4 * n + 1, 20))]
+    grid = [
+        interpolate(surface, "error", n, a)
+        for n in range(20, 321, 5)
+        for a in ([0] if n > 160 else range(0, 4 * n + 1, 20))
+    ]
     assert answer.reached.error.value <= min(grid) * 1.001
     owned = cheapest(surface, GENERATION, 0.01, Costs(1.0, 0.1, have=10_000))
     assert owned == type(owned)(None, None, None)

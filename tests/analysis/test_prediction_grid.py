@@ -27,8 +27,9 @@ def law(name, natural, weight=1.0, spread=0.0, replicates=0):
 
 
 def made(*laws, estimable=True):
-    return surface(list(laws), real_sizes=MEASURED, cells=CELLS, n0=80.0, chance=0.9, confidence=0.9,
-                   estimable=estimable)
+    return surface(
+        list(laws), real_sizes=MEASURED, cells=CELLS, n0=80.0, chance=0.9, confidence=0.9, estimable=estimable
+    )
 
 
 def test_grid_holds_every_measured_size_and_reaches_twice_as_far():

@@ -139,13 +139,14 @@ def test_headline_says_which_generator_saw_more_real_images():
 
 
 def test_headline_tells_the_ways_of_mixing_apart_where_one_helps_and_another_hurts():
-    """"Helps at 40, hurts at 40" would leave a reader without an answer."""
+    """ "Helps at 40, hurts at 40" would leave a reader without an answer."""
     helps, hurts = verdict(cell(4, 0.02, 0.06)), verdict(cell(1, -0.05, -0.01))
     against = replace(hurts, real_share="proportional")
     assert headline((helps, against), {"edm": ("jitter",)}) == (
         "edm: 50% real in each batch, it helps at 40 real images (most: +4.0 points, +2.0 to +6.0, with 4x at 40, "
         "worth 5 more real images); mixed in proportion, it hurts at 40 (most: -3.0 points, -5.0 to -1.0, with 1x at "
-        "40), and is not shown to beat jitter.")
+        "40), and is not shown to beat jitter."
+    )
     elsewhere = replace(against, num_real=80)
     assert headline((helps, elsewhere), {}).startswith("edm helps at 40 real images (most: ")
     assert "at 80, mixed in proportion)" in headline((helps, elsewhere), {})

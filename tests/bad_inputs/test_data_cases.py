@@ -52,6 +52,7 @@ def folder(door):
 @pytest.fixture
 def npz(door):
     """``make(**changes)``: an .npz of three classes in MedMNIST's layout with some arrays replaced."""
+
     def make(counts=(200, 40, 60), **changes):
         rng = np.random.default_rng(0)
         arrays = {}
@@ -109,18 +110,26 @@ def test_case_07_one_class(door, folder):
 
 
 def test_case_07_one_class_of_numbers(door, npz):
-    (said,) = door.refused_in_a_run(3, npz(**{f"{split}_labels": np.zeros(n, np.uint8) for split, n in
-                                              (("train", 200), ("val", 40), ("test", 60))}), SMALL)
-    assert said == ("x.npz: labels found: 0; expected 0..K-1 without a gap, K >= 2; a classifier needs at least two "
-                    "classes: add images of another")
+    (said,) = door.refused_in_a_run(
+        3,
+        npz(**{f"{split}_labels": np.zeros(n, np.uint8) for split, n in (("train", 200), ("val", 40), ("test", 60))}),
+        SMALL,
+    )
+    assert said == (
+        "x.npz: labels found: 0; expected 0..K-1 without a gap, K >= 2; a classifier needs at least two "
+        "classes: add images of another"
+    )
 
 
 def test_case_08_a_class_smaller_than_the_subset_needs(door, folder):
     spec = folder({"cat": 90, "dog": 90, "df": 20})
     (said,) = door.refused_in_a_run(3, spec, "num_real=[100]", "stratify=balanced")
-    assert re.fullmatch(r"override 'num_real=\[100\]': num_real\[0\]: 100 is too many: class df has \d+ training "
-                        r"images, so a balanced subset has at most \d+; lower it, add images of that class, or set "
-                        r"stratify: natural", said)
+    assert re.fullmatch(
+        r"override 'num_real=\[100\]': num_real\[0\]: 100 is too many: class df has \d+ training "
+        r"images, so a balanced subset has at most \d+; lower it, add images of that class, or set "
+        r"stratify: natural",
+        said,
+    )
 
 
 def test_case_09_subset_larger_than_data(door):
@@ -128,7 +137,9 @@ def test_case_09_subset_larger_than_data(door):
     text = GRID.replace("[20, 40, 60, 80]", "[20, 1001]") + "blocks: [{num_real: [40, 60000]}]\n"
     why = "is too many: the training split has 1,000 images; lower it, or add training images"
     assert door.refused_in_a_run(3, text=text) == [
-        f"g.yaml:2: num_real[1]: 1,001 {why}", f"g.yaml:8: blocks[0].num_real[1]: 60,000 {why}"]
+        f"g.yaml:2: num_real[1]: 1,001 {why}",
+        f"g.yaml:8: blocks[0].num_real[1]: 60,000 {why}",
+    ]
 
 
 def test_case_15_corrupt_images(door, folder):
@@ -137,8 +148,9 @@ def test_case_15_corrupt_images(door, folder):
     (door.folder / "images" / "cat" / "cut.png").write_bytes(whole[:60])
     (door.folder / "images" / "dog" / "text.png").write_text("no image")
     (said,) = door.refused_in_a_run(3, spec, SMALL)
-    assert said.startswith("2 of 82 images cannot be read; repair or remove them, or set data.on_bad: drop: "
-                           "cat/cut.png (")
+    assert said.startswith(
+        "2 of 82 images cannot be read; repair or remove them, or set data.on_bad: drop: cat/cut.png ("
+    )
     assert "dog/text.png (no image of a known format)" in said
 
 
@@ -153,28 +165,36 @@ def test_case_16_sixteen_bits(door, folder):
     spec = folder({"cat": 40, "dog": 40})
     Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(door.folder / "images" / "cat" / "deep.png")
     (said,) = door.refused_in_a_run(3, spec, SMALL)
-    assert said.startswith("1 of 81 images have more than 8 bits a pixel; convert them to 8 bits yourself: how decides "
-                           "what detail is lost: cat/deep.png (I;16)")
+    assert said.startswith(
+        "1 of 81 images have more than 8 bits a pixel; convert them to 8 bits yourself: how decides "
+        "what detail is lost: cat/deep.png (I;16)"
+    )
 
 
 def test_case_17_mixed_sizes(door, folder):
     spec = folder({"cat": 40, "dog": 40})
     folder({"owl": 12}, size=(10, 12))
     (said,) = door.refused_in_a_run(3, spec, SMALL)
-    assert said == ("sizes from 8 x 8 to 12 x 10 (width x height), 2 of them; set data.size (pixels a side), and "
-                    "data.resize: crop, pad or stretch for those that are not square")
+    assert said == (
+        "sizes from 8 x 8 to 12 x 10 (width x height), 2 of them; set data.size (pixels a side), and "
+        "data.resize: crop, pad or stretch for those that are not square"
+    )
 
 
 def test_case_18_images_that_are_not_square(door, folder):
     (said,) = door.refused_in_a_run(3, folder({"cat": 40, "dog": 40}, size=(8, 12)), SMALL)
-    assert said == ("images are 12 x 8 (width x height), not square; set data.size (pixels a side) and data.resize: "
-                    "crop, pad or stretch (crop is the default)")
+    assert said == (
+        "images are 12 x 8 (width x height), not square; set data.size (pixels a side) and data.resize: "
+        "crop, pad or stretch (crop is the default)"
+    )
 
 
 def test_case_18_a_size_that_a_network_cannot_halve(door, folder):
     (said,) = door.refused_in_a_run(3, folder({"cat": 40, "dog": 40}, size=(9, 9)), SMALL, "generators=edm-tiny")
-    assert said == ("generators: edm-tiny halves its images 1 times, and 9 pixels do not divide by 2; set data.size: "
-                    "10, or give it fewer channels")
+    assert said == (
+        "generators: edm-tiny halves its images 1 times, and 9 pixels do not divide by 2; set data.size: "
+        "10, or give it fewer channels"
+    )
 
 
 def test_case_19_a_decompression_bomb(door, folder):
@@ -187,14 +207,26 @@ def test_case_19_a_decompression_bomb(door, folder):
     assert said.startswith("1 of 81 images have more than 89,478,485 pixels; downscale them first: cat/bomb.png (")
 
 
-@pytest.mark.parametrize("labels,said", [
-    (np.r_[np.arange(199) % 3, np.nan], "train_labels is float64 [200]; expected one integer an image: "
-                                        "train_labels[199] is nan; save the classes as integers 0..K-1"),
-    (np.arange(200) % 3 + 0.5, "train_labels is float64 [200]; expected one integer an image: train_labels[0] is 0.5; "
-                               "save the classes as integers 0..K-1"),
-    (np.arange(200) % 3 - 1, "labels found: -1, 0, 1, 2; expected 0..K-1 without a gap, K >= 2; train_labels[0] is -1: "
-                               "renumber the classes"),
-])
+@pytest.mark.parametrize(
+    "labels,said",
+    [
+        (
+            np.r_[np.arange(199) % 3, np.nan],
+            "train_labels is float64 [200]; expected one integer an image: "
+            "train_labels[199] is nan; save the classes as integers 0..K-1",
+        ),
+        (
+            np.arange(200) % 3 + 0.5,
+            "train_labels is float64 [200]; expected one integer an image: train_labels[0] is 0.5; "
+            "save the classes as integers 0..K-1",
+        ),
+        (
+            np.arange(200) % 3 - 1,
+            "labels found: -1, 0, 1, 2; expected 0..K-1 without a gap, K >= 2; train_labels[0] is -1: "
+            "renumber the classes",
+        ),
+    ],
+)
 def test_case_20_labels_that_are_none(door, npz, labels, said):
     assert door.refused_in_a_run(3, npz(train_labels=labels), SMALL) == [f"x.npz: {said}"]
 
@@ -202,14 +234,17 @@ def test_case_20_labels_that_are_none(door, npz, labels, said):
 def test_case_21_a_label_gap(door, npz):
     labels = np.array([0, 1, 3])[np.arange(200) % 3]
     (said,) = door.refused_in_a_run(3, npz(train_labels=labels, val_labels=labels[:40], test_labels=labels[:60]), SMALL)
-    assert said == ("x.npz: labels found: 0, 1, 3; expected 0..K-1 without a gap, K >= 2; 2 missing: renumber the "
-                    "classes")
+    assert said == (
+        "x.npz: labels found: 0, 1, 3; expected 0..K-1 without a gap, K >= 2; 2 missing: renumber the classes"
+    )
 
 
 def test_case_22_several_labels_an_image(door, npz):
     (said,) = door.refused_in_a_run(3, npz(train_labels=np.zeros((200, 14), np.uint8)), SMALL)
-    assert said.startswith("x.npz: train_labels is uint8 [200, 14]; expected one integer an image: 14 columns would be "
-                           "multi-label, which is not supported")
+    assert said.startswith(
+        "x.npz: train_labels is uint8 [200, 14]; expected one integer an image: 14 columns would be "
+        "multi-label, which is not supported"
+    )
 
 
 def test_case_23_images_of_three_dimensions(door, npz):
@@ -218,13 +253,21 @@ def test_case_23_images_of_three_dimensions(door, npz):
     assert "three dimensions are not supported" in said
 
 
-@pytest.mark.parametrize("name,said", [  # 22 to 24
-    ("chestmnist", "chestmnist is multi-label (14 labels an image); only one label an image is supported: choose "
-                   "another set"),
-    ("organmnist3d", "organmnist3d is of three dimensions; only images of two are supported: choose another set"),
-    ("retinamnist", "retinamnist is ordinal, 5 grades; set data.ordinal: true to take them as 5 classes, whose order "
-                    "is then not used"),
-])
+@pytest.mark.parametrize(
+    "name,said",
+    [  # 22 to 24
+        (
+            "chestmnist",
+            "chestmnist is multi-label (14 labels an image); only one label an image is supported: choose another set",
+        ),
+        ("organmnist3d", "organmnist3d is of three dimensions; only images of two are supported: choose another set"),
+        (
+            "retinamnist",
+            "retinamnist is ordinal, 5 grades; set data.ordinal: true to take them as 5 classes, whose order "
+            "is then not used",
+        ),
+    ],
+)
 def test_case_24_medmnist_sets_of_another_kind(door, name, said):
     """Their names say so: nothing is downloaded, and a dry run tells."""
     pytest.importorskip("medmnist")
@@ -239,13 +282,20 @@ def test_a_set_that_needs_a_package_that_is_not_installed(door, monkeypatch):
     real = medmnist.find_spec
     monkeypatch.setattr(medmnist, "find_spec", lambda name: None if name == "medmnist" else real(name))
     code, _, (said,) = door.run("dataset=medmnist:bloodmnist", "--dry-run")
-    assert code == 6 and said == ("medmnist:NAME needs the package medmnist; install it with pip install "
-                                  "'synaug-ray[medmnist]'")
+    assert code == 6 and said == (
+        "medmnist:NAME needs the package medmnist; install it with pip install 'synaug-ray[medmnist]'"
+    )
 
 
 def test_case_32_a_model_of_a_fixed_size_where_only_the_images_tell_theirs(door, npz):
-    words = npz(), SMALL, ("classifiers=[{family: timm, name: net, model: vit_tiny_patch16_224, pack: 1, nimg: 640}, "
-                           "{family: timm, name: other, model: vgg11, pack: 1, nimg: 640}]")
+    words = (
+        npz(),
+        SMALL,
+        (
+            "classifiers=[{family: timm, name: net, model: vit_tiny_patch16_224, pack: 1, nimg: 640}, "
+            "{family: timm, name: other, model: vgg11, pack: 1, nimg: 640}]"
+        ),
+    )
     wanted, small = door.refused_in_a_run(3, *words)
     assert wanted.startswith("classifiers: net (vit_tiny_patch16_224) wants 224 x 224 pixels and the images have 8 x 8")
     assert small.startswith("classifiers: other (vgg11) cannot be trained on images of 8 x 8 pixels")
@@ -302,8 +352,9 @@ def test_case_27_groups_on_both_sides(door, npz):
 
 
 def test_cases_29_and_30_a_tiny_test_set_and_imbalance(door, npz):
-    labels = {f"{s}_labels": (np.arange(n) % 10 == 0).astype(np.uint8) for s, n in
-              (("train", 200), ("val", 40), ("test", 40))}
+    labels = {
+        f"{s}_labels": (np.arange(n) % 10 == 0).astype(np.uint8) for s, n in (("train", 200), ("val", 40), ("test", 40))
+    }
     images = {"test_images": np.random.default_rng(2).integers(0, 256, (40, 8, 8), dtype=np.uint8)}
     table = audited(door, npz(**labels, **images))
     assert re.search(r"WARNING smallest gain shown \d+\.\d points 40 test images: a smaller gain cannot be told", table)
@@ -332,8 +383,9 @@ def test_case_53_a_hugging_face_set_with_a_loading_script(door, monkeypatch):
 
     monkeypatch.setattr(datasets, "load_dataset", scripted)
     (said,) = door.refused_in_a_run(3, f"dataset=hf:owner/x@{'0' * 40}", SMALL)
-    assert said.startswith("hf:owner/x uses a loading script, which datasets 4 and later do not run: convert it to "
-                           "Parquet")
+    assert said.startswith(
+        "hf:owner/x uses a loading script, which datasets 4 and later do not run: convert it to Parquet"
+    )
 
 
 def test_case_54_offline_says_what_to_put_where(door, monkeypatch):
@@ -344,15 +396,23 @@ def test_case_54_offline_says_what_to_put_where(door, monkeypatch):
 
     monkeypatch.setattr(utils, "download_url", no_network)
     (said,) = door.refused_in_a_run(3, "dataset=cifar100", SMALL)
-    assert said.startswith("cifar100 is not in cache and could not be downloaded (Network is unreachable). Put "
-                           "cifar-100-python.tar.gz (md5 eb9058c3a382ffc7106e4002c42a8d85) into ")
+    assert said.startswith(
+        "cifar100 is not in cache and could not be downloaded (Network is unreachable). Put "
+        "cifar-100-python.tar.gz (md5 eb9058c3a382ffc7106e4002c42a8d85) into "
+    )
     assert said.endswith(", or name another folder with --data")
 
 
-@pytest.mark.parametrize("name,content", [
-    ("x.npz", b""), ("x.npz", b"PK\x03\x04"), ("x.npz", b"\x1f\x8b\x08\x00" + bytes(100)), ("x.npz", bytes(1_000)),
-    ("x.tar.gz", b"\x1f\x8b\x08\x00" + bytes(100)),
-])
+@pytest.mark.parametrize(
+    "name,content",
+    [
+        ("x.npz", b""),
+        ("x.npz", b"PK\x03\x04"),
+        ("x.npz", b"\x1f\x8b\x08\x00" + bytes(100)),
+        ("x.npz", bytes(1_000)),
+        ("x.tar.gz", b"\x1f\x8b\x08\x00" + bytes(100)),
+    ],
+)
 def test_a_file_that_is_no_npz(door, name, content):
     """In our words, not in numpy's: it would speak of pickles."""
     (door.folder / name).write_bytes(content)

@@ -72,7 +72,7 @@ def test_an_npz_packed_by_another_method_and_damaged(tmp_path):
         archive.write(tmp_path / "a.npy", "train_images.npy")
     content = bytearray(file.read_bytes())
     at = content.index(b"train_images.npy") + 16 + 9  # behind LZMA's own header
-    content[at:at + 20] = b"\xff" * 20
+    content[at : at + 20] = b"\xff" * 20
     file.write_bytes(content)
     with pytest.raises(DataProblem, match=r"x.npz is no readable .npz \("):
         open_npz(file, DataOptions())

@@ -48,22 +48,127 @@ blocks:
     generators: [duplicate]
 """,
 ]
-WORDS = ["&a", "*a", "!!int", "null", ".nan", "-1", "1e400", "9" * 30, "[", "]", "{", "}", ":", "- ", "\t", "\n", "yes",
-         "''", '"', "#", "edm-tiny", "preset: x", "{preset: edm-tiny}", "1_000", "0x10", "~", "2026-01-01", "<<: {}",
-         "?", "|", ">", "é", "\x00", "[[[]]]", "0.5", "blocks: [{}]", "=", "%", "@", "\ufeff", "\u2028", "\x85",
-         "💥", "!!python/name:os.system", "---", "...", "%YAML 9.9", "1:30:00", "0b1", "'\\0'", '"\\0"', '"\\ud800"',
-         "\r"]
-VALUES = [None, True, False, 0, -1, 1, 2, 10**6, 10**12, 10**13, 10**400, 1e308, -1e308, 1e-320, float("nan"),
-          float("inf"), 0.5, "", " ", "x", "x" * 300, "50,100", "../x", "a\0b", "~nobody-of-this-name/x", "é" * 70,
-          "edm-tiny", "edm-28px", "cnn", "resnet18", "proportional", "digits", "folder:", "npz:", "folder:a\0b",
-          "npz:" + "x" * 300, "medmnist:", "hf:", "parquet:", ":", "mnist", "digits:", [], {}, [[]], [{}], [None],
-          {"preset": None}, {"preset": []}, {"preset": "x" * 100}, {"preset": "edm-tiny", "name": 3},
-          {"preset": "cnn", "widths": [1] * 70}, {"family": "edm"}, {"family": []}, {"family": "timm", "name": "a"},
-          {"family": "pretrained", "name": "p", "pipeline": "~nobody-of-this-name/x"},
-          {"family": "pretrained", "name": "p", "pipeline": "a\0b"},
-          {"family": "pretrained", "name": "p", "pipeline": "x" * 300},
-          {"family": "edm", "name": "e", "channels": [8] * 70, "attention": [False] * 70},
-          {"x": {"x": {"x": {"x": 1}}}}, ["edm-tiny"] * 50, list(range(300)), [0.1] * 3, [1, "1", 1.0, True]]
+WORDS = [
+    "&a",
+    "*a",
+    "!!int",
+    "null",
+    ".nan",
+    "-1",
+    "1e400",
+    "9" * 30,
+    "[",
+    "]",
+    "{",
+    "}",
+    ":",
+    "- ",
+    "\t",
+    "\n",
+    "yes",
+    "''",
+    '"',
+    "#",
+    "edm-tiny",
+    "preset: x",
+    "{preset: edm-tiny}",
+    "1_000",
+    "0x10",
+    "~",
+    "2026-01-01",
+    "<<: {}",
+    "?",
+    "|",
+    ">",
+    "é",
+    "\x00",
+    "[[[]]]",
+    "0.5",
+    "blocks: [{}]",
+    "=",
+    "%",
+    "@",
+    "\ufeff",
+    "\u2028",
+    "\x85",
+    "💥",
+    "!!python/name:os.system",
+    "---",
+    "...",
+    "%YAML 9.9",
+    "1:30:00",
+    "0b1",
+    "'\\0'",
+    '"\\0"',
+    '"\\ud800"',
+    "\r",
+]
+VALUES = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    2,
+    10**6,
+    10**12,
+    10**13,
+    10**400,
+    1e308,
+    -1e308,
+    1e-320,
+    float("nan"),
+    float("inf"),
+    0.5,
+    "",
+    " ",
+    "x",
+    "x" * 300,
+    "50,100",
+    "../x",
+    "a\0b",
+    "~nobody-of-this-name/x",
+    "é" * 70,
+    "edm-tiny",
+    "edm-28px",
+    "cnn",
+    "resnet18",
+    "proportional",
+    "digits",
+    "folder:",
+    "npz:",
+    "folder:a\0b",
+    "npz:" + "x" * 300,
+    "medmnist:",
+    "hf:",
+    "parquet:",
+    ":",
+    "mnist",
+    "digits:",
+    [],
+    {},
+    [[]],
+    [{}],
+    [None],
+    {"preset": None},
+    {"preset": []},
+    {"preset": "x" * 100},
+    {"preset": "edm-tiny", "name": 3},
+    {"preset": "cnn", "widths": [1] * 70},
+    {"family": "edm"},
+    {"family": []},
+    {"family": "timm", "name": "a"},
+    {"family": "pretrained", "name": "p", "pipeline": "~nobody-of-this-name/x"},
+    {"family": "pretrained", "name": "p", "pipeline": "a\0b"},
+    {"family": "pretrained", "name": "p", "pipeline": "x" * 300},
+    {"family": "edm", "name": "e", "channels": [8] * 70, "attention": [False] * 70},
+    {"x": {"x": {"x": {"x": 1}}}},
+    ["edm-tiny"] * 50,
+    list(range(300)),
+    [0.1] * 3,
+    [1, "1", 1.0, True],
+]
 
 
 class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # the one in C where there is one: three times as fast
@@ -82,7 +187,7 @@ def slips(text, rng):
         if kind == 0:
             text = text[:at] + rng.choice(WORDS) + text[at:]
         elif kind == 1:
-            text = text[:at] + text[at + rng.randint(1, 5):]
+            text = text[:at] + text[at + rng.randint(1, 5) :]
         elif kind == 2:
             lines[one], lines[other] = lines[other], lines[one]
             text = "".join(lines)
@@ -93,7 +198,7 @@ def slips(text, rng):
             lines[one] = lines[one].partition(":")[0] + ": " + rng.choice(WORDS) + "\n"
             text = "".join(lines)
         elif kind == 5:
-            text = text[:at] + chr(rng.choice([rng.randrange(1, 256), rng.randrange(0x20, 0x3000)])) + text[at + 1:]
+            text = text[:at] + chr(rng.choice([rng.randrange(1, 256), rng.randrange(0x20, 0x3000)])) + text[at + 1 :]
         else:  # another depth
             lines[one] = " " * rng.randrange(6) + lines[one].lstrip(" ")
             text = "".join(lines)
@@ -187,14 +292,45 @@ def test_overrides_of_every_kind(path):
 def test_command_lines(path, tmp_path, capsys):
     rng = random.Random(60261121 + BUDGET)
     storage = str(tmp_path.parent / "storage")
-    pool = ["g.yaml", "digits", "smoke", "--storage", storage, "--name", "--data", "--local", "-n", "--", "-",
-            "draws=2", "num_real=[20]", "data.size=9", "--name=a/b", "--storage=", "--storage=s4://x", "--storage=memory://x",
-            "--storage=/dev/null/x", "--storage=file://" + storage, "--storage=g.yaml", "--nmae", "x=1", "=", "*", "~",
-            "--name=\x1b[31m", "--storage=~nobody-of-this-name", *WORDS]
+    pool = [
+        "g.yaml",
+        "digits",
+        "smoke",
+        "--storage",
+        storage,
+        "--name",
+        "--data",
+        "--local",
+        "-n",
+        "--",
+        "-",
+        "draws=2",
+        "num_real=[20]",
+        "data.size=9",
+        "--name=a/b",
+        "--storage=",
+        "--storage=s4://x",
+        "--storage=memory://x",
+        "--storage=/dev/null/x",
+        "--storage=file://" + storage,
+        "--storage=g.yaml",
+        "--nmae",
+        "x=1",
+        "=",
+        "*",
+        "~",
+        "--name=\x1b[31m",
+        "--storage=~nobody-of-this-name",
+        *WORDS,
+    ]
     path.write_text(GRIDS[0], encoding="utf-8")
     for _ in range(250 * BUDGET):
-        words = ["--dry-run", *(["g.yaml"] if rng.random() < 0.6 else []), *rng.choices(pool, k=rng.randint(0, 4)),
-                 *(["--storage", storage] if rng.random() < 0.8 else [])]
+        words = [
+            "--dry-run",
+            *(["g.yaml"] if rng.random() < 0.6 else []),
+            *rng.choices(pool, k=rng.randint(0, 4)),
+            *(["--storage", storage] if rng.random() < 0.8 else []),
+        ]
         code = outcome(words, lambda: grid.main(words))  # noqa: B023
         shown = capsys.readouterr()
         assert code in (0, 2, 3, 5, 6) and "Traceback" not in shown.err, words

@@ -16,9 +16,15 @@ from PIL import Image
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.load import identify, load
 
-OPTIONS = [DataOptions(), DataOptions(size=8), DataOptions(size=12, mode="rgb", resize="pad"),
-           DataOptions(size=5, mode="gray", resize="stretch"), DataOptions(on_bad="drop", size=8, mode="rgb"),
-           DataOptions(group="train_labels"), DataOptions(split_seed=7, holdout=0.9)]
+OPTIONS = [
+    DataOptions(),
+    DataOptions(size=8),
+    DataOptions(size=12, mode="rgb", resize="pad"),
+    DataOptions(size=5, mode="gray", resize="stretch"),
+    DataOptions(on_bad="drop", size=8, mode="rgb"),
+    DataOptions(group="train_labels"),
+    DataOptions(split_seed=7, holdout=0.9),
+]
 
 
 def read(dataset, options, cache):
@@ -39,16 +45,16 @@ def damaged(content, rng):
         if kind == 0 and content:
             content[at % len(content)] ^= 1 << rng.randrange(8)
         elif kind == 1:
-            content[at:at + rng.choice([1, 4, 100])] = b""
+            content[at : at + rng.choice([1, 4, 100])] = b""
         elif kind == 2:
             content[at:at] = rng.randbytes(rng.choice([1, 4, 100]))
         elif kind == 3:
-            content[at:at + 4] = rng.choice([b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\x80"])
+            content[at : at + 4] = rng.choice([b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\x80"])
         elif kind == 4:
             content = content[:at]
         else:
             other = rng.randrange(len(content) + 1)
-            content[at:at + 50] = content[other:other + 50]
+            content[at : at + 50] = content[other : other + 50]
     return bytes(content)
 
 
@@ -66,22 +72,46 @@ def arrays(rng):
         if array.ndim < 2 or array.dtype.kind not in "iu":
             made[name] = np.array(3)
             continue
-        odd = [array.astype(float), array.astype(np.uint16), array[:0], array[..., None], array.reshape(-1),
-               array.astype(str), array[:1, :1], array.astype(np.int8) - 5, array.astype(complex), array > 1,
-               np.asfortranarray(array), array[::-1], np.full_like(array, 7), array[:1], array.T,
-               array.astype(np.float64) * np.nan, array.astype(">i4"), array.astype([("a", "u1")]),
-               array.astype("M8[s]"), np.array([2**64 - 1] * len(array), np.uint64)]
+        odd = [
+            array.astype(float),
+            array.astype(np.uint16),
+            array[:0],
+            array[..., None],
+            array.reshape(-1),
+            array.astype(str),
+            array[:1, :1],
+            array.astype(np.int8) - 5,
+            array.astype(complex),
+            array > 1,
+            np.asfortranarray(array),
+            array[::-1],
+            np.full_like(array, 7),
+            array[:1],
+            array.T,
+            array.astype(np.float64) * np.nan,
+            array.astype(">i4"),
+            array.astype([("a", "u1")]),
+            array.astype("M8[s]"),
+            np.array([2**64 - 1] * len(array), np.uint64),
+        ]
         made[rng.choice([name, name, name, "extra", "train/../x", ""])] = rng.choice(odd)
         if rng.random() < 0.2:
             del made[name]
     return made
 
 
-HEADERS = [b"{'descr': '|O', 'fortran_order': False, 'shape': (30, 8, 8), }",
-           b"{'descr': '|u1', 'fortran_order': False, 'shape': (9999999999999, 8, 8), }",
-           b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 8, 8), }",
-           b"{'descr': '|u1', 'fortran_order': 3, 'shape': 5, }", b"{", b"'" * 500, b"(" * 3_000, b"\xff" * 40,
-           b"{'descr': [('a', '<f8', (2**40,))], 'fortran_order': False, 'shape': (30,), }", b"1" * 9_000]
+HEADERS = [
+    b"{'descr': '|O', 'fortran_order': False, 'shape': (30, 8, 8), }",
+    b"{'descr': '|u1', 'fortran_order': False, 'shape': (9999999999999, 8, 8), }",
+    b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 8, 8), }",
+    b"{'descr': '|u1', 'fortran_order': 3, 'shape': 5, }",
+    b"{",
+    b"'" * 500,
+    b"(" * 3_000,
+    b"\xff" * 40,
+    b"{'descr': [('a', '<f8', (2**40,))], 'fortran_order': False, 'shape': (30,), }",
+    b"1" * 9_000,
+]
 
 
 def archive(made, rng):
@@ -122,11 +152,21 @@ def images():
     grey, colour = rng.integers(0, 256, (9, 9), np.uint8), rng.integers(0, 256, (9, 9, 3), np.uint8)
     found = {}
     for suffix, kind, pixels, more in (
-            (".png", "PNG", grey, {}), (".png", "PNG", colour, {}), (".jpg", "JPEG", colour, {}),
-            (".jpeg", "JPEG", grey, {"progressive": True}), (".bmp", "BMP", colour, {}), (".webp", "WEBP", colour, {}),
-            (".tif", "TIFF", grey, {}), (".tiff", "TIFF", colour, {"compression": "tiff_lzw"}),
-            (".ppm", "PPM", colour, {}), (".pgm", "PPM", grey, {}), (".png", "GIF", grey, {}),
-            (".png", "ICO", colour, {}), (".png", "PNG", grey.astype(np.uint16), {}), (".png", "TGA", colour, {})):
+        (".png", "PNG", grey, {}),
+        (".png", "PNG", colour, {}),
+        (".jpg", "JPEG", colour, {}),
+        (".jpeg", "JPEG", grey, {"progressive": True}),
+        (".bmp", "BMP", colour, {}),
+        (".webp", "WEBP", colour, {}),
+        (".tif", "TIFF", grey, {}),
+        (".tiff", "TIFF", colour, {"compression": "tiff_lzw"}),
+        (".ppm", "PPM", colour, {}),
+        (".pgm", "PPM", grey, {}),
+        (".png", "GIF", grey, {}),
+        (".png", "ICO", colour, {}),
+        (".png", "PNG", grey.astype(np.uint16), {}),
+        (".png", "TGA", colour, {}),
+    ):
         out = io.BytesIO()
         Image.fromarray(pixels).save(out, kind, **more)
         found[f"{len(found)}{suffix}"] = out.getvalue()
@@ -137,8 +177,24 @@ def images():
     return found
 
 
-NAMES = ["x.png", ".x.png", "x.PNG", "x.png.txt", "é.png", "a\nb.png", "x.jpg", "x.tif", "x.gif", "<b>.png",
-         "x" * 200 + ".png", "d/x.png", "train/a/x.png", "=cmd.png", "\x1b[31m.png", "..png"]
+NAMES = [
+    "x.png",
+    ".x.png",
+    "x.PNG",
+    "x.png.txt",
+    "é.png",
+    "a\nb.png",
+    "x.jpg",
+    "x.tif",
+    "x.gif",
+    "<b>.png",
+    "x" * 200 + ".png",
+    "d/x.png",
+    "train/a/x.png",
+    "=cmd.png",
+    "\x1b[31m.png",
+    "..png",
+]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -174,19 +230,39 @@ def test_parquet_files(tmp_path):
     file = tmp_path / "x.parquet"
     for _ in range(60 * BUDGET):
         rows = 40
-        cells = [{"bytes": known[0] if rng.random() < 0.98 else rng.choice([None, b"", damaged(known[0], rng)]),
-                  "path": None} for _ in range(rows)]
+        cells = [
+            {
+                "bytes": known[0] if rng.random() < 0.98 else rng.choice([None, b"", damaged(known[0], rng)]),
+                "path": None,
+            }
+            for _ in range(rows)
+        ]
         table = pd.DataFrame({"image": cells, "label": [i % 2 for i in range(rows)]})
         if rng.random() < 0.5:
-            table["label"] = rng.choice([table["label"] * 1.5, table["label"].astype(str), None, table["label"] - 1,
-                                         table["label"].where(table["label"] > 0), [[1]] * rows])
+            table["label"] = rng.choice(
+                [
+                    table["label"] * 1.5,
+                    table["label"].astype(str),
+                    None,
+                    table["label"] - 1,
+                    table["label"].where(table["label"] > 0),
+                    [[1]] * rows,
+                ]
+            )
         if rng.random() < 0.2:
             table = table.rename(columns={"image": rng.choice(["img", "label2", "", "x"])})
         table.to_parquet(file)
         if rng.random() < 0.4:
             file.write_bytes(damaged(file.read_bytes(), rng))
-        options = rng.choice([DataOptions(), DataOptions(size=8), DataOptions(image="image", label="nope"),
-                              DataOptions(group="label"), DataOptions(on_bad="drop")])
+        options = rng.choice(
+            [
+                DataOptions(),
+                DataOptions(size=8),
+                DataOptions(image="image", label="nope"),
+                DataOptions(group="label"),
+                DataOptions(on_bad="drop"),
+            ]
+        )
         done = outcome(options, lambda: read(f"parquet:{file}", options, tmp_path / "cache"))  # noqa: B023
         refused += done is None
         shutil.rmtree(tmp_path / "cache", ignore_errors=True)

@@ -64,14 +64,20 @@ def test_case_01_unknown_key(door):
     assert said.startswith("g.yaml:6: drews: unknown key 'drews'. Did you mean 'draws'? Allowed: blocks, ")
 
 
-@pytest.mark.parametrize("text,said", [
-    (replaced("draws: 6", "draws: [6"), "g.yaml:7:6: expected ',' or ']', but got ':' in 'seeds: 1'"),
-    (replaced("draws: 6", "\tdraws: 6"), "g.yaml:6:1: found character '\\t' that cannot start any token"),
-    ("", "g.yaml: a grid is a mapping of keys to values, got NoneType"),
-    (replaced("digits", "di\0gits"), "g.yaml: not YAML (unacceptable character #x0000"),
-    (replaced("[20, 40, 60, 80]", "&a [20, *a]"), "g.yaml:2: anchors and aliases are not allowed; write the value out"),
-    (replaced("seeds: 1", "seeds: 1\nseeds: 2"), "g.yaml:8: key 'seeds' stands twice; keep one"),
-])
+@pytest.mark.parametrize(
+    "text,said",
+    [
+        (replaced("draws: 6", "draws: [6"), "g.yaml:7:6: expected ',' or ']', but got ':' in 'seeds: 1'"),
+        (replaced("draws: 6", "\tdraws: 6"), "g.yaml:6:1: found character '\\t' that cannot start any token"),
+        ("", "g.yaml: a grid is a mapping of keys to values, got NoneType"),
+        (replaced("digits", "di\0gits"), "g.yaml: not YAML (unacceptable character #x0000"),
+        (
+            replaced("[20, 40, 60, 80]", "&a [20, *a]"),
+            "g.yaml:2: anchors and aliases are not allowed; write the value out",
+        ),
+        (replaced("seeds: 1", "seeds: 1\nseeds: 2"), "g.yaml:8: key 'seeds' stands twice; keep one"),
+    ],
+)
 def test_case_02_unreadable_yaml(door, text, said):
     (sentence,) = door.refused(2, text=text)
     assert sentence.startswith(said)
@@ -93,8 +99,14 @@ def test_case_04_unknown_dataset(door):
 def test_all_problems_at_once(door):
     text = replaced("draws: 6", "drews: 6").replace("[mlp]", "[mpl]").replace("digits", "cifr100")
     said = door.refused(2, "seeds=0", "nonsense", "--name", "../x", text=text)
-    for word in ("'cifr100'", "'drews'", "'mpl'", "override 'seeds=0': seeds", "'nonsense' is no override",
-                 "'../x' is not a run"):
+    for word in (
+        "'cifr100'",
+        "'drews'",
+        "'mpl'",
+        "override 'seeds=0': seeds",
+        "'nonsense' is no override",
+        "'../x' is not a run",
+    ):
         assert sum(word in s for s in said) == 1, word
     assert len(said) == 6
 
@@ -110,7 +122,8 @@ def test_two_misspelt_presets_are_two_problems(door):
     assert [s.partition(" Available")[0] for s in said] == [
         "g.yaml:4: generators[0]: no preset 'edm-tny'. Did you mean 'edm-tiny'?",
         "g.yaml:4: generators[1]: no preset 'jittr'. Did you mean 'jitter'?",
-        "g.yaml:4: generators[2]: no preset 'mixp'. Did you mean 'mixup'?"]
+        "g.yaml:4: generators[2]: no preset 'mixp'. Did you mean 'mixup'?",
+    ]
 
 
 def test_case_10_without_a_zero_among_the_multiples_the_baseline_is_there_all_the_same(door):
@@ -124,10 +137,13 @@ def test_case_10_zero_alone_is_a_note(door):
     assert "note     synthetic_multiples holds no amount but 0, so no synthetic image is measured" in out
 
 
-@pytest.mark.parametrize("value,said", [
-    ("-1", "g.yaml:3: synthetic_multiples[1]: input should be greater than or equal to 0, got -1"),
-    (".nan", "g.yaml:3: synthetic_multiples[1]: input should be a finite number, got nan"),
-])
+@pytest.mark.parametrize(
+    "value,said",
+    [
+        ("-1", "g.yaml:3: synthetic_multiples[1]: input should be greater than or equal to 0, got -1"),
+        (".nan", "g.yaml:3: synthetic_multiples[1]: input should be a finite number, got nan"),
+    ],
+)
 def test_case_11_negative_or_no_multiple(door, value, said):
     assert door.refused(2, text=replaced("[0, 1]", f"[0, {value}]")) == [said]
 
@@ -137,8 +153,10 @@ def test_case_12_huge_multiple(door):
     assert said == "g.yaml:3: synthetic_multiples[1]: input should be less than or equal to 1000, got 1001"
     text = replaced("[20, 40, 60, 80]", "[50000]").replace("[0, 1]", "[0, 1000]")
     (said,) = door.refused(2, text=text)
-    assert said == ("g.yaml: 300,000,000 synthetic images in 1,171,878 shards; a grid may have 1,000,000 shards. Lower "
-                    "num_real or synthetic_multiples, or raise sampler.shard_size")
+    assert said == (
+        "g.yaml: 300,000,000 synthetic images in 1,171,878 shards; a grid may have 1,000,000 shards. Lower "
+        "num_real or synthetic_multiples, or raise sampler.shard_size"
+    )
 
 
 def test_case_13_too_few_sizes_for_a_law_is_a_note(door):
@@ -152,18 +170,29 @@ def test_case_14_one_draw_gives_no_interval_and_is_a_note(door):
     assert code == 0 and "note     draws: 1 gives no interval and no verdict; give six or more" in out
 
 
-@pytest.mark.parametrize("words,said", [
-    (["generators=edm-28px", "data.size=30"],
-     "override 'generators=edm-28px': generators[0]: edm-28px halves its images 2 times, and 30 pixels do not divide "
-     "by 4; set data.size: 32, or give it fewer channels"),
-    (["dataset=mnist", "generators=[{preset: edm-tiny, channels: [8, 8, 8, 8], attention: [no, no, no, no]}]"],
-     "generators[0]: edm-tiny halves its images 3 times, and 28 pixels do not divide by 8; set data.size: 32"),
-    (["blocks=[{generators: [edm-tiny]}]", "data.size=7"],
-     "override 'blocks=[{generators: [edm-tiny]}]': blocks[0].generators[0]: edm-tiny halves its images 1 times"),
-    (["classifiers=cnn", "data.size=3"],
-     "override 'classifiers=cnn': classifiers[0]: cnn halves its images 2 times, and 3 pixels are too few; set "
-     "data.size: 4 or more, or give it fewer widths"),
-])
+@pytest.mark.parametrize(
+    "words,said",
+    [
+        (
+            ["generators=edm-28px", "data.size=30"],
+            "override 'generators=edm-28px': generators[0]: edm-28px halves its images 2 times, and 30 pixels do not divide "
+            "by 4; set data.size: 32, or give it fewer channels",
+        ),
+        (
+            ["dataset=mnist", "generators=[{preset: edm-tiny, channels: [8, 8, 8, 8], attention: [no, no, no, no]}]"],
+            "generators[0]: edm-tiny halves its images 3 times, and 28 pixels do not divide by 8; set data.size: 32",
+        ),
+        (
+            ["blocks=[{generators: [edm-tiny]}]", "data.size=7"],
+            "override 'blocks=[{generators: [edm-tiny]}]': blocks[0].generators[0]: edm-tiny halves its images 1 times",
+        ),
+        (
+            ["classifiers=cnn", "data.size=3"],
+            "override 'classifiers=cnn': classifiers[0]: cnn halves its images 2 times, and 3 pixels are too few; set "
+            "data.size: 4 or more, or give it fewer widths",
+        ),
+    ],
+)
 def test_case_18_a_size_that_a_network_cannot_halve(door, words, said):
     """What is set in the grid or known of a built-in set is seen in a dry run."""
     (sentence,) = door.refused(2, *words)
@@ -171,8 +200,11 @@ def test_case_18_a_size_that_a_network_cannot_halve(door, words, said):
 
 
 def test_case_18_sizes_that_can_be_halved(door):
-    for words in (["generators=edm-28px"], ["classifiers=cnn", "data.size=4"],
-                  ["dataset=cifar10", "generators=edm-small"]):
+    for words in (
+        ["generators=edm-28px"],
+        ["classifiers=cnn", "data.size=4"],
+        ["dataset=cifar10", "generators=edm-small"],
+    ):
         assert door.run(*words, "--dry-run")[0] == 0, words
 
 
@@ -189,18 +221,26 @@ def test_more_replicates_than_any_memory(door):
 # --- the command line -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words,said", [
-    (["num_real=50,100"], "num_real[0]: input should be a whole number from 1 on, got '50,100'. A list stands in "
-                          "brackets, and in quotes on the command line: 'num_real=[50,100]'"),
-    (["generators=jitter,duplicate"], "A list stands in brackets, and in quotes on the command line: "
-                                      "'generators=[jitter,duplicate]'"),
-    (["classifiers.0.widths=64,64"], "in quotes on the command line: 'classifiers.0.widths=[64,64]'"),
-    (["draws"], "'draws' is no override; write key=value, for example draws=8 or data.size=16"),
-    (["--strage=/x"], "no option '--strage'. Did you mean '--storage'? Options: --help, --storage, "),
-    (["--strage", "/x"], "no option '--strage'. Did you mean '--storage'?"),
-    (["--dry"], "no option '--dry'. Did you mean '--dry-run'?"),
-    (["--name"], "argument --name: expected one argument; --help shows how"),
-])
+@pytest.mark.parametrize(
+    "words,said",
+    [
+        (
+            ["num_real=50,100"],
+            "num_real[0]: input should be a whole number from 1 on, got '50,100'. A list stands in "
+            "brackets, and in quotes on the command line: 'num_real=[50,100]'",
+        ),
+        (
+            ["generators=jitter,duplicate"],
+            "A list stands in brackets, and in quotes on the command line: 'generators=[jitter,duplicate]'",
+        ),
+        (["classifiers.0.widths=64,64"], "in quotes on the command line: 'classifiers.0.widths=[64,64]'"),
+        (["draws"], "'draws' is no override; write key=value, for example draws=8 or data.size=16"),
+        (["--strage=/x"], "no option '--strage'. Did you mean '--storage'? Options: --help, --storage, "),
+        (["--strage", "/x"], "no option '--strage'. Did you mean '--storage'?"),
+        (["--dry"], "no option '--dry'. Did you mean '--dry-run'?"),
+        (["--name"], "argument --name: expected one argument; --help shows how"),
+    ],
+)
 def test_the_command_line(door, words, said):
     door.grid.write_text(GRID)
     assert grid.main([str(door.grid), *words]) == 2
@@ -221,18 +261,21 @@ def test_no_grid_named(door):
     assert "'draws=3' stands where the grid's name has to" in door.capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name,said", [
-    ("x.npz", "x.npz is no grid, which is a .yaml file; a grid names its images: `dataset: npz:x.npz`"),
-    ("x.csv", "x.csv is no grid, which is a .yaml file"),
-    ("images", "images is no grid, which is a .yaml file; a grid names its images: `dataset: folder:images`"),
-    ("y.npz", "no grid 'y.npz'. Available: cifar10, "),
-    ("a/b", "no grid 'a/b'. Available: "),
-    ("x" * 5_000, "no grid 'xxx"),
-    ("x" * 5_000 + ".yaml", "no grid file xxx"),
-    ("digts", "no grid 'digts'. Did you mean 'digits'? Available: "),
-    ("no.yaml", "no grid file no.yaml"),
-    ("", "no grid ''"),
-])
+@pytest.mark.parametrize(
+    "name,said",
+    [
+        ("x.npz", "x.npz is no grid, which is a .yaml file; a grid names its images: `dataset: npz:x.npz`"),
+        ("x.csv", "x.csv is no grid, which is a .yaml file"),
+        ("images", "images is no grid, which is a .yaml file; a grid names its images: `dataset: folder:images`"),
+        ("y.npz", "no grid 'y.npz'. Available: cifar10, "),
+        ("a/b", "no grid 'a/b'. Available: "),
+        ("x" * 5_000, "no grid 'xxx"),
+        ("x" * 5_000 + ".yaml", "no grid file xxx"),
+        ("digts", "no grid 'digts'. Did you mean 'digits'? Available: "),
+        ("no.yaml", "no grid file no.yaml"),
+        ("", "no grid ''"),
+    ],
+)
 def test_what_is_given_as_a_grid(door, name, said):
     Path("x.npz").write_bytes(b"PK")
     Path("x.csv").write_text("a,b\n")
@@ -254,8 +297,11 @@ def test_case_31_unknown_timm_model(door):
     """All of them, in a real run: a dry run does without timm."""
     two = timm("resnet-18")[:-1] + ", {family: timm, name: other, model: vgg, pack: 1}]"
     said = door.refused_in_a_run(2, two)
-    assert said[0] == ("classifiers: net: timm has no 'resnet-18'. Did you mean 'resnet18'? timm.list_models() lists "
-                       "all it has") and len(said) == 2
+    assert (
+        said[0]
+        == ("classifiers: net: timm has no 'resnet-18'. Did you mean 'resnet18'? timm.list_models() lists all it has")
+        and len(said) == 2
+    )
     assert said[1].startswith("classifiers: other: timm has no 'vgg'. Did you mean 'vgg1")
 
 
@@ -274,8 +320,10 @@ def test_case_33_a_generator_from_elsewhere_is_a_note(door):
 def test_case_32_a_model_of_a_fixed_size(door):
     """The grid alone shows it, where it tells the size of the images."""
     (said,) = door.refused_in_a_run(2, timm("vit_tiny_patch16_224"))
-    assert said == ("classifiers: net (vit_tiny_patch16_224) wants 224 x 224 pixels and the images have 8 x 8 pixels; "
-                    "set data.size: 224, or choose another model")
+    assert said == (
+        "classifiers: net (vit_tiny_patch16_224) wants 224 x 224 pixels and the images have 8 x 8 pixels; "
+        "set data.size: 224, or choose another model"
+    )
 
 
 def test_case_32_images_too_small_for_a_model(door):
@@ -284,13 +332,19 @@ def test_case_32_images_too_small_for_a_model(door):
     assert said.endswith("); set data.size, or choose another model")
 
 
-@pytest.mark.parametrize("model,said", [
-    ("resnet18.a1_in1k", "names pretrained weights, which would bring in outside images; classifiers start from random "
-                         "weights here, so write 'resnet18'"),
-    ("hf-hub:timm/resnet18.a1_in1k", "names weights from elsewhere"),
-    ("local-dir:/x", "names weights from elsewhere"),
-    ("", "is of family timm and needs `model:`, a name timm has, such as resnet18"),
-])
+@pytest.mark.parametrize(
+    "model,said",
+    [
+        (
+            "resnet18.a1_in1k",
+            "names pretrained weights, which would bring in outside images; classifiers start from random "
+            "weights here, so write 'resnet18'",
+        ),
+        ("hf-hub:timm/resnet18.a1_in1k", "names weights from elsewhere"),
+        ("local-dir:/x", "names weights from elsewhere"),
+        ("", "is of family timm and needs `model:`, a name timm has, such as resnet18"),
+    ],
+)
 def test_case_33_pretrained_weights_asked_for(door, model, said):
     (sentence,) = door.refused(2, timm(model))
     assert said in sentence
@@ -308,8 +362,10 @@ def test_a_model_for_a_family_that_has_none(door):
 
 def test_networks_with_batch_normalisation_cannot_be_packed(door):
     (said,) = door.refused(2, "classifiers=[{preset: cnn, pack: 4}]")
-    assert said.endswith("classifiers[0]: cnn has batch normalisation, whose statistics cannot be kept apart in a "
-                         "pack; it needs pack: 1, got 4")
+    assert said.endswith(
+        "classifiers[0]: cnn has batch normalisation, whose statistics cannot be kept apart in a "
+        "pack; it needs pack: 1, got 4"
+    )
     (said,) = door.refused_in_a_run(2, timm("resnet18", pack=16))
     assert said.endswith("it needs pack: 1, got 16")
 
@@ -328,8 +384,10 @@ def test_case_37_storage_that_is_a_file(door):
     (door.folder / "file").write_text("")
     for storage in (f"{door.folder}/file", f"{door.folder}/file/below"):
         (said,) = door.refused(5, storage=storage)
-        assert said == (f"cannot write to {storage} (file is a file); set --storage to a folder you may write to, or "
-                        "$SYNAUG_STORAGE").replace(f"{door.folder}/", "")
+        assert said == (
+            f"cannot write to {storage} (file is a file); set --storage to a folder you may write to, or "
+            "$SYNAUG_STORAGE"
+        ).replace(f"{door.folder}/", "")
 
 
 def test_case_37_storage_that_is_read_only(door, monkeypatch):
@@ -338,11 +396,17 @@ def test_case_37_storage_that_is_read_only(door, monkeypatch):
     assert code == 5 and "is read-only); set --storage to a folder you may write to" in said
 
 
-@pytest.mark.parametrize("storage,said", [
-    ("s4://bucket/x", "storage s4://bucket/x: no protocol 's4'. Give a folder, or a URL such as s3://bucket/folder"),
-    ("smbb://x", "storage smbb://x: no protocol 'smbb'. Did you mean 'smb'?"),
-    ("~nobody-of-this-name/x", "storage ~nobody-of-this-name/x: "),
-])
+@pytest.mark.parametrize(
+    "storage,said",
+    [
+        (
+            "s4://bucket/x",
+            "storage s4://bucket/x: no protocol 's4'. Give a folder, or a URL such as s3://bucket/folder",
+        ),
+        ("smbb://x", "storage smbb://x: no protocol 'smbb'. Did you mean 'smb'?"),
+        ("~nobody-of-this-name/x", "storage ~nobody-of-this-name/x: "),
+    ],
+)
 def test_case_37_storage_of_no_known_kind(door, storage, said):
     (sentence,) = door.refused(5, storage=storage)
     assert sentence.startswith(said)
@@ -357,10 +421,12 @@ def test_a_storage_named_by_nothing(door):
 def test_a_data_folder_that_is_none(door):
     door.grid.write_text(GRID)
     (door.folder / "file").write_text("")
-    for given, code, said in (("", 2, "--data is empty; name a folder, or leave it out"),
-                              (f"{door.folder}/file/x", 5, f"{door.folder}/file is a file; name a folder"),
-                              ("~nobody-of-this-name", 5, "--data ~nobody-of-this-name: "),
-                              ("x" * 300, 5, "File name too long")):
+    for given, code, said in (
+        ("", 2, "--data is empty; name a folder, or leave it out"),
+        (f"{door.folder}/file/x", 5, f"{door.folder}/file is a file; name a folder"),
+        ("~nobody-of-this-name", 5, "--data ~nobody-of-this-name: "),
+        ("x" * 300, 5, "File name too long"),
+    ):
         assert grid.main([str(door.grid), "--storage", str(door.storage), "--data", given, "--dry-run"]) == code
         assert said in door.capsys.readouterr().err
 
@@ -368,9 +434,13 @@ def test_a_data_folder_that_is_none(door):
 def command(door, *words, **environment):
     """The command in a process of its own, as a shell starts it."""
     door.grid.write_text(GRID)
-    return subprocess.Popen([sys.executable, "-m", "synaug_ray.grid", str(door.grid), "--dry-run", *words],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=TESTS.parent,
-                            env=os.environ | environment)
+    return subprocess.Popen(
+        [sys.executable, "-m", "synaug_ray.grid", str(door.grid), "--dry-run", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=TESTS.parent,
+        env=os.environ | environment,
+    )
 
 
 def test_a_terminal_that_cannot_show_a_path(door):
@@ -409,9 +479,11 @@ def refusing():
 
 def test_case_37_an_object_store_without_credentials(door, refusing):
     (said,) = door.refused(5, storage=refusing)
-    assert said == ("cannot read refusing://bucket/x (NoCredentialsError: unable to locate credentials); check that "
-                    "you may read and write it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or what your "
-                    "other tools use")
+    assert said == (
+        "cannot read refusing://bucket/x (NoCredentialsError: unable to locate credentials); check that "
+        "you may read and write it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or what your "
+        "other tools use"
+    )
 
 
 def test_case_37_an_object_store_that_cannot_be_written(refusing):
@@ -432,8 +504,11 @@ def nearly_full(monkeypatch):
 def test_case_39_a_disk_that_is_nearly_full(door, nearly_full):
     code, out, (said,) = door.run("--dry-run")
     assert code == 5 and "of the 10 kB that are free" in out
-    assert re.fullmatch(r".*/storage has 10 kB free, and what is missing needs about \d+ MB; name a larger disk with "
-                        "--storage, or lower num_real, synthetic_multiples or draws", said)
+    assert re.fullmatch(
+        r".*/storage has 10 kB free, and what is missing needs about \d+ MB; name a larger disk with "
+        "--storage, or lower num_real, synthetic_multiples or draws",
+        said,
+    )
     assert not door.storage.exists()
 
 
@@ -446,8 +521,11 @@ def test_case_39_a_disk_that_fills_during_the_run(door, monkeypatch):
     monkeypatch.setattr(local, "run_local", full)
     code, _, (said,) = door.run("--local")
     assert code == 5
-    assert re.fullmatch(r"cannot write /x \(No space left on device; .+ are free there\)\. What was done stands: make "
-                        "room or give the permission, and run the same command to go on", said)
+    assert re.fullmatch(
+        r"cannot write /x \(No space left on device; .+ are free there\)\. What was done stands: make "
+        "room or give the permission, and run the same command to go on",
+        said,
+    )
 
 
 def test_case_40_an_enlarged_grid_under_the_same_name_is_no_error(door):
@@ -459,8 +537,10 @@ def test_case_40_an_enlarged_grid_under_the_same_name_is_no_error(door):
 @pytest.mark.parametrize("name", ["../x", "", "a b", "store", ".hidden", "a/b", "x" * 65])
 def test_case_41_bad_run_name(door, name):
     (said,) = door.refused(2, "--name", name)
-    assert said == (f"--name: {name!r} is not a run name: letters, digits, . _ - (64 at most, beginning with a letter "
-                    "or digit), and not store or ray or prometheus")
+    assert said == (
+        f"--name: {name!r} is not a run name: letters, digits, . _ - (64 at most, beginning with a letter "
+        "or digit), and not store or ray or prometheus"
+    )
 
 
 def test_case_41_a_file_whose_name_is_no_run_name(door):
@@ -474,10 +554,13 @@ def test_case_41_a_file_whose_name_is_no_run_name(door):
 # --- while it runs ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error,cause", [
-    (MemoryError("CUDA out of memory"), "out of memory"),  # case 43
-    (Diverged("the loss is nan after 1,900 images"), "diverged"),  # case 44
-])
+@pytest.mark.parametrize(
+    "error,cause",
+    [
+        (MemoryError("CUDA out of memory"), "out of memory"),  # case 43
+        (Diverged("the loss is nan after 1,900 images"), "diverged"),  # case 44
+    ],
+)
 def test_cases_43_and_44_a_step_that_fails_is_recorded_with_its_cause(door, monkeypatch, error, cause):
     """The other trials are measured; exit code 4."""
     from synaug_ray.engine import execute
@@ -490,8 +573,9 @@ def test_cases_43_and_44_a_step_that_fails_is_recorded_with_its_cause(door, monk
         return real(bench, step, *way)
 
     monkeypatch.setattr(execute, "run_shard", run_shard)
-    code, out, _ = door.run("--local", "num_real=20", "draws=2", "classifiers=[{preset: mlp, nimg: 640}]",
-                            "replicates=0", "quality_draws=0")
+    code, out, _ = door.run(
+        "--local", "num_real=20", "draws=2", "classifiers=[{preset: mlp, nimg: 640}]", "replicates=0", "quality_draws=0"
+    )
     assert code == 4
     failures = Store(f"{door.storage}/store").failed("shard")
     assert [(f.cause, str(error) in f.message) for f in failures.values()] == [(cause, True)]
@@ -509,8 +593,9 @@ def test_case_50_a_report_of_a_run_without_a_finished_cell(door):
     """A page that says so: a run that has just begun is looked at too."""
     folder = RunFolder(str(door.storage), "g")
     folder.write("grid.yaml", GRID)
-    folder.write_json("status.json", {"run": "g", "state": "running",
-                                      "steps": {"trial": {"total": 120, "done": 0, "failed": 0}}})
+    folder.write_json(
+        "status.json", {"run": "g", "state": "running", "steps": {"trial": {"total": 120, "done": 0, "failed": 0}}}
+    )
     assert report.main([folder.url]) == 0
     page = (door.storage / "g" / "report.html").read_text()
     assert "0 of 120 trials done" in page and "No verdict yet" in page

@@ -32,8 +32,14 @@ RECIPE = ClassifierRecipe(name="cifar", flip=True, shift=4, batch=128, pack=1)
 class _Peer(Dataset[tuple[Tensor, int]]):
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         self.images, self.labels = images, labels
-        self.transform = v2.Compose([v2.RandomHorizontalFlip(), v2.RandomCrop(images.shape[-1], padding=4),
-                                     v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5], [0.5])])
+        self.transform = v2.Compose(
+            [
+                v2.RandomHorizontalFlip(),
+                v2.RandomCrop(images.shape[-1], padding=4),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.Normalize([0.5], [0.5]),
+            ]
+        )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -49,16 +55,22 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, batches of {RECIPE.batch}, passes "
-          f"over {args.images:,} images, medians of {args.repeats}\n\n| images | input | images/s | ours against it |\n"
-          "|---|---|---|---|")
+    print(
+        f"{platform.processor() or platform.machine()}, torch {torch.__version__}, batches of {RECIPE.batch}, passes "
+        f"over {args.images:,} images, medians of {args.repeats}\n\n| images | input | images/s | ours against it |\n"
+        "|---|---|---|---|"
+    )
     for side in (16, 32):
         images = torch.randint(0, 256, (args.images, 3, side, side), dtype=torch.uint8)
         labels = torch.randint(0, 10, (args.images,))
         rate: dict[str, list[float]] = {}
         peer = _Peer(images, labels)
-        loaders = {f"DataLoader, {n} workers": DataLoader(peer, RECIPE.batch, shuffle=True, num_workers=n,
-                                                          persistent_workers=n > 0) for n in args.workers}
+        loaders = {
+            f"DataLoader, {n} workers": DataLoader(
+                peer, RECIPE.batch, shuffle=True, num_workers=n, persistent_workers=n > 0
+            )
+            for n in args.workers
+        }
         for name, loader in loaders.items():
             for _ in loader:  # workers start once: their start is not counted
                 break
@@ -66,7 +78,7 @@ def main() -> None:
         rate["resident, one thread"] = []
         for repeat, name in itertools.product(range(args.repeats), rate):
             started, seen = time.perf_counter(), 0
-            for x, _ in (loaders[name] if name in loaders else _ours(images, labels, repeat)):
+            for x, _ in loaders[name] if name in loaders else _ours(images, labels, repeat):
                 seen += len(x)
             rate[name].append(seen / (time.perf_counter() - started))
         for name, rates in rate.items():

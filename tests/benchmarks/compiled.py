@@ -32,9 +32,11 @@ def main() -> None:
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     where = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()
-    print(f"{where}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}\n\n"
-          "| preset | batch | eager, ms a step | compiled | eager / compiled | compiling, s | pays after images |\n"
-          f"|{7 * '---|'}")
+    print(
+        f"{where}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}\n\n"
+        "| preset | batch | eager, ms a step | compiled | eager / compiled | compiling, s | pays after images |\n"
+        f"|{7 * '---|'}"
+    )
     for preset in args.presets:
         recipe = GENERATORS[preset]
         assert isinstance(recipe, EDMRecipe)
@@ -56,8 +58,10 @@ def main() -> None:
         eager, compiled = (statistics.median(spent[name]) for name in ("eager", "compiled"))
         after = compiling / (eager - compiled) * recipe.batch if compiled < eager else 0
         pays = f"{after:,.0f} of {recipe.nimg:,}" if after else "never"
-        print(f"| {preset} | {recipe.batch} | {1000 * eager:.1f} | {1000 * compiled:.1f} | {eager / compiled:.2f} | "
-              f"{compiling:.0f} | {pays} |")
+        print(
+            f"| {preset} | {recipe.batch} | {1000 * eager:.1f} | {1000 * compiled:.1f} | {eager / compiled:.2f} | "
+            f"{compiling:.0f} | {pays} |"
+        )
 
 
 def step(net: Any, recipe: EDMRecipe, shape: tuple[int, int, int], device: torch.device) -> Callable[[], None]:

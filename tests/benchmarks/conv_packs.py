@@ -36,9 +36,11 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     device = torch.device(args.device)
-    print(f"{_name(device)}, torch {torch.__version__}, batches of {BATCH}, medians of {ROUNDS}\n\n| network | pixels "
-          "| K | ms a step of one, alone | in a pack | against alone | channels last | against alone | gradients apart "
-          "|\n|---|---|---|---|---|---|---|---|---|")
+    print(
+        f"{_name(device)}, torch {torch.__version__}, batches of {BATCH}, medians of {ROUNDS}\n\n| network | pixels "
+        "| K | ms a step of one, alone | in a pack | against alone | channels last | against alone | gradients apart "
+        "|\n|---|---|---|---|---|---|---|---|---|"
+    )
     for (name, widths), size, k in ((n, s, k) for n in NETWORKS.items() for s in args.sizes for k in args.widths):
         _compare(name, widths, size, k, device)
 
@@ -66,7 +68,10 @@ def _compare(name: str, widths: tuple[int, ...], size: int, k: int, device: torc
         _loss(pack, images, labels).backward()
 
     ways: list[Callable[[], None]] = [
-        one_after_another, lambda: at_once(packed, side_by_side), lambda: at_once(last, side_by_side_last)]
+        one_after_another,
+        lambda: at_once(packed, side_by_side),
+        lambda: at_once(last, side_by_side_last),
+    ]
     seconds: list[list[float]] = [[] for _ in ways]
     for _ in range(ROUNDS + 1):
         for way, taken in zip(ways, seconds, strict=True):
@@ -98,7 +103,8 @@ def _stacked(layers: tuple[nn.Module, ...]) -> nn.Module:
     first, k = layers[0], len(layers)
     if isinstance(first, nn.Conv2d):
         stacked: nn.Module = nn.Conv2d(
-            k * first.in_channels, k * first.out_channels, 3, padding=1, bias=False, groups=k)
+            k * first.in_channels, k * first.out_channels, 3, padding=1, bias=False, groups=k
+        )
     elif isinstance(first, nn.BatchNorm2d):
         stacked = nn.BatchNorm2d(k * first.num_features)
     elif isinstance(first, nn.Linear):

@@ -29,17 +29,27 @@ def measure(dataset: Dataset) -> None:
     started = time.process_time()
     found = find(test.images, train.images, labels=test.labels, reference_labels=train.labels, plant=tuple(CHANGES))
     seconds = time.process_time() - started
-    print(f"\n{dataset.name}: {len(test):,} test images in {len(train):,} training images, {seconds:.1f} s of CPU, "
-          f"{1000 * seconds / len(test):.1f} s per 1,000")
+    print(
+        f"\n{dataset.name}: {len(test):,} test images in {len(train):,} training images, {seconds:.1f} s of CPU, "
+        f"{1000 * seconds / len(test):.1f} s per 1,000"
+    )
     passed, of = found.across_classes
-    print(f"  named as they are: {len(found.images):,} ({len(found.images) / len(test):.2%}), score over "
-          f"{found.threshold:.2f}; by chance {found.expected_false:.2g}; among other classes alone {passed} of {of}")
+    print(
+        f"  named as they are: {len(found.images):,} ({len(found.images) / len(test):.2%}), score over "
+        f"{found.threshold:.2f}; by chance {found.expected_false:.2g}; among other classes alone {passed} of {of}"
+    )
     count = round(SHARE * len(test) / len(CHANGES))
     sources = np.concatenate([rng.permutation(len(train))[:count] for _ in CHANGES])
-    copies = np.concatenate([changed(train.images[sources[k * count:(k + 1) * count]], change, rng)
-                             for k, change in enumerate(CHANGES)])
-    both = find(np.concatenate([test.images, copies]), train.images, plant=(),
-                labels=np.concatenate([test.labels, train.labels[sources]]), reference_labels=train.labels)
+    copies = np.concatenate(
+        [changed(train.images[sources[k * count : (k + 1) * count]], change, rng) for k, change in enumerate(CHANGES)]
+    )
+    both = find(
+        np.concatenate([test.images, copies]),
+        train.images,
+        plant=(),
+        labels=np.concatenate([test.labels, train.labels[sources]]),
+        reference_labels=train.labels,
+    )
     named: dict[int, set[int]] = {}
     for i, j in [*both.exact.tolist(), *both.near.tolist()]:
         named.setdefault(i, set()).add(j)

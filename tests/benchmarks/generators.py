@@ -18,8 +18,19 @@ from typing import Any
 import pandas as pd
 
 LOOKED = ("label_agreement", "label_reference", "near_copies", "base_rate", "coverage", "domain_accuracy")
-HEADER = ("arm", "n", "shows its class (real do)", "near-copies (real are)", "coverage", "told from real", "words",
-          "synthetic-only error (real-only)", "gain at most synthetic", "training", "sampling")
+HEADER = (
+    "arm",
+    "n",
+    "shows its class (real do)",
+    "near-copies (real are)",
+    "coverage",
+    "told from real",
+    "words",
+    "synthetic-only error (real-only)",
+    "gain at most synthetic",
+    "training",
+    "sampling",
+)
 
 
 def main() -> None:
@@ -31,17 +42,32 @@ def main() -> None:
     laws = json.loads((folder / "laws.json").read_text())
     done = trials[trials["status"] == "done"]
     error = "balanced_error" if laws["error"] == "balanced_error" else "test_error"
-    costs = {(study["generator"], cost["num_real"]): cost for study in laws["studies"]
-             for cost in study["generation"] or ()}
+    costs = {
+        (study["generator"], cost["num_real"]): cost for study in laws["studies"] for cost in study["generation"] or ()
+    }
     print(f"| {' | '.join(HEADER)} |\n|{len(HEADER) * '---|'}")
     arms = [a for a in dict.fromkeys(trials["generator"]) if a != "none"]
     for arm in arms:
         for n in sorted(set(trials.loc[trials["generator"] == arm, "num_real"])):
-            print("| " + " | ".join((arm, f"{n:,}", *_looked(looks, arm, n), _alone(done, arm, n, error),
-                                     _gain(laws, arm, n), *_cost(costs.get((arm, n))))) + " |")
+            print(
+                "| "
+                + " | ".join(
+                    (
+                        arm,
+                        f"{n:,}",
+                        *_looked(looks, arm, n),
+                        _alone(done, arm, n, error),
+                        _gain(laws, arm, n),
+                        *_cost(costs.get((arm, n))),
+                    )
+                )
+                + " |"
+            )
     missing = Counter(trials["status"])
-    print(f"\n{laws['draws']} draws, {laws['seeds']} seeds, {laws['test_images']:,} test images, error judged: "
-          f"{laws['error']}; trials: {dict(missing)}")
+    print(
+        f"\n{laws['draws']} draws, {laws['seeds']} seeds, {laws['test_images']:,} test images, error judged: "
+        f"{laws['error']}; trials: {dict(missing)}"
+    )
 
 
 def _looked(looks: pd.DataFrame, arm: str, n: int) -> tuple[str, str, str, str, str]:
@@ -52,9 +78,13 @@ def _looked(looks: pd.DataFrame, arm: str, n: int) -> tuple[str, str, str, str, 
     words = Counter(word for said in rows["words"] for word in said.split(", "))
     of = {word: "" if count == len(rows) else f" {count}/{len(rows)}" for word, count in words.most_common()}
     told = ", ".join(word + count for word, count in of.items())
-    return (f"{mean['label_agreement']:.1%} ({mean['label_reference']:.1%})",
-            f"{mean['near_copies']:.1%} ({mean['base_rate']:.1%})", f"{mean['coverage']:.2f}",
-            f"{mean['domain_accuracy']:.0%}", told)
+    return (
+        f"{mean['label_agreement']:.1%} ({mean['label_reference']:.1%})",
+        f"{mean['near_copies']:.1%} ({mean['base_rate']:.1%})",
+        f"{mean['coverage']:.2f}",
+        f"{mean['domain_accuracy']:.0%}",
+        told,
+    )
 
 
 def _alone(done: pd.DataFrame, arm: str, n: int, error: str) -> str:

@@ -42,8 +42,10 @@ def main(refits: int = 300, repeats: int = 5) -> None:
         batched, _ = refit(model, fitted, targets, sigma, POWER)
         ours.append((time.process_time() - started) / refits)
         started = time.process_time()
-        single = [least_squares(lambda t, y=y: (model(t[None])[0] - y) / sigma, fitted.theta, loss="huber",
-                                f_scale=HUBER).x for y in targets]
+        single = [
+            least_squares(lambda t, y=y: (model(t[None])[0] - y) / sigma, fitted.theta, loss="huber", f_scale=HUBER).x
+            for y in targets
+        ]
         scipys.append((time.process_time() - started) / refits)
     apart = float(np.median(np.abs(batched - np.array(single)).max(1)))
     a, b = (1e3 * statistics.median(times) for times in (scipys, ours))

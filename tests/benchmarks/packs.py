@@ -42,9 +42,11 @@ def main() -> None:
     identity = identify("digits", DataOptions())
     with tempfile.TemporaryDirectory() as cache:
         dataset = load(identity, Path(cache))
-    print(f"{platform.processor() or platform.machine()}, one thread, torch {torch.__version__}, {TRIALS} trials of "
-          f"{args.nimg:,} images, medians of {args.repeats}\n\n| network | width | CPU s a trial | against width 1 | "
-          "largest difference of a probability |\n|---|---|---|---|---|")
+    print(
+        f"{platform.processor() or platform.machine()}, one thread, torch {torch.__version__}, {TRIALS} trials of "
+        f"{args.nimg:,} images, medians of {args.repeats}\n\n| network | width | CPU s a trial | against width 1 | "
+        "largest difference of a probability |\n|---|---|---|---|---|"
+    )
     for name, widths in (("digits' mlp, 128-128", (128, 128)), ("mlp, 512-512", (512, 512))):
         recipe = CLASSIFIERS["mlp"].model_copy(update={"nimg": args.nimg, "widths": widths})
         _compare(name, recipe, identity, dataset, args.repeats)
@@ -56,8 +58,11 @@ def _compare(name: str, recipe: ClassifierRecipe, identity: DataIdentity, datase
     for _, width in itertools.product(range(repeats), WIDTHS):
         members = _members(recipe.model_copy(update={"pack": width}), identity, dataset)
         started = time.process_time()
-        found = [o for i in range(0, TRIALS, width)
-                 for o in train_pack(members[i:i + width], dataset.val, dataset.test, 10, torch.device("cpu"))]
+        found = [
+            o
+            for i in range(0, TRIALS, width)
+            for o in train_pack(members[i : i + width], dataset.val, dataset.test, 10, torch.device("cpu"))
+        ]
         seconds[width].append((time.process_time() - started) / TRIALS)
         probability[width] = np.stack([o.probability for o in found])
     for width in WIDTHS:

@@ -62,9 +62,17 @@ def generate(config: dict[str, Any], data: tuple[np.ndarray, np.ndarray]) -> dic
     """Train a class-conditional U-Net on a subset, with diffusers' own scheduler, and write a pool."""
     images, labels = subset(data, config["n"], config["draw"])
     net = diffusers.UNet2DModel(
-        sample_size=8, in_channels=1, out_channels=1, down_block_types=("DownBlock2D",) * 2,
-        up_block_types=("UpBlock2D",) * 2, block_out_channels=(16, 32), layers_per_block=1, norm_num_groups=8,
-        time_embedding_type="positional", num_class_embeds=10)
+        sample_size=8,
+        in_channels=1,
+        out_channels=1,
+        down_block_types=("DownBlock2D",) * 2,
+        up_block_types=("UpBlock2D",) * 2,
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        norm_num_groups=8,
+        time_embedding_type="positional",
+        num_class_embeds=10,
+    )
     scheduler: Any = diffusers.EDMDPMSolverMultistepScheduler(sigma_data=0.5)
     optimiser, seen = torch.optim.Adam(net.parameters(), 2e-3), 0
     while seen < GENERATOR_NIMG:
@@ -82,9 +90,10 @@ def generate(config: dict[str, Any], data: tuple[np.ndarray, np.ndarray]) -> dic
     pipeline.set_progress_bar_config(disable=True)
     made, asked = [], np.arange(4 * config["n"]) % 10
     for start in range(0, len(asked), 64):
-        part = asked[start:start + 64]
-        out: Any = pipeline(batch_size=len(part), class_labels=part.tolist(), num_inference_steps=STEPS,
-                            output_type="np")
+        part = asked[start : start + 64]
+        out: Any = pipeline(
+            batch_size=len(part), class_labels=part.tolist(), num_inference_steps=STEPS, output_type="np"
+        )
         made.append(out.images)
     np.savez(config["pool"], images=np.concatenate(made).transpose(0, 3, 1, 2) * 16, labels=asked)
     return {"done": True, "loss": float(loss)}
@@ -95,8 +104,8 @@ def classify(config: dict[str, Any], data: tuple[np.ndarray, np.ndarray]) -> dic
     images, labels = subset(data, config["n"], config["draw"])
     if config["s"]:
         pool = np.load(config["pool"])
-        images = np.concatenate([images, pool["images"][:config["s"]].astype(np.float32)])
-        labels = np.concatenate([labels, pool["labels"][:config["s"]]])
+        images = np.concatenate([images, pool["images"][: config["s"]].astype(np.float32)])
+        labels = np.concatenate([labels, pool["labels"][: config["s"]]])
     torch.manual_seed(config["seed"])
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
     optimiser, seen = torch.optim.AdamW(net.parameters(), 3e-3), 0
@@ -142,8 +151,11 @@ def seconds(work: Any, configs: list[dict[str, Any]], tuned: bool, folder: str) 
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1" if tuned else "0"
     started = time.perf_counter()
     found = tune.Tuner(
-        trainable, param_space={"cell": tune.grid_search(configs)}, tune_config=tune.TuneConfig(reuse_actors=tuned),
-        run_config=tune.RunConfig(storage_path=folder, name=f"{work.__name__}-{tuned}", verbose=0)).fit()
+        trainable,
+        param_space={"cell": tune.grid_search(configs)},
+        tune_config=tune.TuneConfig(reuse_actors=tuned),
+        run_config=tune.RunConfig(storage_path=folder, name=f"{work.__name__}-{tuned}", verbose=0),
+    ).fit()
     assert not found.errors and len(found) == len(configs)
     return time.perf_counter() - started
 
@@ -166,20 +178,28 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="plain") as folder:
         wall, trials, generators = ours(f"{folder}/ours")
         rate = 3600 * trials / wall
-        print(f"| way | s a generator and pool, all cores | s a trial, all cores | {TRIALS} trials and {GENERATORS} "
-              "generators | trials an hour | ours against it |\n|---|---|---|---|---|---|")
-        print(f"| this project ({trials} trials, {generators} generators in {wall:.0f} s) | | | "
-              f"{3600 * TRIALS / rate:,.0f} s | {rate:,.0f} | 1 |", flush=True)
+        print(
+            f"| way | s a generator and pool, all cores | s a trial, all cores | {TRIALS} trials and {GENERATORS} "
+            "generators | trials an hour | ours against it |\n|---|---|---|---|---|---|"
+        )
+        print(
+            f"| this project ({trials} trials, {generators} generators in {wall:.0f} s) | | | "
+            f"{3600 * TRIALS / rate:,.0f} s | {rate:,.0f} | 1 |",
+            flush=True,
+        )
         ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         sizes = [(n, draw) for draw in range(args.generators) for n in (80,)]
         pools = [{"n": n, "draw": draw, "pool": f"{folder}/{n}-{draw}.npz"} for n, draw in sizes]
         cells = [p | {"s": s, "seed": seed} for seed in range(args.trials) for p in pools for s in (80, 160, 320)]
         for name, tuned in (("Ray's defaults", False), ("as Ray's documentation advises", True)):
             made = seconds(generate, pools, tuned, folder) / len(pools)
-            each = seconds(classify, cells[:args.trials], tuned, folder) / args.trials
+            each = seconds(classify, cells[: args.trials], tuned, folder) / args.trials
             whole = GENERATORS * made + TRIALS * each
-            print(f"| plain, {name} | {made:.1f} | {each:.2f} | {whole:,.0f} s | {3600 * TRIALS / whole:,.0f} | "
-                  f"{rate / (3600 * TRIALS / whole):.1f} |", flush=True)
+            print(
+                f"| plain, {name} | {made:.1f} | {each:.2f} | {whole:,.0f} s | {3600 * TRIALS / whole:,.0f} | "
+                f"{rate / (3600 * TRIALS / whole):.1f} |",
+                flush=True,
+            )
         ray.shutdown()
 
 

@@ -39,10 +39,12 @@ def main() -> None:
     identity = identify("digits", DataOptions())
     with tempfile.TemporaryDirectory() as cache:
         dataset = load(identity, Path(cache))
-    print(f"{platform.processor() or platform.machine()}, one thread, torch {torch.__version__}, "
-          f"{DRAWS} draws of {NUM_REAL} images, trials of {args.nimg:,} images\n\n"
-          "| network | seeds | fp32, CPU s a trial | bf16 | fp32 / bf16 | error in fp32 | bf16 less fp32, points |\n"
-          "|---|---|---|---|---|---|---|")
+    print(
+        f"{platform.processor() or platform.machine()}, one thread, torch {torch.__version__}, "
+        f"{DRAWS} draws of {NUM_REAL} images, trials of {args.nimg:,} images\n\n"
+        "| network | seeds | fp32, CPU s a trial | bf16 | fp32 / bf16 | error in fp32 | bf16 less fp32, points |\n"
+        "|---|---|---|---|---|---|---|"
+    )
     for name, seeds, fields in (("mlp", 8, {"widths": (128, 128), "pack": 8}), ("cnn", 1, {})):
         recipe = CLASSIFIERS[name].model_copy(update={"nimg": args.nimg, **fields})
         _compare(recipe, seeds, identity, dataset)
@@ -64,9 +66,12 @@ def _compare(recipe: ClassifierRecipe, seeds: int, identity: DataIdentity, datas
             errors[precision].append(100 * float(np.mean([(o.predicted != dataset.test.labels).mean() for o in found])))
     gain = statistics.median(a / b for a, b in zip(seconds["fp32"], seconds["bf16"], strict=True))
     apart = np.subtract(errors["bf16"], errors["fp32"])
-    print(f"| {recipe.name} | {seeds} | {statistics.median(seconds['fp32']):.2f} | "
-          f"{statistics.median(seconds['bf16']):.2f} | {gain:.2f} | {np.mean(errors['fp32']):.1f} % | "
-          f"{apart.mean():+.2f} ({apart.std(ddof=1) / DRAWS**0.5:.2f}) |", flush=True)
+    print(
+        f"| {recipe.name} | {seeds} | {statistics.median(seconds['fp32']):.2f} | "
+        f"{statistics.median(seconds['bf16']):.2f} | {gain:.2f} | {np.mean(errors['fp32']):.1f} % | "
+        f"{apart.mean():+.2f} ({apart.std(ddof=1) / DRAWS**0.5:.2f}) |",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

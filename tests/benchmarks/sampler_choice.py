@@ -32,11 +32,27 @@ from synaug_ray.plan.plan import make_plan
 from synaug_ray.store.store import Store
 
 REFERENCE = ("heun", 18)
-SOLVERS = [REFERENCE, ("heun", 9), ("euler", 18), ("dpmpp-2m", 18), ("dpmpp-2m", 10), ("dpmpp-2m", 8), ("dpmpp-2m", 6),
-           ("dpmpp-2m", 4), ("dpmpp-3m", 8)]
+SOLVERS = [
+    REFERENCE,
+    ("heun", 9),
+    ("euler", 18),
+    ("dpmpp-2m", 18),
+    ("dpmpp-2m", 10),
+    ("dpmpp-2m", 8),
+    ("dpmpp-2m", 6),
+    ("dpmpp-2m", 4),
+    ("dpmpp-3m", 8),
+]
 CELL = ["num_real", "draw", "seed", "protocol"]
-HEADER = ("sampler", "evaluations", "CPU s per 1,000 images", "error, synthetic only: validation", "test",
-          "with real images: validation", "test")
+HEADER = (
+    "sampler",
+    "evaluations",
+    "CPU s per 1,000 images",
+    "error, synthetic only: validation",
+    "test",
+    "with real images: validation",
+    "test",
+)
 
 
 def evaluations(family: str, steps: int) -> int:
@@ -57,12 +73,17 @@ def main() -> None:
     storage = args.storage or Path(tempfile.mkdtemp(prefix="sampler-choice-"))
     tables = {solver: table(args, solver, storage) for solver in SOLVERS}
     reference = tables[REFERENCE]
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}; "
-          f"{args.dataset}, {args.generator}, num_real {args.num_real}, {args.draws} draws, {args.seeds} seeds\n\n"
-          f"| {' | '.join(HEADER)} |\n|{len(HEADER) * '---|'}")
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}; "
+        f"{args.dataset}, {args.generator}, num_real {args.num_real}, {args.draws} draws, {args.seeds} seeds\n\n"
+        f"| {' | '.join(HEADER)} |\n|{len(HEADER) * '---|'}"
+    )
     for (family, steps), (trials, cost) in tables.items():
-        cells = [told(trials, reference[0], protocol, column) for protocol in ("synthetic-only", "mixed")
-                 for column in ("val_error", "test_error")]
+        cells = [
+            told(trials, reference[0], protocol, column)
+            for protocol in ("synthetic-only", "mixed")
+            for column in ("val_error", "test_error")
+        ]
         print(f"| {family}, {steps} steps | {evaluations(family, steps)} | {cost:.2f} | {' | '.join(cells)} |")
 
 
@@ -81,17 +102,29 @@ def table(args: argparse.Namespace, solver: tuple[str, int], storage: Path) -> t
     family, steps = solver
     name = f"sampler-{args.generator}-{family}-{steps}"
     grid: dict[str, Any] = {
-        "dataset": args.dataset, "data": args.data, "num_real": args.num_real, "synthetic_multiples": [0, 4],
-        "real_share": [0.5], "protocols": ["mixed", "synthetic-only"], "generators": [args.generator],
-        "classifiers": ["mlp"], "sampler": {"name": name, "family": family, "steps": steps}, "draws": args.draws,
-        "seeds": args.seeds, "quality_draws": 0}
+        "dataset": args.dataset,
+        "data": args.data,
+        "num_real": args.num_real,
+        "synthetic_multiples": [0, 4],
+        "real_share": [0.5],
+        "protocols": ["mixed", "synthetic-only"],
+        "generators": [args.generator],
+        "classifiers": ["mlp"],
+        "sampler": {"name": name, "family": family, "steps": steps},
+        "draws": args.draws,
+        "seeds": args.seeds,
+        "quality_draws": 0,
+    }
     if not grid["data"]:
         del grid["data"]
     file = storage / f"{name}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(yaml.safe_dump(grid))
-    subprocess.run([sys.executable, "-m", "synaug_ray.grid", str(file), "--local", "--name", name, "--storage",
-                    str(storage)], check=True, stdout=sys.stderr)
+    subprocess.run(
+        [sys.executable, "-m", "synaug_ray.grid", str(file), "--local", "--name", name, "--storage", str(storage)],
+        check=True,
+        stdout=sys.stderr,
+    )
     trials = pd.read_parquet(storage / name / "measurements.parquet")
     trials = trials[(trials["status"] == "done") & (trials["num_synthetic"] > 0)]
     spec = load_grid(storage / name / "grid.yaml", [])

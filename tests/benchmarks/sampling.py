@@ -40,12 +40,19 @@ def main(preset: str = "edm-tiny", size: int = 8, batch: int = 64, steps: int = 
     labels = [i % 10 for i in range(batch)]
 
     def theirs() -> None:
-        images: Any = pipeline(batch_size=batch, class_labels=labels, num_inference_steps=steps, output_type="np",
-                               generator=torch.Generator().manual_seed(0))
+        images: Any = pipeline(
+            batch_size=batch,
+            class_labels=labels,
+            num_inference_steps=steps,
+            output_type="np",
+            generator=torch.Generator().manual_seed(0),
+        )
         (images.images * 255).round().astype(np.uint8)
 
     both: dict[str, Callable[[], Any]] = {
-        "synaug_ray": lambda: ours.sample(sampler, range(batch), 0, torch.device("cpu")), "diffusers": theirs}
+        "synaug_ray": lambda: ours.sample(sampler, range(batch), 0, torch.device("cpu")),
+        "diffusers": theirs,
+    }
     seconds: dict[str, list[float]] = {name: [] for name in both}
     for run in both.values():
         run()
@@ -56,8 +63,10 @@ def main(preset: str = "edm-tiny", size: int = 8, batch: int = 64, steps: int = 
             seconds[name].append(time.process_time() - started)
     rate = {name: batch / statistics.median(times) for name, times in seconds.items()}
     ratio = statistics.median(b / a for a, b in zip(seconds["synaug_ray"], seconds["diffusers"], strict=True))
-    print(f"{preset}, {size} px, batch {batch}, {steps} steps: synaug_ray {rate['synaug_ray']:,.0f} images/s, "
-          f"diffusers {rate['diffusers']:,.0f} images/s, ratio {ratio:.2f}")
+    print(
+        f"{preset}, {size} px, batch {batch}, {steps} steps: synaug_ray {rate['synaug_ray']:,.0f} images/s, "
+        f"diffusers {rate['diffusers']:,.0f} images/s, ratio {ratio:.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -52,12 +52,19 @@ def asleep(seconds: float) -> Any:
 
         def run_trials(bench: Any, pack: Any, way: Any = None) -> None:
             time.sleep(seconds)
-            arrays = {"label": np.zeros(TEST_IMAGES, np.uint16), "predicted": np.zeros(TEST_IMAGES, np.uint16),
-                      "probability": np.random.default_rng(0).random(TEST_IMAGES, np.float32)}
+            arrays = {
+                "label": np.zeros(TEST_IMAGES, np.uint16),
+                "predicted": np.zeros(TEST_IMAGES, np.uint16),
+                "probability": np.random.default_rng(0).random(TEST_IMAGES, np.float32),
+            }
             result = dict.fromkeys(("test_error", "balanced_error", "test_nll", "val_error"), 0.5)
             for trial in pack:
-                bench.store.commit(trial, result | {"nimg": 1, "seconds": seconds / len(pack), "cpu_seconds": 0.0},
-                                   {"predictions.safetensors": save(arrays)}, {"session": bench.machine.session})
+                bench.store.commit(
+                    trial,
+                    result | {"nimg": 1, "seconds": seconds / len(pack), "cpu_seconds": 0.0},
+                    {"predictions.safetensors": save(arrays)},
+                    {"session": bench.machine.session},
+                )
 
         execute.run_trials = run_trials
 
@@ -70,16 +77,20 @@ def main() -> None:
     parser.add_argument("--packs", type=int, default=12, help="of each node")
     parser.add_argument("--seconds", type=float, default=5.0, help="that a pack sleeps")
     args = parser.parse_args()
-    print("| nodes | packs | s from the first pack to the last | at best | efficiency | driver's CPU s in all |\n"
-          "|---|---|---|---|---|---|")
+    print(
+        "| nodes | packs | s from the first pack to the last | at best | efficiency | driver's CPU s in all |\n"
+        "|---|---|---|---|---|---|"
+    )
     for nodes in args.nodes:
         with tempfile.TemporaryDirectory(prefix="scaling") as folder:
             spent = time.process_time()
             wall, counted = _run(nodes, args.packs * nodes, args.seconds, folder)
             spent = time.process_time() - spent
         best = counted * args.seconds / nodes
-        print(f"| {nodes} | {args.packs * nodes} | {wall:.1f} | {best:.1f} | {best / wall:.2f} | {spent:.0f} |",
-              flush=True)
+        print(
+            f"| {nodes} | {args.packs * nodes} | {wall:.1f} | {best:.1f} | {best / wall:.2f} | {spent:.0f} |",
+            flush=True,
+        )
     with tempfile.TemporaryDirectory() as folder:
         _listing(folder)
 
@@ -99,8 +110,12 @@ def _run(nodes: int, packs: int, seconds: float, folder: str) -> tuple[float, in
     try:
         for _ in range(nodes):
             cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
-        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR",
-                 runtime_env={"worker_process_setup_hook": asleep(seconds)})
+        ray.init(
+            address=cluster.address,
+            log_to_driver=False,
+            logging_level="ERROR",
+            runtime_env={"worker_process_setup_hook": asleep(seconds)},
+        )
         run_on_cluster(run, pending(plan, store), dataset, lambda text: None)
     finally:
         ray.shutdown()

@@ -62,17 +62,20 @@ def _plan(folder: Path) -> None:
 
     started = time.perf_counter()
     pending(plan, Half())
-    print(f"plan of {len(plan.trials):,} trials, {len(plan.generators):,} generators and {len(plan.shards):,} shards: "
-          f"{planned:.1f} s; what is missing of it: {time.perf_counter() - started:.1f} s",
-          flush=True)
+    print(
+        f"plan of {len(plan.trials):,} trials, {len(plan.generators):,} generators and {len(plan.shards):,} shards: "
+        f"{planned:.1f} s; what is missing of it: {time.perf_counter() - started:.1f} s",
+        flush=True,
+    )
 
 
 def _trials(folder: Path, count: int) -> None:
     path, store = folder / "nothing.yaml", Store(f"{folder}/out/store")
     path.write_text(GRID.format(more="", draws=count // 4))
     started = time.perf_counter()
-    driver = subprocess.Popen([sys.executable, "-m", "synaug_ray.grid", str(path), "--storage", f"{folder}/out"],
-                              stdout=subprocess.DEVNULL)
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "synaug_ray.grid", str(path), "--storage", f"{folder}/out"], stdout=subprocess.DEVNULL
+    )
     first, memory = None, []
     while driver.poll() is None:
         done = len(store.keys("trial"))

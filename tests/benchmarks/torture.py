@@ -37,8 +37,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--grid", default="smoke")
     parser.add_argument("--words", nargs="*", default=["draws=8"], help="for work to be left until the last kill")
-    parser.add_argument("--every", type=float, default=6.0,
-                        help="seconds from a part's first being there to its kill, at most")
+    parser.add_argument(
+        "--every", type=float, default=6.0, help="seconds from a part's first being there to its kill, at most"
+    )
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="torture-"))
@@ -53,8 +54,10 @@ def main() -> int:
         good &= ok
         lines.append(row)
         print(row, flush=True)
-    head = ("| run | seconds | killed | driver's exit codes | steps | made again although it stood | table equal "
-            "| left over |\n|---|---|---|---|---|---|---|---|")
+    head = (
+        "| run | seconds | killed | driver's exit codes | steps | made again although it stood | table equal "
+        "| left over |\n|---|---|---|---|---|---|---|---|"
+    )
     text = f"{head}\n" + "\n".join(lines) + "\n"
     if args.out:
         args.out.write_text(text)
@@ -107,8 +110,10 @@ def torture(number: int, args: argparse.Namespace, folder: Path, expected) -> tu
     again = sum(attempts(storage).get(k) != a for k, a in stood.items())
     equal = expected.equals(table(storage, Path(args.grid).stem))
     counts = ", ".join(f"{killed.count(p)} {p}" for p in PARTS if p in killed)
-    row = (f"| {number} | {seconds:.0f} | {counts} | {' '.join(map(str, codes))} | "
-           f"{len(attempts(storage))} | {again} | {'yes' if equal else 'NO'} | {', '.join(left) or 'none'} |")
+    row = (
+        f"| {number} | {seconds:.0f} | {counts} | {' '.join(map(str, codes))} | "
+        f"{len(attempts(storage))} | {again} | {'yes' if equal else 'NO'} | {', '.join(left) or 'none'} |"
+    )
     ok = equal and not again and not left and codes[-1] == 0 and set(codes[:-1]) <= {1, 6, 75}
     if not ok:
         print(log.read_text()[-6000:], flush=True)

@@ -23,8 +23,14 @@ import psutil
 
 from synaug_ray.store.store import Store
 
-PARTS = {"RayTrainWorker": "Trainers' workers", "TrainController": "Trainers' other processes",
-         "PackTrial": "classifiers", "MapWorker": "samplers", "Aggregator": "aggregator", "Coordinator": "ledger"}
+PARTS = {
+    "RayTrainWorker": "Trainers' workers",
+    "TrainController": "Trainers' other processes",
+    "PackTrial": "classifiers",
+    "MapWorker": "samplers",
+    "Aggregator": "aggregator",
+    "Coordinator": "ledger",
+}
 RAYS = "Ray's servers and helper actors"
 STAGES = ("generator", "shard", "quality", "trial")
 
@@ -47,8 +53,7 @@ def main() -> None:
     role: dict[int, str] = {}
     called: dict[int, str] = {}
     started = time.monotonic()
-    run = subprocess.Popen([sys.executable, "-m", "synaug_ray.grid", args.grid, *args.words, "--storage",
-                            str(storage)])
+    run = subprocess.Popen([sys.executable, "-m", "synaug_ray.grid", args.grid, *args.words, "--storage", str(storage)])
     driver = psutil.Process(run.pid)
     while run.poll() is None:
         for process in [driver, *driver.children(recursive=True)]:
@@ -72,13 +77,19 @@ def main() -> None:
     for pid, used in seconds.items():
         spent[role[pid]] += used
     number = Counter(role.values())
-    lines = [f"{platform.processor() or platform.machine()}, {cores} cores, {time.strftime('%Y-%m-%d')}; "
-             f"`{args.grid}`: {wall:.0f} s of wall, so {cores * wall:.0f} core-s", "",
-             "| part | processes | CPU s | % of cores x wall |", "|---|---|---|---|"]
+    lines = [
+        f"{platform.processor() or platform.machine()}, {cores} cores, {time.strftime('%Y-%m-%d')}; "
+        f"`{args.grid}`: {wall:.0f} s of wall, so {cores * wall:.0f} core-s",
+        "",
+        "| part | processes | CPU s | % of cores x wall |",
+        "|---|---|---|---|",
+    ]
     for name, used in spent.most_common():
         lines.append(f"| {name} | {number[name]} | {used:.0f} | {100 * used / cores / wall:.1f} |")
-    lines.append(f"| idle, or other processes of the machine | | {cores * wall - sum(spent.values()):.0f} | "
-                 f"{100 - 100 * sum(spent.values()) / cores / wall:.1f} |")
+    lines.append(
+        f"| idle, or other processes of the machine | | {cores * wall - sum(spent.values()):.0f} | "
+        f"{100 - 100 * sum(spent.values()) / cores / wall:.1f} |"
+    )
     told = ", ".join(f"{inside[stage]:.0f} {stage}" for stage in STAGES)
     share = sum(inside.values()) / cores / wall
     lines += ["", f"Inside the work: {sum(inside.values()):.0f} CPU s ({told}); share {share:.3f}"]

@@ -20,9 +20,17 @@ def trial(identity, protocol, share=None, **changes):
     return TrialStep(subset, pool, 0 if pool is None else S, protocol, share, recipe, 0)
 
 
-@pytest.mark.parametrize("protocol,share", [
-    ("real-only", None), ("mixed", None), ("mixed", 0.5), ("mixed", 0.75), ("synthetic-only", None), ("pretrain", None),
-])
+@pytest.mark.parametrize(
+    "protocol,share",
+    [
+        ("real-only", None),
+        ("mixed", None),
+        ("mixed", 0.5),
+        ("mixed", 0.75),
+        ("synthetic-only", None),
+        ("pretrain", None),
+    ],
+)
 def test_every_cell_sees_the_same_number_of_images(digits_identity, protocol, share):
     index = schedule(trial(digits_identity, protocol, share))
     assert index.shape == (num_steps(RECIPE), RECIPE.batch) and index.numel() == RECIPE.nimg
@@ -48,8 +56,15 @@ def test_pretrain_is_synthetic_then_real(digits_identity):
 
 def test_order_depends_on_draw_and_seed_and_not_on_the_generator(digits_identity):
     a = trial(digits_identity, "mixed", 0.5)
-    other = TrialStep(a.subset, Pool(GeneratorStep(a.subset, GENERATORS["duplicate"]), SAMPLERS["dpmpp-8"]), S, "mixed",
-                      0.5, RECIPE, 0)
+    other = TrialStep(
+        a.subset,
+        Pool(GeneratorStep(a.subset, GENERATORS["duplicate"]), SAMPLERS["dpmpp-8"]),
+        S,
+        "mixed",
+        0.5,
+        RECIPE,
+        0,
+    )
     assert torch.equal(schedule(a), schedule(other))
     reseeded = TrialStep(a.subset, a.pool, S, "mixed", 0.5, RECIPE, 1)
     assert not torch.equal(schedule(a), schedule(reseeded))
@@ -69,6 +84,6 @@ def test_augmentation_is_a_flip_and_a_zero_padded_shift():
     x = torch.rand(200, 1, 6, 6, generator=torch.Generator().manual_seed(1)) + 1  # no zeros of its own
     padded = torch.nn.functional.pad(x, (2, 2, 2, 2))
     for before, after in zip(padded, augmented(x, recipe, 9, 3), strict=True):
-        ways = [before[:, r:r + 6, c:c + 6] for r in range(5) for c in range(5)]
-        ways += [before.flip(2)[:, r:r + 6, c:c + 6] for r in range(5) for c in range(5)]
+        ways = [before[:, r : r + 6, c : c + 6] for r in range(5) for c in range(5)]
+        ways += [before.flip(2)[:, r : r + 6, c : c + 6] for r in range(5) for c in range(5)]
         assert any(torch.equal(after, way) for way in ways)

@@ -50,7 +50,8 @@ def test_equals_plain_training(members, outcomes, digits):
     steps = num_steps(RECIPE)
     optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
     schedule_ = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda k: min(1, (k + 1) / (0.05 * steps)) * 0.5 * (1 + np.cos(np.pi * k / steps)))
+        optimiser, lambda k: min(1, (k + 1) / (0.05 * steps)) * 0.5 * (1 + np.cos(np.pi * k / steps))
+    )
     x = torch.from_numpy(m.images.images.astype(np.float32)) / 127.5 - 1
     y = torch.from_numpy(m.images.labels)
     for index in schedule(m.trial):
@@ -73,25 +74,39 @@ def test_it_learns(outcomes, digits):
 
 def test_a_timm_network_trains_alone(digits, digits_identity):
     """Batch normalisation and all, at pack 1, with augmentation; the stem keeps 8x8 images' pixels."""
-    recipe = ClassifierRecipe(name="r", family="timm", model="resnet10t", nimg=256, batch=32, pack=1, flip=True,
-                              shift=1, optimiser=Optimiser(family="sgd", learning_rate=0.05))
+    recipe = ClassifierRecipe(
+        name="r",
+        family="timm",
+        model="resnet10t",
+        nimg=256,
+        batch=32,
+        pack=1,
+        flip=True,
+        shift=1,
+        optimiser=Optimiser(family="sgd", learning_rate=0.05),
+    )
     subset = Subset(digits_identity, 40, 0)
-    member = Member(TrialStep(subset, None, 0, "real-only", None, recipe, 0),
-                    digits.train.take(Draws(digits.train, 10).index(subset)))
+    member = Member(
+        TrialStep(subset, None, 0, "real-only", None, recipe, 0),
+        digits.train.take(Draws(digits.train, 10).index(subset)),
+    )
     small = digits.test.take(np.arange(50))
     outcome = train_pack([member], small, small, 10, CPU)[0]
     assert np.isfinite(outcome.probability).all() and outcome.nimg == 256
 
 
 @pytest.mark.parametrize("precision,apart", [("fp32", 1e-5), ("bf16", 0.05)])
-def test_a_cnn_learns_in_either_precision_and_predicts_as_its_plain_module_does(digits, digits_identity, precision,
-                                                                                apart, monkeypatch):
+def test_a_cnn_learns_in_either_precision_and_predicts_as_its_plain_module_does(
+    digits, digits_identity, precision, apart, monkeypatch
+):
     """bf16 rounds to 8 bits: probabilities move by a few hundredths, not more."""
     recipe = ClassifierRecipe(name="c", family="cnn", widths=(8, 16), nimg=12_800, pack=1, precision=precision)
     subset, kept = Subset(digits_identity, 200, 0), []
     monkeypatch.setattr(train, "build", lambda *args: kept.append(models.build(*args)) or kept[-1])
-    member = Member(TrialStep(subset, None, 0, "real-only", None, recipe, 0),
-                    digits.train.take(Draws(digits.train, 10).index(subset)))
+    member = Member(
+        TrialStep(subset, None, 0, "real-only", None, recipe, 0),
+        digits.train.take(Draws(digits.train, 10).index(subset)),
+    )
     outcome = train_pack([member], digits.val, digits.test, 10, CPU)[0]
     assert (outcome.predicted != digits.test.labels).mean() < 0.2  # chance is 0.9
     x = torch.from_numpy(digits.test.images.astype(np.float32)) / 127.5 - 1

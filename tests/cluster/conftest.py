@@ -12,8 +12,14 @@ import ray
 def cluster() -> Iterator[None]:
     # pytest's own folders are too deep for the 107 bytes that a unix socket's path may have
     folder = tempfile.mkdtemp(prefix="synray")
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=folder,
-             _system_config={"metrics_report_interval_ms": 1_000})  # 10 s by default: longer than a test's run
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        _temp_dir=folder,
+        _system_config={"metrics_report_interval_ms": 1_000},
+    )  # 10 s by default: longer than a test's run
     yield
     ray.shutdown()
     shutil.rmtree(folder, ignore_errors=True)

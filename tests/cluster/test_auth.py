@@ -20,13 +20,16 @@ def token(path, mode=0o600):
     return path
 
 
-@pytest.mark.parametrize("environment,joins,on", [
-    ({}, False, True),  # Ray turns it on for a cluster of its own
-    ({}, True, False),  # and never by itself for one at an address
-    ({"RAY_AUTH_MODE": "token"}, True, True),
-    ({"RAY_AUTH_MODE": "TOKEN"}, True, True),
-    ({"RAY_AUTH_MODE": "disabled"}, False, False),
-])
+@pytest.mark.parametrize(
+    "environment,joins,on",
+    [
+        ({}, False, True),  # Ray turns it on for a cluster of its own
+        ({}, True, False),  # and never by itself for one at an address
+        ({"RAY_AUTH_MODE": "token"}, True, True),
+        ({"RAY_AUTH_MODE": "TOKEN"}, True, True),
+        ({"RAY_AUTH_MODE": "disabled"}, False, False),
+    ],
+)
 def test_whether_authentication_is_on(home, environment, joins, on):
     assert access(environment, joins).on is on
 
@@ -49,22 +52,34 @@ def test_a_token_that_others_can_read_is_a_problem_with_its_cure(home, mode):
     assert judged(access({}, False))[0].level == "ok"
 
 
-@pytest.mark.parametrize("environment,joins,level,said", [
-    ({}, False, "ok", "will be made in"),
-    ({"RAY_AUTH_MODE": "token"}, True, "problem", "there is no token: no "),
-    ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "x"}, True, "ok", "is in $RAY_AUTH_TOKEN"),
-    ({}, True, "note", "is off ($RAY_AUTH_MODE is not set)"),
-    ({"RAY_AUTH_MODE": "disabled"}, False, "note", "is off (RAY_AUTH_MODE=disabled)"),
-])
+@pytest.mark.parametrize(
+    "environment,joins,level,said",
+    [
+        ({}, False, "ok", "will be made in"),
+        ({"RAY_AUTH_MODE": "token"}, True, "problem", "there is no token: no "),
+        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "x"}, True, "ok", "is in $RAY_AUTH_TOKEN"),
+        ({}, True, "note", "is off ($RAY_AUTH_MODE is not set)"),
+        ({"RAY_AUTH_MODE": "disabled"}, False, "note", "is off (RAY_AUTH_MODE=disabled)"),
+    ],
+)
 def test_what_is_said_of_a_token_that_is_not_in_a_file(home, environment, joins, level, said):
     (row,) = judged(access(environment, joins))
     assert row.level == level and said in row.means
 
 
-@pytest.mark.parametrize("address,level", [
-    ("127.0.0.1:8265", "ok"), ("localhost:8265", "ok"), ("[::1]:8265", "ok"), ("127.0.0.1", "ok"),
-    ("10.0.0.7:8265", "note"), ("0.0.0.0:8265", "note"), ("127.0.0.1.example.com:80", "note"), ("[::]:8265", "note"),
-])
+@pytest.mark.parametrize(
+    "address,level",
+    [
+        ("127.0.0.1:8265", "ok"),
+        ("localhost:8265", "ok"),
+        ("[::1]:8265", "ok"),
+        ("127.0.0.1", "ok"),
+        ("10.0.0.7:8265", "note"),
+        ("0.0.0.0:8265", "note"),
+        ("127.0.0.1.example.com:80", "note"),
+        ("[::]:8265", "note"),
+    ],
+)
 @pytest.mark.parametrize("mode", ["token", "disabled"])
 def test_a_dashboard_beyond_the_loopback_is_noted(home, address, level, mode):
     token(home / ".ray" / "auth_token")
@@ -79,8 +94,10 @@ def test_without_a_dashboard_nothing_is_said_of_it(home):
 
 def test_a_cluster_of_another_ray_names_both():
     """The words are those of Ray 2.60's ``check_version_info``, in a line."""
-    said = ("Version mismatch: The cluster was started with: Ray: 2.58.0 Python: 3.11.4 This process on node 10.0.0.1 "
-            "was started with: Ray: 2.60.0 Python: 3.11.9")
+    said = (
+        "Version mismatch: The cluster was started with: Ray: 2.58.0 Python: 3.11.4 This process on node 10.0.0.1 "
+        "was started with: Ray: 2.60.0 Python: 3.11.9"
+    )
     sentence = why_not_joined("10.0.0.1:6379", said, access({}, True))
     assert "at 10.0.0.1:6379 runs ray 2.58.0 and Python 3.11.4, and here are ray 2.60.0 and Python 3.11.9" in sentence
 
@@ -95,11 +112,20 @@ def test_the_words_that_a_version_mismatch_is_told_by_are_still_rays():
     assert source.count('f"    Ray: {') == source.count('f"    Python: {') == 2
 
 
-@pytest.mark.parametrize("said,beginning", [
-    ("Token authentication is enabled but no authentication token was found. Ensure", "the Ray cluster at h:1 refused"),
-    ("InvalidAuthToken: Authentication token is missing or incorrect", "the Ray cluster at h:1 refused the token, or"),
-    ("Failed to connect to GCS within 60 seconds.", "cannot join the Ray cluster at h:1 (Failed to connect to GCS"),
-])
+@pytest.mark.parametrize(
+    "said,beginning",
+    [
+        (
+            "Token authentication is enabled but no authentication token was found. Ensure",
+            "the Ray cluster at h:1 refused",
+        ),
+        (
+            "InvalidAuthToken: Authentication token is missing or incorrect",
+            "the Ray cluster at h:1 refused the token, or",
+        ),
+        ("Failed to connect to GCS within 60 seconds.", "cannot join the Ray cluster at h:1 (Failed to connect to GCS"),
+    ],
+)
 def test_who_is_not_let_in_learns_what_has_to_match(home, said, beginning):
     path = token(home / ".ray" / "auth_token")
     sentence = why_not_joined("h:1", said, access({"RAY_AUTH_MODE": "token"}, True))

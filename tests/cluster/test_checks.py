@@ -23,24 +23,28 @@ from synaug_ray.common.errors import RESOURCES, STORAGE
 from synaug_ray.common.findings import problem
 
 
-@pytest.mark.parametrize("nodes,slots", [
-    ([(4, 0)], (4, False)),
-    ([(4, 1)], (1, True)),
-    ([(2, 8)], (2, True)),  # six GPUs without a core
-    ([(0, 8), (64, 0)], (64, False)),  # GPUs and cores, and no node with both: Ray would wait for ever
-    ([(1, 2), (8, 1)], (2, True)),
-    ([(0, 0), (4, 0)], (4, False)),  # a head that gives nothing
-    ([(0.5, 0), (0.5, 0)], (0, False)),  # a core of fractions, none of them whole
-    ([(1.5, 0.5)], (1, False)),
-    ([(0, 8)], (0, False)),
-    ([], (0, False)),
-])
+@pytest.mark.parametrize(
+    "nodes,slots",
+    [
+        ([(4, 0)], (4, False)),
+        ([(4, 1)], (1, True)),
+        ([(2, 8)], (2, True)),  # six GPUs without a core
+        ([(0, 8), (64, 0)], (64, False)),  # GPUs and cores, and no node with both: Ray would wait for ever
+        ([(1, 2), (8, 1)], (2, True)),
+        ([(0, 0), (4, 0)], (4, False)),  # a head that gives nothing
+        ([(0.5, 0), (0.5, 0)], (0, False)),  # a core of fractions, none of them whole
+        ([(1.5, 0.5)], (1, False)),
+        ([(0, 8)], (0, False)),
+        ([], (0, False)),
+    ],
+)
 def test_slots_are_whole_on_their_node(nodes, slots):
     assert whole_slots(node(f"n{i}", *has) for i, has in enumerate(nodes)) == slots
 
 
-@pytest.mark.parametrize("nodes", [[(4, 1)], [(2, 8)], [(0, 8), (64, 0)], [(1, 2), (8, 1)], [(3.5, 0), (1, 0)],
-                                   [(8, 2), (0, 4), (2, 2)]])
+@pytest.mark.parametrize(
+    "nodes", [[(4, 1)], [(2, 8)], [(0, 8), (64, 0)], [(1, 2), (8, 1)], [(3.5, 0), (1, 0)], [(8, 2), (0, 4), (2, 2)]]
+)
 def test_some_node_has_room_for_every_slot_that_is_counted(nodes):
     """An oracle of its own: hand the slots out one by one to nodes that still have a whole one."""
     made = [node(f"n{i}", *has) for i, has in enumerate(nodes)]
@@ -76,20 +80,30 @@ def test_a_large_cluster_is_told_in_a_line():
     assert said.startswith("100 slots") and f"and {100 - SHOWN} more" in said and len(said) < 400
 
 
-@pytest.mark.parametrize("change,level,said", [
-    ({"packages": {**DRIVER.packages, "ray": "2.58.0"}}, "problem", "ray 2.60.0 here, 2.58.0 on b"),
-    ({"packages": {**DRIVER.packages, "torch": "2.14.1"}}, "problem", "torch 2.14.0 here, 2.14.1 on b"),
-    ({"packages": {**DRIVER.packages, "numpy": "2.2.0"}}, "note", "numpy 2.1.0 here, 2.2.0 on b"),
-    ({"packages": {"ray": "2.60.0", "numpy": "2.1.0"}}, "problem", "torch 2.14.0 here, none on b"),
-    ({"python": "3.12.1"}, "problem", "Python 3.11.4 here, 3.12.1 on b"),
-    ({"python": "3.11.9"}, "note", "Python 3.11.4 here, 3.11.9 on b"),
-    ({"code": "bbb", "folder": "/old"}, "problem",
-     "synaug_ray 0.1.0 here (source aaa in /here/synaug_ray), 0.1.0 (source bbb in /old) on b"),
-    ({"version": "0.2.0"}, "problem", "synaug_ray 0.1.0 here"),
-    ({"folder": "/copy/of/it"}, None, ""),  # the same source elsewhere: a submitted job's copy
-    ({"packages": {k: v for k, v in DRIVER.packages.items() if k != "synaug-ray"}}, None, ""),  # there, not installed
-    ({}, None, ""),
-])
+@pytest.mark.parametrize(
+    "change,level,said",
+    [
+        ({"packages": {**DRIVER.packages, "ray": "2.58.0"}}, "problem", "ray 2.60.0 here, 2.58.0 on b"),
+        ({"packages": {**DRIVER.packages, "torch": "2.14.1"}}, "problem", "torch 2.14.0 here, 2.14.1 on b"),
+        ({"packages": {**DRIVER.packages, "numpy": "2.2.0"}}, "note", "numpy 2.1.0 here, 2.2.0 on b"),
+        ({"packages": {"ray": "2.60.0", "numpy": "2.1.0"}}, "problem", "torch 2.14.0 here, none on b"),
+        ({"python": "3.12.1"}, "problem", "Python 3.11.4 here, 3.12.1 on b"),
+        ({"python": "3.11.9"}, "note", "Python 3.11.4 here, 3.11.9 on b"),
+        (
+            {"code": "bbb", "folder": "/old"},
+            "problem",
+            "synaug_ray 0.1.0 here (source aaa in /here/synaug_ray), 0.1.0 (source bbb in /old) on b",
+        ),
+        ({"version": "0.2.0"}, "problem", "synaug_ray 0.1.0 here"),
+        ({"folder": "/copy/of/it"}, None, ""),  # the same source elsewhere: a submitted job's copy
+        (
+            {"packages": {k: v for k, v in DRIVER.packages.items() if k != "synaug-ray"}},
+            None,
+            "",
+        ),  # there, not installed
+        ({}, None, ""),
+    ],
+)
 def test_version_skew_names_both_and_the_node(change, level, said):
     rows = versions(DRIVER, [answering("a"), answering("b", **change)])
     assert [r.level for r in rows] == ([level] if level else [])
@@ -115,12 +129,18 @@ def test_a_path_that_not_all_nodes_share_is_refused():
     assert refused is not None and refused.exit_code == STORAGE
     assert refused.sentences == [
         "/data/runs is not shared by all nodes: a marker written on a was not seen on b, c (it is not there); name a "
-        "folder that all nodes read and write, or a URL, with --storage"]
+        "folder that all nodes read and write, or a URL, with --storage"
+    ]
 
 
 def test_the_way_back_counts_too():
-    refused = problem(sharing("/data/runs", "a", [
-        answering("b", unwritten="Read-only file system"), replace(answering("c"), unseen="it is not there")]))
+    refused = problem(
+        sharing(
+            "/data/runs",
+            "a",
+            [answering("b", unwritten="Read-only file system"), replace(answering("c"), unseen="it is not there")],
+        )
+    )
     assert refused is not None and refused.exit_code == STORAGE and len(refused.sentences) == 2
     assert "can be read and not written on b (Read-only file system)" in refused.sentences[0]
     assert "a marker written on c was not seen on a (it is not there)" in refused.sentences[1]
@@ -162,10 +182,16 @@ def test_what_a_plan_holds(small):
     assert found == Needs(dataset=40 * 64, process=(40 + 2 * 40) * 64)
 
 
-@pytest.mark.parametrize("has,gpu,asked,level", [
-    ([True, True], 0, True, "ok"), ([True, False], 0, True, "note"), ([True, False], 0, False, "ok"),
-    ([False, False], 1, True, None), ([None, None], 0, True, None),
-])
+@pytest.mark.parametrize(
+    "has,gpu,asked,level",
+    [
+        ([True, True], 0, True, "ok"),
+        ([True, False], 0, True, "note"),
+        ([True, False], 0, False, "ok"),
+        ([False, False], 1, True, None),
+        ([None, None], 0, True, None),
+    ],
+)
 def test_bf16_is_noted_where_a_run_would_emulate_it(has, gpu, asked, level):
     nodes = [replace(answering(f"n{i}", bf16=b), resources={"CPU": 4, "GPU": gpu}) for i, b in enumerate(has)]
     assert [r.level for r in bf16(nodes, asked)] == ([level] if level else [])

@@ -23,6 +23,7 @@ def test_lanes_of_a_slot_fit_into_it_together(gpu):
 
 def test_a_ray_that_does_not_start_is_a_sentence(monkeypatch):
     """Ray raises a bare Exception where a swamped machine does not start a node in 30 s."""
+
     def refuse(**_):
         raise Exception("The current node timed out during startup.")
 
@@ -84,8 +85,9 @@ def test_a_token_that_is_there_stays_as_it_is(home):
     assert file.read_text() == "theirs" and file.stat().st_mode & 0o777 == 0o640
 
 
-@pytest.mark.parametrize("name,value", [("RAY_AUTH_MODE", "disabled"), ("RAY_AUTH_TOKEN", "abc"),
-                                        ("RAY_AUTH_TOKEN_PATH", "/elsewhere")])
+@pytest.mark.parametrize(
+    "name,value", [("RAY_AUTH_MODE", "disabled"), ("RAY_AUTH_TOKEN", "abc"), ("RAY_AUTH_TOKEN_PATH", "/elsewhere")]
+)
 def test_no_token_is_made_where_another_is_meant(home, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     connection.own_token()

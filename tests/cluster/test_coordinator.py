@@ -41,7 +41,13 @@ def test_lanes_of_one_kind_take_the_gpus_of_their_node_in_turn(cluster):
     coordinator = Coordinator.remote(100, [], {"here": ("0", "1", "5"), "there": ("0",)})
     lanes = ("trainer",) * 3 + ("sampler", "trainer", "sampler")
     assert [ray.get(coordinator.assign_gpu.remote("here", lane, str(i))) for i, lane in enumerate(lanes)] == [
-        "0", "1", "5", "0", "0", "1"]
+        "0",
+        "1",
+        "5",
+        "0",
+        "0",
+        "1",
+    ]
     assert ray.get(coordinator.assign_gpu.remote("here", "trainer", "1")) == "1"  # it died and was started again
     assert ray.get(coordinator.assign_gpu.remote("there", "trainer", "9")) == "0"
     assert ray.get(coordinator.assign_gpu.remote("elsewhere", "trainer", "9")) is None

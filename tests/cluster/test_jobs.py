@@ -37,8 +37,9 @@ class Head:
     storage: Path
 
     def ray(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*RAY, *words], cwd=REPOSITORY, env=self.environment, capture_output=True, text=True,
-                              timeout=300)
+        return subprocess.run(
+            [*RAY, *words], cwd=REPOSITORY, env=self.environment, capture_output=True, text=True, timeout=300
+        )
 
     def job(self, verb: str, *words: str) -> subprocess.CompletedProcess[str]:
         return self.ray("job", verb, "--address", self.url, *words)
@@ -48,8 +49,9 @@ class Head:
         grid = ["python", "-m", "synaug_ray.grid", "tests/helpers/small.yaml", "--storage", str(self.storage), *words]
         end = time.monotonic() + 120
         while True:
-            done = self.job("submit", "--submission-id", name, *([] if wait else ["--no-wait"]), "--working-dir", ".",
-                            "--", *grid)
+            done = self.job(
+                "submit", "--submission-id", name, *([] if wait else ["--no-wait"]), "--working-dir", ".", "--", *grid
+            )
             if NOT_YET not in done.stderr or time.monotonic() > end:
                 return done
             time.sleep(1)
@@ -72,8 +74,9 @@ class Head:
         return "\n".join(line for line in self.job("logs", name).stdout.splitlines() if "cli.py:" not in line) + "\n"
 
     def records(self, stage: str) -> dict[str, int]:
-        return {file.stem: file.stat().st_mtime_ns
-                for file in (self.storage / "store" / "records" / stage).glob("*.json")}
+        return {
+            file.stem: file.stat().st_mtime_ns for file in (self.storage / "store" / "records" / stage).glob("*.json")
+        }
 
 
 def free_ports(count: int) -> list[int]:
@@ -113,19 +116,48 @@ def ended(process: psutil.Popen) -> list[psutil.Process]:
 def started(folder: Path, environment: dict[str, str], token: str) -> tuple[psutil.Popen, Head] | None:
     """A head that answers; None where it did not come up."""
     # the agents' ports are fixed unless told, and clash with those of another cluster on this machine
-    names = ("", "dashboard-", "dashboard-agent-listen-", "dashboard-agent-grpc-", "metrics-export-",
-             "runtime-env-agent-", "ray-client-server-")
+    names = (
+        "",
+        "dashboard-",
+        "dashboard-agent-listen-",
+        "dashboard-agent-grpc-",
+        "metrics-export-",
+        "runtime-env-agent-",
+        "ray-client-server-",
+    )
     ports, said = dict(zip(names, free_ports(len(names)), strict=True)), folder / "log"
     head = Head(f"http://127.0.0.1:{ports['dashboard-']}", environment, token, folder / "storage")
     with said.open("w") as log:
         process = psutil.Popen(
-            [*RAY, "start", "--head", "--block", "--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1",
-             *(f"--{name}port={port}" for name, port in ports.items()), "--min-worker-port=0", "--max-worker-port=0",
-             "--num-cpus=2", f"--object-store-memory={200 << 20}", "--disable-usage-stats",
-             f"--temp-dir={folder / 'ray'}"],
-            cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    until(lambda: process.poll() is not None or TIMED_OUT in said.read_text()
-          or listens(ports["dashboard-agent-listen-"]) and head.answer(token) == 200, 180)
+            [
+                *RAY,
+                "start",
+                "--head",
+                "--block",
+                "--node-ip-address=127.0.0.1",
+                "--dashboard-host=127.0.0.1",
+                *(f"--{name}port={port}" for name, port in ports.items()),
+                "--min-worker-port=0",
+                "--max-worker-port=0",
+                "--num-cpus=2",
+                f"--object-store-memory={200 << 20}",
+                "--disable-usage-stats",
+                f"--temp-dir={folder / 'ray'}",
+            ],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    until(
+        lambda: (
+            process.poll() is not None
+            or TIMED_OUT in said.read_text()
+            or listens(ports["dashboard-agent-listen-"])
+            and head.answer(token) == 200
+        ),
+        180,
+    )
     if process.poll() is None and TIMED_OUT not in said.read_text():
         return process, head
     ended(process)
@@ -139,9 +171,12 @@ def head():
     token.touch(mode=0o600)
     token.write_text("0123456789abcdef" * 4)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "PYTHON"))} | {
-        "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "RAY_JOB_STOP_WAIT_TIME_S": "60",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_JOB_STOP_WAIT_TIME_S": "60",
         "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "120",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}  # whose `python` a job finds
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }  # whose `python` a job finds
     try:
         # again, because a raylet gives its agents 15 s to come up, which on a busy machine is too little
         up = next(filter(None, (started(folder, environment, token.read_text()) for _ in range(3))), None)

@@ -19,8 +19,17 @@ from helpers.paths import REPOSITORY
 pytestmark = pytest.mark.slow
 
 HOST = "127.0.0.2"  # Ray replaces 127.0.0.1 by the machine's address
-START = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", "--num-cpus=1",
-         "--object-store-memory=150000000", f"--node-ip-address={HOST}"]
+START = [
+    sys.executable,
+    "-m",
+    "ray.scripts.scripts",
+    "start",
+    "--block",
+    "--disable-usage-stats",
+    "--num-cpus=1",
+    "--object-store-memory=150000000",
+    f"--node-ip-address={HOST}",
+]
 PATIENCE = 300  # seconds, on a machine that is swamped
 
 
@@ -50,11 +59,21 @@ def joining() -> Iterator[dict[str, str]]:
     folder = Path(tempfile.mkdtemp(prefix="synray"))  # unix sockets have 107 bytes for a path
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {
-        "HOME": str(folder), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": write_token(folder / "token"),
-        "RAY_TMPDIR": str(folder), "PYTHONPATH": os.pathsep.join(paths)}
+        "HOME": str(folder),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": write_token(folder / "token"),
+        "RAY_TMPDIR": str(folder),
+        "PYTHONPATH": os.pathsep.join(paths),
+    }
     parts = ("dashboard-agent-listen-port", "dashboard-agent-grpc-port", "runtime-env-agent-port")
-    head = [*START, "--head", f"--port={gcs}", f"--dashboard-host={HOST}", f"--dashboard-port={dashboard}",
-            f"--temp-dir={folder}"]
+    head = [
+        *START,
+        "--head",
+        f"--port={gcs}",
+        f"--dashboard-host={HOST}",
+        f"--dashboard-port={dashboard}",
+        f"--temp-dir={folder}",
+    ]
     worker = [*START, f"--address={HOST}:{gcs}"]
     nodes = []
     try:
@@ -80,8 +99,14 @@ def wait_for(log: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 def command(module: str, *words: object, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([sys.executable, "-m", module, *map(str, words)], env=environment, text=True, cwd=REPOSITORY,
-                          capture_output=True, timeout=PATIENCE)
+    done = subprocess.run(
+        [sys.executable, "-m", module, *map(str, words)],
+        env=environment,
+        text=True,
+        cwd=REPOSITORY,
+        capture_output=True,
+        timeout=PATIENCE,
+    )
     assert "Traceback" not in done.stdout + done.stderr
     return done
 
@@ -114,8 +139,14 @@ for read in (None, on_another_disk):
 
 def test_a_path_that_one_node_has_on_a_disk_of_its_own_is_found_out(joining, tmp_path):
     (tmp_path / "ours").mkdir()
-    done = subprocess.run([sys.executable, "-c", LOOK, tmp_path / "ours", tmp_path / "theirs"], env=joining, text=True,
-                          cwd=REPOSITORY, capture_output=True, timeout=PATIENCE)
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, tmp_path / "ours", tmp_path / "theirs"],
+        env=joining,
+        text=True,
+        cwd=REPOSITORY,
+        capture_output=True,
+        timeout=PATIENCE,
+    )
     assert done.returncode == 0, done.stderr
     shared, unshared = map(json.loads, done.stdout.splitlines())
     assert (shared["code"], shared["said"]) == (0, [])

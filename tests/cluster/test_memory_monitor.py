@@ -41,11 +41,26 @@ def test_what_does_not_fit_is_recorded_and_takes_nothing_with_it(tmp_path):
     folder = Path(tempfile.mkdtemp(prefix="synmem"))  # short: a unix socket's path may have 107 bytes
     threshold = (memory.total - memory.available + ROOM) / memory.total
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {
-        "HOME": str(folder), "RAY_TMPDIR": str(folder), "RAY_memory_usage_threshold": f"{threshold:.3f}"}
+        "HOME": str(folder),
+        "RAY_TMPDIR": str(folder),
+        "RAY_memory_usage_threshold": f"{threshold:.3f}",
+    }
     try:
-        done = subprocess.run([sys.executable, "-m", "synaug_ray.grid", str(tmp_path / "huge.yaml"), "--storage",
-                               str(tmp_path / "storage")], cwd=REPOSITORY, env=environment, capture_output=True,
-                              text=True, timeout=900)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "synaug_ray.grid",
+                str(tmp_path / "huge.yaml"),
+                "--storage",
+                str(tmp_path / "storage"),
+            ],
+            cwd=REPOSITORY,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     said = done.stdout + done.stderr

@@ -44,8 +44,14 @@ class Prometheus:
         settings = (DASHBOARDS / "prometheus.yml").read_text().replace("STORAGE", str(storage))
         (folder / "prometheus.yml").write_text(re.sub(r"(interval: )\d+s", r"\g<1>1s", settings))
         self.process = subprocess.Popen(
-            [binary, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb",
-             f"--web.listen-address={self.address}", "--log.level=error"])
+            [
+                binary,
+                f"--config.file={folder}/prometheus.yml",
+                f"--storage.tsdb.path={folder}/tsdb",
+                f"--web.listen-address={self.address}",
+                "--log.level=error",
+            ]
+        )
 
     def ask(self, what, **parameters):
         query = urllib.parse.urlencode(parameters)

@@ -1,6 +1,5 @@
 """Several nodes, of one machine: everything finishes, on more than one of them, and to the bits of --local."""
 
-
 import pytest
 from helpers.own_process import told_by
 from helpers.paths import SMALL_GRID

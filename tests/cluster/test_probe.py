@@ -78,7 +78,9 @@ def joining(monkeypatch):
     """As in a submitted job; the cluster that is joined is pretended."""
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6379")
     monkeypatch.setattr(connection, "connect", lambda: False)
-    monkeypatch.setattr("synaug_ray.runs.lifecycle.open_run", lambda *_: pytest.fail("images are read before it is refused"))
+    monkeypatch.setattr(
+        "synaug_ray.runs.lifecycle.open_run", lambda *_: pytest.fail("images are read before it is refused")
+    )
 
     def find(*nodes):
         monkeypatch.setattr(probe, "look", lambda storage, files: probe.ClusterProbe(tuple(nodes), "a"))
@@ -87,8 +89,10 @@ def joining(monkeypatch):
 
 
 def test_a_grid_is_refused_before_images_are_read_with_all_that_is_wrong(joining, tmp_path, capsys):
-    joining(answering("a", cpu=0, base=software()),
-            answering("b", cpu=0, base=software(), unread="it is not there", version="0.0.9"))
+    joining(
+        answering("a", cpu=0, base=software()),
+        answering("b", cpu=0, base=software(), unread="it is not there", version="0.0.9"),
+    )
     assert grid.main([SMALL, "--storage", str(tmp_path / "s")]) == STORAGE
     said = capsys.readouterr().err.splitlines()
     assert [line.startswith("error: ") for line in said] == [True] * 3
@@ -104,9 +108,14 @@ def test_a_grid_that_ray_would_let_wait_for_ever_is_refused(joining, tmp_path, c
 
 def test_slots_of_a_cluster_without_room_are_a_sentence(monkeypatch):
     def listed(*resources):
-        monkeypatch.setattr(connection.ray, "nodes", lambda: [
-            {"Alive": alive, "NodeManagerHostname": "host", "NodeID": f"{i}" * 40, "Resources": r}
-            for i, (alive, r) in enumerate(resources)])
+        monkeypatch.setattr(
+            connection.ray,
+            "nodes",
+            lambda: [
+                {"Alive": alive, "NodeManagerHostname": "host", "NodeID": f"{i}" * 40, "Resources": r}
+                for i, (alive, r) in enumerate(resources)
+            ],
+        )
 
     listed((True, {"CPU": 0.0}), (False, {"CPU": 64.0}))
     with pytest.raises(ResourceProblem, match="host has 0 CPU"):

@@ -14,8 +14,20 @@ from synaug_ray.common.errors import LOST, ResourceProblem
 from synaug_ray.store.store import Store
 
 GRID = str(SMALL_GRID)
-COMPARED = ["key", "status", "generator", "num_real", "num_synthetic", "draw", "seed", "test_error", "balanced_error",
-            "test_nll", "val_error", "nimg"]
+COMPARED = [
+    "key",
+    "status",
+    "generator",
+    "num_real",
+    "num_synthetic",
+    "draw",
+    "seed",
+    "test_error",
+    "balanced_error",
+    "test_nll",
+    "val_error",
+    "nimg",
+]
 
 
 def table(storage):
@@ -65,8 +77,10 @@ def test_missing_work_alone_is_done(finished, tmp_path):
     Nor is what an earlier run left in Ray's scratch, which is pickles, ever read.
     """
     scratch = finished / "ray" / "small"
-    for folder, names in {"trials-x-0": ("tuner.pkl", "trainer.pkl", "trainable.pkl", "searcher-state-x.pkl"),
-                          "generators-x-0": ("trainer.pkl", "checkpoint_manager_snapshot.json")}.items():
+    for folder, names in {
+        "trials-x-0": ("tuner.pkl", "trainer.pkl", "trainable.pkl", "searcher-state-x.pkl"),
+        "generators-x-0": ("trainer.pkl", "checkpoint_manager_snapshot.json"),
+    }.items():
         (scratch / folder).mkdir(parents=True)
         for name in names:
             (scratch / folder / name).write_bytes(pickle.dumps(Planted(tmp_path / "read")))
@@ -93,6 +107,7 @@ def test_failures_block_their_descendants_and_nothing_else(cluster, tmp_path):
 
 def test_a_cluster_that_is_gone_is_a_sentence(cluster, tmp_path, monkeypatch, capsys):
     """What its end caused is not told, its end is; and what to do."""
+
     def caused(*args):
         raise RuntimeError("what it caused")
 

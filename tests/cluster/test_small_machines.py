@@ -19,8 +19,9 @@ pytestmark = pytest.mark.slow
 
 def on(machine, storage, grid_file, *words, **variables):
     """Run a grid on a machine of so many CPUs, GPUs and megabytes of object store; what was in use of the last."""
-    return told_by("small_machine", *machine, grid_file, *words, "--storage", storage, folder=storage.parent,
-                   **variables)
+    return told_by(
+        "small_machine", *machine, grid_file, *words, "--storage", storage, folder=storage.parent, **variables
+    )
 
 
 @pytest.fixture(scope="module")

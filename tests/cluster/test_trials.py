@@ -150,7 +150,7 @@ def test_steps_that_run_out_of_memory_are_found_one_by_one_and_the_rest_is_done(
     store = Store(str(tmp_path / "store"))
     for step in (*plan.generators.values(), *plan.shards.values()):
         store.commit(step, {}, {}, {})
-    bad = set(list(plan.trials)[1:1 + hungry])
+    bad = set(list(plan.trials)[1 : 1 + hungry])
     tuners = Tuners(store, bad)
     tuners.steps = plan.trials
     monkeypatch.setattr(classify, "_tuner", tuners)
@@ -158,7 +158,7 @@ def test_steps_that_run_out_of_memory_are_found_one_by_one_and_the_rest_is_done(
     classify.run(plan.trials, worker_config, "", lambda: False, lambda: False)
     assert store.keys("trial") == plan.trials.keys() - bad
     assert {k: f.cause for k, f in store.failed("trial").items()} == dict.fromkeys(bad, "out of memory")
-    assert all(len(keys) == 1 for keys in sum(tuners.rounds[1:1 + len(bad)], []))  # suspects are tried alone
+    assert all(len(keys) == 1 for keys in sum(tuners.rounds[1 : 1 + len(bad)], []))  # suspects are tried alone
     assert len(tuners.rounds) <= 2 * len(bad) + 2
 
 

@@ -20,7 +20,12 @@ def work(cluster, small, digits, tmp_path, monkeypatch):
     begun = []
     monkeypatch.setattr(worker, "attempt", lambda context, step: begun.append(step.key))
     worker_config = WorkerConfig(store.url, None, Coordinator.remote(0, []), Slots(1, False), "now")
-    return WorkerContext(store, digits, Machine(session="now")), worker_config, next(iter(plan.generators.values())), begun
+    return (
+        WorkerContext(store, digits, Machine(session="now")),
+        worker_config,
+        next(iter(plan.generators.values())),
+        begun,
+    )
 
 
 def test_what_another_driver_has_made_is_not_made_again(work):

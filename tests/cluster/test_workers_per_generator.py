@@ -20,8 +20,10 @@ TOGETHER = ["--workers-per-generator", "2"]
 
 
 def pools(store):
-    return {key: load(store.read(store.record("shard", key), "images.safetensors"))["images"].astype(int)
-            for key in sorted(store.keys("shard"))}
+    return {
+        key: load(store.read(store.record("shard", key), "images.safetensors"))["images"].astype(int)
+        for key in sorted(store.keys("shard"))
+    }
 
 
 def test_two_workers_make_what_one_makes(cluster, tmp_path):
@@ -56,8 +58,9 @@ def test_a_generator_that_fails_is_recorded_once_and_the_next_is_trained(cluster
 
 @pytest.mark.slow
 def test_one_of_two_that_is_killed_costs_no_step(tmp_path):
-    driver = Driver(GRID, tmp_path / "storage", PLAIN, "blocks.0.generators.0.nimg=32000", *TOGETHER,
-                    log=tmp_path / "log")
+    driver = Driver(
+        GRID, tmp_path / "storage", PLAIN, "blocks.0.generators.0.nimg=32000", *TOGETHER, log=tmp_path / "log"
+    )
     try:
         workers = until(lambda: len(found := driver.playing("train")) == 2 and found, driver)
         os.kill(workers[1].pid, signal.SIGKILL)

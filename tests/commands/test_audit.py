@@ -51,13 +51,16 @@ def test_everything_wrong_is_said_at_once(tmp_path, capsys):
         assert words in said
 
 
-@pytest.mark.parametrize("words,code,said", [
-    (["digitz"], USAGE, "Did you mean 'digits'"),
-    (["npz:/nowhere/x.npz"], DATA, "/nowhere/x.npz"),
-    (["folder:/nowhere"], DATA, "/nowhere"),
-    ([], USAGE, "dataset"),
-    (["digits", "--jsn", "x"], USAGE, "--help"),
-])
+@pytest.mark.parametrize(
+    "words,code,said",
+    [
+        (["digitz"], USAGE, "Did you mean 'digits'"),
+        (["npz:/nowhere/x.npz"], DATA, "/nowhere/x.npz"),
+        (["folder:/nowhere"], DATA, "/nowhere"),
+        ([], USAGE, "dataset"),
+        (["digits", "--jsn", "x"], USAGE, "--help"),
+    ],
+)
 def test_refusals(tmp_path, capsys, words, code, said):
     got, _, errors = run(capsys, *words, "--data", tmp_path)
     assert got == code and said in errors[0] and errors[0].startswith("error: ")

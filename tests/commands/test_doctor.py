@@ -58,8 +58,12 @@ def test_a_cluster_with_nothing_wrong(cluster_of, tmp_path, capsys):
 
 def test_everything_wrong_is_said_at_once_and_storage_shows_first(cluster_of, tmp_path, capsys):
     (tmp_path / ".ray" / "auth_token").chmod(0o644)
-    cluster_of(answering("a", cpu=0, base=software()), answering("b", cpu=0, base=software(), unread="it is not there"),
-               node("c", silence="no answer in 120 s"), dashboard="10.0.0.1:8265")
+    cluster_of(
+        answering("a", cpu=0, base=software()),
+        answering("b", cpu=0, base=software(), unread="it is not there"),
+        node("c", silence="no answer in 120 s"),
+        dashboard="10.0.0.1:8265",
+    )
     code, rows, _ = doctor(capsys, "--storage", tmp_path / "s")
     assert code == STORAGE
     assert {what for what, (level, _) in rows.items() if level == "problem"} == {"versions", "slots", "shared", "token"}
@@ -85,21 +89,26 @@ def test_what_a_grid_needs_is_held_against_what_there_is(cluster_of, tmp_path, c
     cluster_of(answering("a", base=software(), bf16=False))
     code, rows, _ = doctor(capsys, "smoke", "precision=bf16", "--storage", tmp_path)
     assert code == DONE and "what is missing of the grid needs about " in rows["storage"][1]
-    assert rows["bf16"] == ("note", "the CPU of a has to emulate it, some ten times slower than fp32, and this grid "
-                                    "uses it; say precision=fp32")
+    assert rows["bf16"] == (
+        "note",
+        "the CPU of a has to emulate it, some ten times slower than fp32, and this grid uses it; say precision=fp32",
+    )
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1_000))
     code, rows, _ = doctor(capsys, "smoke", "--storage", tmp_path)
     assert code == STORAGE and rows["storage"][0] == "problem" and "1 kB free" in rows["storage"][1]
 
 
-@pytest.mark.parametrize("words,code,said", [
-    (["nowhere"], USAGE, "no grid 'nowhere'"),
-    (["smoke", "drws=2"], USAGE, "Did you mean 'draws'"),
-    (["--storge", "x"], USAGE, "--help shows"),
-    (["--storage", ""], USAGE, "--storage is empty"),
-    (["--storage", "s4://bucket"], STORAGE, "no protocol 's4'"),
-])
+@pytest.mark.parametrize(
+    "words,code,said",
+    [
+        (["nowhere"], USAGE, "no grid 'nowhere'"),
+        (["smoke", "drws=2"], USAGE, "Did you mean 'draws'"),
+        (["--storge", "x"], USAGE, "--help shows"),
+        (["--storage", ""], USAGE, "--storage is empty"),
+        (["--storage", "s4://bucket"], STORAGE, "no protocol 's4'"),
+    ],
+)
 def test_refusals(tmp_path, capsys, words, code, said):
     got, rows, err = doctor(capsys, *words)
     assert got == code and not rows and said in err and all(s.startswith("error: ") for s in err.splitlines())

@@ -17,8 +17,20 @@ from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.store.store import Store
 
 GRID = str(SMALL_GRID)
-COMPARED = ["key", "status", "generator", "num_real", "num_synthetic", "draw", "seed", "test_error", "balanced_error",
-            "test_nll", "val_error", "nimg"]
+COMPARED = [
+    "key",
+    "status",
+    "generator",
+    "num_real",
+    "num_synthetic",
+    "draw",
+    "seed",
+    "test_error",
+    "balanced_error",
+    "test_nll",
+    "val_error",
+    "nimg",
+]
 
 
 def table(storage, name="small"):
@@ -39,15 +51,30 @@ def finished(tmp_path_factory):
 
 def test_a_run_leaves_what_it_promises(finished):
     left = {p.name for p in (finished / "small").iterdir()}
-    assert left >= {"grid.yaml", "status.json", "measurements.parquet", "measurements.csv", "predictions.parquet",
-                    "laws.json", "verdict.json", "report.html", "samples", "env.json"}
+    assert left >= {
+        "grid.yaml",
+        "status.json",
+        "measurements.parquet",
+        "measurements.csv",
+        "predictions.parquet",
+        "laws.json",
+        "verdict.json",
+        "report.html",
+        "samples",
+        "env.json",
+    }
     status = json.loads((finished / "small" / "status.json").read_text())
     work = status["timeline"]["work"]
     assert {stage for stage, *_ in work} >= {"generator", "shard", "trial"} and len(status["timeline"]["lanes"]) == 1
     ends = [(start, start + took) for _, _, start, took in sorted(work, key=lambda piece: piece[2])]
     assert all(end <= start + 0.05 for (_, end), (start, _) in zip(ends, ends[1:], strict=False))  # one after another
     assert status["state"] == "done" and status["steps"]["trial"] == {
-        "total": 10, "done": 10, "failed": 0, "blocked": 0, "pending": 0}
+        "total": 10,
+        "done": 10,
+        "failed": 0,
+        "blocked": 0,
+        "pending": 0,
+    }
     assert not list((finished / "store").rglob("*.pkl")) and not (finished / "store" / "scratch").exists()
 
 
@@ -99,32 +126,41 @@ def test_one_more_value_runs_exactly_the_new_cells(finished, tmp_path):
 
 
 def test_dry_run_writes_nothing_and_imports_neither_torch_nor_ray(tmp_path):
-    code = ("import sys; from synaug_ray import grid; "
-            f"code = grid.main([{GRID!r}, '--storage', {str(tmp_path / 's')!r}, '--dry-run']); "
-            "assert not {'torch', 'ray'} & set(sys.modules); sys.exit(code)")
+    code = (
+        "import sys; from synaug_ray import grid; "
+        f"code = grid.main([{GRID!r}, '--storage', {str(tmp_path / 's')!r}, '--dry-run']); "
+        "assert not {'torch', 'ray'} & set(sys.modules); sys.exit(code)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "s").exists()
     assert [line.split()[:2] for line in done.stdout.splitlines()[2:6]] == [
-        ["generators", "6"], ["shards", "8"], ["qualities", "0"], ["trials", "10"]]
+        ["generators", "6"],
+        ["shards", "8"],
+        ["qualities", "0"],
+        ["trials", "10"],
+    ]
     notes = [line for line in done.stdout.splitlines() if line.startswith("note")]
     assert len(notes) == 2 and "2 sizes of num_real" in notes[0] and "draws: 2" in notes[1]
 
 
-@pytest.mark.parametrize("words,code,said", [
-    (["cifar1000"], 2, "no grid 'cifar1000'. Did you mean 'cifar100'?"),
-    (["nowhere.yaml"], 2, "no grid file nowhere.yaml"),
-    ([GRID, "--name", "../x"], 2, "'../x' is not a run name"),
-    ([GRID, "--name", "store"], 2, "'store' is not a run name"),
-    ([GRID, "--workers-per-generator", "2"], 2, "--workers-per-generator 2 needs Ray: leave out --local, or it"),
-    ([GRID, "--workers-per-generator", "0"], 2, "'0' is no whole number from 1 on"),
-    ([GRID, "dras=3"], 2, "unknown key 'dras'. Did you mean 'draws'?"),
-    ([GRID, "dataset=cifr10"], 2, "no data set 'cifr10'. Did you mean 'cifar10'?"),
-    ([GRID, "num_real=[20, 5000]"], 3, "num_real[1]: 5,000 is too many: the training split has 1,000 images"),
-    ([GRID, "dataset=folder:/nowhere/at/all"], 3, "no such folder"),
-    ([GRID, "classifiers=[{family: timm, name: r, model: resnet-18, pack: 1}]"], 2, "Did you mean 'resnet18'?"),
-    ([GRID, "generators=[real-holdout]", "num_real=[900]", "blocks=[]"], 3, "only 100 real ones are held out"),
-])
+@pytest.mark.parametrize(
+    "words,code,said",
+    [
+        (["cifar1000"], 2, "no grid 'cifar1000'. Did you mean 'cifar100'?"),
+        (["nowhere.yaml"], 2, "no grid file nowhere.yaml"),
+        ([GRID, "--name", "../x"], 2, "'../x' is not a run name"),
+        ([GRID, "--name", "store"], 2, "'store' is not a run name"),
+        ([GRID, "--workers-per-generator", "2"], 2, "--workers-per-generator 2 needs Ray: leave out --local, or it"),
+        ([GRID, "--workers-per-generator", "0"], 2, "'0' is no whole number from 1 on"),
+        ([GRID, "dras=3"], 2, "unknown key 'dras'. Did you mean 'draws'?"),
+        ([GRID, "dataset=cifr10"], 2, "no data set 'cifr10'. Did you mean 'cifar10'?"),
+        ([GRID, "num_real=[20, 5000]"], 3, "num_real[1]: 5,000 is too many: the training split has 1,000 images"),
+        ([GRID, "dataset=folder:/nowhere/at/all"], 3, "no such folder"),
+        ([GRID, "classifiers=[{family: timm, name: r, model: resnet-18, pack: 1}]"], 2, "Did you mean 'resnet18'?"),
+        ([GRID, "generators=[real-holdout]", "num_real=[900]", "blocks=[]"], 3, "only 100 real ones are held out"),
+    ],
+)
 def test_a_mistake_is_one_line_and_starts_nothing(words, code, said, tmp_path, capsys):
     storage = tmp_path / "s"
     assert grid.main([*words, "--storage", str(storage), "--local"]) == code
@@ -197,8 +233,9 @@ def test_killed_and_run_again_ends_like_unkilled(finished, tmp_path):
     """SIGKILL somewhere in the middle; the same command again makes the same table and repeats no record."""
     words = [sys.executable, "-m", "synaug_ray.grid", GRID, "--storage", str(tmp_path), "--local"]
     for least in (2, 9, 15):  # records that must stand before the kill
-        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                   cwd=REPOSITORY, env=os.environ)
+        process = subprocess.Popen(
+            words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=REPOSITORY, env=os.environ
+        )
         deadline = time.monotonic() + 120
         while len(records(tmp_path) if (tmp_path / "store").exists() else {}) < least:
             assert time.monotonic() < deadline and process.poll() is None
@@ -209,5 +246,6 @@ def test_killed_and_run_again_ends_like_unkilled(finished, tmp_path):
     assert grid.main(words[3:]) == 0
     after = records(tmp_path)
     assert {k: after[k] for k in before} == before
-    pd.testing.assert_frame_equal(table(tmp_path)[COMPARED].reset_index(drop=True),
-                                  table(finished)[COMPARED].reset_index(drop=True))
+    pd.testing.assert_frame_equal(
+        table(tmp_path)[COMPARED].reset_index(drop=True), table(finished)[COMPARED].reset_index(drop=True)
+    )

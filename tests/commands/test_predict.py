@@ -94,9 +94,13 @@ def test_all_mistakes_are_said_at_once(run, capsys):
     code, out, err = ask(capsys, run, "--real", 2.5, "--target-error", 12, "--cost-real", -1, "--have", "many")
     assert (code, out) == (2, "")
     assert len(err.splitlines()) == 5
-    for sentence in ("--real must be a whole number of at least 1, got 2.5", "did you mean 12%?",
-                     "--cost-real must not be negative, got -1", "--have 'many' is not a number",
-                     "--target-error needs --cost-synthetic"):
+    for sentence in (
+        "--real must be a whole number of at least 1, got 2.5",
+        "did you mean 12%?",
+        "--cost-real must not be negative, got -1",
+        "--have 'many' is not a number",
+        "--target-error needs --cost-synthetic",
+    ):
         assert sentence in err
 
 
@@ -146,8 +150,10 @@ def test_flat_curve_answers_the_error_and_no_rate(tmp_path, capsys):
 
 
 def test_the_door_needs_neither_torch_nor_ray(run):
-    code = (f"import sys; from synaug_ray.predict import main; assert main([{str(run)!r}, '--real', '40']) == 0; "
-            "print(sorted({'torch', 'ray'} & set(sys.modules)))")
+    code = (
+        f"import sys; from synaug_ray.predict import main; assert main([{str(run)!r}, '--real', '40']) == 0; "
+        "print(sorted({'torch', 'ray'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 

@@ -17,9 +17,14 @@ def interrupted():
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("main", "code", "said"), [
-    (lambda: DONE, DONE, ""), (interrupted, INTERRUPTED, ""),
-    (broken, BUG, "ValueError: cannot be\nerror: this is a bug")])
+@pytest.mark.parametrize(
+    ("main", "code", "said"),
+    [
+        (lambda: DONE, DONE, ""),
+        (interrupted, INTERRUPTED, ""),
+        (broken, BUG, "ValueError: cannot be\nerror: this is a bug"),
+    ],
+)
 def test_a_command_ends_in_a_code(main, code, said, capsys):
     assert ended(main) == code
     told = capsys.readouterr().err
@@ -28,10 +33,13 @@ def test_a_command_ends_in_a_code(main, code, said, capsys):
 
 @pytest.mark.parametrize(("lines", "code"), [(1, 0), (100_000, 7)])  # what fits into the buffer shows at the end alone
 def test_nobody_reads_on(lines, code):
-    text = ("import sys; from synaug_ray.common.cli import ended; sys.stdin.read(); "
-            f"sys.exit(ended(lambda: [print('é' * 80) for _ in range({lines})] and 0, unread={code}))")
-    run = subprocess.Popen([sys.executable, "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE)
+    text = (
+        "import sys; from synaug_ray.common.cli import ended; sys.stdin.read(); "
+        f"sys.exit(ended(lambda: [print('é' * 80) for _ in range({lines})] and 0, unread={code}))"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     run.stdout.close()  # before it prints anything
     run.stdin.close()
     assert run.stderr.read() == b"" and run.wait() == code

@@ -19,8 +19,12 @@ def test_a_path_is_not_broken():
 
 
 def test_all_problems_are_one_of_the_kind_that_shows_earliest():
-    found = [Finding("a", "no core", "problem"), Finding("b", "as it should be"), Finding("c", "beware", "note"),
-             Finding("d", "not shared", "problem", StorageProblem)]
+    found = [
+        Finding("a", "no core", "problem"),
+        Finding("b", "as it should be"),
+        Finding("c", "beware", "note"),
+        Finding("d", "not shared", "problem", StorageProblem),
+    ]
     whole = problem(found)
     assert whole is not None and whole.exit_code == STORAGE and whole.sentences == ["no core", "not shared"]
     assert (only := problem(found[:3])) is not None and only.exit_code == RESOURCES

@@ -17,11 +17,18 @@ def cpu(tmp_path, monkeypatch):
     return pretend
 
 
-@pytest.mark.parametrize("flags,precision,said", [
-    ("avx2", None, None), ("avx2", "fp32", None), ("avx2", "bf16", "mlp, edm: bf16, which this machine's CPU"),
-    ("avx512_bf16", None, None), ("avx512_bf16", "bf16", None),
-    ("amx_bf16 avx512_bf16", "bf16", None), ("amx_bf16", None, "precision=bf16 makes convolutions"),
-])
+@pytest.mark.parametrize(
+    "flags,precision,said",
+    [
+        ("avx2", None, None),
+        ("avx2", "fp32", None),
+        ("avx2", "bf16", "mlp, edm: bf16, which this machine's CPU"),
+        ("avx512_bf16", None, None),
+        ("avx512_bf16", "bf16", None),
+        ("amx_bf16 avx512_bf16", "bf16", None),
+        ("amx_bf16", None, "precision=bf16 makes convolutions"),
+    ],
+)
 def test_a_plan_says_what_a_number_format_costs_here(cpu, flags, precision, said):
     cpu(flags)
     found = hardware.precision_cautions(small_grid(precision=precision))

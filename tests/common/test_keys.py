@@ -34,8 +34,13 @@ def test_keys_and_seeds_are_the_same_in_another_process():
     """Python salts its own hashes by process: nothing of that may reach a key."""
     code = f"from synaug_ray.common.keys import *; print(content_key({FIELDS!r}), derive_seed('generator', 'abc', 3))"
     for salt in ("1", "2"):
-        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                             env={"PYTHONHASHSEED": salt, "PYTHONPATH": ":".join(sys.path)})
+        out = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONHASHSEED": salt, "PYTHONPATH": ":".join(sys.path)},
+        )
         assert out.stdout.split() == ["43b411e2db7b1f58a01d2266f6be8b0d", "6458200590447230137"]
 
 
@@ -43,25 +48,37 @@ def test_order_of_names_and_kind_of_sequence_do_not_matter():
     assert content_key({"a": 1, "b": (1, 2)}) == content_key({"b": [1, 2], "a": 1})
 
 
-@pytest.mark.parametrize("one,other", [
-    ({"a": 1}, {"a": 1.0}), ({"a": 1}, {"a": "1"}), ({"a": True}, {"a": 1}), ({"a": None}, {}), ({"a": []}, {"a": {}}),
-    ({"a": [1, 2]}, {"a": [2, 1]}), ({"a": [[1], 2]}, {"a": [1, [2]]}), ({"a": None}, {"a": "null"}),
-])
+@pytest.mark.parametrize(
+    "one,other",
+    [
+        ({"a": 1}, {"a": 1.0}),
+        ({"a": 1}, {"a": "1"}),
+        ({"a": True}, {"a": 1}),
+        ({"a": None}, {}),
+        ({"a": []}, {"a": {}}),
+        ({"a": [1, 2]}, {"a": [2, 1]}),
+        ({"a": [[1], 2]}, {"a": [1, [2]]}),
+        ({"a": None}, {"a": "null"}),
+    ],
+)
 def test_different_values_have_different_keys(one, other):
     assert content_key(one) != content_key(other)
 
 
-@pytest.mark.parametrize("value,error,said", [
-    ({"a": {"b": [0, {1, 2}]}}, TypeError, r"fields\.a\.b\[1\] is a set"),
-    ({"a": [object()]}, TypeError, r"fields\.a\[0\] is a object"),
-    ({"a": np.int64(3)}, TypeError, r"fields\.a is a int64"),
-    ({"a": np.zeros(2)}, TypeError, r"fields\.a is a ndarray"),
-    ({"a": b"x"}, TypeError, r"fields\.a is a bytes"),
-    ({"a": {1: 2}}, TypeError, r"fields\.a: the name 1 is a int"),
-    ({"a": [1.0, math.nan]}, ValueError, r"fields\.a\[1\] = nan"),
-    ({"a": -math.inf}, ValueError, r"fields\.a = -inf"),
-    (len, TypeError, "fields is a builtin_function_or_method"),
-])
+@pytest.mark.parametrize(
+    "value,error,said",
+    [
+        ({"a": {"b": [0, {1, 2}]}}, TypeError, r"fields\.a\.b\[1\] is a set"),
+        ({"a": [object()]}, TypeError, r"fields\.a\[0\] is a object"),
+        ({"a": np.int64(3)}, TypeError, r"fields\.a is a int64"),
+        ({"a": np.zeros(2)}, TypeError, r"fields\.a is a ndarray"),
+        ({"a": b"x"}, TypeError, r"fields\.a is a bytes"),
+        ({"a": {1: 2}}, TypeError, r"fields\.a: the name 1 is a int"),
+        ({"a": [1.0, math.nan]}, ValueError, r"fields\.a\[1\] = nan"),
+        ({"a": -math.inf}, ValueError, r"fields\.a = -inf"),
+        (len, TypeError, "fields is a builtin_function_or_method"),
+    ],
+)
 def test_what_has_no_stable_form_is_refused_with_the_way_to_it(value, error, said):
     with pytest.raises(error, match=said):
         content_key(value)

@@ -32,9 +32,13 @@ def test_the_code_has_a_digest_where_there_is_no_commit(tmp_path, monkeypatch):
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A checkout of its own, with the module in it."""
+
     def git(*words):
-        subprocess.run(["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@t", *words], check=True,
-                       capture_output=True)
+        subprocess.run(
+            ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@t", *words],
+            check=True,
+            capture_output=True,
+        )
 
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "provenance.py").write_text("x")

@@ -46,33 +46,86 @@ GOLDEN = {
 }
 PRESETS = {"generator": GENERATORS, "sampler": SAMPLERS, "classifier": CLASSIFIERS}
 
-UNET = dict(channels=(16, 64), attention=(False, True), layers_per_block=2, norm_groups=4, dropout=0.2,
-            label_dropout=0.2, nimg=1, max_passes=3.0, batch=33, learning_rate=1e-3, warmup_nimg=1_601,
-            ema_half_life=1_601, flip=True, precision="bf16")
+UNET = dict(
+    channels=(16, 64),
+    attention=(False, True),
+    layers_per_block=2,
+    norm_groups=4,
+    dropout=0.2,
+    label_dropout=0.2,
+    nimg=1,
+    max_passes=3.0,
+    batch=33,
+    learning_rate=1e-3,
+    warmup_nimg=1_601,
+    ema_half_life=1_601,
+    flip=True,
+    precision="bf16",
+)
 OTHER = {  # a value for every field that is not its default
     EDMRecipe: UNET | dict(p_mean=-1.1, p_std=1.1, augment=0.12, micro_batch=16),
     DDPMRecipe: UNET | dict(betas="linear", levels=100),
-    GANRecipe: dict(channels=(16, 64), norm_groups=4, nimg=1, max_passes=3.0, batch=33, learning_rate=2e-3, latent=8,
-                    ema_half_life=1_601, flip=True, precision="bf16", augment=("cutout",)),
-    PretrainedRecipe: dict(content="owner/other@" + 40 * "0", class_ids=(1, 0), prompt="{label}", words=("a", "b"),
-                           size=64),
+    GANRecipe: dict(
+        channels=(16, 64),
+        norm_groups=4,
+        nimg=1,
+        max_passes=3.0,
+        batch=33,
+        learning_rate=2e-3,
+        latent=8,
+        ema_half_life=1_601,
+        flip=True,
+        precision="bf16",
+        augment=("cutout",),
+    ),
+    PretrainedRecipe: dict(
+        content="owner/other@" + 40 * "0", class_ids=(1, 0), prompt="{label}", words=("a", "b"), size=64
+    ),
     ReferenceRecipe: dict(family="duplicate", noise=0.5, alpha=0.4, flip=True, shift=0.1, rotate=5.0, scale=0.1),
-    SamplerRecipe: dict(family="heun", steps=9, guidance=2.0, sigma_min=0.003, sigma_max=70.0, rho=6.0, batch=128,
-                        shard_size=128, precision="bf16"),
-    ClassifierRecipe: dict(family="timm", model="resnet18", widths=(128,), small_stem=False,
-                           optimiser=Optimiser(momentum=0.8), nimg=1, batch=65, label_smoothing=0.1, flip=True, shift=1,
-                           pack=2, precision="bf16"),
+    SamplerRecipe: dict(
+        family="heun",
+        steps=9,
+        guidance=2.0,
+        sigma_min=0.003,
+        sigma_max=70.0,
+        rho=6.0,
+        batch=128,
+        shard_size=128,
+        precision="bf16",
+    ),
+    ClassifierRecipe: dict(
+        family="timm",
+        model="resnet18",
+        widths=(128,),
+        small_stem=False,
+        optimiser=Optimiser(momentum=0.8),
+        nimg=1,
+        batch=65,
+        label_smoothing=0.1,
+        flip=True,
+        shift=1,
+        pack=2,
+        precision="bf16",
+    ),
     Optimiser: dict(family="sgd", learning_rate=0.1, weight_decay=0.0, momentum=0.5, warmup=0.1),
 }
 BASE = {
-    EDMRecipe: EDMRecipe(name="x"), ReferenceRecipe: ReferenceRecipe(name="x", family="jitter"),
-    DDPMRecipe: DDPMRecipe(name="x"), GANRecipe: GANRecipe(name="x"),
+    EDMRecipe: EDMRecipe(name="x"),
+    ReferenceRecipe: ReferenceRecipe(name="x", family="jitter"),
+    DDPMRecipe: DDPMRecipe(name="x"),
+    GANRecipe: GANRecipe(name="x"),
     PretrainedRecipe: PretrainedRecipe(name="x", pipeline="owner/one@" + 40 * "0"),
-    SamplerRecipe: SamplerRecipe(name="x"), ClassifierRecipe: ClassifierRecipe(name="x"), Optimiser: Optimiser(),
+    SamplerRecipe: SamplerRecipe(name="x"),
+    ClassifierRecipe: ClassifierRecipe(name="x"),
+    Optimiser: Optimiser(),
 }
-FIELDS = [(kind, name) for kind, base in BASE.items() for name in type(base).model_fields
-          if name not in kind.labels | {"family"} or (kind in (ReferenceRecipe, SamplerRecipe, ClassifierRecipe)
-                                                      and name == "family")]
+FIELDS = [
+    (kind, name)
+    for kind, base in BASE.items()
+    for name in type(base).model_fields
+    if name not in kind.labels | {"family"}
+    or (kind in (ReferenceRecipe, SamplerRecipe, ClassifierRecipe) and name == "family")
+]
 
 
 @pytest.mark.parametrize("kind,name", [(k, n) for k, presets in PRESETS.items() for n in presets])
@@ -147,9 +200,16 @@ def test_a_generator_gets_the_sampler_asked_for_or_that_of_its_family():
             assert (got.steps, got.guidance) == (wanted.steps, wanted.guidance) or wanted.family not in recipe.samplers
 
 
-@pytest.mark.parametrize("recipe,length", [(EDMRecipe(name="x"), 16_000), (EDMRecipe(name="x", max_passes=10.0), 200),
-                                           (GANRecipe(name="x", nimg=50), 50), (BASE[ReferenceRecipe], 0),
-                                           (BASE[PretrainedRecipe], 0)])
+@pytest.mark.parametrize(
+    "recipe,length",
+    [
+        (EDMRecipe(name="x"), 16_000),
+        (EDMRecipe(name="x", max_passes=10.0), 200),
+        (GANRecipe(name="x", nimg=50), 50),
+        (BASE[ReferenceRecipe], 0),
+        (BASE[PretrainedRecipe], 0),
+    ],
+)
 def test_images_seen_on_twenty_images(recipe, length):
     assert recipe.length(20) == length
 
@@ -159,31 +219,34 @@ def test_recipes_are_frozen():
         BASE[EDMRecipe].nimg = 3
 
 
-@pytest.mark.parametrize("kind,values,said", [
-    (EDMRecipe, {"nimg": 0}, "greater than or equal to 1"),
-    (EDMRecipe, {"nimg": 1.0}, "whole number"),
-    (EDMRecipe, {"nimg": 10**13}, "less than or equal to"),
-    (EDMRecipe, {"dropout": 1.0}, "less than 1"),
-    (EDMRecipe, {"learning_rate": float("nan")}, "finite"),
-    (EDMRecipe, {"learning_rate": True}, "should be a number"),
-    (EDMRecipe, {"p_mean": float("inf")}, "finite"),
-    (EDMRecipe, {"flip": 1}, "valid boolean"),
-    (EDMRecipe, {"channels": (), "attention": ()}, "at least 1 item"),
-    (EDMRecipe, {"channels": (16, 32, 64)}, "3 channels and 2 attention entries"),
-    (EDMRecipe, {"channels": (16, 20)}, r"channels \[20\] do not divide into norm_groups: 8"),
-    (EDMRecipe, {"name": "a b"}, "pattern"),
-    (EDMRecipe, {"epochs": 3}, "Extra inputs"),
-    (EDMRecipe, {"micro_batch": 5}, "batch 32 does not divide into micro_batch: 5"),
-    (GANRecipe, {"channels": (16, 20)}, r"channels \[20\] do not divide into norm_groups: 8"),
-    (GANRecipe, {"augment": ("blur",)}, "translate"),
-    (DDPMRecipe, {"levels": 1}, "greater than or equal to 2"),
-    (ReferenceRecipe, {"alpha": 0.0}, "greater than 0"),
-    (ReferenceRecipe, {"rotate": 181.0}, "less than or equal to 180"),
-    (SamplerRecipe, {"steps": 1}, "greater than or equal to 2"),
-    (SamplerRecipe, {"sigma_min": 80.0}, "sigma_min 80 is not below sigma_max 80"),
-    (ClassifierRecipe, {"shift": -1}, "greater than or equal to 0"),
-    (ReferenceRecipe, {"noise": -0.1}, "greater than or equal to 0"),
-])
+@pytest.mark.parametrize(
+    "kind,values,said",
+    [
+        (EDMRecipe, {"nimg": 0}, "greater than or equal to 1"),
+        (EDMRecipe, {"nimg": 1.0}, "whole number"),
+        (EDMRecipe, {"nimg": 10**13}, "less than or equal to"),
+        (EDMRecipe, {"dropout": 1.0}, "less than 1"),
+        (EDMRecipe, {"learning_rate": float("nan")}, "finite"),
+        (EDMRecipe, {"learning_rate": True}, "should be a number"),
+        (EDMRecipe, {"p_mean": float("inf")}, "finite"),
+        (EDMRecipe, {"flip": 1}, "valid boolean"),
+        (EDMRecipe, {"channels": (), "attention": ()}, "at least 1 item"),
+        (EDMRecipe, {"channels": (16, 32, 64)}, "3 channels and 2 attention entries"),
+        (EDMRecipe, {"channels": (16, 20)}, r"channels \[20\] do not divide into norm_groups: 8"),
+        (EDMRecipe, {"name": "a b"}, "pattern"),
+        (EDMRecipe, {"epochs": 3}, "Extra inputs"),
+        (EDMRecipe, {"micro_batch": 5}, "batch 32 does not divide into micro_batch: 5"),
+        (GANRecipe, {"channels": (16, 20)}, r"channels \[20\] do not divide into norm_groups: 8"),
+        (GANRecipe, {"augment": ("blur",)}, "translate"),
+        (DDPMRecipe, {"levels": 1}, "greater than or equal to 2"),
+        (ReferenceRecipe, {"alpha": 0.0}, "greater than 0"),
+        (ReferenceRecipe, {"rotate": 181.0}, "less than or equal to 180"),
+        (SamplerRecipe, {"steps": 1}, "greater than or equal to 2"),
+        (SamplerRecipe, {"sigma_min": 80.0}, "sigma_min 80 is not below sigma_max 80"),
+        (ClassifierRecipe, {"shift": -1}, "greater than or equal to 0"),
+        (ReferenceRecipe, {"noise": -0.1}, "greater than or equal to 0"),
+    ],
+)
 def test_values_without_sense_are_refused(kind, values, said):
     with pytest.raises(ValidationError, match=said):
         kind.model_validate(BASE[kind].model_dump() | values)

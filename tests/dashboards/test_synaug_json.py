@@ -30,8 +30,9 @@ def test_it_has_what_grafana_asks_of_a_dashboard():
 
 def test_panels_lie_within_24_columns_and_on_no_other():
     def cells(place):
-        return set(itertools.product(range(place["x"], place["x"] + place["w"]),
-                                     range(place["y"], place["y"] + place["h"])))
+        return set(
+            itertools.product(range(place["x"], place["x"] + place["w"]), range(place["y"], place["y"] + place["h"]))
+        )
 
     taken = set()
     for panel in PANELS:

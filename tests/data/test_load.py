@@ -52,19 +52,27 @@ def test_digits_of_another_size_and_mode(cache):
 # --- names and options ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name,said", [
-    ("cifr100", "dataset: no data set 'cifr100'. Did you mean 'cifar100'? Available: digits, cifar10, cifar100, mnist"),
-    ("CIFAR10", "dataset: no data set 'CIFAR10'. Available: digits"),
-    ("digits:x", "dataset: no data set 'digits:x'. Did you mean 'digits'?"),
-    ("folder:", "dataset: no data set 'folder:'"), ("npz:", "dataset: no data set 'npz:'"),
-    ("s3:bucket", "dataset: no data set 's3:bucket'. Available: "),
-])
+@pytest.mark.parametrize(
+    "name,said",
+    [
+        (
+            "cifr100",
+            "dataset: no data set 'cifr100'. Did you mean 'cifar100'? Available: digits, cifar10, cifar100, mnist",
+        ),
+        ("CIFAR10", "dataset: no data set 'CIFAR10'. Available: digits"),
+        ("digits:x", "dataset: no data set 'digits:x'. Did you mean 'digits'?"),
+        ("folder:", "dataset: no data set 'folder:'"),
+        ("npz:", "dataset: no data set 'npz:'"),
+        ("s3:bucket", "dataset: no data set 's3:bucket'. Available: "),
+    ],
+)
 def test_names_that_no_source_has(name, said):
     with pytest.raises(UsageProblem) as caught:
         identify(name, DataOptions())
     assert str(caught.value).startswith(said)
     assert str(caught.value).endswith(
-        "folder:PATH, npz:FILE, parquet:PATH, medmnist:NAME[@SIZE], hf:OWNER/NAME[/CONFIGURATION][@REVISION]")
+        "folder:PATH, npz:FILE, parquet:PATH, medmnist:NAME[@SIZE], hf:OWNER/NAME[/CONFIGURATION][@REVISION]"
+    )
 
 
 def test_the_place_is_named_where_the_name_was_read():
@@ -72,32 +80,44 @@ def test_the_place_is_named_where_the_name_was_read():
         identify("x", DataOptions(), "g.yaml:2: dataset")
 
 
-@pytest.mark.parametrize("dataset,options,names", [
-    ("digits", {"group": "x", "image": "x", "label": "y", "on_bad": "drop", "ordinal": True},
-     ["group", "image", "label", "on_bad", "ordinal"]),
-    ("cifar10", {"group": "x"}, ["group"]),
-    ("folder:/nowhere", {"image": "x", "ordinal": True}, ["image", "ordinal"]),
-    ("npz:/nowhere", {"on_bad": "drop", "label": "y"}, ["label", "on_bad"]),
-])
+@pytest.mark.parametrize(
+    "dataset,options,names",
+    [
+        (
+            "digits",
+            {"group": "x", "image": "x", "label": "y", "on_bad": "drop", "ordinal": True},
+            ["group", "image", "label", "on_bad", "ordinal"],
+        ),
+        ("cifar10", {"group": "x"}, ["group"]),
+        ("folder:/nowhere", {"image": "x", "ordinal": True}, ["image", "ordinal"]),
+        ("npz:/nowhere", {"on_bad": "drop", "label": "y"}, ["label", "on_bad"]),
+    ],
+)
 def test_options_of_no_use_are_refused_all_at_once_before_anything_is_read(dataset, options, names):
     with pytest.raises(UsageProblem) as caught:
         identify(dataset, DataOptions(**options), "g.yaml")
     assert [s.split()[1] for s in caught.value.sentences] == [f"data.{name}" for name in names]
-    assert all(s.startswith("g.yaml: data.") and f"is of no use with {dataset}; it is for" in s
-               for s in caught.value.sentences)
+    assert all(
+        s.startswith("g.yaml: data.") and f"is of no use with {dataset}; it is for" in s for s in caught.value.sentences
+    )
 
 
 def test_every_option_is_part_of_the_identity():
-    keys = {identify("digits", DataOptions(**o)).key for o in (
-        {}, {"size": 16}, {"resize": "pad"}, {"mode": "rgb"}, {"split_seed": 1}, {"duplicates": "warn"})}
+    keys = {
+        identify("digits", DataOptions(**o)).key
+        for o in ({}, {"size": 16}, {"resize": "pad"}, {"mode": "rgb"}, {"split_seed": 1}, {"duplicates": "warn"})
+    }
     assert len(keys) == 6
 
 
 def test_identifying_needs_nothing_heavy_and_no_network():
     """A dry run does it for any grid, in an instant."""
-    code = ("import sys; from synaug_ray.data.load import BUILT_IN, identify; "
-            "from synaug_ray.config.data_options import DataOptions; [identify(n, DataOptions()) for n in BUILT_IN]; "
-            "print(sorted({'torch', 'ray', 'sklearn', 'pyarrow', 'scipy'} & set(sys.modules)))")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                          env={"PYTHONPATH": ":".join(sys.path)})
+    code = (
+        "import sys; from synaug_ray.data.load import BUILT_IN, identify; "
+        "from synaug_ray.config.data_options import DataOptions; [identify(n, DataOptions()) for n in BUILT_IN]; "
+        "print(sorted({'torch', 'ray', 'sklearn', 'pyarrow', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)}
+    )
     assert done.stdout.strip() == "[]" and len(BUILT_IN) > 20

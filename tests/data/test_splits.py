@@ -27,7 +27,10 @@ def labels(*counts):
 def test_what_a_source_has_is_kept():
     each = {"train": labels(30, 30, 30), "val": labels(5, 5, 5), "test": labels(9, 9, 9)}
     assert split(each, source=source("train", "val", "test")) == {
-        "train": [90, 0, 0], "val": [0, 15, 0], "test": [0, 0, 27]}
+        "train": [90, 0, 0],
+        "val": [0, 15, 0],
+        "test": [0, 0, 27],
+    }
 
 
 def test_what_is_missing_is_held_out_of_train():
@@ -87,12 +90,19 @@ def test_groups_that_span_classes():
     assert not set(groups[held]) & set(np.delete(groups, held)) and 85 <= len(held) <= 115
 
 
-@pytest.mark.parametrize("of,groups,said", [
-    ([0] * 30 + [1], None, "1 of 3 classes have one image only (b): too few to hold any out"),
-    ([0, 0, 1, 1, 2], None, "1 of 3 classes have one image only (c)"),
-    ([0] * 4 + [1] * 4, [0, 1, 0, 1, 7, 7, 7, 7], "1 of 3 classes have one group only (b): too few to hold any out"),
-    ([0, 1] * 10, [0] * 10 + [1] * 10, "no group can be held out: 2 groups of 20 images are too large for 20%"),
-])
+@pytest.mark.parametrize(
+    "of,groups,said",
+    [
+        ([0] * 30 + [1], None, "1 of 3 classes have one image only (b): too few to hold any out"),
+        ([0, 0, 1, 1, 2], None, "1 of 3 classes have one image only (c)"),
+        (
+            [0] * 4 + [1] * 4,
+            [0, 1, 0, 1, 7, 7, 7, 7],
+            "1 of 3 classes have one group only (b): too few to hold any out",
+        ),
+        ([0, 1] * 10, [0] * 10 + [1] * 10, "no group can be held out: 2 groups of 20 images are too large for 20%"),
+    ],
+)
 def test_too_few(of, groups, said):
     with pytest.raises(DataProblem) as caught:
         held_out(np.array(of), None if groups is None else np.array(groups), len(of) // 5, 0, CLASSES)

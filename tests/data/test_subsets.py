@@ -49,7 +49,7 @@ def test_the_sequence_is_periodic_and_meets_every_count_exactly(kind):
         once = class_sequence(counts, total)
         assert (np.bincount(once, minlength=len(counts)) == counts).all()
         assert (class_sequence(counts, 3 * total) == np.tile(once, 3)).all()
-        assert (class_sequence(counts, total // 2) == once[:total // 2]).all()
+        assert (class_sequence(counts, total // 2) == once[: total // 2]).all()
 
 
 def test_a_class_without_images_never_comes():

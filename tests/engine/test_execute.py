@@ -25,8 +25,9 @@ def context(digits, tmp_path):
 
 def test_held_out_real_images_are_real_images(context, digits_identity):
     """n real and s held-out ones, mixed in proportion, are the very trial on n + s real ones of that draw."""
-    plan = make_plan(small_grid(generators=["real-holdout"], num_real=[20], blocks=[{"num_real": [40]}], draws=1),
-                     digits_identity)
+    plan = make_plan(
+        small_grid(generators=["real-holdout"], num_real=[20], blocks=[{"num_real": [40]}], draws=1), digits_identity
+    )
     for generator in plan.generators.values():
         run_generator(context, generator)
     for shard in plan.shards.values():
@@ -60,17 +61,30 @@ def test_a_look_at_a_pool_finds_its_fault_and_leaves_the_numbers(context, digits
 def test_filtered_arms_stand_beside_the_whole_pool_in_every_table(context, digits_identity, monkeypatch):
     """Held-out real images lose a share of each class, and duplicates all: their trial fails and says why."""
     monkeypatch.setattr(features, "NIMG", (3_200, 3_200))
-    spec = small_grid(generators=["real-holdout", "duplicate"], filters=["none", "confident", "no-copies"],
-                      num_real=[40], draws=1, blocks=[])
+    spec = small_grid(
+        generators=["real-holdout", "duplicate"],
+        filters=["none", "confident", "no-copies"],
+        num_real=[40],
+        draws=1,
+        blocks=[],
+    )
     plan = make_plan(spec, digits_identity)
     for step in (*plan.generators.values(), *plan.shards.values()):
         attempt(context, step)
     for pack in packs(plan.trials.values()):
         attempt(context, pack)
     table = measurements(spec, plan, context.store).set_index("generator")
-    assert table["status"].to_dict() == dict.fromkeys((
-        "none", "real-holdout", "real-holdout+confident", "real-holdout+no-copies", "duplicate", "duplicate+confident",
-    ), "done") | {"duplicate+no-copies": "failed"}
+    assert table["status"].to_dict() == dict.fromkeys(
+        (
+            "none",
+            "real-holdout",
+            "real-holdout+confident",
+            "real-holdout+no-copies",
+            "duplicate",
+            "duplicate+confident",
+        ),
+        "done",
+    ) | {"duplicate+no-copies": "failed"}
     assert table.loc["duplicate+confident", "filter"] == "confident" and (table["num_synthetic"].iloc[1:] == 40).all()
     assert table.loc["real-holdout", "test_nll"] != table.loc["real-holdout+confident", "test_nll"]
     (failure,) = context.store.failed("trial").values()
@@ -86,8 +100,13 @@ def test_a_filtered_trial_trains_on_what_the_filter_keeps(context, digits_identi
     trial = next(t for t in plan.trials.values() if t.pool)
     images, raw = context.images(trial), context.pool(trial.pool, trial.num_raw)
     assert len(images) == 80 and trial.num_raw == 50
-    chosen = selector(trial.filter, images.take(np.arange(40)), 10,
-                      derive_seed("filter", digits_identity.key, 0, 40), torch.device("cpu"))(raw, 40)
+    chosen = selector(
+        trial.filter,
+        images.take(np.arange(40)),
+        10,
+        derive_seed("filter", digits_identity.key, 0, 40),
+        torch.device("cpu"),
+    )(raw, 40)
     assert np.array_equal(images.images[40:], chosen.images) and np.array_equal(images.labels[40:], chosen.labels)
 
 

@@ -70,16 +70,29 @@ def raising(real, too_much):
     return call, refused
 
 
-@pytest.mark.parametrize("error,cause", [
-    (ValueError("x"), "bug"), (Diverged("x"), "diverged"), (Collapsed("x"), "collapsed"),
-    (MemoryError(), "out of memory"), (torch.OutOfMemoryError("x"), "out of memory"),
-    (RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you tried to "
-                  "allocate 9 bytes."), "out of memory"),
-    (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "out of memory"),
-    (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), "bug"),
-    (OSError(5, "Input/output error"), "storage"), (CorruptPayload("x"), "storage"), (StorageProblem("x"), "storage"),
-    (DataProblem("the pipeline is gone"), "data"),
-])
+@pytest.mark.parametrize(
+    "error,cause",
+    [
+        (ValueError("x"), "bug"),
+        (Diverged("x"), "diverged"),
+        (Collapsed("x"), "collapsed"),
+        (MemoryError(), "out of memory"),
+        (torch.OutOfMemoryError("x"), "out of memory"),
+        (
+            RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you tried to "
+                "allocate 9 bytes."
+            ),
+            "out of memory",
+        ),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "out of memory"),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), "bug"),
+        (OSError(5, "Input/output error"), "storage"),
+        (CorruptPayload("x"), "storage"),
+        (StorageProblem("x"), "storage"),
+        (DataProblem("the pipeline is gone"), "data"),
+    ],
+)
 def test_causes(error, cause):
     assert cause_of(error) == cause
 
@@ -206,8 +219,9 @@ def test_pixels_that_are_no_numbers_or_all_the_same_are_no_images(context, edm, 
     _, plan = small
     step = shard_of(plan, edm)
     attempt(context, edm)
-    monkeypatch.setitem(samplers_module.SAMPLERS, step.sampler.family,
-                        lambda denoise, x, sigmas: torch.full_like(x, value))
+    monkeypatch.setitem(
+        samplers_module.SAMPLERS, step.sampler.family, lambda denoise, x, sigmas: torch.full_like(x, value)
+    )
     assert attempt(context, step) is None
     failure = context.store.failed("shard")[step.key]
     assert failure.message.startswith(error.__name__)
@@ -252,9 +266,11 @@ def test_every_view_says_what_is_missing_and_why(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(module, "train", buggy)
     monkeypatch.setattr(module.EDMGenerator, "sample", constant)
     base = "preset: edm-tiny, nimg: 640, warmup_nimg: 64, channels: [8, 16]"
-    blocks = (f"blocks=[{{num_real: [20], generators: [{{{base}, name: buggy}}, "
-              f"{{{base}, name: wild, learning_rate: 1e30}}, "
-              f"{{{base}, name: constant, ema_half_life: 1000}}]}}]")
+    blocks = (
+        f"blocks=[{{num_real: [20], generators: [{{{base}, name: buggy}}, "
+        f"{{{base}, name: wild, learning_rate: 1e30}}, "
+        f"{{{base}, name: constant, ema_half_life: 1000}}]}}]"
+    )
     words = [GRID, "num_real=[20]", blocks, "--storage", str(tmp_path), "--local"]
     assert grid.main(words) == 4
     said = capsys.readouterr().err
@@ -263,7 +279,10 @@ def test_every_view_says_what_is_missing_and_why(tmp_path, monkeypatch, capsys):
     told = json.loads((tmp_path / "small" / "status.json").read_text())
     assert told["missing"] == {"trials": 6, "of": 10, "causes": causes} and told["state"] == "finished with failures"
     assert {(f["stage"], f["cause"]) for f in told["failures"]} == {
-        ("generator", "bug"), ("generator", "diverged"), ("shard", "collapsed")}
+        ("generator", "bug"),
+        ("generator", "diverged"),
+        ("shard", "collapsed"),
+    }
     assert told["steps"]["trial"]["blocked"] == 6 and told["steps"]["trial"]["done"] == 4
     verdict = json.loads((tmp_path / "small" / "verdict.json").read_text())
     assert verdict["missing"]["causes"] == causes and "6 of 10 trials are missing: 2 bug" in verdict["warnings"][0]
@@ -301,5 +320,7 @@ def test_a_dropped_image_that_can_be_made_again_is_made_again(context, digits_id
             file.write_bytes(file.read_bytes()[:-1])
     fresh = WorkerContext(context.store, context.dataset, Machine())  # nothing in this process's memory
     attempt(fresh, [trial])
-    assert context.store.has(trial) and not any(context.store.failed(stage) for stage in ("generator", "shard", "trial"))
+    assert context.store.has(trial) and not any(
+        context.store.failed(stage) for stage in ("generator", "shard", "trial")
+    )
     assert {s: context.store.record("shard", s.key).files for s in trial.parents()} == before

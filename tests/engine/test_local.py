@@ -31,8 +31,10 @@ def test_two_drivers_at_once_end_with_one_record_a_step(small, digits, tmp_path,
             context.store.commit(step, {}, {}, {})
 
     monkeypatch.setattr(local, "attempt", attempt)
-    drivers = [threading.Thread(target=local.run_local, args=(p, WorkerContext(store, digits, Machine()), lambda _: None))
-               for p in (plan, turn(plan))]
+    drivers = [
+        threading.Thread(target=local.run_local, args=(p, WorkerContext(store, digits, Machine()), lambda _: None))
+        for p in (plan, turn(plan))
+    ]
     for driver in drivers:
         driver.start()
     for driver in drivers:

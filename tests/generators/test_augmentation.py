@@ -18,16 +18,33 @@ def image():
     return torch.exp(-((x - 18) ** 2 / 4 + (y - 13) ** 2 / 8))[None, None]
 
 
-@pytest.mark.parametrize("flip,scale,turn,shift", [
-    (0, 0.0, 0.0, (0.125, -0.0625)), (0, 0.0, 25.0, (0.0, 0.0)), (0, 0.3, 0.0, (0.0, 0.0)), (1, 0.0, 0.0, (0.0, 0.0)),
-    (1, -0.2, -17.0, (0.0625, 0.03125)),
-])
+@pytest.mark.parametrize(
+    "flip,scale,turn,shift",
+    [
+        (0, 0.0, 0.0, (0.125, -0.0625)),
+        (0, 0.0, 25.0, (0.0, 0.0)),
+        (0, 0.3, 0.0, (0.0, 0.0)),
+        (1, 0.0, 0.0, (0.0, 0.0)),
+        (1, -0.2, -17.0, (0.0625, 0.03125)),
+    ],
+)
 def test_moves_as_torchvision_does(image, flip, scale, turn, shift):
-    ours = moved_by(image, torch.tensor([float(flip)]), torch.tensor([scale]), torch.tensor([math.radians(turn)]),
-                    torch.tensor([shift]))
+    ours = moved_by(
+        image,
+        torch.tensor([float(flip)]),
+        torch.tensor([scale]),
+        torch.tensor([math.radians(turn)]),
+        torch.tensor([shift]),
+    )
     start = transforms.horizontal_flip(image) if flip else image
-    theirs = transforms.affine(start, angle=turn, translate=[32 * shift[0], 32 * shift[1]], scale=2**scale,
-                               shear=[0.0, 0.0], interpolation=transforms.InterpolationMode.BILINEAR)
+    theirs = transforms.affine(
+        start,
+        angle=turn,
+        translate=[32 * shift[0], 32 * shift[1]],
+        scale=2**scale,
+        shear=[0.0, 0.0],
+        interpolation=transforms.InterpolationMode.BILINEAR,
+    )
     assert float((ours - theirs).abs().max()) < 1e-3
 
 

@@ -81,6 +81,7 @@ def test_loss_falls_and_ema_is_not_the_start(subset, trained):
 
 def test_killed_and_resumed_equals_unkilled(subset, trained):
     """A training stopped after 64 batches and taken up again ends with the same bits."""
+
     class Killed(Exception):
         pass
 
@@ -132,8 +133,9 @@ def test_files_load_in_plain_diffusers_and_here(trained, tmp_path):
     images = pipeline(batch_size=2, class_labels=[3, 4], num_inference_steps=2, output_type="np").images
     assert images.shape[:3] == (2, 8, 8) and np.isfinite(images).all()
     again = edm.from_files(files)
-    assert np.array_equal(again.sample(SAMPLER, range(4), 0, CPU).images,
-                          trained.sample(SAMPLER, range(4), 0, CPU).images)
+    assert np.array_equal(
+        again.sample(SAMPLER, range(4), 0, CPU).images, trained.sample(SAMPLER, range(4), 0, CPU).images
+    )
 
 
 def test_guidance_one_is_the_plain_network_and_more_moves_along_the_difference(trained):

@@ -19,9 +19,15 @@ def test_translation_moves_the_whole_image_by_up_to_an_eighth(x):
     moved = differentiably(x, ("translate",), rng())
     seen = set()
     for before, after in zip(x, moved, strict=True):
-        found = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)
-                 if torch.equal(after[:, max(0, -dy):16 - max(0, dy), max(0, -dx):16 - max(0, dx)],
-                                before[:, max(0, dy):16 + min(0, dy), max(0, dx):16 + min(0, dx)])]
+        found = [
+            (dy, dx)
+            for dy in range(-2, 3)
+            for dx in range(-2, 3)
+            if torch.equal(
+                after[:, max(0, -dy) : 16 - max(0, dy), max(0, -dx) : 16 - max(0, dx)],
+                before[:, max(0, dy) : 16 + min(0, dy), max(0, dx) : 16 + min(0, dx)],
+            )
+        ]
         assert len(found) == 1
         seen.add(found[0])
         assert int((after == 0).sum()) == 3 * (256 - (16 - abs(found[0][0])) * (16 - abs(found[0][1])))

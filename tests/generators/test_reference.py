@@ -25,8 +25,8 @@ def pool(family, digits, order, index, seed=0):
 
 def test_holdout_goes_on_where_the_subset_ends(digits, order):
     images = pool("real-holdout", digits, order, range(0, 80))
-    assert np.array_equal(images.images, digits.train.images[order[N:N + 80]])
-    assert np.array_equal(images.labels, digits.train.labels[order[N:N + 80]])
+    assert np.array_equal(images.images, digits.train.images[order[N : N + 80]])
+    assert np.array_equal(images.labels, digits.train.labels[order[N : N + 80]])
 
 
 def test_holdout_ends_with_the_images(digits, order):
@@ -94,8 +94,9 @@ def test_augmentation_of_nothing_is_the_image_and_each_part_does_its_own(digits,
 
     assert np.array_equal(made(), subset.images)
     flipped = made(flip=True)
-    sides = [np.array_equal(f, x) or np.array_equal(f, x[:, :, ::-1])
-             for f, x in zip(flipped, subset.images, strict=True)]
+    sides = [
+        np.array_equal(f, x) or np.array_equal(f, x[:, :, ::-1]) for f, x in zip(flipped, subset.images, strict=True)
+    ]
     assert all(sides) and 0.2 < (flipped == subset.images).all((1, 2, 3)).mean() < 0.8
     for part, most in (({"shift": 0.25}, 2.05), ({"rotate": 20.0}, 1.2), ({"scale": 0.2}, 1.0)):
         moved = made(**part)
@@ -107,5 +108,5 @@ def test_augmentation_of_nothing_is_the_image_and_each_part_does_its_own(digits,
 def _centre(image):
     """Centre of mass of a grey image [1, H, W]."""
     weight = image[0] / image.sum()
-    y, x = np.mgrid[:image.shape[1], :image.shape[2]]
+    y, x = np.mgrid[: image.shape[1], : image.shape[2]]
     return np.array([(weight * y).sum(), (weight * x).sum()])

@@ -25,8 +25,9 @@ SMALL = {
 }
 LEARNS = {  # shortened presets; at full length both are above 0.9, chance is 0.1
     "ddpm": GENERATORS["ddpm-tiny"].model_copy(update={"nimg": 4_800, "name": "short"}),
-    "gan": GENERATORS["gan-tiny"].model_copy(update={"nimg": 8_000, "batch": 16, "learning_rate": 2e-3,
-                                                     "name": "short"}),
+    "gan": GENERATORS["gan-tiny"].model_copy(
+        update={"nimg": 8_000, "batch": 16, "learning_rate": 2e-3, "name": "short"}
+    ),
 }
 
 
@@ -54,8 +55,9 @@ def test_makes_the_class_that_is_asked_for(digits, digits_identity, name):
     """Judged by a support vector machine that has seen all training digits and knows 99% of the test digits."""
     recipe = LEARNS[name]
     judge = SVC(C=10, gamma=0.256).fit(digits.train.images.reshape(-1, 64) / 255, digits.train.labels)
-    generator, nimg = registry.family(recipe.family).train(recipe, subset_of(digits, digits_identity, 160), CLASSES, 1,
-                                                           CPU)
+    generator, nimg = registry.family(recipe.family).train(
+        recipe, subset_of(digits, digits_identity, 160), CLASSES, 1, CPU
+    )
     assert nimg == recipe.nimg
     pool = generator.sample(sampler(recipe, batch=100, steps=10), range(200), 7, CPU)
     right = np.mean(judge.predict(pool.images.reshape(-1, 64) / 255) == pool.labels)
@@ -109,8 +111,10 @@ def test_files_say_their_family_and_load_again(trained, subset):
     assert json.loads(files["synaug.json"])["family"] == recipe.family
     assert all(name.endswith((".json", ".md", ".safetensors")) for name in files)
     again = registry.load(recipe, files, subset, np.arange(30), 30)
-    assert np.array_equal(again.sample(sampler(recipe), range(8), 0, CPU).images,
-                          generator.sample(sampler(recipe), range(8), 0, CPU).images)
+    assert np.array_equal(
+        again.sample(sampler(recipe), range(8), 0, CPU).images,
+        generator.sample(sampler(recipe), range(8), 0, CPU).images,
+    )
 
 
 def test_files_that_name_no_family_are_edm(trained):
@@ -139,8 +143,9 @@ def test_loads_in_plain_diffusers(name, subset, tmp_path):
 
 
 def test_model_card_counts_and_warns(subset):
-    card = registry.train(SMALL["gan"].model_copy(update={"nimg": 8}), subset, ("a|b", "<i>", *"cdefghij"), 1,
-                          CPU)[0]["README.md"].decode()
+    card = registry.train(SMALL["gan"].model_copy(update={"nimg": 8}), subset, ("a|b", "<i>", *"cdefghij"), 1, CPU)[0][
+        "README.md"
+    ].decode()
     assert card.startswith("---\nlicense:") and "Memorisation" in card and "30 images" in card
     assert "a|b" not in card and "<i>" not in card  # a class name stays plain text in its cell
     for k, count in enumerate(np.bincount(subset.labels, minlength=10)):

@@ -77,14 +77,20 @@ def diffusers_end(x, steps, order, last=None):
     """Where diffusers' multistep solver takes noise x, and the noise levels on the way."""
     from diffusers import EDMDPMSolverMultistepScheduler
 
-    scheduler = EDMDPMSolverMultistepScheduler(sigma_min=0.02, sigma_max=10.0, sigma_data=SPREAD, solver_order=order,
-                                               final_sigmas_type="zero", lower_order_final=False)
+    scheduler = EDMDPMSolverMultistepScheduler(
+        sigma_min=0.02,
+        sigma_max=10.0,
+        sigma_data=SPREAD,
+        solver_order=order,
+        final_sigmas_type="zero",
+        lower_order_final=False,
+    )
     scheduler.set_timesteps(steps)
     sigmas = [float(s) for s in scheduler.sigmas]
     x = x * sigmas[0]
     for i, t in enumerate(scheduler.timesteps[:last]):
         denoised = exact(x, sigmas[i])
-        total = sigmas[i]**2 + SPREAD**2
+        total = sigmas[i] ** 2 + SPREAD**2
         raw = (denoised - SPREAD**2 / total * x) / (sigmas[i] * SPREAD / math.sqrt(total))  # of a network that knows D
         x = scheduler.step(raw, t, x).prev_sample.double()
     return x, sigmas

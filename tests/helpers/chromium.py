@@ -94,9 +94,7 @@ class Chromium:
         line, self._unread = self._unread.split(b"\0", 1)
         message = json.loads(line)
         if "method" in message and "sessionId" in message:
-            self.events.setdefault(message["sessionId"], deque()).append(
-                (message["method"], message["params"])
-            )
+            self.events.setdefault(message["sessionId"], deque()).append((message["method"], message["params"]))
         return message
 
     def open(
@@ -189,9 +187,7 @@ class Tab:
         said = []
         for method, event in self._browser.events.get(self._session, ()):
             if method == "Runtime.consoleAPICalled":
-                said.append(
-                    f"{event['type']}: {[a.get('value', a.get('description')) for a in event['args']]}"
-                )
+                said.append(f"{event['type']}: {[a.get('value', a.get('description')) for a in event['args']]}")
             elif method == "Runtime.exceptionThrown":
                 said.append(json.dumps(event["exceptionDetails"]))
             elif method == "Log.entryAdded":

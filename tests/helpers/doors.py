@@ -31,8 +31,7 @@ class Door:
     def run(self, *words: str, text: str = GRID, storage: str | None = None) -> tuple[int, str, list[str]]:
         """Exit code, what was printed, and the sentences of the refusal."""
         self.grid.write_text(text, encoding="utf-8")
-        code = grid.main([str(self.grid), *words, "--storage", storage or str(self.storage), "--data",
-                          str(self.cache)])
+        code = grid.main([str(self.grid), *words, "--storage", storage or str(self.storage), "--data", str(self.cache)])
         shown = self.capsys.readouterr()
         lines = shown.err.splitlines()
         assert "Traceback" not in shown.err

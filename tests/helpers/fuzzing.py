@@ -24,6 +24,7 @@ def cut(case):
 @contextmanager
 def in_time(case):
     """Fail where a case hangs."""
+
     def late(number, frame):
         raise AssertionError(f"took over {CASE_SECONDS} s: {cut(case)}")
 

@@ -14,8 +14,14 @@ def small_grid(**changes: Any) -> GridSpec:
     edm = {"preset": "edm-tiny", "nimg": 640, "warmup_nimg": 64, "channels": [8, 16], "name": "edm"}
     mlp = {"preset": "mlp", "nimg": 3_200, "pack": 4, "name": "mlp"}
     values = {
-        "dataset": "digits", "num_real": [20, 40], "synthetic_multiples": [0, 1],
-        "generators": ["duplicate"], "classifiers": [mlp], "draws": 2, "seeds": 1, "replicates": 50,
+        "dataset": "digits",
+        "num_real": [20, 40],
+        "synthetic_multiples": [0, 1],
+        "generators": ["duplicate"],
+        "classifiers": [mlp],
+        "draws": 2,
+        "seeds": 1,
+        "replicates": 50,
         "quality_draws": 0,
         "sampler": {"preset": "dpmpp-8", "steps": 3, "batch": 16, "shard_size": 32},
         "blocks": [{"num_real": [20], "generators": [edm], "draws": 1}],

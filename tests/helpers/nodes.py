@@ -8,8 +8,13 @@ from typing import Any
 from synaug_ray.cluster.checks import Answer, Node
 from synaug_ray.common.provenance import Software
 
-DRIVER = Software("3.11.4", {"synaug-ray": "0.1.0", "ray": "2.60.0", "torch": "2.14.0", "numpy": "2.1.0"}, "0.1.0",
-                  "aaa", "/here/synaug_ray")
+DRIVER = Software(
+    "3.11.4",
+    {"synaug-ray": "0.1.0", "ray": "2.60.0", "torch": "2.14.0", "numpy": "2.1.0"},
+    "0.1.0",
+    "aaa",
+    "/here/synaug_ray",
+)
 
 
 def node(name: str, cpu: float = 0, gpu: float = 0, **more: Any) -> Node:
@@ -17,7 +22,15 @@ def node(name: str, cpu: float = 0, gpu: float = 0, **more: Any) -> Node:
     return Node(name, name * 3, {"CPU": cpu, "GPU": gpu, "memory": 64e9, "object_store_memory": 20e9}, **more)
 
 
-def answering(name: str, unread: str = "", unwritten: str = "", bf16: bool | None = True, cpu: float = 4,
-              base: Software = DRIVER, lacks: tuple[str, ...] = (), **software: Any) -> Node:
+def answering(
+    name: str,
+    unread: str = "",
+    unwritten: str = "",
+    bf16: bool | None = True,
+    cpu: float = 4,
+    base: Software = DRIVER,
+    lacks: tuple[str, ...] = (),
+    **software: Any,
+) -> Node:
     """A node of four cores that runs ``base``, with changes."""
     return node(name, cpu, answer=Answer(replace(base, **software), bf16, unread, unwritten, lacks))

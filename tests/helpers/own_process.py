@@ -21,10 +21,22 @@ def told_by(script: str, *words: object, folder: Path, limit: float = 600, **var
         variables: of its environment, beside the tests' own.
     """
     (folder / "token").write_text("0123456789abcdef" * 4)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | variables | {
-        "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
-        "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(TESTS)))}
-    done = subprocess.run([sys.executable, "-m", f"helpers.{script}", *map(str, words)], cwd=REPOSITORY,
-                          env=environment, capture_output=True, text=True, timeout=limit)
+    environment = (
+        {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+        | variables
+        | {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
+            "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(TESTS))),
+        }
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", f"helpers.{script}", *map(str, words)],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=limit,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout.splitlines()[-1])

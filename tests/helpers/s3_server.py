@@ -16,8 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-SLOW_DOWN = (b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code>'
-             b"<Message>Please reduce your request rate.</Message></Error>")
+SLOW_DOWN = (
+    b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code>'
+    b"<Message>Please reduce your request rate.</Message></Error>"
+)
 
 
 def free_port() -> int:
@@ -35,9 +37,17 @@ class Moto:
         program = Path(sys.executable).with_name("moto_server")
         with log.open("w") as file:
             self._process = subprocess.Popen(
-                [str(program if program.exists() else shutil.which("moto_server")), "-H", "127.0.0.1",
-                 "-p", str(self.port)],
-                stdout=file, stderr=file, env=os.environ | {"MOTO_S3_CUSTOM_ENDPOINTS": ""})
+                [
+                    str(program if program.exists() else shutil.which("moto_server")),
+                    "-H",
+                    "127.0.0.1",
+                    "-p",
+                    str(self.port),
+                ],
+                stdout=file,
+                stderr=file,
+                env=os.environ | {"MOTO_S3_CUSTOM_ENDPOINTS": ""},
+            )
         for _ in range(600):  # it imports a lot: seconds, on a busy machine many
             with suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -88,8 +98,11 @@ class Gate:
             def _answer(self, status: int, headers: dict[str, str], data: bytes) -> None:
                 self.send_response_only(status)
                 length = headers.get("Content-Length", str(len(data))) if self.command == "HEAD" else str(len(data))
-                kept = {k: v for k, v in headers.items()
-                        if k.lower() not in ("content-length", "connection", "transfer-encoding")}
+                kept = {
+                    k: v
+                    for k, v in headers.items()
+                    if k.lower() not in ("content-length", "connection", "transfer-encoding")
+                }
                 for name, value in (kept | {"Content-Length": length}).items():
                     self.send_header(name, value)
                 self.end_headers()

@@ -43,8 +43,15 @@ def watch(end, found, address):
 
 def main(cpus, gpus, megabytes, *words):
     on_the_cpu()
-    ray.init(address="local", num_cpus=int(cpus), num_gpus=int(gpus), include_dashboard=False, log_to_driver=False,
-             object_store_memory=int(megabytes) << 20, runtime_env={"worker_process_setup_hook": on_the_cpu})
+    ray.init(
+        address="local",
+        num_cpus=int(cpus),
+        num_gpus=int(gpus),
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=int(megabytes) << 20,
+        runtime_env={"worker_process_setup_hook": on_the_cpu},
+    )
     end, found = threading.Event(), {"peak": 0, "spilled": 0}
     watcher = threading.Thread(target=watch, args=(end, found, ray.get_runtime_context().gcs_address))
     watcher.start()

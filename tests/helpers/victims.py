@@ -14,11 +14,30 @@ import pandas as pd
 import psutil
 from helpers.paths import REPOSITORY
 
-COMPARED = ["key", "status", "generator", "num_real", "num_synthetic", "draw", "seed", "test_error", "balanced_error",
-            "test_nll", "val_error", "nimg"]
-MARKS = {"tune": ("PackTrial",), "train": ("RayTrainWorker",), "controller": ("TrainController",),
-         "sampler": ("MapWorker", "Sampler"), "aggregator": ("Aggregator",), "ledger": ("Coordinator",),
-         "raylet": ("raylet/raylet",), "head": ("gcs_server",)}
+COMPARED = [
+    "key",
+    "status",
+    "generator",
+    "num_real",
+    "num_synthetic",
+    "draw",
+    "seed",
+    "test_error",
+    "balanced_error",
+    "test_nll",
+    "val_error",
+    "nimg",
+]
+MARKS = {
+    "tune": ("PackTrial",),
+    "train": ("RayTrainWorker",),
+    "controller": ("TrainController",),
+    "sampler": ("MapWorker", "Sampler"),
+    "aggregator": ("Aggregator",),
+    "ledger": ("Coordinator",),
+    "raylet": ("raylet/raylet",),
+    "head": ("gcs_server",),
+}
 
 
 class Driver:
@@ -31,7 +50,13 @@ class Driver:
         with open(log, "ab") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "synaug_ray.grid", grid, "--storage", str(storage), *words],
-                cwd=REPOSITORY, env=environment, stdout=file, stderr=file, stdin=subprocess.DEVNULL, start_new_session=True)
+                cwd=REPOSITORY,
+                env=environment,
+                stdout=file,
+                stderr=file,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         self.seen: dict[int, psutil.Process] = {}
 
     def family(self) -> list[psutil.Process]:
@@ -100,8 +125,10 @@ def table(storage: Path, run: str) -> pd.DataFrame:
 
 def attempts(storage: Path) -> dict[str, str]:
     """Which attempt each standing Record names, by stage and key."""
-    return {f"{p.parent.name}/{p.stem}": json.loads(p.read_text())["attempt"]
-            for p in (storage / "store" / "records").rglob("*.json")}
+    return {
+        f"{p.parent.name}/{p.stem}": json.loads(p.read_text())["attempt"]
+        for p in (storage / "store" / "records").rglob("*.json")
+    }
 
 
 def state(storage: Path, run: str) -> str:

@@ -67,6 +67,7 @@ def test_j3_predicts_mixtures_from_pure_curves_alone():
 
 def test_a_real_share_sets_the_weight():
     """Half of each batch real, whatever the counts: w = 1/2 for every amount."""
+
     def half(x, s):
         w, beta = np.where(s > 0, 0.5, 0.0), 0.5
         drawn = w**2 * (0.2 * np.maximum(s * x, 1e-12) ** -0.4) ** 2 + (1 - w) ** 2 * (0.15 * x**-beta) ** 2

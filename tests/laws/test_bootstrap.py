@@ -17,9 +17,7 @@ from synaug_ray.laws.bootstrap import (
 
 def parts_of(values, trials=12):
     images = values.shape[2]
-    return components(
-        values.astype(np.float32), np.full(images, 1 / images), np.zeros(images, dtype=int), trials
-    )
+    return components(values.astype(np.float32), np.full(images, 1 / images), np.zeros(images, dtype=int), trials)
 
 
 def test_replicates_of_pure_draw_effects_have_the_t_interval_of_the_draws():
@@ -36,9 +34,7 @@ def test_replicates_of_pure_draw_effects_have_the_t_interval_of_the_draws():
 def test_image_by_draw_noise_is_counted_once():
     rng = np.random.default_rng(1)
     images, draws, p = 400, 6, 0.2
-    values = (rng.random((300, draws, images)) < p).astype(
-        float
-    )  # 300 independent cells of pure binomial noise
+    values = (rng.random((300, draws, images)) < p).astype(float)  # 300 independent cells of pure binomial noise
     parts = parts_of(values)
     truth = p * (1 - p) / (draws * images)
     assert parts.draw_variance.mean() == pytest.approx(truth, rel=0.15)
@@ -91,9 +87,9 @@ def test_simultaneous_quantile_is_t_for_one_mean_and_sidak_for_many_independent_
     sidak = stats.norm.ppf(0.5 + 0.9 ** (1 / 40) / 2)
     assert quantile == pytest.approx(sidak, rel=0.05)
     single = StandardErrors(np.diag(one.interaction), one.image_variance, 5.0, np.diag(one.interaction))
-    assert simultaneous_quantile(
-        one, single, np.zeros(1), 0.9, 40_000, np.random.default_rng(7)
-    ) == pytest.approx(stats.t.ppf(0.95, 5), rel=0.03)
+    assert simultaneous_quantile(one, single, np.zeros(1), 0.9, 40_000, np.random.default_rng(7)) == pytest.approx(
+        stats.t.ppf(0.95, 5), rel=0.03
+    )
 
 
 def test_a_missing_draw_is_left_out_of_its_own_cell_only():

@@ -76,9 +76,7 @@ def test_bad_standard_errors_are_refused(sigma):
         fit(model, np.zeros(12), sigma, POWER)
 
 
-POINTS = (
-    Path(os.environ.get("SYNAUG_TEST_DATA", REPOSITORY / ".." / "shared" / "data")) / "chinchilla-points.csv"
-)
+POINTS = Path(os.environ.get("SYNAUG_TEST_DATA", REPOSITORY / ".." / "shared" / "data")) / "chinchilla-points.csv"
 
 
 @pytest.mark.skipif(not POINTS.exists(), reason=f"published points not at {POINTS} (set SYNAUG_TEST_DATA)")

@@ -73,8 +73,18 @@ def curve_only(error, noise=0.0, seed=0, count=6):
     sizes = np.geomspace(20, 20 * 2 ** (count - 1), count)
     real = np.array([error(n) for n in sizes]) * np.exp(noise * np.random.default_rng(seed).standard_normal(count))
     nobody = np.zeros(0)
-    return JointData(sizes, real, 0.02 * real, np.zeros(0, int), nobody, nobody, nobody, 0.9,
-                     float(np.exp(np.log(sizes).mean())), 1e-4)
+    return JointData(
+        sizes,
+        real,
+        0.02 * real,
+        np.zeros(0, int),
+        nobody,
+        nobody,
+        nobody,
+        0.9,
+        float(np.exp(np.log(sizes).mean())),
+        1e-4,
+    )
 
 
 def m4(n):
@@ -125,9 +135,7 @@ def test_skill_is_one_for_exact_extrapolation_and_zero_for_doing_nothing():
     masks = development(data)
     assert masks is not None
     seen = data.subset(*masks)
-    candidates = fit_forms(
-        seen, CURVE, fit_curves(seen)["power law"].fit.theta, (BY_NAME["F0"], BY_NAME["F3"])
-    )
+    candidates = fit_forms(seen, CURVE, fit_curves(seen)["power law"].fit.theta, (BY_NAME["F0"], BY_NAME["F3"]))
     judged = held_out(data, masks, candidates, CURVE, None, 0.9, "F3")
     assert judged["F3"].skill_no_effect == pytest.approx(1.0, abs=1e-3)
     assert judged["F3"].skill_constant_rate == pytest.approx(1.0, abs=1e-3)

@@ -17,8 +17,16 @@ DATA = DataIdentity("digits", "fp")
 
 
 def plan(**values) -> Plan:
-    base = {"dataset": "digits", "num_real": [20, 40], "synthetic_multiples": [0, 1, 2], "generators": ["edm-tiny"],
-            "classifiers": ["mlp"], "draws": 2, "seeds": 2, "sampler": {"shard_size": 32}}
+    base = {
+        "dataset": "digits",
+        "num_real": [20, 40],
+        "synthetic_multiples": [0, 1, 2],
+        "generators": ["edm-tiny"],
+        "classifiers": ["mlp"],
+        "draws": 2,
+        "seeds": 2,
+        "sampler": {"shard_size": 32},
+    }
     return make_plan(validate_grid(base | values, Lines("g.yaml")), DATA)
 
 
@@ -56,8 +64,11 @@ def test_keys_are_those_of_the_steps_and_parents_come_along():
 
 def test_real_only_trials_exist_once():
     one = plan()
-    made = plan(generators=["edm-tiny", "jitter", "duplicate"], real_share=["proportional", 0.5, 0.75],
-                protocols=["mixed", "pretrain"])
+    made = plan(
+        generators=["edm-tiny", "jitter", "duplicate"],
+        real_share=["proportional", 0.5, 0.75],
+        protocols=["mixed", "pretrain"],
+    )
     real = [t for t in made.trials.values() if t.pool is None]
     assert len(real) == 2 * 2 * 2
     assert {t.key for t in real} == {t.key for t in one.trials.values() if t.pool is None}
@@ -123,18 +134,26 @@ def test_pending_in_part():
     by_amount = {t.num_synthetic: t for t in made.trials.values()}
     shards = sorted(made.shards.values(), key=lambda s: s.index)
     left = pending(made, RunStatus(generator, *shards[:2], by_amount[0], by_amount[40]))
-    assert keys(left) == {"generator": set(), "shard": {shards[2].key}, "quality": set(),
-                          "trial": {by_amount[80].key}}
+    assert keys(left) == {"generator": set(), "shard": {shards[2].key}, "quality": set(), "trial": {by_amount[80].key}}
     # without its generator the shard cannot be made
     left = pending(made, RunStatus(*shards[:2], by_amount[0], by_amount[40]))
     assert set(left.generators) == {generator.key}
 
 
-@pytest.mark.parametrize("change", [
-    {"num_real": [20, 30, 40]}, {"synthetic_multiples": [0, 1, 2, 3]}, {"draws": 3}, {"seeds": 3},
-    {"generators": ["edm-tiny", "jitter"]}, {"real_share": ["proportional", 0.5]}, {"protocols": ["mixed", "pretrain"]},
-    {"classifiers": ["mlp", "mlp-smoke"]}, {"blocks": [{"num_real": [60]}]},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_real": [20, 30, 40]},
+        {"synthetic_multiples": [0, 1, 2, 3]},
+        {"draws": 3},
+        {"seeds": 3},
+        {"generators": ["edm-tiny", "jitter"]},
+        {"real_share": ["proportional", 0.5]},
+        {"protocols": ["mixed", "pretrain"]},
+        {"classifiers": ["mlp", "mlp-smoke"]},
+        {"blocks": [{"num_real": [60]}]},
+    ],
+)
 def test_enlarging_a_grid_adds_keys_and_keeps_all(change):
     """But for the look at a pool, which is anew when there is more of it to look at."""
     before, after = keys(plan()), keys(plan(**change))
@@ -200,9 +219,11 @@ seeds: 4
 
 def test_a_dry_run_of_ten_thousand_cells_is_fast_and_loads_neither_torch_nor_ray(tmp_path):
     (tmp_path / "g.yaml").write_text(TEN_THOUSAND)
-    code = ("import sys; from synaug_ray import grid; "
-            f"code = grid.main([{str(tmp_path / 'g.yaml')!r}, '--storage', {str(tmp_path / 's')!r}, '--dry-run']); "
-            "print(sorted({'torch', 'ray', 'torchvision', 'timm', 'diffusers'} & set(sys.modules))); sys.exit(code)")
+    code = (
+        "import sys; from synaug_ray import grid; "
+        f"code = grid.main([{str(tmp_path / 'g.yaml')!r}, '--storage', {str(tmp_path / 's')!r}, '--dry-run']); "
+        "print(sorted({'torch', 'ray', 'torchvision', 'timm', 'diffusers'} & set(sys.modules))); sys.exit(code)"
+    )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, timeout=60)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

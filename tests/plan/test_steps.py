@@ -12,15 +12,49 @@ from synaug_ray.plan.steps import DataIdentity, GeneratorStep, Pool, ShardStep, 
 DATA = DataIdentity("digits", "fp")
 SUBSET = Subset(DATA, 40, 1)
 # spelt out: presets may be tuned, and have goldens of their own in test_recipes.py
-EDM = EDMRecipe(name="edm", channels=(16, 32), attention=(False, True), layers_per_block=1, norm_groups=8, dropout=0.1,
-                label_dropout=0.15, nimg=19_200, max_passes=None, batch=32, learning_rate=8e-3, warmup_nimg=1_600,
-                ema_half_life=1_600, p_mean=-1.2, p_std=1.2, flip=False)
-SAMPLER = SamplerRecipe(name="s", family="dpmpp-2m", steps=8, guidance=1.5, sigma_min=0.002, sigma_max=80.0, rho=7.0,
-                        batch=256, shard_size=256)
-MLP = ClassifierRecipe(name="m", family="mlp", model="", widths=(128, 128), small_stem=True, nimg=64_000, batch=64,
-                       label_smoothing=0.0, flip=False, shift=0, pack=16,
-                       optimiser=Optimiser(family="adamw", learning_rate=3e-3, weight_decay=0.01, momentum=0.9,
-                                           warmup=0.05))
+EDM = EDMRecipe(
+    name="edm",
+    channels=(16, 32),
+    attention=(False, True),
+    layers_per_block=1,
+    norm_groups=8,
+    dropout=0.1,
+    label_dropout=0.15,
+    nimg=19_200,
+    max_passes=None,
+    batch=32,
+    learning_rate=8e-3,
+    warmup_nimg=1_600,
+    ema_half_life=1_600,
+    p_mean=-1.2,
+    p_std=1.2,
+    flip=False,
+)
+SAMPLER = SamplerRecipe(
+    name="s",
+    family="dpmpp-2m",
+    steps=8,
+    guidance=1.5,
+    sigma_min=0.002,
+    sigma_max=80.0,
+    rho=7.0,
+    batch=256,
+    shard_size=256,
+)
+MLP = ClassifierRecipe(
+    name="m",
+    family="mlp",
+    model="",
+    widths=(128, 128),
+    small_stem=True,
+    nimg=64_000,
+    batch=64,
+    label_smoothing=0.0,
+    flip=False,
+    shift=0,
+    pack=16,
+    optimiser=Optimiser(family="adamw", learning_rate=3e-3, weight_decay=0.01, momentum=0.9, warmup=0.05),
+)
 GENERATOR = GeneratorStep(SUBSET, EDM)
 POOL = Pool(GENERATOR, SAMPLER)
 TRIAL = TrialStep(SUBSET, POOL, 80, "mixed", 0.5, MLP, 1)
@@ -39,8 +73,13 @@ GOLDEN = {  # never to be updated because a test fails: only because results hav
 def test_golden_keys():
     """What is stored is found by these: one that changes by accident makes everything run again."""
     assert DATA.key == "016b6c568a5c7e48f0630a84ae06ccec"
-    made = {"generator": GENERATOR, "shard": ShardStep(GENERATOR, SAMPLER, 2), "pool": POOL, "trial": TRIAL,
-            "real-only": REAL_ONLY}
+    made = {
+        "generator": GENERATOR,
+        "shard": ShardStep(GENERATOR, SAMPLER, 2),
+        "pool": POOL,
+        "trial": TRIAL,
+        "real-only": REAL_ONLY,
+    }
     assert {name: step.key for name, step in made.items()} == GOLDEN
 
 
@@ -54,10 +93,29 @@ def test_the_path_of_a_source_is_where_and_not_what():
     assert DataIdentity("npz:/a/images", "fp").key != here.key
 
 
-@pytest.mark.parametrize("change", [
-    {"fingerprint": "fq"}, {"source": "cifar10"}, *({"options": DataOptions(**{name: value})} for name, value in {
-        "size": 16, "resize": "pad", "mode": "gray", "split_seed": 1, "holdout": 0.3, "group": "a", "image": "a",
-        "label": "a", "duplicates": "warn", "on_bad": "drop", "ordinal": True}.items())])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fingerprint": "fq"},
+        {"source": "cifar10"},
+        *(
+            {"options": DataOptions(**{name: value})}
+            for name, value in {
+                "size": 16,
+                "resize": "pad",
+                "mode": "gray",
+                "split_seed": 1,
+                "holdout": 0.3,
+                "group": "a",
+                "image": "a",
+                "label": "a",
+                "duplicates": "warn",
+                "on_bad": "drop",
+                "ordinal": True,
+            }.items()
+        ),
+    ],
+)
 def test_what_the_images_are_enters_every_key(change):
     subset = replace(SUBSET, data=replace(DATA, **change))
     generator = replace(GENERATOR, subset=subset)
@@ -66,14 +124,26 @@ def test_what_the_images_are_enters_every_key(change):
     assert replace(REAL_ONLY, subset=subset).key != REAL_ONLY.key
 
 
-@pytest.mark.parametrize("change", [
-    {"subset": replace(SUBSET, num_real=41)}, {"subset": replace(SUBSET, draw=0)},
-    {"subset": replace(SUBSET, stratify="balanced")}, {"pool": None}, {"num_synthetic": 81}, {"protocol": "pretrain"},
-    {"real_share": None}, {"real_share": 0.75}, {"classifier": CLASSIFIERS["mlp-smoke"]}, {"seed": 0},
-    {"pool": Pool(GENERATOR, SAMPLERS["heun-18"])}, {"filter": FILTERS["confident"]},
-    {"filter": FILTERS["confident"].model_copy(update={"share": 0.3})}, {"filter": FILTERS["inliers"]},
-    {"pool": Pool(replace(GENERATOR, recipe=GENERATORS["jitter"]), SAMPLER)},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subset": replace(SUBSET, num_real=41)},
+        {"subset": replace(SUBSET, draw=0)},
+        {"subset": replace(SUBSET, stratify="balanced")},
+        {"pool": None},
+        {"num_synthetic": 81},
+        {"protocol": "pretrain"},
+        {"real_share": None},
+        {"real_share": 0.75},
+        {"classifier": CLASSIFIERS["mlp-smoke"]},
+        {"seed": 0},
+        {"pool": Pool(GENERATOR, SAMPLERS["heun-18"])},
+        {"filter": FILTERS["confident"]},
+        {"filter": FILTERS["confident"].model_copy(update={"share": 0.3})},
+        {"filter": FILTERS["inliers"]},
+        {"pool": Pool(replace(GENERATOR, recipe=GENERATORS["jitter"]), SAMPLER)},
+    ],
+)
 def test_every_field_of_a_trial_enters_its_key(change):
     assert replace(TRIAL, **change).key != TRIAL.key
 
@@ -113,7 +183,7 @@ def test_a_prefix_ends_inside_a_shard(num_synthetic, shards):
 
 def test_growing_a_pool_only_adds_shards():
     small, large = POOL.shards(300), POOL.shards(3_000)
-    assert [s.key for s in large[:len(small)]] == [s.key for s in small]
+    assert [s.key for s in large[: len(small)]] == [s.key for s in small]
     assert Pool(GENERATOR, SAMPLER).shards(300) == small
 
 

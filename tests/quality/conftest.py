@@ -52,7 +52,9 @@ def pools(digits, order):
         "collapsed": collapsed,
         "collapsed under noise": ImageSet(np.clip(noisy, 0, 255).astype(np.uint8), collapsed.labels),
         "constant": ImageSet(np.repeat(holdout.images[:1], POOL, 0), holdout.labels),
-        "a third copied": ImageSet(np.where(third[:, None, None, None], made("duplicate").images, holdout.images),
-                                   np.where(third, made("duplicate").labels, holdout.labels)),
+        "a third copied": ImageSet(
+            np.where(third[:, None, None, None], made("duplicate").images, holdout.images),
+            np.where(third, made("duplicate").labels, holdout.labels),
+        ),
         "uniform noise": ImageSet(rng.integers(0, 256, holdout.images.shape, dtype=np.uint8), holdout.labels),
     }

@@ -18,11 +18,20 @@ def judged(real, pools):
     return {name: assess(real, pool) for name, pool in pools.items()}
 
 
-@pytest.mark.parametrize(("pool", "words"), [
-    ("holdout", ("ok",)), ("replay", ("copies",)), ("jitter", ("copies",)), ("a third copied", ("copies",)),
-    ("permuted", ("ignores labels",)), ("collapsed", ("collapsed",)), ("collapsed under noise", ("collapsed",)),
-    ("constant", ("constant",)), ("uniform noise", ("ignores labels", "unreal")),
-])
+@pytest.mark.parametrize(
+    ("pool", "words"),
+    [
+        ("holdout", ("ok",)),
+        ("replay", ("copies",)),
+        ("jitter", ("copies",)),
+        ("a third copied", ("copies",)),
+        ("permuted", ("ignores labels",)),
+        ("collapsed", ("collapsed",)),
+        ("collapsed under noise", ("collapsed",)),
+        ("constant", ("constant",)),
+        ("uniform noise", ("ignores labels", "unreal")),
+    ],
+)
 def test_every_fault_has_its_word(judged, pool, words):
     assert judged[pool].words == words
 

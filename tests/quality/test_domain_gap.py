@@ -45,8 +45,9 @@ def test_angle_between_planted_subspaces():
     rng = np.random.default_rng(0)
     coefficients = rng.standard_normal((300, 3))
     real, synthetic = (coefficients[k::3] @ np.eye(6)[axes] for k, axes in ((0, [0, 1, 2]), (1, [0, 1, 5])))
-    found = subspace_overlap(blank(*[0] * 100), real.astype(np.float32), blank(*[0] * 100),
-                             synthetic.astype(np.float32), 0)
+    found = subspace_overlap(
+        blank(*[0] * 100), real.astype(np.float32), blank(*[0] * 100), synthetic.astype(np.float32), 0
+    )
     assert found.overlap == pytest.approx(2 / 3, abs=1e-6) and found.real == pytest.approx(1, abs=1e-6)
     assert found.angles == pytest.approx((0, 0, np.pi / 2), abs=1e-3) and found.classes == (0,)
 

@@ -42,6 +42,7 @@ def test_features_are_those_of_timm(weights):
     colour = ImageSet(rng.integers(0, 256, (3, 3, 160, 160), dtype=np.uint8), np.zeros(3, np.int64))
     net = timm.create_model(TINY, pretrained=False, num_classes=0, checkpoint_path="").eval()
     from safetensors.torch import load_file
+
     net.load_state_dict({k: v for k, v in load_file(weights).items() if not k.startswith("head.")})
     config = timm.data.resolve_data_config({}, model=net)
     mean, std = (torch.tensor(config[k]).view(1, 3, 1, 1) for k in ("mean", "std"))
@@ -60,27 +61,36 @@ def test_small_images_are_scaled_to_what_is_asked_for(weights):
     assert space.features(ImageSet(np.zeros((2, 1, 8, 8), np.uint8), np.zeros(2, np.int64))).shape == (2, 64)
 
 
-@pytest.mark.parametrize("change,said", [
-    ({"weights": ""}, "lacks `weights:`, a path; its weights are model.safetensors of huggingface.co/timm/test_vit"),
-    ({"weights": "/nowhere/model.safetensors"}, "'/nowhere/model.safetensors' is no file"),
-    ({"weights": __file__}, "is no .safetensors file, and pickles are not read"),
-    ({"weights": "/"}, "'/' is no file"),
-    ({"content": 12345}, "valid string"),
-    ({"content": {"a": 1}}, "valid string"),
-    ({"model": None}, "valid string"),
-])
+@pytest.mark.parametrize(
+    "change,said",
+    [
+        (
+            {"weights": ""},
+            "lacks `weights:`, a path; its weights are model.safetensors of huggingface.co/timm/test_vit",
+        ),
+        ({"weights": "/nowhere/model.safetensors"}, "'/nowhere/model.safetensors' is no file"),
+        ({"weights": __file__}, "is no .safetensors file, and pickles are not read"),
+        ({"weights": "/"}, "'/' is no file"),
+        ({"content": 12345}, "valid string"),
+        ({"content": {"a": 1}}, "valid string"),
+        ({"model": None}, "valid string"),
+    ],
+)
 def test_what_a_grid_alone_shows_is_refused_with_it(weights, change, said):
     with pytest.raises(ValidationError) as caught:
         FeatureRecipe.model_validate({"name": "tiny", "model": TINY, "weights": weights} | change)
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("value,said", [
-    ("dino2", "no preset 'dino2'. Did you mean 'dinov2'? Available: dinov2, inception"),
-    ({"preset": "dinov2"}, "dinov2 lacks `weights:`, a path; its weights are model.safetensors of huggingface.co/"),
-    ({"preset": "dinov2", "sise": 3, "weights": "given"}, "unknown key 'sise'. Did you mean 'size'? Allowed: "),
-    ({}, "name: missing"),
-])
+@pytest.mark.parametrize(
+    "value,said",
+    [
+        ("dino2", "no preset 'dino2'. Did you mean 'dinov2'? Available: dinov2, inception"),
+        ({"preset": "dinov2"}, "dinov2 lacks `weights:`, a path; its weights are model.safetensors of huggingface.co/"),
+        ({"preset": "dinov2", "sise": 3, "weights": "given"}, "unknown key 'sise'. Did you mean 'size'? Allowed: "),
+        ({}, "name: missing"),
+    ],
+)
 def test_a_mistake_in_a_grid_is_one_sentence(value, said, weights, tmp_path):
     value = value | {"weights": weights} if "given" in str(value) else value
     raw = small_grid().resolved() | {"quality_features": [value]}
@@ -91,11 +101,14 @@ def test_a_mistake_in_a_grid_is_one_sentence(value, said, weights, tmp_path):
     assert "no-preset" not in str(caught.value.sentences) and "None" not in str(caught.value.sentences)
 
 
-@pytest.mark.parametrize("model,problem,said", [
-    ("test_vitt", UsageProblem, "timm has no 'test_vitt'. Did you mean 'test_vit'?"),
-    ("test_vit.nope", UsageProblem, "timm has no 'test_vit.nope'. Did you mean"),
-    ("test_resnet", DataProblem, "of its weights are not in the file"),
-])
+@pytest.mark.parametrize(
+    "model,problem,said",
+    [
+        ("test_vitt", UsageProblem, "timm has no 'test_vitt'. Did you mean 'test_vit'?"),
+        ("test_vit.nope", UsageProblem, "timm has no 'test_vit.nope'. Did you mean"),
+        ("test_resnet", DataProblem, "of its weights are not in the file"),
+    ],
+)
 def test_what_needs_the_network_is_refused_before_anything_starts(weights, model, problem, said):
     with pytest.raises(problem) as caught:
         open_space(FeatureRecipe(name="tiny", model=model, weights=weights))
@@ -122,8 +135,13 @@ def test_weights_that_were_changed_since_are_refused(weights, tmp_path):
 def test_every_look_and_table_has_them_beside_our_own(weights, digits, digits_identity, tmp_path):
     """Held-out real images are as far from real ones as chance has it; noise over them is farther."""
     features = [{"name": "tiny", "model": TINY, "weights": weights, "size": 64}]
-    plain = small_grid(generators=["real-holdout", {"preset": "jitter", "name": "noisy", "noise": 3.0}], num_real=[160],
-                       draws=1, blocks=[], quality_draws=1)
+    plain = small_grid(
+        generators=["real-holdout", {"preset": "jitter", "name": "noisy", "noise": 3.0}],
+        num_real=[160],
+        draws=1,
+        blocks=[],
+        quality_draws=1,
+    )
     spec = plain.model_validate(plain.resolved() | {"quality_features": features})
     plan, before = make_plan(spec, digits_identity), make_plan(plain, digits_identity)
     assert plan.trials.keys() == before.trials.keys() and not plan.qualities.keys() & before.qualities.keys()

@@ -98,9 +98,7 @@ def make_fit(form: str, formula: str, names: tuple[str, ...], status: FitStatus)
 
 def make_study(generator: str, real_share: str, strength: float, harm: float) -> Study:
     cells = tuple(
-        make_cell(n, k, strength * 60 / n * (1 - math.exp(-k)) - harm * k / 8)
-        for n in SIZES
-        for k in MULTIPLES
+        make_cell(n, k, strength * 60 / n * (1 - math.exp(-k)) - harm * k / 8) for n in SIZES for k in MULTIPLES
     )
     exchange = tuple(
         Exchange(
@@ -231,9 +229,7 @@ def make_analysis() -> Analysis:
         "mlp",
         "power law with floor",
         (
-            make_fit(
-                "power law with floor", "E = E∞ + A·n^(−α)", ("E_inf", "A", "alpha"), FitStatus.CONVERGED
-            ),
+            make_fit("power law with floor", "E = E∞ + A·n^(−α)", ("E_inf", "A", "alpha"), FitStatus.CONVERGED),
             make_fit("power law", "E = A·n^(−α)", ("A", "alpha"), FitStatus.NOT_IDENTIFIABLE),
         ),
         points,
@@ -293,9 +289,7 @@ def make_measurements(analysis: Analysis) -> pd.DataFrame:
                             "classifier": "mlp",
                             "protocol": "mixed" if k else "real-only",
                             "real_share": "proportional" if k else "none",
-                            "test_error": real_error(n) + 0.002 * wobble(n, k, draw)
-                            if done
-                            else float("nan"),
+                            "test_error": real_error(n) + 0.002 * wobble(n, k, draw) if done else float("nan"),
                             "seconds": 3.1,
                         }
                     )

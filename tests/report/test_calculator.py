@@ -125,12 +125,9 @@ def test_the_script_and_predict_agree_everywhere(tab: Tab, studies: list[dict[st
     surface = json.loads(json.dumps(studies[2]["surface"]))
     for name in ("error_high", "equivalent", "marginal", "marginal_low"):
         for _ in range(12):
-            surface[name][rng.randrange(len(surface[name]))][rng.randrange(len(surface["num_synthetic"]))] = (
-                None
-            )
+            surface[name][rng.randrange(len(surface[name]))][rng.randrange(len(surface["num_synthetic"]))] = None
     points = [
-        (round(18 * 140 ** rng.random()), round(rng.choice((0, 1)) * 20 * 900 ** rng.random()))
-        for _ in range(300)
+        (round(18 * 140 ** rng.random()), round(rng.choice((0, 1)) * 20 * 900 ** rng.random())) for _ in range(300)
     ]
     tab.evaluate(f"window.holed = {json.dumps(surface)}; 0")
     found = tab.evaluate(f"{json.dumps(points)}.map(([n, s]) => expectation.at(holed, n, s))")
@@ -146,9 +143,7 @@ def test_the_script_and_predict_agree_everywhere(tab: Tab, studies: list[dict[st
         assert len(answer["outside"]) == len(wanted.outside)
     assert nothing > 50
 
-    generation = studies[2]["generation"] + [
-        {"num_real": 1000, "generator_seconds": 50.0, "seconds_per_image": 0.002}
-    ]
+    generation = studies[2]["generation"] + [{"num_real": 1000, "generator_seconds": 50.0, "seconds_per_image": 0.002}]
     for _ in range(40):
         target = rng.uniform(0.012, 0.2)
         prices = (10 ** rng.uniform(low, high) for low, high in ((-1, 1), (-4, 0), (-2, 2)))
@@ -159,9 +154,7 @@ def test_the_script_and_predict_agree_everywhere(tab: Tab, studies: list[dict[st
             "coreHour": costs.core_hour,
             "have": costs.have,
         }
-        answer = tab.evaluate(
-            f"expectation.cheapest(holed, {json.dumps(generation)}, {target!r}, {json.dumps(asked)})"
-        )
+        answer = tab.evaluate(f"expectation.cheapest(holed, {json.dumps(generation)}, {target!r}, {json.dumps(asked)})")
         mixes = calculator.cheapest(surface, generation, target, costs)
         for name, mix in (
             ("mix", mixes.mix),
@@ -247,9 +240,7 @@ def test_curves_and_their_table_hold_the_surface(tab: Tab, studies: list[dict[st
     for count, error, equivalent, _ in rows:
         wanted = calculator.expectation(surface, float(count["value"]), 400)  # type: ignore[arg-type]
         assert {k: float(v) for k, v in error.items()} == pytest.approx(numbers(wanted.error), rel=CLOSE)
-        assert {k: float(v) for k, v in equivalent.items()} == pytest.approx(
-            numbers(wanted.equivalent), rel=CLOSE
-        )
+        assert {k: float(v) for k, v in equivalent.items()} == pytest.approx(numbers(wanted.equivalent), rel=CLOSE)
     drawn = tab.evaluate("page.figures['expected-real'].data[3].y")
     everything = tab.evaluate("page.figures['expected-real'].data[2].y")
     assert 0 < len(drawn) < len(everything)  # the solid line ends where the measured range does

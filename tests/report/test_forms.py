@@ -7,10 +7,15 @@ STUDY = {"classifier": "mlp", "generator": "edm", "protocol": "mixed", "real_sha
 
 
 def test_the_source_papers_law_stands_beside_what_it_published():
-    primary = {"c2": {"value": 2.0, "low": 1.5, "high": 3.0}, "status": "converged",
-               "lambda_per_image": {"value": 0.01, "low": 0.0, "high": 0.02}}
-    laws = {"studies": [STUDY | {"primary": primary}, STUDY | {"real_share": "proportional", "primary": None}],
-            "published": [{"dataset": "CIFAR-10", "setting": "closed-set", "c2": 2.53, "source": "arXiv 2508.09550"}]}
+    primary = {
+        "c2": {"value": 2.0, "low": 1.5, "high": 3.0},
+        "status": "converged",
+        "lambda_per_image": {"value": 0.01, "low": 0.0, "high": 0.02},
+    }
+    laws = {
+        "studies": [STUDY | {"primary": primary}, STUDY | {"real_share": "proportional", "primary": None}],
+        "published": [{"dataset": "CIFAR-10", "setting": "closed-set", "c2": 2.53, "source": "arXiv 2508.09550"}],
+    }
     table = forms.primary(laws, StudyNames.of(laws["studies"]))
     assert table is not None
     ours, published = ([entry.text for entry in row] for row in table.rows)

@@ -34,9 +34,7 @@ def test_every_figure_is_drawn_and_nothing_is_wider_than_the_page(
     tab = open_page(browser, html, **view)
     assert tab.complaints == []
     assert tab.requests == [html.as_uri()]
-    places = (
-        "[...document.querySelectorAll('.plot')].map(p => [p.id, p.querySelectorAll('.main-svg').length])"
-    )
+    places = "[...document.querySelectorAll('.plot')].map(p => [p.id, p.querySelectorAll('.main-svg').length])"
     drawn = dict(tab.evaluate(places))
     assert set(drawn) == {"figure-" + name for name in tab.evaluate("Object.keys(page.figures)")}
     assert all(drawn.values())
@@ -75,9 +73,7 @@ def test_axis_titles_stand_inside_their_figure(browser: Chromium, finished: Path
 def test_an_old_browser_gets_the_numbers(browser: Chromium, finished: Path) -> None:
     tab = browser.open((finished / "report.html").as_uri(), before="delete window.DecompressionStream")
     tab.wait_for("!document.getElementById('undrawn').hidden")
-    assert "Every figure's numbers stand in the table" in tab.evaluate(
-        "document.getElementById('undrawn').textContent"
-    )
+    assert "Every figure's numbers stand in the table" in tab.evaluate("document.getElementById('undrawn').textContent")
     assert tab.evaluate("document.querySelectorAll('figure details table').length") > 10
     assert tab.evaluate("document.getElementById('calc-error').textContent").endswith(" %")
     tab.close()
@@ -107,9 +103,7 @@ def test_the_copy_button_copies_or_selects(browser: Chromium, finished: Path) ->
     tab = open_page(browser, finished / "report.html")
     tab.evaluate("document.querySelector('[data-copy=command]').click()")
     tab.wait_for("document.querySelector('[data-copy=command]').textContent !== 'Copy'")
-    assert (
-        tab.evaluate("getSelection().toString()") == "python -m synaug_ray.grid digits --storage /data/synaug"
-    )
+    assert tab.evaluate("getSelection().toString()") == "python -m synaug_ray.grid digits --storage /data/synaug"
     tab.close()
 
 

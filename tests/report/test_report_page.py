@@ -123,9 +123,7 @@ def test_tables_hold_every_number_of_the_laws(built: Page, laws: dict) -> None:
             assert (error[5][0] == "yes") == cell["held_out"]
     priced = built.tables[numbered("Synthetic images per real image", 0)][1:]
     listed = sorted(
-        ((i, e["num_real"], e["num_synthetic"]), e)
-        for i, s in enumerate(laws["studies"])
-        for e in s["exchange"]
+        ((i, e["num_real"], e["num_synthetic"]), e) for i, s in enumerate(laws["studies"]) for e in s["exchange"]
     )
     assert len(priced) == len(listed)
     for row, (_, exchange) in zip(priced, listed, strict=True):
@@ -170,11 +168,7 @@ def test_figures_draw_the_numbers_of_the_tables(built: Page, laws: dict) -> None
         drawn = {y for t in built.figures[f"errors-{i}"]["data"] if t["name"].startswith("+") for y in t["y"]}
         assert drawn == {drawn_as(100 * c["error"]["value"]) for c in study["cells"] if c["error"]["value"]}
     rates = {
-        y
-        for t in built.figures["exchange-rate"]["data"]
-        if t.get("yaxis") != "y2"
-        for y in t["y"]
-        if y is not None
+        y for t in built.figures["exchange-rate"]["data"] if t.get("yaxis") != "y2" for y in t["y"] if y is not None
     }
     assert rates == {
         drawn_as(e["marginal"]["value"])
@@ -209,12 +203,8 @@ def test_nothing_is_loaded_from_elsewhere(built: Page, finished: Path) -> None:
     styles = "".join(re.findall(r"<style>(.*?)</style>", html, re.DOTALL))
     assert "url(" not in styles and "@import" not in styles
     for script in (text for kind, text in built.scripts if kind is None):
-        assert not re.search(
-            r"\b(fetch|XMLHttpRequest|import|eval|Function|sendBeacon|WebSocket)\b\s*\(", script
-        )
-    policy = next(
-        a["content"] or "" for t, a in built.elements if a.get("http-equiv") == "Content-Security-Policy"
-    )
+        assert not re.search(r"\b(fetch|XMLHttpRequest|import|eval|Function|sendBeacon|WebSocket)\b\s*\(", script)
+    policy = next(a["content"] or "" for t, a in built.elements if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0] and "http" not in policy
     packed = next(text for kind, text in built.scripts if kind == "application/gzip")
@@ -261,9 +251,7 @@ def test_hostile_names_stay_text(finished: Path, tmp_path: Path) -> None:
         html = page.build(str(target))
         found = Page(html)
         assert len([t for t, _ in found.elements if t == "script"]) == (9 if laws else 4)
-        assert not [
-            a for t, a in found.elements if t == "img" and not (a["src"] or "").startswith("data:image/png")
-        ]
+        assert not [a for t, a in found.elements if t == "img" and not (a["src"] or "").startswith("data:image/png")]
         assert "<b>bold" not in html and "<script>alert" not in html and "<img src=x" not in html
         for identity, figure in found.figures.items():
             assert re.fullmatch(r"[a-z-]+(-\d+)?", identity)
@@ -307,15 +295,9 @@ def test_running_grid_says_how_far_it_is(run_folder: Path) -> None:
     )
     (run_folder / "status.json").write_text(json.dumps(status))
     built = Page(page.build(str(run_folder)))
-    assert (
-        "This run is still going: 63 of 180 trials done, 2 failed. The numbers below will move."
-        in built.words
-    )
+    assert "This run is still going: 63 of 180 trials done, 2 failed. The numbers below will move." in built.words
     assert "No verdict yet." in built.words
-    means = {
-        (r[0][0], entry(r[1][1])[0]): entry(r[2][1])[0]
-        for r in built.tables["Mean test error so far, table"][1:]
-    }
+    means = {(r[0][0], entry(r[1][1])[0]): entry(r[2][1])[0] for r in built.tables["Mean test error so far, table"][1:]}
     table = read(str(run_folder)).measurements
     assert table is not None
     for (name, n), mean in means.items():
@@ -389,13 +371,7 @@ def test_trade_off_stands_apart_from_replacement(built: Page, laws: dict) -> Non
     rows = built.tables["Synthetic images per real image at the working point, table"][1:]
     wanted = [e for s in laws["studies"] for e in s["exchange"]]
     assert [entry(row[3][1]) for row in rows] == [triple(e["tradeoff"]) for e in wanted]
-    drawn = {
-        y
-        for t in built.figures["trade-off"]["data"]
-        if t.get("yaxis") != "y2"
-        for y in t["y"]
-        if y is not None
-    }
+    drawn = {y for t in built.figures["trade-off"]["data"] if t.get("yaxis") != "y2" for y in t["y"] if y is not None}
     assert drawn == {drawn_as(e["tradeoff"]["value"]) for e in wanted if e["tradeoff"]["value"] is not None}
 
 
@@ -405,11 +381,7 @@ def test_censored_cells_are_drawn_with_or_without_a_bound(run_folder: Path, laws
     assert len(censored) > 3
     censored[0]["equivalent"]["low"] = None
     built = rebuilt(run_folder, "laws.json", studies=laws["studies"])
-    traces = [
-        t
-        for t in built.figures["equivalents-2"]["data"]
-        if isinstance(t.get("marker", {}).get("symbol"), list)
-    ]
+    traces = [t for t in built.figures["equivalents-2"]["data"] if isinstance(t.get("marker", {}).get("symbol"), list)]
     arrows = [s for t in traces for s, y in zip(t["marker"]["symbol"], t["y"], strict=True) if y is not None]
     assert sorted(arrows) == sorted(["arrow-up-open"] + ["arrow-up"] * (len(censored) - 1))
     row = built.tables[numbered("Real-equivalents", 2)][1 + cells.index(censored[0])]
@@ -439,13 +411,8 @@ def test_odd_findings_do_not_break_the_page(run_folder: Path, name: str, text: s
 
 
 def test_run_says_what_it_cost_and_how_to_cite_it(built: Page) -> None:
-    assert (
-        "In all 14.1 min of one device: generators 6.7 min, pool shards 93 s, trials 5.8 min." in built.words
-    )
-    assert (
-        "journal = {arXiv preprint arXiv:2508.09550}" in built.words
-        and "note = {commit 9c1f0e2}" in built.words
-    )
+    assert "In all 14.1 min of one device: generators 6.7 min, pool shards 93 s, trials 5.8 min." in built.words
+    assert "journal = {arXiv preprint arXiv:2508.09550}" in built.words and "note = {commit 9c1f0e2}" in built.words
 
 
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../x", "..\\x"])
@@ -478,9 +445,7 @@ def test_door_rebuilds_from_the_folder_alone(run_folder: Path, capsys: pytest.Ca
 
 def test_door_refuses_what_is_no_run(tmp_path: Path) -> None:
     for wrong, code in ((str(tmp_path), 2), (str(tmp_path / "nowhere"), 2), ("nosuch://bucket/run", 5)):
-        done = subprocess.run(
-            [sys.executable, "-m", "synaug_ray.report", wrong], capture_output=True, text=True
-        )
+        done = subprocess.run([sys.executable, "-m", "synaug_ray.report", wrong], capture_output=True, text=True)
         assert done.returncode == code
         assert len(done.stderr.strip().splitlines()) == 1 and wrong in done.stderr
         assert not done.stdout
@@ -510,12 +475,8 @@ def test_a_logarithmic_axis_has_ticks_however_narrow(low: float, high: float, ti
 
 
 def test_open_ends_and_bounds_are_said() -> None:
-    assert (
-        wording.with_interval({"value": 3.0, "low": 1.5, "high": None}, wording.rate) == "3.00 [1.50, open]"
-    )
-    assert (
-        wording.with_interval({"value": None, "low": 400.0, "high": None}, wording.images) == "at least 400"
-    )
+    assert wording.with_interval({"value": 3.0, "low": 1.5, "high": None}, wording.rate) == "3.00 [1.50, open]"
+    assert wording.with_interval({"value": None, "low": 400.0, "high": None}, wording.images) == "at least 400"
     assert wording.with_interval({"value": None, "low": None, "high": None}, wording.rate) == "not estimable"
     assert wording.with_interval({"value": float("nan")}, wording.rate) == "not estimable"
     assert wording.points(-0.0123) == "−1.23" and wording.points(0.0) == "+0.00"

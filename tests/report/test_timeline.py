@@ -5,14 +5,20 @@ import pytest
 from synaug_ray.report.figures import timeline
 from synaug_ray.report.panels import work_panels
 
-TIMELINE = {"lanes": ["host 10", "<b>host</b> 11"],
-            "work": [["generator", 1, 2.0, 30.0], ["trial", 0, 1.0, 4.0], ["trial", 0, 11.0, 6.0]]}
+TIMELINE = {
+    "lanes": ["host 10", "<b>host</b> 11"],
+    "work": [["generator", 1, 2.0, 30.0], ["trial", 0, 1.0, 4.0], ["trial", 0, 11.0, 6.0]],
+}
 
 
 def test_bars_stand_where_and_when_the_work_was():
     trials, generators = sorted(timeline.figure(TIMELINE).data, key=lambda trace: trace.name, reverse=True)
     assert (trials.name, list(trials.y), list(trials.base), list(trials.x)) == (
-        "trials", ["host 10", "host 10"], [1.0, 11.0], [4.0, 6.0])
+        "trials",
+        ["host 10", "host 10"],
+        [1.0, 11.0],
+        [4.0, 6.0],
+    )
     assert (generators.name, list(generators.base), list(generators.x)) == ("generators", [2.0], [30.0])
     assert list(generators.y) == ["&lt;b&gt;host&lt;/b&gt; 11"]
 

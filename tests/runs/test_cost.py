@@ -1,6 +1,5 @@
 """Costs: from the Store's own records, else from measured figures, else said to be unknown."""
 
-
 import pytest
 from helpers.paths import REPOSITORY
 
@@ -29,8 +28,16 @@ GREY, XRAYS = (1, 8, 8), (1, 28, 28)
 
 
 def plan(**values):
-    base = {"dataset": "digits", "num_real": [20], "synthetic_multiples": [0, 1], "generators": ["edm-tiny"],
-            "classifiers": ["mlp"], "draws": 2, "seeds": 1, "sampler": {"shard_size": 20}}
+    base = {
+        "dataset": "digits",
+        "num_real": [20],
+        "synthetic_multiples": [0, 1],
+        "generators": ["edm-tiny"],
+        "classifiers": ["mlp"],
+        "draws": 2,
+        "seeds": 1,
+        "sampler": {"shard_size": 20},
+    }
     return make_plan(validate_grid(base | values, Lines("g.yaml")), DATA)
 
 
@@ -77,7 +84,11 @@ def test_figures_of_small_grey_images_say_nothing_of_others(store, shape):
 def test_what_nobody_measured_is_unknown_and_not_nothing(store, measured):
     table = costs(plan(), plan(), store, GREY)
     assert [(table[s].steps, table[s].unknown, table[s].seconds) for s in table] == [
-        (2, 2, 0), (2, 2, 0), (2, 2, 0), (4, 4, 0)]
+        (2, 2, 0),
+        (2, 2, 0),
+        (2, 2, 0),
+        (4, 4, 0),
+    ]
 
 
 def test_records_come_before_figures_and_their_median_counts(store, measured):
@@ -125,10 +136,13 @@ def test_what_a_newcomer_runs_first_says_what_it_will_cost(store, name):
 
 def test_what_is_known_of_the_whole_and_what_is_not():
     table = {"generator": Cost(2, 0, 2, ("edm-small",)), "shard": Cost(0, 0, 0), "trial": Cost(4, 600, 0)}
-    assert describe_total_cost(table) == ("about 10 min of one core, and on top generators of edm-small, which nobody has "
-                                  "timed; the first of them will tell")
+    assert describe_total_cost(table) == (
+        "about 10 min of one core, and on top generators of edm-small, which nobody has "
+        "timed; the first of them will tell"
+    )
     assert describe_total_cost(table | {"trial": Cost(4, 0, 4, ("mlp", "cnn"))}) == (
-        "unknown: generators of edm-small; trials of mlp, cnn, which nobody has timed; the first of them will tell")
+        "unknown: generators of edm-small; trials of mlp, cnn, which nobody has timed; the first of them will tell"
+    )
     assert describe_total_cost(table | {"generator": Cost(2, 60, 0)}) == "about 11 min of one core"
 
 
@@ -159,13 +173,16 @@ def test_the_disk_that_a_network_takes(name):
     assert module._network_bytes(step) == pytest.approx(4 * sum(p.numel() for p in net.parameters()), rel=0.1)
 
 
-@pytest.mark.parametrize("number,said", [(0, "0 bytes"), (999, "999 bytes"), (18_400, "18 kB"), (38e9, "38 GB"),
-                                         (1.54e12, "1.5 TB"), (3e15, "3,000 TB")])
+@pytest.mark.parametrize(
+    "number,said",
+    [(0, "0 bytes"), (999, "999 bytes"), (18_400, "18 kB"), (38e9, "38 GB"), (1.54e12, "1.5 TB"), (3e15, "3,000 TB")],
+)
 def test_sizes(number, said):
     assert size(number) == said
 
 
-@pytest.mark.parametrize("seconds,said", [(0, "0 s"), (89, "89 s"), (120, "2 min"), (5_399, "90 min"),
-                                          (7_200, "2.0 h")])
+@pytest.mark.parametrize(
+    "seconds,said", [(0, "0 s"), (89, "89 s"), (120, "2 min"), (5_399, "90 min"), (7_200, "2.0 h")]
+)
 def test_durations(seconds, said):
     assert duration(seconds) == said

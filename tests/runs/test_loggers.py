@@ -37,8 +37,9 @@ def finished(digits_identity, tmp_path_factory):
         store.commit(step, measured | {"num_real": 1, "draw": 0}, {}, {"host": "here"})
     (storage / "small").mkdir()
     (storage / "small" / "grid.yaml").write_text(write_grid(spec))
-    (storage / "small" / "status.json").write_text(json.dumps({
-        "fingerprint": digits_identity.fingerprint, "state": "running", "updated": now(), "cores": 1}))
+    (storage / "small" / "status.json").write_text(
+        json.dumps({"fingerprint": digits_identity.fingerprint, "state": "running", "updated": now(), "cores": 1})
+    )
     return storage / "small", measurements(spec, plan, store).set_index("key")
 
 
@@ -66,7 +67,7 @@ def events(path):
     data, at = path.read_bytes(), 0
     while at < len(data):
         (length,) = struct.unpack_from("<Q", data, at)
-        yield Event.FromString(data[at + 12:at + 12 + length])
+        yield Event.FromString(data[at + 12 : at + 12 + length])
         at += length + 16
 
 
@@ -82,8 +83,12 @@ def test_tensorboard_has_a_run_for_each_trial(logged):
     assert len(runs) == len(rows)
     for run in runs:
         (file,) = run.iterdir()
-        scalars = {value.tag: value.simple_value for event in events(file) for value in event.summary.value
-                   if value.HasField("simple_value")}
+        scalars = {
+            value.tag: value.simple_value
+            for event in events(file)
+            for value in event.summary.value
+            if value.HasField("simple_value")
+        }
         row = rows.loc[[key for key in rows.index if key[:8] == run.name[-8:]][0]]
         assert scalars["ray/tune/test_error"] == pytest.approx(row["test_error"], abs=1e-6)
         assert f"{row['generator']}-n{row['num_real']}-s{row['num_synthetic']}" in run.name
@@ -97,12 +102,14 @@ def test_mlflow_has_a_run_for_each_trial(logged):
     client = mlflow.MlflowClient(f"sqlite:///{folder}/logs/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("small").experiment_id])
     assert len(runs) == len(rows) and {run.info.status for run in runs} == {"FINISHED"}
-    table = pd.DataFrame([{**{k: run.data.params[k] for k in LABELS}, "error": run.data.metrics["test_error"]}
-                          for run in runs])
+    table = pd.DataFrame(
+        [{**{k: run.data.params[k] for k in LABELS}, "error": run.data.metrics["test_error"]} for run in runs]
+    )
     wanted = rows[[*LABELS]].astype(str).assign(error=rows["test_error"])
     sort = [*LABELS]
-    pd.testing.assert_frame_equal(table.sort_values(sort, ignore_index=True),
-                                  wanted.sort_values(sort, ignore_index=True), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        table.sort_values(sort, ignore_index=True), wanted.sort_values(sort, ignore_index=True), check_dtype=False
+    )
 
 
 def wandb_records(path):
@@ -114,7 +121,7 @@ def wandb_records(path):
     while at < len(data):
         _, length, kind = struct.unpack_from("<IHB", data, at)
         assert kind == 1
-        yield Record.FromString(data[at + 7:at + 7 + length])
+        yield Record.FromString(data[at + 7 : at + 7 + length])
         at += length + 7
 
 
@@ -143,9 +150,14 @@ def test_a_second_run_logs_what_is_new_and_nothing_again(logged):
     assert all(math.isfinite(value) for value in one.result.values())
 
 
-@pytest.mark.parametrize("asked, match", [
-    ("tensorbord", "--log tensorbord: no such logger. Did you mean 'tensorboard'"), ("", "--log is empty"),
-    ("gone", "no such logger.* Loggers: tensorboard, mlflow, wandb")])
+@pytest.mark.parametrize(
+    "asked, match",
+    [
+        ("tensorbord", "--log tensorbord: no such logger. Did you mean 'tensorboard'"),
+        ("", "--log is empty"),
+        ("gone", "no such logger.* Loggers: tensorboard, mlflow, wandb"),
+    ],
+)
 def test_a_wrong_word_is_told_before_anything_starts(asked, match):
     with pytest.raises(UsageProblem, match=match):
         Loggers(asked, "/somewhere")
@@ -160,8 +172,10 @@ def test_a_package_that_is_not_there_and_a_storage_that_is_no_folder_are_told_to
 
 
 BROKEN = {
-    "raises": ("import os\nraise ConnectionError(f'no tracker at https://me:pa55word@host, ' + os.environ['A_TOKEN'])",
-               "ConnectionError: no tracker at https://***@host, ***"),
+    "raises": (
+        "import os\nraise ConnectionError(f'no tracker at https://me:pa55word@host, ' + os.environ['A_TOKEN'])",
+        "ConnectionError: no tracker at https://***@host, ***",
+    ),
     "hangs": ("import time\nwhile True:\n    time.sleep(1)", "it had not ended in time, and was stopped"),
     "dies": ("import os\nos._exit(3)", "it ended with code 3"),
 }

@@ -12,17 +12,23 @@ from synaug_ray.store.store import Store
 
 
 def look(words=("ok",), copies=0.01):
-    return {"num_pool": 40, "flags": [{"word": w, "sentence": f"It is {w}."} for w in words],
-            "memorization": {"near_copies": {"value": copies}, "base_rate": {"value": 0.01}}, "labels": None,
-            "fidelity": {name: None for name in ("precision", "recall", "density", "coverage", "frechet", "kernel")},
-            "domain": None, "overlap": None}
+    return {
+        "num_pool": 40,
+        "flags": [{"word": w, "sentence": f"It is {w}."} for w in words],
+        "memorization": {"near_copies": {"value": copies}, "base_rate": {"value": 0.01}},
+        "labels": None,
+        "fidelity": {name: None for name in ("precision", "recall", "density", "coverage", "frechet", "kernel")},
+        "domain": None,
+        "overlap": None,
+    }
 
 
 @pytest.fixture
 def made(digits_identity, tmp_path):
     edm = {"preset": "edm-tiny", "name": "edm"}
-    plan = make_plan(small_grid(generators=[edm, "jitter"], num_real=[40], draws=2, blocks=[], quality_draws=2),
-                     digits_identity)
+    plan = make_plan(
+        small_grid(generators=[edm, "jitter"], num_real=[40], draws=2, blocks=[], quality_draws=2), digits_identity
+    )
     store = Store(str(tmp_path))
     for step in (*plan.generators.values(), *plan.shards.values()):
         store.commit(step, {}, {}, {})

@@ -25,7 +25,7 @@ def opened(png):
 
 def at(sheet, row, column, h, w):
     """The image at one place, as [C, H, W]."""
-    return sheet[row * (h + 1):row * (h + 1) + h, column * (w + 1):column * (w + 1) + w].transpose(2, 0, 1)
+    return sheet[row * (h + 1) : row * (h + 1) + h, column * (w + 1) : column * (w + 1) + w].transpose(2, 0, 1)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 7)])

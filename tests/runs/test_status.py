@@ -23,8 +23,12 @@ def run(digits_identity, tmp_path):
     folder = tmp_path / "grid"
     folder.mkdir()
     (folder / "grid.yaml").write_text(write_grid(spec))
-    said = {"state": "running", "updated": datetime.now(UTC).isoformat(timespec="seconds"), "cores": 2,
-            "fingerprint": digits_identity.fingerprint}
+    said = {
+        "state": "running",
+        "updated": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cores": 2,
+        "fingerprint": digits_identity.fingerprint,
+    }
     (folder / "status.json").write_text(json.dumps(said))
     return folder, plan, Store(str(tmp_path / "store"))
 
@@ -46,7 +50,9 @@ def test_counts_rate_and_what_is_left(run, capsys):
 
 def test_a_driver_that_is_silent_is_said(run):
     later = datetime.now(UTC) + timedelta(hours=2)
-    assert "heard of 2.0 h ago: its driver may be gone. Run the same" in overview(read_run_status(str(run[0])), later)[0]
+    assert (
+        "heard of 2.0 h ago: its driver may be gone. Run the same" in overview(read_run_status(str(run[0])), later)[0]
+    )
 
 
 def test_failures_and_what_they_block(run, capsys):
@@ -104,12 +110,15 @@ def test_a_hostile_grid_file_in_a_run_folder_blows_nothing_up(run, capsys):
     assert "anchors and aliases are not allowed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words,code,said", [
-    (["{}/nowhere"], 2, "no run at"),
-    (["{}/grid", "--why", "abc"], 2, "0 steps of this run begin with it; give one key"),
-    (["{}/grid", "--why", ""], 2, "begin with it"),
-    (["{}/store"], 2, "is not a run name"),
-])
+@pytest.mark.parametrize(
+    "words,code,said",
+    [
+        (["{}/nowhere"], 2, "no run at"),
+        (["{}/grid", "--why", "abc"], 2, "0 steps of this run begin with it; give one key"),
+        (["{}/grid", "--why", ""], 2, "begin with it"),
+        (["{}/store"], 2, "is not a run name"),
+    ],
+)
 def test_a_wrong_word_is_a_sentence(run, capsys, words, code, said):
     assert main([w.format(run[0].parent) for w in words]) == code
     assert said in capsys.readouterr().err

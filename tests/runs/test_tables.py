@@ -13,10 +13,20 @@ from synaug_ray.plan.plan import make_plan
 from synaug_ray.runs.tables import COLUMNS, COSTS, MEASURED, csv_text, measurements, predictions, share_name
 from synaug_ray.store.store import Store
 
-RESULT = {"test_error": 0.25, "balanced_error": 0.3, "test_nll": 0.7, "val_error": 0.2, "nimg": 3_200, "seconds": 1.5,
-          "cpu_seconds": 1.0}
-ARRAYS = {"label": np.array([0, 1], np.int64), "predicted": np.array([0, 0], np.int64),
-          "probability": np.array([0.9, 0.4], np.float32)}
+RESULT = {
+    "test_error": 0.25,
+    "balanced_error": 0.3,
+    "test_nll": 0.7,
+    "val_error": 0.2,
+    "nimg": 3_200,
+    "seconds": 1.5,
+    "cpu_seconds": 1.0,
+}
+ARRAYS = {
+    "label": np.array([0, 1], np.int64),
+    "predicted": np.array([0, 0], np.int64),
+    "probability": np.array([0.9, 0.4], np.float32),
+}
 
 
 @pytest.fixture
@@ -35,17 +45,38 @@ def commit_trial(store, trial):
 
 
 def find(plan, **wanted):
-    (row,) = [r for r in plan.rows if all(getattr(r.cell, k) == v for k, v in wanted.items() if k != "generator")
-              and (r.cell.generator.name if r.cell.generator else "none") == wanted.get("generator", "none")]
+    (row,) = [
+        r
+        for r in plan.rows
+        if all(getattr(r.cell, k) == v for k, v in wanted.items() if k != "generator")
+        and (r.cell.generator.name if r.cell.generator else "none") == wanted.get("generator", "none")
+    ]
     return row
 
 
 def test_the_columns_that_are_promised(made):
     spec, plan, store = made
     table = measurements(spec, plan, store)
-    promised = ["key", "status", "dataset", "num_real", "num_synthetic", "synthetic_multiple", "draw", "seed",
-                "generator", "classifier", "protocol", "real_share", "test_error", "balanced_error", "test_nll",
-                "val_error", "nimg", "seconds"]
+    promised = [
+        "key",
+        "status",
+        "dataset",
+        "num_real",
+        "num_synthetic",
+        "synthetic_multiple",
+        "draw",
+        "seed",
+        "generator",
+        "classifier",
+        "protocol",
+        "real_share",
+        "test_error",
+        "balanced_error",
+        "test_nll",
+        "val_error",
+        "nimg",
+        "seconds",
+    ]
     assert set(promised) <= set(table.columns) and list(table.columns) == list(COLUMNS)
     assert len(table) == len(plan.rows) == 9
     assert set(table["status"]) == {"missing"} and table[list(MEASURED)].isna().all().all()
@@ -60,7 +91,12 @@ def test_a_done_trial_and_its_labels(made):
     assert got["status"] == "done" and {n: got[n] for n in MEASURED} == RESULT
     assert (got["dataset"], got["num_real"], got["num_synthetic"], got["synthetic_multiple"]) == ("digits", 20, 20, 1.0)
     assert (got["generator"], got["trained_on"], got["classifier"], got["protocol"], got["real_share"]) == (
-        "edm", 20, "mlp", "mixed", "proportional")
+        "edm",
+        20,
+        "mlp",
+        "mixed",
+        "proportional",
+    )
     assert got["generator_key"] == row.trial.pool.generator.key and got["finished"] == record.finished
     assert (table["status"] == "done").sum() == 1
     real = table.loc[find(plan, num_real=20, draw=0, num_synthetic=0).trial.key]
@@ -108,10 +144,17 @@ def test_status_words(made):
     assert measurements(spec, plan, store).set_index("key")["status"][bad.trial.key] == "done"
 
 
-@pytest.mark.parametrize("protocol,share,name", [
-    ("mixed", None, "proportional"), ("mixed", 0.5, "0.5"), ("mixed", 0.75, "0.75"), ("real-only", None, "none"),
-    ("pretrain", None, "none"), ("synthetic-only", None, "none"),
-])
+@pytest.mark.parametrize(
+    "protocol,share,name",
+    [
+        ("mixed", None, "proportional"),
+        ("mixed", 0.5, "0.5"),
+        ("mixed", 0.75, "0.75"),
+        ("real-only", None, "none"),
+        ("pretrain", None, "none"),
+        ("synthetic-only", None, "none"),
+    ],
+)
 def test_names_of_shares(protocol, share, name):
     assert share_name(protocol, share) == name
 

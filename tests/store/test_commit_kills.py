@@ -87,8 +87,12 @@ def test_killed_anywhere_in_a_commit(killed, point, nth):
     assert len(young) == (point in POINTS[1:4])  # it may be another driver's
     sweep(store, str(killed / "no run"), older_than=-1)
     left = sorted(str(p.relative_to(store.root)) for p in Path(store.root).rglob("*") if p.is_file())
-    assert left == sorted([f"records/generator/{STEP.key}.json",
-                           *(f"payload/generator/{STEP.key}/{record.attempt}/{name}" for name in PAYLOAD)])
+    assert left == sorted(
+        [
+            f"records/generator/{STEP.key}.json",
+            *(f"payload/generator/{STEP.key}/{record.attempt}/{name}" for name in PAYLOAD),
+        ]
+    )
 
 
 def test_a_sweep_leaves_what_stands_and_what_is_young(tmp_path):

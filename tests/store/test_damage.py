@@ -18,9 +18,9 @@ from synaug_ray.training.checkpoint import restore
 WORDS = [str(SMALL_GRID), "num_real=[20]", "quality_draws=1", "--local", "--storage"]
 COMPARED = ["key", "status", "test_error", "balanced_error", "test_nll", "val_error", "nimg"]
 HARMS = {
-    "truncated": lambda data: data[:len(data) // 2],
+    "truncated": lambda data: data[: len(data) // 2],
     "emptied": lambda data: b"",
-    "flipped": lambda data: data[:len(data) // 2] + bytes([data[len(data) // 2] ^ 4]) + data[len(data) // 2 + 1:],
+    "flipped": lambda data: data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 4]) + data[len(data) // 2 + 1 :],
 }
 
 
@@ -50,13 +50,29 @@ def harmed(request, storage, monkeypatch):
     record = {k: store.record("trial", rows[k]) for k in rows.index}
     shard = {k: next(iter(record[k].parents)) for k in rows.index if k[0] != "none"}
     made = {k: store.record("shard", s).fields["generator"] for k, s in shard.items()}
-    for stage, key in (("trial", rows["edm", 0]), ("trial", rows["edm", 1]), ("shard", shard["edm", 1]),
-                       ("generator", made["edm", 1])):
+    for stage, key in (
+        ("trial", rows["edm", 0]),
+        ("trial", rows["edm", 1]),
+        ("shard", shard["edm", 1]),
+        ("generator", made["edm", 1]),
+    ):
         (root / "records" / stage / f"{key}.json").unlink()
     failure = root / "failures" / "trial" / f"{rows['edm', 0]}.json"
     failure.parent.mkdir(parents=True)
-    failure.write_text(json.dumps({"stage": "trial", "key": rows["edm", 0], "cause": "bug", "message": "m",
-                                   "traceback": "t", "attempts": 1, "at": "", "session": ""}))
+    failure.write_text(
+        json.dumps(
+            {
+                "stage": "trial",
+                "key": rows["edm", 0],
+                "cause": "bug",
+                "message": "m",
+                "traceback": "t",
+                "attempts": 1,
+                "at": "",
+                "session": "",
+            }
+        )
+    )
     state = root / "scratch" / "generator" / made["edm", 1] / "state.safetensors"
     state.parent.mkdir(parents=True)
     weights = next((root / "payload" / "generator" / made["edm", 1]).rglob("*.safetensors"))
@@ -69,9 +85,13 @@ def harmed(request, storage, monkeypatch):
         next((root / "payload" / "shard" / shard["edm", 0]).rglob("images.safetensors")),
         next((root / "payload" / "generator" / made["edm", 0]).rglob("*.safetensors")),
         root / "records" / "generator" / f"{made['duplicate', 0]}.json",
-        failure, state, look,
+        failure,
+        state,
+        look,
         next((root / "payload" / "quality" / other_look.stem).rglob("quality.json")),
-        *(storage / "small" / name for name in SEALED), storage / "small" / "report.html", storage / "small" / SEAL,
+        *(storage / "small" / name for name in SEALED),
+        storage / "small" / "report.html",
+        storage / "small" / SEAL,
     ]
     for i, file in enumerate(files):
         harm = list(HARMS.values())[(i + request.param) % len(HARMS)]
@@ -138,7 +158,7 @@ def test_a_damaged_checkpoint_is_refused_whatever_was_hit(harm):
     with pytest.raises(DamagedState):
         restore(HARMS[harm](state), {"net": net}, {})
     for at in range(0, len(state)):  # every byte of it: a flip is refused, or changes nothing that is read
-        flipped = state[:at] + bytes([state[at] ^ 1]) + state[at + 1:]
+        flipped = state[:at] + bytes([state[at] ^ 1]) + state[at + 1 :]
         try:
             assert restore(flipped, {"net": net}, {}) == 64
         except DamagedState:

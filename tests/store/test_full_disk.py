@@ -22,10 +22,13 @@ LONG = "blocks=[{num_real: [20], generators: [{preset: edm-tiny, name: edm, nimg
 WORDS = [GRID, LONG, "num_real=[20]", "draws=1", "replicates=0", "--local", "--storage"]
 
 
-@pytest.mark.parametrize("code,reason", [(errno.ENOSPC, "No space left on device"), (errno.EROFS, "Read-only file"),
-                                         (errno.EACCES, "Permission denied")])
-@pytest.mark.parametrize("where", ["/payload/shard/", "/records/trial/", "/scratch/generator/", "measurements.parquet",
-                                   "report.html"])
+@pytest.mark.parametrize(
+    "code,reason",
+    [(errno.ENOSPC, "No space left on device"), (errno.EROFS, "Read-only file"), (errno.EACCES, "Permission denied")],
+)
+@pytest.mark.parametrize(
+    "where", ["/payload/shard/", "/records/trial/", "/scratch/generator/", "measurements.parquet", "report.html"]
+)
 def test_a_write_that_is_refused_ends_the_run(tmp_path, monkeypatch, capsys, where, code, reason):
     """At a payload, a Record, a checkpoint, a table, the page: nothing half-written counts, and what stood stands."""
     if code != errno.ENOSPC and where != "/payload/shard/":
@@ -62,11 +65,14 @@ def test_a_real_disk_that_is_full(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     command = " ".join(f"'{word}'" for word in (sys.executable, "-m", "synaug_ray.grid", *WORDS, str(disk)))
-    script = (f"mount -t tmpfs -o size=1500k tmpfs '{disk}' || exit 99; {command}; echo first=$?; "
-              f"mount -o remount,size=100m '{disk}'; {command}; echo second=$?")
+    script = (
+        f"mount -t tmpfs -o size=1500k tmpfs '{disk}' || exit 99; {command}; echo first=$?; "
+        f"mount -o remount,size=100m '{disk}'; {command}; echo second=$?"
+    )
     try:
-        done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True,
-                              cwd=REPOSITORY, env=os.environ)
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, cwd=REPOSITORY, env=os.environ
+        )
     except FileNotFoundError:
         pytest.skip("no unshare on this machine")
     if done.returncode == 99 or "unshare" in done.stderr:

@@ -16,8 +16,10 @@ def test_names(name):
     assert check_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/abs", ".hidden", "-n", "a b", "a\n", "é", "x" * 65,
-                                  "a\0", "C:x", "store", "ray"])
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "../x", "a/b", "/abs", ".hidden", "-n", "a b", "a\n", "é", "x" * 65, "a\0", "C:x", "store", "ray"],
+)
 def test_what_is_no_name(name):
     """It could leave the storage, or take the Store's place."""
     with pytest.raises(UsageProblem, match=r"is not a run name: letters, digits, \. _ -"):
@@ -86,10 +88,18 @@ def test_a_storage_of_no_known_protocol():
         storage_root("hdfss://x")
 
 
-@pytest.mark.parametrize("url", [
-    "s3://AKIA:hunter2@bucket/x", "s3://AKIA:hun/ter2@bucket", "sftp://me:hunter2@host/x", "simplecache::s3://a:hunter2@b",
-    "https://me:hunter2@host/x", "abfs://box@account/x?sig=hunter2", "s3://bucket/x?a=1&X-Amz-Security-Token=hunter2",
-])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://AKIA:hunter2@bucket/x",
+        "s3://AKIA:hun/ter2@bucket",
+        "sftp://me:hunter2@host/x",
+        "simplecache::s3://a:hunter2@b",
+        "https://me:hunter2@host/x",
+        "abfs://box@account/x?sig=hunter2",
+        "s3://bucket/x?a=1&X-Amz-Security-Token=hunter2",
+    ],
+)
 def test_a_secret_in_the_url_of_the_storage_is_refused_and_not_repeated(url):
     """The command and the storage stand in status.json and on the page."""
     with pytest.raises(UsageProblem, match="holds a password or a key.*leave it out") as caught:
@@ -135,7 +145,10 @@ def test_json_holds_no_number_that_is_none(folder):
     folder.write_json("x.json", value)
     text = folder.read("x.json").decode()
     assert json.loads(text, parse_constant=lambda word: pytest.fail(word)) == {
-        "a": None, "b": [None, [None, 1.5]], "3": {"c": True, "d": None, "e": "NaN"}}
+        "a": None,
+        "b": [None, [None, 1.5]],
+        "3": {"c": True, "d": None, "e": "NaN"},
+    }
 
 
 def test_tables_come_back(folder, tmp_path):

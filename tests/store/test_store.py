@@ -94,7 +94,7 @@ def test_a_crash_at_any_write_leaves_no_half_step(store, monkeypatch, k, torn):
             if torn:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 with open(os.path.join(os.path.dirname(path), ".left.tmp"), "wb") as file:
-                    file.write(data[:len(data) // 2])
+                    file.write(data[: len(data) // 2])
             raise KeyboardInterrupt
         real(fs, path, data)
 
@@ -284,9 +284,13 @@ def test_only_what_the_layout_names_is_on_disk(store):
     store.fail(GENERATOR, "bug", "", "")
     store.save_scratch(SHARD, "state.safetensors", b"x")
     record = store.commit(GENERATOR, {}, PAYLOAD, MADE)
-    assert files(store) == sorted([
-        *(f"payload/generator/{GENERATOR.key}/{record.attempt}/{name}" for name in PAYLOAD),
-        f"records/generator/{GENERATOR.key}.json", f"scratch/shard/{SHARD.key}/state.safetensors"])
+    assert files(store) == sorted(
+        [
+            *(f"payload/generator/{GENERATOR.key}/{record.attempt}/{name}" for name in PAYLOAD),
+            f"records/generator/{GENERATOR.key}.json",
+            f"scratch/shard/{SHARD.key}/state.safetensors",
+        ]
+    )
 
 
 def test_records_and_failures_are_json_and_never_pickle(store):

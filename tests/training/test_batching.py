@@ -16,7 +16,7 @@ def test_every_image_is_seen_equally_often_within_one_at_every_place():
 def test_going_on_from_any_place_gives_the_same_order():
     whole = passes(7, 3, 0, 60)
     for start in range(40):
-        assert torch.equal(passes(7, 3, start, 20), whole[start:start + 20])
+        assert torch.equal(passes(7, 3, start, 20), whole[start : start + 20])
 
 
 def test_passes_differ_from_one_another_and_between_seeds():

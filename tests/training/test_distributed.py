@@ -40,8 +40,9 @@ def test_every_image_of_a_batch_is_in_one_part_of_one_process(batch, parts, worl
 def learn(rank, world, recipe, subset, folder):
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
-    generator, _ = registry.family(recipe.family).train(recipe, subset, CLASSES, 1, CPU,
-                                                        split=Split(rank=rank, world=world))
+    generator, _ = registry.family(recipe.family).train(
+        recipe, subset, CLASSES, 1, CPU, split=Split(rank=rank, world=world)
+    )
     torch.save(weights(generator), f"{folder}/{rank}.pt")
     np.save(f"{folder}/{rank}.npy", pool(recipe, generator))
     distributed.destroy_process_group()
@@ -74,8 +75,9 @@ def run_if_missing(rank, world, recipe, subset, states, folder):
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
     split = Split(rank=rank, world=world)
-    generator, nimg = registry.family("edm").train(recipe, subset, CLASSES, 1, CPU, split.of_the_first(states[rank]),
-                                                   split=split)
+    generator, nimg = registry.family("edm").train(
+        recipe, subset, CLASSES, 1, CPU, split.of_the_first(states[rank]), split=split
+    )
     torch.save(weights(generator) | {"nimg": torch.tensor(nimg)}, f"{folder}/{rank}.pt")
 
 

@@ -26,9 +26,11 @@ NOTED_GAIN, WARNED_GAIN = 0.01, 0.05  # smallest gain that can be shown
 TOLD = 0.5  # share of planted JPEG copies that have to be found for "none found" to mean anything
 EXAMPLES = 20
 VERSION = 1  # of what is looked for: raised, everything is looked at again
-METHOD = ("exact: equal pixels. near: low-resolution search of all pairs, mirrored or not, in several shifts and "
-          "crops, then alignment and comparison at up to 32x32 pixels; score = log(distance of look-alikes / "
-          "distance), threshold by a Gumbel law fitted to the set and Benjamini-Hochberg at 1%")
+METHOD = (
+    "exact: equal pixels. near: low-resolution search of all pairs, mirrored or not, in several shifts and "
+    "crops, then alignment and comparison at up to 32x32 pixels; score = log(distance of look-alikes / "
+    "distance), threshold by a Gumbel law fitted to the set and Benjamini-Hochberg at 1%"
+)
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,23 @@ def audit(dataset: Dataset, *, seed: int = 0, tell: Tell = lambda what, share: N
     gains, numbers = _gain(dataset, counts["test"])
     rows += gains
     seconds["total"] = round(time.monotonic() - started, 3)
-    return Audit(dataset.name, tuple(rows), {
-        "images": {name: int(c.sum()) for name, c in counts.items()}, "shape": list(dataset.shape),
-        "classes": list(dataset.classes), "class_counts": {name: c.tolist() for name, c in counts.items()},
-        "found_sizes": [list(s) for s in dataset.found.sizes], "found_modes": [list(m) for m in dataset.found.modes],
-        "duplicates": {name: _numbers(d) for name, d in found.items()},
-        "distinct_train": distinct(len(dataset.train), found["inside train"]),
-        "conflicting_labels": {name: pairs.tolist() for name, pairs in clashes.items()}, **numbers,
-    }, seconds)
+    return Audit(
+        dataset.name,
+        tuple(rows),
+        {
+            "images": {name: int(c.sum()) for name, c in counts.items()},
+            "shape": list(dataset.shape),
+            "classes": list(dataset.classes),
+            "class_counts": {name: c.tolist() for name, c in counts.items()},
+            "found_sizes": [list(s) for s in dataset.found.sizes],
+            "found_modes": [list(m) for m in dataset.found.modes],
+            "duplicates": {name: _numbers(d) for name, d in found.items()},
+            "distinct_train": distinct(len(dataset.train), found["inside train"]),
+            "conflicting_labels": {name: pairs.tolist() for name, pairs in clashes.items()},
+            **numbers,
+        },
+        seconds,
+    )
 
 
 def table(audited: Audit, width: int = 100) -> str:
@@ -105,8 +116,11 @@ def table(audited: Audit, width: int = 100) -> str:
     what, value = (min(22, max(len(getattr(row, name)) for row in audited.rows)) for name in ("what", "value"))
     lines = [f"audit    {printable(audited.dataset)}, {audited.seconds['total']:.1f} s"]
     for row in audited.rows:
-        cells = (textwrap.wrap(row.what, what), textwrap.wrap(row.value, value),
-                 textwrap.wrap(row.means, max(width - what - value - 13, 20)))
+        cells = (
+            textwrap.wrap(row.what, what),
+            textwrap.wrap(row.value, value),
+            textwrap.wrap(row.means, max(width - what - value - 13, 20)),
+        )
         for i in range(max(map(len, cells))):
             a, b, c = (cell[i] if i < len(cell) else "" for cell in cells)
             lines.append(f"{marks[row.level] if i == 0 else '':<9}{a:<{what}}  {b:<{value}}  {c}".rstrip())
@@ -119,21 +133,43 @@ def _parts(dataset: Dataset) -> list[tuple[str, Any]]:
 
 def _read(dataset: Dataset) -> list[Finding]:
     c, h, w = dataset.shape
-    rows = [Finding("images", ", ".join(f"{name} {len(part):,}" for name, part in _parts(dataset)),
-                    f"{h} x {w} pixels, {'grey' if c == 1 else 'colour'}.")]
+    rows = [
+        Finding(
+            "images",
+            ", ".join(f"{name} {len(part):,}" for name, part in _parts(dataset)),
+            f"{h} x {w} pixels, {'grey' if c == 1 else 'colour'}.",
+        )
+    ]
     found = dataset.found
     if found.num_sizes > 1:
         (a, b), (x, y) = found.smallest, found.largest
-        rows.append(Finding("sizes before resizing", f"{found.num_sizes:,}, {a} x {b} to {x} x {y}",
-                            "All were brought to one size (data.size, data.resize). Where size goes with class, a "
-                            "classifier may learn the blur instead.", "note"))
+        rows.append(
+            Finding(
+                "sizes before resizing",
+                f"{found.num_sizes:,}, {a} x {b} to {x} x {y}",
+                "All were brought to one size (data.size, data.resize). Where size goes with class, a "
+                "classifier may learn the blur instead.",
+                "note",
+            )
+        )
     if len(found.modes) > 1:
-        rows.append(Finding("modes before reading", ", ".join(f"{n:,} {mode}" for mode, n in found.modes),
-                            "All were brought to one mode (data.mode). Where mode goes with class, it gives the class "
-                            "away.", "note"))
+        rows.append(
+            Finding(
+                "modes before reading",
+                ", ".join(f"{n:,} {mode}" for mode, n in found.modes),
+                "All were brought to one mode (data.mode). Where mode goes with class, it gives the class away.",
+                "note",
+            )
+        )
     if dataset.dropped:
-        rows.append(Finding("files left out", f"{len(dataset.dropped):,}", "They cannot be read as images: "
-                            f"{some(dataset.dropped, 3)}.", "note"))
+        rows.append(
+            Finding(
+                "files left out",
+                f"{len(dataset.dropped):,}",
+                f"They cannot be read as images: {some(dataset.dropped, 3)}.",
+                "note",
+            )
+        )
     return rows
 
 
@@ -143,20 +179,39 @@ def _classes(dataset: Dataset, counts: dict[str, Counts]) -> list[Finding]:
     for name, held in counts.items():
         missing = [dataset.classes[c] for c in np.flatnonzero(held == 0)]
         if missing:
-            rows.append(Finding(f"classes not in {name}", f"{len(missing)}", f"No {name} image of {some(missing)}: "
-                                "nothing can be said of it. Add images, or remove the class everywhere.", "warning"))
+            rows.append(
+                Finding(
+                    f"classes not in {name}",
+                    f"{len(missing)}",
+                    f"No {name} image of {some(missing)}: "
+                    "nothing can be said of it. Add images, or remove the class everywhere.",
+                    "warning",
+                )
+            )
     ratio, judged = _imbalance(train), _imbalance(test)
-    rows.append(Finding("largest over smallest", f"train {ratio:.1f}, test {judged:.1f}",
-                        "The test classes are unbalanced: the balanced error is judged, the mean over classes of each "
-                        "one's error." if judged > BALANCED else "The plain test error is judged.",
-                        "note" if judged > BALANCED else "ok"))
+    rows.append(
+        Finding(
+            "largest over smallest",
+            f"train {ratio:.1f}, test {judged:.1f}",
+            "The test classes are unbalanced: the balanced error is judged, the mean over classes of each one's error."
+            if judged > BALANCED
+            else "The plain test error is judged.",
+            "note" if judged > BALANCED else "ok",
+        )
+    )
     apart = np.abs(train / max(train.sum(), 1) - test / max(test.sum(), 1))
     if apart.max() > SHIFT:
         k = int(apart.argmax())
-        rows.append(Finding("train and test shares", f"{100 * apart.max():.0f} points apart",
-                            f"{printable(dataset.classes[k])} is {train[k] / train.sum():.0%} of the training and "
-                            f"{test[k] / test.sum():.0%} of the test images: the two are not of one population, and "
-                            "the answer holds for the test set's.", "note"))
+        rows.append(
+            Finding(
+                "train and test shares",
+                f"{100 * apart.max():.0f} points apart",
+                f"{printable(dataset.classes[k])} is {train[k] / train.sum():.0%} of the training and "
+                f"{test[k] / test.sum():.0%} of the test images: the two are not of one population, and "
+                "the answer holds for the test set's.",
+                "note",
+            )
+        )
     return rows
 
 
@@ -168,13 +223,21 @@ def _imbalance(counts: Counts) -> float:
 def _search(dataset: Dataset, seed: int, tell: Tell) -> tuple[dict[str, Duplicates], dict[str, float]]:
     train, test = dataset.train, dataset.test
     found, seconds = {}, {}
-    for name, part, reference in (("inside train", train, None), ("test in train", test, train),
-                                  ("inside test", test, None)):
+    for name, part, reference in (
+        ("inside train", train, None),
+        ("test in train", test, train),
+        ("inside test", test, None),
+    ):
         started = time.monotonic()
-        found[name] = find(part.images, None if reference is None else reference.images, labels=part.labels,
-                           reference_labels=None if reference is None else reference.labels,
-                           plant=PLANTED_CHANGES if name == "test in train" else (), seed=seed,
-                           tell=lambda share, name=name: tell(name, share))
+        found[name] = find(
+            part.images,
+            None if reference is None else reference.images,
+            labels=part.labels,
+            reference_labels=None if reference is None else reference.labels,
+            plant=PLANTED_CHANGES if name == "test in train" else (),
+            seed=seed,
+            tell=lambda share, name=name: tell(name, share),
+        )
         seconds[name] = round(time.monotonic() - started, 3)
     return found, seconds
 
@@ -184,18 +247,36 @@ def _duplicates(dataset: Dataset, found: dict[str, Duplicates]) -> list[Finding]
     n, left = len(dataset.train), distinct(len(dataset.train), found["inside train"])
     share = len(between.images) / len(dataset.test)
     rows = [
-        Finding("duplicates in train", _counted(inside), f"{n:,} training images are {left:,} different ones: a curve "
-                f"over num_real promises {(n - left) / n:.1%} more real images than there are."
-                if left < n else "None found.", _level((n - left) / n)),
-        Finding("test images in train", _counted(between), f"{len(between.images):,} of {len(dataset.test):,} test "
-                f"images ({share:.1%}) occur in train: classifiers have seen their answers, and generators can copy "
-                "them. Errors come out too low. Set data.duplicates: drop-test."
-                if share else "None found.", "warning" if share >= SOME else _level(share)),
+        Finding(
+            "duplicates in train",
+            _counted(inside),
+            f"{n:,} training images are {left:,} different ones: a curve "
+            f"over num_real promises {(n - left) / n:.1%} more real images than there are."
+            if left < n
+            else "None found.",
+            _level((n - left) / n),
+        ),
+        Finding(
+            "test images in train",
+            _counted(between),
+            f"{len(between.images):,} of {len(dataset.test):,} test "
+            f"images ({share:.1%}) occur in train: classifiers have seen their answers, and generators can copy "
+            "them. Errors come out too low. Set data.duplicates: drop-test."
+            if share
+            else "None found.",
+            "warning" if share >= SOME else _level(share),
+        ),
     ]
     if len(test.images):
         share = len(test.images) / len(dataset.test)
-        rows.append(Finding("duplicates in test", _counted(test), f"{share:.1%} of the test images repeat another: "
-                            "intervals come out a little too narrow.", _level(share)))
+        rows.append(
+            Finding(
+                "duplicates in test",
+                _counted(test),
+                f"{share:.1%} of the test images repeat another: intervals come out a little too narrow.",
+                _level(share),
+            )
+        )
     return rows + [_told(dataset, between)]
 
 
@@ -203,16 +284,25 @@ def _told(dataset: Dataset, between: Duplicates) -> Finding:
     """What the search could see in these very images."""
     _, h, w = dataset.shape
     if not between.searched:
-        return Finding("near duplicates", "not looked for", "Too few training images to tell a copy from a look-alike; "
-                       "exact copies were looked for.", "note")
+        return Finding(
+            "near duplicates",
+            "not looked for",
+            "Too few training images to tell a copy from a look-alike; exact copies were looked for.",
+            "note",
+        )
     recall = "; ".join(f"{change} {share:.0%}" for change, share in between.recall.items())
     passed, of = between.across_classes
     check = f" Compared with other classes alone, {passed} of {of:,} pass." if of else ""
     false = f"By chance {between.expected_false:.2g} of {between.searched:,} test images pass.{check}"
     value = f"{np.mean(list(between.recall.values())):.0%} of those planted"
     if between.recall["JPEG 75"] < TOLD:
-        return Finding("near duplicates", value, f"At {h} x {w} pixels these images are too much alike: re-encoded "
-                       f"copies cannot be told ({recall}). None found means little. {false}", "note")
+        return Finding(
+            "near duplicates",
+            value,
+            f"At {h} x {w} pixels these images are too much alike: re-encoded "
+            f"copies cannot be told ({recall}). None found means little. {false}",
+            "note",
+        )
     return Finding("near duplicates", value, f"{recall}. {false}")
 
 
@@ -240,31 +330,50 @@ def _labels(clashes: dict[str, Counts], found: dict[str, Duplicates]) -> Finding
     total = sum(map(len, clashes.values()))
     if not total:
         return Finding("labels of duplicates", "agree", "No two copies of an image have different labels.")
-    exact = sum(len({*map(tuple, pairs.tolist())} & {*map(tuple, found[name].exact.tolist())})
-                for name, pairs in clashes.items())
+    exact = sum(
+        len({*map(tuple, pairs.tolist())} & {*map(tuple, found[name].exact.tolist())})
+        for name, pairs in clashes.items()
+    )
     name, pair = next((name, pairs[0]) for name, pairs in clashes.items() if len(pairs))
     look = f"First {name} {pair[0]} and {pair[1]}; audit.json lists all."
     chance = sum(d.expected_false for d in found.values() if d.searched)
     value = f"{exact:,} exact, {total - exact:,} near differ"
     if exact or total > chance:
-        return Finding("labels of duplicates", value, "One of two is labelled wrong, or near ones only look alike: "
-                       f"look at them. {look}", "warning")
-    return Finding("labels of duplicates", value, f"No more than chance names ({chance:.0f} pairs), so these may only "
-                   f"look alike. {look}", "note")
+        return Finding(
+            "labels of duplicates",
+            value,
+            f"One of two is labelled wrong, or near ones only look alike: look at them. {look}",
+            "warning",
+        )
+    return Finding(
+        "labels of duplicates",
+        value,
+        f"No more than chance names ({chance:.0f} pairs), so these may only look alike. {look}",
+        "note",
+    )
 
 
 def _groups(dataset: Dataset) -> Finding:
     if dataset.groups is None:
-        return Finding("groups", "not given", "If several images come from one patient or one scene, say so with "
-                       "data.group: else they may lie on both sides.")
+        return Finding(
+            "groups",
+            "not given",
+            "If several images come from one patient or one scene, say so with "
+            "data.group: else they may lie on both sides.",
+        )
     train, val, test = (np.unique(part) for part in dataset.groups)
     both = np.intersect1d(train, test)
     if not len(both):
         return Finding("groups", f"{len(np.union1d(train, test)):,}", "None is in train and in test.")
     images = int(np.isin(dataset.groups[2], both).sum())
-    return Finding("groups", f"{len(both):,} on both sides", f"{len(both):,} of {len(test):,} test groups "
-                   f"({images:,} images) are in train as well: errors come out too low. Move each to one side, or join "
-                   "the splits and let data.holdout part them.", "warning")
+    return Finding(
+        "groups",
+        f"{len(both):,} on both sides",
+        f"{len(both):,} of {len(test):,} test groups "
+        f"({images:,} images) are in train as well: errors come out too low. Move each to one side, or join "
+        "the splits and let data.holdout part them.",
+        "warning",
+    )
 
 
 def _gain(dataset: Dataset, counts: Counts) -> tuple[list[Finding], dict[str, Any]]:
@@ -272,29 +381,53 @@ def _gain(dataset: Dataset, counts: Counts) -> tuple[list[Finding], dict[str, An
     gain, often = (smallest_gain(counts, balanced, power=power) for power in (0.5, 0.8))
     level: Level = "warning" if gain > WARNED_GAIN else "note" if gain > NOTED_GAIN else "ok"
     more = "" if level == "ok" else " More test images would sharpen the answer."
-    rows = [Finding("smallest gain shown", f"{100 * gain:.1f} points",
-                    f"{int(counts.sum()):,} test images: a smaller gain cannot be told from none by one pair of "
-                    f"classifiers, and {100 * often:.1f} points are seen 4 times in 5 (they differ on "
-                    f"{DISCORDANCE:.0%} of the images, it is assumed).{more}", level)]
+    rows = [
+        Finding(
+            "smallest gain shown",
+            f"{100 * gain:.1f} points",
+            f"{int(counts.sum()):,} test images: a smaller gain cannot be told from none by one pair of "
+            f"classifiers, and {100 * often:.1f} points are seen 4 times in 5 (they differ on "
+            f"{DISCORDANCE:.0%} of the images, it is assumed).{more}",
+            level,
+        )
+    ]
     by_class = [smallest_gain(counts[[c]], False) if counts[c] else None for c in range(len(counts))]
     if balanced:
         c = int(np.where(counts > 0, counts, counts.max() + 1).argmin())
-        rows.append(Finding("and in one class", f"{100 * (by_class[c] or 0):.1f} points",
-                            f"{printable(dataset.classes[c])} has {counts[c]:,} test images, the fewest, and weighs as "
-                            "much as any other class in the balanced error.", "note"))
-    return rows, {"judged": "balanced_error" if balanced else "test_error", "smallest_gain": gain,
-                  "smallest_gain_4_in_5": often, "smallest_gain_by_class": by_class, "discordance": DISCORDANCE}
+        rows.append(
+            Finding(
+                "and in one class",
+                f"{100 * (by_class[c] or 0):.1f} points",
+                f"{printable(dataset.classes[c])} has {counts[c]:,} test images, the fewest, and weighs as "
+                "much as any other class in the balanced error.",
+                "note",
+            )
+        )
+    return rows, {
+        "judged": "balanced_error" if balanced else "test_error",
+        "smallest_gain": gain,
+        "smallest_gain_4_in_5": often,
+        "smallest_gain_by_class": by_class,
+        "discordance": DISCORDANCE,
+    }
 
 
 def _numbers(found: Duplicates) -> dict[str, Any]:
     """Plain values; ``images`` are all that have a duplicate, ``examples`` [image, its like, score, mirrored]."""
     nearest = zip(found.near.tolist(), found.scores.tolist(), found.mirrored.tolist(), strict=True)
-    return {"exact": len(found.exact), "near": len(found.near), "images": found.images.tolist(),
-            "exact_examples": found.exact[:EXAMPLES].tolist(),
-            "examples": [[i, j, round(score, 3), mirrored] for (i, j), score, mirrored in nearest][:EXAMPLES],
-            "searched": found.searched, "threshold": _finite(found.threshold),
-            "expected_false": _finite(found.expected_false), "calibrated_on": found.calibrated_on,
-            "across_classes": list(found.across_classes), "recall": found.recall}
+    return {
+        "exact": len(found.exact),
+        "near": len(found.near),
+        "images": found.images.tolist(),
+        "exact_examples": found.exact[:EXAMPLES].tolist(),
+        "examples": [[i, j, round(score, 3), mirrored] for (i, j), score, mirrored in nearest][:EXAMPLES],
+        "searched": found.searched,
+        "threshold": _finite(found.threshold),
+        "expected_false": _finite(found.expected_false),
+        "calibrated_on": found.calibrated_on,
+        "across_classes": list(found.across_classes),
+        "recall": found.recall,
+    }
 
 
 def _finite(value: float) -> float | None:

@@ -29,19 +29,27 @@ def problems(plan: Plan, dataset: Dataset, place: Callable[[int], str] = lambda 
     found += _groups_shared(dataset)
     stratify = next((t.subset.stratify for t in plan.trials.values()), "natural")
     most = total if stratify == "natural" else smallest * dataset.num_classes
-    why = f"the training split has {total:,} images; lower it, or add training images" if stratify == "natural" else (
-        f"class {dataset.classes[int(counts.argmin())]} has {smallest:,} training images, so a balanced subset "
-        f"has at most {most:,}; lower it, add images of that class, or set stratify: natural")
+    why = (
+        f"the training split has {total:,} images; lower it, or add training images"
+        if stratify == "natural"
+        else (
+            f"class {dataset.classes[int(counts.argmin())]} has {smallest:,} training images, so a balanced subset "
+            f"has at most {most:,}; lower it, add images of that class, or set stratify: natural"
+        )
+    )
     for n in sorted({t.subset.num_real for t in plan.trials.values()}):
         if n > most:
             found.append(f"{place(n)}: {n:,} is too many: {why}")
         elif smallest and stratify == "natural" and n * smallest / total < 1:
             c = dataset.classes[int(counts.argmin())]
             needed = int(np.ceil(total / smallest))
-            found.append(f"{place(n)}: {n:,} images in natural proportion hold none of class {c} for certain "
-                         f"({smallest:,} of {total:,}); use {needed:,} or more, or stratify: balanced")
-    for n in sorted({g.subset.num_real for g in plan.generators.values()}
-                    - {t.subset.num_real for t in plan.trials.values()}):
+            found.append(
+                f"{place(n)}: {n:,} images in natural proportion hold none of class {c} for certain "
+                f"({smallest:,} of {total:,}); use {needed:,} or more, or stratify: balanced"
+            )
+    for n in sorted(
+        {g.subset.num_real for g in plan.generators.values()} - {t.subset.num_real for t in plan.trials.values()}
+    ):
         if n > most:
             found.append(f"generators: trained_on {n:,} is too many: {why}")
     found += _pools(plan, most)
@@ -52,8 +60,10 @@ def problems(plan: Plan, dataset: Dataset, place: Callable[[int], str] = lambda 
 def describe(dataset: Dataset) -> str:
     """What was read, a line for each split, and what of it a user would want to know before the answer."""
     c, h, w = dataset.shape
-    lines = [f"data     {printable(dataset.name)}: {dataset.num_classes} classes ({some(dataset.classes, 8)}), "
-             f"{h} x {w} pixels, {'grey' if c == 1 else 'colour'}"]
+    lines = [
+        f"data     {printable(dataset.name)}: {dataset.num_classes} classes ({some(dataset.classes, 8)}), "
+        f"{h} x {w} pixels, {'grey' if c == 1 else 'colour'}"
+    ]
     shares = {}
     for name, part in (("train", dataset.train), ("val", dataset.val), ("test", dataset.test)):
         counts = np.bincount(part.labels, minlength=dataset.num_classes)
@@ -65,11 +75,14 @@ def describe(dataset: Dataset) -> str:
     apart = np.abs(shares["train"] - shares["test"])
     if apart.max() > SHIFT:
         k = int(apart.argmax())
-        lines.append(f"note     class {dataset.classes[k]} is {shares['train'][k]:.0%} of the training images and "
-                     f"{shares['test'][k]:.0%} of the test images: the two are not of one population")
+        lines.append(
+            f"note     class {dataset.classes[k]} is {shares['train'][k]:.0%} of the training images and "
+            f"{shares['test'][k]:.0%} of the test images: the two are not of one population"
+        )
     if dataset.dropped:
-        lines.append(f"note     {len(dataset.dropped):,} files were left out, since they cannot be read: "
-                     f"{some(dataset.dropped)}")
+        lines.append(
+            f"note     {len(dataset.dropped):,} files were left out, since they cannot be read: {some(dataset.dropped)}"
+        )
     return "\n".join(lines + [f"note     {note}" for note in dataset.notes] + _changed(dataset))
 
 
@@ -93,8 +106,10 @@ def _groups_shared(dataset: Dataset) -> list[str]:
     for name, groups in zip(("val", "test"), others, strict=True):
         shared = np.intersect1d(train, groups)
         if len(shared):
-            found.append(f"{dataset.name}: {len(shared):,} of {len(groups):,} groups of {name} are in train as well "
-                         "(data.group); move each to one side, or join the splits and let data.holdout part them")
+            found.append(
+                f"{dataset.name}: {len(shared):,} of {len(groups):,} groups of {name} are in train as well "
+                "(data.group); move each to one side, or join the splits and let data.holdout part them"
+            )
     return found
 
 
@@ -110,8 +125,10 @@ def _pools(plan: Plan, total: int) -> list[str]:
         recipe = recipes[name]
         end = recipe.most_images(total, n) if isinstance(recipe, ReferenceRecipe) else None
         if end is not None and count > end:
-            found.append(f"generators: {name} at num_real {n:,} is asked for {count:,} images, but only {end:,} real "
-                         "ones are held out there; lower synthetic_multiples or num_real in a block of its own")
+            found.append(
+                f"generators: {name} at num_real {n:,} is asked for {count:,} images, but only {end:,} real "
+                "ones are held out there; lower synthetic_multiples or num_real in a block of its own"
+            )
     return found
 
 

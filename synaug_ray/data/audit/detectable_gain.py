@@ -9,8 +9,14 @@ from scipy.stats import norm
 DISCORDANCE = 0.1  # share of test images on which two equally good classifiers differ in being right; see below
 
 
-def smallest_gain(counts: NDArray[np.int64], balanced: bool, *, discordance: float = DISCORDANCE,
-                  confidence: float = 0.95, power: float = 0.5) -> float:
+def smallest_gain(
+    counts: NDArray[np.int64],
+    balanced: bool,
+    *,
+    discordance: float = DISCORDANCE,
+    confidence: float = 0.95,
+    power: float = 0.5,
+) -> float:
     """The smallest gain, as a fraction of test error, that one pair of classifiers can show.
 
     Each test image adds -1, 0 or 1 to the gain g, as it is newly wrong, unchanged or newly right. With the share

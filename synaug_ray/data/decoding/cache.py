@@ -45,10 +45,24 @@ def open_arrays(folder: Path, name: str) -> Dataset | None:
         train, val, test = (ImageSet(arrays[f"{s}_images.npy"], arrays[f"{s}_labels.npy"]) for s in SPLITS)
         groups = tuple(arrays[f"{s}_groups.npy"] for s in SPLITS) if about["groups"] else None
         was = about["found"]
-        found = Found(tuple((w, h, n) for w, h, n in was["sizes"]), was["num_sizes"], tuple(was["smallest"]),
-                      tuple(was["largest"]), tuple((mode, n) for mode, n in was["modes"]))
-        return Dataset(name, train, val, test, tuple(about["classes"]), groups, found, tuple(about["dropped"]),
-                       tuple(about["notes"]))
+        found = Found(
+            tuple((w, h, n) for w, h, n in was["sizes"]),
+            was["num_sizes"],
+            tuple(was["smallest"]),
+            tuple(was["largest"]),
+            tuple((mode, n) for mode, n in was["modes"]),
+        )
+        return Dataset(
+            name,
+            train,
+            val,
+            test,
+            tuple(about["classes"]),
+            groups,
+            found,
+            tuple(about["dropped"]),
+            tuple(about["notes"]),
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -81,8 +95,10 @@ def new_arrays(folder: Path, need: int) -> Iterator[Path]:
         _sweep(folder.parent)
         free = shutil.disk_usage(scratch).free
         if need > free:
-            raise StorageProblem(f"the images need {need / 1e9:,.1f} GB in {folder.parent}, which has "
-                                 f"{free / 1e9:,.1f} GB free; make room, or name another folder with --data")
+            raise StorageProblem(
+                f"the images need {need / 1e9:,.1f} GB in {folder.parent}, which has "
+                f"{free / 1e9:,.1f} GB free; make room, or name another folder with --data"
+            )
         yield scratch
         damaged = scratch / "damaged"
         with contextlib.suppress(FileNotFoundError):
@@ -91,8 +107,9 @@ def new_arrays(folder: Path, need: int) -> Iterator[Path]:
         with contextlib.suppress(OSError):  # another process was quicker: its arrays are the same
             scratch.rename(folder)
     except OSError as error:
-        raise StorageProblem(f"cannot write to {folder.parent} ({error.strerror or error}); name another folder with "
-                             "--data") from None
+        raise StorageProblem(
+            f"cannot write to {folder.parent} ({error.strerror or error}); name another folder with --data"
+        ) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -104,8 +121,13 @@ def _sweep(folder: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def write_arrays(scratch: Path, rows: Mapping[str, Rows], to: Mapping[str, NDArray[np.int8]],
-                 groups: Mapping[str, NDArray[np.int64]] | None, about: Mapping[str, Any]) -> None:
+def write_arrays(
+    scratch: Path,
+    rows: Mapping[str, Rows],
+    to: Mapping[str, NDArray[np.int8]],
+    groups: Mapping[str, NDArray[np.int64]] | None,
+    about: Mapping[str, Any],
+) -> None:
     """Distribute the parts' images over the splits that ``to`` gives them, in one pass through each file."""
     labels: dict[str, list[NDArray[np.int64]]] = {split: [] for split in SPLITS}
     members: dict[str, list[NDArray[np.int64]]] = {split: [] for split in SPLITS}
@@ -114,7 +136,7 @@ def write_arrays(scratch: Path, rows: Mapping[str, Rows], to: Mapping[str, NDArr
         for part, read in rows.items():
             start = 0
             for run in read_runs(read.file):
-                place = to[part][start:start + len(run)]
+                place = to[part][start : start + len(run)]
                 for number in np.unique(place):
                     out[SPLITS[number]].extend(run[place == number])
                 start += len(run)

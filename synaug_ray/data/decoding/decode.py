@@ -41,8 +41,9 @@ class Decoded:
     mode: str
 
 
-def decode(sample: Sample, size: int | None, mode: Literal["rgb", "gray"] | None,
-           resize: Literal["crop", "pad", "stretch"]) -> Decoded | Bad:
+def decode(
+    sample: Sample, size: int | None, mode: Literal["rgb", "gray"] | None, resize: Literal["crop", "pad", "stretch"]
+) -> Decoded | Bad:
     """Read one image, turn it as its camera was held, and make it ``size`` and ``mode`` where these are given.
 
     Only pixels are kept: EXIF and other metadata go, transparency goes, palettes are resolved.

@@ -52,8 +52,9 @@ def fingerprint(files: Mapping[str, Path], place: Path, cache: Path | None) -> s
     with ThreadPoolExecutor() as pool:
         list(pool.map(read, [name for name, digest in digests.items() if digest is None]))
     if unreadable:
-        raise DataProblem(f"{len(unreadable):,} of {len(files):,} files cannot be opened: {some(unreadable)}; check "
-                          "their permissions")
+        raise DataProblem(
+            f"{len(unreadable):,} of {len(files):,} files cannot be opened: {some(unreadable)}; check their permissions"
+        )
     index.save()
     whole = hashlib.sha256()
     for name, digest in digests.items():

@@ -39,14 +39,16 @@ class RowWriter:
         self._count += len(rows)
 
     def _header(self, count: int) -> None:
-        npy.write_array_header_1_0(self._out, {
-            "descr": "|u1", "fortran_order": False, "shape": (count, *(self._shape or ()))})
+        npy.write_array_header_1_0(
+            self._out, {"descr": "|u1", "fortran_order": False, "shape": (count, *(self._shape or ()))}
+        )
 
     def __enter__(self) -> RowWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self._out.seek(0)
             self._header(self._count)

@@ -75,8 +75,11 @@ def read_parts(source: Source, options: DataOptions, scratch: Path, name: str) -
     """
     tally, rows = Tally(), {}
     count = sum(part.count for part in source.parts.values())
-    with (warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool,
-          tqdm(total=count, desc=f"reading {name}", unit="image", delay=1.0, mininterval=1.0) as bar):
+    with (
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(THREADS) as pool,
+        tqdm(total=count, desc=f"reading {name}", unit="image", delay=1.0, mininterval=1.0) as bar,
+    ):
         warnings.filterwarnings("ignore", module="PIL")  # of metadata, which are dropped
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         for split, part in source.parts.items():
@@ -90,8 +93,9 @@ def read_parts(source: Source, options: DataOptions, scratch: Path, name: str) -
     return rows, tally
 
 
-def _read(split: str, part: Part, options: DataOptions, file: Path, pool: ThreadPoolExecutor, tally: Tally,
-          bar: tqdm) -> Rows:
+def _read(
+    split: str, part: Part, options: DataOptions, file: Path, pool: ThreadPoolExecutor, tally: Tally, bar: tqdm
+) -> Rows:
     labels: list[int] = []
     groups: list[str | None] = []
     shapes: Counter[tuple[int, int, int]] = tally.by_part.setdefault(split, Counter())
@@ -149,16 +153,20 @@ def _problems(tally: Tally, options: DataOptions) -> list[str]:
     channels = {c for c, _, _ in tally.shapes}
     if len(channels) > 1:
         modes = ", ".join(f"{n:,} {mode}" for mode, n in tally.modes.most_common())
-        found.append(f"mixed modes: {modes}; {' and '.join(sorted({m for m in tally.modes if m in GREY}))} are grey, "
-                     "the others colour: set data.mode: rgb or gray")
+        found.append(
+            f"mixed modes: {modes}; {' and '.join(sorted({m for m in tally.modes if m in GREY}))} are grey, "
+            "the others colour: set data.mode: rgb or gray"
+        )
     sizes = {(h, w) for _, h, w in tally.shapes}
     if len(sizes) > 1:
         found.append(_sizes_differ(tally))
     elif sizes:
         ((height, width),) = sizes
         if height != width:
-            found.append(f"images are {width} x {height} (width x height), not square; set data.size (pixels a side) "
-                         f"and data.resize: crop, pad or stretch ({options.resize} is the default)")
+            found.append(
+                f"images are {width} x {height} (width x height), not square; set data.size (pixels a side) "
+                f"and data.resize: crop, pad or stretch ({options.resize} is the default)"
+            )
     return found
 
 

@@ -86,6 +86,7 @@ def _register(fixed: Tensor, moving: Tensor, warp: Tensor, steps: int) -> Tensor
         diagonal = normal.diagonal(dim1=1, dim2=2)
         normal = normal + torch.diag_embed(0.01 * diagonal + 0.001 * diagonal.mean(1, keepdim=True) + 0.001)
         gain, change = torch.linalg.solve(normal, j @ _centred(fixed, inside).flatten(1)[:, :, None])[..., 0].split(
-            [1, 4], 1)
+            [1, 4], 1
+        )
         warp = (warp + (change / gain.clamp(min=0.25)).clamp(-MARGIN, MARGIN)).clamp(-REACH, REACH)
     return best

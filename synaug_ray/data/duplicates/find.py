@@ -88,9 +88,16 @@ def distinct(count: int, found: Duplicates) -> int:
     return int(connected_components(graph, directed=False)[0])
 
 
-def find(images: NDArray[np.uint8], reference: NDArray[np.uint8] | None = None, *,
-         labels: NDArray[np.int64] | None = None, reference_labels: NDArray[np.int64] | None = None,
-         plant: Sequence[str] = PLANTED_CHANGES, seed: int = 0, tell: Tell = lambda share: None) -> Duplicates:
+def find(
+    images: NDArray[np.uint8],
+    reference: NDArray[np.uint8] | None = None,
+    *,
+    labels: NDArray[np.int64] | None = None,
+    reference_labels: NDArray[np.int64] | None = None,
+    plant: Sequence[str] = PLANTED_CHANGES,
+    seed: int = 0,
+    tell: Tell = lambda share: None,
+) -> Duplicates:
     """Duplicates of ``images`` inside their own set, or in ``reference``.
 
     Args:
@@ -116,8 +123,14 @@ def find(images: NDArray[np.uint8], reference: NDArray[np.uint8] | None = None, 
     scores = _all_scores(query, target, near, sample, lambda share: tell(0.5 + 0.4 * share))
 
     own_classes = labels if inside else reference_labels
-    across = _across(query, target, index, None if labels is None else labels[kept],
-                     None if own_classes is None else own_classes[among], rng)
+    across = _across(
+        query,
+        target,
+        index,
+        None if labels is None else labels[kept],
+        None if own_classes is None else own_classes[among],
+        rng,
+    )
     null, calibrated_on = scores[sample].max(1), "nearest images"
     if not inside and len(kept) < ENOUGH:
         null = _own_scores(target, index, rng)
@@ -132,8 +145,18 @@ def find(images: NDArray[np.uint8], reference: NDArray[np.uint8] | None = None, 
     pairs, found, mirrored = _as_pairs(kept[image], among[which], scores[image, candidate], mirrored, inside)
     recall = _recall(target, index, threshold, plant, rng)
     tell(1.0)
-    return Duplicates(exact, pairs, found, mirrored, len(kept), threshold, chance * len(kept), calibrated_on,
-                      (int((across >= threshold).sum()), len(across)), recall)
+    return Duplicates(
+        exact,
+        pairs,
+        found,
+        mirrored,
+        len(kept),
+        threshold,
+        chance * len(kept),
+        calibrated_on,
+        (int((across >= threshold).sum()), len(across)),
+        recall,
+    )
 
 
 @dataclass(frozen=True)
@@ -168,14 +191,20 @@ def _threshold(law: Gumbel, scores: NDArray[np.float64]) -> tuple[float, float]:
     return law.score(chance), chance
 
 
-def _scores(query: Images, target: Images, near: Neighbours, rows: NDArray[np.int64],
-            coarse: bool, tell: Tell = lambda share: None) -> NDArray[np.float64]:
+def _scores(
+    query: Images,
+    target: Images,
+    near: Neighbours,
+    rows: NDArray[np.int64],
+    coarse: bool,
+    tell: Tell = lambda share: None,
+) -> NDArray[np.float64]:
     """float64 [len(rows), 4]: log(median background distance / distance) of each candidate, aligned."""
     place = torch.cat([near.candidates, near.background], 1)
     flip = torch.cat([near.candidates_mirrored, near.background_mirrored], 1)
     width, out = place.shape[1], []
     for at in range(0, len(rows), PAIRS // width):
-        block = rows[at:at + PAIRS // width]
+        block = rows[at : at + PAIRS // width]
         others = at_work_size(target[place[block].flatten().numpy()])
         mirror = flip[block].flatten()
         others[mirror] = others[mirror].flip(3)
@@ -189,8 +218,13 @@ def _scores(query: Images, target: Images, near: Neighbours, rows: NDArray[np.in
     return torch.cat(out).numpy() if out else np.zeros((0, CANDIDATES))
 
 
-def _all_scores(query: Images, target: Images, near: Neighbours, sample: NDArray[np.int64], tell: Tell,
-                ) -> NDArray[np.float64]:
+def _all_scores(
+    query: Images,
+    target: Images,
+    near: Neighbours,
+    sample: NDArray[np.int64],
+    tell: Tell,
+) -> NDArray[np.float64]:
     """[N, 4]; -inf for images that half the resolution shows to have no copy, where there are many."""
     everything = np.arange(len(query))
     if len(query) <= SAMPLE or query.shape[-1] < 24:
@@ -204,8 +238,14 @@ def _all_scores(query: Images, target: Images, near: Neighbours, sample: NDArray
     return scores
 
 
-def _across(query: Images, target: Images, index: Index, labels: NDArray[np.int64] | None,
-            others: NDArray[np.int64] | None, rng: np.random.Generator) -> NDArray[np.float64]:
+def _across(
+    query: Images,
+    target: Images,
+    index: Index,
+    labels: NDArray[np.int64] | None,
+    others: NDArray[np.int64] | None,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
     """Scores of some images compared with other classes alone; empty where that leaves too few to compare with."""
     if labels is None or others is None:
         return np.zeros(0)
@@ -224,8 +264,9 @@ def _own_scores(target: Images, index: Index, rng: np.random.Generator) -> NDArr
     return _scores(target[rows], target, near, np.arange(len(rows)), False).max(1)
 
 
-def _recall(target: Images, index: Index, threshold: float, changes: Sequence[str],
-            rng: np.random.Generator) -> dict[str, float]:
+def _recall(
+    target: Images, index: Index, threshold: float, changes: Sequence[str], rng: np.random.Generator
+) -> dict[str, float]:
     """Share of planted copies whose original is named, by change."""
     found = {}
     for change in changes:
@@ -233,14 +274,19 @@ def _recall(target: Images, index: Index, threshold: float, changes: Sequence[st
         copies = changed(target[rows], change, rng)
         near = index.search(copies)
         named = (_scores(copies, target, near, np.arange(len(rows)), False) >= threshold) & (
-            near.candidates.numpy() == rows[:, None])
+            near.candidates.numpy() == rows[:, None]
+        )
         found[change] = float(named.any(1).mean())
     return found
 
 
-def _as_pairs(first: NDArray[np.int64], second: NDArray[np.int64], scores: NDArray[np.float64],
-              mirrored: NDArray[np.bool_], inside: bool,
-              ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
+def _as_pairs(
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    mirrored: NDArray[np.bool_],
+    inside: bool,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
     """Best first; inside a set each pair once, the later image first."""
     order = np.argsort(-scores, kind="stable")
     pairs = np.stack([first, second], 1)[order]

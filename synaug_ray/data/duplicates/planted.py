@@ -26,6 +26,7 @@ def _jpeg(quality: int) -> Callable[[Pixels, np.random.Generator], Pixels]:
         file = io.BytesIO()
         _picture(pixels).save(file, "JPEG", quality=quality)
         return _pixels(Image.open(file))
+
     return encode
 
 
@@ -38,7 +39,7 @@ def _shift(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     size = pixels.shape[-1]
     most = max(1, round(size / 16))
     x, y = rng.integers(0, 2 * most + 1, 2)
-    return np.pad(pixels, ((0, 0), (most, most), (most, most)), mode="edge")[:, y:y + size, x:x + size].copy()
+    return np.pad(pixels, ((0, 0), (most, most), (most, most)), mode="edge")[:, y : y + size, x : x + size].copy()
 
 
 def _tone(pixels: Pixels, rng: np.random.Generator) -> Pixels:
@@ -53,6 +54,7 @@ def _crop(share: float) -> Callable[[Pixels, np.random.Generator], Pixels]:
         x, y = rng.uniform(0, size * (1 - share), 2)
         box = (x, y, x + size * share, y + size * share)
         return _pixels(_picture(pixels).resize((size, size), Image.Resampling.BICUBIC, box=box))
+
     return cut
 
 
@@ -74,8 +76,15 @@ def _several(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 CHANGES: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
-    "JPEG 75": _jpeg(75), "JPEG 40": _jpeg(40), "mirrored": _mirror, "shifted": _shift, "brightness, contrast": _tone,
-    "resized": _resize, "cropped to 90%": _crop(0.9), "cropped to 80%": _crop(0.8), "turned by 5 degrees": _turn,
+    "JPEG 75": _jpeg(75),
+    "JPEG 40": _jpeg(40),
+    "mirrored": _mirror,
+    "shifted": _shift,
+    "brightness, contrast": _tone,
+    "resized": _resize,
+    "cropped to 90%": _crop(0.9),
+    "cropped to 80%": _crop(0.8),
+    "turned by 5 degrees": _turn,
     "mirrored, cropped, toned, JPEG": _several,
 }
 

@@ -71,7 +71,7 @@ def descriptors(images: Tensor) -> tuple[Tensor, Tensor]:
     for plane, size in planes:
         low = interpolate(plane, size=(size, size), mode="area")
         low = (low - low.mean((2, 3), keepdim=True)) * (8 / size)
-        left, right = low[..., :size // 2], low.flip(3)[..., :size // 2]
+        left, right = low[..., : size // 2], low.flip(3)[..., : size // 2]
         even.append((left + right).flatten(1) / 2**0.5)
         odd.append((left - right).flatten(1) / 2**0.5)
     e, o = torch.cat(even, 1), torch.cat(odd, 1)
@@ -83,7 +83,7 @@ class Index:
     """The descriptors of a set of images, to be searched: 96 floats an image at most."""
 
     def __init__(self, images: Images) -> None:
-        parts = [descriptors(at_work_size(images[at:at + 4096])) for at in range(0, len(images), 4096)]
+        parts = [descriptors(at_work_size(images[at : at + 4096])) for at in range(0, len(images), 4096)]
         even, self._odd = (torch.cat(part) for part in zip(*parts, strict=True))
         squares = (even * even).sum(1, keepdim=True) + (self._odd * self._odd).sum(1, keepdim=True)
         self._even = torch.cat([even, squares], 1)  # [-2 e, 1] . [e', |y|^2]: one product gives the distance's part
@@ -91,9 +91,14 @@ class Index:
     def __len__(self) -> int:
         return len(self._odd)
 
-    def search(self, images: Images, *, own: NDArray[np.int64] | None = None,
-               barred: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
-               tell: Callable[[float], None] = lambda share: None) -> Neighbours:
+    def search(
+        self,
+        images: Images,
+        *,
+        own: NDArray[np.int64] | None = None,
+        barred: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
+        tell: Callable[[float], None] = lambda share: None,
+    ) -> Neighbours:
         """The neighbours of each image.
 
         Args:
@@ -132,8 +137,9 @@ class Index:
         order = distances.masked_fill(again, torch.inf).topk(CANDIDATES, 1, largest=False).indices
         return index.gather(1, order), flip.gather(1, order), *background
 
-    def _nearest(self, even: Tensor, odd: Tensor, depth: int, own: Tensor | None,
-                 barred: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+    def _nearest(
+        self, even: Tensor, odd: Tensor, depth: int, own: Tensor | None, barred: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
         """Squared distances less the query's own square, and places: [N, depth], nearest first."""
         query = torch.cat([-2 * even, torch.ones_like(even[:, :1])], 1)
         best, where = [], []
@@ -155,5 +161,6 @@ class Index:
 
 def _viewed(images: Tensor, x: float, y: float, scale: float) -> Tensor:
     matrix = torch.tensor([[scale, 0.0, x], [0.0, scale, y]]).expand(len(images), 2, 3)
-    return grid_sample(images, affine_grid(matrix, list(images.shape), align_corners=False), padding_mode="border",
-                       align_corners=False)
+    return grid_sample(
+        images, affine_grid(matrix, list(images.shape), align_corners=False), padding_mode="border", align_corners=False
+    )

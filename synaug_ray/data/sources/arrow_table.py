@@ -17,8 +17,16 @@ from synaug_ray.common.errors import DataProblem, did_you_mean
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, some
 
-SPLIT_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
-               "test": "test", "testing": "test"}
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
 LABEL_NAMES = ("label", "labels", "class", "target", "y")
 BATCH = 64  # rows read at a time
 
@@ -56,8 +64,12 @@ def table_source(rows: Mapping[str, Sequence[Rows]], options: DataOptions, besid
     """
     every = [r for each in rows.values() for r in each]
     columns = _columns(every[0], options, "" in rows)
-    problems = [f"{r.name} has no column {c}" for r in every for c in
-                filter(None, (columns.image, columns.label, columns.group, columns.split)) if c not in r.schema.names]
+    problems = [
+        f"{r.name} has no column {c}"
+        for r in every
+        for c in filter(None, (columns.image, columns.label, columns.group, columns.split))
+        if c not in r.schema.names
+    ]
     if problems:
         raise DataProblem(problems)
     listed: dict[str, list[_Run]] = {}
@@ -96,15 +108,20 @@ def _columns(rows: Rows, options: DataOptions, may_have_split: bool) -> Columns:
     named = [n for n in plain if n.lower() in LABEL_NAMES]
     several = [f.name for f in schema if f.name.lower() in LABEL_NAMES and _is_list(f.type)]
     if several and not (typed or plain or options.label):
-        problems.append(f"{rows.name}: column {several[0]} holds several labels a row (multi-label), which is not "
-                        "supported; give each image one, or set data.label to another column")
+        problems.append(
+            f"{rows.name}: column {several[0]} holds several labels a row (multi-label), which is not "
+            "supported; give each image one, or set data.label to another column"
+        )
         label = None
     else:
-        label = _one(rows, "label", options.label, typed or named or plain, "a label (integer or string)", problems,
-                     plain)
+        label = _one(
+            rows, "label", options.label, typed or named or plain, "a label (integer or string)", problems, plain
+        )
     if options.group is not None and options.group not in schema.names:
-        problems.append(f"{rows.name}: data.group: no column {options.group!r}"
-                        f"{did_you_mean(options.group, schema.names, '.')} It has {some(schema.names, 20)}")
+        problems.append(
+            f"{rows.name}: data.group: no column {options.group!r}"
+            f"{did_you_mean(options.group, schema.names, '.')} It has {some(schema.names, 20)}"
+        )
     if problems or image is None or label is None:
         raise DataProblem(problems)
     names = features.get(label, {}).get("names") if isinstance(features.get(label), dict) else None
@@ -112,23 +129,36 @@ def _columns(rows: Rows, options: DataOptions, may_have_split: bool) -> Columns:
     return Columns(image, label, options.group, split, tuple(map(str, names)) if names else None)
 
 
-def _one(rows: Rows, what: str, asked: str | None, candidates: list[str], kind: str, problems: list[str],
-         allowed: list[str] | None = None) -> str | None:
+def _one(
+    rows: Rows,
+    what: str,
+    asked: str | None,
+    candidates: list[str],
+    kind: str,
+    problems: list[str],
+    allowed: list[str] | None = None,
+) -> str | None:
     names = rows.schema.names
     if asked is not None:
         if asked not in names:
-            problems.append(f"{rows.name}: data.{what}: no column {asked!r}{did_you_mean(asked, names, '.')} It has "
-                            f"{some(names, 20)}")
+            problems.append(
+                f"{rows.name}: data.{what}: no column {asked!r}{did_you_mean(asked, names, '.')} It has "
+                f"{some(names, 20)}"
+            )
         elif asked not in (candidates if allowed is None else allowed):
-            problems.append(f"{rows.name}: data.{what}: column {asked} is {rows.schema.field(asked).type}; expected "
-                            f"{kind}")
+            problems.append(
+                f"{rows.name}: data.{what}: column {asked} is {rows.schema.field(asked).type}; expected {kind}"
+            )
         else:
             return asked
         return None
     if len(candidates) == 1:
         return candidates[0]
-    found = f"several columns could be it ({some(candidates, 20)})" if candidates else (
-        f"no column holds {kind}; it has " + some((f"{f.name} ({f.type})" for f in rows.schema), 20))
+    found = (
+        f"several columns could be it ({some(candidates, 20)})"
+        if candidates
+        else (f"no column holds {kind}; it has " + some((f"{f.name} ({f.type})" for f in rows.schema), 20))
+    )
     problems.append(f"{rows.name}: {found}; set data.{what} to the column")
     return None
 
@@ -159,8 +189,12 @@ def _is_list(kind: pa.DataType) -> bool:
 def _holds_labels(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    return (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
-            or pa.types.is_boolean(kind))
+    return (
+        pa.types.is_integer(kind)
+        or pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_boolean(kind)
+    )
 
 
 def _runs(rows: Rows, columns: Columns, split: str, problems: list[str]) -> Iterator[tuple[str, _Run]]:
@@ -189,8 +223,9 @@ def _runs(rows: Rows, columns: Columns, split: str, problems: list[str]) -> Iter
             yield name, _Run(rows, index, [labels[i] for i in index], [groups[i] for i in index] if groups else None)
 
 
-def _classes(listed: Mapping[str, list[_Run]], columns: Columns,
-             problems: list[str]) -> tuple[tuple[str, ...], dict[Any, int]]:
+def _classes(
+    listed: Mapping[str, list[_Run]], columns: Columns, problems: list[str]
+) -> tuple[tuple[str, ...], dict[Any, int]]:
     """The classes' names, and the number of each value of the label column."""
     found = {split: Counter(v for run in runs for v in run.labels) for split, runs in listed.items()}
     if columns.names is not None and all(isinstance(v, int) for each in found.values() for v in each):
@@ -198,16 +233,22 @@ def _classes(listed: Mapping[str, list[_Run]], columns: Columns,
             odd = sorted(v for v in each if not 0 <= v < len(columns.names))
             if odd:
                 without = " (-1 stands for an image without a label)" if odd == [-1] else ""
-                problems.append(f"{split}: column {columns.label} holds {some(odd)}{without}; expected 0 to "
-                                f"{len(columns.names) - 1}")
+                problems.append(
+                    f"{split}: column {columns.label} holds {some(odd)}{without}; expected 0 to "
+                    f"{len(columns.names) - 1}"
+                )
         return columns.names, {i: i for i in range(len(columns.names))}
     values = sorted(found["train"])
     if len(values) < 2:
-        problems.append(f"column {columns.label} holds {len(values)} class ({some(values)}) in train; a classifier "
-                        "needs at least two: add images of another, or set data.label to another column")
+        problems.append(
+            f"column {columns.label} holds {len(values)} class ({some(values)}) in train; a classifier "
+            "needs at least two: add images of another, or set data.label to another column"
+        )
     if len(values) > 100 and found["train"].total() < 3 * len(values):
-        problems.append(f"column {columns.label} holds {len(values):,} values in {found['train'].total():,} rows; "
-                        "that is no class; set data.label to the column of classes")
+        problems.append(
+            f"column {columns.label} holds {len(values):,} values in {found['train'].total():,} rows; "
+            "that is no class; set data.label to the column of classes"
+        )
     odd = [v for v in values if isinstance(v, str) and not v.isprintable()]
     if odd:
         problems.append(f"column {columns.label} holds names that cannot be written: {some(odd)}; rename them")
@@ -224,7 +265,7 @@ def _part(runs: list[_Run], columns: Columns, numbers: dict[Any, int], beside: S
             at = 0  # in the run
             row = 0  # in its rows
             for batch in run.rows.batches([columns.image]):
-                mine = run.index[at:at + np.searchsorted(run.index[at:], row + batch.num_rows)]
+                mine = run.index[at : at + np.searchsorted(run.index[at:], row + batch.num_rows)]
                 if len(mine):
                     images = _contents(batch.column(0).take(pa.array(mine - row)), beside)
                     for number, content in zip(mine, images, strict=True):
@@ -232,6 +273,7 @@ def _part(runs: list[_Run], columns: Columns, numbers: dict[Any, int], beside: S
                         yield Sample(f"{run.rows.name}[{number}]", content, numbers[run.labels[at]], group)
                         at += 1
                 row += batch.num_rows
+
     return Part(sum(len(run.index) for run in runs), samples)
 
 

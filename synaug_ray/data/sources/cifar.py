@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 MAX_FILE = 1 << 28  # bytes of one file in the archive; the largest is 153,700,000
 _MARK = object()
 _CALLED = {f"{module} _reconstruct" for module in ("numpy.core.multiarray", "numpy._core.multiarray")} | {
-    "numpy ndarray", "numpy dtype"}
+    "numpy ndarray",
+    "numpy dtype",
+}
 
 
 class NotCifar(ValueError):
@@ -145,7 +147,7 @@ class _Reader:
 
     def _since_mark(self) -> list[Any]:
         at = max(i for i, value in enumerate(self.stack) if value is _MARK)
-        items = self.stack[at + 1:]
+        items = self.stack[at + 1 :]
         del self.stack[at:]
         return items
 

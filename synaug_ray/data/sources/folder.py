@@ -41,12 +41,22 @@ def open_folder(folder: Path, options: DataOptions) -> Source:
     top = {name.partition("/")[0] for name in found.folders}
     alike = sorted(t for t in top if t.lower() in SPLIT_LIKE and t not in SPLITS)
     if alike:  # read as classes they would make a data set nobody meant
-        raise DataProblem([*problems, f"{printable(str(folder))} has folders named {some(alike)}: name the splits "
-                           "train, val and test, exactly"])
+        raise DataProblem(
+            [
+                *problems,
+                f"{printable(str(folder))} has folders named {some(alike)}: name the splits "
+                "train, val and test, exactly",
+            ]
+        )
     splits = [s for s in SPLITS if s in top]
     if splits and "train" not in splits:
-        raise DataProblem([*problems, f"{printable(str(folder))} has {' and '.join(splits)} and no train; expected "
-                           f"{folder}/train/<class>/, or {folder}/<class>/ alone"])
+        raise DataProblem(
+            [
+                *problems,
+                f"{printable(str(folder))} has {' and '.join(splits)} and no train; expected "
+                f"{folder}/train/<class>/, or {folder}/<class>/ alone",
+            ]
+        )
     by_class = {split: _by_class(found, split, problems) for split in splits or [""]}
     base = splits[0] if splits else ""  # train
     classes = sorted(name for name, files in by_class[base].items() if files)
@@ -63,6 +73,7 @@ def open_folder(folder: Path, options: DataOptions) -> Source:
             for name in classes:
                 for file in files.get(name, ()):
                     yield Sample(file, found.files[file], number[name], groups.get(file))
+
         return Part(sum(map(len, files.values())), samples)
 
     parts = {split or "train": part(files) for split, files in by_class.items()}
@@ -71,13 +82,17 @@ def open_folder(folder: Path, options: DataOptions) -> Source:
 
 def _walked(folder: Path, where: str = "dataset") -> Walk:
     if not folder.is_dir():
-        raise DataProblem(f"{where}: folder:{printable(str(folder))}: no such folder; name one that holds "
-                          "<class>/*.png or train/<class>/*.png")
+        raise DataProblem(
+            f"{where}: folder:{printable(str(folder))}: no such folder; name one that holds "
+            "<class>/*.png or train/<class>/*.png"
+        )
     found = walk(folder)
     if not found.files and not found.problems:
         others = "; found " + some(f"{n:,} {s}" for s, n in found.ignored.most_common()) if found.ignored else ""
-        raise DataProblem(f"{where}: folder:{printable(str(folder))} holds no images; expected "
-                          f"{folder}/train/<class>/*.png or {folder}/<class>/*.png ({', '.join(SUFFIXES)}){others}")
+        raise DataProblem(
+            f"{where}: folder:{printable(str(folder))} holds no images; expected "
+            f"{folder}/train/<class>/*.png or {folder}/<class>/*.png ({', '.join(SUFFIXES)}){others}"
+        )
     return found
 
 
@@ -87,19 +102,21 @@ def _by_class(found: Walk, split: str, problems: list[str]) -> dict[str, list[st
     written: dict[str, set[str]] = {}
     files: dict[str, list[str]] = {}
     for name in found.folders:
-        if name.startswith(at) and "/" not in name[len(at):]:
-            folder = name[len(at):]
+        if name.startswith(at) and "/" not in name[len(at) :]:
+            folder = name[len(at) :]
             composed = unicodedata.normalize("NFC", folder)
             written.setdefault(composed, set()).add(folder)
             files[composed] = []
     for name in found.files:
-        inner = name[len(at):]
+        inner = name[len(at) :]
         if name.startswith(at) and "/" in inner:
             files[unicodedata.normalize("NFC", inner.partition("/")[0])].append(name)
     for composed, folders in written.items():
         if len(folders) > 1:
-            problems.append(f"{found.root / at}: {len(folders)} class folders are named {printable(composed)} in "
-                            "different Unicode forms; make them one")
+            problems.append(
+                f"{found.root / at}: {len(folders)} class folders are named {printable(composed)} in "
+                "different Unicode forms; make them one"
+            )
     return files
 
 
@@ -112,25 +129,42 @@ def _classes_wrong(folder: Path, base: str, by_class: dict[str, list[str]], clas
         problems.append(f"{printable(str(at))}: {len(empty):,} {what} no images: {some(empty)}; add some or remove it")
     odd = [name for name in classes if not name.isprintable() or _not_unicode(name)]
     if odd:
-        problems.append(f"{printable(str(at))}: {len(odd):,} class folders have names that cannot be written: "
-                        f"{some(odd)}; rename them")
+        problems.append(
+            f"{printable(str(at))}: {len(odd):,} class folders have names that cannot be written: "
+            f"{some(odd)}; rename them"
+        )
     if len(classes) < 2:
-        inner = sorted({f.split("/")[(2 if base else 1)] for n in classes for f in by_class[n]
-                        if f.count("/") > (2 if base else 1)})
-        hint = (f". It has folders inside ({some(inner)}): if these are the classes or the splits, name "
-                f"folder:{printable(str(at / classes[0]))}") if len(inner) > 1 else ""
-        problems.append(f"{printable(str(at))} has {len(classes)} class folders with images "
-                        f"({some(classes) or 'none'}); a classifier needs at least two, one folder a class{hint}")
+        inner = sorted(
+            {
+                f.split("/")[(2 if base else 1)]
+                for n in classes
+                for f in by_class[n]
+                if f.count("/") > (2 if base else 1)
+            }
+        )
+        hint = (
+            (
+                f". It has folders inside ({some(inner)}): if these are the classes or the splits, name "
+                f"folder:{printable(str(at / classes[0]))}"
+            )
+            if len(inner) > 1
+            else ""
+        )
+        problems.append(
+            f"{printable(str(at))} has {len(classes)} class folders with images "
+            f"({some(classes) or 'none'}); a classifier needs at least two, one folder a class{hint}"
+        )
     total = sum(map(len, by_class.values()))
     if len(classes) > 100 and total < 3 * len(classes):
-        problems.append(f"{printable(str(at))}: {len(classes):,} class folders of {total / len(classes):.1f} images "
-                        "each: folders of patients or of single images are no classes; use one folder a class, and "
-                        "data.group for the patients")
+        problems.append(
+            f"{printable(str(at))}: {len(classes):,} class folders of {total / len(classes):.1f} images "
+            "each: folders of patients or of single images are no classes; use one folder a class, and "
+            "data.group for the patients"
+        )
     return problems
 
 
-def _split_wrong(folder: Path, split: str, by_class: dict[str, list[str]], classes: list[str],
-                 base: str) -> list[str]:
+def _split_wrong(folder: Path, split: str, by_class: dict[str, list[str]], classes: list[str], base: str) -> list[str]:
     at = printable(str(folder / split))
     if not any(by_class.values()):
         return [f"{at} holds no images; add some, or remove it and a part of train is held out instead"]
@@ -151,8 +185,10 @@ def _rule(rule: str, where: str) -> re.Pattern[str]:
     except re.error as error:
         raise UsageProblem(f"{where}: data.group {rule!r} is no regular expression ({error})") from None
     if pattern.groups != 1:
-        raise UsageProblem(f"{where}: data.group {rule!r} has {pattern.groups} groups in parentheses; expected one, "
-                           "which matches the patient in a path inside the folder, such as '(p[0-9]+)_'")
+        raise UsageProblem(
+            f"{where}: data.group {rule!r} has {pattern.groups} groups in parentheses; expected one, "
+            "which matches the patient in a path inside the folder, such as '(p[0-9]+)_'"
+        )
     return pattern
 
 
@@ -166,8 +202,9 @@ def _groups(found: Walk, rule: str, problems: list[str]) -> dict[str, str]:
         else:
             groups[name] = match[1]
     if unmatched:
-        problems.append(f"data.group {rule!r} does not match {len(unmatched):,} of {len(found.files):,} paths: "
-                        f"{some(unmatched)}")
+        problems.append(
+            f"data.group {rule!r} does not match {len(unmatched):,} of {len(found.files):,} paths: {some(unmatched)}"
+        )
     return groups
 
 
@@ -178,11 +215,14 @@ def _notes(found: Walk, splits: list[str]) -> Iterator[str]:
     if found.outside:
         yield f"{found.outside:,} images lie outside the folder: links lead to them"
     depth = 2 if splits else 1
-    stray = [name for name in found.files
-             if name.count("/") < depth or (splits and name.partition("/")[0] not in splits)]
+    stray = [
+        name for name in found.files if name.count("/") < depth or (splits and name.partition("/")[0] not in splits)
+    ]
     if stray:
         yield f"{len(stray):,} images lie in no class folder and are left out: {some(stray)}"
     deeper = Counter(name.split("/")[depth - 1] for name in found.files if name.count("/") > depth)
     if deeper:
-        yield (f"{deeper.total():,} images lie deeper than their class folder ({some(deeper)}): the "
-               f"{'second' if splits else 'first'} folder of a path is the class")
+        yield (
+            f"{deeper.total():,} images lie deeper than their class folder ({some(deeper)}): the "
+            f"{'second' if splits else 'first'} folder of a path is the class"
+        )

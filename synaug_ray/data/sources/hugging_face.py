@@ -74,22 +74,29 @@ def load_splits(name: str, configuration: str | None, commit: str, cache: Path) 
     except Exception as error:  # of the Hub, of HTTP, of the set's own layout
         text = " ".join(str(error).split())
         if "script" in text.lower():
-            raise DataProblem(f"hf:{name} uses a loading script, which datasets 4 and later do not run: convert it to "
-                              "Parquet (datasets.Dataset.to_parquet) and give parquet:PATH, or look for a copy on the "
-                              "Hub that has Parquet files") from None
+            raise DataProblem(
+                f"hf:{name} uses a loading script, which datasets 4 and later do not run: convert it to "
+                "Parquet (datasets.Dataset.to_parquet) and give parquet:PATH, or look for a copy on the "
+                "Hub that has Parquet files"
+            ) from None
         if "Config name is missing" in text:
-            raise DataProblem(f"hf:{name} has several configurations; name one as hf:{name}/CONFIGURATION "
-                              f"({text[:400]})") from None
-        raise DataProblem(f"hf:{name}@{commit} is not in {cache / 'huggingface'} and could not be loaded "
-                          f"({text[:300]}); run once where the Hub is reached, or copy that folder from a machine "
-                          "that has the set, or name another with --data") from None
+            raise DataProblem(
+                f"hf:{name} has several configurations; name one as hf:{name}/CONFIGURATION ({text[:400]})"
+            ) from None
+        raise DataProblem(
+            f"hf:{name}@{commit} is not in {cache / 'huggingface'} and could not be loaded "
+            f"({text[:300]}); run once where the Hub is reached, or copy that folder from a machine "
+            "that has the set, or name another with --data"
+        ) from None
 
 
 def _parts(spec: str, where: str) -> tuple[str, str | None, str | None]:
     match = _SPEC.fullmatch(spec)
     if match is None or ".." in spec:
-        raise UsageProblem(f"{where}: hf:{spec} is no set of the Hub; expected hf:OWNER/NAME, and /CONFIGURATION or "
-                           "@REVISION where needed")
+        raise UsageProblem(
+            f"{where}: hf:{spec} is no set of the Hub; expected hf:OWNER/NAME, and /CONFIGURATION or "
+            "@REVISION where needed"
+        )
     return match["name"], match["configuration"], match["revision"]
 
 
@@ -99,12 +106,15 @@ def _commit(name: str, revision: str | None, where: str) -> str:
     try:
         return str(HfApi().dataset_info(name, revision=revision).sha)
     except Exception as error:  # of the Hub and of HTTP
-        raise DataProblem(f"{where}: the Hugging Face Hub does not say which commit {name}@{revision or 'main'} is "
-                          f"({' '.join(str(error).split())[:200]}); check the name, or, without a network, give the "
-                          f"commit: hf:{name}@<40 hexadecimal digits>") from None
+        raise DataProblem(
+            f"{where}: the Hugging Face Hub does not say which commit {name}@{revision or 'main'} is "
+            f"({' '.join(str(error).split())[:200]}); check the name, or, without a network, give the "
+            f"commit: hf:{name}@<40 hexadecimal digits>"
+        ) from None
 
 
 def _reader(table: Any):
     def batches(columns: Sequence[str]) -> Iterator[pa.Table]:
         yield from table.select_columns(list(columns)).with_format("arrow").iter(BATCH)
+
     return batches

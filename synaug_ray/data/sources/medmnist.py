@@ -32,14 +32,19 @@ def identify_medmnist(spec: str, options: DataOptions, where: str) -> str:
     name, info, suffix = _entry(spec, where)
     task, classes = info["task"], len(info["label"])
     if name.endswith("3d"):
-        raise DataProblem(f"{where}: {name} is of three dimensions; only images of two are supported: choose "
-                          "another set")
+        raise DataProblem(
+            f"{where}: {name} is of three dimensions; only images of two are supported: choose another set"
+        )
     if "multi-label" in task:
-        raise DataProblem(f"{where}: {name} is multi-label ({classes} labels an image); only one label an image is "
-                          "supported: choose another set")
+        raise DataProblem(
+            f"{where}: {name} is multi-label ({classes} labels an image); only one label an image is "
+            "supported: choose another set"
+        )
     if "ordinal" in task and not options.ordinal:
-        raise DataProblem(f"{where}: {name} is ordinal, {classes} grades; set data.ordinal: true to take them as "
-                          f"{classes} classes, whose order is then not used")
+        raise DataProblem(
+            f"{where}: {name} is ordinal, {classes} grades; set data.ordinal: true to take them as "
+            f"{classes} classes, whose order is then not used"
+        )
     if "ordinal" not in task and options.ordinal:
         raise UsageProblem(f"{where}: data.ordinal is for sets of grades, and {name} is {task}; remove it")
     return str(info[f"MD5{suffix}"])
@@ -65,8 +70,9 @@ def _entry(spec: str, where: str) -> tuple[str, dict[str, Any], str]:
     name, at, size = spec.partition("@")
     table = _table()
     if name not in table:
-        raise UsageProblem(f"{where}: medmnist has no {name!r}{did_you_mean(name, table, '.')} It has "
-                           f"{', '.join(table)}")
+        raise UsageProblem(
+            f"{where}: medmnist has no {name!r}{did_you_mean(name, table, '.')} It has {', '.join(table)}"
+        )
     sizes = [NATIVE] + sorted(int(k.removeprefix("MD5_")) for k in table[name] if k.startswith("MD5_"))
     if at and size not in map(str, sizes):
         raise UsageProblem(f"{where}: {name} has no size {size!r}; it has {', '.join(map(str, sizes))}")
@@ -77,8 +83,9 @@ def _entry(spec: str, where: str) -> tuple[str, dict[str, Any], str]:
 def _table() -> dict[str, dict[str, Any]]:
     package = find_spec("medmnist")
     if package is None or package.origin is None:
-        raise ResourceProblem("medmnist:NAME needs the package medmnist; install it with pip install "
-                              "'synaug-ray[medmnist]'")
+        raise ResourceProblem(
+            "medmnist:NAME needs the package medmnist; install it with pip install 'synaug-ray[medmnist]'"
+        )
     tree = ast.parse((Path(package.origin).parent / "info.py").read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.Assign) and [getattr(t, "id", "") for t in node.targets] == ["INFO"]:
@@ -99,5 +106,7 @@ def _download(url: str, file: Path, md5: str, spec: str) -> None:
     try:
         download_url(url, str(file.parent), file.name, md5)
     except Exception as error:  # of urllib's, http's and ssl's many
-        raise DataProblem(f"medmnist:{spec} is not in {file.parent} and could not be downloaded ({error}). Put "
-                          f"{file.name} (md5 {md5}, {url}) there, or name another folder with --data") from None
+        raise DataProblem(
+            f"medmnist:{spec} is not in {file.parent} and could not be downloaded ({error}). Put "
+            f"{file.name} (md5 {md5}, {url}) there, or name another folder with --data"
+        ) from None

@@ -29,8 +29,22 @@ MAX_HEADER = 10_000  # characters; numpy's own limit, whose parser is slow on lo
 MAX_LABELS = 1 << 30  # bytes of an array that is read whole
 RUN_BYTES = 1 << 24  # of images read at a time
 # what a damaged or hostile archive makes zipfile, zlib and numpy raise
-UNREADABLE = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, TypeError, OverflowError, MemoryError,
-              SyntaxError, RecursionError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    SyntaxError,
+    RecursionError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True)
@@ -68,8 +82,10 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
         elif images is None and label is None:
             continue
         elif images is None or label is None:
-            problems.append(f"{at} has {split}_{'labels' if images is None else 'images'} and no "
-                            f"{split}_{'images' if images is None else 'labels'}")
+            problems.append(
+                f"{at} has {split}_{'labels' if images is None else 'images'} and no "
+                f"{split}_{'images' if images is None else 'labels'}"
+            )
         else:
             wrong = _images_wrong(images)
             problems += [wrong] if wrong else []
@@ -94,8 +110,9 @@ def _members(file: Path, group: str | None) -> tuple[list[str], dict[str, Member
     wanted = {f"{split}_{what}" for split in SPLITS for what in ("images", "labels", group)}
     with file.open("rb") as raw:
         if raw.read(6) == b"\x93NUMPY":
-            raise DataProblem(f"{printable(str(file))} is a single array (.npy); expected an .npz with train_images "
-                              "and train_labels")
+            raise DataProblem(
+                f"{printable(str(file))} is a single array (.npy); expected an .npz with train_images and train_labels"
+            )
     with zipfile.ZipFile(file) as archive:
         infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         found = {}
@@ -169,6 +186,7 @@ def _part(images: Member, labels: NDArray[np.int64], groups: NDArray | None) -> 
                     at += 1
         except UNREADABLE as error:
             raise DataProblem(f"{printable(str(images.file))} is no readable .npz ({_said(error)})") from None
+
     return Part(len(labels), samples)
 
 
@@ -199,8 +217,10 @@ def _labels(member: Member, problems: list[str]) -> NDArray[np.int64] | None:
     what = f"{member.name} is {member.dtype} {list(shape)}; expected one integer an image"
     if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] != 1):
         if len(shape) == 2:
-            what += f": {shape[1]} columns would be multi-label, which is not supported (of one-hot labels, save the " \
-                    "argmax)"
+            what += (
+                f": {shape[1]} columns would be multi-label, which is not supported (of one-hot labels, save the "
+                "argmax)"
+            )
         problems.append(what)
         return None
     if member.dtype.kind not in "iuf":
@@ -228,8 +248,10 @@ def _groups(members: dict[str, Member], name: str, count: int, problems: list[st
         problems.append(f"data.group: the file has no array {printable(name)}")
         return None
     if math.prod(member.shape) != count or member.dtype.kind not in "iuUS":
-        problems.append(f"data.group: {printable(name)} is {member.dtype} {list(member.shape)}; expected an integer or "
-                        f"a string for each of {count:,} images")
+        problems.append(
+            f"data.group: {printable(name)} is {member.dtype} {list(member.shape)}; expected an integer or "
+            f"a string for each of {count:,} images"
+        )
         return None
     try:
         return _whole(member).reshape(-1)
@@ -243,14 +265,19 @@ def _numbers_wrong(labels: dict[str, NDArray[np.int64]], classes: int | None) ->
     expected = f"0..{classes - 1}" if classes else "0..K-1 without a gap, K >= 2"
     if found[0] < 0:
         split, at = next((s, int(np.argmax(of < 0))) for s, of in labels.items() if (of < 0).any())
-        return [f"labels found: {some(found, 20)}; expected {expected}; {split}_labels[{at}] is {labels[split][at]}: "
-                "renumber the classes"]
+        return [
+            f"labels found: {some(found, 20)}; expected {expected}; {split}_labels[{at}] is {labels[split][at]}: "
+            "renumber the classes"
+        ]
     if classes is not None:
         return [f"labels found: {some(found, 20)}; expected {expected}"] if found[-1] >= classes else []
     if len(found) < 2 or found[-1] != len(found) - 1:
         missing = np.setdiff1d(np.arange(min(int(found[-1]), 10_000)), found)
-        gap = f"; {some(missing)} missing: renumber the classes" if len(found) > 1 else (
-            "; a classifier needs at least two classes: add images of another")
+        gap = (
+            f"; {some(missing)} missing: renumber the classes"
+            if len(found) > 1
+            else ("; a classifier needs at least two classes: add images of another")
+        )
         return [f"labels found: {some(found, 20)}; expected {expected}{gap}"]
     return []
 

@@ -42,8 +42,10 @@ def open_parquet(path: Path, options: DataOptions) -> Source:
             continue
         rows.setdefault(_split(name) or "", []).append(Rows(name, schema, _reader(file)))
     if len(rows) > 1 and "" in rows:
-        problems.append(f"{printable(str(path))}: {some(r.name for r in rows[''])} and others are of no split, by "
-                        "their names; begin each with train, val or test")
+        problems.append(
+            f"{printable(str(path))}: {some(r.name for r in rows[''])} and others are of no split, by "
+            "their names; begin each with train, val or test"
+        )
     elif rows and "" not in rows and "train" not in rows:
         problems.append(f"{printable(str(path))} has files of {' and '.join(rows)} and none of train")
     if problems:
@@ -55,10 +57,15 @@ def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
     if path.is_file():
         return {path.name: path}
     if not path.is_dir():
-        raise DataProblem(f"{where}: parquet:{printable(str(path))}: no such file or folder; name a .parquet "
-                          "file, or a folder of them")
-    files = {p.relative_to(path).as_posix(): p for p in sorted(path.rglob("*.parquet"))
-             if not any(part.startswith(".") for part in p.relative_to(path).parts)}
+        raise DataProblem(
+            f"{where}: parquet:{printable(str(path))}: no such file or folder; name a .parquet "
+            "file, or a folder of them"
+        )
+    files = {
+        p.relative_to(path).as_posix(): p
+        for p in sorted(path.rglob("*.parquet"))
+        if not any(part.startswith(".") for part in p.relative_to(path).parts)
+    }
     if not files:
         raise DataProblem(f"{where}: parquet:{printable(str(path))} holds no .parquet files; name a folder that does")
     return files
@@ -77,6 +84,7 @@ def _reader(file: Path):
                 yield from table.iter_batches(BATCH, columns=list(columns), use_threads=False)
         except (OSError, ValueError, pa.ArrowException) as error:
             raise DataProblem(f"{printable(str(file))} is damaged ({_line(error)})") from None
+
     return batches
 
 

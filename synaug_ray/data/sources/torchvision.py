@@ -57,64 +57,137 @@ def _idx(md5: str) -> dict[str, str]:
 
 
 TORCHVISION: dict[str, Published] = {
-    "cifar10": Published("CIFAR10", _TRAIN_TEST, (50_000, 10_000),
-                         {"cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a"}),
-    "cifar100": Published("CIFAR100", _TRAIN_TEST, (50_000, 10_000),
-                          {"cifar-100-python.tar.gz": "eb9058c3a382ffc7106e4002c42a8d85"}),
-    "mnist": Published("MNIST", _TRAIN_TEST, (60_000, 10_000), _idx(
-        "f68b3c2dcbeaaa9fbdd348bbdeb94873 d53e105ee54ea40749a09fcbcd1e9432 "
-        "9fb629c4189551a2d022fa330f9573f3 ec29112dd5afa0611ce80d1b7f02629c"), "MNIST/raw"),
-    "fashionmnist": Published("FashionMNIST", _TRAIN_TEST, (60_000, 10_000), _idx(
-        "8d4fb7e6c68d591d4c3dfef9ec88bf0d 25c81989df183df01b3e8a0aad5dffbe "
-        "bef4ecab320f06d8554ea6380940ec79 bb300cfdad3c16e7a12a480ee83cd310"), "FashionMNIST/raw"),
-    "kmnist": Published("KMNIST", _TRAIN_TEST, (60_000, 10_000), _idx(
-        "bdb82020997e1d708af4cf47b453dcf7 e144d726b3acfaa3e44228e80efcd344 "
-        "5c965bf0a639b31b8f53240b1b52f4d7 7320c461ea6c1c855c0b718fb2a4b134"), "KMNIST/raw"),
+    "cifar10": Published(
+        "CIFAR10", _TRAIN_TEST, (50_000, 10_000), {"cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a"}
+    ),
+    "cifar100": Published(
+        "CIFAR100", _TRAIN_TEST, (50_000, 10_000), {"cifar-100-python.tar.gz": "eb9058c3a382ffc7106e4002c42a8d85"}
+    ),
+    "mnist": Published(
+        "MNIST",
+        _TRAIN_TEST,
+        (60_000, 10_000),
+        _idx(
+            "f68b3c2dcbeaaa9fbdd348bbdeb94873 d53e105ee54ea40749a09fcbcd1e9432 "
+            "9fb629c4189551a2d022fa330f9573f3 ec29112dd5afa0611ce80d1b7f02629c"
+        ),
+        "MNIST/raw",
+    ),
+    "fashionmnist": Published(
+        "FashionMNIST",
+        _TRAIN_TEST,
+        (60_000, 10_000),
+        _idx(
+            "8d4fb7e6c68d591d4c3dfef9ec88bf0d 25c81989df183df01b3e8a0aad5dffbe "
+            "bef4ecab320f06d8554ea6380940ec79 bb300cfdad3c16e7a12a480ee83cd310"
+        ),
+        "FashionMNIST/raw",
+    ),
+    "kmnist": Published(
+        "KMNIST",
+        _TRAIN_TEST,
+        (60_000, 10_000),
+        _idx(
+            "bdb82020997e1d708af4cf47b453dcf7 e144d726b3acfaa3e44228e80efcd344 "
+            "5c965bf0a639b31b8f53240b1b52f4d7 7320c461ea6c1c855c0b718fb2a4b134"
+        ),
+        "KMNIST/raw",
+    ),
     "emnist-balanced": Published(
-        "EMNIST", {s: {"split": "balanced", **a} for s, a in _TRAIN_TEST.items()}, (112_800, 18_800),
-        {"gzip.zip": "58c8d27c78d21e728a6bc7b3cc06412e"}, "EMNIST/raw"),
-    "usps": Published("USPS", _TRAIN_TEST, (7_291, 2_007), {
-        "usps.bz2": "ec16c51db3855ca6c91edd34d0e9b197", "usps.t.bz2": "8ea070ee2aca1ac39742fdd1ef5ed118"}),
+        "EMNIST",
+        {s: {"split": "balanced", **a} for s, a in _TRAIN_TEST.items()},
+        (112_800, 18_800),
+        {"gzip.zip": "58c8d27c78d21e728a6bc7b3cc06412e"},
+        "EMNIST/raw",
+    ),
+    "usps": Published(
+        "USPS",
+        _TRAIN_TEST,
+        (7_291, 2_007),
+        {"usps.bz2": "ec16c51db3855ca6c91edd34d0e9b197", "usps.t.bz2": "8ea070ee2aca1ac39742fdd1ef5ed118"},
+    ),
     "semeion": Published("SEMEION", _WHOLE, (1_593,), {"semeion.data": "cb545d371d2ce14ec121470795a77432"}),
-    "svhn": Published("SVHN", _SPLIT_TRAIN_TEST, (73_257, 26_032), {
-        "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373", "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3"}),
-    "stl10": Published("STL10", _SPLIT_TRAIN_TEST, (5_000, 8_000),
-                       {"stl10_binary.tar.gz": "91f7769df0f17e558f3565bffb0c7dfb"}),
+    "svhn": Published(
+        "SVHN",
+        _SPLIT_TRAIN_TEST,
+        (73_257, 26_032),
+        {"train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373", "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3"},
+    ),
+    "stl10": Published(
+        "STL10", _SPLIT_TRAIN_TEST, (5_000, 8_000), {"stl10_binary.tar.gz": "91f7769df0f17e558f3565bffb0c7dfb"}
+    ),
     "eurosat": Published("EuroSAT", _WHOLE, (27_000,), {"EuroSAT.zip": "c8fa014336c82ac7804f0398fcb19387"}, "eurosat"),
-    "pcam": Published("PCAM", _SPLITS, (262_144, 32_768, 32_768), {
-        "camelyonpatch_level_2_split_train_x.h5.gz": "1571f514728f59376b705fc836ff4b63",
-        "camelyonpatch_level_2_split_train_y.h5.gz": "35c2d7259d906cfc8143347bb8e05be7",
-        "camelyonpatch_level_2_split_test_x.h5.gz": "d8c2d60d490dbd479f8199bdfa0cf6ec",
-        "camelyonpatch_level_2_split_test_y.h5.gz": "60a7035772fbdb7f34eb86d4420cf66a",
-        "camelyonpatch_level_2_split_valid_x.h5.gz": "d5b63470df7cfa627aeec8b9dc0c066e",
-        "camelyonpatch_level_2_split_valid_y.h5.gz": "2b85f58b927af9964a4c15b8f7e8f179"}, "pcam", ("h5py", "gdown")),
-    "flowers102": Published("Flowers102", _SPLITS, (1_020, 1_020, 6_149), {
-        "102flowers.tgz": "52808999861908f626f3c1f4e79d11fa", "imagelabels.mat": "e0620be6f572b9609742df49c70aed4d",
-        "setid.mat": "a5357ecc9cb78c4bef273ce3793fc85c"}, "flowers-102"),
-    "dtd": Published("DTD", _SPLITS, (1_880, 1_880, 1_880),
-                     {"dtd-r1.0.1.tar.gz": "fff73e5086ae6bdbea199a49dfb8a4c1"}, "dtd"),
-    "food101": Published("Food101", _SPLIT_TRAIN_TEST, (75_750, 25_250),
-                         {"food-101.tar.gz": "85eeb15f3717b99a5da872d97d918f87"}),
-    "gtsrb": Published("GTSRB", _SPLIT_TRAIN_TEST, (26_640, 12_630), {
-        "GTSRB-Training_fixed.zip": "513f3c79a4c5141765e10e952eaa2478",
-        "GTSRB_Final_Test_Images.zip": "c7e4e6327067d32654124b0fe9e82185",
-        "GTSRB_Final_Test_GT.zip": "fe31e9c9270bbcd7b84b7f21a9d9d9e5"}, "gtsrb"),
+    "pcam": Published(
+        "PCAM",
+        _SPLITS,
+        (262_144, 32_768, 32_768),
+        {
+            "camelyonpatch_level_2_split_train_x.h5.gz": "1571f514728f59376b705fc836ff4b63",
+            "camelyonpatch_level_2_split_train_y.h5.gz": "35c2d7259d906cfc8143347bb8e05be7",
+            "camelyonpatch_level_2_split_test_x.h5.gz": "d8c2d60d490dbd479f8199bdfa0cf6ec",
+            "camelyonpatch_level_2_split_test_y.h5.gz": "60a7035772fbdb7f34eb86d4420cf66a",
+            "camelyonpatch_level_2_split_valid_x.h5.gz": "d5b63470df7cfa627aeec8b9dc0c066e",
+            "camelyonpatch_level_2_split_valid_y.h5.gz": "2b85f58b927af9964a4c15b8f7e8f179",
+        },
+        "pcam",
+        ("h5py", "gdown"),
+    ),
+    "flowers102": Published(
+        "Flowers102",
+        _SPLITS,
+        (1_020, 1_020, 6_149),
+        {
+            "102flowers.tgz": "52808999861908f626f3c1f4e79d11fa",
+            "imagelabels.mat": "e0620be6f572b9609742df49c70aed4d",
+            "setid.mat": "a5357ecc9cb78c4bef273ce3793fc85c",
+        },
+        "flowers-102",
+    ),
+    "dtd": Published(
+        "DTD", _SPLITS, (1_880, 1_880, 1_880), {"dtd-r1.0.1.tar.gz": "fff73e5086ae6bdbea199a49dfb8a4c1"}, "dtd"
+    ),
+    "food101": Published(
+        "Food101", _SPLIT_TRAIN_TEST, (75_750, 25_250), {"food-101.tar.gz": "85eeb15f3717b99a5da872d97d918f87"}
+    ),
+    "gtsrb": Published(
+        "GTSRB",
+        _SPLIT_TRAIN_TEST,
+        (26_640, 12_630),
+        {
+            "GTSRB-Training_fixed.zip": "513f3c79a4c5141765e10e952eaa2478",
+            "GTSRB_Final_Test_Images.zip": "c7e4e6327067d32654124b0fe9e82185",
+            "GTSRB_Final_Test_GT.zip": "fe31e9c9270bbcd7b84b7f21a9d9d9e5",
+        },
+        "gtsrb",
+    ),
     "oxfordiiitpet": Published(
-        "OxfordIIITPet", {"train": {"split": "trainval"}, "test": {"split": "test"}}, (3_680, 3_669),
-        {"images.tar.gz": "5c4f3ee8e5d25df40f4fd59a7f44e54c",
-         "annotations.tar.gz": "95a8c909bbe2e81eed6a22bccdf3f68f"}, "oxford-iiit-pet"),
+        "OxfordIIITPet",
+        {"train": {"split": "trainval"}, "test": {"split": "test"}},
+        (3_680, 3_669),
+        {"images.tar.gz": "5c4f3ee8e5d25df40f4fd59a7f44e54c", "annotations.tar.gz": "95a8c909bbe2e81eed6a22bccdf3f68f"},
+        "oxford-iiit-pet",
+    ),
     "country211": Published(
-        "Country211", {"train": {"split": "train"}, "val": {"split": "valid"}, "test": {"split": "test"}},
-        (31_650, 10_550, 21_100), {"country211.tgz": "84988d7644798601126c29e9877aab6a"}),
+        "Country211",
+        {"train": {"split": "train"}, "val": {"split": "valid"}, "test": {"split": "test"}},
+        (31_650, 10_550, 21_100),
+        {"country211.tgz": "84988d7644798601126c29e9877aab6a"},
+    ),
     "imagenette": Published(
-        "Imagenette", {"train": {"split": "train", "size": "160px"}, "test": {"split": "val", "size": "160px"}},
-        (9_469, 3_925), {"imagenette2-160.tgz": "e793b78cc4c9e9a4ccc0c1155377a412"}),
-    "renderedsst2": Published("RenderedSST2", _SPLITS, (6_920, 872, 1_821),
-                              {"rendered-sst2.tgz": "2384d08e9dcfa4bd55b324e610496ee5"}),
-    "caltech101": Published("Caltech101", _WHOLE, (8_677,), {"caltech-101.zip": "3138e1922a9193bfa496528edbbc45d0"},
-                            "caltech101"),
-    "caltech256": Published("Caltech256", _WHOLE, (30_607,),
-                            {"256_ObjectCategories.tar": "67b4f42ca05d46448c6bb8ecd2220f6d"}, "caltech256"),
+        "Imagenette",
+        {"train": {"split": "train", "size": "160px"}, "test": {"split": "val", "size": "160px"}},
+        (9_469, 3_925),
+        {"imagenette2-160.tgz": "e793b78cc4c9e9a4ccc0c1155377a412"},
+    ),
+    "renderedsst2": Published(
+        "RenderedSST2", _SPLITS, (6_920, 872, 1_821), {"rendered-sst2.tgz": "2384d08e9dcfa4bd55b324e610496ee5"}
+    ),
+    "caltech101": Published(
+        "Caltech101", _WHOLE, (8_677,), {"caltech-101.zip": "3138e1922a9193bfa496528edbbc45d0"}, "caltech101"
+    ),
+    "caltech256": Published(
+        "Caltech256", _WHOLE, (30_607,), {"256_ObjectCategories.tar": "67b4f42ca05d46448c6bb8ecd2220f6d"}, "caltech256"
+    ),
 }
 
 
@@ -138,8 +211,10 @@ def open_torchvision(name: str, cache: Path) -> Source:
         at = (cache / published.folder).resolve()
         files = ", ".join(f"{file} (md5 {md5})" for file, md5 in published.files.items())
         needs = f" It needs pip install {' '.join(published.needs)}." if published.needs else ""
-        raise DataProblem(f"{name} is not in {cache} and could not be downloaded ({_line(error)}).{needs} Put {files} "
-                          f"into {at}, or name another folder with --data") from None
+        raise DataProblem(
+            f"{name} is not in {cache} and could not be downloaded ({_line(error)}).{needs} Put {files} "
+            f"into {at}, or name another folder with --data"
+        ) from None
 
 
 def _through_torchvision(published: Published, cache: Path) -> Source:
@@ -147,10 +222,13 @@ def _through_torchvision(published: Published, cache: Path) -> Source:
     from torchvision.datasets.utils import check_integrity
 
     if not hasattr(tarfile, "data_filter"):
-        raise DataProblem(f"{published.name.lower()}: Python before 3.11.4 unpacks archives to wherever they say; "
-                          "update it")
-    sets = {split: getattr(datasets, published.name)(str(cache), download=True, **arguments)
-            for split, arguments in published.splits.items()}
+        raise DataProblem(
+            f"{published.name.lower()}: Python before 3.11.4 unpacks archives to wherever they say; update it"
+        )
+    sets = {
+        split: getattr(datasets, published.name)(str(cache), download=True, **arguments)
+        for split, arguments in published.splits.items()
+    }
     for file, md5 in published.files.items():  # not all of torchvision's sets look at what is there already
         at = cache / published.folder / file
         if at.is_file() and not check_integrity(at, md5):
@@ -158,8 +236,10 @@ def _through_torchvision(published: Published, cache: Path) -> Source:
     parts = {}
     for (split, images), count in zip(sets.items(), published.counts, strict=True):
         if len(images) != count:
-            raise DataProblem(f"{published.name.lower()}: {split} has {len(images):,} images in {cache}, published are "
-                              f"{count:,}; remove what was unpacked there and run again")
+            raise DataProblem(
+                f"{published.name.lower()}: {split} has {len(images):,} images in {cache}, published are "
+                f"{count:,}; remove what was unpacked there and run again"
+            )
         parts[split] = Part(count, _samples(split, images, count))
     return Source(_classes(sets["train"]), parts, val_of_test="test" in parts)
 
@@ -193,8 +273,10 @@ def _cifar(published: Published, cache: Path) -> Source:
             download_url(known.url, str(cache), known.filename, known.tgz_md5)
             batches = read_archive(cache / known.filename, known.base_folder, names, md5)
     except NotCifar as error:
-        raise DataProblem(f"{published.name.lower()}: {unpacked if unpacked.is_dir() else cache / known.filename} is "
-                          f"not the published one ({error}); remove it and run again") from None
+        raise DataProblem(
+            f"{published.name.lower()}: {unpacked if unpacked.is_dir() else cache / known.filename} is "
+            f"not the published one ({error}); remove it and run again"
+        ) from None
     parts = {}
     for split, files in (("train", known.train_list), ("test", known.test_list)):
         images = np.concatenate([batches[f]["data"] for f, _ in files]).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
@@ -205,8 +287,12 @@ def _cifar(published: Published, cache: Path) -> Source:
 
 
 def _array_part(split: str, images: np.ndarray, labels: list[int]) -> Part:
-    return Part(len(labels), lambda: (Sample(f"{split}[{i}]", pixels, label)
-                                      for i, (pixels, label) in enumerate(zip(images, labels, strict=True))))
+    return Part(
+        len(labels),
+        lambda: (
+            Sample(f"{split}[{i}]", pixels, label) for i, (pixels, label) in enumerate(zip(images, labels, strict=True))
+        ),
+    )
 
 
 def _line(error: Exception) -> str:

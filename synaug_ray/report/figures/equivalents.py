@@ -53,9 +53,7 @@ def figure(study: Mapping[str, Any], real: Real | None) -> go.Figure:
         sized = [(c, _size(c, real)) for c in cells]
         series.append((n, [c for c, v in sized if v], [v for _, v in sized if v]))
     low, high = style.span([v for _, _, values in series for v in values] + [1.0, 1.6, 0.7], 1.25)
-    ticks = [
-        t for t in (0.05, 0.1, 0.2, 0.33, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100) if low <= t <= high
-    ]
+    ticks = [t for t in (0.05, 0.1, 0.2, 0.33, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100) if low <= t <= high]
     x = style.log_axis(
         "synthetic images per real image",
         multiples,
@@ -78,9 +76,7 @@ def figure(study: Mapping[str, Any], real: Real | None) -> go.Figure:
         ends = [ends_of(c["equivalent"]) for c in cells]
         # One open end: the bar leaves the figure. Both open: there is no interval to draw.
         lows = [
-            None
-            if v is None or e == (None, None)
-            else max((n + e[0]) / n if e[0] is not None else 0, low / 10)
+            None if v is None or e == (None, None) else max((n + e[0]) / n if e[0] is not None else 0, low / 10)
             for v, e in zip(known, ends, strict=True)
         ]
         highs = [
@@ -130,20 +126,12 @@ def figure(study: Mapping[str, Any], real: Real | None) -> go.Figure:
 
 def _arrow(cell: Cell) -> str:
     """Filled where the interval holds the bound, open where only the estimate does."""
-    return ("arrow-up" if cell["censoring"] == "above" else "arrow-down") + (
-        "" if bound(cell) is not None else "-open"
-    )
+    return ("arrow-up" if cell["censoring"] == "above" else "arrow-down") + ("" if bound(cell) is not None else "-open")
 
 
 def _size(cell: Cell, real: Real | None) -> float | None:
     limit = bound(cell)
-    m = (
-        value_of(cell["equivalent"])
-        if cell["censoring"] == "none"
-        else edge(cell, real)
-        if limit is None
-        else limit
-    )
+    m = value_of(cell["equivalent"]) if cell["censoring"] == "none" else edge(cell, real) if limit is None else limit
     return None if m is None or cell["num_real"] + m <= 0 else (cell["num_real"] + m) / cell["num_real"]
 
 

@@ -41,8 +41,7 @@ def figure(study: Mapping[str, Any] | None, real: Real | None, error: str) -> go
             error_y=style.bars(values, lows, highs),
             hoverinfo="text",
             hovertext=[
-                f"real only, n = {text.images(p['num_real'])}<br>error "
-                f"{text.with_interval(p['error'], text.percent)} %"
+                f"real only, n = {text.images(p['num_real'])}<br>error {text.with_interval(p['error'], text.percent)} %"
                 for p in points
             ],
         )
@@ -91,8 +90,7 @@ def _add_law(drawn: go.Figure, line: Sequence[Mapping[str, Any]]) -> None:
         line={"color": style.INK, "width": 1.6},
         hoverinfo="text",
         hovertext=[
-            f"law, n = {text.images(p['num_real'])}<br>error "
-            f"{text.with_interval(p['error'], text.percent)} %"
+            f"law, n = {text.images(p['num_real'])}<br>error {text.with_interval(p['error'], text.percent)} %"
             for p in line
         ],
     )

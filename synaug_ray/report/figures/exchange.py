@@ -68,9 +68,7 @@ def working_points(study: Mapping[str, Any], verdicts: Studies) -> list[Mapping[
     return [chosen[n] for n in sorted(chosen)]
 
 
-def rate_figure(
-    studies: Studies, verdicts: Studies, names: StudyNames, question: Question = REPLACEMENT
-) -> go.Figure:
+def rate_figure(studies: Studies, verdicts: Studies, names: StudyNames, question: Question = REPLACEMENT) -> go.Figure:
     """Synthetic images that one more real image is worth, against real images; both axes logarithmic."""
     field = question.field
     at = [working_points(study, verdicts) for study in studies]
@@ -136,9 +134,7 @@ def _add_rates(
     other = [e for e in points if standing(e, question)]
     values = [value_of(e[question.field]) or 1.0 for e in priced]
     lows = [ends_of(e[question.field])[0] for e in priced]
-    highs = [
-        ends_of(e[question.field])[1] or top * 10 for e in priced
-    ]  # open above: the bar leaves the figure
+    highs = [ends_of(e[question.field])[1] or top * 10 for e in priced]  # open above: the bar leaves the figure
     figure.add_scatter(
         x=[e["num_real"] * shift for e in priced] or [None],
         y=values or [None],
@@ -169,8 +165,7 @@ def _add_rates(
 def _rate_hover(name: str, exchange: Mapping[str, Any], question: Question) -> str:
     lines = [
         style.inert(name),
-        f"n = {text.images(exchange['num_real'])} real, "
-        f"s = {text.images(exchange['num_synthetic'])} synthetic",
+        f"n = {text.images(exchange['num_real'])} real, s = {text.images(exchange['num_synthetic'])} synthetic",
     ]
     if missing := standing(exchange, question):
         lines.append(missing)

@@ -22,9 +22,7 @@ COLUMNS = (
 def figure(axis: str, error: str) -> go.Figure:
     """Expected error against one of the two amounts, the other one held."""
     drawn = go.Figure(
-        layout=style.layout(
-            style.axis(axis, type="linear"), style.axis(f"{error} (%)", type="log"), height=340
-        )
+        layout=style.layout(style.axis(axis, type="linear"), style.axis(f"{error} (%)", type="log"), height=340)
     )
     drawn.update_layout(legend={"traceorder": "normal"})
     for name, fill in (("interval", style.NULL_BAND), ("interval where measured", style.BAND)):

@@ -36,9 +36,7 @@ def figure(study: Mapping[str, Any], delta: float, span: tuple[float, float], er
     y = style.axis(f"gain in {error} (points)", range=list(span))
     drawn = go.Figure(layout=style.layout(x, y, height=380))
     drawn.update_layout(legend={"title": {"text": "n = "}})
-    drawn.add_hrect(
-        y0=-100 * delta, y1=100 * delta, fillcolor=style.NULL_BAND, line={"width": 0}, layer="below"
-    )
+    drawn.add_hrect(y0=-100 * delta, y1=100 * delta, fillcolor=style.NULL_BAND, line={"width": 0}, layer="below")
     drawn.add_hline(y=0, line={"color": style.ZERO, "width": 1.2})
     for i, n in enumerate(counts):
         mine = [c for c in cells if c["num_real"] == n and value_of(c["gain"]) is not None]

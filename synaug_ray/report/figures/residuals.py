@@ -15,9 +15,7 @@ from synaug_ray.report.text import StudyNames, value_of
 def figure(studies: Sequence[Mapping[str, Any]], names: StudyNames, error: str) -> go.Figure:
     """Measured against predicted ``error`` (its name) of every cell, both logarithmic; held-out cells are filled."""
     every = [c for s in studies for c in s["cells"] if value_of(c["error"]) and c.get("predicted_error")]
-    low, high = style.span(
-        [100 * e for c in every for e in (value_of(c["error"]), c["predicted_error"]) if e], 1.3
-    )
+    low, high = style.span([100 * e for c in every for e in (value_of(c["error"]), c["predicted_error"]) if e], 1.3)
     ticks = style.log_ticks(low, high)
     drawn = go.Figure(
         layout=style.layout(

@@ -118,9 +118,7 @@ def seconds_figure(seconds: Mapping[str, float], cpu_seconds: Mapping[str, float
                 },
             },
             hoverinfo="text",
-            hovertext=[
-                f"{style.inert(name(s))}: {text.seconds(values.get(s) or 0)} {label}" for s in stages
-            ],
+            hovertext=[f"{style.inert(name(s))}: {text.seconds(values.get(s) or 0)} {label}" for s in stages],
         )
     figure.update_layout(legend={"traceorder": "reversed"})
     return figure

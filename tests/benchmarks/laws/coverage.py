@@ -105,8 +105,13 @@ def one(plant: str, draws: int, number: int, seed: int, replicates: int) -> dict
     for cell in study.cells:
         rate = exchange[cell.num_real, cell.num_synthetic]
         truth = truths(plant, grid, cell.num_real, cell.num_synthetic)
-        said = {"gain": cell.gain, "equivalent": cell.equivalent, "marginal": rate.marginal,
-                "average": rate.average, "tradeoff": rate.tradeoff}
+        said = {
+            "gain": cell.gain,
+            "equivalent": cell.equivalent,
+            "marginal": rate.marginal,
+            "average": rate.average,
+            "tradeoff": rate.tradeoff,
+        }
         for name, estimate in said.items():
             hits[name].append(int(holds(estimate, truth[name], rate=name in ("marginal", "average", "tradeoff"))))
         unreachable.append(int(not rate.reachable))
@@ -116,9 +121,17 @@ def one(plant: str, draws: int, number: int, seed: int, replicates: int) -> dict
     noise = [_relative(p.error, p.error.value) for p in result.real[0].points]
     noise += [_relative(c.gain, c.error.value) for c in study.cells]
     return {
-        "plant": plant, "draws": draws, "grid": number, "seed": seed, "replicates": replicates,
-        "hits": hits, "not_reachable": unreachable, "chosen": study.chosen, "noise": noise,
-        "outcomes": [str(v.outcome) for v in result.verdicts], "false_no_effect": nothing,
+        "plant": plant,
+        "draws": draws,
+        "grid": number,
+        "seed": seed,
+        "replicates": replicates,
+        "hits": hits,
+        "not_reachable": unreachable,
+        "chosen": study.chosen,
+        "noise": noise,
+        "outcomes": [str(v.outcome) for v in result.verdicts],
+        "false_no_effect": nothing,
         "seconds": round(time.process_time() - started, 4),
     }
 
@@ -203,11 +216,22 @@ def summarise(rows: list[dict]) -> list[dict[str, object]]:
 
 def markdown(lines: list[dict], rows: list[dict]) -> str:
     """The table with its legend."""
+
     def percent(value: object) -> str:
         return f"{100 * float(str(value)):.1f}"
 
-    head = ("planted", "draws", "grids", *QUANTITIES, "not reachable", "right form or its equal",
-            "helps or hurts said", "no effect said", "wrongly", "s a grid")
+    head = (
+        "planted",
+        "draws",
+        "grids",
+        *QUANTITIES,
+        "not reachable",
+        "right form or its equal",
+        "helps or hurts said",
+        "no effect said",
+        "wrongly",
+        "s a grid",
+    )
     table = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for line in lines:
         cells = [str(line["plant"]), str(line["draws"]), str(line["grids"])]
@@ -219,25 +243,27 @@ def markdown(lines: list[dict], rows: list[dict]) -> str:
     replicates = ", ".join(sorted({str(row["replicates"]) for row in rows}))
     minutes = sum(row["seconds"] for row in rows) / 60
     alike = "; ".join(f"{line['plant']} at {line['draws']} draws: {line['alike']}" for line in lines)
-    return "\n".join([
-        "# What the intervals hold",
-        "",
-        "Made by `python tests/benchmarks/laws/coverage.py --out grids.jsonl` from simulated grids; all but the counts "
-        "and seconds in percent.",
-        "",
-        *table,
-        "",
-        "Five columns: share of cells whose 90% interval holds the planted value, ± its standard error over grids. Not "
-        "reachable: share of cells where the answer is that no amount replaces the next real image; where the planted "
-        "rate is finite, such an answer counts as held only if the interval's lower end is below it. Helps or hurts "
-        "said: share of grids with at least one such verdict (under the null they are false); no effect said: share of "
-        "verdicts, and wrongly where the largest planted gain at that size is beyond the margin of 1 point. Forms that "
-        "count as the planted one's equal, since a test on the cells that selection sees would miss the difference in "
-        f"more than half of such grids: {alike}.",
-        "",
-        f"{len(rows)} grids, {replicates} replicates, seed {seeds}, {minutes:.0f} core-minutes.",
-        "",
-    ])
+    return "\n".join(
+        [
+            "# What the intervals hold",
+            "",
+            "Made by `python tests/benchmarks/laws/coverage.py --out grids.jsonl` from simulated grids; all but the counts "
+            "and seconds in percent.",
+            "",
+            *table,
+            "",
+            "Five columns: share of cells whose 90% interval holds the planted value, ± its standard error over grids. Not "
+            "reachable: share of cells where the answer is that no amount replaces the next real image; where the planted "
+            "rate is finite, such an answer counts as held only if the interval's lower end is below it. Helps or hurts "
+            "said: share of grids with at least one such verdict (under the null they are false); no effect said: share of "
+            "verdicts, and wrongly where the largest planted gain at that size is beyond the margin of 1 point. Forms that "
+            "count as the planted one's equal, since a test on the cells that selection sees would miss the difference in "
+            f"more than half of such grids: {alike}.",
+            "",
+            f"{len(rows)} grids, {replicates} replicates, seed {seeds}, {minutes:.0f} core-minutes.",
+            "",
+        ]
+    )
 
 
 def write(lines: list[dict], rows: list[dict], folder: Path) -> None:

@@ -22,8 +22,9 @@ def part(count, seed, labels=None):
 
 
 def sound(**changes):
-    return Dataset(**{"name": "set", "train": part(240, 0), "val": part(60, 1), "test": part(150, 2),
-                      "classes": CLASSES} | changes)
+    return Dataset(
+        **{"name": "set", "train": part(240, 0), "val": part(60, 1), "test": part(150, 2), "classes": CLASSES} | changes
+    )
 
 
 def rows(dataset):
@@ -57,8 +58,12 @@ def test_a_sound_set(plain):
 def test_it_is_kept_as_json(plain):
     kept = json.loads(json.dumps(plain.to_json(), allow_nan=False))
     assert set(kept) == {"dataset", "rows", "numbers", "seconds", "method"}
-    assert kept["rows"][0] == {"what": "images", "value": "train 240, val 60, test 150",
-                               "means": "16 x 16 pixels, grey.", "level": "ok"}
+    assert kept["rows"][0] == {
+        "what": "images",
+        "value": "train 240, val 60, test 150",
+        "means": "16 x 16 pixels, grey.",
+        "level": "ok",
+    }
     assert kept["numbers"]["duplicates"]["test in train"]["searched"] == 150
     assert kept["seconds"]["total"] >= max(kept["seconds"].values()) > 0
 
@@ -108,8 +113,11 @@ def test_labels_that_contradict_each_other():
 def test_few_contradictions_among_many_near_duplicates_are_chance():
     """Three of CIFAR-10's 2,125 near pairs differed in class: each was of two different things, seen by eye."""
     near = np.stack([np.arange(1, 201), np.zeros(200, np.int64)], 1)
-    found = {"inside train": find.Duplicates(np.zeros((0, 2), np.int64), near, np.ones(200), np.zeros(200, bool),
-                                                   searched=9_000, expected_false=4.0)}
+    found = {
+        "inside train": find.Duplicates(
+            np.zeros((0, 2), np.int64), near, np.ones(200), np.zeros(200, bool), searched=9_000, expected_false=4.0
+        )
+    }
     assert module._labels({"inside train": near[:4]}, found).level == "note"
     assert module._labels({"inside train": near[:5]}, found).level == "warning"
 

@@ -14,12 +14,19 @@ from synaug_ray.plan.steps import DataIdentity
 def dataset(*counts, size=8):
     labels = np.repeat(np.arange(len(counts)), counts).astype(np.int64)
     part = ImageSet(np.zeros((len(labels), 1, size, size), np.uint8), labels)
-    return Dataset("set", part, part, part, tuple("abcdef"[:len(counts)]))
+    return Dataset("set", part, part, part, tuple("abcdef"[: len(counts)]))
 
 
 def said(data, **values):
-    base = {"dataset": "digits", "num_real": [20], "synthetic_multiples": [0, 1], "generators": ["duplicate"],
-            "classifiers": ["mlp"], "draws": 2, "seeds": 1}
+    base = {
+        "dataset": "digits",
+        "num_real": [20],
+        "synthetic_multiples": [0, 1],
+        "generators": ["duplicate"],
+        "classifiers": ["mlp"],
+        "draws": 2,
+        "seeds": 1,
+    }
     spec = validate_grid(base | values, Lines("g.yaml"))
     return problems(make_plan(spec, DataIdentity("digits", "fp")), data)
 
@@ -31,13 +38,16 @@ def test_nothing_to_say():
 def test_more_than_there_is():
     assert said(dataset(50, 50), num_real=[100, 101, 5_000]) == [
         "num_real: 101 is too many: the training split has 100 images; lower it, or add training images",
-        "num_real: 5,000 is too many: the training split has 100 images; lower it, or add training images"]
+        "num_real: 5,000 is too many: the training split has 100 images; lower it, or add training images",
+    ]
 
 
 def test_more_than_a_balanced_subset_can_hold():
     (sentence,) = said(dataset(90, 7), stratify="balanced", num_real=[14, 20])
-    assert sentence == ("num_real: 20 is too many: class b has 7 training images, so a balanced subset has at most 14; "
-                        "lower it, add images of that class, or set stratify: natural")
+    assert sentence == (
+        "num_real: 20 is too many: class b has 7 training images, so a balanced subset has at most 14; "
+        "lower it, add images of that class, or set stratify: natural"
+    )
 
 
 def test_a_class_without_training_images():
@@ -48,13 +58,25 @@ def test_a_class_without_training_images():
 def test_a_subset_that_may_hold_none_of_a_class():
     """A class of 2 in 100 has at least one image for certain from 50 on."""
     (sentence,) = said(dataset(98, 2), num_real=[49, 50])
-    assert sentence == ("num_real: 49 images in natural proportion hold none of class b for certain (2 of 100); "
-                        "use 50 or more, or stratify: balanced")
+    assert sentence == (
+        "num_real: 49 images in natural proportion hold none of class b for certain (2 of 100); "
+        "use 50 or more, or stratify: balanced"
+    )
     assert said(dataset(98, 2), num_real=[4], stratify="balanced") == []
 
 
-@pytest.mark.parametrize("trained_on,problem", [(100, []), (101, [
-    "generators: trained_on 101 is too many: the training split has 100 images; lower it, or add training images"])])
+@pytest.mark.parametrize(
+    "trained_on,problem",
+    [
+        (100, []),
+        (
+            101,
+            [
+                "generators: trained_on 101 is too many: the training split has 100 images; lower it, or add training images"
+            ],
+        ),
+    ],
+)
 def test_a_generator_trained_on_more_than_there_is(trained_on, problem):
     assert said(dataset(50, 50), generators=[{"preset": "edm-tiny", "trained_on": trained_on}]) == problem
 
@@ -63,8 +85,10 @@ def test_a_generator_trained_on_more_than_there_is(trained_on, problem):
 def test_held_out_images_end(name):
     assert said(dataset(50, 50), num_real=[20], synthetic_multiples=[0, 4], generators=[name]) == []
     (sentence,) = said(dataset(50, 50), num_real=[20], synthetic_multiples=[0, 1, 5], generators=[name])
-    assert sentence == (f"generators: {name} at num_real 20 is asked for 100 images, but only 80 real ones are held "
-                        "out there; lower synthetic_multiples or num_real in a block of its own")
+    assert sentence == (
+        f"generators: {name} at num_real 20 is asked for 100 images, but only 80 real ones are held "
+        "out there; lower synthetic_multiples or num_real in a block of its own"
+    )
 
 
 def test_pools_that_do_not_end_may_be_asked_for_anything():
@@ -76,19 +100,26 @@ def test_sizes_that_a_u_net_cannot_halve():
     three = {"preset": "edm-28px"}
     assert said(dataset(50, 50, size=28), generators=[three]) == []
     (sentence,) = said(dataset(50, 50, size=30), generators=[three])
-    assert sentence == ("generators: edm-28px halves its images 2 times, and 30 pixels do not divide by 4; set "
-                        "data.size: 32, or give it fewer channels")
+    assert sentence == (
+        "generators: edm-28px halves its images 2 times, and 30 pixels do not divide by 4; set "
+        "data.size: 32, or give it fewer channels"
+    )
 
 
 def test_all_problems_at_once():
     found = said(dataset(98, 2, size=9), num_real=[4, 4_000], generators=["real-holdout", "edm-tiny"])
-    words = ("4,000 is too many", "hold none of class b", "real-holdout at num_real 4,000",
-             "9 pixels do not divide by 2")
+    words = (
+        "4,000 is too many",
+        "hold none of class b",
+        "real-holdout at num_real 4,000",
+        "9 pixels do not divide by 2",
+    )
     assert [any(word in s for s in found) for word in words] == [True] * 4
 
 
 def test_what_was_read_is_said_with_what_is_odd_about_it():
     """A class that the test set lacks, and shares that differ between training and test, are told."""
+
     def part(*counts):
         labels = np.repeat(np.arange(3), counts)
         return ImageSet(np.zeros((len(labels), 1, 8, 8), np.uint8), labels)

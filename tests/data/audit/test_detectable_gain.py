@@ -10,9 +10,14 @@ def test_forty_test_images_show_fifteen_points():
     assert smallest_gain(np.array([20, 20]), False) == pytest.approx(0.147, abs=0.001)
 
 
-@pytest.mark.parametrize("counts,balanced,k", [
-    ([250, 350], False, 1 / 600), ([234, 390], True, (1 / 234 + 1 / 390) / 4),
-    ([100, 0, 300], True, (1 / 100 + 1 / 300) / 4)])
+@pytest.mark.parametrize(
+    "counts,balanced,k",
+    [
+        ([250, 350], False, 1 / 600),
+        ([234, 390], True, (1 / 234 + 1 / 390) / 4),
+        ([100, 0, 300], True, (1 / 100 + 1 / 300) / 4),
+    ],
+)
 def test_it_solves_its_equation(counts, balanced, k):
     g = smallest_gain(np.array(counts), balanced, discordance=0.2)
     assert g == pytest.approx(1.959964 * np.sqrt((0.2 + g - g * g) * k), rel=1e-6)

@@ -31,8 +31,11 @@ def never_opened(monkeypatch):
 
 
 def same(first, second):
-    return all((getattr(first, s).images == getattr(second, s).images).all()
-               and (getattr(first, s).labels == getattr(second, s).labels).all() for s in ("train", "val", "test"))
+    return all(
+        (getattr(first, s).images == getattr(second, s).images).all()
+        and (getattr(first, s).labels == getattr(second, s).labels).all()
+        for s in ("train", "val", "test")
+    )
 
 
 def test_the_second_time_nothing_is_decoded(pets, cache, monkeypatch):
@@ -49,7 +52,8 @@ def test_files_lie_where_they_should(pets, cache):
     read(pets, cache)
     assert [p.name for p in (cache / "arrays").iterdir()] == [folder_of(pets, cache).name]
     assert sorted(p.name for p in folder_of(pets, cache).iterdir()) == ["about.json"] + sorted(
-        f"{s}_{w}.npy" for s in ("train", "val", "test") for w in ("images", "labels"))
+        f"{s}_{w}.npy" for s in ("train", "val", "test") for w in ("images", "labels")
+    )
 
 
 def test_arrays_are_mapped_plain_and_read_only(pets, cache):

@@ -104,8 +104,9 @@ def test_grey_repeated_into_colour_is_the_same_picture_and_back():
     assert (whole(np.repeat(grey[..., None], 3, axis=2), mode="gray") == grey).all()
 
 
-@pytest.mark.parametrize("mode,channels", [("1", 1), ("L", 1), ("LA", 1), ("P", 3), ("RGB", 3), ("RGBA", 3),
-                                           ("CMYK", 3)])
+@pytest.mark.parametrize(
+    "mode,channels", [("1", 1), ("L", 1), ("LA", 1), ("P", 3), ("RGB", 3), ("RGBA", 3), ("CMYK", 3)]
+)
 def test_modes_without_a_wish(mode, channels):
     image = Image.fromarray(pixels(0, channels=3)).convert(mode)
     found = one(file(image, "TIFF" if mode == "CMYK" else "PNG"))
@@ -127,12 +128,17 @@ def test_sixteen_bits_of_grey_would_lose_detail():
 
 def test_sixteen_bits_of_colour_too_though_pillow_does_not_say():
     """A PNG of 16 bits a channel, built by hand: Pillow opens it as plain RGB and drops half of it."""
+
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     rows = b"".join(b"\0" + bytes(2 * 6) for _ in range(2))
-    png = (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0))
-           + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    png = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
     assert Image.open(io.BytesIO(png)).mode == "RGB"
     assert bad(png)[0] == "deep"
 
@@ -162,8 +168,18 @@ def test_several_frames_are_not_one_image():
 # --- files that are no images -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", encoded(0)[:40], encoded(0)[:70], b"\x89PNG\r\n\x1a\n",
-                                     encoded(0, form="JPEG")[:200], b"BM" + bytes(60)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no image",
+        encoded(0)[:40],
+        encoded(0)[:70],
+        b"\x89PNG\r\n\x1a\n",
+        encoded(0, form="JPEG")[:200],
+        b"BM" + bytes(60),
+    ],
+)
 def test_what_cannot_be_read(content):
     fault, why = bad(content)
     assert fault == "unreadable" and why and "\n" not in why and "BytesIO" not in why
@@ -178,11 +194,16 @@ def test_formats_that_are_not_on_the_list(form):
 @pytest.mark.parametrize("width,height", [(40_000, 40_000), (10_000, 9_000)])
 def test_a_small_file_that_unpacks_to_a_huge_image_is_not_unpacked(width, height):
     """A PNG of 100 bytes that claims 1.6 billion pixels, and one between Pillow's warning and its error."""
+
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    bomb = (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-            + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b""))
+    bomb = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(bytes(100)))
+        + chunk(b"IEND", b"")
+    )
     assert len(bomb) < 100
     with pytest.warns(Image.DecompressionBombWarning) if width < 20_000 else _nothing():
         fault, why = bad(bomb)

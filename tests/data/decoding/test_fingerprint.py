@@ -110,8 +110,10 @@ def test_a_cache_that_cannot_be_written_is_no_error(old, tmp_path):
 def test_files_that_cannot_be_opened_are_named(tmp_path):
     with pytest.raises(DataProblem) as caught:
         fingerprint({"a": tmp_path / "a", "b": tmp_path / "b"}, tmp_path, None)
-    assert str(caught.value) == ("2 of 2 files cannot be opened: a (No such file or directory), b (No such file or "
-                                 "directory); check their permissions")
+    assert str(caught.value) == (
+        "2 of 2 files cannot be opened: a (No such file or directory), b (No such file or "
+        "directory); check their permissions"
+    )
 
 
 def test_names_that_are_no_unicode(tmp_path, cache):

@@ -14,7 +14,7 @@ from synaug_ray.data.sources.base import Part, Sample, Source
 def test_every_unreadable_image_is_counted_and_the_first_are_named(tmp_path, cache):
     name = image_folder(tmp_path, {"a": 10, "b": 10})
     whole = (tmp_path / "a" / "000.png").read_bytes()
-    (tmp_path / "a" / "cut.png").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "a" / "cut.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "a" / "empty.png").write_bytes(b"")
     (tmp_path / "b" / "text.jpg").write_text("no image")
     (sentence,) = refused(name, cache)
@@ -36,16 +36,20 @@ def test_unreadable_images_can_be_left_out(tmp_path, cache):
     assert bag(data.train, data.val, data.test) == bag(clean.train, clean.val, clean.test)
     # labels did not slip against images
     assert {i.tobytes(): label for i, label in zip(data.train.images, data.train.labels, strict=True)}.items() <= {
-        i.tobytes(): label for p in (clean.train, clean.val, clean.test)
-        for i, label in zip(p.images, p.labels, strict=True)}.items()
+        i.tobytes(): label
+        for p in (clean.train, clean.val, clean.test)
+        for i, label in zip(p.images, p.labels, strict=True)
+    }.items()
 
 
 def test_dropping_is_for_the_unreadable_alone(tmp_path, cache):
     name = image_folder(tmp_path, {"a": 10, "b": 10})
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "b" / "deep.png")
     (sentence,) = refused(name, cache, on_bad="drop")
-    assert sentence == ("1 of 21 images have more than 8 bits a pixel; convert them to 8 bits yourself: how decides "
-                        "what detail is lost: b/deep.png (I;16)")
+    assert sentence == (
+        "1 of 21 images have more than 8 bits a pixel; convert them to 8 bits yourself: how decides "
+        "what detail is lost: b/deep.png (I;16)"
+    )
 
 
 def test_nothing_left(tmp_path, cache):
@@ -69,22 +73,28 @@ def test_mixed_sizes(tmp_path, cache):
     name = image_folder(tmp_path, {"a": 10, "b": 10})
     save(tmp_path / "a" / "big.png", 99, (12, 20))
     (sentence,) = refused(name, cache)
-    assert sentence == ("sizes from 8 x 8 to 20 x 12 (width x height), 2 of them; set data.size (pixels a side), and "
-                        "data.resize: crop, pad or stretch for those that are not square")
+    assert sentence == (
+        "sizes from 8 x 8 to 20 x 12 (width x height), 2 of them; set data.size (pixels a side), and "
+        "data.resize: crop, pad or stretch for those that are not square"
+    )
     data = read(name, cache, size=4)
     assert data.shape == (1, 4, 4) and data.found.num_sizes == 2
     assert data.found.sizes == ((8, 8, 20), (20, 12, 1))
     assert data.found.smallest == (8, 8) and data.found.largest == (20, 12)
-    crops = [bag(*(lambda d: (d.train, d.val, d.test))(read(name, cache, size=4, resize=r)))
-             for r in ("crop", "pad", "stretch")]
+    crops = [
+        bag(*(lambda d: (d.train, d.val, d.test))(read(name, cache, size=4, resize=r)))
+        for r in ("crop", "pad", "stretch")
+    ]
     assert crops[0] != crops[1] != crops[2] != crops[0]
 
 
 def test_images_that_are_not_square(tmp_path, cache):
     name = image_folder(tmp_path, {"a": 10, "b": 10}, size=(6, 8))
     (sentence,) = refused(name, cache)
-    assert sentence == ("images are 8 x 6 (width x height), not square; set data.size (pixels a side) and data.resize: "
-                        "crop, pad or stretch (crop is the default)")
+    assert sentence == (
+        "images are 8 x 6 (width x height), not square; set data.size (pixels a side) and data.resize: "
+        "crop, pad or stretch (crop is the default)"
+    )
     assert read(name, cache, size=8).shape == (1, 8, 8)
 
 
@@ -109,6 +119,7 @@ def test_all_that_is_wrong_at_once(tmp_path, cache):
 
 def test_images_and_labels_keep_their_order(tmp_path):
     """10,000 images whose first pixels count up."""
+
     def samples():
         for i in range(10_000):
             yield Sample(str(i), np.array([[i % 256, i // 256]] * 2, np.uint8), i % 7)

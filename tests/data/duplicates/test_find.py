@@ -32,7 +32,9 @@ def test_planted_copies_are_found_and_nothing_else(channels, size):
     """Six easy changes, twenty copies of each among 400 images of which none is another's copy."""
     train, test, rng = natural(400, size, channels), natural(200, size, channels, seed=1), np.random.default_rng(0)
     sources = rng.permutation(400)[:120]
-    copies = np.concatenate([changed(train[sources[20 * k:20 * k + 20]], change, rng) for k, change in enumerate(EASY)])
+    copies = np.concatenate(
+        [changed(train[sources[20 * k : 20 * k + 20]], change, rng) for k, change in enumerate(EASY)]
+    )
     found = find(np.concatenate([test, copies]), train, plant=())
     named = {(i, j) for i, j in found.near.tolist()}
     right = [(200 + k, source) in named for k, source in enumerate(sources)]

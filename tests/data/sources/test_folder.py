@@ -85,11 +85,14 @@ def test_without_groups_patients_are_split():
     assert set(groups[held]) & set(np.delete(groups, held))
 
 
-@pytest.mark.parametrize("rule,said", [
-    ("(", "data.group '(' is no regular expression (missing ), unterminated subpattern"),
-    ("p[0-9]+", "data.group 'p[0-9]+' has 0 groups in parentheses; expected one"),
-    ("(a)(b)", "data.group '(a)(b)' has 2 groups in parentheses; expected one"),
-])
+@pytest.mark.parametrize(
+    "rule,said",
+    [
+        ("(", "data.group '(' is no regular expression (missing ), unterminated subpattern"),
+        ("p[0-9]+", "data.group 'p[0-9]+' has 0 groups in parentheses; expected one"),
+        ("(a)(b)", "data.group '(a)(b)' has 2 groups in parentheses; expected one"),
+    ],
+)
 def test_a_rule_for_groups_that_is_none(tmp_path, rule, said):
     name = image_folder(tmp_path, {"a": 3, "b": 3})
     with pytest.raises(UsageProblem) as caught:
@@ -128,8 +131,10 @@ def test_a_folder_without_images(tmp_path):
 
 
 def test_one_class_is_no_task(tmp_path, cache):
-    assert "1 class folders with images (cat); a classifier needs at least two" in refused(
-        image_folder(tmp_path / "a", {"cat": 10}), cache)[0]
+    assert (
+        "1 class folders with images (cat); a classifier needs at least two"
+        in refused(image_folder(tmp_path / "a", {"cat": 10}), cache)[0]
+    )
     save(tmp_path / "flat" / "x.png", 0)
     assert "0 class folders with images (none)" in refused(f"folder:{tmp_path / 'flat'}", cache)[0]
 
@@ -143,8 +148,7 @@ def test_a_folder_around_the_folder_is_pointed_out(tmp_path, cache):
 def test_empty_class_folders_are_told(tmp_path, cache):
     name = image_folder(tmp_path, {"naevus": 10, "other": 10})
     (tmp_path / "melanoma").mkdir()
-    assert refused(name, cache) == [
-        f"{tmp_path}: 1 class folder holds no images: melanoma; add some or remove it"]
+    assert refused(name, cache) == [f"{tmp_path}: 1 class folder holds no images: melanoma; add some or remove it"]
 
 
 def test_hidden_files_and_folders_are_no_data(tmp_path, cache):
@@ -160,7 +164,8 @@ def test_a_class_of_test_that_train_lacks(tmp_path, cache):
     image_folder(tmp_path, {"Cat": 5, "b": 5}, ("train",))
     image_folder(tmp_path, {"cat": 5, "b": 5}, ("test",))
     assert refused(f"folder:{tmp_path}", cache) == [
-        f"{tmp_path}/test: class cat is not in {tmp_path}/train. Did you mean 'Cat'?"]
+        f"{tmp_path}/test: class cat is not in {tmp_path}/train. Did you mean 'Cat'?"
+    ]
 
 
 def test_test_without_train(tmp_path, cache):
@@ -183,10 +188,13 @@ def test_folders_that_look_like_splits_are_no_classes(tmp_path, cache, names):
     assert names[1] in sentence and sentence.endswith(": name the splits train, val and test, exactly")
 
 
-@pytest.mark.parametrize("numbers,said", [
-    ({"a": 30, "b": 1}, "1 of 2 classes have one image only (b): too few to hold any out"),
-    ({"a": 2, "b": 2}, "2 of 2 classes have one image only (a, b): too few to hold any out"),
-])
+@pytest.mark.parametrize(
+    "numbers,said",
+    [
+        ({"a": 30, "b": 1}, "1 of 2 classes have one image only (b): too few to hold any out"),
+        ({"a": 2, "b": 2}, "2 of 2 classes have one image only (a, b): too few to hold any out"),
+    ],
+)
 def test_too_few_images_to_split(tmp_path, cache, numbers, said):
     (sentence,) = refused(image_folder(tmp_path, numbers), cache)
     assert sentence.startswith(said) and "give the splits yourself" in sentence
@@ -204,8 +212,15 @@ def test_everything_wrong_with_a_folder_at_once(tmp_path, cache):
     save(tmp_path / "test" / "z" / "1.png")
     (tmp_path / "train" / "a" / "gone.png").symlink_to(tmp_path / "nowhere.png")
     said = refused(name, cache, group="/(x)")
-    assert len(said) == 4 and all(any(words in s for s in said) for words in (
-        "c; add some or remove it", "class z is not in", "gone.png is a link to nothing", "does not match 21 of 21"))
+    assert len(said) == 4 and all(
+        any(words in s for s in said)
+        for words in (
+            "c; add some or remove it",
+            "class z is not in",
+            "gone.png is a link to nothing",
+            "does not match 21 of 21",
+        )
+    )
 
 
 # --- names, links, depth ----------------------------------------------------------------------------------------
@@ -244,7 +259,8 @@ def test_hostile_class_names_stay_names(tmp_path, cache):
     data = read(image_folder(tmp_path, hostile), cache)
     assert data.classes == tuple(sorted(hostile))
     assert {p.name for p in (cache / "arrays").rglob("*") if p.is_file()} == {"about.json"} | {
-        f"{s}_{w}.npy" for s in ("train", "val", "test") for w in ("images", "labels")}
+        f"{s}_{w}.npy" for s in ("train", "val", "test") for w in ("images", "labels")
+    }
 
 
 def test_upper_case_suffixes_and_formats_by_content(tmp_path, cache):
@@ -260,7 +276,8 @@ def test_images_deeper_than_their_class_belong_to_it(tmp_path, cache):
     data = read(image_folder(tmp_path, {"plants": 10}, start=50), cache)
     assert data.classes == ("animals", "plants") and np.sum(counts(data), 0).tolist() == [10, 10]
     assert data.notes == (
-        "10 images lie deeper than their class folder (animals): the first folder of a path is the class",)
+        "10 images lie deeper than their class folder (animals): the first folder of a path is the class",
+    )
 
 
 def test_what_is_left_out_is_noted(tmp_path, cache):
@@ -270,7 +287,8 @@ def test_what_is_left_out_is_noted(tmp_path, cache):
     (tmp_path / "train" / "a" / "labels.csv").write_text("x")
     assert read(name, cache).notes == (
         "1 files are not read as images: 1 .csv",
-        "2 images lie in no class folder and are left out: extra/a/1.png, overview.png")
+        "2 images lie in no class folder and are left out: extra/a/1.png, overview.png",
+    )
 
 
 def test_links_are_followed_and_noted(tmp_path, cache):

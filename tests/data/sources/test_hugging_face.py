@@ -54,18 +54,25 @@ def test_a_script_is_not_run(hub, cache, tmp_path):
 def test_several_configurations(hub, cache):
     pets(hub / "two" / "big" / "train.parquet", 40)
     pets(hub / "two" / "small" / "train.parquet", 20)
-    (hub / "two" / "README.md").write_text("---\nconfigs:\n" + "".join(
-        f"- config_name: {c}\n  data_files: {c}/train.parquet\n" for c in ("big", "small")) + "---\n")
+    (hub / "two" / "README.md").write_text(
+        "---\nconfigs:\n"
+        + "".join(f"- config_name: {c}\n  data_files: {c}/train.parquet\n" for c in ("big", "small"))
+        + "---\n"
+    )
     assert refused(f"hf:me/two@{COMMIT}", cache)[0].startswith(
-        "hf:me/two has several configurations; name one as hf:me/two/CONFIGURATION (")
+        "hf:me/two has several configurations; name one as hf:me/two/CONFIGURATION ("
+    )
     assert sum(map(sum, counts(read(f"hf:me/two/small@{COMMIT}", cache)))) == 20
 
 
 def test_splits_of_no_use_are_noted(hub, cache):
     pets(hub / "more" / "data" / "train-0.parquet", 40)
     pets(hub / "more" / "data" / "unsupervised-0.parquet", 10)
-    (hub / "more" / "README.md").write_text("---\nconfigs:\n- config_name: default\n  data_files:\n" + "".join(
-        f"  - split: {s}\n    path: data/{s}-0.parquet\n" for s in ("train", "unsupervised")) + "---\n")
+    (hub / "more" / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files:\n"
+        + "".join(f"  - split: {s}\n    path: data/{s}-0.parquet\n" for s in ("train", "unsupervised"))
+        + "---\n"
+    )
     assert read(f"hf:me/more@{COMMIT}", cache).notes == ("the split unsupervised is not used",)
 
 
@@ -102,7 +109,8 @@ def test_without_a_network(cache, monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", lambda *a, **k: (_ for _ in ()).throw(ConnectionError("no\nway")))
     assert refused(f"hf:me/pets@{COMMIT}", cache) == [
         f"hf:me/pets@{COMMIT} is not in {cache}/huggingface and could not be loaded (no way); run once where the "
-        "Hub is reached, or copy that folder from a machine that has the set, or name another with --data"]
+        "Hub is reached, or copy that folder from a machine that has the set, or name another with --data"
+    ]
 
 
 @pytest.mark.parametrize("spec", ["pets", "me/", "me/pets/x/y", "me/pets@", "../pets", "me/..", "https://x/y", "a b/c"])
@@ -121,7 +129,10 @@ def test_a_damaged_image_is_named_by_its_row_and_files_outside_of_the_cache_are_
     (tmp_path / "secret.png").write_bytes(encoded(0))
     rows = [{"bytes": encoded(i) if i != 7 else b"x", "path": None} for i in range(40)]
     rows[9] = {"bytes": None, "path": str(tmp_path / "secret.png")}
-    write(hub / "bad" / "train.parquet", {"image": pa.array(rows, STRUCT), "label": [0, 1] * 20},
-          hugging_face_metadata(["a", "b"]))
+    write(
+        hub / "bad" / "train.parquet",
+        {"image": pa.array(rows, STRUCT), "label": [0, 1] * 20},
+        hugging_face_metadata(["a", "b"]),
+    )
     (sentence,) = refused(f"hf:me/bad@{COMMIT}", cache)
     assert "2 of 40" in sentence and "me/bad train[7] (no image of a known format), me/bad train[9]" in sentence

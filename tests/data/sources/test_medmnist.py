@@ -20,8 +20,14 @@ def package():
 
 
 def table(monkeypatch, md5, **info):
-    row = {"task": "multi-class", "label": {"0": "a", "1": "b", "2": "c"}, "MD5": md5, "MD5_64": md5,
-           "url": "https://x/blood.npz", "url_64": "https://x/blood_64.npz"} | info
+    row = {
+        "task": "multi-class",
+        "label": {"0": "a", "1": "b", "2": "c"},
+        "MD5": md5,
+        "MD5_64": md5,
+        "url": "https://x/blood.npz",
+        "url_64": "https://x/blood_64.npz",
+    } | info
     monkeypatch.setattr(medmnist_sets, "_table", lambda: {"bloodmnist": row})
 
 
@@ -39,22 +45,37 @@ def test_the_table_is_the_packages(package):
 
 
 def test_the_table_is_read_without_torch_and_without_a_folder_at_home(package, tmp_path):
-    code = ("import sys; from synaug_ray.data.load import identify; from synaug_ray.config.data_options import DataOptions;"
-            "identify('medmnist:bloodmnist', DataOptions()); print('torch' in sys.modules)")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                          env={"HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path)})
+    code = (
+        "import sys; from synaug_ray.data.load import identify; from synaug_ray.config.data_options import DataOptions;"
+        "identify('medmnist:bloodmnist', DataOptions()); print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path)},
+    )
     assert done.stdout.strip() == "False" and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name,options,problem,said", [
-    ("bloodmnst", {}, UsageProblem, "medmnist has no 'bloodmnst'. Did you mean 'bloodmnist'? It has pathmnist, "),
-    ("bloodmnist@32", {}, UsageProblem, "bloodmnist has no size '32'; it has 28, 64, 128, 224"),
-    ("bloodmnist@", {}, UsageProblem, "bloodmnist has no size ''"),
-    ("chestmnist", {}, DataProblem, "chestmnist is multi-label (14 labels an image); only one label an image"),
-    ("organmnist3d", {}, DataProblem, "organmnist3d is of three dimensions; only images of two"),
-    ("retinamnist", {}, DataProblem, "retinamnist is ordinal, 5 grades; set data.ordinal: true to take them as 5"),
-    ("bloodmnist", {"ordinal": True}, UsageProblem, "data.ordinal is for sets of grades, and bloodmnist is multi-cl"),
-])
+@pytest.mark.parametrize(
+    "name,options,problem,said",
+    [
+        ("bloodmnst", {}, UsageProblem, "medmnist has no 'bloodmnst'. Did you mean 'bloodmnist'? It has pathmnist, "),
+        ("bloodmnist@32", {}, UsageProblem, "bloodmnist has no size '32'; it has 28, 64, 128, 224"),
+        ("bloodmnist@", {}, UsageProblem, "bloodmnist has no size ''"),
+        ("chestmnist", {}, DataProblem, "chestmnist is multi-label (14 labels an image); only one label an image"),
+        ("organmnist3d", {}, DataProblem, "organmnist3d is of three dimensions; only images of two"),
+        ("retinamnist", {}, DataProblem, "retinamnist is ordinal, 5 grades; set data.ordinal: true to take them as 5"),
+        (
+            "bloodmnist",
+            {"ordinal": True},
+            UsageProblem,
+            "data.ordinal is for sets of grades, and bloodmnist is multi-cl",
+        ),
+    ],
+)
 def test_sets_that_cannot_be_used(package, name, options, problem, said):
     with pytest.raises(problem) as caught:
         identify(f"medmnist:{name}", DataOptions(**options), "g.yaml")
@@ -87,9 +108,11 @@ def test_offline_it_says_what_to_put_where(cache, tmp_path, monkeypatch):
     table(monkeypatch, "0" * 32)
     monkeypatch.setattr("urllib.request.urlopen", lambda *a, **k: (_ for _ in ()).throw(OSError("offline")))
     (sentence,) = refused("medmnist:bloodmnist", cache)
-    assert sentence == (f"medmnist:bloodmnist is not in {cache}/medmnist and could not be downloaded (offline). Put "
-                        f"bloodmnist.npz (md5 {'0' * 32}, https://x/blood.npz) there, or name another folder with "
-                        "--data")
+    assert sentence == (
+        f"medmnist:bloodmnist is not in {cache}/medmnist and could not be downloaded (offline). Put "
+        f"bloodmnist.npz (md5 {'0' * 32}, https://x/blood.npz) there, or name another folder with "
+        "--data"
+    )
 
 
 def test_more_classes_than_the_table_names(cache, monkeypatch):
@@ -97,4 +120,5 @@ def test_more_classes_than_the_table_names(cache, monkeypatch):
     medmnist(cache / "medmnist" / "bloodmnist.npz", classes=4)
     table(monkeypatch, hashlib.md5((cache / "medmnist" / "bloodmnist.npz").read_bytes()).hexdigest())
     assert refused("medmnist:bloodmnist", cache) == [
-        f"{cache}/medmnist/bloodmnist.npz: labels found: 0, 1, 2, 3; expected 0..2"]
+        f"{cache}/medmnist/bloodmnist.npz: labels found: 0, 1, 2, 3; expected 0..2"
+    ]

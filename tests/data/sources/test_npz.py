@@ -57,12 +57,18 @@ def put(name, value):
     return lambda arrays: arrays.update({name: value(arrays[name])})
 
 
-@pytest.mark.parametrize("change", [
-    put("train_images", np.asfortranarray), put("train_images", lambda a: a[..., None]),
-    put("train_labels", lambda a: a[:, 0]), put("train_labels", lambda a: a.astype(">i8")),
-    put("train_labels", lambda a: a.astype(np.uint64)), lambda arrays: arrays.update(note=np.array("free text")),
-    lambda arrays: arrays.update(class_names=np.array(["a", "b"], dtype=object)),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        put("train_images", np.asfortranarray),
+        put("train_images", lambda a: a[..., None]),
+        put("train_labels", lambda a: a[:, 0]),
+        put("train_labels", lambda a: a.astype(">i8")),
+        put("train_labels", lambda a: a.astype(np.uint64)),
+        lambda arrays: arrays.update(note=np.array("free text")),
+        lambda arrays: arrays.update(class_names=np.array(["a", "b"], dtype=object)),
+    ],
+)
 def test_what_makes_no_difference(tmp_path, cache, change):
     medmnist(tmp_path / "x.npz")
     medmnist(tmp_path / "y.npz", change)
@@ -72,49 +78,79 @@ def test_what_makes_no_difference(tmp_path, cache, change):
 
 def test_groups_lie_beside_the_images(tmp_path, cache):
     """Patients of four images each, ``train_patient``."""
-    medmnist(tmp_path / "x.npz", lambda arrays: arrays.update(
-        train_labels=np.repeat(np.arange(30) % 3, 4), train_patient=np.repeat(np.arange(30), 4)), train=120)
+    medmnist(
+        tmp_path / "x.npz",
+        lambda arrays: arrays.update(
+            train_labels=np.repeat(np.arange(30) % 3, 4), train_patient=np.repeat(np.arange(30), 4)
+        ),
+        train=120,
+    )
     data = read(f"npz:{tmp_path / 'x.npz'}", cache, group="patient")
     assert data.groups is not None and not set(data.groups[0]) & (set(data.groups[1]) | set(data.groups[2]))
     assert [len(np.unique(g)) * 4 for g in data.groups] == [len(data.train), len(data.val), len(data.test)]
     assert refused(f"npz:{tmp_path / 'x.npz'}", cache, group="site") == [
-        f"{tmp_path / 'x.npz'}: data.group: the file has no array train_site"]
+        f"{tmp_path / 'x.npz'}: data.group: the file has no array train_site"
+    ]
 
 
-@pytest.mark.parametrize("change,said", [
-    (drop("train_labels"), "lacks train_images or train_labels; it holds train_images, val_images"),
-    (drop("val_labels"), "has val_images and no val_labels"),
-    (put("train_labels", lambda a: a * 2),
-     "labels found: 0, 1, 2, 4; expected 0..K-1 without a gap, K >= 2; 3 missing: renumber the classes"),
-    (put("train_labels", lambda a: a.astype(np.int64) - 1),
-     "labels found: -1, 0, 1, 2; expected 0..K-1 without a gap, K >= 2; train_labels[0] is -1"),
-    (put("train_labels", lambda a: a.astype(float)), "train_labels is float64 [60, 1]; expected one integer an image; "
-     "save the classes as integers 0..K-1"),
-    (put("train_labels", lambda a: np.where(a == 1, np.nan, a)),
-     "train_labels is float64 [60, 1]; expected one integer an image: train_labels[1] is nan; save the classes"),
-    (put("train_labels", lambda a: a.astype(str)), "train_labels is <U3 [60, 1]; expected one integer an image"),
-    (put("train_labels", lambda a: a.astype(np.uint64) + 2**63), "the largest is 9223372036854775810"),
-    (put("train_labels", lambda a: np.repeat(a, 14, axis=1)),
-     "train_labels is uint8 [60, 14]; expected one integer an image: 14 columns would be multi-label, which is not "
-     "supported (of one-hot labels, save the argmax)"),
-    (put("train_images", lambda a: np.repeat(a[:, None], 28, axis=1)),
-     "train_images is uint8 [60, 28, 28, 28]; expected uint8 [N, H, W] or [N, H, W, 3]: images of three dimensions"),
-    (put("train_images", lambda a: np.repeat(a[:, None], 3, axis=1)), "move the channels last"),
-    (put("train_images", lambda a: np.repeat(a[..., None], 4, axis=3)), "4 channels are neither grey nor colour"),
-    (put("train_images", lambda a: a.astype(np.float32) / 255),
-     "train_images is float32 [60, 28, 28]; expected uint8 [N, H, W] or [N, H, W, 3]: scale the values to 0..255"),
-    (put("train_images", lambda a: a.astype(np.uint16)), "train_images is uint16"),
-    (put("train_images", lambda a: a.astype(bool)), "train_images is bool"),
-    (put("train_images", lambda a: a[:, :, 0]), "train_images is uint8 [60, 28]; expected"),
-    (put("train_images", lambda a: a[:, :0]), "train_images is uint8 [60, 0, 28]; expected"),
-    (put("train_images", lambda a: a[:50]), "train has 50 images and 60 labels"),
-    (put("test_images", lambda a: a[:, :20, :20]), "the splits differ in size (train 28 x 28, val 28 x 28, test 20 x "),
-    (put("train_images", lambda a: a.astype(object)), "is no readable .npz (train_images holds Python objects"),
-    (lambda arrays: arrays.update(test_images=arrays["test_images"][:0], test_labels=arrays["test_labels"][:0]),
-     "test has 0 images and 0 labels"),
-    (lambda arrays: arrays.update({k: a[:, :20] for k, a in arrays.items() if k.endswith("images")}),
-     "images are 28 x 20 (width x height), not square"),
-])
+@pytest.mark.parametrize(
+    "change,said",
+    [
+        (drop("train_labels"), "lacks train_images or train_labels; it holds train_images, val_images"),
+        (drop("val_labels"), "has val_images and no val_labels"),
+        (
+            put("train_labels", lambda a: a * 2),
+            "labels found: 0, 1, 2, 4; expected 0..K-1 without a gap, K >= 2; 3 missing: renumber the classes",
+        ),
+        (
+            put("train_labels", lambda a: a.astype(np.int64) - 1),
+            "labels found: -1, 0, 1, 2; expected 0..K-1 without a gap, K >= 2; train_labels[0] is -1",
+        ),
+        (
+            put("train_labels", lambda a: a.astype(float)),
+            "train_labels is float64 [60, 1]; expected one integer an image; save the classes as integers 0..K-1",
+        ),
+        (
+            put("train_labels", lambda a: np.where(a == 1, np.nan, a)),
+            "train_labels is float64 [60, 1]; expected one integer an image: train_labels[1] is nan; save the classes",
+        ),
+        (put("train_labels", lambda a: a.astype(str)), "train_labels is <U3 [60, 1]; expected one integer an image"),
+        (put("train_labels", lambda a: a.astype(np.uint64) + 2**63), "the largest is 9223372036854775810"),
+        (
+            put("train_labels", lambda a: np.repeat(a, 14, axis=1)),
+            "train_labels is uint8 [60, 14]; expected one integer an image: 14 columns would be multi-label, which is not "
+            "supported (of one-hot labels, save the argmax)",
+        ),
+        (
+            put("train_images", lambda a: np.repeat(a[:, None], 28, axis=1)),
+            "train_images is uint8 [60, 28, 28, 28]; expected uint8 [N, H, W] or [N, H, W, 3]: images of three dimensions",
+        ),
+        (put("train_images", lambda a: np.repeat(a[:, None], 3, axis=1)), "move the channels last"),
+        (put("train_images", lambda a: np.repeat(a[..., None], 4, axis=3)), "4 channels are neither grey nor colour"),
+        (
+            put("train_images", lambda a: a.astype(np.float32) / 255),
+            "train_images is float32 [60, 28, 28]; expected uint8 [N, H, W] or [N, H, W, 3]: scale the values to 0..255",
+        ),
+        (put("train_images", lambda a: a.astype(np.uint16)), "train_images is uint16"),
+        (put("train_images", lambda a: a.astype(bool)), "train_images is bool"),
+        (put("train_images", lambda a: a[:, :, 0]), "train_images is uint8 [60, 28]; expected"),
+        (put("train_images", lambda a: a[:, :0]), "train_images is uint8 [60, 0, 28]; expected"),
+        (put("train_images", lambda a: a[:50]), "train has 50 images and 60 labels"),
+        (
+            put("test_images", lambda a: a[:, :20, :20]),
+            "the splits differ in size (train 28 x 28, val 28 x 28, test 20 x ",
+        ),
+        (put("train_images", lambda a: a.astype(object)), "is no readable .npz (train_images holds Python objects"),
+        (
+            lambda arrays: arrays.update(test_images=arrays["test_images"][:0], test_labels=arrays["test_labels"][:0]),
+            "test has 0 images and 0 labels",
+        ),
+        (
+            lambda arrays: arrays.update({k: a[:, :20] for k, a in arrays.items() if k.endswith("images")}),
+            "images are 28 x 20 (width x height), not square",
+        ),
+    ],
+)
 def test_arrays_that_cannot_be_used(tmp_path, cache, change, said):
     medmnist(tmp_path / "x.npz", change)
     (sentence,) = refused(f"npz:{tmp_path / 'x.npz'}", cache)
@@ -126,6 +162,7 @@ def test_everything_wrong_at_once(tmp_path, cache):
         arrays["train_images"] = arrays["train_images"].astype(float)
         arrays["val_labels"] = np.repeat(arrays["val_labels"], 2, axis=1)
         arrays.pop("test_labels")
+
     medmnist(tmp_path / "x.npz", change)
     assert len(refused(f"npz:{tmp_path / 'x.npz'}", cache)) == 3
 
@@ -139,7 +176,7 @@ def test_files_that_are_no_npz(tmp_path, cache):
     medmnist(tmp_path / "whole.npz")
     whole = (tmp_path / "whole.npz").read_bytes()
     np.save(tmp_path / "one.npy", pixels(0))
-    (tmp_path / "cut.npz").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "empty.npz").write_bytes(b"")
     (tmp_path / "text.npz").write_text("no archive")
     damaged = bytearray(whole)
@@ -147,8 +184,10 @@ def test_files_that_are_no_npz(tmp_path, cache):
     (tmp_path / "damaged.npz").write_bytes(bytes(damaged))
     with zipfile.ZipFile(tmp_path / "other.npz", "w") as archive:
         archive.writestr("readme.txt", "no array")
-    said = {f: refused(f"npz:{tmp_path / f}", cache)[0] for f in (
-        "one.npy", "cut.npz", "empty.npz", "text.npz", "damaged.npz", "other.npz")}
+    said = {
+        f: refused(f"npz:{tmp_path / f}", cache)[0]
+        for f in ("one.npy", "cut.npz", "empty.npz", "text.npz", "damaged.npz", "other.npz")
+    }
     assert "is a single array (.npy)" in said["one.npy"]
     for file in ("cut.npz", "empty.npz", "text.npz", "damaged.npz"):
         assert f"{file} is no readable .npz" in said[file]
@@ -176,15 +215,20 @@ def archive_of(path, headers):
     return f"npz:{path}"
 
 
-@pytest.mark.parametrize("header", [
-    "{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000, 28, 28)}",
-    "{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 28, 28)}",
-    "{'descr': '|u1', 'fortran_order': True, 'shape': (999999999, 28, 28)}",
-    "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
-    "{'descr': '|u1', 'fortran_order': False, 'shape': (" + "9" * 5_000 + ",)}",
-    "{'descr': '|u1', 'fortran_order': False, 'shape': (1,), 'x': " + "(" * 9_000 + "}",
-    "__import__('os').system('true')", "", "{" * 200,
-])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000, 28, 28)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 28, 28)}",
+        "{'descr': '|u1', 'fortran_order': True, 'shape': (999999999, 28, 28)}",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (" + "9" * 5_000 + ",)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (1,), 'x': " + "(" * 9_000 + "}",
+        "__import__('os').system('true')",
+        "",
+        "{" * 200,
+    ],
+)
 def test_headers_that_lie(tmp_path, cache, header):
     """A terabyte claimed, or a parser to choke: refused in no time and without the memory."""
     name = archive_of(tmp_path / "x.npz", {"train_images": (header, bytes(100)), "train_labels": (header, bytes(100))})
@@ -210,8 +254,9 @@ def test_a_bomb_is_read_in_runs(tmp_path, cache, monkeypatch):
     with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("train_labels.npy", labels.getvalue())
         with archive.open("train_images.npy", "w") as out:
-            np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": (200, 1_000,
-                                                                                                       1_000)})
+            np.lib.format.write_array_header_1_0(
+                out, {"descr": "|u1", "fortran_order": False, "shape": (200, 1_000, 1_000)}
+            )
             for _ in range(200):
                 out.write(bytes(1_000_000))
     assert (tmp_path / "x.npz").stat().st_size < 400_000

@@ -23,8 +23,11 @@ def structs(numbers, **kwargs):
 
 def hugging_face_metadata(names):
     """The metadata that ``datasets`` writes."""
-    return {b"huggingface": json.dumps({"info": {"features": {
-        "image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": names}}}}).encode()}
+    return {
+        b"huggingface": json.dumps(
+            {"info": {"features": {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": names}}}}
+        ).encode()
+    }
 
 
 def write(path, columns, metadata=None, row_group=7):
@@ -35,8 +38,11 @@ def write(path, columns, metadata=None, row_group=7):
 
 
 def pets(path, count=40, start=0, **extra):
-    return write(path, {"image": structs(range(start, start + count)), "label": [i % 2 for i in range(count)]} | extra,
-                 hugging_face_metadata(["cat", "dog"]))
+    return write(
+        path,
+        {"image": structs(range(start, start + count)), "label": [i % 2 for i in range(count)]} | extra,
+        hugging_face_metadata(["cat", "dog"]),
+    )
 
 
 def test_hugging_faces_layout(tmp_path, cache):
@@ -69,11 +75,13 @@ def test_one_file_is_split(tmp_path, cache):
     assert bag(data.train, data.val, data.test) == sorted(pixels(i).tobytes() for i in range(60))
 
 
-@pytest.mark.parametrize("labels,classes", [
-    (["zebra", "ant"], ("ant", "zebra")), ([7, 3], ("3", "7")), ([True, False], ("False", "True"))])
+@pytest.mark.parametrize(
+    "labels,classes", [(["zebra", "ant"], ("ant", "zebra")), ([7, 3], ("3", "7")), ([True, False], ("False", "True"))]
+)
 def test_labels_of_any_kind_and_plain_bytes(tmp_path, cache, labels, classes):
-    name = write(tmp_path / "x.parquet", {
-        "img": [encoded(i) for i in range(40)], "kind": [labels[i % 2] for i in range(40)]})
+    name = write(
+        tmp_path / "x.parquet", {"img": [encoded(i) for i in range(40)], "kind": [labels[i % 2] for i in range(40)]}
+    )
     data = read(name, cache)
     assert data.classes == classes
     number = {pixels(i).tobytes(): i % 2 for i in range(40)}
@@ -83,9 +91,13 @@ def test_labels_of_any_kind_and_plain_bytes(tmp_path, cache, labels, classes):
 
 
 def test_dictionaries_and_large_types(tmp_path, cache):
-    name = write(tmp_path / "x.parquet", {
-        "image": pa.array([encoded(i) for i in range(40)], pa.large_binary()),
-        "label": pa.array(["a", "b"] * 20).dictionary_encode()})
+    name = write(
+        tmp_path / "x.parquet",
+        {
+            "image": pa.array([encoded(i) for i in range(40)], pa.large_binary()),
+            "label": pa.array(["a", "b"] * 20).dictionary_encode(),
+        },
+    )
     assert read(name, cache).classes == ("a", "b")
 
 
@@ -94,14 +106,17 @@ def test_a_column_of_splits(tmp_path, cache):
     data = read(pets(tmp_path / "x.parquet", 40, split=split), cache)
     assert [len(p) for p in (data.train, data.val, data.test)] == [24, 8, 8]
     assert bag(data.test) == sorted(pixels(i).tobytes() for i in range(40) if i % 5 == 4)
-    assert "column split holds odd; expected train, val and test" in refused(
-        pets(tmp_path / "y.parquet", 40, split=["train", "odd"] * 20), cache)[0]
+    assert (
+        "column split holds odd; expected train, val and test"
+        in refused(pets(tmp_path / "y.parquet", 40, split=["train", "odd"] * 20), cache)[0]
+    )
 
 
 def test_patients_in_a_column(tmp_path, cache):
     patient = [i // 4 for i in range(120)]
-    name = write(tmp_path / "x.parquet", {"image": structs(range(120)), "label": [p % 2 for p in patient],
-                                          "patient": patient})
+    name = write(
+        tmp_path / "x.parquet", {"image": structs(range(120)), "label": [p % 2 for p in patient], "patient": patient}
+    )
     data = read(name, cache, group="patient", label="label")
     assert data.groups is not None and not set(data.groups[0]) & (set(data.groups[1]) | set(data.groups[2]))
     own = {pixels(i).tobytes(): i // 4 for i in range(120)}
@@ -112,41 +127,63 @@ def test_patients_in_a_column(tmp_path, cache):
 
 
 def test_columns_can_be_named(tmp_path, cache):
-    columns = {"scan": [encoded(i) for i in range(40)], "mask": [encoded(99)] * 40, "grade": [i % 2 for i in range(40)],
-               "ward": [i // 20 for i in range(40)]}
+    columns = {
+        "scan": [encoded(i) for i in range(40)],
+        "mask": [encoded(99)] * 40,
+        "grade": [i % 2 for i in range(40)],
+        "ward": [i // 20 for i in range(40)],
+    }
     name = write(tmp_path / "x.parquet", columns)
     image, label = refused(name, cache)
     assert image == "x.parquet: several columns could be it (scan, mask); set data.image to the column"
     assert label == "x.parquet: several columns could be it (grade, ward); set data.label to the column"
     data = read(name, cache, image="scan", label="ward")
     assert data.classes == ("0", "1") and bag(data.train, data.val, data.test) == sorted(
-        pixels(i).tobytes() for i in range(40))
+        pixels(i).tobytes() for i in range(40)
+    )
 
 
-@pytest.mark.parametrize("options,said", [
-    ({"image": "imag"}, "data.image: no column 'imag'. Did you mean 'image'? It has image, label, size"),
-    ({"label": "size"}, "data.label: column size is double; expected a label (integer or string)"),
-    ({"image": "label"}, "data.image: column label is int64; expected an image (binary, or a struct of bytes and "
-     "path)"),
-    ({"group": "patient"}, "data.group: no column 'patient'. It has image, label, size"),
-])
+@pytest.mark.parametrize(
+    "options,said",
+    [
+        ({"image": "imag"}, "data.image: no column 'imag'. Did you mean 'image'? It has image, label, size"),
+        ({"label": "size"}, "data.label: column size is double; expected a label (integer or string)"),
+        (
+            {"image": "label"},
+            "data.image: column label is int64; expected an image (binary, or a struct of bytes and path)",
+        ),
+        ({"group": "patient"}, "data.group: no column 'patient'. It has image, label, size"),
+    ],
+)
 def test_columns_that_are_not_there(tmp_path, cache, options, said):
     name = pets(tmp_path / "x.parquet", size=[0.5] * 40)
     assert refused(name, cache, **options) == [f"x.parquet: {said}"]
 
 
-@pytest.mark.parametrize("columns,said", [
-    ({"label": [0, 1]}, "no column holds an image"),
-    ({"image": [[1, 2], [3, 4]], "label": [0, 1]}, "no column holds an image (binary, or a struct of bytes and path); "
-     "it has image (list<element: int64>), label (int64); set data.image"),
-    ({"image": [b"", b""]}, "no column holds a label (integer or string)"),
-    ({"image": [b"", b""], "label": [0.5, 1.5]}, "no column holds a label"),
-    ({"image": [b"", b""], "label": [[0, 1], [1, 0]]}, "column label holds several labels a row (multi-label), which "
-     "is not supported; give each image one, or set data.label to another column"),
-    ({"image": [b"", b""], "label": [0, None]}, "label is empty in 1 of 2 rows: 1"),
-    ({"image": [b"", b""], "label": [3, 3]}, "column label holds 1 class (3) in train; a classifier needs at least "
-     "two: add images of another, or set data.label to another column"),
-])
+@pytest.mark.parametrize(
+    "columns,said",
+    [
+        ({"label": [0, 1]}, "no column holds an image"),
+        (
+            {"image": [[1, 2], [3, 4]], "label": [0, 1]},
+            "no column holds an image (binary, or a struct of bytes and path); "
+            "it has image (list<element: int64>), label (int64); set data.image",
+        ),
+        ({"image": [b"", b""]}, "no column holds a label (integer or string)"),
+        ({"image": [b"", b""], "label": [0.5, 1.5]}, "no column holds a label"),
+        (
+            {"image": [b"", b""], "label": [[0, 1], [1, 0]]},
+            "column label holds several labels a row (multi-label), which "
+            "is not supported; give each image one, or set data.label to another column",
+        ),
+        ({"image": [b"", b""], "label": [0, None]}, "label is empty in 1 of 2 rows: 1"),
+        (
+            {"image": [b"", b""], "label": [3, 3]},
+            "column label holds 1 class (3) in train; a classifier needs at least "
+            "two: add images of another, or set data.label to another column",
+        ),
+    ],
+)
 def test_tables_that_cannot_be_used(tmp_path, cache, columns, said):
     assert any(said in s for s in refused(write(tmp_path / "x.parquet", columns), cache))
 
@@ -162,7 +199,8 @@ def test_labels_outside_of_the_classes_named(tmp_path, cache):
     pets(tmp_path / "train.parquet", 40)
     write(tmp_path / "test.parquet", columns, hugging_face_metadata(["cat", "dog"]))
     assert refused(f"parquet:{tmp_path}", cache) == [
-        "test: column label holds -1 (-1 stands for an image without a label); expected 0 to 1"]
+        "test: column label holds -1 (-1 stands for an image without a label); expected 0 to 1"
+    ]
 
 
 def test_a_class_of_test_that_train_lacks(tmp_path, cache):
@@ -184,7 +222,8 @@ def test_a_path_in_a_row_is_not_opened(tmp_path, cache):
     """A table from elsewhere must not read this machine's files."""
     (tmp_path / "secret.png").write_bytes(encoded(0))
     rows = [{"bytes": encoded(i), "path": None} for i in range(19)] + [
-        {"bytes": None, "path": str(tmp_path / "secret.png")}]
+        {"bytes": None, "path": str(tmp_path / "secret.png")}
+    ]
     name = write(tmp_path / "x.parquet", {"image": pa.array(rows, STRUCT), "label": [0, 1] * 10})
     assert "1 of 20 images cannot be read" in refused(name, cache)[0]
 
@@ -198,9 +237,18 @@ def test_files_of_no_split_beside_others(tmp_path, cache):
     assert refused(f"parquet:{tmp_path}", cache) == [f"{tmp_path} has files of test and none of train"]
 
 
-@pytest.mark.parametrize("name,split", [
-    ("train-00000-of-00002.parquet", "train"), ("validation.parquet", "val"), ("test_1.parquet", "test"),
-    ("Test.parquet", "test"), ("trains.parquet", None), ("0000.parquet", None), ("latest.parquet", None)])
+@pytest.mark.parametrize(
+    "name,split",
+    [
+        ("train-00000-of-00002.parquet", "train"),
+        ("validation.parquet", "val"),
+        ("test_1.parquet", "test"),
+        ("Test.parquet", "test"),
+        ("trains.parquet", None),
+        ("0000.parquet", None),
+        ("latest.parquet", None),
+    ],
+)
 def test_splits_by_the_names_of_files(name, split):
     assert split_of(name) == split
 
@@ -214,7 +262,7 @@ def test_splits_by_folders(tmp_path, cache):
 def test_files_that_are_no_parquet(tmp_path, cache):
     pets(tmp_path / "x.parquet")
     whole = (tmp_path / "x.parquet").read_bytes()
-    for name, content in (("empty", b""), ("text", b"no table"), ("cut", whole[:len(whole) // 2])):
+    for name, content in (("empty", b""), ("text", b"no table"), ("cut", whole[: len(whole) // 2])):
         (tmp_path / f"{name}.parquet").write_bytes(content)
         assert "is no readable Parquet file (" in refused(f"parquet:{tmp_path / name}.parquet", cache)[0]
     damaged = bytearray(whole)
@@ -229,11 +277,15 @@ def test_files_that_are_no_parquet(tmp_path, cache):
 def test_the_fingerprint_is_of_content_and_names(tmp_path):
     pets(tmp_path / "a" / "train.parquet")
     pets(tmp_path / "b" / "train.parquet")
-    assert identify(f"parquet:{tmp_path / 'a'}", DataOptions()).key == identify(
-        f"parquet:{tmp_path / 'b'}", DataOptions()).key
+    assert (
+        identify(f"parquet:{tmp_path / 'a'}", DataOptions()).key
+        == identify(f"parquet:{tmp_path / 'b'}", DataOptions()).key
+    )
     Path(tmp_path / "b" / "train.parquet").rename(tmp_path / "b" / "x.parquet")
-    assert identify(f"parquet:{tmp_path / 'a'}", DataOptions()).key != identify(
-        f"parquet:{tmp_path / 'b'}", DataOptions()).key
+    assert (
+        identify(f"parquet:{tmp_path / 'a'}", DataOptions()).key
+        != identify(f"parquet:{tmp_path / 'b'}", DataOptions()).key
+    )
 
 
 def test_columns_are_for_tables(tmp_path):

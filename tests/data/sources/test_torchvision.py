@@ -70,8 +70,10 @@ def test_mnist_from_files_put_there_by_hand(tmp_path, cache, monkeypatch):
     """The four files of the true format (idx, gzipped), tiny; torchvision is told their md5."""
     from torchvision import datasets
 
-    images = {s: np.random.default_rng(n).integers(0, 256, (n, 28, 28), dtype=np.uint8) for s, n in (
-        ("train", 40), ("t10k", 30))}
+    images = {
+        s: np.random.default_rng(n).integers(0, 256, (n, 28, 28), dtype=np.uint8)
+        for s, n in (("train", 40), ("t10k", 30))
+    }
     folder, md5 = cache / "MNIST" / "raw", []
     folder.mkdir(parents=True)
     for split, pixels in images.items():
@@ -101,7 +103,8 @@ def test_a_set_without_test_images_is_split(cache, monkeypatch):
     assert data.classes == ("Forest", "River") and counts(data)[2] == [9, 6]
     small(monkeypatch, "eurosat", counts=(51,))
     assert refused("eurosat", cache, size=4) == [
-        f"eurosat: train has 50 images in {cache}, published are 51; remove what was unpacked there and run again"]
+        f"eurosat: train has 50 images in {cache}, published are 51; remove what was unpacked there and run again"
+    ]
 
 
 def test_photos_of_any_size_through_torchvision(cache, monkeypatch):
@@ -128,7 +131,8 @@ class Python2Pickler(pickle._Pickler):
     """Writes bytes as Python 2 wrote its strings: the published batches are of 2009."""
 
     dispatch = pickle._Pickler.dispatch | {
-        bytes: lambda self, text: self.write(pickle.BINSTRING + struct.pack("<i", len(text)) + text)}
+        bytes: lambda self, text: self.write(pickle.BINSTRING + struct.pack("<i", len(text)) + text)
+    }
 
 
 def pickled(content):
@@ -164,23 +168,37 @@ def cifar_archive(cache, monkeypatch, name):
                 count = classes * (2 if split == "train" and name == "cifar10" else 4 if split == "train" else 2)
                 data = rng.integers(0, 256, (count, 3_072), dtype=np.uint8)
                 labels = (np.arange(count) % classes).tolist()
-                add(tar, file, {b"batch_label": b"a batch", b"data": data, label: labels,
-                                b"filenames": [f"{i}.png".encode() for i in range(count)]})
+                add(
+                    tar,
+                    file,
+                    {
+                        b"batch_label": b"a batch",
+                        b"data": data,
+                        label: labels,
+                        b"filenames": [f"{i}.png".encode() for i in range(count)],
+                    },
+                )
                 made[split].append((data, labels))
         names = [f"class{i}".encode() for i in range(classes)]
-        add(tar, source.meta["filename"], {b"label_names" if name == "cifar10" else b"fine_label_names": names,
-                                           b"num_vis": 3_072})
+        add(
+            tar,
+            source.meta["filename"],
+            {b"label_names" if name == "cifar10" else b"fine_label_names": names, b"num_vis": 3_072},
+        )
     monkeypatch.setattr(source, "tgz_md5", hashlib.md5((cache / source.filename).read_bytes()).hexdigest())
     monkeypatch.setattr(source, "train_list", [[f, md5[f]] for f, _ in source.train_list])
     monkeypatch.setattr(source, "test_list", [[f, md5[f]] for f, _ in source.test_list])
     monkeypatch.setattr(source, "meta", source.meta | {"md5": md5[source.meta["filename"]]})
-    return {split: (np.concatenate([d for d, _ in parts]), sum((list(ls) for _, ls in parts), []))
-            for split, parts in made.items()}
+    return {
+        split: (np.concatenate([d for d, _ in parts]), sum((list(ls) for _, ls in parts), []))
+        for split, parts in made.items()
+    }
 
 
 @pytest.fixture
 def no_pickle(monkeypatch):
     """torchvision's own reader would unpickle; here that fails."""
+
     def never(*args, **kwargs):
         raise AssertionError("unpickled")
 
@@ -246,8 +264,9 @@ def test_the_reader_of_batches_against_pickle():
     assert (ours["data"] == theirs["data"]).all() and ours["data"].dtype == np.uint8
 
 
-@pytest.mark.parametrize("trap", [(os.system, ("touch sprung",)), (eval, ("open('sprung', 'w')",)),
-                                  (getattr, (7, "x")), (np.load, ("x",))])
+@pytest.mark.parametrize(
+    "trap", [(os.system, ("touch sprung",)), (eval, ("open('sprung', 'w')",)), (getattr, (7, "x")), (np.load, ("x",))]
+)
 def test_a_batch_that_would_call_something_is_refused(tmp_path, monkeypatch, trap):
     class Trap:
         def __reduce__(self):

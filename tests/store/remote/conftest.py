@@ -11,8 +11,15 @@ from helpers.s3_server import Gate, Moto
 pytest.importorskip("moto", reason="needs moto's S3 server: pip install '.[test]'")
 s3fs = pytest.importorskip("s3fs", reason="needs s3fs: pip install '.[test]'")
 
-OTHERS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE", "AWS_ENDPOINT_URL_S3", "AWS_REGION",
-          "SYNAUG_STORAGE")
+OTHERS = (
+    "AWS_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_MAX_ATTEMPTS",
+    "AWS_RETRY_MODE",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_REGION",
+    "SYNAUG_STORAGE",
+)
 
 
 @pytest.fixture(scope="session")
@@ -28,11 +35,15 @@ def gate(moto: Moto, monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[Gate
     gate = Gate(moto.port)
     for name in OTHERS:
         monkeypatch.delenv(name, raising=False)
-    for name, value in {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
-                        "AWS_ENDPOINT_URL": gate.url,
-                        "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
-                        "AWS_CONFIG_FILE": str(tmp_path / "none"),
-                        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none")}.items():
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_ENDPOINT_URL": gate.url,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+    }.items():
         monkeypatch.setenv(name, value)
     s3fs.S3FileSystem.clear_instance_cache()  # they keep the endpoint of the test before
     yield gate

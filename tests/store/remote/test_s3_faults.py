@@ -52,9 +52,14 @@ def test_a_server_that_stays_away_is_told(hasty, store, gate, storage):
     store.commit(GENERATOR, {}, {"a": b"A"}, {})
     record = store.record("generator", GENERATOR.key)
     gate.closed = True
-    for ask in (lambda: store.keys("generator"), lambda: store.record("generator", GENERATOR.key),
-                lambda: store.read(record, "a"), lambda: store.save_scratch(GENERATOR, "s", b""),
-                lambda: store.commit(GENERATOR, {}, {}, {}), lambda: store.fail(GENERATOR, "bug", "", "")):
+    for ask in (
+        lambda: store.keys("generator"),
+        lambda: store.record("generator", GENERATOR.key),
+        lambda: store.read(record, "a"),
+        lambda: store.save_scratch(GENERATOR, "s", b""),
+        lambda: store.commit(GENERATOR, {}, {}, {}),
+        lambda: store.fail(GENERATOR, "bug", "", ""),
+    ):
         with pytest.raises(StorageProblem, match=rf"cannot (read|write to) {storage}/store \(.*run the same command"):
             ask()
     gate.closed = False

@@ -57,14 +57,19 @@ def payloads(url):
 
 
 def compare(bare, storage, expected):
-    pd.testing.assert_frame_equal(table(bare.cat_file(f"{storage}/small/measurements.parquet")), expected[0],
-                                  check_exact=True)
+    pd.testing.assert_frame_equal(
+        table(bare.cat_file(f"{storage}/small/measurements.parquet")), expected[0], check_exact=True
+    )
     assert payloads(f"{storage}/store") == expected[1]
 
 
 def command(storage, *words):
-    return subprocess.Popen([sys.executable, "-m", "synaug_ray.grid", GRID, "--storage", storage, *words],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "synaug_ray.grid", GRID, "--storage", storage, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def standing(bare, storage):
@@ -148,6 +153,8 @@ def test_a_ray_run(storage, bare, expected, short_folder, monkeypatch):
     assert process.returncode == 0, out + err
     compare(bare, storage, expected)
     names = bare.find(storage)
-    assert {name.removeprefix(f"{storage.removeprefix('s3://')}/").partition("/")[0] for name in names} == \
-        {"store", "small"}
+    assert {name.removeprefix(f"{storage.removeprefix('s3://')}/").partition("/")[0] for name in names} == {
+        "store",
+        "small",
+    }
     assert not list(short_folder.glob("synaug_ray-*"))

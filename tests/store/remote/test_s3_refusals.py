@@ -30,11 +30,13 @@ DOORS = {
 @pytest.fixture
 def doors(capsys):
     """Calls a door; its exit code and the one line on stderr. Nothing else may have been said."""
+
     def call(door, url):
         code = DOORS[door](url)
         said = capsys.readouterr()
         assert not said.out and "Traceback" not in said.err and len(said.err.splitlines()) == 1, said
         return code, said.err
+
     return call
 
 
@@ -94,8 +96,11 @@ def strict(moto, bucket):
 
 def check(moto, after):
     """How many requests moto lets pass before it checks credentials and policies."""
-    urllib.request.urlopen(urllib.request.Request(f"{moto.url}/moto-api/reset-auth", after.encode(),
-                                                  {"Content-Type": "text/plain"}, method="POST"))
+    urllib.request.urlopen(
+        urllib.request.Request(
+            f"{moto.url}/moto-api/reset-auth", after.encode(), {"Content-Type": "text/plain"}, method="POST"
+        )
+    )
 
 
 def use(monkeypatch, moto, key, secret):
@@ -107,8 +112,10 @@ def use(monkeypatch, moto, key, secret):
 
 def test_wrong_credentials(moto, strict, storage, doors, monkeypatch):
     may = strict[0]
-    for key, secret, said in (("AKIANOSUCHKEY0000000", "x", "does not exist in our records"),
-                              (may["AccessKeyId"], "wrong-secret", "signature we calculated does not match")):
+    for key, secret, said in (
+        ("AKIANOSUCHKEY0000000", "x", "does not exist in our records"),
+        (may["AccessKeyId"], "wrong-secret", "signature we calculated does not match"),
+    ):
         use(monkeypatch, moto, key, secret)
         for door in ("grid", "status"):
             code, line = doors(door, storage)
@@ -130,8 +137,16 @@ def test_credentials_that_may_only_read(moto, strict, storage, capsys, monkeypat
 
 
 @pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize("url", ["s3://AKIAKEY:hush@bucket/x", "s3://AKIAKEY:hu/sh@bucket/x", "s3a://hush@bucket/x",
-                                 "https://me:hush@host/x", "simplecache::s3://AKIAKEY:hush@bucket/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://AKIAKEY:hush@bucket/x",
+        "s3://AKIAKEY:hu/sh@bucket/x",
+        "s3a://hush@bucket/x",
+        "https://me:hush@host/x",
+        "simplecache::s3://AKIAKEY:hush@bucket/x",
+    ],
+)
 def test_a_secret_in_the_url_is_refused_and_not_shown(gate, doors, door, url):
     code, said = doors(door, url)
     assert code == 2 and "hush" not in said and "hu/sh" not in said and "AKIAKEY" not in said
@@ -139,8 +154,9 @@ def test_a_secret_in_the_url_is_refused_and_not_shown(gate, doors, door, url):
     assert gate.requests == []
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/me@home/x", "sftp://me@host/x", "abfs://box@account.dfs.core/x",
-                                 "/a:b@c/d", "s3://bucket/x"])
+@pytest.mark.parametrize(
+    "url", ["s3://bucket/me@home/x", "sftp://me@host/x", "abfs://box@account.dfs.core/x", "/a:b@c/d", "s3://bucket/x"]
+)
 def test_what_is_no_secret(url):
     refuse_secrets(url)
 
@@ -154,8 +170,10 @@ def test_a_secret_in_the_endpoint_is_not_shown(gate, doors, monkeypatch):
 
 def test_without_s3fs():
     """In a process of its own, in which it cannot be imported."""
-    code = ("import sys; sys.modules['s3fs'] = None; from synaug_ray import grid; "
-            f"sys.exit(grid.main([{GRID!r}, '--storage', 's3://bucket/x', '--dry-run']))")
+    code = (
+        "import sys; sys.modules['s3fs'] = None; from synaug_ray import grid; "
+        f"sys.exit(grid.main([{GRID!r}, '--storage', 's3://bucket/x', '--dry-run']))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 5 and not done.stdout
     assert done.stderr == "error: storage s3://bucket/x: s3fs is not installed; pip install '.[s3]'\n"

@@ -82,8 +82,11 @@ def test_thousands_of_records_cost_a_few_requests(store, moto, gate):
     found = {}
     requests = gate.during(lambda: found.update(pending(Plan(SUBSET.data, trials=steps), store).trials))
     assert sorted(found) == sorted(set(steps) - set(done))
-    pages = [path for method, path in requests if method == "GET" and "prefix=some/where/store/records/trial/" in
-             path.replace("%2F", "/")]
+    pages = [
+        path
+        for method, path in requests
+        if method == "GET" and "prefix=some/where/store/records/trial/" in path.replace("%2F", "/")
+    ]
     assert len(pages) == 2 and len([path for path in pages if "continuation-token" in path]) == 1
     assert len(requests) <= 2 + 2 * 3, requests  # and an empty listing, and its parent's, for each other stage
 
@@ -112,8 +115,10 @@ def test_what_a_commit_asks(store, gate):
 def test_what_another_process_commits_is_seen(store, other):
     """fsspec remembers listings; readiness is that the Record stands."""
     assert store.keys("trial") == set()
-    code = ("import sys; from synaug_ray.store.store import Store, write_file; s = Store(sys.argv[1]); "
-            "write_file(s.fs, f'{s.root}/records/trial/one.json', b'{}')")
+    code = (
+        "import sys; from synaug_ray.store.store import Store, write_file; s = Store(sys.argv[1]); "
+        "write_file(s.fs, f'{s.root}/records/trial/one.json', b'{}')"
+    )
     subprocess.run([sys.executable, "-c", code, store.url], check=True)
     assert store.keys("trial") == {"one"}
     other.pipe_file(f"{store.root}/records/trial/two.json", b"{}")
@@ -142,8 +147,12 @@ def test_a_driver_that_dies_in_a_commit_leaves_nothing_counted(store, monkeypatc
 
 @pytest.mark.parametrize("harm", ["truncated", "flipped", "empty", "gone", "longer"])
 def test_a_corrupt_object_is_set_aside_and_made_again(store, other, harm):
-    plan = Plan(SUBSET.data, {GENERATOR.key: GENERATOR}, {SHARD.key: SHARD},
-                {t.key: t for t in [TrialStep(SUBSET, POOL, 80, "mixed", 0.5, CLASSIFIERS["mlp"], 1)]})
+    plan = Plan(
+        SUBSET.data,
+        {GENERATOR.key: GENERATOR},
+        {SHARD.key: SHARD},
+        {t.key: t for t in [TrialStep(SUBSET, POOL, 80, "mixed", 0.5, CLASSIFIERS["mlp"], 1)]},
+    )
     store.commit(GENERATOR, {}, {}, {})
     record = store.commit(SHARD, {}, PAYLOAD, {})
     path = f"{store.root}/payload/shard/{SHARD.key}/{record.attempt}/a.safetensors"
@@ -186,8 +195,9 @@ def test_two_drivers_leave_one_record_of_one_attempt(storage):
     store = Store(f"{storage}/store")
     record = store.record("generator", GENERATOR.key)
     assert store.keys("generator") == {GENERATOR.key}
-    assert {n: store.read(record, n) for n in PAYLOAD} == {n: bytes([record.result["by"]]) + d
-                                                           for n, d in PAYLOAD.items()}
+    assert {n: store.read(record, n) for n in PAYLOAD} == {
+        n: bytes([record.result["by"]]) + d for n, d in PAYLOAD.items()
+    }
 
 
 def test_a_key_with_signs_that_a_pattern_would_be(bucket):
