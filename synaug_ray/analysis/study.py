@@ -14,6 +14,7 @@ from synaug_ray.analysis.paired_cells import StudyKey, Table
 from synaug_ray.analysis.prediction_grid import surface
 from synaug_ray.analysis.real_only import as_estimate, describe
 from synaug_ray.analysis.results import Cell, CurvePoint, Exchange, PrimaryLaw, RealCurve, Study
+from synaug_ray.common.text import first_few
 from synaug_ray.laws.alternatives import j2, j3
 from synaug_ray.laws.averaging import WeightedLaw, average, refit_law
 from synaug_ray.laws.curves import CURVES_BY_NAME, CurveForm
@@ -110,8 +111,10 @@ class StudyFitter:
         if not self.whole:
             return self.warnings
         names = ["/".join(key) for key in self.whole]
-        few = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        return [*self.warnings, f"{few}: too few sizes or amounts to hold any out; laws are chosen on all cells."]
+        return [
+            *self.warnings,
+            f"{first_few(names, 3)}: too few sizes or amounts to hold any out; laws are chosen on all cells.",
+        ]
 
     def study(self, key: StudyKey) -> Study:
         """Cells, laws and exchange rates of one study. ``real_curve`` of its classifier comes first."""

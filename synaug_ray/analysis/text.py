@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from synaug_ray.analysis.results import Cell, Exchange, Outcome, Verdict
+from synaug_ray.common.text import listed, long_duration
 from synaug_ray.laws.results import Estimate
 
 # Families that are not the question.
@@ -28,14 +29,6 @@ def span(estimate: Estimate, scale: float = 100.0, form: str = "+.1f") -> str:
 def multiple(value: float) -> str:
     """An amount of synthetic images as a multiple of the real ones."""
     return f"{value:g}x"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person would say them."""
-    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(seconds, 1):.0f} seconds"
 
 
 def setting(real_share: str, protocol: str) -> str:
@@ -113,13 +106,12 @@ def verdict_sentence(
         return text + f" How many draws would decide it is hardly known from {draws}: {reach}."
     if deciding_draws is None:
         return text + " More draws would not decide it: the test set is too small."
-    cost = "" if deciding_seconds is None else f", about {duration(deciding_seconds)} more of one device"
+    cost = "" if deciding_seconds is None else f", about {long_duration(deciding_seconds)} more of one device"
     return text + f" About {deciding_draws} draws instead of {draws} would decide it{cost}."
 
 
 def _sizes(sizes: set[int]) -> str:
-    ordered = [str(size) for size in sorted(sizes)]
-    return ordered[0] if len(ordered) == 1 else ", ".join(ordered[:-1]) + " and " + ordered[-1]
+    return listed(sorted(sizes))
 
 
 def _example(verdict: Verdict, mix: bool) -> str:

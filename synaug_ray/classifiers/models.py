@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from synaug_ray.common.errors import UsageProblem, did_you_mean
+from synaug_ray.common.text import one_line
 from synaug_ray.config.recipes import ClassifierRecipe
 
 SMALL = 64  # pixels a side up to which a stem of stride 4 throws too much away
@@ -70,7 +71,7 @@ def incompatibility(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_c
         with torch.device("meta"):
             net = build(recipe, shape, num_classes, 0)
     except Exception as error:  # each network refuses in its own way
-        return f"{name} cannot be built for images of {size} ({_line(error)}); choose another model"
+        return f"{name} cannot be built for images of {size} ({one_line(error, 200)}); choose another model"
     own = getattr(net, "default_cfg", None) or {}
     fixed = own["input_size"][1] if own.get("fixed_input_size") else None
     try:
@@ -79,7 +80,7 @@ def incompatibility(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_c
         wanted = (
             f"wants {fixed} x {fixed} pixels and the images have {size}"
             if fixed
-            else (f"cannot be trained on images of {size} in batches of {recipe.batch} ({_line(error)})")
+            else (f"cannot be trained on images of {size} in batches of {recipe.batch} ({one_line(error, 200)})")
         )
         return f"{name} {wanted}; set data.size{f': {fixed}' if fixed else ''}, or choose another model"
     if not isinstance(out, torch.Tensor) or out.shape[1:] != (num_classes,):
@@ -90,10 +91,6 @@ def incompatibility(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_c
             f"pack: 1, got {recipe.pack}"
         )
     return None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _mlp(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int) -> nn.Module:

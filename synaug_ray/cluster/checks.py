@@ -9,6 +9,7 @@ from math import prod
 from synaug_ray.common.errors import StorageProblem
 from synaug_ray.common.findings import Finding
 from synaug_ray.common.provenance import Software
+from synaug_ray.common.text import first_few
 from synaug_ray.plan.plan import Plan
 from synaug_ray.store.disk import size
 
@@ -82,7 +83,9 @@ def needs(plan: Plan, shape: tuple[int, int, int]) -> Needs:
 def resources(nodes: Sequence[Node]) -> list[Finding]:
     """What a run would work with, and what of the cluster it would leave alone."""
     count, gpu = whole_slots(nodes)
-    has = some(f"{n.name} has {n.resources.get('CPU', 0):g} CPU, {n.resources.get('GPU', 0):g} GPU" for n in nodes)
+    has = first_few(
+        (f"{n.name} has {n.resources.get('CPU', 0):g} CPU, {n.resources.get('GPU', 0):g} GPU" for n in nodes), SHOWN
+    )
     if not count:
         return [
             Finding(
@@ -262,10 +265,4 @@ def bf16(nodes: Sequence[Node], asked: bool) -> list[Finding]:
 
 def names(nodes: Iterable[Node]) -> str:
     """Nodes in a sentence."""
-    return some(n.name for n in nodes)
-
-
-def some(words: Iterable[str]) -> str:
-    """A list that stays readable, however long."""
-    words = list(words)
-    return ", ".join(words[:SHOWN]) + (f" and {len(words) - SHOWN:,} more" if len(words) > SHOWN else "")
+    return first_few((n.name for n in nodes), SHOWN)

@@ -27,6 +27,7 @@ from synaug_ray.cluster.auth import access, why_not_joined
 from synaug_ray.cluster.checks import Node, resources, whole_slots
 from synaug_ray.common.errors import ResourceProblem
 from synaug_ray.common.findings import problem
+from synaug_ray.common.text import one_line
 
 # of a slot; powers of a half, so that lanes that come and go leave no pieces too small for another
 TRAINER, SAMPLER, CLASSIFIER = 0.5, 0.25, 0.25
@@ -85,7 +86,7 @@ def connect() -> list[psutil.Process] | None:
         else:
             ray.init(**quiet)
     except Exception as error:  # a bare one where a swamped machine does not start a node in 30 s
-        said = " ".join(str(error).split())
+        said = one_line(error)
         raise ResourceProblem(
             f"cannot start Ray on this machine ({said}); --local does without Ray"
             if here

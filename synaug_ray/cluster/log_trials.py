@@ -22,6 +22,7 @@ import pandas as pd
 
 from synaug_ray.common.cli import Parser
 from synaug_ray.common.errors import BUG, DONE, Problem
+from synaug_ray.common.text import one_line
 from synaug_ray.runs.loggers import ELSEWHERE, PACKAGES, WORD
 from synaug_ray.runs.status import RunStatus, read_run_status
 from synaug_ray.runs.tables import COSTS, MEASURED, measurements
@@ -130,7 +131,7 @@ def without_secrets(text: str) -> str:
     for name, value in os.environ.items():
         if SECRET.search(name) and len(value) > 3:
             text = text.replace(value, "***")
-    return re.sub(r"://[^/\s@]+@", "://***@", " ".join(text.split()))[:300]
+    return re.sub(r"://[^/\s@]+@", "://***@", one_line(text))[:300]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,9 +10,10 @@ from collections.abc import Callable, KeysView
 from tqdm import tqdm
 
 from synaug_ray.common.errors import StorageProblem
+from synaug_ray.common.text import duration
 from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.steps import STAGES, Stage
-from synaug_ray.runs.cost import PLURAL, duration
+from synaug_ray.runs.cost import PLURAL
 from synaug_ray.runs.outputs import Run
 
 LINE_SECONDS = 20.0

@@ -24,6 +24,7 @@ from synaug_ray.cluster.trainers import Trainers
 from synaug_ray.cluster.watchdog import Watchdog, endpoints
 from synaug_ray.cluster.worker import WorkerConfig
 from synaug_ray.common.errors import ClusterLost, ResourceProblem
+from synaug_ray.common.text import one_line
 from synaug_ray.config.recipes import ReferenceRecipe
 from synaug_ray.data.images import Dataset
 from synaug_ray.engine.context import Machine, WorkerContext
@@ -148,7 +149,7 @@ def _shared(dataset: Dataset) -> Any:
     try:
         return ray.put(dataset)
     except (ObjectStoreFullError, OutOfDiskError) as error:
-        said = " ".join(str(error).split())[:200]
+        said = one_line(error, 200)
         raise ResourceProblem(
             f"the images do not fit into Ray's object store ({said}); give it more (`ray start "
             "--object-store-memory`), or use smaller images"

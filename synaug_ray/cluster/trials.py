@@ -17,6 +17,7 @@ from ray.tune.search import Searcher
 
 from synaug_ray.cluster.connection import CLASSIFIER
 from synaug_ray.cluster.worker import WorkerConfig, context_here, own_name, preempted, run_if_missing, watched
+from synaug_ray.common.text import one_line
 from synaug_ray.plan.plan import packs
 from synaug_ray.plan.steps import QualityStep, TrialStep
 from synaug_ray.store.store import Store
@@ -181,7 +182,7 @@ def run(
                 raise
             if memory is not None and suspects:
                 for step in out.values():
-                    store.fail(step, "out of memory", " ".join(str(memory).split())[:500], "", session)
+                    store.fail(step, "out of memory", one_line(memory, 500), "", session)
             elif memory is not None:
                 suspects = out
         else:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from synaug_ray.common.errors import UsageProblem
+from synaug_ray.common.text import one_line
 
 MAX_BYTES = 100_000  # a grid is a dozen lines; this many take PyYAML some seconds
 MAX_DEPTH = 20  # PyYAML's time grows with the square of it
@@ -87,7 +88,7 @@ def parse_bytes(data: bytes, path: str) -> tuple[dict[str, Any], Lines]:
         shown = f" in {line[0].strip()[:SHOWN]!r}" if line else ""
         raise UsageProblem(f"{where}: {error.problem or 'not YAML'}{shown}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageProblem(f"{path}: not YAML ({' '.join(str(error).split()) or type(error).__name__})") from None
+        raise UsageProblem(f"{path}: not YAML ({one_line(error)})") from None
     if not isinstance(raw, dict):
         raise UsageProblem(f"{path}: a grid is a mapping of keys to values, got {type(raw).__name__}")
     return raw, lines
@@ -148,7 +149,7 @@ def parse_overrides(raw: dict[str, Any], overrides: list[str], lines: Lines) -> 
             refused = _refused(value)
             parsed = None if refused else yaml.safe_load(value)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            problems.append(f"override {short(text)}: the value is not YAML ({' '.join(str(error).split())})")
+            problems.append(f"override {short(text)}: the value is not YAML ({one_line(error)})")
             continue
         where = refused[1] if refused else _put(raw, name.split("."), parsed)
         if isinstance(where, str):

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug_ray.common.errors import DataProblem, UsageProblem, did_you_mean
+from synaug_ray.common.text import printable
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.cache import new_arrays, open_arrays, write_arrays
 from synaug_ray.data.decoding.fingerprint import fingerprint
 from synaug_ray.data.decoding.read_all import Rows, read_parts
 from synaug_ray.data.images import Dataset
-from synaug_ray.data.sources.base import Source, printable
+from synaug_ray.data.sources.base import Source
 from synaug_ray.data.sources.digits import open_digits
 from synaug_ray.data.sources.folder import identify_folder, open_folder
 from synaug_ray.data.sources.medmnist import identify_medmnist, open_medmnist

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug_ray.common.errors import DataProblem
+from synaug_ray.common.text import some
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.sources.base import SPLITS, Source, some
+from synaug_ray.data.sources.base import SPLITS, Source
 
 VAL_SHARE = 0.1  # of the images that are left to train on
 

@@ -21,6 +21,7 @@ from torchvision.transforms.v2 import functional as transforms
 
 from synaug_ray.common.errors import DataProblem
 from synaug_ray.common.keys import derive_seed, folder_key
+from synaug_ray.common.text import one_line
 from synaug_ray.config.recipes import HUB, PretrainedRecipe, SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.registry import SaveState
@@ -180,7 +181,7 @@ def open_pipeline(where: str, content: str) -> Any:
             **source,
         )
     except (OSError, ImportError, ValueError) as error:
-        raise DataProblem(f"pipeline {where} cannot be read: {' '.join(str(error).split())[:500]}") from error
+        raise DataProblem(f"pipeline {where} cannot be read: {one_line(error, 500)}") from error
     pipeline.set_progress_bar_config(disable=True)
     scheduler = getattr(pipeline, "scheduler", None)
     if isinstance(scheduler, DDPMScheduler):

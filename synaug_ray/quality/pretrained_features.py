@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from synaug_ray.common.errors import DataProblem, UsageProblem, did_you_mean
+from synaug_ray.common.text import one_line
 from synaug_ray.config.feature_recipes import FeatureRecipe, digest
 from synaug_ray.data.images import ImageSet
 
@@ -82,7 +83,7 @@ def open_space(
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # each network refuses in its own way
-        said = " ".join(str(error).split())[:200] or type(error).__name__
+        said = one_line(error, 200)
         raise DataProblem(
             f"{at}: {recipe.weights} cannot be used as {recipe.model} ({said}); the weights have to be "
             "its model.safetensors as published at huggingface.co/timm, and size one that it takes"

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from synaug_ray.common.text import duration
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, LATENT, SAMPLERS
 from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.steps import STAGES, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
@@ -162,12 +163,3 @@ def _network_bytes(step: GeneratorStep) -> int:
         return 0
     ways = sum(width**2 * (18 * blocks + 27 * (blocks + 1)) for width in widths)  # down, and up with what is skipped
     return round(4 * 1.25 * (ways + 36 * widths[-1] ** 2))
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from synaug_ray.common.errors import Problem, StorageProblem, UsageProblem
+from synaug_ray.common.text import duration
 from synaug_ray.config.checks import image_shape
 from synaug_ray.config.load import validate_grid
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.config.yaml_source import parse_bytes
 from synaug_ray.plan.plan import Plan, blocked, failed_ancestor, make_plan, pending
 from synaug_ray.plan.steps import STAGES, DataIdentity, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
-from synaug_ray.runs.cost import PLURAL, costs, duration
+from synaug_ray.runs.cost import PLURAL, costs
 from synaug_ray.store.filesystem import check_reachable
 from synaug_ray.store.run_folder import RunFolder
 from synaug_ray.store.store import Failure, Record, Store

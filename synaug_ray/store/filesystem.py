@@ -12,6 +12,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from synaug_ray.common.errors import Problem, StorageProblem, UsageProblem
+from synaug_ray.common.text import one_line
 
 SIGNED = re.compile(r"[?&][^=&]*(key|secret|token|sig|pass)[^=&]*=", re.IGNORECASE)  # a secret in the query
 S3 = ("s3", "s3a")
@@ -103,7 +104,7 @@ def refuse_secrets(url: str) -> None:
 
 def reason(error: Exception) -> str:
     """Why a file system refused, in a line, without what stands before an ``@`` in a URL."""
-    said = getattr(error, "strerror", None) or " ".join(str(error).split())[:300] or type(error).__name__
+    said = getattr(error, "strerror", None) or one_line(error, 300)
     return re.sub(r"//[^/\s@]+@", "//***@", said)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from synaug_ray.common.errors import DamagedState
+from synaug_ray.common.text import one_line
 
 if TYPE_CHECKING:
     from diffusers import SchedulerMixin, UNet2DModel
@@ -78,7 +79,7 @@ def restore(state: bytes, modules: Mapping[str, nn.Module], optimisers: Mapping[
         nimg = int(notes["nimg"])
         whole = notes["sha256"] == _digest(tensors, nimg)
     except Exception as error:  # safetensors has an exception of its own, JSON and its keys have theirs
-        raise DamagedState(f"it cannot be read ({' '.join(str(error).split())[:100]})") from None
+        raise DamagedState(f"it cannot be read ({one_line(error, 100)})") from None
     if not whole:
         raise DamagedState("it differs from its checksum")
     for name, module in modules.items():

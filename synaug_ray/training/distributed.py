@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from synaug_ray.common.errors import PeerLost
+from synaug_ray.common.text import one_line
 from synaug_ray.training.batching import parts_of
 
 
@@ -69,7 +70,7 @@ class Split:
         except (torch.OutOfMemoryError, torch.AcceleratorError):
             raise  # this process's own
         except RuntimeError as error:  # the connection is closed, or was silent for too long
-            said = " ".join(str(error).split())[:300]
+            said = one_line(error, 300)
             raise PeerLost(
                 f"{self.world} processes train together, and one is gone or cannot be reached ({said})"
             ) from error

@@ -11,11 +11,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from synaug_ray.common.text import printable, some
 from synaug_ray.data.audit.checks import SHIFT
 from synaug_ray.data.audit.detectable_gain import DISCORDANCE, smallest_gain
 from synaug_ray.data.duplicates.find import PLANTED_CHANGES, Duplicates, distinct, find
 from synaug_ray.data.images import Dataset
-from synaug_ray.data.sources.base import SPLITS, printable, some
+from synaug_ray.data.sources.base import SPLITS
 
 Level = Literal["ok", "note", "warning"]
 Counts = NDArray[np.int64]

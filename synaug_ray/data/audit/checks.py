@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from synaug_ray.common.text import printable, some
 from synaug_ray.config.checks import halving
 from synaug_ray.config.recipes import ReferenceRecipe
 from synaug_ray.data.images import Dataset
-from synaug_ray.data.sources.base import printable, some
 from synaug_ray.plan.plan import Plan
 
 SHIFT = 0.1  # difference of a class's share in training and test images that is worth a word

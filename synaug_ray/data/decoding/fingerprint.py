@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from synaug_ray.common.errors import DataProblem
-from synaug_ray.data.sources.base import some
+from synaug_ray.common.text import some
 
 # A file written again within the clock's grain keeps its time stamps, so what is younger than this is not trusted
 # to the index (git's "racy" files).

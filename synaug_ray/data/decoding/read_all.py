@@ -18,11 +18,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from synaug_ray.common.errors import DataProblem
+from synaug_ray.common.text import some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.decode import GREY, MAX_PIXELS, Bad, Decoded, decode
 from synaug_ray.data.decoding.npy_rows import RowWriter
 from synaug_ray.data.images import Found
-from synaug_ray.data.sources.base import Part, Sample, Source, some
+from synaug_ray.data.sources.base import Part, Sample, Source
 
 BATCH = 16  # samples a thread decodes at a time; (THREADS + 2) batches are in memory
 MOST_SIZES = 20  # of the sizes found, how many are kept

@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from synaug_ray.common.errors import DataProblem, did_you_mean
+from synaug_ray.common.text import some
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, some
+from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source
 
 SPLIT_NAMES = {
     "train": "train",

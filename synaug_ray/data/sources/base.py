@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -44,14 +44,3 @@ class Source:
     val_of_test: bool = False  # validation images, where there are none, come out of the test images
     held: tuple[int, int] | None = None  # test and validation images to hold out, where that is laid down
     notes: tuple[str, ...] = ()
-
-
-def some(names: Iterable[object], shown: int = 5) -> str:
-    """``a, b, c`` and, of more than ``shown``, ``...``; what cannot be printed is written as an escape."""
-    every = [printable(str(name)) for name in names]
-    return ", ".join(every[:shown]) + (", ..." if len(every) > shown else "")
-
-
-def printable(text: str) -> str:
-    """One line of valid Unicode, whatever was in a file name."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

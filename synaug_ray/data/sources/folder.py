@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from synaug_ray.common.errors import DataProblem, UsageProblem, did_you_mean
+from synaug_ray.common.text import printable, some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.decode import SUFFIXES
 from synaug_ray.data.decoding.fingerprint import fingerprint
-from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, printable, some
+from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source
 from synaug_ray.data.sources.walk import Walk, walk
 
 SPLIT_LIKE = ("train", "training", "val", "valid", "validation", "test", "testing")

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from synaug_ray.common.errors import DataProblem, ResourceProblem, UsageProblem
+from synaug_ray.common.text import one_line
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.sources.arrow_table import BATCH, SPLIT_NAMES, Rows, table_source
 from synaug_ray.data.sources.base import SPLITS, Source
@@ -72,7 +73,7 @@ def load_splits(name: str, configuration: str | None, commit: str, cache: Path) 
         found = datasets.load_dataset(name, configuration, revision=commit, cache_dir=str(cache / "huggingface"))
         return {str(split): rows for split, rows in found.items()}
     except Exception as error:  # of the Hub, of HTTP, of the set's own layout
-        text = " ".join(str(error).split())
+        text = one_line(error)
         if "script" in text.lower():
             raise DataProblem(
                 f"hf:{name} uses a loading script, which datasets 4 and later do not run: convert it to "
@@ -108,7 +109,7 @@ def _commit(name: str, revision: str | None, where: str) -> str:
     except Exception as error:  # of the Hub and of HTTP
         raise DataProblem(
             f"{where}: the Hugging Face Hub does not say which commit {name}@{revision or 'main'} is "
-            f"({' '.join(str(error).split())[:200]}); check the name, or, without a network, give the "
+            f"({one_line(error, 200)}); check the name, or, without a network, give the "
             f"commit: hf:{name}@<40 hexadecimal digits>"
         ) from None
 

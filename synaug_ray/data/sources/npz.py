@@ -21,9 +21,10 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from synaug_ray.common.errors import DataProblem
+from synaug_ray.common.text import one_line, printable, some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.decode import MAX_PIXELS
-from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, printable, some
+from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source
 
 MAX_HEADER = 10_000  # characters; numpy's own limit, whose parser is slow on longer ones
 MAX_LABELS = 1 << 30  # bytes of an array that is read whole
@@ -71,7 +72,7 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
     try:
         held, members = _members(file, options.group)
     except UNREADABLE as error:
-        raise DataProblem(f"{at} is no readable .npz ({_said(error)})") from None
+        raise DataProblem(f"{at} is no readable .npz ({one_line(error, 200)})") from None
     problems: list[str] = []
     parts: dict[str, Part] = {}
     labels: dict[str, NDArray[np.int64]] = {}
@@ -138,7 +139,7 @@ def _header(raw: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype, int]:
     try:
         shape, fortran, dtype = npy.read_array_header_1_0(raw, max_header_size=MAX_HEADER)
     except Exception as error:  # of a tokenizer, a parser and a reader of types
-        raise ValueError(f"a header that cannot be read: {_said(error)}") from None
+        raise ValueError(f"a header that cannot be read: {one_line(error, 200)}") from None
     if any(n < 0 for n in shape):
         raise ValueError(f"an array cannot be {list(shape)}")
     return shape, fortran, dtype, raw.tell()
@@ -185,7 +186,7 @@ def _part(images: Member, labels: NDArray[np.int64], groups: NDArray | None) -> 
                     yield Sample(f"{images.name}[{at}]", pixels, int(labels[at]), group)
                     at += 1
         except UNREADABLE as error:
-            raise DataProblem(f"{printable(str(images.file))} is no readable .npz ({_said(error)})") from None
+            raise DataProblem(f"{printable(str(images.file))} is no readable .npz ({one_line(error, 200)})") from None
 
     return Part(len(labels), samples)
 
@@ -229,7 +230,7 @@ def _labels(member: Member, problems: list[str]) -> NDArray[np.int64] | None:
     try:
         labels = _whole(member).reshape(-1)
     except UNREADABLE as error:
-        problems.append(f"{printable(str(member.file))} is no readable .npz ({_said(error)})")
+        problems.append(f"{printable(str(member.file))} is no readable .npz ({one_line(error, 200)})")
         return None
     if member.dtype.kind == "f":
         odd = np.flatnonzero(~np.isfinite(labels) | (labels != np.round(labels)))
@@ -256,7 +257,7 @@ def _groups(members: dict[str, Member], name: str, count: int, problems: list[st
     try:
         return _whole(member).reshape(-1)
     except UNREADABLE as error:
-        problems.append(f"{printable(str(member.file))} is no readable .npz ({_said(error)})")
+        problems.append(f"{printable(str(member.file))} is no readable .npz ({one_line(error, 200)})")
         return None
 
 
@@ -280,8 +281,3 @@ def _numbers_wrong(labels: dict[str, NDArray[np.int64]], classes: int | None) ->
         )
         return [f"labels found: {some(found, 20)}; expected {expected}{gap}"]
     return []
-
-
-def _said(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:200] if lines and lines[0] else type(error).__name__

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synaug_ray.common.errors import DataProblem
+from synaug_ray.common.text import one_line, printable, some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.fingerprint import fingerprint
 from synaug_ray.data.sources.arrow_table import BATCH, SPLIT_NAMES, Rows, split_of, table_source
-from synaug_ray.data.sources.base import SPLITS, Source, printable, some
+from synaug_ray.data.sources.base import SPLITS, Source
 
 READ_AHEAD = 1 << 20  # bytes; without it a whole column of a row group lies in memory
 
@@ -38,7 +39,7 @@ def open_parquet(path: Path, options: DataOptions) -> Source:
         try:
             schema = pq.read_schema(file)
         except (OSError, ValueError, pa.ArrowException) as error:
-            problems.append(f"{printable(str(file))} is no readable Parquet file ({_line(error)})")
+            problems.append(f"{printable(str(file))} is no readable Parquet file ({one_line(error, 200)})")
             continue
         rows.setdefault(_split(name) or "", []).append(Rows(name, schema, _reader(file)))
     if len(rows) > 1 and "" in rows:
@@ -83,10 +84,6 @@ def _reader(file: Path):
             with pq.ParquetFile(file, buffer_size=READ_AHEAD) as table:
                 yield from table.iter_batches(BATCH, columns=list(columns), use_threads=False)
         except (OSError, ValueError, pa.ArrowException) as error:
-            raise DataProblem(f"{printable(str(file))} is damaged ({_line(error)})") from None
+            raise DataProblem(f"{printable(str(file))} is damaged ({one_line(error, 200)})") from None
 
     return batches
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from synaug_ray.common.errors import DataProblem
+from synaug_ray.common.text import one_line
 from synaug_ray.data.sources.base import Part, Sample, Source
 from synaug_ray.data.sources.cifar import NotCifar, read_archive, read_batch
 
@@ -212,7 +213,7 @@ def open_torchvision(name: str, cache: Path) -> Source:
         files = ", ".join(f"{file} (md5 {md5})" for file, md5 in published.files.items())
         needs = f" It needs pip install {' '.join(published.needs)}." if published.needs else ""
         raise DataProblem(
-            f"{name} is not in {cache} and could not be downloaded ({_line(error)}).{needs} Put {files} "
+            f"{name} is not in {cache} and could not be downloaded ({one_line(error, 300)}).{needs} Put {files} "
             f"into {at}, or name another folder with --data"
         ) from None
 
@@ -293,7 +294,3 @@ def _array_part(split: str, images: np.ndarray, labels: list[int]) -> Part:
             Sample(f"{split}[{i}]", pixels, label) for i, (pixels, label) in enumerate(zip(images, labels, strict=True))
         ),
     )
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

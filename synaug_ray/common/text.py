@@ -1,0 +1,54 @@
+"""How lists, durations and other libraries' messages are written in a sentence; the page's numbers: ``report.text``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def one_line(message: object, longest: int | None = None) -> str:
+    """An exception's message, or any text, on one line of at most ``longest`` characters.
+
+    An exception without a message is named by its class.
+    """
+    text = " ".join(str(message).split())[:longest]
+    return text or (type(message).__name__ if isinstance(message, BaseException) else "")
+
+
+def printable(text: str) -> str:
+    """One line of valid Unicode, whatever was in a file name."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+
+def some(names: Iterable[object], shown: int = 5) -> str:
+    """``a, b, c`` and, of more than ``shown``, ``...``; what cannot be printed is written as an escape."""
+    every = [printable(str(name)) for name in names]
+    return ", ".join(every[:shown]) + (", ..." if len(every) > shown else "")
+
+
+def first_few(words: Iterable[str], shown: int) -> str:
+    """``a, b, c`` and, of more than ``shown``, ``and 1,234 more``."""
+    words = list(words)
+    return ", ".join(words[:shown]) + (f" and {len(words) - shown:,} more" if len(words) > shown else "")
+
+
+def listed(words: Iterable[object]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    *others, last = map(str, words)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def duration(seconds: float) -> str:
+    """``48 s``, ``12 min``, ``3.4 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def long_duration(seconds: float) -> str:
+    """``48 seconds``, ``12 minutes``, ``3 hours``, ``4 days``: whole numbers, two at the least but for seconds."""
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 1):.0f} seconds"
