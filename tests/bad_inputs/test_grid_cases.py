@@ -7,17 +7,17 @@ The numbers are those of the list that the project was given (54 cases); names a
 case what is wrong                           where it is tested, if not here by its number; or why it is not
 ==== ======================================= ================================================================
 36   a fraction of a GPU's memory            with 34 and 35: no grid can ask for one, so the key is unknown
-38   a local path on a cluster of many nodes test_cluster_checks.py::test_a_path_that_not_all_nodes_share_is_refused
+38   a local path on a cluster of many nodes cluster/test_checks.py::test_a_path_that_not_all_nodes_share_is_refused
 40   an enlarged grid under the same name    no error: exactly the new cells run
-43   out of memory                           test_causes.py::test_a_generator_that_does_not_fit_is_trained_in_halves
-44   a training diverges                     test_grid.py::test_a_failed_generator_blocks_its_trials_and_nothing_else
-45   a generator collapses                   quality/test_pool_audit.py::test_every_fault_has_its_word
-46   a generator copies its training images  quality/test_pool_audit.py::test_every_fault_has_its_word
+43   out of memory                           engine/test_failures.py::test_a_generator_that_does_not_fit_is_trained_in_halves
+44   a training diverges                     commands/test_grid.py::test_a_failed_generator_blocks_its_trials_and_nothing_else
+45   a generator collapses                   quality/test_assess.py::test_every_fault_has_its_word
+46   a generator copies its training images  quality/test_assess.py::test_every_fault_has_its_word
 47   the cluster is lost                     cluster/test_run.py::test_a_cluster_that_is_gone_is_a_sentence
-48   the cluster refuses the token           cluster/test_settings.py::test_a_missing_or_wrong_token_is_a_sentence
-49   driver and cluster differ in version    test_cluster_checks.py::test_version_skew_names_both_and_the_node
+48   the cluster refuses the token           cluster/test_connection.py::test_a_missing_or_wrong_token_is_a_sentence
+49   driver and cluster differ in version    cluster/test_checks.py::test_version_skew_names_both_and_the_node
 51   an exchange rate that is not estimable  laws/test_equivalence.py::test_bounded_law_is_not_reachable_near_its_bound
-52   a real-equivalent beyond the data       laws/test_measured.py::test_outside_the_measured_range_is_censored
+52   a real-equivalent beyond the data       analysis/test_empirical.py::test_outside_the_measured_range_is_censored
 ==== ======================================= ================================================================
 """
 

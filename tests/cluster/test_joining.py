@@ -114,12 +114,12 @@ def command(module: str, *words: object, environment: dict[str, str]) -> subproc
 LOOK = """
 import json, sys
 import ray
-from synaug_ray.cluster import settings, survey
+from synaug_ray.cluster import connection, probe
 from synaug_ray.cluster.checks import sharing
 from synaug_ray.common.findings import problem
 
-settings.connect()
-nodes = settings.nodes()
+connection.connect()
+nodes = connection.nodes()
 storage, elsewhere = sys.argv[1:]
 here = ray.get_runtime_context().get_node_id()
 other = next(n for n in nodes if n.id != here)
@@ -127,10 +127,10 @@ other = next(n for n in nodes if n.id != here)
 def on_another_disk(url):
     if ray.get_runtime_context().get_node_id() == other.id:
         url = url.replace(storage, elsewhere)
-    return survey.why_unread(url)
+    return probe.why_unread(url)
 
 for read in (None, on_another_disk):
-    seen = survey.look(storage, {}, read)
+    seen = probe.look(storage, {}, read)
     refused = problem(sharing(storage, seen.here, seen.nodes))
     print(json.dumps({"here": seen.here, "other": other.name, "said": refused.sentences if refused else [],
                       "code": refused.exit_code if refused else 0}))

@@ -21,23 +21,23 @@ def test_it_knocks_at_the_head_and_at_this_node(cluster):
 
 def test_who_does_not_answer_is_named():
     server, endpoint = listener()
-    contact = Watchdog([endpoint], str)
-    assert contact.gone() == ""
+    found = Watchdog([endpoint], str)
+    assert found.gone() == ""
     server.close()
-    assert contact.gone() == f"its head at 127.0.0.1:{endpoint.port} does not answer"
+    assert found.gone() == f"its head at 127.0.0.1:{endpoint.port} does not answer"
 
 
 DRIVER = """
 import signal, sys, time
-from synaug_ray.cluster import contact
+from synaug_ray.cluster import watchdog
 from synaug_ray.common.errors import LOST
 
 def told(number, frame):
     raise KeyboardInterrupt
 
-contact.POLL_SECONDS, contact.END_SECONDS = 0.1, 1.0
+watchdog.POLL_SECONDS, watchdog.END_SECONDS = 0.1, 1.0
 signal.signal(signal.SIGTERM, told)
-watch = contact.Watchdog([contact.Endpoint("its head", "127.0.0.1", 1, 0.3)], lambda who: f"lost: {who}")
+watch = watchdog.Watchdog([watchdog.Endpoint("its head", "127.0.0.1", 1, 0.3)], lambda who: f"lost: {who}")
 watch.start()
 try:
     time.sleep(60)

@@ -140,7 +140,7 @@ def test_dry_run_writes_nothing_and_imports_neither_torch_nor_ray(tmp_path):
         ["qualities", "0"],
         ["trials", "10"],
     ]
-    notes = [line for line in done.stdout.splitlines() if line.startswith("note")]
+    notes = [line for line in done.stdout.splitlines() if line.startswith("note") and "bf16" not in line]  # of this CPU
     assert len(notes) == 2 and "2 sizes of num_real" in notes[0] and "draws: 2" in notes[1]
 
 

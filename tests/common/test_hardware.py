@@ -4,6 +4,7 @@ import pytest
 from helpers.grids import small_grid
 
 from synaug_ray.common import hardware
+from synaug_ray.config.warnings import precision_cautions
 
 
 @pytest.fixture
@@ -31,11 +32,11 @@ def cpu(tmp_path, monkeypatch):
 )
 def test_a_plan_says_what_a_number_format_costs_here(cpu, flags, precision, said):
     cpu(flags)
-    found = hardware.precision_cautions(small_grid(precision=precision))
+    found = precision_cautions(small_grid(precision=precision))
     assert len(found) == (said is not None)
     assert all(said in sentence for sentence in found)
 
 
 def test_nothing_is_said_where_the_system_does_not_tell(tmp_path, monkeypatch):
     monkeypatch.setattr(hardware, "CPUINFO", tmp_path / "none")
-    assert hardware.precision_cautions(small_grid(precision="bf16")) == []
+    assert precision_cautions(small_grid(precision="bf16")) == []
