@@ -17,8 +17,8 @@ FIGURE_DIGITS = 7  # significant ones of what is drawn, a hundred times finer th
 
 
 def resource(name: str) -> str:
-    """A file of this package that the page is made from."""
-    return importlib.resources.files("synaug_ray.report").joinpath(name).read_text(encoding="utf-8")
+    """The text of one template, style sheet or script in ``report/html``."""
+    return importlib.resources.files("synaug_ray.report").joinpath("html", name).read_text(encoding="utf-8")
 
 
 def island(value: Any, digits: int | None = None) -> str:

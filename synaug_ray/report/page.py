@@ -10,27 +10,23 @@ names.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from typing import Any
 
 import jinja2
 
-from synaug_ray.report import (
-    calculator,
-    controls,
-    embedding,
-    findings,
-    forms,
-    panels,
-    progress,
-    run_view,
-    samples,
-    tables,
-    text,
-    verdicts,
-)
+from synaug_ray.report import embedding, panels, run_view, tables, text
 from synaug_ray.report.figures import style, work
 from synaug_ray.report.run_view import RunView
+from synaug_ray.report.sections import (
+    audit,
+    calculator,
+    controls,
+    fitted_laws,
+    generators,
+    progress,
+    quality,
+    samples,
+    verdicts,
+)
 from synaug_ray.report.text import StudyNames
 
 PAGE = "report.html"
@@ -40,7 +36,7 @@ LARGEST = 5_900_000  # bytes: a page that is sent by mail; sample sheets get wha
 def build(run: str, *, images: bool = True) -> str:
     """The page of the run folder at a path or URL, as HTML; ``images=False`` leaves out every pixel of data.
 
-    Raises run_folder.NoRunError (a FileNotFoundError) where there is no run.
+    Raises NoRunError (a FileNotFoundError) where there is no run.
     """
     return render(run_view.read(run, images=images), images=images)
 
@@ -48,7 +44,7 @@ def build(run: str, *, images: bool = True) -> str:
 def write(run: str, *, images: bool = True) -> str:
     """Build the page and put it into the folder as report.html, whole or not at all; returns where it lies.
 
-    Raises run_folder.NoRunError where there is no run, OSError where the storage refuses.
+    Raises NoRunError where there is no run, OSError where the storage refuses.
     """
     return run_view.write_text(run, PAGE, build(run, images=images))
 
@@ -70,7 +66,7 @@ def render(run: RunView, *, images: bool = True) -> str:
     if live:
         sections["calculator"] = live.panels
     drawings = {p.id: p.figure.to_plotly_json() for section in sections.values() for p in section}
-    own = ("page", "wording", "expectation", "curves", "calculator") if live else ("page",)
+    own = ("page", "format", "expectation", "curves", "calculator") if live else ("page",)
     scripts = [embedding.resource(f"{name}.js") for name in own]
     parts = dict(
         run=run,
@@ -88,17 +84,17 @@ def render(run: RunView, *, images: bool = True) -> str:
         verdict_table=verdicts.full_table(found, names) if found else None,
         calculator=live,
         surfaces_json=embedding.island(live.data) if live else "",
-        chosen=forms.chosen_fits(laws, names) if laws else None,
-        fits=forms.all_fits(laws, names) if laws else (),
-        primary=forms.primary(laws, names) if laws else None,
+        chosen=fitted_laws.chosen_fits(laws, names) if laws else None,
+        fits=fitted_laws.all_fits(laws, names) if laws else (),
+        primary=fitted_laws.primary(laws, names) if laws else None,
         controls=controls.table(laws["controls"]) if laws and laws.get("controls") else None,
         failed_controls=controls.failed(laws["controls"]) if laws and laws.get("controls") else [],
-        quality=findings.quality_table(run.quality),
-        quality_warnings=findings.quality_warnings(run.quality),
-        audit=findings.audit_table(run.audit),
+        quality=quality.table(run.quality),
+        quality_warnings=quality.warnings(run.quality),
+        audit=audit.table(run.audit),
         images=images,
         spent=work.spent(status.get("cpu_seconds") or status.get("seconds")),
-        generators=_generators(status),
+        generators=generators.table(status),
         failures=tables.of_dicts(status.get("failures") or (), "Failures"),
         seconds=text.seconds,
         moment=text.moment,
@@ -122,36 +118,7 @@ def render(run: RunView, *, images: bool = True) -> str:
 def _warnings(run: RunView) -> list[str]:
     """Everything that is warned of, once: by the analysis, the data audit and the generators' audit."""
     said = [*(run.verdict or {}).get("warnings", ()), *(run.laws or {}).get("warnings", ())]
-    return list(dict.fromkeys([*said, *findings.audit_warnings(run.audit), *findings.quality_warnings(run.quality)]))
-
-
-def _generators(status: Mapping[str, Any]) -> tables.Table:
-    form = {
-        "seconds": text.plain,
-        "num_real": text.images,
-        "nimg": text.images,
-        "images_per_second_sampling": text.plain,
-        "draw": text.plain,
-    }
-    columns = ("generator", "num_real", "draw", "seconds", "nimg", "images_per_second_sampling")
-    titles = (
-        "generator",
-        "real images",
-        "draw",
-        "training seconds",
-        "images seen",
-        "images sampled per second",
-    )
-    return tables.Table(
-        "Generators",
-        titles,
-        tuple(
-            tuple(
-                tables.number(g.get(c), form[c], missing="–") if c in form else tables.words(g.get(c)) for c in columns
-            )
-            for g in status.get("generators") or ()
-        ),
-    )
+    return list(dict.fromkeys([*said, *audit.warnings(run.audit), *quality.warnings(run.quality)]))
 
 
 @functools.cache

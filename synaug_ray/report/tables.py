@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from synaug_ray.report import text as wording
+from synaug_ray.report import text
 from synaug_ray.report.text import Form
 
 
@@ -30,21 +30,21 @@ class Table:
     rows: tuple[tuple[Entry, ...], ...]
 
 
-def words(text: Any, mark: str = "") -> Entry:
-    """Text as it is."""
-    return Entry("" if text is None else str(text), mark=mark)
+def words(value: Any, mark: str = "") -> Entry:
+    """Text as it is; None becomes an empty cell."""
+    return Entry("" if value is None else str(value), mark=mark)
 
 
-def number(value: Any, form: Form, missing: str = wording.NOT_ESTIMABLE) -> Entry:
+def number(value: Any, form: Form, missing: str = text.NOT_ESTIMABLE) -> Entry:
     """One number."""
-    exact = wording.finite(value)
+    exact = text.finite(value)
     return Entry(missing if exact is None else form(exact), exact, mark="number")
 
 
 def estimate(value: Any, form: Form) -> Entry:
     """A number with its interval."""
-    low, high = wording.ends_of(value)
-    return Entry(wording.with_interval(value, form), wording.value_of(value), low, high, mark="number")
+    low, high = text.ends_of(value)
+    return Entry(text.with_interval(value, form), text.value_of(value), low, high, mark="number")
 
 
 def of_dicts(rows: Iterable[Any], caption: str) -> Table:
@@ -59,14 +59,21 @@ def of_dicts(rows: Iterable[Any], caption: str) -> Table:
 
 
 def entry(value: Any) -> Entry:
+    """A JSON value of unknown shape: numbers keep their precision, the rest becomes text."""
     if isinstance(value, bool):
         return words("yes" if value else "no", "yes" if value else "no")
     if isinstance(value, Mapping) and "value" in value:
-        return estimate(value, wording.plain)
-    if wording.finite(value) is not None:
-        return number(value, wording.plain)
+        return estimate(value, text.plain)
+    if text.finite(value) is not None:
+        return number(value, text.plain)
     if isinstance(value, Mapping):
         return words(", ".join(f"{k}: {entry(v).text}" for k, v in value.items()))
     if isinstance(value, list | tuple):
         return words(", ".join(entry(v).text for v in value))
     return words("–" if value is None else value)
+
+
+def list_in(file: Mapping[str, Any] | None, name: str) -> list[Any]:
+    """The list under ``name`` in a JSON file of the run; empty where file, key or list is missing."""
+    found = (file or {}).get(name)
+    return found if isinstance(found, list) else []

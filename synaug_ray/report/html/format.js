@@ -1,6 +1,6 @@
 "use strict";
-// How numbers read, as wording.py writes them, and where ticks and sliders stand.
-const wording = (() => {
+// How numbers read, as report/text.py writes them, and where ticks and sliders stand.
+const format = (() => {
   const minus = (text) => text.replaceAll("-", "\u2212");
   const percent = (fraction) => minus((100 * fraction).toFixed(2));
   const images = (count) => minus(count.toLocaleString("en-US", {maximumFractionDigits: Math.abs(count) < 10 ? 1 : 0}));

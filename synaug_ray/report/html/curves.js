@@ -2,7 +2,7 @@
 // The calculator's two figures and their tables: expected error against either amount, the other one as chosen.
 // Their traces and axes come from figures/expected.py.
 const curves = (() => {
-  const {interval, images, moreImages, percent, rate, logTicks, write} = wording;
+  const {interval, images, moreImages, percent, rate, logTicks, write} = format;
   const POINTS = 60;  // of a curve, beside the ends of the measured range and the choice
 
   const pointsOf = (axis, surface, scale, choice) => {

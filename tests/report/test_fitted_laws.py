@@ -1,6 +1,6 @@
 """The source paper's law in every study, beside what it published."""
 
-from synaug_ray.report import forms
+from synaug_ray.report.sections import fitted_laws
 from synaug_ray.report.text import StudyNames
 
 STUDY = {"classifier": "mlp", "generator": "edm", "protocol": "mixed", "real_share": "0.5", "open_set": False}
@@ -16,7 +16,7 @@ def test_the_source_papers_law_stands_beside_what_it_published():
         "studies": [STUDY | {"primary": primary}, STUDY | {"real_share": "proportional", "primary": None}],
         "published": [{"dataset": "CIFAR-10", "setting": "closed-set", "c2": 2.53, "source": "arXiv 2508.09550"}],
     }
-    table = forms.primary(laws, StudyNames.of(laws["studies"]))
+    table = fitted_laws.primary(laws, StudyNames.of(laws["studies"]))
     assert table is not None
     ours, published = ([entry.text for entry in row] for row in table.rows)
     assert "2" in ours[1] and "1.5" in ours[1] and "3" in ours[1] and ours[3] == "converged"
@@ -25,4 +25,4 @@ def test_the_source_papers_law_stands_beside_what_it_published():
 
 def test_runs_from_before_it_was_kept_have_no_such_table():
     laws = {"studies": [STUDY]}
-    assert forms.primary(laws, StudyNames.of(laws["studies"])) is None
+    assert fitted_laws.primary(laws, StudyNames.of(laws["studies"])) is None

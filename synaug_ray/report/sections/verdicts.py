@@ -8,8 +8,7 @@ from typing import Any
 
 from scipy.stats import chi2
 
-from synaug_ray.report import tables
-from synaug_ray.report import text as wording
+from synaug_ray.report import tables, text
 from synaug_ray.report.text import StudyNames, study_key, value_of
 
 Verdicts = Sequence[Mapping[str, Any]]
@@ -62,7 +61,7 @@ def matrix(verdicts: Verdicts, names: StudyNames, delta: float | None) -> Matrix
     legend = tuple((o, SIGNS[o], m.format(delta=shown)) for o, m in MEANINGS.items() if o in seen)
     return Matrix(
         tuple(f.replace("_", " ") for f in names.fields),
-        tuple(wording.images(n) for n in sizes),
+        tuple(text.images(n) for n in sizes),
         tuple(rows),
         legend,
     )
@@ -74,8 +73,8 @@ def _pill(verdict: Mapping[str, Any]) -> Pill:
     return Pill(
         str(verdict["outcome"]),
         SIGNS.get(str(verdict["outcome"]), "?"),
-        "" if gain is None else wording.points(gain),
-        "" if amount is None else f"at {wording.multiple(amount)}",
+        "" if gain is None else text.points(gain),
+        "" if amount is None else f"at {text.multiple(amount)}",
         str(verdict.get("sentence", "")),
     )
 
@@ -86,24 +85,24 @@ def full_table(verdicts: Verdicts, names: StudyNames) -> tables.Table:
     for v in verdicts:
         exchange = v.get("exchange")
         if exchange is None:
-            price = tables.words(wording.NOT_ESTIMABLE)
+            price = tables.words(text.NOT_ESTIMABLE)
         elif not exchange["reachable"]:
             price = tables.words("not reachable")
         else:
-            price = tables.estimate(exchange["marginal"], wording.rate)
+            price = tables.estimate(exchange["marginal"], text.rate)
         cost = v.get("deciding_draws"), v.get("deciding_seconds")
         rows.append(
             (
                 tables.words(names.name(v)),
-                tables.number(v["num_real"], wording.images),
+                tables.number(v["num_real"], text.images),
                 tables.words(v["outcome"], slug(v["outcome"])),
-                tables.number(v.get("best_multiple"), wording.multiple, missing="–"),
-                tables.estimate(v["gain"], wording.points),
-                tables.estimate(v["equivalent"], wording.more_images),
+                tables.number(v.get("best_multiple"), text.multiple, missing="–"),
+                tables.estimate(v["gain"], text.points),
+                tables.estimate(v["equivalent"], text.more_images),
                 price,
-                tables.number(v.get("smallest_detectable_gain"), wording.percent),
-                tables.number(cost[0], wording.rough, missing="–"),
-                tables.number(cost[1], wording.rough_seconds, missing="–"),
+                tables.number(v.get("smallest_detectable_gain"), text.percent),
+                tables.number(cost[0], text.rough, missing="–"),
+                tables.number(cost[1], text.rough_seconds, missing="–"),
                 tables.words(v.get("sentence", ""), "prose"),
             )
         )
@@ -135,7 +134,7 @@ def deciding_note(laws: Mapping[str, Any] | None, verdicts: Verdicts) -> str:
     if laws is None or not any(v.get("deciding_draws") for v in verdicts) or laws["draws"] < 2:
         return ""
     freedom, tail = laws["draws"] - 1, (1 - laws["confidence"]) / 2
-    few, many = (wording.one_digit(freedom / float(chi2.ppf(q, freedom))) for q in (1 - tail, tail))
+    few, many = (text.one_digit(freedom / float(chi2.ppf(q, freedom))) for q in (1 - tail, tail))
     return (
         f"What deciding would cost is rough: it rests on the spread among {laws['draws']} draws, "
         f"and by that alone may be anything from {few} to {many} times what stands here."
@@ -148,25 +147,25 @@ def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
         return ""
     if not laws["replicates"]:
         return "Intervals are not computed yet: until they are, no number on this page is an answer."
-    text = (
-        f"Intervals are {wording.share(laws['confidence'])}, from {laws['draws']} "
+    sentences = (
+        f"Intervals are {text.share(laws['confidence'])}, from {laws['draws']} "
         f"draw{'s' if laws['draws'] != 1 else ''} (a subset and its generator) × {laws['seeds']} classifier "
         f"seed{'s' if laws['seeds'] != 1 else ''}, {laws['test_images']:,} test images and "
         f"{laws['replicates']:,} bootstrap replicates."
     )
-    simultaneous = wording.finite(laws.get("simultaneous_confidence"))
+    simultaneous = text.finite(laws.get("simultaneous_confidence"))
     if simultaneous is not None:
-        text += (
-            f" Helps and hurts rest on wider ones, which hold for all cells at once ({wording.share(simultaneous)})."
+        sentences += (
+            f" Helps and hurts rest on wider ones, which hold for all cells at once ({text.share(simultaneous)})."
         )
     detectable = [
-        d for v in verdict.get("verdicts", ()) if (d := wording.finite(v.get("smallest_detectable_gain"))) is not None
+        d for v in verdict.get("verdicts", ()) if (d := text.finite(v.get("smallest_detectable_gain"))) is not None
     ]
     if detectable:
-        low, high = (wording.percent(d) for d in (min(detectable), max(detectable)))
-        text += " The smallest gain this run could have shown is " + (
+        low, high = (text.percent(d) for d in (min(detectable), max(detectable)))
+        sentences += " The smallest gain this run could have shown is " + (
             f"{low} points." if low == high else f"{low} to {high} points, depending on n."
         )
-    if wording.error_name(laws) == "balanced error":
-        text += " Classes are unbalanced, so errors are balanced errors: the mean over classes."
-    return text
+    if text.error_name(laws) == "balanced error":
+        sentences += " Classes are unbalanced, so errors are balanced errors: the mean over classes."
+    return sentences

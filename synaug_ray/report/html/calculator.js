@@ -5,7 +5,7 @@
   const element = (id) => document.getElementById("calc-" + id);
   const FIELDS = ["real", "synthetic", "target", "own", "cost-real", "cost-synthetic", "cost-hour"];
   const WHOLE = new Set(["real", "synthetic", "own"]);
-  const {percent, images, rate, money, duration, significant, interval, write, logScale, fromZero} = wording;
+  const {percent, images, rate, money, duration, significant, interval, write, logScale, fromZero} = format;
   let state = {};
 
   const within = (place) => Math.min(1, Math.max(0, place));

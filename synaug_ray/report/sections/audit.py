@@ -1,0 +1,44 @@
+"""The data audit, from ``audit.json``: what was checked in the data set and what it means for the results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from synaug_ray.report import tables
+
+LEVELS = {
+    "ok": ("fine", "yes"),
+    "note": ("note", "none"),
+    "warning": ("warning", "no"),
+}  # level: word, CSS class
+
+
+def table(audit: Mapping[str, Any] | None) -> tables.Table | None:
+    """The data audit, one check a row; None where there is none."""
+    rows = [row for row in tables.list_in(audit, "rows") if isinstance(row, Mapping)]
+    if not rows:
+        return None
+    return tables.Table(
+        "Data audit",
+        ("check", "found", "what it means", "result"),
+        tuple(
+            (
+                tables.words(row.get("what")),
+                tables.entry(row.get("value")),
+                tables.words(row.get("means"), "prose"),
+                tables.words(*LEVELS.get(str(row.get("level")), (row.get("level"), ""))),
+            )
+            for row in rows
+        ),
+    )
+
+
+def warnings(audit: Mapping[str, Any] | None) -> list[str]:
+    """One sentence for each check that warns."""
+    rows = [row for row in tables.list_in(audit, "rows") if isinstance(row, Mapping) and row.get("level") == "warning"]
+    return [
+        f"Data audit: {row.get('what')}: {tables.entry(row.get('value')).text}"
+        + (f" ({str(row['means']).removesuffix('.')})." if row.get("means") else ".")
+        for row in rows
+    ]

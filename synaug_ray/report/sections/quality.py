@@ -1,0 +1,27 @@
+"""The quality checks of generators and their pools, from ``quality.json``, shown in the columns of that file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from synaug_ray.report import tables
+
+
+def table(quality: Mapping[str, Any] | None) -> tables.Table | None:
+    """The quality of generators and pools, in the columns of the file; None where there is none."""
+    columns = [str(column) for column in tables.list_in(quality, "columns")]
+    rows = [row for row in tables.list_in(quality, "rows") if isinstance(row, list)]
+    if not columns or not rows:
+        return None
+    width = len(columns)
+    return tables.Table(
+        "Quality of the generators",
+        tuple(column.replace("_", " ") for column in columns),
+        tuple(tuple(tables.entry(value) for value in (row + [None] * width)[:width]) for row in rows),
+    )
+
+
+def warnings(quality: Mapping[str, Any] | None) -> list[str]:
+    """The warnings of the file, as they stand."""
+    return [str(warning) for warning in tables.list_in(quality, "warnings")]
