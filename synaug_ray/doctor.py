@@ -19,7 +19,8 @@ from synaug_ray.data.load import identify, unknown_name
 from synaug_ray.plan.plan import Plan, make_plan, pending
 from synaug_ray.runs.cost import disk_bytes
 from synaug_ray.store.disk import free_bytes, size
-from synaug_ray.store.run_folder import check_space, storage_root
+from synaug_ray.store.locations import storage_root
+from synaug_ray.store.run_folder import check_space
 from synaug_ray.store.store import Store
 
 

@@ -46,10 +46,10 @@ from synaug_ray.runs.loggers import Loggers
 from synaug_ray.runs.status import missing_trials
 from synaug_ray.store.disk import free_bytes, size
 from synaug_ray.store.filesystem import check_reachable
-from synaug_ray.store.locations import cache_folder
+from synaug_ray.store.locations import cache_folder, check_name, storage_root
 from synaug_ray.store.maintenance import check_payloads, check_records, sweep
 from synaug_ray.store.retry import refusal_in
-from synaug_ray.store.run_folder import SEAL, RunFolder, check_name, check_space, running, storage_root
+from synaug_ray.store.run_folder import SEAL, RunFolder, check_space, running
 from synaug_ray.store.store import Store
 
 

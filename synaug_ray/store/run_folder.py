@@ -5,23 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import re
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-import fsspec
 import pandas as pd
 
-from synaug_ray.common.errors import StorageProblem, UsageProblem, did_you_mean
-from synaug_ray.store.disk import existing, free_bytes, size
-from synaug_ray.store.filesystem import open_url, reason, refusals, refuse_secrets
+from synaug_ray.common.errors import StorageProblem
+from synaug_ray.store.disk import free_bytes, size
+from synaug_ray.store.filesystem import open_url, reason, refusals
+from synaug_ray.store.locations import check_name
 from synaug_ray.store.retry import LASTING, refused
 from synaug_ray.store.store import finite, write_file
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-RESERVED = ("store", "ray", "prometheus")
 SEAL = "SHA256SUMS"  # of a finished run's files, as `sha256sum -c` reads it; the page can be rebuilt and is not in it
 SEALED = (
     "grid.yaml",
@@ -39,41 +34,6 @@ SEALED = (
 )
 
 
-def storage_root(flag: str | None) -> str:
-    """``--storage``, else ``$SYNAUG_STORAGE``, else ``~/synaug_ray``; never below the working directory.
-
-    Raises:
-        UsageProblem: for a path below the working directory, which under a submitted job is a copy
-            that vanishes; for a URL with a secret in it.
-        StorageProblem: for an unknown protocol, or a path that cannot become a folder. Nothing is written.
-    """
-    if flag == "":
-        raise UsageProblem("--storage is empty; name a folder or a URL, or leave it out")
-    chosen = flag or os.environ.get("SYNAUG_STORAGE") or str(Path.home() / "synaug_ray")
-    refuse_secrets(chosen)
-    protocol, separator, _ = chosen.partition("://")
-    if separator and protocol != "file":
-        known = {*fsspec.available_protocols(), *fsspec.registry}
-        if protocol.rpartition("::")[2] not in known:
-            raise StorageProblem(
-                f"storage {chosen}: no protocol {protocol!r}{did_you_mean(protocol, known, '.')} Give "
-                "a folder, or a URL such as s3://bucket/folder (or gs, abfs, hdfs)"
-            )
-        return chosen.rstrip("/")
-    try:
-        path = Path(chosen.removeprefix("file://")).expanduser().resolve()
-        here = Path.cwd().resolve()
-        if path == here or here in path.parents:
-            raise UsageProblem(
-                f"storage {path} lies below the working directory {here}, which under a submitted job "
-                "is a copy that vanishes with the job; name another folder with --storage"
-            )
-        _check_folder(path)
-    except (OSError, RuntimeError, ValueError) as error:  # no such user, a circle of links, a name too long
-        raise StorageProblem(f"storage {chosen}: {getattr(error, 'strerror', None) or error}") from None
-    return str(path)
-
-
 def check_space(storage: str, needed: int) -> None:
     """Refuse a storage that cannot hold what is to come.
 
@@ -88,21 +48,6 @@ def check_space(storage: str, needed: int) -> None:
         )
 
 
-def _check_folder(path: Path) -> None:
-    nearest = existing(path)
-    reason = (
-        f"{nearest} is a file"
-        if not nearest.is_dir()
-        else f"{nearest} is read-only"
-        if not os.access(nearest, os.W_OK | os.X_OK)
-        else ""
-    )
-    if reason:
-        raise StorageProblem(
-            f"cannot write to {path} ({reason}); set --storage to a folder you may write to, or $SYNAUG_STORAGE"
-        )
-
-
 def running(storage: str) -> list[str]:
     """Runs on a storage whose status says that they are running: some driver is at work there, or was killed."""
     try:
@@ -113,19 +58,6 @@ def running(storage: str) -> list[str]:
     except Exception:  # for a note and an order of work: where it cannot be read, others will say so
         return []
     return [name for name, text in found.items() if b'"state": "running"' in text]
-
-
-def check_name(name: str, origin: str = "--name") -> str:
-    """A run's name; ``origin`` is where it was read.
-
-    Raises:
-        UsageProblem: for one that could leave the storage, or take the Store's place.
-    """
-    if not NAME.fullmatch(name) or name in RESERVED:
-        allowed = "letters, digits, . _ - (64 at most, beginning with a letter or digit)"
-        other = "" if origin == "--name" else "; give another with --name"
-        raise UsageProblem(f"{origin}: {name!r} is not a run name: {allowed}, and not {' or '.join(RESERVED)}{other}")
-    return name
 
 
 class RunFolder:

@@ -1,11 +1,11 @@
-"""Where downloads and decoded images are kept."""
+"""Where results lie, what a run may be called, and where downloads and decoded images are kept."""
 
 from pathlib import Path
 
 import pytest
 
 from synaug_ray.common.errors import StorageProblem, UsageProblem
-from synaug_ray.store.locations import cache_folder
+from synaug_ray.store.locations import cache_folder, check_name, storage_root
 
 
 def test_what_is_named_comes_first_then_the_users_cache(tmp_path, monkeypatch):
@@ -25,3 +25,103 @@ def test_what_can_be_no_folder_is_said(tmp_path):
         cache_folder("")
     with pytest.raises(StorageProblem, match="--data"):
         cache_folder("x" * 5_000)
+
+
+@pytest.mark.parametrize("name", ["a", "digits", "Run-1.b_2", "0", "x" * 64])
+def test_names(name):
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "../x", "a/b", "/abs", ".hidden", "-n", "a b", "a\n", "é", "x" * 65, "a\0", "C:x", "store", "ray"],
+)
+def test_what_is_no_name(name):
+    """It could leave the storage, or take the Store's place."""
+    with pytest.raises(UsageProblem, match=r"is not a run name: letters, digits, \. _ -"):
+        check_name(name)
+
+
+def test_the_storage_is_the_flag_else_the_variable_else_home(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SYNAUG_STORAGE", str(tmp_path / "variable"))
+    assert storage_root(str(tmp_path / "flag")) == str(tmp_path / "flag")
+    assert storage_root(f"file://{tmp_path}/flag") == str(tmp_path / "flag")
+    assert storage_root(None) == str(tmp_path / "variable")
+    monkeypatch.delenv("SYNAUG_STORAGE")
+    assert storage_root(None) == str(tmp_path / "home" / "synaug_ray")
+    assert storage_root("~/x") == str(tmp_path / "home" / "x")
+    assert storage_root("s3://bucket/x/") == "s3://bucket/x"
+
+
+@pytest.mark.parametrize("below", [".", "runs", "a/../runs", "./x/y", "ABS/runs", "file://ABS/runs", "../here/runs"])
+def test_a_storage_below_the_working_directory_is_refused(tmp_path, monkeypatch, below):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UsageProblem, match="lies below the working directory"):
+        storage_root(below.replace("ABS", str(tmp_path / "here")))
+
+
+def test_a_link_that_leads_below_the_working_directory_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "here" / "runs").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "here" / "runs")
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UsageProblem):
+        storage_root(str(tmp_path / "link"))
+
+
+def test_beside_and_above_the_working_directory_are_allowed(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert storage_root("..") == str(tmp_path)
+    assert storage_root("../hereafter") == str(tmp_path / "hereafter")
+
+
+def test_a_storage_that_cannot_become_a_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    for storage in ("file", "file/a/b"):
+        with pytest.raises(StorageProblem, match=r"cannot write to .*/file.* \(.*/file is a file\); set --storage"):
+            storage_root(str(tmp_path / storage))
+    assert not (tmp_path / "new").exists() and storage_root(f"{tmp_path}/new/a") == f"{tmp_path}/new/a"
+    assert not (tmp_path / "new").exists()  # asked, not made
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/x", "gs://bucket", "memory://x", "simplecache::s3://bucket/x"])
+def test_storages_of_a_known_protocol(url):
+    assert storage_root(url) == url
+
+
+def test_a_storage_of_no_known_protocol():
+    with pytest.raises(StorageProblem, match=r"no protocol 'hdfss'\. Did you mean 'hdfs'\? Give a folder, or a URL"):
+        storage_root("hdfss://x")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://AKIA:hunter2@bucket/x",
+        "s3://AKIA:hun/ter2@bucket",
+        "sftp://me:hunter2@host/x",
+        "simplecache::s3://a:hunter2@b",
+        "https://me:hunter2@host/x",
+        "abfs://box@account/x?sig=hunter2",
+        "s3://bucket/x?a=1&X-Amz-Security-Token=hunter2",
+    ],
+)
+def test_a_secret_in_the_url_of_the_storage_is_refused_and_not_repeated(url):
+    """The command and the storage stand in status.json and on the page."""
+    with pytest.raises(UsageProblem, match="holds a password or a key.*leave it out") as caught:
+        storage_root(url)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["abfs://box@account.dfs/x", "sftp://me@host/x", "s3://bucket/a?versionId=3"])
+def test_names_of_users_and_of_containers_are_no_secrets(url):
+    assert storage_root(url) == url
+
+
+def test_a_path_may_look_like_such_a_url(tmp_path):
+    assert storage_root(f"file://{tmp_path}/a:b@c") == f"{tmp_path}/a:b@c"
