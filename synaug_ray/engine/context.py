@@ -146,7 +146,7 @@ class WorkerContext:
             order = self.draws.order(subset)
             seen, others = order[: subset.num_real], order[subset.num_real : JUDGES_IMAGES]
             train = self.dataset.train
-            seed = derive_seed("real_reference", subset.data.key, subset.draw, subset.num_real)
+            seed = derive_seed("yardstick", subset.data.key, subset.draw, subset.num_real)
             self._yardsticks.clear()
             self._yardsticks[subset] = real_reference(
                 train.take(seen),
