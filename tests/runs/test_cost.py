@@ -14,11 +14,11 @@ from synaug_ray.runs.cost import (
     STEP_BYTES,
     Cost,
     costs,
+    describe_cost,
     describe_total_cost,
     disk_bytes,
     duration,
     images_of,
-    told,
 )
 from synaug_ray.store.disk import size
 from synaug_ray.store.store import Store
@@ -73,7 +73,7 @@ def test_figures_of_small_grey_images_say_nothing_of_others(store, shape):
     assert [c.unknown for c in costs(made, made, store, GREY).values()] == [0, 0, 0, 0]
     table = costs(made, made, store, shape)
     assert [(c.steps, c.unknown, c.seconds) for c in table.values()] == [(2, 2, 0), (2, 2, 0), (2, 2, 0), (4, 4, 0)]
-    assert told(table["shard"]) == "cost unknown for 2: the first of their kind"
+    assert describe_cost(table["shard"]) == "cost unknown for 2: the first of their kind"
     first, _ = made.shards.values()  # a record of the Store is of these images, whatever their shape
     for step in (first.generator, first):
         store.commit(step, {"nimg": 20, "cpu_seconds": 40.0}, {}, {})
@@ -147,9 +147,9 @@ def test_what_is_known_of_the_whole_and_what_is_not():
 
 
 def test_a_stage_of_which_a_part_is_known():
-    assert told(Cost(0, 0, 0)) == "nothing to do" and told(Cost(3, 60, 0)) == "about 60 s of one core"
-    assert told(Cost(3, 0, 3)) == "cost unknown for 3: the first of their kind"
-    assert told(Cost(3, 60, 2)) == "cost unknown for 2: the first of their kind, about 60 s of one core for the others"
+    assert describe_cost(Cost(0, 0, 0)) == "nothing to do" and describe_cost(Cost(3, 60, 0)) == "about 60 s of one core"
+    assert describe_cost(Cost(3, 0, 3)) == "cost unknown for 3: the first of their kind"
+    assert describe_cost(Cost(3, 60, 2)) == "cost unknown for 2: the first of their kind, about 60 s of one core for the others"
 
 
 def test_the_disk_that_a_plan_takes(store):
