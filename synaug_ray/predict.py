@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from synaug_ray.analysis.calculator import Answer, Costs, Expectation, cheapest, expectation
-from synaug_ray.analysis.prediction_text import expected, plan, title
-from synaug_ray.analysis.text import CONTROLS
+from synaug_ray.analysis.generators import CONTROLS
+from synaug_ray.analysis.prediction_text import expectation_sentences, plan_sentences, study_title
 from synaug_ray.common.cli import ended, tell
 from synaug_ray.common.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, collect_problems, did_you_mean
 from synaug_ray.report.run_view import NoRunError, read
@@ -55,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps([_plain(*answer) for answer in answers], indent=2, allow_nan=False))
         return DONE
     for study, point, mix in answers:
-        lines = expected(point, laws["confidence"], laws["error"]) if point else []
-        lines += plan(mix, question.target, question.costs) if mix and question.target else []
-        print("\n  ".join([title(study) + ":", *lines]))
+        lines = expectation_sentences(point, laws["confidence"], laws["error"]) if point else []
+        lines += plan_sentences(mix, question.target, question.costs) if mix and question.target else []
+        print("\n  ".join([study_title(study) + ":", *lines]))
     if laws.get("draws", 0) < 5:
         print(f"note: from {laws.get('draws', 0)} draws; intervals from fewer than five are a rough guide.")
     return DONE
@@ -185,11 +185,11 @@ def _studies(laws: dict[str, Any], args: argparse.Namespace) -> list[dict[str, A
 
 
 def _answer(study: dict[str, Any], question: Question) -> tuple[Expectation | None, Answer | None]:
-    surface, point, mix = study["surface"], None, None
+    grid, point, mix = study["surface"], None, None
     if question.num_real is not None:
-        point = expectation(surface, question.num_real, question.num_synthetic)
+        point = expectation(grid, question.num_real, question.num_synthetic)
     if question.target is not None:
-        mix = cheapest(surface, study.get("generation", []), question.target, question.costs)
+        mix = cheapest(grid, study.get("generation", []), question.target, question.costs)
     return point, mix
 
 

@@ -10,64 +10,64 @@ import pandas as pd
 from synaug_ray.analysis.baselines import unbeaten
 from synaug_ray.analysis.cell_noise import CellUncertainty, measure
 from synaug_ray.analysis.controls import controls
-from synaug_ray.analysis.paired_cells import StudyKey, Table, read_table
+from synaug_ray.analysis.paired_cells import PairedCells, StudyKey, pair_cells
 from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
 from synaug_ray.analysis.study import StudyFitter
-from synaug_ray.analysis.text import headline
 from synaug_ray.analysis.verdict import FEW_DRAWS, CellNoise, judge
+from synaug_ray.analysis.verdict_text import headline
 from synaug_ray.laws.catalogue import FORM_TABLE, PUBLISHED
 
 
-def _verdicts(table: Table, noises: CellUncertainty, study: Study, delta: float, why: str) -> list[Verdict]:
+def _verdicts(cells: PairedCells, uncertainty: CellUncertainty, study: Study, delta: float, why: str) -> list[Verdict]:
     key = StudyKey(study.classifier, study.generator, study.protocol, study.real_share)
     exchanges: dict[tuple[int, int], Exchange] = {(e.num_real, e.num_synthetic): e for e in study.exchange}
     parts: dict[tuple[int, int], CellNoise] = {}
     seconds: dict[int, float] = {
-        cell.num_real: cell.seconds for cell in table.real if cell.classifier == study.classifier
+        cell.num_real: cell.seconds for cell in cells.real if cell.classifier == study.classifier
     }
     pool: dict[int, float] = {}
-    for index, cell in enumerate(table.mixed, start=len(table.real)):
+    for index, cell in enumerate(cells.mixed, start=len(cells.real)):
         if cell.study != key:
             continue
         seconds[cell.num_real] += cell.seconds
         pool[cell.num_real] = max(pool.get(cell.num_real, 0.0), cell.pool_seconds)  # the largest holds the others
-        if noises.has_intervals and noises.draws[index] > 1:
+        if uncertainty.has_intervals and uncertainty.draws[index] > 1:
             parts[cell.num_real, cell.num_synthetic] = CellNoise(
-                noises.quantile,
-                float(noises.half[index] / noises.error[index]),
-                float(noises.draw_variance[index] * noises.draws[index]),
-                float(noises.image_variance[index]),
+                uncertainty.quantile,
+                float(uncertainty.half[index] / uncertainty.error[index]),
+                float(uncertainty.draw_variance[index] * uncertainty.draws[index]),
+                float(uncertainty.image_variance[index]),
             )
     out = []
     for n in sorted({cell.num_real for cell in study.cells}):
-        cells = [cell for cell in study.cells if cell.num_real == n]
-        judged = all((n, cell.num_synthetic) in parts for cell in cells)
+        of_size = [cell for cell in study.cells if cell.num_real == n]
+        judged = all((n, cell.num_synthetic) in parts for cell in of_size)
         out.append(
             judge(
                 key,
-                cells,
+                of_size,
                 exchanges,
                 parts if judged else {},
                 delta=delta,
-                draws=len(table.draws),
-                seconds_per_draw=seconds[n] * len(table.seeds) + pool.get(n, 0.0),
+                draws=len(cells.draws),
+                seconds_per_draw=seconds[n] * len(cells.seeds) + pool.get(n, 0.0),
                 why_undecided="" if judged else why or "Some of its cells have only one draw.",
             )
         )
     return out
 
 
-def _draw_warnings(table: Table, replicates: int) -> tuple[list[str], str]:
-    draws = len(table.draws)
+def _draw_warnings(cells: PairedCells, replicates: int) -> tuple[list[str], str]:
+    draws = len(cells.draws)
     if draws < 2:
-        why = "There is only one draw, so there are no intervals: nothing can be decided."
+        why = "There is only one draw, so there are no intervals and nothing can be decided."
         return [why], why
     if replicates == 0:
-        return [], "Intervals are not computed yet."
+        return [], "Intervals have not been computed yet."
     if draws < FEW_DRAWS:
         return [
-            f"Only {draws} draws: intervals are wide and rest on normal draw effects (simulated with such, 90% "
-            "intervals from 3 draws covered 90 to 97%); six or more are better."
+            f"Only {draws} draws: intervals are wide and assume normally distributed draw effects (in simulations with "
+            "such effects, 90% intervals from 3 draws covered 90 to 97%). Six or more draws are better."
         ], ""
     return [], ""
 
@@ -103,50 +103,50 @@ def analyse(
         raise ValueError(f"delta is a fraction between 0 and 1 (0.01 is one point), got {delta}")
     if replicates < 0:
         raise ValueError(f"replicates must not be negative, got {replicates}")
-    table = read_table(measurements, predictions, num_classes=num_classes, balanced=balanced)
-    if not table.real:
+    cells = pair_cells(measurements, predictions, num_classes=num_classes, balanced=balanced)
+    if not cells.real:
         raise ValueError("no real-only trial is done: there is nothing to compare with")
     rng = np.random.default_rng(seed)
     simultaneous_confidence = 1 - (1 - confidence) / 2
-    noises = measure(
-        table,
+    uncertainty = measure(
+        cells,
         confidence=confidence,
         simultaneous_confidence=simultaneous_confidence,
         replicates=replicates,
         rng=rng,
     )
-    draw_warnings, why = _draw_warnings(table, replicates)
-    laboratory = StudyFitter(table, noises, confidence)
-    real = tuple(laboratory.real_curve(name) for name in sorted({cell.classifier for cell in table.real}))
+    draw_warnings, why = _draw_warnings(cells, replicates)
+    fitter = StudyFitter(cells, uncertainty, confidence)
+    real = tuple(fitter.real_curve(name) for name in sorted({cell.classifier for cell in cells.real}))
     studies = tuple(
         dataclasses.replace(
-            laboratory.study(key),
-            **table.kinds[key.generator]._asdict(),
-            generation=table.generation.get(key.generator, ()),
+            fitter.study(key),
+            **cells.kinds[key.generator]._asdict(),
+            generation=cells.generation.get(key.generator, ()),
         )
-        for key in sorted({cell.study for cell in table.mixed})
+        for key in sorted({cell.study for cell in cells.mixed})
     )
     verdicts = tuple(
         dataclasses.replace(v, family=study.family, open_set=study.open_set)
         for study in studies
-        for v in _verdicts(table, noises, study, delta, why)
+        for v in _verdicts(cells, uncertainty, study, delta, why)
     )
-    cheap = unbeaten(table, confidence=confidence, rng=rng, replicates=replicates)
+    cheap = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates)
     analysis = Analysis(
-        error=table.column,
+        error=cells.error,
         confidence=confidence,
         delta=delta,
-        draws=len(table.draws),
-        seeds=len(table.seeds),
-        test_images=table.images,
+        draws=len(cells.draws),
+        seeds=len(cells.seeds),
+        test_images=cells.images,
         replicates=replicates,
-        num_classes=table.num_classes,
-        warnings=(*table.warnings, *draw_warnings, *laboratory.told()),
+        num_classes=cells.num_classes,
+        warnings=(*cells.warnings, *draw_warnings, *fitter.all_warnings()),
         real=real,
         studies=studies,
         verdicts=verdicts,
         headline=headline(verdicts, cheap),
-        simultaneous_confidence=simultaneous_confidence if noises.has_intervals else None,
+        simultaneous_confidence=simultaneous_confidence if uncertainty.has_intervals else None,
         forms=FORM_TABLE,
         published=PUBLISHED,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from synaug_ray.analysis.paired_cells import MixedCell, Table
-from synaug_ray.analysis.text import CONTROLS
+from synaug_ray.analysis.generators import CONTROLS
+from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
 from synaug_ray.laws import bootstrap
 
 CHEAP = {  # families that learn nothing, in words
@@ -16,26 +16,26 @@ CHEAP = {  # families that learn nothing, in words
 
 
 def unbeaten(
-    table: Table, *, confidence: float, rng: np.random.Generator, replicates: int
+    cells: PairedCells, *, confidence: float, rng: np.random.Generator, replicates: int
 ) -> dict[str, tuple[str, ...]]:
     """Per learnt generator the cheap arms (in words) that it is not shown to beat in any cell where both ran.
 
     Compared at the same classifier, protocol, real share and amount, with intervals that hold for all
     these cells and arms at once. Empty where there are no intervals (one draw, or ``replicates`` 0).
     """
-    if len(table.draws) < 2 or not replicates:
+    if len(cells.draws) < 2 or not replicates:
         return {}
     cheap: dict[tuple[object, ...], list[tuple[str, MixedCell]]] = {}
-    for cell in table.mixed:
-        family = table.kinds[cell.study.generator].family
+    for cell in cells.mixed:
+        family = cells.kinds[cell.study.generator].family
         if family in CHEAP:
             cheap.setdefault(_place(cell), []).append((family, cell))
     pairs, sizes, values = [], [], []
-    for cell in table.mixed:
-        if table.kinds[cell.study.generator].family in CONTROLS:
+    for cell in cells.mixed:
+        if cells.kinds[cell.study.generator].family in CONTROLS:
             continue
-        for family, rival in cheap.get(_place(cell), ()):
-            difference = cell.gains - rival.gains
+        for family, baseline in cheap.get(_place(cell), ()):
+            difference = cell.gains - baseline.gains
             if (~np.isnan(difference[:, 0])).sum() > 1:
                 pairs.append((cell.study.generator, family))
                 sizes.append(np.log(cell.num_real))
@@ -43,7 +43,7 @@ def unbeaten(
     if not values:
         return {}
     parts = bootstrap.components(
-        np.stack(values), table.image_weights, table.strata, len(table.draws) * len(table.seeds)
+        np.stack(values), cells.image_weights, cells.strata, len(cells.draws) * len(cells.seeds)
     )
     errors = bootstrap.moderate(parts, np.array(sizes))
     quantile = bootstrap.simultaneous_quantile(

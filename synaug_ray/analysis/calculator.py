@@ -99,71 +99,71 @@ def _axis(values: Sequence[float], at: float) -> tuple[int, float] | None:
     return i, min(max((at - values[i]) / (values[i + 1] - values[i]), 0.0), 1.0)
 
 
-def _log_sizes(surface: Json) -> list[float]:
-    return [math.log(n) for n in surface["num_real"]]
+def _log_sizes(grid: Json) -> list[float]:
+    return [math.log(n) for n in grid["num_real"]]
 
 
-def _log_amounts(surface: Json) -> list[float]:
-    return [math.log1p(s / surface["num_synthetic"][1]) for s in surface["num_synthetic"]]
+def _log_amounts(grid: Json) -> list[float]:
+    return [math.log1p(s / grid["num_synthetic"][1]) for s in grid["num_synthetic"]]
 
 
-def interpolate(surface: Json, name: str, num_real: float, num_synthetic: float) -> float | None:
-    """One table of the surface (``error``, ``equivalent_low`` ...) at a point; None where it has no value."""
+def interpolate(grid: Json, name: str, num_real: float, num_synthetic: float) -> float | None:
+    """One table of the grid (``error``, ``equivalent_low`` ...) at a point; None where it has no value."""
     if num_real <= 0 or num_synthetic < 0:
         return None
-    row = _axis(_log_sizes(surface), math.log(num_real))
-    column = _axis(_log_amounts(surface), math.log1p(num_synthetic / surface["num_synthetic"][1]))
+    row = _axis(_log_sizes(grid), math.log(num_real))
+    column = _axis(_log_amounts(grid), math.log1p(num_synthetic / grid["num_synthetic"][1]))
     if row is None or column is None:
         return None
     logarithmic = not name.startswith("equivalent")
     (i, t), (j, w), total = row, column, 0.0
     for di, dj, weight in ((0, 0, (1 - t) * (1 - w)), (0, 1, (1 - t) * w), (1, 0, t * (1 - w)), (1, 1, t * w)):
         if weight > 0:
-            value = surface[name][i + di][j + dj]
+            value = grid[name][i + di][j + dj]
             if value is None or (logarithmic and value <= 0):
                 return None
             total += weight * (math.log(value) if logarithmic else value)
     return math.exp(total) if logarithmic else total
 
 
-def estimate(surface: Json, name: str, num_real: float, num_synthetic: float) -> Estimate:
+def estimate(grid: Json, name: str, num_real: float, num_synthetic: float) -> Estimate:
     """A table with its interval at a point."""
-    return Estimate(*(interpolate(surface, name + end, num_real, num_synthetic) for end in ("", "_low", "_high")))
+    return Estimate(*(interpolate(grid, name + end, num_real, num_synthetic) for end in ("", "_low", "_high")))
 
 
-def outside(surface: Json, num_real: float, num_synthetic: float) -> tuple[str, ...]:
+def outside(grid: Json, num_real: float, num_synthetic: float) -> tuple[str, ...]:
     """Sentences on how a point lies beyond what was measured; empty inside."""
-    low, high = surface["measured_num_real"] if num_synthetic else surface["measured_real_only"]
+    low, high = grid["measured_num_real"] if num_synthetic else grid["measured_real_only"]
     found = []
     if not low <= num_real <= high:
         kind = "with synthetic images" if num_synthetic else "without synthetic images"
         found.append(f"{num_real:g} real images lie outside the {low:g} to {high:g} measured {kind}")
-    if num_synthetic > surface["measured_num_synthetic"] * (1 + SLACK):
+    if num_synthetic > grid["measured_num_synthetic"] * (1 + SLACK):
         found.append(
-            f"{num_synthetic:g} synthetic images are more than the {surface['measured_num_synthetic']:g} measured"
+            f"{num_synthetic:g} synthetic images are more than the {grid['measured_num_synthetic']:g} measured"
         )
-    elif num_synthetic > surface["measured_multiple"] * num_real * (1 + SLACK):
+    elif num_synthetic > grid["measured_multiple"] * num_real * (1 + SLACK):
         found.append(
             f"{num_synthetic / num_real:.3g} synthetic images per real one are more than "
-            f"the {surface['measured_multiple']:g} measured"
+            f"the {grid['measured_multiple']:g} measured"
         )
     return tuple(found)
 
 
-def expectation(surface: Json, num_real: int, num_synthetic: int) -> Expectation:
-    """All that the surface says at one point; beyond its grid nothing but ``outside``."""
-    equivalent = estimate(surface, "equivalent", num_real, num_synthetic)
+def expectation(grid: Json, num_real: int, num_synthetic: int) -> Expectation:
+    """All that the grid says at one point; beyond its grid nothing but ``outside``."""
+    equivalent = estimate(grid, "equivalent", num_real, num_synthetic)
     nothing = Estimate(None)
     return Expectation(
-        num_real,
-        num_synthetic,
-        estimate(surface, "error", num_real, num_synthetic),
-        estimate(surface, "error", num_real, 0),
-        equivalent if num_synthetic else nothing,
-        _average(equivalent, num_synthetic) if num_synthetic else nothing,
-        # the first image's rate is what a law says below the smallest amount measured: the forms differ most there
-        estimate(surface, "marginal", num_real, num_synthetic) if num_synthetic else nothing,
-        outside(surface, num_real, num_synthetic),
+        num_real=num_real,
+        num_synthetic=num_synthetic,
+        error=estimate(grid, "error", num_real, num_synthetic),
+        error_real_only=estimate(grid, "error", num_real, 0),
+        equivalent=equivalent if num_synthetic else nothing,
+        average=_average(equivalent, num_synthetic) if num_synthetic else nothing,
+        # the rate of the first image lies below the smallest amount measured, where the laws differ most
+        marginal=estimate(grid, "marginal", num_real, num_synthetic) if num_synthetic else nothing,
+        outside=outside(grid, num_real, num_synthetic),
     )
 
 
@@ -200,25 +200,25 @@ def cost(generation: Sequence[Json], costs: Costs, num_real: int, num_synthetic:
     return costs.real * max(num_real - costs.have, 0) + costs.synthetic * num_synthetic + computing
 
 
-def _allowed(surface: Json, have: int, num_synthetic: int) -> tuple[int, int]:
+def _allowed(grid: Json, have: int, num_synthetic: int) -> tuple[int, int]:
     """The smallest and largest num_real inside the measured range for one amount; empty if they cross."""
-    low, high = surface["measured_num_real"] if num_synthetic else surface["measured_real_only"]
-    least = math.ceil(num_synthetic / surface["measured_multiple"] * (1 - SLACK))
+    low, high = grid["measured_num_real"] if num_synthetic else grid["measured_real_only"]
+    least = math.ceil(num_synthetic / grid["measured_multiple"] * (1 - SLACK))
     return max(int(low), least, have), int(high)
 
 
-def _real_needed(surface: Json, target: float, have: int, num_synthetic: int) -> int | None:
+def _real_needed(grid: Json, target: float, have: int, num_synthetic: int) -> int | None:
     """The smallest num_real inside the measured range whose expected error is at most ``target``."""
-    low, high = _allowed(surface, have, num_synthetic)
+    low, high = _allowed(grid, have, num_synthetic)
     if low > high:
         return None
     wanted = math.log(target) + SLACK
-    inner = [n for n in surface["num_real"] if low < n < high]
-    left, left_error = float(low), _log_error(surface, low, num_synthetic)
+    inner = [n for n in grid["num_real"] if low < n < high]
+    left, left_error = float(low), _log_error(grid, low, num_synthetic)
     if left_error <= wanted:
         return low
     for right in (*inner, float(high)):
-        right_error = _log_error(surface, right, num_synthetic)
+        right_error = _log_error(grid, right, num_synthetic)
         if right_error <= wanted:
             t = (left_error - wanted) / (left_error - right_error)
             crossing = math.exp(math.log(left) + t * math.log(right / left))
@@ -227,15 +227,15 @@ def _real_needed(surface: Json, target: float, have: int, num_synthetic: int) ->
     return None
 
 
-def _log_error(surface: Json, num_real: float, num_synthetic: float) -> float:
-    error = interpolate(surface, "error", num_real, num_synthetic)
+def _log_error(grid: Json, num_real: float, num_synthetic: float) -> float:
+    error = interpolate(grid, "error", num_real, num_synthetic)
     return math.inf if error is None else math.log(error)
 
 
-def _first_amounts(surface: Json) -> list[int]:
-    v, first = _log_amounts(surface), surface["num_synthetic"][1]
+def _first_amounts(grid: Json) -> list[int]:
+    v, first = _log_amounts(grid), grid["num_synthetic"][1]
     steps = [v[j] + (v[j + 1] - v[j]) * k / SUBDIVISIONS for j in range(len(v) - 1) for k in range(SUBDIVISIONS)]
-    most = int(surface["measured_num_synthetic"])
+    most = int(grid["measured_num_synthetic"])
     amounts = {_whole(first * math.expm1(step)) for step in steps}
     return sorted({s for s in amounts if s <= most} | {most})
 
@@ -245,22 +245,22 @@ def _whole(value: float) -> int:
     return math.floor(value + 0.5)
 
 
-def cheapest(surface: Json, generation: Sequence[Json], target: float, costs: Costs) -> Answer:
+def cheapest(grid: Json, generation: Sequence[Json], target: float, costs: Costs) -> Answer:
     """The cheapest mix with an expected error of at most ``target`` inside the measured range, or None.
 
     The search is written down at the top of this file. ``target`` is a fraction.
     """
 
     def mix(amount: int) -> Mix | None:
-        n = _real_needed(surface, target, costs.have, amount)
+        n = _real_needed(grid, target, costs.have, amount)
         if n is None:
             return None
-        return Mix(n, amount, cost(generation, costs, n, amount), estimate(surface, "error", n, amount))
+        return Mix(n, amount, cost(generation, costs, n, amount), estimate(grid, "error", n, amount))
 
     def lowest(mixes: Iterable[Mix | None]) -> Mix | None:
         return min((m for m in mixes if m), key=lambda m: (m.cost, m.num_synthetic), default=None)
 
-    amounts = _first_amounts(surface)
+    amounts = _first_amounts(grid)
     best = lowest(map(mix, amounts))
     for _ in range(ROUNDS):
         if best is None:
@@ -270,18 +270,18 @@ def cheapest(surface: Json, generation: Sequence[Json], target: float, costs: Co
         around = ((low, best.num_synthetic), (best.num_synthetic, high))
         amounts = sorted({_whole(a + (b - a) * k / SUBDIVISIONS) for a, b in around for k in range(SUBDIVISIONS + 1)})
         best = lowest(map(mix, amounts))
-    return Answer(best, mix(0), None if best else _reached(surface, generation, costs))
+    return Answer(best, mix(0), None if best else _reached(grid, generation, costs))
 
 
-def _reached(surface: Json, generation: Sequence[Json], costs: Costs) -> Mix | None:
+def _reached(grid: Json, generation: Sequence[Json], costs: Costs) -> Mix | None:
     """The lowest error at the grid's sizes and the first amounts, inside the measured range."""
     points = []
-    for amount in _first_amounts(surface):
-        low, high = _allowed(surface, costs.have, amount)
-        sizes = [n for n in surface["num_real"] if low < n < high]
-        points += [(_log_error(surface, n, amount), amount, n) for n in (low, *sizes, high) if low <= high]
+    for amount in _first_amounts(grid):
+        low, high = _allowed(grid, costs.have, amount)
+        sizes = [n for n in grid["num_real"] if low < n < high]
+        points += [(_log_error(grid, n, amount), amount, n) for n in (low, *sizes, high) if low <= high]
     if not points:
         return None
     _, amount, n = min(points)
     n = math.ceil(n)
-    return Mix(n, amount, cost(generation, costs, n, amount), estimate(surface, "error", n, amount))
+    return Mix(n, amount, cost(generation, costs, n, amount), estimate(grid, "error", n, amount))

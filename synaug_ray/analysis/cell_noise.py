@@ -1,4 +1,4 @@
-"""All cells of an analysis with their noise: point values, standard errors and joint replicates."""
+"""How uncertain all cells of an analysis are: point values, standard errors, half widths, joint replicates."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synaug_ray.analysis.paired_cells import Table
+from synaug_ray.analysis.paired_cells import PairedCells
 from synaug_ray.laws import bootstrap
 from synaug_ray.laws.results import Estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CellUncertainty:
-    """Cells in the order of ``table.real`` then ``table.mixed``, Q in all; C mixed ones.
+    """All Q cells, the real-only ones first, then the C mixed ones; errors and gains are fractions.
 
-    ``values`` [Q]: errors of real-only cells, gains of mixed ones. ``half`` [Q] pointwise and
-    ``half_simultaneous`` [C] are NaN without intervals. ``replicates`` [B, Q] or None.
-    ``pooled_error`` [Q] is ``error`` as all cells together say it, for the weights of fits.
-    ``draw_variance`` and ``image_variance`` [Q] are the parts of ``error`` [Q] squared.
+    ``values`` [Q]: errors of real-only cells, gains of mixed ones; ``error`` [Q] their standard errors,
+    whose square is ``draw_variance`` + ``image_variance`` [Q]. ``pooled_error`` [Q] is ``error``
+    estimated from all cells together, for the weights of fits. ``draws`` int [Q] says how many draws
+    each cell rests on. The half widths of intervals, ``half`` [Q] pointwise and ``half_simultaneous``
+    [C], are NaN where there is no interval. ``replicates`` is [B, Q], or None.
     """
 
     values: np.ndarray
@@ -57,37 +58,37 @@ def _estimate(value: float, half: float) -> Estimate:
     return Estimate(float(value), float(value - half), float(value + half))
 
 
-def _mixed_error_half_widths(table: Table, group: np.ndarray, confidence: float) -> np.ndarray:
-    cells = [table.mixed[i] for i in group]
+def _mixed_error_half_widths(cells: PairedCells, group: np.ndarray, confidence: float) -> np.ndarray:
+    mixed = [cells.mixed[i] for i in group]
     parts = bootstrap.components(
-        np.stack([cell.errors for cell in cells]),
-        table.image_weights,
-        table.strata,
-        len(table.draws) * len(table.seeds),
+        np.stack([cell.errors for cell in mixed]),
+        cells.image_weights,
+        cells.strata,
+        len(cells.draws) * len(cells.seeds),
     )
-    errors = bootstrap.moderate(parts, np.log([cell.num_real for cell in cells]))
+    errors = bootstrap.moderate(parts, np.log([cell.num_real for cell in mixed]))
     return bootstrap.half_widths(errors, confidence)
 
 
 def measure(
-    table: Table,
+    cells: PairedCells,
     *,
     confidence: float,
     simultaneous_confidence: float,
     replicates: int,
     rng: np.random.Generator,
 ) -> CellUncertainty:
-    """Noise of every cell of ``table``. No intervals with ``replicates`` 0 or fewer than two draws."""
-    values = np.stack([cell.errors for cell in table.real] + [cell.gains for cell in table.mixed])
-    parts = bootstrap.components(values, table.image_weights, table.strata, len(table.draws) * len(table.seeds))
-    reals = np.arange(len(table.real))
-    mixed = np.arange(len(table.real), len(values))
-    size = np.log([cell.num_real for cell in (*table.real, *table.mixed)])
+    """The uncertainty of every cell. No intervals with ``replicates`` 0 or fewer than two draws."""
+    values = np.stack([cell.errors for cell in cells.real] + [cell.gains for cell in cells.mixed])
+    parts = bootstrap.components(values, cells.image_weights, cells.strata, len(cells.draws) * len(cells.seeds))
+    reals = np.arange(len(cells.real))
+    mixed = np.arange(len(cells.real), len(values))
+    size = np.log([cell.num_real for cell in (*cells.real, *cells.mixed)])
     pooled_variance = np.full(len(values), np.nan)
     draw_variance, half = np.full(len(values), np.nan), np.full(len(values), np.nan)
     half_simultaneous, quantile = np.full(len(mixed), np.nan), np.nan
     half_mixed_error = np.full(len(mixed), np.nan)
-    joint = bootstrap.replicate(parts, replicates, rng) if replicates and len(table.draws) > 1 else None
+    joint = bootstrap.replicate(parts, replicates, rng) if replicates and len(cells.draws) > 1 else None
     for group in (reals, mixed):
         group = group[parts.draws[group] > 1]
         if not len(group):
@@ -104,18 +105,18 @@ def measure(
                 own, errors, size[group], simultaneous_confidence, replicates, rng
             )
             half_simultaneous[group - len(reals)] = quantile * errors.error
-            half_mixed_error[group - len(reals)] = _mixed_error_half_widths(table, group - len(reals), confidence)
+            half_mixed_error[group - len(reals)] = _mixed_error_half_widths(cells, group - len(reals), confidence)
     error = np.sqrt(draw_variance + parts.image_variance)
     return CellUncertainty(
-        parts.estimates,
-        error,
-        np.sqrt(pooled_variance + parts.image_variance),
-        draw_variance,
-        parts.image_variance,
-        parts.draws,
-        half,
-        half_simultaneous,
-        half_mixed_error,
-        quantile,
-        joint,
+        values=parts.estimates,
+        error=error,
+        pooled_error=np.sqrt(pooled_variance + parts.image_variance),
+        draw_variance=draw_variance,
+        image_variance=parts.image_variance,
+        draws=parts.draws,
+        half=half,
+        half_simultaneous=half_simultaneous,
+        half_mixed_error=half_mixed_error,
+        quantile=quantile,
+        replicates=joint,
     )

@@ -1,4 +1,4 @@
-"""Generators whose answer is known: if these come out wrong, nothing else may be believed."""
+"""Controls, generators with a known answer: where one comes out wrong, no other result can be trusted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from synaug_ray.analysis.results import Analysis, Study
-from synaug_ray.analysis.text import points, span
+from synaug_ray.analysis.verdict_text import margin, points, span
 from synaug_ray.laws.results import Estimate
 
 ONE_FOR_ONE = (0.8, 1.25)  # synthetic images per real image that count as one for one
@@ -30,7 +30,7 @@ def _entry(
 
 
 def _real_holdout(study: Study) -> dict[str, Any] | None:
-    """One unused real image must be worth about one: F0's rho near 1, mixed in proportion."""
+    """A held-out real image must be worth about one real image: F0's rho near 1, mixed in proportion."""
     if study.real_share != "proportional":
         return None
     rate = next((fit.parameters.get("1/rho") for fit in study.fits if fit.form == "F0"), None)
@@ -59,7 +59,7 @@ def _real_holdout(study: Study) -> dict[str, Any] | None:
 
 
 def _duplicate(study: Study, delta: float) -> dict[str, Any]:
-    """Copies of the subset must do nothing.
+    """Copies of the subset must have no effect.
 
     Passes if every cell's own interval lies inside +-delta (a claim about all cells needs no correction
     for their number: each must pass, Berger 1982); fails if a simultaneous interval lies outside it.
@@ -72,12 +72,12 @@ def _duplicate(study: Study, delta: float) -> dict[str, Any]:
     elif all(low is not None and high is not None and low > -delta and high < delta for low, high in own):
         passed = True
     worst = max((cell.gain for cell in study.cells), key=lambda gain: abs(gain.value or 0.0))
-    text = f"Duplicated real images: {points(worst.value or 0)} points at most ({span(worst)}); expected none."
-    return _entry(study, f"no gain or loss beyond {100 * delta:g} points", "largest gain or loss", worst, passed, text)
+    text = f"Duplicated real images: at most {points(worst.value or 0)} points ({span(worst)}); expected none."
+    return _entry(study, f"no gain or loss beyond {margin(delta)}", "largest gain or loss", worst, passed, text)
 
 
 def _label_shuffle(study: Study) -> dict[str, Any]:
-    """Wrong labels must hurt: one amount surely does and none surely helps."""
+    """Wrong labels must hurt: some amount significantly, and none may significantly help."""
     gains = [cell.gain_simultaneous for cell in study.cells]
     worst = min(gains, key=lambda gain: gain.value or 0.0)
     passed = None
@@ -88,10 +88,10 @@ def _label_shuffle(study: Study) -> dict[str, Any]:
     return _entry(
         study,
         "hurts",
-        "most harmful gain",
+        "largest loss",
         worst,
         passed,
-        f"Images with shuffled labels: {points(worst.value or 0)} points ({span(worst)}); expected harm.",
+        f"Images with shuffled labels: {points(worst.value or 0)} points ({span(worst)}); expected to hurt.",
     )
 
 

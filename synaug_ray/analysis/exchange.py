@@ -16,7 +16,7 @@ from synaug_ray.laws.equivalence import EquivalenceForm, Natural
 from synaug_ray.laws.results import Estimate
 
 NOT_ESTIMABLE = "not estimable: more real images are not shown to help"
-OPPOSED = "not estimable: the fitted laws say the opposite of what was measured here"
+OPPOSED = "not estimable: the measurement contradicts the fitted laws here"
 LEAST_SLOPE = 1e-9  # real images a synthetic one is worth; a bounded law's 1e-80, far out, is no exchange rate either
 
 
@@ -66,7 +66,15 @@ def _estimate(value: float, samples: list[np.ndarray], confidence: float) -> Est
 
 def not_estimable(n: int, num_synthetic: int, note: str = NOT_ESTIMABLE) -> Exchange:
     """The answer where what a real image is worth is itself unknown."""
-    return Exchange(n, num_synthetic, Estimate(None), Estimate(None), True, None, note)
+    return Exchange(
+        num_real=n,
+        num_synthetic=num_synthetic,
+        marginal=Estimate(None),
+        average=Estimate(None),
+        reachable=True,
+        limit=None,
+        note=note,
+    )
 
 
 def opposed(gain: Estimate, found: Exchange) -> bool:
@@ -105,15 +113,15 @@ def exchange(laws: list[WeightedLaw], n: int, num_synthetic: int, n0: float, con
     if not reachable and bound is not None and bound >= 0.5:
         note = f"not reachable: no amount replaces more than {bound:.0f} real images"
     elif not reachable:
-        note = "not reachable: more synthetic images replace no further real image here"
+        note = "not reachable: further synthetic images replace no real image here"
     return Exchange(
-        n,
-        num_synthetic,
-        _estimate(marginal, [d[0] for d in drawn], confidence),
-        _estimate(average, [d[1] for d in drawn], confidence),
-        reachable,
-        bound,
-        note,
-        _estimate(limit, [d[2] for d in drawn], confidence),
-        _estimate(trade, [d[3] for d in drawn], confidence),
+        num_real=n,
+        num_synthetic=num_synthetic,
+        marginal=_estimate(marginal, [d[0] for d in drawn], confidence),
+        average=_estimate(average, [d[1] for d in drawn], confidence),
+        reachable=reachable,
+        limit=bound,
+        note=note,
+        limit_interval=_estimate(limit, [d[2] for d in drawn], confidence),
+        tradeoff=_estimate(trade, [d[3] for d in drawn], confidence),
     )

@@ -1,6 +1,6 @@
-"""What one study expects at any number of real and synthetic images: its laws, averaged, on a grid.
+"""Predictions of one study at any number of real and synthetic images: its laws, averaged, on a grid.
 
-The grid is what ``predict`` and the page read, so that neither needs the laws themselves.
+``predict`` and the page read this grid, so that neither needs the laws themselves.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _ends(samples: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarra
     return low, np.quantile(samples, 1 - tail, axis=0, method="higher")
 
 
-def surface(
+def predict_on_grid(
     laws: list[WeightedLaw],
     *,
     real_sizes: Sequence[float],
@@ -65,9 +65,9 @@ def surface(
     confidence: float,
     estimable: bool,
 ) -> PredictionGrid:
-    """The surface of a study with mixed ``cells`` (num_real, num_synthetic) and real-only ``real_sizes``.
+    """The grid of a study with mixed ``cells`` (num_real, num_synthetic) and real-only ``real_sizes``.
 
-    Every law gives its median-weighted value as in ``exchange``; intervals are those of all replicates
+    Values are weighted medians over the laws, as in ``exchange``; intervals are those of all replicates
     together. With ``estimable`` False (a flat real-only curve) only the error has values.
     """
     sizes = size_grid(real_sizes)
@@ -94,25 +94,25 @@ def surface(
         grid = values.reshape(len(sizes), len(amounts))
         return tuple(tuple(rounded(v) if known else None for v in row) for row in grid)
 
-    # a power law without chance in it passes 1 at few images: no error does
+    # a power law knows no chance level and exceeds 1 at few images, which no error does
     error, error_low, error_high = (rows(np.minimum(np.exp(part[0]), 1.0)) for part in (points, low, high))
     equivalent, equivalent_low, equivalent_high = (rows(part[1], estimable) for part in (points, low, high))
     marginal, marginal_low, marginal_high = (rows(part[2], estimable) for part in (points, low, high))
     mixed_sizes = [n for n, _ in cells]
     return PredictionGrid(
-        sizes,
-        amounts,
-        (min(mixed_sizes), max(mixed_sizes)),
-        max(s for _, s in cells),
-        max(s / n for n, s in cells),
-        error,
-        error_low,
-        error_high,
-        equivalent,
-        equivalent_low,
-        equivalent_high,
-        marginal,
-        marginal_low,
-        marginal_high,
-        (int(min(real_sizes)), int(max(real_sizes))),
+        num_real=sizes,
+        num_synthetic=amounts,
+        measured_num_real=(min(mixed_sizes), max(mixed_sizes)),
+        measured_num_synthetic=max(s for _, s in cells),
+        measured_multiple=max(s / n for n, s in cells),
+        error=error,
+        error_low=error_low,
+        error_high=error_high,
+        equivalent=equivalent,
+        equivalent_low=equivalent_low,
+        equivalent_high=equivalent_high,
+        marginal=marginal,
+        marginal_low=marginal_low,
+        marginal_high=marginal_high,
+        measured_real_only=(int(min(real_sizes)), int(max(real_sizes))),
     )

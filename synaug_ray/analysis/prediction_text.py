@@ -1,22 +1,22 @@
-"""What ``predict`` says of one study, in sentences for a person. Errors in percent, gains and losses in points."""
+"""The answers of ``predict`` for one study in sentences. Errors are in percent."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from synaug_ray.analysis.calculator import Answer, Costs, Expectation, Mix
-from synaug_ray.analysis.text import setting, span
+from synaug_ray.analysis.verdict_text import setting, span
 from synaug_ray.laws.results import Estimate
 
 
-def title(study: dict[str, Any]) -> str:
-    """What the sentences below are about."""
-    kind = ", open-set: it saw more real images" if study.get("open_set") else ""
+def study_title(study: dict[str, Any]) -> str:
+    """Which study the sentences are about."""
+    kind = ", open-set: trained on more real images" if study.get("open_set") else ""
     return f"{study['generator']} with {study['classifier']} ({setting(study['real_share'], study['protocol'])}{kind})"
 
 
 def count(value: float) -> str:
-    """A number of images, or a cost, with thousands apart."""
+    """A number of images, or a cost, with a thousands separator."""
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
 
 
@@ -33,8 +33,8 @@ def _number(value: Estimate, digits: str) -> str:
     return f"{value.value:{digits}}" + ("" if interval == "no interval" else f" ({interval})")
 
 
-def expected(at: Expectation, confidence: float, error: str) -> list[str]:
-    """Error, equivalent and exchange rate at one point, and how far it was measured.
+def expectation_sentences(at: Expectation, confidence: float, error: str) -> list[str]:
+    """Error, equivalent and exchange rate at one point, and whether it is extrapolated.
 
     Args:
         error: the column judged, ``test_error`` or ``balanced_error``.
@@ -43,7 +43,7 @@ def expected(at: Expectation, confidence: float, error: str) -> list[str]:
     what = "Expected balanced error" if error == "balanced_error" else "Expected error"
     lines = [f"{what} at {images}: {percent(at.error)}; {100 * confidence:g}% interval."]
     if at.error.value is None:
-        lines[0] = f"{what} at {images}: not estimable, beyond what the laws are drawn for."
+        lines[0] = f"{what} at {images}: not estimable, outside the range of the prediction grid."
     elif at.error.low is None:
         lines[0] = f"{what} at {images}: {percent(at.error)}, without an interval."
     if at.num_synthetic:
@@ -54,14 +54,17 @@ def expected(at: Expectation, confidence: float, error: str) -> list[str]:
 
 def _worth(at: Expectation) -> str:
     if at.equivalent.value is None:
-        return "In real images: not estimable."
-    what = "worth" if at.equivalent.value >= 0 else "like taking away"
+        return "Worth in real images: not estimable."
+    what = "worth" if at.equivalent.value >= 0 else "as harmful as removing"
     size = Estimate(at.equivalent.value, at.equivalent.low, at.equivalent.high)
     if at.equivalent.value < 0:
         low, high = at.equivalent.high, at.equivalent.low
         size = Estimate(-at.equivalent.value, None if low is None else -low, None if high is None else -high)
     real_only = percent(Estimate(at.error_real_only.value))
-    return f"The synthetic images are {what} {_number(size, ',.0f')} real ones; without them {real_only}."
+    return (
+        f"The synthetic images are {what} {_number(size, ',.0f')} real ones; "
+        f"without them the expected error is {real_only}."
+    )
 
 
 def _rate(at: Expectation) -> str:
@@ -75,7 +78,7 @@ def _rate(at: Expectation) -> str:
     if at.marginal.value is not None:
         parts.append(f"{_number(at.marginal, ',.1f')} for the next one")
     else:
-        parts.append("more synthetic images replace no further one (not reachable)")
+        parts.append("further synthetic images replace no real image (not reachable)")
     return "Exchange rate: " + "; ".join(parts) + "."
 
 
@@ -88,7 +91,7 @@ def _mix(mix: Mix, costs: Costs) -> str:
     )
 
 
-def plan(answer: Answer, target: float, costs: Costs) -> list[str]:
+def plan_sentences(answer: Answer, target: float, costs: Costs) -> list[str]:
     """The cheapest mix and what it saves, or why there is none."""
     if answer.mix is None:
         if answer.reached is None:
@@ -104,5 +107,5 @@ def plan(answer: Answer, target: float, costs: Costs) -> list[str]:
     elif answer.collect_only is None:
         lines.append("Real images alone are not expected to reach it inside the measured range.")
     else:
-        lines.append(f"Collecting alone: {_mix(answer.collect_only, costs)}.")
+        lines.append(f"Real images alone: {_mix(answer.collect_only, costs)}.")
     return lines

@@ -34,15 +34,15 @@ def _law_fit(data: JointData, candidate: Candidate, thetas: np.ndarray | None, c
         for i, p in enumerate(curve.parameters)
     }
     return LawFit(
-        curve.name,
-        curve.formula,
-        curve.source,
-        parameters,
-        {p.name: p.unit for p in curve.parameters} | {"n0": f"{data.n0:.6g} real images"},
-        candidate.fit.status,
-        candidate.fit.share_of_starts,
-        float(np.sqrt((residual**2).mean())),
-        candidate.aicc,
+        form=curve.name,
+        formula=curve.formula,
+        source=curve.source,
+        parameters=parameters,
+        units={p.name: p.unit for p in curve.parameters} | {"n0": f"{data.n0:.6g} real images"},
+        status=candidate.fit.status,
+        share_of_starts=candidate.fit.share_of_starts,
+        rmse_log_error=float(np.sqrt((residual**2).mean())),
+        aicc=candidate.aicc,
     )
 
 

@@ -106,7 +106,7 @@ class RealCurve:
 Rows = tuple[tuple[float | None, ...], ...]  # [len(num_real)][len(num_synthetic)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PredictionGrid:
     """What one study expects at any (num_real, num_synthetic), averaged over laws as exchanges are, on a grid.
 

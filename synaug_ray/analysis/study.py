@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from synaug_ray.analysis.cell_noise import CellUncertainty
-from synaug_ray.analysis.cells import cells_of
 from synaug_ray.analysis.exchange import OPPOSED, exchange, not_estimable, opposed
-from synaug_ray.analysis.paired_cells import StudyKey, Table
-from synaug_ray.analysis.prediction_grid import surface
+from synaug_ray.analysis.measured_cells import measured_cells
+from synaug_ray.analysis.paired_cells import PairedCells, StudyKey
+from synaug_ray.analysis.prediction_grid import predict_on_grid
 from synaug_ray.analysis.real_only import as_estimate, describe
-from synaug_ray.analysis.results import Cell, CurvePoint, Exchange, PrimaryLaw, RealCurve, Study
+from synaug_ray.analysis.results import (
+    Cell,
+    CurvePoint,
+    Exchange,
+    PredictionGrid,
+    PrimaryLaw,
+    RealCurve,
+    Study,
+)
 from synaug_ray.common.text import first_few
 from synaug_ray.laws.alternatives import j2, j3
-from synaug_ray.laws.averaging import WeightedLaw, average, refit_law
+from synaug_ray.laws.averaging import Refit, Replicates, WeightedLaw, average, refit_law
 from synaug_ray.laws.curves import CURVES_BY_NAME, CurveForm
 from synaug_ray.laws.equivalence import BY_NAME, EquivalenceForm, reported
 from synaug_ray.laws.joint import (
@@ -45,41 +54,41 @@ ALL_SYNTHETIC = "synthetic-only"  # without real images in the batch, no amount 
 
 @dataclass
 class StudyFitter:
-    """Fits laws to the cells of ``table``; collects what had to be left out in ``warnings``."""
+    """Fits laws to ``cells``; ``warnings`` says what could not be fitted or given."""
 
-    table: Table
-    noises: CellUncertainty
+    cells: PairedCells
+    uncertainty: CellUncertainty
     confidence: float
     warnings: list[str] = field(default_factory=list)
-    whole: list[StudyKey] = field(default_factory=list)  # studies that have too little to hold any of it out
+    nothing_held_out: list[StudyKey] = field(default_factory=list)  # studies with too few cells for it
     flat: set[str] = field(default_factory=set)  # classifiers whose real-only curve is not shown to fall
     _curves: dict[str, dict[str, Candidate]] = field(default_factory=dict)
 
     def _data(self, classifier: str, key: StudyKey | None) -> tuple[JointData, np.ndarray, np.ndarray]:
-        """Points of one classifier and study, and where its real-only and mixed cells stand among all."""
-        table, noises = self.table, self.noises
-        real = np.array([i for i, cell in enumerate(table.real) if cell.classifier == classifier])
-        real = real[np.argsort([table.real[i].num_real for i in real])]
-        mixed = np.array([i for i, cell in enumerate(table.mixed) if cell.study == key], dtype=int)
-        sizes = np.array([table.real[i].num_real for i in real], dtype=float)
-        base = np.searchsorted(sizes, [table.mixed[i].num_real for i in mixed])
-        stand = mixed + len(table.real)
+        """The cells of one classifier and study as points of a fit, and their positions among all cells."""
+        cells, uncertainty = self.cells, self.uncertainty
+        real = np.array([i for i, cell in enumerate(cells.real) if cell.classifier == classifier])
+        real = real[np.argsort([cells.real[i].num_real for i in real])]
+        mixed = np.array([i for i, cell in enumerate(cells.mixed) if cell.study == key], dtype=int)
+        sizes = np.array([cells.real[i].num_real for i in real], dtype=float)
+        base = np.searchsorted(sizes, [cells.mixed[i].num_real for i in mixed])
+        positions = mixed + len(cells.real)
         data = JointData(
-            sizes,
-            noises.values[real],
-            noises.pooled_error[real],
-            base,
-            np.array([table.mixed[i].multiple for i in mixed]),
-            noises.values[stand],
-            noises.pooled_error[stand],
-            1 - 1 / max(table.num_classes, 2),
-            float(np.exp(np.log(sizes).mean())),
-            0.5 / table.images,
+            sizes=sizes,
+            real=uncertainty.values[real],
+            real_error=uncertainty.pooled_error[real],
+            base=base,
+            s=np.array([cells.mixed[i].multiple for i in mixed]),
+            gains=uncertainty.values[positions],
+            gain_error=uncertainty.pooled_error[positions],
+            chance=1 - 1 / max(cells.num_classes, 2),
+            n0=float(np.exp(np.log(sizes).mean())),
+            least_error=0.5 / cells.images,
         )
-        return data, real, stand
+        return data, real, positions
 
     def _replicates(self, cells: np.ndarray) -> np.ndarray | None:
-        return None if self.noises.replicates is None else self.noises.replicates[:, cells]
+        return None if self.uncertainty.replicates is None else self.uncertainty.replicates[:, cells]
 
     def _flat(self, real: np.ndarray) -> bool:
         """Whether the interval of the error saved between the smallest and the largest size reaches 0."""
@@ -90,94 +99,112 @@ class StudyFitter:
         """The real-only law of one classifier; points only where fewer than three sizes are measured."""
         data, real, _ = self._data(classifier, None)
         measured_at = zip(data.sizes, real, strict=True)
-        points = tuple(CurvePoint(float(n), self.noises.estimate(i)) for n, i in measured_at)
+        points = tuple(CurvePoint(float(n), self.uncertainty.estimate(i)) for n, i in measured_at)
         if len(data.sizes) < LEAST_SIZES:
             self.warnings.append(
-                f"{classifier}: {len(data.sizes)} real sizes measured, a curve needs {LEAST_SIZES}; no law is fitted."
+                f"{classifier}: {len(data.sizes)} numbers of real images measured, but a curve needs {LEAST_SIZES}; "
+                "no law is fitted."
             )
-            return RealCurve(classifier, "", (), points, ())
+            return RealCurve(classifier, chosen="", fits=(), points=points, line=())
         if self._flat(real):
             self.flat.add(classifier)
             self.warnings.append(
                 f"{classifier}: {data.sizes[-1]:.0f} real images are not shown to be better than {data.sizes[0]:.0f}, "
-                "so what a real image is worth, and any exchange rate, is not estimable here."
+                "so the value of a real image and all exchange rates are not estimable."
             )
         self._curves[classifier] = fit_curves(data)
         replicates = self._replicates(real)
         return describe(classifier, data, self._curves[classifier], points, replicates, self.confidence)
 
-    def told(self) -> list[str]:
-        """The warnings, with one for all studies that were fitted whole."""
-        if not self.whole:
+    def all_warnings(self) -> list[str]:
+        """The warnings so far, and one for all studies that had no cells held out."""
+        if not self.nothing_held_out:
             return self.warnings
-        names = ["/".join(key) for key in self.whole]
+        names = ["/".join(key) for key in self.nothing_held_out]
         return [
             *self.warnings,
-            f"{first_few(names, 3)}: too few sizes or amounts to hold any out; laws are chosen on all cells.",
+            f"{first_few(names, 3)}: too few sizes or amounts to hold out any cells; laws are chosen on all of them.",
         ]
 
     def study(self, key: StudyKey) -> Study:
-        """Cells, laws and exchange rates of one study. ``real_curve`` of its classifier comes first."""
-        data, real, stand = self._data(key.classifier, key)
-        replicates = None
-        errors, gains = self._replicates(real), self._replicates(stand)
-        if errors is not None and gains is not None:
-            replicates = (errors, gains)
-        of_cells = self.table, self.noises, data, stand, replicates, self.confidence
+        """Cells, laws and exchange rates of one study. Call ``real_curve`` of its classifier first."""
+        data, real, positions = self._data(key.classifier, key)
+        errors, gains = self._replicates(real), self._replicates(positions)
+        replicates = None if errors is None or gains is None else (errors, gains)
+        measured = functools.partial(
+            measured_cells, self.cells, self.uncertainty, data, positions, replicates, self.confidence
+        )
         if key.classifier not in self._curves:
-            return Study(*key, cells_of(*of_cells, np.zeros(len(stand), dtype=bool), None), (), None, ())
+            return Study(*key, cells=measured(np.zeros(len(positions), dtype=bool), None), fits=(), chosen=None,
+                         exchange=())  # fmt: skip
         masks = development(data)
         if masks is None:
-            self.whole.append(key)
-        seen = data if masks is None else data.subset(*masks)
-        held = np.zeros(len(stand), dtype=bool) if masks is None else ~masks[1]
-        curve, form, seen_candidates = self._choose(seen)
+            self.nothing_held_out.append(key)
+        curve, form, seen_candidates = self._choose(data if masks is None else data.subset(*masks))
         candidates = fit_forms(data, curve, self._curves[key.classifier][curve.name].fit.theta)
         judged: dict[str, HeldOut] = {}
         if masks is not None:
             judged = held_out(data, masks, seen_candidates, curve, replicates, self.confidence, form.name)
-        bootstrapped = {form.name, PRIMARY}
-        if self.table.kinds[key.generator].family == RATE_ALWAYS:
-            bootstrapped.add("F0")
-        found = {name: refit_law(data, curve, candidates[name], replicates) for name in sorted(bootstrapped)}
-        known = {name: refitted for name, refitted in found.items() if refitted is not None}
-        thetas = {name: theta for name, (theta, _) in known.items()}
+        refits = self._refits(key, data, curve, form, candidates, replicates)
+        thetas = {name: theta for name, (theta, _) in refits.items()}
         fits = tuple(
             self._law_fit(data, curve, candidate, thetas.get(candidate.name), judged.get(candidate.name))
             for candidate in candidates.values()
         )
         predicted = predict_log_error(candidates[form.name].fit.theta[None], curve, form, data)
-        laws = average(data, self._curves[key.classifier], curve, candidates, known, replicates)
-        cells = cells_of(*of_cells, held, np.exp(predicted[0, len(data.sizes) :]))
-        estimable = key.classifier not in self.flat
-        points = [(cell.num_real, cell.num_synthetic) for cell in cells]
+        held = np.zeros(len(positions), dtype=bool) if masks is None else ~masks[1]
+        cells = measured(held, np.exp(predicted[0, len(data.sizes) :]))
+        laws = average(data, self._curves[key.classifier], curve, candidates, refits, replicates)
+        unseen_cells = unseen(data, masks, seen_candidates, curve) if masks else None
         return Study(
             *key,
-            cells,
-            fits,
-            form.name,
-            self._exchange(key, cells, laws, data.n0)
-            if estimable and laws
-            else tuple(not_estimable(*point) for point in points),
-            surface=surface(
-                laws,
-                real_sizes=data.sizes.tolist(),
-                cells=points,
-                n0=data.n0,
-                chance=data.chance,
-                confidence=self.confidence,
-                estimable=estimable,
-            )
-            if laws and key.protocol != ALL_SYNTHETIC
-            else None,
-            rivals=self._rivals(key, data, masks, unseen(data, masks, seen_candidates, curve) if masks else None),
+            cells=cells,
+            fits=fits,
+            chosen=form.name,
+            exchange=self._exchange(key, cells, laws, data.n0),
+            surface=self._prediction_grid(key, data, cells, laws),
+            rivals=self._alternatives(key, data, masks, unseen_cells),
             primary=self._primary(data, curve, candidates[PRIMARY], thetas.get(PRIMARY)),
+        )
+
+    def _refits(
+        self,
+        key: StudyKey,
+        data: JointData,
+        curve: CurveForm,
+        form: EquivalenceForm,
+        candidates: dict[str, Candidate],
+        replicates: Replicates | None,
+    ) -> dict[str, Refit]:
+        """The laws that get intervals, on every replicate; empty without replicates."""
+        names = {form.name, PRIMARY}
+        if self.cells.kinds[key.generator].family == RATE_ALWAYS:
+            names.add("F0")
+        found = {name: refit_law(data, curve, candidates[name], replicates) for name in sorted(names)}
+        return {name: refitted for name, refitted in found.items() if refitted is not None}
+
+    def _prediction_grid(
+        self, key: StudyKey, data: JointData, cells: tuple[Cell, ...], laws: list[WeightedLaw]
+    ) -> PredictionGrid | None:
+        """None without a usable law, and for synthetic-only training, where no amount does not mean real-only."""
+        if not laws or key.protocol == ALL_SYNTHETIC:
+            return None
+        return predict_on_grid(
+            laws,
+            real_sizes=data.sizes.tolist(),
+            cells=[(cell.num_real, cell.num_synthetic) for cell in cells],
+            n0=data.n0,
+            chance=data.chance,
+            confidence=self.confidence,
+            estimable=key.classifier not in self.flat,
         )
 
     def _exchange(
         self, key: StudyKey, cells: tuple[Cell, ...], laws: list[WeightedLaw], n0: float
     ) -> tuple[Exchange, ...]:
-        """Exchange rates at the cells; none, and a warning, where a cell was measured to do the laws' opposite."""
+        """Exchange rates at the cells. Where a cell contradicts the laws there is none, and a warning."""
+        if key.classifier in self.flat or not laws:
+            return tuple(not_estimable(cell.num_real, cell.num_synthetic) for cell in cells)
         found, against = [], []
         for cell in cells:
             rate = exchange(laws, cell.num_real, cell.num_synthetic, n0, self.confidence)
@@ -187,13 +214,13 @@ class StudyFitter:
             found.append(rate)
         if against:
             self.warnings.append(
-                f"{'/'.join(key)}: {', '.join(against)} {'does' if len(against) == 1 else 'do'} the opposite of what "
-                "the fitted laws say: no exchange rate is given there, and the calculator, which rests on the laws, "
-                "misleads near it."
+                f"{'/'.join(key)}: {', '.join(against)} {'contradicts' if len(against) == 1 else 'contradict'} the "
+                "fitted laws, which predict the opposite effect: no exchange rate is given there, and the calculator, "
+                "which uses the laws, is unreliable nearby."
             )
         return tuple(found)
 
-    def _rivals(
+    def _alternatives(
         self, key: StudyKey, data: JointData, masks: tuple[np.ndarray, np.ndarray] | None, cells: HeldOutCells | None
     ) -> tuple[LawFit, ...]:
         """J2, and J3 where synthetic-only cells of the same generator and classifier are there."""
@@ -201,7 +228,7 @@ class StudyFitter:
             return ()
         found = [j2(data, data if masks is None else data.subset(*masks), cells)]
         pure = StudyKey(key.classifier, key.generator, ALL_SYNTHETIC, "none")
-        if any(cell.study == pure for cell in self.table.mixed):
+        if any(cell.study == pure for cell in self.cells.mixed):
             share = None if key.real_share == "proportional" else float(key.real_share)
             third = j3(data, self._data(key.classifier, pure)[0], share, masks, cells)
             found += [third] if third else []
@@ -255,14 +282,14 @@ class StudyFitter:
         units = {name: unit for name, (_, unit) in point.items()} | {"n0": f"{data.n0:.6g} real images"}
         residual = predict_log_error(candidate.fit.theta[None], curve, form, data)[0] - data.log_errors()
         return LawFit(
-            form.name,
-            form.formula,
-            form.source,
-            parameters,
-            units,
-            candidate.fit.status,
-            candidate.fit.share_of_starts,
-            float(np.sqrt((residual**2).mean())),
-            candidate.aicc,
-            judged,
+            form=form.name,
+            formula=form.formula,
+            source=form.source,
+            parameters=parameters,
+            units=units,
+            status=candidate.fit.status,
+            share_of_starts=candidate.fit.share_of_starts,
+            rmse_log_error=float(np.sqrt((residual**2).mean())),
+            aicc=candidate.aicc,
+            held_out=judged,
         )

@@ -16,7 +16,7 @@ from scipy import stats
 
 from synaug_ray.analysis.paired_cells import StudyKey
 from synaug_ray.analysis.results import Cell, Exchange, Outcome, Verdict
-from synaug_ray.analysis.text import verdict_sentence
+from synaug_ray.analysis.verdict_text import verdict_sentence
 from synaug_ray.laws.results import Estimate
 
 MOST_DRAWS = 10_000  # more than this decides nothing in practice

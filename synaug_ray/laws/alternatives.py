@@ -87,16 +87,16 @@ def j2(data: JointData, seen: JointData, unseen: HeldOutCells | None) -> LawFit:
     found, predicted = fitted(data)
     judged = unseen.judge(fitted(seen)[1]) if unseen is not None else None
     return LawFit(
-        "J2",
-        J2_FORMULA,
-        J2_SOURCE,
-        {p.name: Estimate(float(p.outward(t))) for p, t in zip(J2_PARAMETERS, found.theta, strict=True)},
-        {p.name: p.unit for p in J2_PARAMETERS} | {"n0": f"{data.n0:.6g} real images"},
-        found.status,
-        found.share_of_starts,
-        float(np.sqrt(((predicted - data.log_errors()) ** 2).mean())),
-        Candidate("J2", found, len(data.target)).aicc,
-        judged,
+        form="J2",
+        formula=J2_FORMULA,
+        source=J2_SOURCE,
+        parameters={p.name: Estimate(float(p.outward(t))) for p, t in zip(J2_PARAMETERS, found.theta, strict=True)},
+        units={p.name: p.unit for p in J2_PARAMETERS} | {"n0": f"{data.n0:.6g} real images"},
+        status=found.status,
+        share_of_starts=found.share_of_starts,
+        rmse_log_error=float(np.sqrt(((predicted - data.log_errors()) ** 2).mean())),
+        aicc=Candidate("J2", found, len(data.target)).aicc,
+        held_out=judged,
     )
 
 
@@ -144,14 +144,14 @@ def j3(
     predicted = _log_errors(error, data)[0]
     parameters, theta = (*J3_REAL, *J3_SYNTHETIC), np.concatenate([real.theta, pure.theta])
     return LawFit(
-        "J3",
-        J3_FORMULA,
-        J3_SOURCE,
-        {p.name: Estimate(float(p.outward(t))) for p, t in zip(parameters, theta, strict=True)},
-        {p.name: p.unit for p in parameters} | {"n0": f"{data.n0:.6g} real images"},
-        pure.status,
-        min(real.share_of_starts, pure.share_of_starts),
-        float(np.sqrt(((predicted - data.log_errors()) ** 2).mean())),
-        None,
-        None if unseen is None else unseen.judge(predicted),
+        form="J3",
+        formula=J3_FORMULA,
+        source=J3_SOURCE,
+        parameters={p.name: Estimate(float(p.outward(t))) for p, t in zip(parameters, theta, strict=True)},
+        units={p.name: p.unit for p in parameters} | {"n0": f"{data.n0:.6g} real images"},
+        status=pure.status,
+        share_of_starts=min(real.share_of_starts, pure.share_of_starts),
+        rmse_log_error=float(np.sqrt(((predicted - data.log_errors()) ** 2).mean())),
+        aicc=None,
+        held_out=None if unseen is None else unseen.judge(predicted),
     )

@@ -27,7 +27,7 @@ MOST_PRIOR_DRAWS = 2.0  # the pooled noise level weighs at most as much as this 
 LEAST_SIZES_FOR_TREND = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Components:
     """Where the noise of Q cell means comes from.
 
@@ -46,11 +46,11 @@ class Components:
         """The same for some of the means."""
         square = np.ix_(index, index)
         return Components(
-            self.estimates[index],
-            self.draws[index],
-            self.draw_deviations[index],
-            self.image_covariance[square],
-            self.interaction[square],
+            estimates=self.estimates[index],
+            draws=self.draws[index],
+            draw_deviations=self.draw_deviations[index],
+            image_covariance=self.image_covariance[square],
+            interaction=self.interaction[square],
         )
 
     @property
@@ -122,7 +122,13 @@ def components(values: np.ndarray, image_weights: np.ndarray, strata: np.ndarray
         interaction += part @ part.T
     floor = (weights.max() / max(trials, 1)) ** 2
     interaction[np.diag_indices(quantities)] = np.maximum(np.diag(interaction), floor)
-    return Components(estimates, count, draw_deviations, image_covariance, interaction)
+    return Components(
+        estimates=estimates,
+        draws=count,
+        draw_deviations=draw_deviations,
+        image_covariance=image_covariance,
+        interaction=interaction,
+    )
 
 
 def _trigamma_inverse(value: float) -> float:

@@ -18,7 +18,7 @@ from synaug_ray.laws.fitting import Model, Parameter, outward
 DISCREPANCY = 0.01  # no law is held to more than 1% of an error: keeps one precise cell from ruling the fit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class JointData:
     """Cells of one study as points of a fit.
 

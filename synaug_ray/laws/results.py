@@ -38,7 +38,7 @@ class HeldOut:
     coverage: float | None = None  # share of held-out cells inside their predictive interval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LawFit:
     """One fitted form."""
 

@@ -26,7 +26,7 @@ GENERATION = [
 
 
 @pytest.fixture(scope="module")
-def surface():
+def grid():
     """F3 as plain JSON; measured 20 to 160 real images with up to 4x, real-only to 320."""
     return json.loads(json.dumps(dataclasses.asdict(made(law("F3", (0.8, 0.6, 2.0), 1.0, 0.03, 100)))))
 
@@ -35,21 +35,21 @@ def truth(n, amount):
     return 0.15 * (n * (1 + 0.8 * (n / 80) ** -0.6 * (1 - math.exp(-amount / n / 2))) / 80) ** -0.55
 
 
-def test_grid_points_come_out_as_they_are(surface):
-    for i, n in enumerate(surface["num_real"]):
-        for j, amount in enumerate(surface["num_synthetic"]):
+def test_grid_points_come_out_as_they_are(grid):
+    for i, n in enumerate(grid["num_real"]):
+        for j, amount in enumerate(grid["num_synthetic"]):
             for name in ("error", "equivalent", "marginal", "marginal_low"):
-                expected = surface[name][i][j]
-                found = interpolate(surface, name, n, amount)
+                expected = grid[name][i][j]
+                found = interpolate(grid, name, n, amount)
                 assert (found is None) == (expected is None)
                 assert found is None or found == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-def test_between_grid_points_the_law_is_close(surface):
+def test_between_grid_points_the_law_is_close(grid):
     """Measured range; the grid's spacing costs less than a fiftieth of the error."""
     for n in np.geomspace(20, 160, 23):
         for s in np.linspace(0, 4, 17):
-            assert interpolate(surface, "error", n, s * n) == pytest.approx(truth(n, s * n), rel=0.02)
+            assert interpolate(grid, "error", n, s * n) == pytest.approx(truth(n, s * n), rel=0.02)
 
 
 def test_interpolation_is_bilinear_by_hand():
@@ -68,29 +68,29 @@ def test_interpolation_is_bilinear_by_hand():
     assert interpolate(corner, "error", 41.0, 0.0) is None and interpolate(corner, "error", 20.0, 21.0) is None
 
 
-def test_outside_says_how(surface):
-    assert outside(surface, 80, 320) == () == outside(surface, 300, 0)
-    assert "outside the 20 to 160 measured with synthetic" in outside(surface, 300, 10)[0]
-    assert "outside the 20 to 320 measured without" in outside(surface, 19, 0)[0]
-    assert "more than the 640 measured" in outside(surface, 160, 700)[0]
-    assert "5 synthetic images per real one are more than the 4" in outside(surface, 40, 200)[0]
+def test_outside_says_how(grid):
+    assert outside(grid, 80, 320) == () == outside(grid, 300, 0)
+    assert "outside the 20 to 160 measured with synthetic" in outside(grid, 300, 10)[0]
+    assert "outside the 20 to 320 measured without" in outside(grid, 19, 0)[0]
+    assert "more than the 640 measured" in outside(grid, 160, 700)[0]
+    assert "5 synthetic images per real one are more than the 4" in outside(grid, 40, 200)[0]
 
 
-def test_expectation_of_real_images_alone_knows_no_equivalent_and_no_rate(surface):
-    alone = expectation(surface, 80, 0)
+def test_expectation_of_real_images_alone_knows_no_equivalent_and_no_rate(grid):
+    alone = expectation(grid, 80, 0)
     assert alone.error == alone.error_real_only
     assert alone.equivalent.value is None and alone.average.value is None
-    assert alone.marginal.value is None and surface["marginal"][0][0] is not None  # not measured, though a law has one
-    both = expectation(surface, 80, 160)
+    assert alone.marginal.value is None and grid["marginal"][0][0] is not None  # not measured, though a law has one
+    both = expectation(grid, 80, 160)
     assert both.average.value == pytest.approx(160 / both.equivalent.value)
     assert both.average.low == pytest.approx(160 / both.equivalent.high)
-    beyond = expectation(surface, 100_000, 160)
+    beyond = expectation(grid, 100_000, 160)
     assert beyond.error.value is None and beyond.outside
 
 
 def test_harm_has_an_open_average():
-    surface = dataclasses.asdict(made(law("F0", (-0.05,), 1.0, 0.01, 100)))
-    harm = expectation(surface, 80, 160)
+    grid = dataclasses.asdict(made(law("F0", (-0.05,), 1.0, 0.01, 100)))
+    harm = expectation(grid, 80, 160)
     assert harm.equivalent.value == pytest.approx(-8.0, rel=0.03)
     assert (harm.average.value, harm.marginal.value) == (None, None)
 
@@ -104,14 +104,14 @@ def test_generation_costs_are_linear_in_the_logarithm_and_constant_beyond():
     assert cost(GENERATION, Costs(2.0, 0.1, 3600.0, have=30), 40, 100) == pytest.approx(20 + 10 + 22)
 
 
-def brute(surface, generation, target, costs):
+def brute(grid, generation, target, costs):
     """Every whole number of real images, every synthetic amount up to 640."""
     best = None
     for n in range(20, 321):
         for amount in range(0, 641 if n <= 160 else 1, 2):
             if n < costs.have or amount > 4 * n:
                 continue
-            error = interpolate(surface, "error", n, amount)
+            error = interpolate(grid, "error", n, amount)
             if error is not None and error <= target * (1 + 1e-9):
                 price = cost(generation, costs, n, amount)
                 best = price if best is None or price < best else best
@@ -130,41 +130,41 @@ def brute(surface, generation, target, costs):
         (0.25, Costs(1.0, 0.1)),
     ],
 )
-def test_cheapest_mix_is_the_cheapest(surface, target, costs):
-    found = cheapest(surface, GENERATION, target, costs).mix
-    best = brute(surface, GENERATION, target, costs)
+def test_cheapest_mix_is_the_cheapest(grid, target, costs):
+    found = cheapest(grid, GENERATION, target, costs).mix
+    best = brute(grid, GENERATION, target, costs)
     assert found is not None and best is not None
     assert found.error.value <= target * (1 + 1e-6)
     assert found.cost <= best * 1.01 + 0.5 * (costs.real > 0)  # the search steps over amounts, brute force does not
     assert found.cost >= best * 0.99 - 0.5
     assert found.cost == pytest.approx(cost(GENERATION, costs, found.num_real, found.num_synthetic))
-    assert outside(surface, found.num_real, found.num_synthetic) == ()
+    assert outside(grid, found.num_real, found.num_synthetic) == ()
 
 
-def test_a_target_that_real_images_reach_alone_says_so(surface):
-    answer = cheapest(surface, [], 0.10, Costs(1.0, 50.0))
+def test_a_target_that_real_images_reach_alone_says_so(grid):
+    answer = cheapest(grid, [], 0.10, Costs(1.0, 50.0))
     assert answer.mix == answer.collect_only and answer.mix.num_synthetic == 0
     exact = 80 * (0.10 / 0.15) ** (-1 / 0.55)
     assert answer.mix.num_real == pytest.approx(exact, abs=1.5)
-    free = cheapest(surface, [], 0.10, Costs(1.0, 0.0))
+    free = cheapest(grid, [], 0.10, Costs(1.0, 0.0))
     assert free.mix.num_real < free.collect_only.num_real
 
 
-def test_no_mix_says_the_lowest_error_inside_the_measured_range(surface):
-    answer = cheapest(surface, GENERATION, 0.01, Costs(1.0, 0.1))
+def test_no_mix_says_the_lowest_error_inside_the_measured_range(grid):
+    answer = cheapest(grid, GENERATION, 0.01, Costs(1.0, 0.1))
     assert answer.mix is None and answer.collect_only is None
-    assert answer.reached.error == estimate(surface, "error", answer.reached.num_real, answer.reached.num_synthetic)
-    grid = [
-        interpolate(surface, "error", n, a)
+    assert answer.reached.error == estimate(grid, "error", answer.reached.num_real, answer.reached.num_synthetic)
+    errors = [
+        interpolate(grid, "error", n, a)
         for n in range(20, 321, 5)
         for a in ([0] if n > 160 else range(0, 4 * n + 1, 20))
     ]
-    assert answer.reached.error.value <= min(grid) * 1.001
-    owned = cheapest(surface, GENERATION, 0.01, Costs(1.0, 0.1, have=10_000))
+    assert answer.reached.error.value <= min(errors) * 1.001
+    owned = cheapest(grid, GENERATION, 0.01, Costs(1.0, 0.1, have=10_000))
     assert owned == type(owned)(None, None, None)
 
 
-def test_images_owned_cost_nothing_and_are_all_used(surface):
-    answer = cheapest(surface, [], 0.12, Costs(1.0, 0.01, have=100)).mix
+def test_images_owned_cost_nothing_and_are_all_used(grid):
+    answer = cheapest(grid, [], 0.12, Costs(1.0, 0.01, have=100)).mix
     assert answer.num_real >= 100
     assert answer.cost == pytest.approx(answer.num_real - 100 + 0.01 * answer.num_synthetic)

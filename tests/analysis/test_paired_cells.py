@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synaug_ray.analysis.paired_cells import read_table
+from synaug_ray.analysis.paired_cells import pair_cells
 
 LABELS = np.array([0, 0, 0, 1], dtype=np.uint16)
 
@@ -41,7 +41,7 @@ def test_a_generator_that_was_trained_elsewhere_has_seen_more():
     frames = tables(rows)
     for family, trained_on, open_set in (("pretrained", 10, True), ("edm", 10, False), ("edm", 20, True)):
         trials = frames[0].assign(family=family, trained_on=trained_on)
-        assert read_table(trials, frames[1]).kinds["edm"].open_set is open_set
+        assert pair_cells(trials, frames[1]).kinds["edm"].open_set is open_set
 
 
 def test_gains_are_paired_by_draw_and_seed():
@@ -53,7 +53,7 @@ def test_gains_are_paired_by_draw_and_seed():
         row("m11", 10, 10, 1, 1, [0, 1, 2, 3]),
         row("m10", 10, 10, 1, 0, [2, 3]),
     ]
-    cell = read_table(*tables(rows)).mixed[0]
+    cell = pair_cells(*tables(rows)).mixed[0]
     # Draw 0 pairs seed 0 alone; draw 1 has seed 1 only with synthetic images, which pairs with nothing.
     np.testing.assert_array_equal(cell.gains, [[1, 0, 0, 0], [0, 0, 0, -1]])
     assert cell.multiple == 1.0
@@ -61,11 +61,11 @@ def test_gains_are_paired_by_draw_and_seed():
 
 def test_balanced_error_weights_classes_equally_and_is_chosen_where_they_are_unbalanced():
     rows = [row("r", 10, 0, 0, 0, [3])]
-    table = read_table(*tables(rows))
-    assert table.column == "balanced_error"
-    assert float(table.real[0].errors[0] @ table.image_weights) == pytest.approx(0.5)
-    plain = read_table(*tables(rows), balanced=False)
-    assert plain.column == "test_error"
+    cells = pair_cells(*tables(rows))
+    assert cells.error == "balanced_error"
+    assert float(cells.real[0].errors[0] @ cells.image_weights) == pytest.approx(0.5)
+    plain = pair_cells(*tables(rows), balanced=False)
+    assert plain.error == "test_error"
     assert float(plain.real[0].errors[0] @ plain.image_weights) == pytest.approx(0.25)
 
 
@@ -76,10 +76,10 @@ def test_unfinished_and_unpaired_trials_are_left_out_with_a_warning():
         row("x", 10, 20, 0, 0, [], status="failed"),
         row("y", 40, 40, 0, 0, []),
     ]
-    table = read_table(*tables(rows))
-    assert [cell.num_synthetic for cell in table.mixed] == [10]
-    assert any("1 of 4 trials are not done" in warning for warning in table.warnings)
-    assert any("no real-only trial" in warning for warning in table.warnings)
+    cells = pair_cells(*tables(rows))
+    assert [cell.num_synthetic for cell in cells.mixed] == [10]
+    assert any("1 of 4 trials are not done" in warning for warning in cells.warnings)
+    assert any("no real-only trial" in warning for warning in cells.warnings)
 
 
 def broken(change):
@@ -106,4 +106,4 @@ def _other_labels(trials, predictions):
 )
 def test_contradictions_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        read_table(*broken(change))
+        pair_cells(*broken(change))

@@ -1,4 +1,4 @@
-"""The surface against the laws it is made of, and its grid."""
+"""The prediction grid against the laws it is made of, and its axes."""
 
 import json
 
@@ -8,7 +8,7 @@ from helpers.simulate import Grid, power, simulate
 
 from synaug_ray.analysis.analyse import analyse
 from synaug_ray.analysis.exchange import WeightedLaw
-from synaug_ray.analysis.prediction_grid import amount_grid, size_grid, surface
+from synaug_ray.analysis.prediction_grid import amount_grid, predict_on_grid, size_grid
 from synaug_ray.laws.curves import CURVES
 from synaug_ray.laws.equivalence import BY_NAME
 
@@ -27,7 +27,7 @@ def law(name, natural, weight=1.0, spread=0.0, replicates=0):
 
 
 def made(*laws, estimable=True):
-    return surface(
+    return predict_on_grid(
         list(laws), real_sizes=MEASURED, cells=CELLS, n0=80.0, chance=0.9, confidence=0.9, estimable=estimable
     )
 
@@ -84,7 +84,7 @@ def analysis():
     return analyse(measurements, predictions, replicates=60)
 
 
-def test_study_s_surface_agrees_with_its_exchange_rates(analysis):
+def test_a_study_s_grid_agrees_with_its_exchange_rates(analysis):
     study = analysis.studies[0]
     for rate in study.exchange:
         i = study.surface.num_real.index(rate.num_real)
@@ -105,7 +105,7 @@ def test_generation_costs_are_the_medians_over_draws(analysis):
     json.dumps(analysis.laws_json(), allow_nan=False)
 
 
-def test_synthetic_only_has_no_surface_since_no_amount_is_not_real_only():
+def test_synthetic_only_has_no_grid_since_no_synthetic_image_is_no_training_set_there():
     grid = Grid(power(), {("edm", "none"): lambda n, s: -0.5}, sizes=(20, 40, 80), draws=3, images=200)
     measurements, predictions = simulate(grid, seed=4)
     measurements.loc[measurements["num_synthetic"] > 0, "protocol"] = "synthetic-only"

@@ -7,8 +7,8 @@ import pytest
 
 from synaug_ray.analysis.paired_cells import StudyKey
 from synaug_ray.analysis.results import Cell, Censoring, Outcome
-from synaug_ray.analysis.text import headline, span
 from synaug_ray.analysis.verdict import CellNoise, draws_to_decide, judge, outcome_of
+from synaug_ray.analysis.verdict_text import headline, span
 from synaug_ray.laws.results import Estimate
 
 
@@ -52,16 +52,16 @@ def test_draws_to_decide_shrink_only_the_part_between_draws():
 def cell(multiple, low, high, n=40):
     gain = Estimate((low + high) / 2, low, high)
     return Cell(
-        n,
-        int(n * multiple),
-        multiple,
-        12,
-        Estimate(0.2),
-        gain,
-        gain,
-        Estimate(5.0, 2.0, 9.0),
-        Censoring.NONE,
-        False,
+        num_real=n,
+        num_synthetic=int(n * multiple),
+        synthetic_multiple=multiple,
+        trials=12,
+        error=Estimate(0.2),
+        gain=gain,
+        gain_simultaneous=gain,
+        equivalent=Estimate(5.0, 2.0, 9.0),
+        censoring=Censoring.NONE,
+        held_out=False,
     )
 
 
@@ -83,7 +83,7 @@ def test_helps_speaks_of_the_best_amount_and_says_that_more_hurts():
     assert answer.outcome is Outcome.HELPS
     assert answer.best_multiple == 4
     assert "4x synthetic images lower the error by 4.0 points (+2.0 to +6.0)" in answer.sentence
-    assert "8x of it hurts" in answer.sentence
+    assert "8x hurts." in answer.sentence
 
 
 def test_hurts_states_the_harm_as_a_positive_number():
@@ -109,10 +109,10 @@ def test_few_draws_give_a_rough_range_of_what_deciding_takes_or_nothing():
     assert (rough.deciding_draws, rough.deciding_seconds) == (None, None)
     # v / D = 3e-6 decides (see above); 3 draws say v to within 2 / 5.99 to 2 / 0.1026.
     assert rough.deciding_range == (4, math.ceil(3e-5 * 2 / 0.102587 / 3e-6))
-    assert "hardly known from 3: roughly 4 to 195" in rough.sentence
+    assert "From 3 draws, the number that would decide it is known only roughly: 4 to 195." in rough.sentence
     open_ended = verdict(cell(1, -0.003, 0.015), draws=2, noise=CellNoise(3.0, 3.0, 3e-3, 1e-6))
     assert open_ended.deciding_range is not None and open_ended.deciding_range[1] is None
-    assert "perhaps no number" in open_ended.sentence
+    assert f"at least {open_ended.deciding_range[0]}, and perhaps no number is enough" in open_ended.sentence
     never = verdict(cell(1, -0.003, 0.015), draws=3, noise=CellNoise(3.0, 3.0, 3e-5, 1e-4))
     assert never.deciding_range is None and "test set is too small" in never.sentence
 
@@ -123,7 +123,7 @@ def test_headline_puts_learnt_generators_before_controls_and_says_when_jitter_is
     assert text.startswith("edm helps at 40 real images")
     assert "is not shown to beat plain jitter of the real images or classical augmentation" in text
     assert "jitter" not in headline((helps,), {})
-    assert headline((), {}) == "No cell with synthetic images is measured yet."
+    assert headline((), {}) == "No cell with synthetic images has been measured yet."
 
 
 def test_open_ends_are_said_as_such():
@@ -135,7 +135,7 @@ def test_headline_says_which_generator_saw_more_real_images():
     helps = verdict(cell(4, 0.02, 0.06))
     closed, opened = replace(helps, generator="z-edm"), replace(helps, generator="a-edm", open_set=True)
     text = headline((opened, closed), {})
-    assert text.index("z-edm helps") < text.index("a-edm (open-set: it saw more real images) helps")
+    assert text.index("z-edm helps") < text.index("a-edm (open-set: trained on more real images) helps")
 
 
 def test_headline_tells_the_ways_of_mixing_apart_where_one_helps_and_another_hurts():
@@ -143,10 +143,10 @@ def test_headline_tells_the_ways_of_mixing_apart_where_one_helps_and_another_hur
     helps, hurts = verdict(cell(4, 0.02, 0.06)), verdict(cell(1, -0.05, -0.01))
     against = replace(hurts, real_share="proportional")
     assert headline((helps, against), {"edm": ("jitter",)}) == (
-        "edm: 50% real in each batch, it helps at 40 real images (most: +4.0 points, +2.0 to +6.0, with 4x at 40, "
-        "worth 5 more real images); mixed in proportion, it hurts at 40 (most: -3.0 points, -5.0 to -1.0, with 1x at "
+        "edm: 50% real in each batch, it helps at 40 real images (largest gain: +4.0 points, +2.0 to +6.0, with 4x at 40, "
+        "worth 5 more real images); mixed in proportion, it hurts at 40 (largest loss: -3.0 points, -5.0 to -1.0, with 1x at "
         "40), and is not shown to beat jitter."
     )
     elsewhere = replace(against, num_real=80)
-    assert headline((helps, elsewhere), {}).startswith("edm helps at 40 real images (most: ")
+    assert headline((helps, elsewhere), {}).startswith("edm helps at 40 real images (largest gain: ")
     assert "at 80, mixed in proportion)" in headline((helps, elsewhere), {})

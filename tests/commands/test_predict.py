@@ -66,7 +66,7 @@ def test_json_holds_the_numbers_of_the_sentences_and_of_laws_json(run, capsys):
 def test_cheapest_mix_names_images_cost_and_what_collecting_alone_would_cost(run, capsys):
     words = (run, "--target-error", "10%", "--cost-real", 1, "--cost-synthetic", 0.01, "--real-share", "proportional")
     code, out, _ = ask(capsys, *words)
-    assert code == 0 and "Cheapest mix for 10%:" in out and "Collecting alone:" in out
+    assert code == 0 and "Cheapest mix for 10%:" in out and "Real images alone:" in out
     _, plain, _ = ask(capsys, *words, "--json")
     free = json.loads(plain)[0]["cheapest"]["mix"]
     _, plain, _ = ask(capsys, *words, "--cost-core-hour", 100, "--json")
@@ -87,7 +87,7 @@ def test_outside_the_measured_range_is_said(run, capsys):
     _, out, _ = ask(capsys, run, "--real", 500, "--synthetic", 100)
     assert "Extrapolated: 500 real images lie outside the 20 to 320 measured with synthetic images." in out
     _, out, _ = ask(capsys, run, "--real", 100_000)
-    assert "not estimable, beyond what the laws are drawn for" in out
+    assert "not estimable, outside the range of the prediction grid" in out
 
 
 def test_all_mistakes_are_said_at_once(run, capsys):
@@ -146,7 +146,7 @@ def test_flat_curve_answers_the_error_and_no_rate(tmp_path, capsys):
     assert code == 0
     error = float(out.partition("40 synthetic images: ")[2].partition("%")[0])
     assert 25 < error < 35
-    assert "In real images: not estimable." in out and "Exchange rate: not estimable." in out
+    assert "Worth in real images: not estimable." in out and "Exchange rate: not estimable." in out
 
 
 def test_the_door_needs_neither_torch_nor_ray(run):

@@ -13,11 +13,26 @@ BASE = np.repeat(np.arange(len(SIZES)), len(MULTIPLES))
 S = np.tile(MULTIPLES, len(SIZES))
 
 
+def joint(real, gains, gain_error):
+    return JointData(
+        sizes=SIZES,
+        real=real,
+        real_error=0.01 * real,
+        base=BASE,
+        s=S,
+        gains=gains,
+        gain_error=gain_error,
+        chance=0.9,
+        n0=N0,
+        least_error=1e-5,
+    )
+
+
 def data_of(error):
     """Exact cells of E(x, s), with 1% errors."""
     real = error(SIZES / N0, np.zeros(len(SIZES)))
     mixed = error(SIZES[BASE] / N0, S)
-    return JointData(SIZES, real, 0.01 * real, BASE, S, real[BASE] - mixed, 0.01 * mixed, 0.9, N0, 1e-5)
+    return joint(real, real[BASE] - mixed, 0.01 * mixed)
 
 
 def references(data):
@@ -54,7 +69,7 @@ def test_j3_predicts_mixtures_from_pure_curves_alone():
     masks, _, cells = references(data)
     pure = 0.1 * (SIZES[BASE] / N0) ** -0.2 + 0.2 * (S * SIZES[BASE] / N0) ** -0.4
     real = data.real
-    synthetic = JointData(SIZES, real, 0.01 * real, BASE, S, real[BASE] - pure, 0.01 * pure, 0.9, N0, 1e-5)
+    synthetic = joint(real, real[BASE] - pure, 0.01 * pure)
     fitted = j3(data, synthetic, None, masks, cells)
     assert fitted is not None and fitted.held_out is not None
     assert fitted.rmse_log_error < 0.02 and fitted.held_out.skill_no_effect > 0.97
@@ -76,7 +91,7 @@ def test_a_real_share_sets_the_weight():
     data = data_of(half)
     pure = 0.1 * (SIZES[BASE] / N0) ** -0.2 + 0.2 * (S * SIZES[BASE] / N0) ** -0.4
     real, gains = data.real, data.real[BASE] - pure
-    synthetic = JointData(SIZES, real, 0.01 * real, BASE, S, gains, 0.01 * pure, 0.9, N0, 1e-5)
+    synthetic = joint(real, gains, 0.01 * pure)
     assert j3(data, synthetic, 0.5, None, None).rmse_log_error < 0.02
     assert j3(data, synthetic, None, None, None).rmse_log_error > 0.05
 

@@ -37,7 +37,18 @@ def planted(name, noise=0.0, seed=0):
     real = real * np.exp(noise * rng.standard_normal(len(real)))
     mixed = mixed * np.exp(noise * rng.standard_normal(len(mixed)))
     level = max(noise, 0.01)
-    return JointData(SIZES, real, level * real, base, s, real[base] - mixed, level * mixed, 0.9, N0, 1e-4)
+    return JointData(
+        sizes=SIZES,
+        real=real,
+        real_error=level * real,
+        base=base,
+        s=s,
+        gains=real[base] - mixed,
+        gain_error=level * mixed,
+        chance=0.9,
+        n0=N0,
+        least_error=1e-4,
+    )
 
 
 @pytest.mark.parametrize("name", PLANTS)
@@ -72,18 +83,18 @@ def curve_only(error, noise=0.0, seed=0, count=6):
     """Real-only sizes of E(n), with 2% standard errors."""
     sizes = np.geomspace(20, 20 * 2 ** (count - 1), count)
     real = np.array([error(n) for n in sizes]) * np.exp(noise * np.random.default_rng(seed).standard_normal(count))
-    nobody = np.zeros(0)
+    none = np.zeros(0)
     return JointData(
-        sizes,
-        real,
-        0.02 * real,
-        np.zeros(0, int),
-        nobody,
-        nobody,
-        nobody,
-        0.9,
-        float(np.exp(np.log(sizes).mean())),
-        1e-4,
+        sizes=sizes,
+        real=real,
+        real_error=0.02 * real,
+        base=np.zeros(0, int),
+        s=none,
+        gains=none,
+        gain_error=none,
+        chance=0.9,
+        n0=float(np.exp(np.log(sizes).mean())),
+        least_error=1e-4,
     )
 
 

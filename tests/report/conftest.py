@@ -67,15 +67,15 @@ def make_cell(n: int, k: float, gain: float) -> Cell:
         Censoring.BELOW: Estimate(None, high=float(min(SIZES) - n)),
     }[censoring]
     return Cell(
-        n,
-        int(k * n),
-        k,
-        12,
-        estimate(error, noise / 2),
-        estimate(gain, noise / 2),
-        estimate(gain, noise),
-        m,
-        censoring,
+        num_real=n,
+        num_synthetic=int(k * n),
+        synthetic_multiple=k,
+        trials=12,
+        error=estimate(error, noise / 2),
+        gain=estimate(gain, noise / 2),
+        gain_simultaneous=estimate(gain, noise),
+        equivalent=m,
+        censoring=censoring,
         held_out=n == max(SIZES) or k == max(MULTIPLES),
         predicted_error=error * (1 + 0.05 * wobble(k, n)),
     )
@@ -83,16 +83,16 @@ def make_cell(n: int, k: float, gain: float) -> Cell:
 
 def make_fit(form: str, formula: str, names: tuple[str, ...], status: FitStatus) -> LawFit:
     return LawFit(
-        form,
-        formula,
-        "arXiv 2508.09550" if form == "F1" else "bounded, after Muennighoff et al.",
-        {p: estimate(0.31 + i, 0.11) for i, p in enumerate(names)},
-        {p: "1/image" for p in names[:1]},
-        status,
-        0.75,
-        0.0421,
-        -81.4,
-        HeldOut(9, 0.063, 0.412, 0.138, 0.889),
+        form=form,
+        formula=formula,
+        source="arXiv 2508.09550" if form == "F1" else "bounded, after Muennighoff et al.",
+        parameters={p: estimate(0.31 + i, 0.11) for i, p in enumerate(names)},
+        units={p: "1/image" for p in names[:1]},
+        status=status,
+        share_of_starts=0.75,
+        rmse_log_error=0.0421,
+        aicc=-81.4,
+        held_out=HeldOut(9, 0.063, 0.412, 0.138, 0.889),
     )
 
 
@@ -129,12 +129,12 @@ def make_study(generator: str, real_share: str, strength: float, harm: float) ->
         exchange,
         family="edm",
         open_set=generator == "edm-open",
-        surface=make_surface(strength, harm),
+        surface=make_grid(strength, harm),
         generation=tuple(Generation(n, 6.5 + n / 100, 0.0011) for n in SIZES),
     )
 
 
-def make_surface(strength: float, harm: float) -> PredictionGrid:
+def make_grid(strength: float, harm: float) -> PredictionGrid:
     """What the planted curves expect: effective size n + m, m = n (worth (1 - e^(-k)) - harm k), k = s / n.
 
     Where the gain is small the marginal rate is not estimable, and at the largest sizes not reachable.
@@ -160,21 +160,21 @@ def make_surface(strength: float, harm: float) -> PredictionGrid:
         return over(lambda n, s: None if (m := marginal(n, s)) is None else factor * m)
 
     return PredictionGrid(
-        sizes,
-        amounts,
-        (min(SIZES), max(SIZES)),
-        int(max(MULTIPLES) * max(SIZES)),
-        max(MULTIPLES),
-        over(error),
-        over(lambda n, s: error(n, s) * (1 - 0.5 * n**-0.3)),
-        over(lambda n, s: error(n, s) * (1 + 0.6 * n**-0.3)),
-        over(equivalent),
-        over(lambda n, s: equivalent(n, s) - 0.2 * n),
-        over(lambda n, s: None if n > 1000 else equivalent(n, s) + 0.3 * n),
-        rate(1.0),
-        rate(0.6),
-        over(lambda n, s: None if n > 300 or (m := marginal(n, s)) is None else 1.9 * m),
-        (min(SIZES), max(SIZES)),
+        num_real=sizes,
+        num_synthetic=amounts,
+        measured_num_real=(min(SIZES), max(SIZES)),
+        measured_num_synthetic=int(max(MULTIPLES) * max(SIZES)),
+        measured_multiple=max(MULTIPLES),
+        error=over(error),
+        error_low=over(lambda n, s: error(n, s) * (1 - 0.5 * n**-0.3)),
+        error_high=over(lambda n, s: error(n, s) * (1 + 0.6 * n**-0.3)),
+        equivalent=over(equivalent),
+        equivalent_low=over(lambda n, s: equivalent(n, s) - 0.2 * n),
+        equivalent_high=over(lambda n, s: None if n > 1000 else equivalent(n, s) + 0.3 * n),
+        marginal=rate(1.0),
+        marginal_low=rate(0.6),
+        marginal_high=over(lambda n, s: None if n > 300 or (m := marginal(n, s)) is None else 1.9 * m),
+        measured_real_only=(min(SIZES), max(SIZES)),
     )
 
 
@@ -193,20 +193,20 @@ def make_verdict(study: Study, n: int) -> Verdict:
     exchange = next(e for e in study.exchange if e.num_real == n)
     undecided = outcome == Outcome.UNDECIDED
     return Verdict(
-        study.classifier,
-        study.generator,
-        study.protocol,
-        study.real_share,
-        n,
-        outcome,
-        cell.synthetic_multiple,
-        cell.gain_simultaneous,
-        cell.equivalent,
-        exchange,
-        0.0142 + 0.4 / n,
-        14 if undecided else None,
-        840.0 if undecided else None,
-        f"With {n} real images, {study.generator} at {cell.synthetic_multiple:g}x: {outcome.value}.",
+        classifier=study.classifier,
+        generator=study.generator,
+        protocol=study.protocol,
+        real_share=study.real_share,
+        num_real=n,
+        outcome=outcome,
+        best_multiple=cell.synthetic_multiple,
+        gain=cell.gain_simultaneous,
+        equivalent=cell.equivalent,
+        exchange=exchange,
+        smallest_detectable_gain=0.0142 + 0.4 / n,
+        deciding_draws=14 if undecided else None,
+        deciding_seconds=840.0 if undecided else None,
+        sentence=f"With {n} real images, {study.generator} at {cell.synthetic_multiple:g}x: {outcome.value}.",
     )
 
 
@@ -236,19 +236,19 @@ def make_analysis() -> Analysis:
         line,
     )
     return Analysis(
-        "test_error",
-        0.9,
-        DELTA,
-        6,
-        2,
-        590,
-        2000,
-        10,
-        ("A bootstrap over 6 draws covers about 84 % where it says 90 %; the intervals are widened for it.",),
-        (real,),
-        studies,
-        tuple(make_verdict(s, n) for s in studies for n in SIZES),
-        "With 100 real images, 4× synthetic images from edm-open save 5.6 points of error "
+        error="test_error",
+        confidence=0.9,
+        delta=DELTA,
+        draws=6,
+        seeds=2,
+        test_images=590,
+        replicates=2000,
+        num_classes=10,
+        warnings=("A bootstrap over 6 draws covers about 84 % where it says 90 %; the intervals are widened for it.",),
+        real=(real,),
+        studies=studies,
+        verdicts=tuple(make_verdict(s, n) for s in studies for n in SIZES),
+        headline="With 100 real images, 4× synthetic images from edm-open save 5.6 points of error "
         "[+2.8, +8.4]: worth about 150 more real images. Beyond 400 no gain was detectable.",
     )
 

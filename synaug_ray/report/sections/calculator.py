@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synaug_ray.analysis.text import CONTROLS
+from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.report import text
 from synaug_ray.report.figures import expected
 from synaug_ray.report.panels import Panel

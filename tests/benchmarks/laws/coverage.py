@@ -157,7 +157,18 @@ def equals(plant: str, noise: np.ndarray) -> set[str]:
     base, s = np.repeat(np.arange(k), len(grid.multiples)), np.tile(grid.multiples, k).astype(float)
     real = np.array([grid.curve(n) for n in sizes])
     gains = np.array([grid.gain("edm", "proportional", sizes[i], m) for i, m in zip(base, s, strict=True)])
-    data = JointData(sizes, real, noise[:k] * real, base, s, gains, noise[k:] * (real[base] - gains), 0.9, N0, 1e-6)
+    data = JointData(
+        sizes=sizes,
+        real=real,
+        real_error=noise[:k] * real,
+        base=base,
+        s=s,
+        gains=gains,
+        gain_error=noise[k:] * (real[base] - gains),
+        chance=0.9,
+        n0=N0,
+        least_error=1e-6,
+    )
     masks = development(data)
     assert masks is not None
     curve = next(c for c in CURVES if c.name == "power law")

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from synaug_ray.analysis import paired_cells as analysis
+from synaug_ray.analysis import trials as analysis
 from synaug_ray.data.audit import audit as module
 from synaug_ray.data.audit.audit import audit, table
 from synaug_ray.data.duplicates import find

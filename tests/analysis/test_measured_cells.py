@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synaug_ray.analysis.empirical import equivalent_estimate, equivalents, smooth
+from synaug_ray.analysis.measured_cells import equivalent_estimate, equivalents, smooth
 from synaug_ray.analysis.results import Censoring
 
 SIZES = np.array([20.0, 40.0, 80.0, 160.0])

@@ -1,13 +1,14 @@
-"""Verdicts in words, for a person who decides whether to collect or to generate. Points are 0.01 of error."""
+"""Verdicts in sentences, for a person who decides whether to collect or to generate.
+
+Gains and losses are in points: 1 point is 0.01 of error.
+"""
 
 from __future__ import annotations
 
+from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.results import Cell, Exchange, Outcome, Verdict
 from synaug_ray.common.text import listed, long_duration
 from synaug_ray.laws.results import Estimate
-
-# Families that are not the question.
-CONTROLS = ("real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment")
 
 
 def points(value: float) -> str:
@@ -15,8 +16,13 @@ def points(value: float) -> str:
     return f"{100 * value:+.1f}"
 
 
+def margin(delta: float) -> str:
+    """A margin of effects: 0.01 -> '1 point', 0.025 -> '2.5 points'."""
+    return f"{100 * delta:g} point" + ("" if f"{100 * delta:g}" == "1" else "s")
+
+
 def span(estimate: Estimate, scale: float = 100.0, form: str = "+.1f") -> str:
-    """An interval in words; an open end is said as such."""
+    """An interval in words: '+1.0 to +2.0', or 'at least +1.0' where an end is open."""
     low = None if estimate.low is None else format(scale * estimate.low, form)
     high = None if estimate.high is None else format(scale * estimate.high, form)
     if low is None and high is None:
@@ -51,9 +57,9 @@ def _worth(equivalent: Estimate, exchange: Exchange | None) -> str:
         text = f", worth at least {equivalent.low:.0f} more real images"
     if exchange is not None and exchange.reachable and exchange.marginal.value is not None:
         interval = span(exchange.marginal, 1, ".1f")
-        text += f"; there the next real image equals {exchange.marginal.value:.1f} synthetic ones ({interval})"
+        text += f"; there one more real image is worth {exchange.marginal.value:.1f} synthetic ones ({interval})"
     elif exchange is not None and exchange.note:
-        text += f"; beyond that: {exchange.note}"
+        text += f"; the exchange rate there is {exchange.note}"
     return text
 
 
@@ -80,7 +86,7 @@ def verdict_sentence(
     value = gain.value or 0.0
     amount = multiple(cell.synthetic_multiple)
     if outcome is Outcome.HELPS:
-        more = f" {multiple(also_hurts)} of it hurts." if also_hurts is not None else ""
+        more = f" {multiple(also_hurts)} hurts." if also_hurts is not None else ""
         return (
             f"{start} helps: {amount} synthetic images lower the error by {100 * value:.1f} points "
             f"({span(gain)}){_worth(cell.equivalent, exchange)}.{more}"
@@ -89,24 +95,24 @@ def verdict_sentence(
         harm = Estimate(None, -(gain.high or 0.0), -(gain.low or 0.0))
         return (
             f"{start} hurts: {amount} synthetic images raise the error by {-100 * value:.1f} points "
-            f"({span(harm)}), and no amount measured helps."
+            f"({span(harm)}), and no measured amount helps."
         )
     if outcome is Outcome.NO_EFFECT:
         return (
-            f"{start} has no effect beyond {100 * delta:g} points either way: the largest seen is "
-            f"{points(value)} points ({span(cell.gain)}, at {amount})."
+            f"{start} has no effect larger than {margin(delta)} in either direction: the largest measured is "
+            f"{points(value)} points at {amount} ({span(cell.gain)})."
         )
     text = f"{start} is undecided: {points(value)} points at {amount} ({span(gain)})."
     if why_undecided:
         return f"{text} {why_undecided}"
-    text += f" An effect below about {100 * detectable:.1f} points could not be seen."
+    text += f" Effects smaller than about {100 * detectable:.1f} points could not be detected."
     if deciding_range is not None:
         least, most = deciding_range
-        reach = f"roughly {least} to {most}" if most is not None else f"{least} at the least, perhaps no number"
-        return text + f" How many draws would decide it is hardly known from {draws}: {reach}."
+        reach = f"{least} to {most}" if most is not None else f"at least {least}, and perhaps no number is enough"
+        return text + f" From {draws} draws, the number that would decide it is known only roughly: {reach}."
     if deciding_draws is None:
         return text + " More draws would not decide it: the test set is too small."
-    cost = "" if deciding_seconds is None else f", about {long_duration(deciding_seconds)} more of one device"
+    cost = "" if deciding_seconds is None else f", for about {long_duration(deciding_seconds)} of one device"
     return text + f" About {deciding_draws} draws instead of {draws} would decide it{cost}."
 
 
@@ -123,13 +129,13 @@ def _example(verdict: Verdict, mix: bool) -> str:
 
 
 def _at_odds(verdicts: list[Verdict]) -> bool:
-    """Whether some number of real images is helped in one study and hurt in another."""
+    """Whether synthetic images help in one study and hurt in another at the same number of real images."""
     helped, hurt = ({v.num_real for v in verdicts if v.outcome is o} for o in (Outcome.HELPS, Outcome.HURTS))
     return bool(helped & hurt)
 
 
 def _clause(name: str, verdicts: list[Verdict]) -> str:
-    """What is said of one generator: a summary for each way of mixing where one helps and another hurts."""
+    """One generator's verdicts; a summary for each way of mixing where one helps and another hurts."""
     mixes = sorted({setting(v.real_share, v.protocol) for v in verdicts})
     if len(mixes) == 1 or not _at_odds(verdicts):
         return f"{name} {_summary(verdicts)}"
@@ -138,10 +144,10 @@ def _clause(name: str, verdicts: list[Verdict]) -> str:
 
 
 def _summary(verdicts: list[Verdict], mix: bool = True) -> str:
-    """What is said of these studies. A size counts as helped or hurt if it is under any share or classifier.
+    """The verdicts of some studies in one clause. A size counts as helped or hurt if it is so in any of them.
 
     Args:
-        mix: tell with the examples how the images were mixed.
+        mix: say with each example how the images were mixed.
     """
     by = {outcome: [v for v in verdicts if v.outcome is outcome] for outcome in Outcome}
     sizes = {outcome: {v.num_real for v in by[outcome]} for outcome in Outcome}
@@ -149,10 +155,12 @@ def _summary(verdicts: list[Verdict], mix: bool = True) -> str:
     if by[Outcome.HELPS]:
         best = max(by[Outcome.HELPS], key=lambda v: v.gain.value or 0.0)
         worth = "" if best.equivalent.value is None else f", worth {best.equivalent.value:.0f} more real images"
-        parts.append(f"helps at {_sizes(sizes[Outcome.HELPS])} real images (most: {_example(best, mix)}{worth})")
+        parts.append(
+            f"helps at {_sizes(sizes[Outcome.HELPS])} real images (largest gain: {_example(best, mix)}{worth})"
+        )
     if by[Outcome.HURTS]:
         worst = min(by[Outcome.HURTS], key=lambda v: v.gain.value or 0.0)
-        parts.append(f"hurts at {_sizes(sizes[Outcome.HURTS])} (most: {_example(worst, mix)})")
+        parts.append(f"hurts at {_sizes(sizes[Outcome.HURTS])} (largest loss: {_example(worst, mix)})")
     said = sizes[Outcome.HELPS] | sizes[Outcome.HURTS]
     undecided = sizes[Outcome.UNDECIDED] - said
     nothing = sizes[Outcome.NO_EFFECT] - said - undecided
@@ -163,7 +171,7 @@ def _summary(verdicts: list[Verdict], mix: bool = True) -> str:
             f(v.smallest_detectable_gain for v in by[Outcome.UNDECIDED] if v.num_real in undecided) for f in (min, max)
         )
         reach = f"{100 * most:.1f}" if most < 1.05 * least else f"{100 * least:.1f} to {100 * most:.1f}"
-        seen = f" (effects below {reach} points could not be seen)" if most > 0 else ""
+        seen = f" (effects below {reach} points could not be detected)" if most > 0 else ""
         parts.append(f"is undecided at {_sizes(undecided)}{seen}")
     return ", ".join(parts)
 
@@ -171,21 +179,19 @@ def _summary(verdicts: list[Verdict], mix: bool = True) -> str:
 def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]) -> str:
     """The analysis in one sentence: learnt generators first, closed-set before open-set.
 
-    ``unbeaten`` names per generator the cheap arms that it beat in no cell where both ran.
+    ``unbeaten`` lists per generator the simple baselines that it beat in no cell where both ran.
     """
     if not verdicts:
-        return "No cell with synthetic images is measured yet."
+        return "No cell with synthetic images has been measured yet."
     kinds = {v.generator: (v.family in CONTROLS, v.open_set) for v in verdicts}
     generators = sorted(kinds, key=lambda name: (kinds[name], name))
     learnt = [name for name in generators if not kinds[name][0]]
     if not learnt:
-        text = "Only controls ran: "
-        return (
-            text + "; ".join(_clause(name, [v for v in verdicts if v.generator == name]) for name in generators) + "."
-        )
+        clauses = [_clause(name, [v for v in verdicts if v.generator == name]) for name in generators]
+        return "Only controls ran: " + "; ".join(clauses) + "."
     clauses = []
     for name in learnt:
-        shown = f"{name} (open-set: it saw more real images)" if kinds[name][1] else name
+        shown = f"{name} (open-set: trained on more real images)" if kinds[name][1] else name
         clause = _clause(shown, [v for v in verdicts if v.generator == name])
         if name in unbeaten:
             clause += f", and is not shown to beat {' or '.join(unbeaten[name])}"

@@ -1,0 +1,44 @@
+"""What is known of the generators from the table of trials: their family, what they saw, what their images cost."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from synaug_ray.analysis.results import Generation
+
+# Families with a known answer or without learning: compared with, never the question itself.
+CONTROLS = ("real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment")
+TRAINING_COST, IMAGE_COST = "generator_cost_seconds", "image_cost_seconds"
+
+
+class Kind(NamedTuple):
+    """What a generator is, whatever its name."""
+
+    family: str  # edm, real-holdout, jitter ...; the generator's name where the table has no such column
+    open_set: bool  # it saw more real images than the cell's own
+
+
+def kinds(trials: pd.DataFrame) -> dict[str, Kind]:
+    """The kind of each generator by its name."""
+    found = {}
+    for name, rows in trials[trials["num_synthetic"] > 0].groupby("generator"):
+        family = rows["family"].tolist()[0] if "family" in rows else name
+        saw_more = "trained_on" in rows and bool((rows["trained_on"] > rows["num_real"]).any())
+        found[str(name)] = Kind(str(family), saw_more or family == "pretrained")
+    return found
+
+
+def generation_costs(trials: pd.DataFrame) -> dict[str, tuple[Generation, ...]]:
+    """Costs of each generator by ``num_real``, medians over draws; empty for a table without cost columns."""
+    if not {TRAINING_COST, IMAGE_COST} <= set(trials.columns):
+        return {}
+    known = np.isfinite(trials[[TRAINING_COST, IMAGE_COST]].astype(float)).all(axis=1)
+    rows: Any = trials[(trials["num_synthetic"] > 0) & known]
+    by_draw = rows.groupby(["generator", "num_real", "draw"])[[TRAINING_COST, IMAGE_COST]].mean()
+    costs: dict[str, list[Generation]] = {}
+    for (name, n), cost in by_draw.groupby(["generator", "num_real"]).median().iterrows():
+        costs.setdefault(str(name), []).append(Generation(int(n), float(cost[TRAINING_COST]), float(cost[IMAGE_COST])))
+    return {name: tuple(of_one) for name, of_one in costs.items()}

@@ -1,0 +1,129 @@
+"""The measured cells of one study, with their real-equivalents m(n, s) free of any law.
+
+A real-equivalent is read off the real-only curve where it was measured: m with E_real(n + m) = E(n, s).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+from synaug_ray.analysis.cell_noise import CellUncertainty
+from synaug_ray.analysis.paired_cells import PairedCells
+from synaug_ray.analysis.results import Cell, Censoring
+from synaug_ray.laws.bootstrap import interval
+from synaug_ray.laws.joint import JointData
+from synaug_ray.laws.results import Estimate
+
+
+def smooth(log_size: np.ndarray, log_error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The closest decreasing curve through the real-only errors, as knots to interpolate.
+
+    Sizes whose errors do not fall are pooled (isotonic regression) into one knot at the middle of their
+    block, so that the curve is strictly decreasing and can be inverted. The two end sizes keep knots of
+    their own, 1e-9 apart from their block, so that the measured range is unchanged.
+    """
+    fitted = isotonic_regression(log_error, increasing=False)
+    knots_x, knots_y = [], []
+    for start, stop in zip(fitted.blocks[:-1], fitted.blocks[1:], strict=True):
+        knots_x.append(float(log_size[start:stop].mean()))
+        knots_y.append(float(fitted.x[start]))
+    if knots_x[0] > log_size[0]:
+        knots_x.insert(0, float(log_size[0]))
+        knots_y.insert(0, knots_y[0] + 1e-9)
+    if knots_x[-1] < log_size[-1]:
+        knots_x.append(float(log_size[-1]))
+        knots_y.append(knots_y[-1] - 1e-9)
+    return np.array(knots_x), np.array(knots_y)
+
+
+def equivalents(sizes: np.ndarray, errors: np.ndarray, base: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """Extra real images each cell is worth: m with E_real(n + m) = E_real(n) - gain.
+
+    ``sizes`` [k] ascending, ``errors`` [k] real-only, ``base`` [C] the cells' n, ``gains`` [C] paired.
+    +inf above the measured range of the curve, -inf below it, negative where synthetic images hurt.
+    """
+    floor = max(float(errors[errors > 0].min(initial=1.0)) * 1e-3, 1e-9)
+    x, y = smooth(np.log(sizes), np.log(np.maximum(errors, floor)))
+    here = np.exp(np.interp(np.log(base), x, y))
+    wanted = np.log(np.maximum(here - gains, floor))
+    m = np.exp(np.interp(-wanted, -y, x)) - base
+    m = np.where(np.abs(gains) < 1e-12, 0.0, m)
+    tolerance = 2e-9
+    return np.where(wanted < y[-1] - tolerance, np.inf, np.where(wanted > y[0] + tolerance, -np.inf, m))
+
+
+def equivalent_estimate(
+    point: float, samples: np.ndarray | None, n: int, sizes: np.ndarray, confidence: float
+) -> tuple[Estimate, Censoring]:
+    """One cell's m with its interval. A censored value is None; its bound is an end of the interval."""
+    above, below = float(sizes[-1] - n), float(sizes[0] - n)
+    censoring = Censoring.NONE
+    if point == np.inf:
+        censoring = Censoring.ABOVE
+    elif point == -np.inf:
+        censoring = Censoring.BELOW
+    low, high = (None, None) if samples is None else interval(samples, confidence)
+    if samples is not None and low is None and np.quantile(samples, (1 - confidence) / 2, method="lower") > 0:
+        low = above
+    if samples is not None and high is None and np.quantile(samples, (1 + confidence) / 2, method="higher") < 0:
+        high = below
+    if samples is None and censoring is Censoring.ABOVE:
+        low = above
+    if samples is None and censoring is Censoring.BELOW:
+        high = below
+    return Estimate(point if censoring is Censoring.NONE else None, low, high), censoring
+
+
+def measured_cells(
+    cells: PairedCells,
+    uncertainty: CellUncertainty,
+    data: JointData,
+    positions: np.ndarray,
+    replicates: tuple[np.ndarray, np.ndarray] | None,
+    confidence: float,
+    held_out: np.ndarray,
+    predicted: np.ndarray | None,
+) -> tuple[Cell, ...]:
+    """The C mixed cells of one study as results.
+
+    Args:
+        data: the same cells as points of a fit.
+        positions: int [C], where they are among all cells, real-only ones first.
+        replicates: joint bootstrap replicates of the errors [B, k] of the sizes and the gains [B, C].
+        held_out: bool [C].
+        predicted: errors [C] by the chosen law; None without a law.
+    """
+    base_n = data.sizes[data.base]
+    several = len(data.sizes) > 1
+    samples = None
+    if several and replicates is not None:
+        samples = np.stack(
+            [equivalents(data.sizes, np.maximum(e, 0), base_n, g) for e, g in zip(*replicates, strict=True)]
+        )
+    point = equivalents(data.sizes, data.real, base_n, data.gains) if several else None
+    out = []
+    for i, position in enumerate(positions):
+        mixed = int(position) - len(cells.real)
+        cell = cells.mixed[mixed]
+        equivalent, censoring = Estimate(None), Censoring.NONE
+        if point is not None:
+            own = None if samples is None else samples[:, i]
+            equivalent, censoring = equivalent_estimate(float(point[i]), own, cell.num_real, data.sizes, confidence)
+        value = float(np.nanmean(cell.errors @ cells.image_weights))
+        out.append(
+            Cell(
+                num_real=cell.num_real,
+                num_synthetic=cell.num_synthetic,
+                synthetic_multiple=cell.multiple,
+                trials=cell.trials,
+                error=uncertainty.mixed_error(mixed, value),
+                gain=uncertainty.estimate(position),
+                gain_simultaneous=uncertainty.simultaneous(position, mixed),
+                equivalent=equivalent,
+                censoring=censoring,
+                held_out=bool(held_out[i]),
+                predicted_error=None if predicted is None else float(predicted[i]),
+            )
+        )
+    return tuple(out)

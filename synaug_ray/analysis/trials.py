@@ -1,0 +1,114 @@
+"""The tables of a run, checked: done trials, and which test images each of them got wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+MEASUREMENT_COLUMNS = (
+    "key",
+    "status",
+    "num_real",
+    "num_synthetic",
+    "draw",
+    "seed",
+    "generator",
+    "classifier",
+    "protocol",
+    "real_share",
+    "test_error",
+    "seconds",
+)
+PREDICTION_COLUMNS = ("key", "label", "predicted")
+CELL_COLUMNS = ["classifier", "generator", "protocol", "real_share", "num_real", "num_synthetic"]
+UNBALANCED = 1.5  # largest over smallest class from which balanced error is judged
+
+
+def _require_columns(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise ValueError(f"{name} has no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}")
+
+
+def _stack(column: pd.Series, name: str) -> np.ndarray:
+    lengths = {len(row) for row in column}
+    if len(lengths) != 1:
+        raise ValueError(f"predictions: rows of {name!r} differ in length, got {sorted(lengths)[:5]}")
+    return np.stack([np.asarray(row, dtype=np.int64) for row in column])
+
+
+def checked_trials(measurements: pd.DataFrame) -> pd.DataFrame:
+    """The done trials, one row each; real-only ones carry no generator's name.
+
+    Raises ``ValueError`` on missing columns, repeated keys or trials, impossible counts, and where none is done.
+    """
+    _require_columns(measurements, MEASUREMENT_COLUMNS, "measurements")
+    trials: Any = measurements[measurements["status"] == "done"].copy()
+    if trials.empty:
+        raise ValueError("measurements hold no trial with status 'done': nothing to analyse yet")
+    if trials["key"].duplicated().any():
+        raise ValueError(f"measurements repeat the key {trials.loc[trials['key'].duplicated(), 'key'].iloc[0]}")
+    real_only = trials["num_synthetic"] == 0
+    trials.loc[real_only, ["generator", "protocol", "real_share"]] = ["none", "real-only", "none"]
+    repeated = trials.duplicated([*CELL_COLUMNS, "draw", "seed"])
+    if repeated.any():
+        row = trials[repeated].iloc[0]
+        raise ValueError(
+            f"two done trials for {row[[*CELL_COLUMNS, 'draw', 'seed']].to_dict()}; "
+            "there must be one per cell, draw and seed"
+        )
+    if (trials["num_real"] <= 0).any():
+        raise ValueError(f"num_real must be positive, got {trials['num_real'].min()}")
+    if (trials["num_synthetic"] < 0).any():
+        raise ValueError(f"num_synthetic must not be negative, got {trials['num_synthetic'].min()}")
+    return trials
+
+
+def wrong_answers(
+    trials: pd.DataFrame, predictions: pd.DataFrame, warnings: list[str]
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, int]:
+    """The trials that have predictions, "wrong" bool [trials, images], labels int64 [images], number of classes seen.
+
+    Raises ``ValueError`` where the predictions contradict themselves or the trials' ``test_error``.
+    """
+    _require_columns(predictions, PREDICTION_COLUMNS, "predictions")
+    known: Any = trials["key"].isin(predictions["key"])
+    if not known.any():
+        raise ValueError("no done trial of the measurements has a row in the predictions")
+    if not known.all():
+        warnings.append(f"{int((~known).sum())} done trials have no predictions and are left out.")
+    kept: Any = trials[known].reset_index(drop=True)
+    if predictions["key"].duplicated().any():
+        raise ValueError("predictions repeat a key")
+    rows: Any = predictions.set_index("key").loc[kept["key"]]
+    label, predicted = _stack(rows["label"], "label"), _stack(rows["predicted"], "predicted")
+    if label.shape != predicted.shape:
+        raise ValueError(
+            f"predictions: label and predicted must have the same length, got {label.shape[1]} and {predicted.shape[1]}"
+        )
+    if not (label == label[0]).all():
+        raise ValueError("predictions: the labels differ between trials; all must share one test set in one order")
+    wrong = label != predicted
+    gap = np.abs(wrong.mean(axis=1) - kept["test_error"].to_numpy(float))
+    if np.nanmax(gap, initial=0.0) > 0.5 / wrong.shape[1]:
+        row = int(np.nanargmax(gap))
+        raise ValueError(
+            f"trial {kept['key'][row]}: test_error {kept['test_error'][row]:.6f} but its "
+            f"predictions are wrong on {wrong[row].mean():.6f} of the test images"
+        )
+    return kept, wrong, label[0], int(max(label.max(), predicted.max())) + 1
+
+
+def image_weights(labels: np.ndarray, balanced: bool | None) -> tuple[str, np.ndarray, np.ndarray]:
+    """The error judged (a column's name), the weights float64 [images] that give it, and strata int [images].
+
+    ``balanced=None`` takes balanced error where the largest class has over ``UNBALANCED`` times the smallest's images.
+    """
+    _, strata, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if balanced is None:
+        balanced = bool(counts.max() / counts.min() > UNBALANCED)
+    if balanced:
+        return "balanced_error", 1.0 / (len(counts) * counts[strata]), strata
+    return "test_error", np.full(len(labels), 1.0 / len(labels)), np.zeros(len(labels), dtype=np.int64)
