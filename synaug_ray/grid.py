@@ -1,9 +1,8 @@
-"""``python -m synaug_ray.grid NAME|FILE.yaml``: run a grid, or go on with it, and leave the answer."""
+"""``python -m synaug_ray.grid NAME|FILE.yaml``: run a grid, or resume it, and write the answer."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import signal
@@ -13,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -43,13 +42,14 @@ from synaug_ray.plan.plan import Plan, make_plan, pending, reversed_plan
 from synaug_ray.plan.steps import STAGES
 from synaug_ray.runs.cost import PLURAL, costs, describe_cost, describe_total_cost, disk_bytes
 from synaug_ray.runs.loggers import Loggers
+from synaug_ray.runs.run import Run, RunState, Session
 from synaug_ray.runs.status import missing_trials
 from synaug_ray.store.disk import free_bytes, size
 from synaug_ray.store.filesystem import check_reachable
 from synaug_ray.store.locations import cache_folder, check_name, storage_root
 from synaug_ray.store.maintenance import check_payloads, check_records, sweep
 from synaug_ray.store.retry import refusal_in
-from synaug_ray.store.run_folder import SEAL, RunFolder, check_space, running
+from synaug_ray.store.run_folder import SEAL, STATUS, RunFolder, check_space, running, state_of
 from synaug_ray.store.store import Store
 
 
@@ -58,14 +58,14 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     interrupt = Interrupt()
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, interrupt)  # `ray job stop` and Kubernetes ask with it
+        signal.signal(signal.SIGTERM, interrupt)  # what `ray job stop` and Kubernetes send
         signal.signal(signal.SIGINT, interrupt)
     try:
         return _main(_parse(words), words)
     except Problem as problem:
         return tell(problem)
     except KeyboardInterrupt:
-        print("interrupted: what was done stands; run the same command to go on", file=sys.stderr)
+        print("interrupted: finished steps are kept; run the same command to continue", file=sys.stderr)
         return TERMINATED if interrupt.heard == signal.SIGTERM else INTERRUPTED
 
 
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m synaug_ray.grid",
         allow_abbrev=False,
-        description="How many synthetic images is one more real image worth? Runs what of a grid is missing.",
+        description="How many synthetic images is one more real image worth? Runs whatever a grid is still missing.",
         epilog="exit codes: 0 done, 2 command line or grid file, 3 data, 4 finished with failed cells, "
         "5 storage, 6 resources, 70 a bug, 75 the cluster was lost (run it again; 1 where Ray ended the "
         "process first), 130 interrupted (Ctrl-C), 143 ended by SIGTERM",
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("grid", nargs="?", help="a name (./grids/NAME.yaml, else one that is shipped) or a .yaml file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")
     parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/synaug_ray")
-    parser.add_argument("--data", metavar="PATH", help="of downloads and decoded images; default ~/.cache/synaug_ray")
+    parser.add_argument("--data", metavar="PATH", help="for downloads and decoded images; default ~/.cache/synaug_ray")
     parser.add_argument("--name", metavar="RUN", help="the run's name; default the grid's")
     parser.add_argument("--dry-run", "-n", action="store_true", help="show the plan, write and start nothing")
     parser.add_argument("--local", action="store_true", help="one step after another, without Ray")
@@ -90,20 +90,19 @@ def _parser() -> argparse.ArgumentParser:
         type=_count,
         default=1,
         metavar="K",
-        help="train each generator in K slots at once, each with its part of every batch "
-        "(data-parallel): for few and large ones",
+        help="train each generator data-parallel on K slots: for few, large generators",
     )
     parser.add_argument(
         "--log",
         metavar="NAMES",
-        help="log finished trials to tensorboard, mlflow or wandb; several with commas between",
+        help="log finished trials to tensorboard, mlflow, wandb, or several of them, separated by commas",
     )
     return parser
 
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{short(text)} is no whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"{short(text)} must be an integer from 1 to 1,000,000")
     return int(text)
 
 
@@ -123,76 +122,92 @@ def _parse(words: list[str]) -> argparse.Namespace:
     if args.local and args.workers_per_generator > 1:
         raise UsageProblem(f"--workers-per-generator {args.workers_per_generator} needs Ray: leave out --local, or it")
     if args.grid is None:
-        raise UsageProblem(f"no grid is named. Available: {', '.join(available())}; or give a .yaml file")
+        raise UsageProblem(f"no grid given. Available: {', '.join(available())}; or give a .yaml file")
     return args
 
 
 def _main(args: argparse.Namespace, words: list[str]) -> int:
+    request = _request(args)
+    spec, storage = request.spec, request.storage
+    data = identify(spec.dataset, spec.data, request.lines.at(("dataset",)), None if args.dry_run else request.cache)
+    plan = make_plan(spec, data)
+    check_reachable(storage)
+    session = Session(uuid.uuid4().hex[:12], "python -m synaug_ray.grid " + shlex.join(words), time.time())
+    run = Run(request.name, spec, plan, Store(f"{storage}/store"), RunFolder(storage, request.name), session)
+    check_records(plan, run.store)
+    missing = pending(plan, run.store)
+    damaged = run.folder.damaged()
+    shape = image_shape(spec)
+    _print_plan(request.path, run, missing, shape)
+    needed = disk_bytes(missing, shape, 0) if shape else 0
+    if needed:
+        free = free_bytes(storage)
+        print(f"{'disk':<51}about {size(needed)}{'' if free is None else f' of the {size(free)} that are free'}")
+    altered = [f"{run.folder.url}: {', '.join(damaged)} differ from {SEAL}: made again"] if damaged else []
+    for caution in cautions(spec) + precision_cautions(spec) + (altered or _other_data(run)):
+        print(f"note     {caution}")
+    sys.stdout.flush()
+    check_space(storage, needed)
+    if args.dry_run:
+        return DONE
+    if missing.complete and not damaged and _up_to_date(run):
+        print(f"nothing to do: every trial is done. {run.folder.url}/report.html")
+        request.loggers.start(run.folder.url)
+        _stop_loggers(request.loggers)
+        return DONE
+    others = running(storage)
+    if others:
+        print(
+            f"note     running here, or killed: {', '.join(others[:3])}; this run starts from the last step, so that "
+            "little is done twice"
+        )
+    try:
+        code = _run(run, request, missing, last_first=bool(others))
+    except BaseException:
+        _stop_loggers(request.loggers, 1.0)
+        raise
+    _stop_loggers(request.loggers)
+    return code
+
+
+def _stop_loggers(loggers: Loggers, seconds: float | None = None) -> None:
+    """Stop the loggers and warn about what they could not log; they never fail a run."""
+    for sentence in loggers.stop(seconds):
+        print(f"warning: {sentence}", file=sys.stderr)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What the command line asks for."""
+
+    path: Path  # of the grid's file
+    spec: GridSpec
+    lines: Lines  # where in the file each value is
+    name: str
+    storage: str
+    cache: Path
+    loggers: Loggers
+    workers_per_generator: int  # 0: without Ray
+
+
+def _request(args: argparse.Namespace) -> _Request:
+    """Raises with all that is wrong at once."""
     (path, spec, lines, name), storage, cache, loggers = collect_problems(
         lambda: _declared(args),
         lambda: storage_root(args.storage),
         lambda: cache_folder(args.data),
         lambda: Loggers(args.log, args.storage or os.environ.get("SYNAUG_STORAGE", "")),
     )
-    data = identify(spec.dataset, spec.data, lines.at(("dataset",)), None if args.dry_run else cache)
-    plan = make_plan(spec, data)
-    check_reachable(storage)
-    store = Store(f"{storage}/store")
-    check_records(plan, store)
-    missing = pending(plan, store)
-    folder = RunFolder(storage, name)
-    damaged = folder.damaged()
-    shape = image_shape(spec)
-    _print_plan(path, folder.url, plan, missing, store, shape)
-    needed = disk_bytes(missing, shape, 0) if shape else 0
-    if needed:
-        free = free_bytes(storage)
-        print(f"{'disk':<51}about {size(needed)}{'' if free is None else f' of the {size(free)} that are free'}")
-    altered = [f"{folder.url}: {', '.join(damaged)} differ from {SEAL}: made again"] if damaged else []
-    for caution in cautions(spec) + precision_cautions(spec) + (altered or _other_data(folder, plan)):
-        print(f"note     {caution}")
-    sys.stdout.flush()
-    check_space(storage, needed)
-    if args.dry_run:
-        return DONE
-    if missing.complete and not damaged and _stands(folder, spec):
-        print(f"nothing to do: every trial stands. {folder.url}/report.html")
-        loggers.start(folder.url)
-        _tell_loggers(loggers)
-        return DONE
-    if others := running(storage):
-        print(
-            f"note     at work here, or killed: {', '.join(others[:3])}; this run works from the other end,"
-            " so that little is done twice"
-        )
-    command = "python -m synaug_ray.grid " + shlex.join(words)
-    try:
-        workers = 0 if args.local else args.workers_per_generator
-        code = _run(
-            workers,
-            name,
-            spec,
-            plan,
-            missing,
-            store,
-            folder,
-            cache,
-            command,
-            loggers,
-            bool(others),
-            partial(place_of_num_real, spec, lines),
-        )
-    except BaseException:
-        _tell_loggers(loggers, 1.0)
-        raise
-    _tell_loggers(loggers)
-    return code
-
-
-def _tell_loggers(loggers: Loggers, seconds: float | None = None) -> None:
-    """End the loggers, and say what they could not: a warning, never more."""
-    for sentence in loggers.stop(seconds):
-        print(f"warning: {sentence}", file=sys.stderr)
+    return _Request(
+        path=path,
+        spec=spec,
+        lines=lines,
+        name=name,
+        storage=storage,
+        cache=cache,
+        loggers=loggers,
+        workers_per_generator=0 if args.local else args.workers_per_generator,
+    )
 
 
 def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, Lines, str]:
@@ -205,13 +220,11 @@ def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, Lines, str]:
     return path, spec, lines, name
 
 
-def _print_plan(
-    path: Path, folder: str, plan: Plan, missing: Plan, store: Store, shape: tuple[int, int, int] | None
-) -> None:
-    print(f"grid     {path}\nresults  {folder}")
-    table = costs(plan, missing, store, shape)
+def _print_plan(path: Path, run: Run, missing: Plan, shape: tuple[int, int, int] | None) -> None:
+    print(f"grid     {path}\nresults  {run.folder.url}")
+    table = costs(run.plan, missing, run.store, shape)
     for stage in STAGES:
-        total = len(plan.steps(stage))
+        total = len(run.plan.steps(stage))
         print(
             f"{PLURAL[stage]:<11}{total:>8,}   {total - len(missing.steps(stage)):>8,} done or not needed   "
             f"{describe_cost(table[stage])}"
@@ -220,92 +233,73 @@ def _print_plan(
         print(f"{'in all':<51}{describe_total_cost(table)}")
 
 
-def _other_data(folder: RunFolder, plan: Plan) -> list[str]:
-    try:
-        before = json.loads(folder.read("status.json") or b"{}").get("data", plan.data.key)
-    except (ValueError, AttributeError):  # half written, or not ours
+def _other_data(run: Run) -> list[str]:
+    """A note where the run's folder was made from other images."""
+    key = run.plan.data.key
+    before = (run.folder.read_json(STATUS) or {}).get("data", key)
+    if before == key:
         return []
-    return (
-        []
-        if before == plan.data.key
-        else [
-            f"the images, or how they are read, are not those of the last run in {folder.url} "
-            f"({str(before)[:12]} then, {plan.data.key[:12]} now): nothing that was made from those counts here; "
-            "give another --name to keep both pages"
-        ]
-    )
+    return [
+        f"the images, or how they are read, are not those of the last run in {run.folder.url} "
+        f"({str(before)[:12]} then, {key[:12]} now): nothing that was made from those counts here; "
+        "give another --name to keep both pages"
+    ]
 
 
-def _stands(folder: RunFolder, spec: GridSpec) -> bool:
-    """Whether the folder's views are of this very grid, complete, and made by this very code."""
-    written, made = folder.read("grid.yaml"), folder.read("env.json")
-    status, page = folder.read("status.json"), folder.read("report.html")
+def _up_to_date(run: Run) -> bool:
+    """Whether the run's folder is complete, of this very grid, and made by this very code."""
+    page = run.folder.read("report.html")
     return (
-        written == write_grid(spec).encode()
+        run.folder.read("grid.yaml") == write_grid(run.spec).encode()
         and page is not None
         and page.rstrip().endswith(b"</html>")
-        and status is not None
-        and b'"state": "done"' in status
-        and made is not None
-        and CODE.encode() in made
+        and state_of(run.folder.read_json(STATUS)) is RunState.DONE
+        and (run.folder.read_json("env.json") or {}).get("code") == CODE
     )
 
 
-def _run(
-    workers_per_generator: int,
-    name: str,
-    spec: GridSpec,
-    plan: Plan,
-    missing: Plan,
-    store: Store,
-    folder: RunFolder,
-    cache: Path,
-    command: str,
-    loggers: Loggers,
-    turned: bool,
-    place: Callable[[int], str],
-) -> int:
-    """Do what is missing.
+def _run(run: Run, request: _Request, missing: Plan, *, last_first: bool) -> int:
+    """Do what is missing, write the results and print the answer; returns the exit code.
 
     Args:
-        workers_per_generator: slots that train a generator together; 0 is without Ray.
-        turned: from the last step to the first, because others begin with the first.
-        place: where the grid has a number of real images, for messages.
+        last_first: start with the last step, because another driver started with the first.
     """
-    from synaug_ray.runs.lifecycle import Session, finish, open_run
+    from synaug_ray.runs.lifecycle import finish, open_run
     from synaug_ray.runs.outputs import interrupted
 
-    session = Session(uuid.uuid4().hex[:12], command, time.time(), 1)
-    if workers_per_generator and not missing.complete:  # before images are read, which can take long
+    plan, store, folder, workers = run.plan, run.store, run.folder, request.workers_per_generator
+    if workers and not missing.complete:  # before images are read, which can take long
         from synaug_ray.cluster.probe import refuse_unfit
 
-        refuse_unfit(folder.storage, weights_of(spec.quality_features), workers_per_generator)
+        refuse_unfit(folder.storage, weights_of(run.spec.quality_features), workers)
     if not store.local:
         store.check_writable()  # of a path its rights tell; before minutes of reading for a key that may only read
-    run, dataset = open_run(name, spec, plan, store, folder, session, cache, place)
-    loggers.start(folder.url)
+    dataset = open_run(run, request.cache, partial(place_of_num_real, run.spec, request.lines))
+    request.loggers.start(folder.url)
     say: Callable[[str], None] = partial(print, flush=True)  # a log is read while it is written
     try:
         sweep(store, folder.root)
         check_payloads(plan, store)
-        missing = reversed_plan(pending(plan, store)) if turned else pending(plan, store)
+        missing = reversed_plan(pending(plan, store)) if last_first else pending(plan, store)
         if not missing.complete:
-            if not workers_per_generator:
+            if not workers:
                 from synaug_ray.engine.context import Machine, WorkerContext
                 from synaug_ray.engine.local import device_here, run_local
 
                 run = replace(run, session=replace(run.session, device=device_here()))
-                run_local(missing, WorkerContext(store, dataset, Machine(run.session.device, session=session.id)), say)
+                run_local(
+                    missing, WorkerContext(store, dataset, Machine(run.session.device, session=run.session.id)), say
+                )
             else:
                 from synaug_ray.cluster.run import run_on_cluster
 
-                run = run_on_cluster(run, missing, dataset, say, workers_per_generator)
+                run = run_on_cluster(run, missing, dataset, say, workers)
         left = pending(plan, store)
-        headline = finish(run, dataset, "done" if left.complete else "finished with failures")
+        headline = finish(run, dataset, RunState.DONE if left.complete else RunState.FINISHED_WITH_FAILURES)
     except (KeyboardInterrupt, ClusterLost):
-        finish(run, dataset, "interrupted")
+        finish(run, dataset, RunState.INTERRUPTED)
         raise
-    except Exception as error:  # what other libraries raise may hide a refusal of the storage, of a disk or a server
+    except Exception as error:  # other libraries wrap what a disk or a server refused
         refusal = refusal_in(error, folder.url) or problem_within(error)
         if refusal is None:
             raise
@@ -315,12 +309,12 @@ def _run(
     print(headline)
     print(f"results  {folder.url}\npage     {folder.url}/report.html")
     if not left.complete:
-        parts = ((left.trials, plan.trials, "trials"), (left.qualities, plan.qualities, "looks at pools"))
+        parts = ((left.trials, plan.trials, "trials"), (left.qualities, plan.qualities, "quality checks"))
         lack = " and ".join(f"{len(some):,} of {len(all_):,} {what}" for some, all_, what in parts if some)
         why = ", ".join(f"{count:,} {cause}" for cause, count in missing_trials(plan, store).causes.items())
         print(
             f"{lack} are missing{f' ({why})' if why else ''}; {folder.url}/status.json says why. Run the same "
-            "command to try them again",
+            "command to retry them",
             file=sys.stderr,
         )
         return FAILED_CELLS

@@ -11,7 +11,8 @@ from typing import Any
 import ray
 
 from synaug_ray.cluster.metrics import Metrics, tell_gone, tell_where
-from synaug_ray.runs.outputs import Run, refresh
+from synaug_ray.runs.outputs import refresh
+from synaug_ray.runs.run import Run, RunState
 
 QUIET_SHARE = 40  # what took t seconds rests for 40 t at least: counts and refits together take 5% of a core
 LEAST_SECONDS = 60.0  # between refits, and before the first
@@ -85,6 +86,6 @@ class Aggregator:
         self._metrics.count()
 
     def _refit(self) -> None:
-        analysis = refresh(self._run, "running", replicates=min(REPLICATES, self._run.spec.replicates))
+        analysis = refresh(self._run, RunState.RUNNING, replicates=min(REPLICATES, self._run.spec.replicates))
         if analysis is not None:
             self._metrics.answer(analysis)

@@ -24,7 +24,8 @@ from synaug_ray.common.cli import Parser
 from synaug_ray.common.errors import BUG, DONE, Problem
 from synaug_ray.common.text import one_line
 from synaug_ray.runs.loggers import ELSEWHERE, PACKAGES, WORD
-from synaug_ray.runs.status import RunStatus, read_run_status
+from synaug_ray.runs.run import RunStatus
+from synaug_ray.runs.status import read_run_status
 from synaug_ray.runs.tables import COSTS, MEASURED, measurements
 from synaug_ray.store.run_folder import RunFolder
 

@@ -15,7 +15,8 @@ from synaug_ray.laws.results import Estimate
 from synaug_ray.plan.plan import pending
 from synaug_ray.plan.steps import STAGES, Stage
 from synaug_ray.runs.cost import costs, images_of
-from synaug_ray.runs.outputs import Run, counted
+from synaug_ray.runs.outputs import counted
+from synaug_ray.runs.run import Run
 from synaug_ray.store.store import write_file
 
 CELL = ("run", "classifier", "generator", "protocol", "real_share", "num_real")

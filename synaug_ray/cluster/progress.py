@@ -14,7 +14,7 @@ from synaug_ray.common.text import duration
 from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.steps import STAGES, Stage
 from synaug_ray.runs.cost import PLURAL
-from synaug_ray.runs.outputs import Run
+from synaug_ray.runs.run import Run
 
 LINE_SECONDS = 20.0
 

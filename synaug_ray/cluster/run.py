@@ -31,7 +31,8 @@ from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.engine.execute import attempt
 from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.steps import STAGES
-from synaug_ray.runs.outputs import Run, interrupted
+from synaug_ray.runs.outputs import interrupted
+from synaug_ray.runs.run import Run
 
 SHARD_BYTES = 2 << 30  # at most; and at most a quarter of the object store
 

@@ -1,4 +1,4 @@
-"""The beginning and the end of one run of the command: data read and checked, views left."""
+"""The start and the end of a session: data read and checked, views written."""
 
 from __future__ import annotations
 
@@ -13,42 +13,33 @@ from synaug_ray.classifiers.models import incompatibility
 from synaug_ray.common.errors import DataProblem, collect_problems
 from synaug_ray.common.provenance import environment
 from synaug_ray.config.checks import image_shape
-from synaug_ray.config.spec import GridSpec
 from synaug_ray.data.audit.audit import table
 from synaug_ray.data.audit.checks import describe, problems
 from synaug_ray.data.audit.gate import apply_duplicate_policy
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.load import load
 from synaug_ray.engine.context import Machine, WorkerContext
-from synaug_ray.plan.plan import Plan, pending
+from synaug_ray.plan.plan import pending
 from synaug_ray.quality.pretrained_features import open_space
 from synaug_ray.runs.cost import disk_bytes
-from synaug_ray.runs.outputs import Run, Session, begin, interrupted, refresh
+from synaug_ray.runs.outputs import begin, interrupted, refresh
+from synaug_ray.runs.run import Run, RunState
 from synaug_ray.runs.sample_sheets import sheets
-from synaug_ray.store.run_folder import RunFolder, check_space
-from synaug_ray.store.store import CorruptPayload, MissingRecord, Store
-
-__all__ = ["Session", "finish", "open_run"]
+from synaug_ray.store.run_folder import check_space
+from synaug_ray.store.store import CorruptPayload, MissingRecord
 
 
-def open_run(
-    name: str,
-    spec: GridSpec,
-    plan: Plan,
-    store: Store,
-    folder: RunFolder,
-    session: Session,
-    cache: Path,
-    place: Callable[[int], str],
-) -> tuple[Run, Dataset]:
-    """Read the data, check everything that can be checked, and leave the first files.
+def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
+    """Read the data, check everything that can be checked, and write the first files.
 
     Args:
-        place: where the grid has a number of real images, for messages.
+        cache: the folder for downloads and decoded images.
+        place: where the grid names a number of real images, for messages.
 
     Raises:
         DataProblem, UsageProblem, StorageProblem: with all that is wrong, before anything is written.
     """
+    spec, plan, store = run.spec, run.plan, run.store
     recipes = {t.classifier.key: t.classifier for t in plan.trials.values()}.values()
     spaces = {s.key: s for step in pending(plan, store).qualities.values() for s in step.spaces}.values()
     told = image_shape(spec)
@@ -58,35 +49,35 @@ def open_run(
     )
     dataset = load(plan.data, cache)
     found = problems(plan, dataset, place)
-    if dataset.shape != told:  # else the grid alone has shown that they suit
+    if dataset.shape != told:  # else the grid alone has shown that they fit
         found += [said for recipe in recipes if (said := incompatibility(recipe, dataset.shape, dataset.num_classes))]
     if found:
         raise DataProblem(found)
     print(describe(dataset), flush=True)
     dataset, audited = apply_duplicate_policy(plan.data, dataset, cache)
     print(table(replace(audited, rows=tuple(row for row in audited.rows if row.level != "ok"))), flush=True)
-    check_space(folder.storage, disk_bytes(pending(plan, store), dataset.shape, len(dataset.test)))
+    check_space(run.folder.storage, disk_bytes(pending(plan, store), dataset.shape, len(dataset.test)))
     store.check_writable()
-    run = Run(name, spec, plan, store, folder, session)
     begin(run)
-    folder.write_json("audit.json", audited.to_json())
-    return run, dataset
+    run.folder.write_json("audit.json", audited.to_json())
+    return dataset
 
 
-def finish(run: Run, dataset: Dataset, state: str) -> str:
-    """Make every view a last time; the answer in a sentence."""
-    if state == "interrupted":
+def finish(run: Run, dataset: Dataset, state: RunState) -> str:
+    """Rebuild every view a last time; returns the answer in a sentence."""
+    stopped = state is RunState.INTERRUPTED
+    if stopped:
         interrupted(run)
     run.folder.write_json("env.json", environment(run.session.device, 1))
     write_samples(run, dataset)
-    analysis = refresh(run, state, replicates=0 if state == "interrupted" else None)
-    if state != "interrupted":
+    analysis = refresh(run, state, replicates=0 if stopped else None)
+    if not stopped:
         run.folder.seal()
     return analysis.headline if analysis else "no answer yet: no real-only cell is done"
 
 
 def write_samples(run: Run, dataset: Dataset) -> None:
-    """One sheet a generator of the first draw: real beside synthetic beside nearest training image."""
+    """One sheet for each generator of the first draw: real, synthetic and nearest training images side by side."""
     context, index, seen = WorkerContext(run.store, dataset, Machine()), [], set()
     done = run.store.keys("shard")
     for row in run.plan.rows:

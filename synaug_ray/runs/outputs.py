@@ -1,89 +1,66 @@
-"""From the Store to what a run leaves: tables, laws, verdict, samples, status and page."""
+"""What a run leaves, made from the Store: tables, laws, verdict, status and page."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from synaug_ray.analysis.analyse import analyse
 from synaug_ray.analysis.results import Analysis
-from synaug_ray.config.spec import GridSpec, write_grid
-from synaug_ray.plan.plan import Plan, blocked
+from synaug_ray.config.spec import write_grid
+from synaug_ray.plan.plan import blocked
 from synaug_ray.plan.steps import STAGES, Stage
 from synaug_ray.report import page
 from synaug_ray.runs.quality_table import for_the_page, qualities
+from synaug_ray.runs.run import Run, RunState
 from synaug_ray.runs.status import missing_trials, unresolved_failures
 from synaug_ray.runs.tables import csv_text, measurements, predictions
-from synaug_ray.store.run_folder import RunFolder
-from synaug_ray.store.store import Failure, Store, now
-
-
-@dataclass(frozen=True)
-class Session:
-    """One run of the command."""
-
-    id: str
-    command: str
-    started: float  # time.time()
-    cores: int  # slots that could work at once
-    device: str = "cpu"
-
-
-@dataclass(frozen=True)
-class Run:
-    """A grid at work: what it asks, what it consists of, where it goes."""
-
-    name: str
-    spec: GridSpec
-    plan: Plan
-    store: Store
-    folder: RunFolder
-    session: Session
+from synaug_ray.store.store import Failure, now
 
 
 def begin(run: Run) -> None:
-    """Leave what is known before the first step."""
+    """Write what is known before the first step."""
     run.folder.unseal()
     run.folder.write("grid.yaml", write_grid(run.spec))
-    run.folder.write_json("status.json", status(run, "running"))
+    run.folder.write_json("status.json", status(run, RunState.RUNNING))
 
 
 def interrupted(run: Run) -> None:
-    """Say so at once: who asked a run to end may kill it in seconds (Ray after 3)."""
-    run.folder.write_json("status.json", status(run, "interrupted"))
+    """Record the interruption at once: whoever asked the run to end may kill it within seconds (Ray after 3)."""
+    run.folder.write_json("status.json", status(run, RunState.INTERRUPTED))
 
 
 def counted(run: Run) -> tuple[dict[Stage, dict[str, int]], dict[Stage, dict[str, Failure]]]:
-    """Steps by stage and state (total, done, failed, blocked, pending), and the standing failures; from listings."""
+    """Steps by stage and state (total, done, failed, blocked, pending), and the unresolved failures; from listings."""
     counts: dict[Stage, dict[str, int]] = {}
-    failed: dict[Stage, dict[str, Failure]] = {}
-    for stage in STAGES:
-        steps, done = run.plan.steps(stage), run.store.keys(stage)
-        failed[stage] = standing = unresolved_failures(run.plan, run.store, stage, done)
-        missing = [s for k, s in steps.items() if k not in done and k not in standing]
+    finished: dict[Stage, set[str]] = {stage: run.store.keys(stage) for stage in STAGES}
+    failed = unresolved_failures(run.plan, run.store, finished)
+    for stage, done in finished.items():
+        steps = run.plan.steps(stage)
+        missing = [s for k, s in steps.items() if k not in done and k not in failed[stage]]
         waiting = sum(blocked(s, failed) for s in missing)
         counts[stage] = {
             "total": len(steps),
             "done": len(steps.keys() & done),
-            "failed": len(standing),
+            "failed": len(failed[stage]),
             "blocked": waiting,
             "pending": len(missing) - waiting,
         }
     return counts, failed
 
 
-def status(run: Run, state: str) -> dict[str, Any]:
+def status(run: Run, state: RunState) -> dict[str, Any]:
     """Counts, failures and times, as ``status.json`` holds them."""
     counts, failed = counted(run)
     names = run.plan.names
     failures = [
         {"stage": stage, "key": k, "cause": f.cause, "message": f.message, "attempts": f.attempts}
-        for stage, standing in failed.items()
-        for k, f in standing.items()
+        for stage, found in failed.items()
+        for k, f in found.items()
     ]
     spent = _spent(run)
     wall = time.time() - run.session.started
@@ -144,7 +121,7 @@ def _spent(run: Run) -> dict[str, Any]:
 
 
 def _timeline(work: set[tuple[str, str, float, float]], start: float) -> dict[str, Any]:
-    """What ran in which process: (stage, row, seconds since the start, seconds it took); rows as they began."""
+    """What ran in which process: [stage, row, seconds since the start, seconds it took]; rows by their start."""
     rows = list(dict.fromkeys(where for _, where, _, _ in sorted(work, key=lambda piece: piece[2])))
     return {
         "lanes": rows,
@@ -152,14 +129,14 @@ def _timeline(work: set[tuple[str, str, float, float]], start: float) -> dict[st
     }
 
 
-def refresh(run: Run, state: str, *, replicates: int | None = None) -> Analysis | None:
-    """Make every view again from the Store: tables, laws, verdict, status, page.
+def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Analysis | None:
+    """Rebuild every view from the Store: tables, laws, verdict, status, page.
 
     Args:
-        replicates: of the bootstrap; None is the grid's own. 0 gives a quick look without intervals.
+        replicates: of the bootstrap; None means as many as the grid says. 0 is quick and gives no intervals.
 
     Returns:
-        The analysis; None where no cell is complete enough for one.
+        The analysis; None while no cell is complete enough for one.
     """
     table = measurements(run.spec, run.plan, run.store)
     predicted = predictions(run.plan, run.store)
@@ -179,14 +156,14 @@ def refresh(run: Run, state: str, *, replicates: int | None = None) -> Analysis 
 
 
 def _what_is_missing(run: Run, analysis: Analysis) -> dict[str, Any]:
-    """``missing`` (how many trials, which causes) and, where there are such, a first warning that says so."""
+    """``missing`` (how many trials, by cause), and a first warning if there are any."""
     lacks = missing_trials(run.plan, run.store)
     warning = (f"{lacks.sentence()}. The verdicts rest on the others.",) if lacks.trials else ()
     return {"missing": asdict(lacks), "warnings": [*warning, *analysis.warnings]}
 
 
 def analyse_run(run: Run, table: pd.DataFrame, predicted: pd.DataFrame, replicates: int) -> Analysis | None:
-    """The laws of what is done so far; None before there is one real-only cell with its predictions."""
+    """The laws of the trials done so far; None until one real-only trial is done."""
     done = pd.DataFrame(table[(table["status"] == "done") & table["key"].isin(predicted["key"].tolist())])
     if "real-only" not in set(done["protocol"]):
         return None

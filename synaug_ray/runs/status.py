@@ -1,4 +1,4 @@
-"""How a run stands, from its folder and the Store alone: what is done, what failed, what waits for what, and why."""
+"""The status of a run, from its folder and the Store alone: what is done, failed, blocked or queued, and why."""
 
 from __future__ import annotations
 
@@ -13,46 +13,37 @@ from synaug_ray.common.errors import Problem, StorageProblem, UsageProblem
 from synaug_ray.common.text import duration
 from synaug_ray.config.checks import image_shape
 from synaug_ray.config.load import validate_grid
-from synaug_ray.config.spec import GridSpec
 from synaug_ray.config.yaml_source import parse_bytes
 from synaug_ray.plan.plan import Plan, blocked, failed_ancestor, make_plan, pending
 from synaug_ray.plan.steps import STAGES, DataIdentity, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
 from synaug_ray.runs.cost import PLURAL, costs
+from synaug_ray.runs.run import RunState, RunStatus
 from synaug_ray.store.filesystem import check_reachable
 from synaug_ray.store.run_folder import RunFolder
 from synaug_ray.store.store import Failure, Record, Store
 
-SILENT = 600.0  # seconds without a word from a running driver: views are refreshed every minute or so
+SILENT = 600.0  # seconds without an update: a driver refreshes its views every minute or so
 RECENT = 600.0  # seconds over which a rate is counted
-SHOWN = 8  # failures told at once
-SHORTEST = 6  # digits of a key that are enough to ask by
+SHOWN = 8  # failures listed
+SHORTEST = 6  # digits of a key that --why accepts
 
 
-@dataclass(frozen=True)
-class RunStatus:
-    """A run's plan, the Store it draws on, and what its driver last said."""
+def unresolved_failures(
+    plan: Plan, store: Store, done: Mapping[Stage, set[str]] | None = None
+) -> dict[Stage, dict[str, Failure]]:
+    """Failures of a plan's steps that no later attempt has made good, by stage and key.
 
-    name: str
-    plan: Plan
-    store: Store
-    said: dict[str, Any]  # status.json
-    spec: GridSpec
-
-    @property
-    def failed(self) -> dict[Stage, dict[str, Failure]]:
-        """Failures of this plan's steps that have not been made good since, by stage and key."""
-        return {stage: unresolved_failures(self.plan, self.store, stage, self.store.keys(stage)) for stage in STAGES}
-
-
-def unresolved_failures(plan: Plan, store: Store, stage: Stage, done: set[str]) -> dict[str, Failure]:
-    """Failures of a plan's steps that are not among the ``done`` ones, by key."""
-    steps = plan.steps(stage)
-    return {k: f for k, f in store.failed(stage).items() if k in steps and k not in done}
+    Args:
+        done: keys of the finished steps by stage; None asks the Store.
+    """
+    finished = {stage: store.keys(stage) for stage in STAGES} if done is None else done
+    wanted = {stage: plan.steps(stage).keys() - finished[stage] for stage in STAGES}
+    return {stage: {k: f for k, f in store.failed(stage).items() if k in wanted[stage]} for stage in STAGES}
 
 
 @dataclass(frozen=True)
 class MissingTrials:
-    """Trials of a plan that are not done, and why: how many by the cause of what failed, they or what they need."""
+    """Trials of a plan that are not done, counted by cause: their own failure, or that of an input."""
 
     trials: int
     of: int
@@ -68,17 +59,15 @@ NOT_TRIED = "not tried yet"
 
 
 def why_missing(step: Step, failed: Mapping[Stage, Mapping[str, Failure]]) -> str:
-    """The cause of its failure, or of the failure of what it needs."""
+    """The cause of its own failure or of the first failed input."""
     at_fault = step if step.key in failed[step.stage] else failed_ancestor(step, failed)
     return NOT_TRIED if at_fault is None else failed[at_fault.stage][at_fault.key].cause
 
 
 def missing_trials(plan: Plan, store: Store) -> MissingTrials:
-    """What of a plan's trials is missing, and why."""
+    """The trials of a plan that are not done, counted by cause."""
     done: dict[Stage, set[str]] = {stage: store.keys(stage) for stage in STAGES}
-    failed: dict[Stage, dict[str, Failure]] = {
-        stage: unresolved_failures(plan, store, stage, done[stage]) for stage in STAGES
-    }
+    failed = unresolved_failures(plan, store, done)
     causes = Counter(why_missing(t, failed) for k, t in plan.trials.items() if k not in done["trial"])
     return MissingTrials(sum(causes.values()), len(plan.trials), dict(causes.most_common()))
 
@@ -87,44 +76,46 @@ def read_run_status(run: str) -> RunStatus:
     """The run in a folder, path or URL: ``<storage>/<run>``. The data set itself is not read.
 
     Raises:
-        UsageProblem: where there is no run.
-        StorageProblem: where what lies there cannot be read.
+        UsageProblem: if there is no run.
+        StorageProblem: if its files cannot be read.
     """
     check_reachable(run)
     storage, _, name = run.rstrip("/").rpartition("/")
-    folder = RunFolder(storage or ".", name)
+    storage = storage or "."
+    folder = RunFolder(storage, name)
     grid, status = folder.read("grid.yaml"), folder.read("status.json")
     if grid is None or status is None:
         raise UsageProblem(f"no run at {run}: a run's folder is <storage>/<run>, and holds grid.yaml and status.json")
     try:
-        said = json.loads(status)
+        values = json.loads(status)
         spec = validate_grid(*parse_bytes(grid, f"{folder.url}/grid.yaml"))
-        data = DataIdentity(spec.dataset, said["fingerprint"], spec.data)
-        datetime.fromisoformat(said["updated"]).astimezone(UTC)
-        if not isinstance(said["state"], str) or said.get("data", data.key) != data.key:
+        data = DataIdentity(spec.dataset, values["fingerprint"], spec.data)
+        if values.get("data", data.key) != data.key:
             raise ValueError("its values contradict each other")
-        int(said.get("cores") or 1)
+        state, cores = RunState(values["state"]), int(values.get("cores") or 1)
+        updated = datetime.fromisoformat(values["updated"]).astimezone(UTC)
         if damaged := {"grid.yaml", "status.json"} & set(folder.damaged()):
-            raise ValueError(f"{' and '.join(sorted(damaged))}: not as it was written")
+            raise ValueError(f"{' and '.join(sorted(damaged))}: checksum mismatch")
     except (ValueError, KeyError, TypeError, Problem) as error:
         raise StorageProblem(
             f"{folder.url}: grid.yaml or status.json is damaged or of an older version ({error}); run "
             "the grid's command again, which writes both"
         ) from None
-    return RunStatus(name, make_plan(spec, data), Store(f"{storage or '.'}/store"), said, spec)
+    store = Store(f"{storage}/store")
+    return RunStatus(name, spec, make_plan(spec, data), store, folder, state, updated, max(1, cores))
 
 
 def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
-    """Lines for a person: state, counts, failures by cause, rate, and what is left."""
+    """Lines for a person: state, counts, rate, what is left, and failures with their causes."""
     now = now or datetime.now(UTC)
-    silent = (now - datetime.fromisoformat(run.said["updated"])).total_seconds()
-    state = run.said["state"]
-    if state == "running":
-        state += f", heard of {duration(silent)} ago"
+    silent = (now - run.updated).total_seconds()
+    state = str(run.state)
+    if run.state is RunState.RUNNING:
+        state += f", last update {duration(silent)} ago"
         if silent > SILENT:
-            state += ": its driver may be gone. Run the same command to go on"
+            state += "; the driver may have died: run the same command to continue"
     lines, records = [f"run        {run.name}: {state}"], []
-    failed, missing = run.failed, pending(run.plan, run.store)
+    failed, missing = unresolved_failures(run.plan, run.store), pending(run.plan, run.store)
     table = costs(run.plan, missing, run.store, image_shape(run.spec))
     for stage in STAGES:
         steps = run.plan.steps(stage)
@@ -138,14 +129,14 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
             f"{PLURAL[stage]:<11}{len(done):>8,} of {len(steps):,} done, {len(failed[stage]):,} failed, "
             f"{waits:,} blocked by failures, {_rate(made, now):,} in the last 10 minutes"
         )
-    seconds, cores = sum(cost.seconds for cost in table.values()), max(1, int(run.said.get("cores") or 1))
+    seconds, cores = sum(cost.seconds for cost in table.values()), run.cores
     unknown = sum(cost.unknown for cost in table.values())
     if missing.complete:
         lines.append("left       nothing")
     else:
-        parts = [f"about {duration(seconds)} of a core, {duration(seconds / cores)} on {cores} of them"] * bool(seconds)
-        parts += [f"{unknown:,} steps that nobody has timed"] * bool(unknown)
-        lines.append(f"left       {', and '.join(parts) or 'next to nothing'}")
+        parts = [f"about {duration(seconds)} of one core, {duration(seconds / cores)} on {cores}"] * bool(seconds)
+        parts += [f"{unknown:,} steps of unknown duration"] * bool(unknown)
+        lines.append(f"left       {', and '.join(parts) or 'almost nothing'}")
     lines += _mixtures(records)
     if (lacks := missing_trials(run.plan, run.store)).trials:
         lines.append(f"missing    {lacks.sentence()}")
@@ -161,10 +152,10 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
 
 
 def why(run: RunStatus, asked: str) -> list[str]:
-    """Why a step is done or not.
+    """What is known of one step: when and where it was done, how it failed, or what it waits for.
 
     Args:
-        asked: its key, or the first six digits of it or more.
+        asked: its key, or at least its first six digits.
 
     Raises:
         UsageProblem: where no step of this run, or more than one, begins with it.
@@ -172,11 +163,11 @@ def why(run: RunStatus, asked: str) -> list[str]:
     found = {k: s for stage in STAGES for k, s in run.plan.steps(stage).items() if k.startswith(asked)}
     if len(asked) < SHORTEST or len(found) != 1:
         raise UsageProblem(
-            f"--why {asked}: {len(found):,} steps of this run begin with it; give one key of "
-            f"measurements.csv or of a failure, {SHORTEST} digits of it at least"
+            f"--why {asked}: {len(found):,} steps of this run have a key that begins with it; give at least "
+            f"{SHORTEST} digits of one key, from measurements.csv or from the failures that are listed"
         )
     (step,) = found.values()
-    return list(_why(step, run, run.failed, ""))
+    return list(_why(step, run, unresolved_failures(run.plan, run.store), ""))
 
 
 def _why(step: Step, run: RunStatus, failed: dict[Stage, dict[str, Failure]], indent: str) -> Iterator[str]:
@@ -184,7 +175,7 @@ def _why(step: Step, run: RunStatus, failed: dict[Stage, dict[str, Failure]], in
     if (record := run.store.records(step.stage, [step.key]).get(step.key)) is not None:
         made = record.made
         yield (
-            f"{said} done {record.finished} on {made.get('host', 'a machine unknown')}, by code "
+            f"{said} done {record.finished} on {made.get('host', 'an unknown machine')}, by code "
             f"{_code(made) or 'unknown'} (commit {made.get('commit') or 'unknown'}), torch "
             f"{made.get('torch') or 'unknown'}"
         )
@@ -192,13 +183,13 @@ def _why(step: Step, run: RunStatus, failed: dict[Stage, dict[str, Failure]], in
     if (failure := failed[step.stage].get(step.key)) is not None:
         yield f"{said} failed {_times(failure.attempts)}, last {failure.at}: {failure.cause}: {failure.message}"
         yield from (f"{indent}    {line}" for line in failure.traceback.rstrip().splitlines())
-        yield f"{indent}  The same command tries it again."
+        yield f"{indent}  The same command retries it."
         return
     waits = [p for p in step.parents() if p.key not in run.store.keys(p.stage)]
     if not waits:
-        yield f"{said} nothing is in its way; its turn has not come"
+        yield f"{said} ready, queued"
         return
-    yield f"{said} waits for {len(waits):,} of {len(step.parents()):,} that it needs; the first:"
+    yield f"{said} waits for {len(waits):,} of its {len(step.parents()):,} inputs; the first:"
     first = next((p for p in waits if blocked(p, failed) or p.key in failed[p.stage]), waits[0])
     yield from _why(first, run, failed, indent + "  ")
 
@@ -231,16 +222,16 @@ def _rate(records: Sequence[Record], now: datetime) -> int:
 
 def _mixtures(records: Sequence[Record]) -> Iterator[str]:
     """A warning where steps of one run were made by different code or versions of torch."""
-    for what, of in (("states of the code", _code), ("versions of torch", lambda made: made.get("torch"))):
+    for what, of in (("versions of the code", _code), ("versions of torch", lambda made: made.get("torch"))):
         counts = Counter(of(record.made) for record in records)
         if len(counts) > 1:
             told = ", ".join(f"{name or 'unknown'} ({count:,})" for name, count in counts.most_common(SHOWN))
             yield (
                 f"mixed      the steps were made by {len(counts)} {what}: {told}. Their results may differ by more "
-                "than chance; another --storage makes all of them anew"
+                "than chance; use a new --storage to make all of them with one"
             )
 
 
 def _code(made: dict[str, Any]) -> str | None:
-    """A digest of the code that made a Record: a submitted job and an installed package know no commit."""
+    """A digest of the code that made a Record: a submitted job or an installed package has no commit."""
     return made.get("code") or made.get("commit")

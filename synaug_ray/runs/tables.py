@@ -10,7 +10,7 @@ from safetensors.numpy import load as load_arrays
 
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.plan.plan import Plan, Row, blocked
-from synaug_ray.plan.steps import STAGES, Stage, TrialStep
+from synaug_ray.plan.steps import Stage, TrialStep
 from synaug_ray.runs.status import unresolved_failures, why_missing
 from synaug_ray.store.store import CorruptPayload, Failure, Record, Store
 
@@ -46,7 +46,7 @@ COLUMNS = (
 def measurements(spec: GridSpec, plan: Plan, store: Store) -> pd.DataFrame:
     """One tidy row a trial of the grid, done or not; errors are fractions, nll in nats, times in seconds."""
     done = store.records("trial", plan.trials)
-    failed: Failures = {stage: unresolved_failures(plan, store, stage, store.keys(stage)) for stage in STAGES}
+    failed = unresolved_failures(plan, store)
     rows, pools = [], _Costs(plan, store)
     for row in plan.rows:
         rows.append(_row(spec, row, done.get(row.trial.key), failed, pools))

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from contextlib import suppress
+from enum import StrEnum
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,7 @@ from synaug_ray.store.locations import check_name
 from synaug_ray.store.retry import LASTING, refused
 from synaug_ray.store.store import finite, write_file
 
+STATUS = "status.json"
 SEAL = "SHA256SUMS"  # of a finished run's files, as `sha256sum -c` reads it; the page can be rebuilt and is not in it
 SEALED = (
     "grid.yaml",
@@ -34,6 +36,15 @@ SEALED = (
 )
 
 
+class RunState(StrEnum):
+    """``state`` in ``status.json``."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FINISHED_WITH_FAILURES = "finished with failures"
+    INTERRUPTED = "interrupted"
+
+
 def check_space(storage: str, needed: int) -> None:
     """Refuse a storage that cannot hold what is to come.
 
@@ -49,15 +60,32 @@ def check_space(storage: str, needed: int) -> None:
 
 
 def running(storage: str) -> list[str]:
-    """Runs on a storage whose status says that they are running: some driver is at work there, or was killed."""
+    """Names of the runs on a storage whose state is "running": a driver works on each, or was killed."""
     try:
         fs, root = open_url(storage)
         found: dict[str, Any] = {
-            str(path).split("/")[-2]: fs.cat_file(path) for path in sorted(fs.glob(f"{root}/*/status.json"))
+            str(path).split("/")[-2]: fs.cat_file(path) for path in sorted(fs.glob(f"{root}/*/{STATUS}"))
         }
-    except Exception:  # for a note and an order of work: where it cannot be read, others will say so
+    except Exception:  # this serves a note and the order of work; what cannot be read is reported elsewhere
         return []
-    return [name for name, text in found.items() if b'"state": "running"' in text]
+    return [name for name, text in found.items() if state_of(_object(text)) is RunState.RUNNING]
+
+
+def state_of(status: dict[str, Any] | None) -> RunState | None:
+    """The state in the values of ``status.json``; None where they hold none."""
+    try:
+        return RunState((status or {}).get("state"))
+    except ValueError:
+        return None
+
+
+def _object(text: bytes) -> dict[str, Any] | None:
+    """The values of a JSON object; None for anything else, such as a file that is half written."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 class RunFolder:
@@ -105,6 +133,11 @@ class RunFolder:
             return None
         except OSError as error:
             raise StorageProblem(f"cannot read {self.url}/{name} ({reason(error)})") from None
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """The values of a file that holds a JSON object; None where it is missing, half written or another thing."""
+        data = self.read(name)
+        return None if data is None else _object(data)
 
     def seal(self) -> None:
         """Leave the checksums of what is there, after the last write."""

@@ -256,7 +256,7 @@ def test_a_list_that_the_shell_took_apart(door):
 
 def test_no_grid_named(door):
     assert grid.main([]) == 2
-    assert "error: no grid is named. Available: cifar10, " in door.capsys.readouterr().err
+    assert "error: no grid given. Available: cifar10, " in door.capsys.readouterr().err
     assert grid.main(["draws=3"]) == 2
     assert "'draws=3' stands where the grid's name has to" in door.capsys.readouterr().err
 

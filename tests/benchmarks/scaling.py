@@ -25,7 +25,7 @@ from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.load import load_grid
 from synaug_ray.data.load import identify, load
 from synaug_ray.plan.plan import make_plan, pending
-from synaug_ray.runs.outputs import Run, Session
+from synaug_ray.runs.run import Run, Session
 from synaug_ray.store.run_folder import RunFolder
 from synaug_ray.store.store import Store
 

@@ -220,7 +220,9 @@ def test_a_job_that_is_stopped_ends_by_itself_and_goes_on_when_it_is_submitted_a
     status = json.loads((head.storage / "small" / "status.json").read_text())
     assert status["state"] == "interrupted", status
     log = head.log("second")
-    assert "interrupted: what was done stands; run the same command to go on" in log and not NOISE.search(log), log
+    assert "interrupted: finished steps are kept; run the same command to continue" in log and not NOISE.search(log), (
+        log
+    )
     stages = ("generator", "shard", "trial")
     kept = {stage: head.records(stage) for stage in stages}
     assert len(before) < len(kept["trial"])

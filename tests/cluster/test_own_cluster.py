@@ -58,7 +58,9 @@ def test_a_run_of_its_own_is_reached_from_this_machine_alone_and_ends_when_asked
     assert code == 143 and not left
     assert reached and not [at for at in reached if not at.endswith((" on 127.0.0.1", ":127.0.0.1"))] and mode == 0o600
     log = (tmp_path / "log").read_text()
-    assert "interrupted: what was done stands; run the same command to go on" in log and "Traceback" not in log, log
+    assert "interrupted: finished steps are kept; run the same command to continue" in log and "Traceback" not in log, (
+        log
+    )
     assert json.loads((tmp_path / "small" / "status.json").read_text())["state"] == "interrupted"
     assert not [file for file in tmp_path.rglob("*") if file.is_file() and secret.encode() in file.read_bytes()]
 

@@ -43,7 +43,7 @@ def test_counts_rate_and_what_is_left(run, capsys):
     commit(store, *plan.generators.values())
     assert main([str(folder)]) == 0
     out = capsys.readouterr().out
-    assert "run        grid: running, heard of" in out and "driver may be gone" not in out
+    assert "run        grid: running, last update" in out and "may have died" not in out
     assert f"generators        3 of 3 done, 0 failed, 0 blocked by failures, {len(plan.generators)} in the last" in out
     assert f"trials            0 of {len(plan.trials)} done" in out and "left       about" in out
 
@@ -51,7 +51,8 @@ def test_counts_rate_and_what_is_left(run, capsys):
 def test_a_driver_that_is_silent_is_said(run):
     later = datetime.now(UTC) + timedelta(hours=2)
     assert (
-        "heard of 2.0 h ago: its driver may be gone. Run the same" in overview(read_run_status(str(run[0])), later)[0]
+        "last update 2.0 h ago; the driver may have died: run the same command"
+        in overview(read_run_status(str(run[0])), later)[0]
     )
 
 
@@ -66,9 +67,9 @@ def test_failures_and_what_they_block(run, capsys):
     trial = next(t for t in plan.trials.values() if t.pool and t.pool.generator.key == generator.key)
     assert main([str(folder), "--why", trial.key[:12]]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert told[0].endswith("(mixed), draw 0, seed 0: waits for 1 of 1 that it needs; the first:")
+    assert told[0].endswith("(mixed), draw 0, seed 0: waits for 1 of its 1 inputs; the first:")
     assert told[1].startswith("  shard ") and told[2].startswith("    generator ")
-    assert "failed once" in told[2] and told[-2].strip() == "Diverged" and "tries it again" in told[-1]
+    assert "failed once" in told[2] and told[-2].strip() == "Diverged" and "retries it" in told[-1]
 
 
 def test_why_of_what_is_done_and_of_what_is_next(run, capsys):
@@ -79,7 +80,7 @@ def test_why_of_what_is_done_and_of_what_is_next(run, capsys):
     assert "done" in (out := capsys.readouterr().out) and "on here" in out
     real = next(t for t in plan.trials.values() if not t.pool)
     main([str(folder), "--why", real.key])
-    assert "nothing is in its way; its turn has not come" in capsys.readouterr().out
+    assert "ready, queued" in capsys.readouterr().out
 
 
 def test_all_done_is_said(run):
@@ -97,7 +98,7 @@ def test_code_or_torch_that_changed_under_a_run_is_said(run, capsys):
     assert "mixed" not in "\n".join(overview(read_run_status(str(folder))))
     store.commit(steps[2], RESULT, {}, {"code": "bbbb", "commit": "c0ffee+", "torch": "2.15"})
     code, torch = [line for line in overview(read_run_status(str(folder))) if line.startswith("mixed")]
-    assert "by 2 states of the code: aaaa (2), bbbb (1)" in code and "2 versions of torch: 2.14 (2), 2.15" in torch
+    assert "by 2 versions of the code: aaaa (2), bbbb (1)" in code and "2 versions of torch: 2.14 (2), 2.15" in torch
     main([str(folder), "--why", steps[2].key])
     assert "by code bbbb (commit c0ffee+), torch 2.15" in capsys.readouterr().out
 
@@ -114,8 +115,8 @@ def test_a_hostile_grid_file_in_a_run_folder_blows_nothing_up(run, capsys):
     "words,code,said",
     [
         (["{}/nowhere"], 2, "no run at"),
-        (["{}/grid", "--why", "abc"], 2, "0 steps of this run begin with it; give one key"),
-        (["{}/grid", "--why", ""], 2, "begin with it"),
+        (["{}/grid", "--why", "abc"], 2, "0 steps of this run have a key that begins with it; give"),
+        (["{}/grid", "--why", ""], 2, "begins with it"),
         (["{}/store"], 2, "is not a run name"),
     ],
 )

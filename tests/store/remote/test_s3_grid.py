@@ -84,7 +84,7 @@ def test_a_local_run_and_every_door(storage, bare, expected, gate, capsys):
     assert f"{storage}/small/report.html" in capsys.readouterr().out
     before = standing(bare, storage)
     spent = gate.during(lambda: grid.main([GRID, "--storage", storage, "--local"]))
-    assert "nothing to do: every trial stands" in capsys.readouterr().out
+    assert "nothing to do: every trial is done" in capsys.readouterr().out
     assert standing(bare, storage) == before and len(spent) < 60 and {method for method, _ in spent} == {"GET"}
 
     assert status.main([f"{storage}/small"]) == 0
@@ -109,7 +109,7 @@ def test_killed_in_the_middle_it_goes_on_and_writes_nothing_again(storage, bare,
     process.communicate()
     before = standing(bare, storage)
     assert 6 <= len(before) < len(expected[1])
-    assert status.main([f"{storage}/small"]) == 0 and "running, heard of" in capsys.readouterr().out
+    assert status.main([f"{storage}/small"]) == 0 and "running, last update" in capsys.readouterr().out
     assert grid.main([GRID, "--storage", storage, "--local"]) == 0
     after = standing(bare, storage)
     assert {name: after[name] for name in before} == before
