@@ -1,4 +1,4 @@
-"""The door: ``python -m synaug_ray.report RUN`` rebuilds report.html from a run's folder alone."""
+"""``python -m synaug_ray.report RUN`` rebuilds report.html from a run's folder."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from synaug_ray.report.run_view import NoRunError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse, build, print where the page lies; returns the exit code."""
+    """Parse, build, print the path of the page; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m synaug_ray.report", description="Rebuild report.html from a run's folder alone."
+        prog="python -m synaug_ray.report", description="Rebuild report.html from a run's folder."
     )
     parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")
-    parser.add_argument("--no-images", action="store_true", help="leave out every pixel of data, for private data sets")
+    parser.add_argument("--no-images", action="store_true", help="leave out all images, for private data sets")
     options = parser.parse_args(arguments)
     try:
         print(page.write(options.run, images=not options.no_images))

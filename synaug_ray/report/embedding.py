@@ -1,4 +1,4 @@
-"""How scripts and data stand inside the page: inert, compressed where large, and the only ones that may run."""
+"""How scripts and data are embedded in the page: escaped, compressed where large, allowed by hash."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One run folder in, one page out: a single HTML file that works without a network.
+"""The page of one run: a single HTML file that works without a network.
 
-Nothing in the page comes from elsewhere: plotly.js, styles, script and images
-lie inside it, and its content security policy forbids every request. Text from
+The file contains everything it needs, plotly.js, styles, scripts and images,
+and its content security policy forbids every request. Text from
 the run's files is escaped by jinja2 in the page and by ``figures.style.inert``
 in the figures; the only scripts that may run are those whose hashes the policy
 names.
@@ -30,7 +30,7 @@ from synaug_ray.report.sections import (
 from synaug_ray.report.text import StudyNames
 
 PAGE = "report.html"
-LARGEST = 5_900_000  # bytes: a page that is sent by mail; sample sheets get what the rest leaves of it
+LARGEST = 5_900_000  # bytes, so that the page can be sent by mail; sample sheets get what is left
 
 
 def build(run: str, *, images: bool = True) -> str:
@@ -116,7 +116,7 @@ def render(run: RunView, *, images: bool = True) -> str:
 
 
 def _warnings(run: RunView) -> list[str]:
-    """Everything that is warned of, once: by the analysis, the data audit and the generators' audit."""
+    """All warnings without repeats: of the analysis, the data audit and the quality checks."""
     said = [*(run.verdict or {}).get("warnings", ()), *(run.laws or {}).get("warnings", ())]
     return list(dict.fromkeys([*said, *audit.warnings(run.audit), *quality.warnings(run.quality)]))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from synaug_ray.analysis.verdict_text import margin
 from synaug_ray.report import text
 from synaug_ray.report.figures import equivalents, errors, exchange, gains, residuals, so_far, timeline, work
 from synaug_ray.report.run_view import RunView
@@ -19,7 +20,7 @@ Laws = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Panel:
-    """One figure. ``id`` is fixed by its place on the page and holds no user's text."""
+    """One figure. ``id`` depends only on its position on the page and contains no text of a user."""
 
     id: str
     title: str
@@ -29,12 +30,12 @@ class Panel:
 
     @property
     def label(self) -> str:
-        """What a screen reader says in place of the drawing."""
-        return f"{self.title}. {self.caption} The table below holds the same numbers."
+        """Read by screen readers in place of the drawing."""
+        return f"{self.title}. {self.caption} The table below has the same numbers."
 
 
 def exchange_panels(laws: Laws, verdict: Mapping[str, Any], names: StudyNames) -> list[Panel]:
-    """The headline figure: what one more real image is worth in synthetic ones; then the trade-off, where known."""
+    """The headline figure, how many synthetic images replace one real image; then the trade-off, where known."""
     studies, verdicts = laws["studies"], verdict.get("verdicts", ())
     points = [e for s in studies for e in exchange.working_points(s, verdicts)]
     if not points:
@@ -43,21 +44,21 @@ def exchange_panels(laws: Laws, verdict: Mapping[str, Any], names: StudyNames) -
         Panel(
             "exchange-rate",
             "How many synthetic images replace the next real one",
-            "Each point stands at the amount its verdict is about; bars are intervals. Open markers below "
-            "have no price: either no amount replaces another real image, or the data do not tell.",
+            "Each point is at the amount that its verdict is about; bars are intervals. Open markers at the bottom "
+            "have no rate: either no amount replaces another real image, or the data do not suffice to tell.",
             exchange.rate_figure(studies, verdicts, names),
             exchange.rate_table(studies, verdicts, names),
         )
     ]
-    if any(not exchange.standing(e, exchange.TRADEOFF) for e in points):
+    if any(not exchange.missing_rate(e, exchange.TRADEOFF) for e in points):
         panels.append(
             Panel(
                 "trade-off",
-                "The other question: what lowers the error more, from here?",
-                "Replacement, above, compares with real images alone. Here one more real image is added to the "
-                "mix as it stands, and may improve the generator too: so many synthetic images lower the error "
-                "as much as it does. Open markers have no rate: more synthetic images do not lower the error "
-                "there, or the data do not tell.",
+                "What lowers the error more from here: one real image, or synthetic ones?",
+                "The figure above compares with training on real images alone. Here one more real image is added "
+                "to the mix, where it may also improve the generator; the figure shows how many synthetic images "
+                "lower the error as much. Open markers have no rate: more synthetic images do not lower the error "
+                "there, or the data do not suffice to tell.",
                 exchange.rate_figure(studies, verdicts, names, exchange.TRADEOFF),
                 exchange.tradeoff_table(studies, verdicts, names),
             )
@@ -73,10 +74,10 @@ def equivalents_panels(laws: Laws, names: StudyNames) -> list[Panel]:
             Panel(
                 f"equivalents-{i}",
                 names.name(study),
-                "How many real images alone reach the same error, as a multiple of n: above 1× the "
-                "synthetic images act like additional real ones, below 1× they cost some. Arrows: at least, "
-                "or at most, so many, as the real-only curve was not measured further (open arrows: by the "
-                "estimate, while its interval tells neither). Dotted: were every synthetic image a real one.",
+                "How many real images alone reach the same error, as a multiple of n: above 1× the synthetic "
+                "images act like additional real ones, below 1× like fewer. Arrows: at least, or at most, this "
+                "many, since the real-only curve was not measured further (open arrows: so says the estimate, "
+                "but not its interval). Dotted: if every synthetic image were a real one.",
                 equivalents.figure(study, _real(laws, study)),
                 equivalents.table(study, _real(laws, study)),
             )
@@ -88,7 +89,7 @@ def error_panels(laws: Laws, names: StudyNames) -> list[Panel]:
     """Error against real images, one figure a study, or the real-only curves where there is no study."""
     error = text.error_name(laws)
     caption = (
-        f"Points are means with intervals; the line is the real-only law with its band. The error is the {error}"
+        f"Points are means with intervals; the line is the real-only law with its interval. The error is the {error}"
         + (": the mean over classes." if error == "balanced error" else ".")
     )
     if not laws["studies"]:
@@ -136,8 +137,8 @@ def so_far_panels(run: RunView) -> list[Panel]:
         Panel(
             "errors-so-far",
             "Mean test error so far",
-            "Means of the trials done; cells have different numbers of trials and no intervals yet, so "
-            "differences between them prove nothing.",
+            "Means of the finished trials. Cells have different numbers of trials and no intervals yet, so "
+            "differences between them are not evidence.",
             so_far.figure(means, names),
             so_far.table(means, names),
         )
@@ -156,9 +157,8 @@ def gain_panels(laws: Laws, names: StudyNames) -> list[Panel]:
             Panel(
                 f"gains-{i}",
                 names.name(study),
-                f"Above zero the synthetic images help. Grey: ±{100 * delta:g} points, where an "
-                "effect is too small to matter. Thick bars: this cell alone; thin: all cells at once, as in "
-                "the verdicts.",
+                f"Above zero the synthetic images help. Grey band: ±{margin(delta)}, effects too small to matter. "
+                "Thick bars: intervals for each cell alone; thin bars: for all cells at once, as in the verdicts.",
                 gains.figure(study, delta, gains.reach(kin, delta), text.error_name(laws)),
                 gains.table(study),
             )
@@ -176,10 +176,10 @@ def residual_panels(laws: Laws, names: StudyNames) -> list[Panel]:
         Panel(
             "residuals",
             "Does the law predict what was measured?",
-            "Filled markers are held-out cells, which the choice of the law never saw: these are the test."
+            "Filled markers are held-out cells, which were not used to choose the law: they are the test."
             if held_out
-            else "No cell was held out: the law was chosen and fitted on all of these, so how near they lie to "
-            "the line is no test of it.",
+            else "No cell was held out: the law was chosen and fitted on all of these, so their distance from the "
+            "line does not test it.",
             residuals.figure(laws["studies"], names, text.error_name(laws)),
             residuals.table(laws["studies"], names),
         )
@@ -194,7 +194,7 @@ def work_panels(status: Mapping[str, Any] | None) -> list[Panel]:
             Panel(
                 "steps",
                 "Steps",
-                "What stands, by stage.",
+                "Steps by stage and state.",
                 work.counts_figure(status["steps"]),
                 work.counts_table(status["steps"]),
             )
@@ -205,7 +205,7 @@ def work_panels(status: Mapping[str, Any] | None) -> list[Panel]:
             Panel(
                 "seconds",
                 "Seconds",
-                "Time inside the steps, by stage.",
+                "Time spent inside the steps, by stage.",
                 work.seconds_figure(status["seconds"], cpu),
                 work.seconds_table(status["seconds"], cpu),
             )
@@ -215,7 +215,7 @@ def work_panels(status: Mapping[str, Any] | None) -> list[Panel]:
             Panel(
                 "timeline",
                 "What ran where, and when",
-                "Each process of the last session of the command.",
+                "One row for each process of the last session.",
                 timeline.figure(status["timeline"]),
                 timeline.table(status["timeline"]),
             )

@@ -1,4 +1,4 @@
-"""Tables of the page: each number keeps its full precision beside its text."""
+"""Tables of the page: each number keeps its full precision next to its text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a caption for those who cannot see the page."""
+    """A table with a caption, which screen readers announce."""
 
     caption: str
     columns: tuple[str, ...]
@@ -48,7 +48,7 @@ def estimate(value: Any, form: Form) -> Entry:
 
 
 def of_dicts(rows: Iterable[Any], caption: str) -> Table:
-    """Rows of unknown shape (what checks report): a column per key, in the order first met."""
+    """Rows of unknown shape: a column per key, in the order of first appearance."""
     dicts = [row if isinstance(row, Mapping) else {"value": row} for row in rows]
     columns = list(dict.fromkeys(str(key) for row in dicts for key in row))
     return Table(

@@ -1,7 +1,7 @@
-"""How numbers and names read on the page.
+"""How numbers and names are written on the page.
 
 The JSON holds fractions; the page shows percent for errors and points
-(1 point = 0.01) for gains. Not estimable is said in words, never shown as zero.
+(1 point = 0.01) for gains. "Not estimable" is written out, never shown as zero.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def points(fraction: float) -> str:
 
 
 def images(count: float) -> str:
-    """A number of images, thousands apart."""
+    """A number of images, with a thousands separator."""
     return _minus(f"{count:,.0f}" if abs(count) >= 10 or count == int(count) else f"{count:.2g}")
 
 
@@ -115,7 +115,7 @@ def ends_of(estimate: Any) -> tuple[float | None, float | None]:
 
 
 def with_interval(estimate: Any, form: Form) -> str:
-    """'+1.02 [−0.30, +2.10]'; an end that the data leave open is written 'open'."""
+    """'+1.02 [−0.30, +2.10]'; an open end is written 'open'."""
     value = value_of(estimate)
     low, high = ends_of(estimate)
     if value is None and (low is None) != (high is None):
@@ -138,7 +138,7 @@ def real_share(text: str) -> str:
 
 @dataclass(frozen=True)
 class StudyNames:
-    """Names studies by what tells them apart: the generator and share always, the rest where it varies."""
+    """Names studies by the generator and real share, and by other fields only where they differ."""
 
     fields: tuple[str, ...]
 
@@ -157,10 +157,10 @@ class StudyNames:
         )
 
     def parts(self, study: Mapping[str, Any]) -> list[str]:
-        """The same, one text per field."""
+        """The same, as one text per field."""
         return [real_share(str(study[f])) if f == "real_share" else str(study[f]) for f in self.fields]
 
 
 def study_key(study: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a study and its verdicts have in common."""
+    """The fields that link a study and its verdicts."""
     return tuple(str(study[f]) for f in STUDY_FIELDS)

@@ -73,7 +73,9 @@ def test_axis_titles_stand_inside_their_figure(browser: Chromium, finished: Path
 def test_an_old_browser_gets_the_numbers(browser: Chromium, finished: Path) -> None:
     tab = browser.open((finished / "report.html").as_uri(), before="delete window.DecompressionStream")
     tab.wait_for("!document.getElementById('undrawn').hidden")
-    assert "Every figure's numbers stand in the table" in tab.evaluate("document.getElementById('undrawn').textContent")
+    assert "The numbers of every figure are in the table" in tab.evaluate(
+        "document.getElementById('undrawn').textContent"
+    )
     assert tab.evaluate("document.querySelectorAll('figure details table').length") > 10
     assert tab.evaluate("document.getElementById('calc-error').textContent").endswith(" %")
     tab.close()

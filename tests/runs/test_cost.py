@@ -149,7 +149,10 @@ def test_what_is_known_of_the_whole_and_what_is_not():
 def test_a_stage_of_which_a_part_is_known():
     assert describe_cost(Cost(0, 0, 0)) == "nothing to do" and describe_cost(Cost(3, 60, 0)) == "about 60 s of one core"
     assert describe_cost(Cost(3, 0, 3)) == "cost unknown for 3: the first of their kind"
-    assert describe_cost(Cost(3, 60, 2)) == "cost unknown for 2: the first of their kind, about 60 s of one core for the others"
+    assert (
+        describe_cost(Cost(3, 60, 2))
+        == "cost unknown for 2: the first of their kind, about 60 s of one core for the others"
+    )
 
 
 def test_the_disk_that_a_plan_takes(store):

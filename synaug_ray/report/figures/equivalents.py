@@ -39,7 +39,7 @@ def worth(cell: Cell, real: Real | None) -> str:
     if end is None:
         return text.NOT_ESTIMABLE
     side = "more" if cell["censoring"] == "above" else "fewer"
-    return f"{side} than {text.more_images(end)} by the estimate, its interval is open"
+    return f"{side} than {text.more_images(end)} by the estimate; its interval is open"
 
 
 def figure(study: Mapping[str, Any], real: Real | None) -> go.Figure:

@@ -28,7 +28,7 @@ class Question:
     field: str
     axis: str
     reading: str
-    lanes: tuple[str, ...]  # why there may be no price, from the bottom up
+    lanes: tuple[str, ...]  # why there may be no rate, from the bottom up
     caption: str  # of the table
 
 
@@ -48,8 +48,8 @@ TRADEOFF = Question(
 )
 
 
-def standing(exchange: Mapping[str, Any], question: Question = REPLACEMENT) -> str:
-    """'' where a real image has a price in synthetic ones, else why it has none."""
+def missing_rate(exchange: Mapping[str, Any], question: Question = REPLACEMENT) -> str:
+    """Why the exchange has no rate; '' where it has one."""
     if question is REPLACEMENT and not exchange["reachable"]:
         return NOT_REACHABLE
     estimate = exchange.get(question.field)
@@ -69,19 +69,19 @@ def working_points(study: Mapping[str, Any], verdicts: Studies) -> list[Mapping[
 
 
 def rate_figure(studies: Studies, verdicts: Studies, names: StudyNames, question: Question = REPLACEMENT) -> go.Figure:
-    """Synthetic images that one more real image is worth, against real images; both axes logarithmic."""
+    """How many synthetic images one more real image is worth, against n; both axes logarithmic."""
     field = question.field
     at = [working_points(study, verdicts) for study in studies]
     everything = [e for points in at for e in points]
     sizes = sorted({e["num_real"] for e in everything})
-    priced = [e for e in everything if not standing(e, question)]
-    ends = [end for e in priced for end in (value_of(e[field]), *ends_of(e[field]))]
-    middle = [value_of(e[field]) or 1 for e in priced]
+    rated = [e for e in everything if not missing_rate(e, question)]
+    ends = [end for e in rated for end in (value_of(e[field]), *ends_of(e[field]))]
+    middle = [value_of(e[field]) or 1 for e in rated]
     low, high = style.span([*ends, 1.0], 1.4)
     if middle:  # an interval may reach to infinity: the axis follows the values, the bar runs off it
         high, low = min(high, 100 * max([*middle, 1])), max(low, min([*middle, 1]) / 100)
-    lanes = len(priced) < len(everything)
-    bottom = 0.0 if not lanes else (0.3 if priced else 0.9)
+    lanes = len(rated) < len(everything)
+    bottom = 0.0 if not lanes else (0.3 if rated else 0.9)
     x = style.log_axis("real images n", sizes, style.span(sizes, 1.3), [text.images(n) for n in sizes])
     y = style.log_axis(question.axis, style.log_ticks(low, high), (low, high), domain=[bottom, 1.0])
     y2 = style.axis(
@@ -90,15 +90,15 @@ def rate_figure(studies: Studies, verdicts: Studies, names: StudyNames, question
         categoryorder="array",
         categoryarray=list(question.lanes),
         range=[-0.6, len(question.lanes) - 0.4],
-        domain=[0.0, 0.22 if priced else 1.0],
+        domain=[0.0, 0.22 if rated else 1.0],
         tickvals=list(question.lanes),
         ticktext=[lane.replace(" ", "<br>") for lane in question.lanes],
         showgrid=True,
     )
-    figure = go.Figure(layout=style.layout(x, y, height=480 if priced else 260))
+    figure = go.Figure(layout=style.layout(x, y, height=480 if rated else 260))
     if lanes:
         figure.update_layout(yaxis2=y2, xaxis={"anchor": "y2"})
-    if priced:
+    if rated:
         figure.add_hline(y=1, line={"color": style.ZERO, "width": 1, "dash": "dot"})
         figure.add_annotation(
             x=0,
@@ -130,13 +130,13 @@ def _add_rates(
 ) -> None:
     shift = style.dodge(i, count, sizes)
     colour = style.color(i)
-    priced = [e for e in points if not standing(e, question)]
-    other = [e for e in points if standing(e, question)]
-    values = [value_of(e[question.field]) or 1.0 for e in priced]
-    lows = [ends_of(e[question.field])[0] for e in priced]
-    highs = [ends_of(e[question.field])[1] or top * 10 for e in priced]  # open above: the bar leaves the figure
+    rated = [e for e in points if not missing_rate(e, question)]
+    other = [e for e in points if missing_rate(e, question)]
+    values = [value_of(e[question.field]) or 1.0 for e in rated]
+    lows = [ends_of(e[question.field])[0] for e in rated]
+    highs = [ends_of(e[question.field])[1] or top * 10 for e in rated]  # open above: the bar leaves the figure
     figure.add_scatter(
-        x=[e["num_real"] * shift for e in priced] or [None],
+        x=[e["num_real"] * shift for e in rated] or [None],
         y=values or [None],
         name=style.inert(name),
         legendgroup=str(i),
@@ -145,12 +145,12 @@ def _add_rates(
         marker={"color": colour, "symbol": style.symbol(i), "size": 9},
         error_y=style.bars(values, lows, highs),
         hoverinfo="text",
-        hovertext=[_rate_hover(name, e, question) for e in priced],
+        hovertext=[_rate_hover(name, e, question) for e in rated],
     )
     if other:
         figure.add_scatter(
             x=[e["num_real"] * shift for e in other],
-            y=[standing(e, question) for e in other],
+            y=[missing_rate(e, question) for e in other],
             yaxis="y2",
             legendgroup=str(i),
             showlegend=False,
@@ -167,14 +167,14 @@ def _rate_hover(name: str, exchange: Mapping[str, Any], question: Question) -> s
         style.inert(name),
         f"n = {text.images(exchange['num_real'])} real, s = {text.images(exchange['num_synthetic'])} synthetic",
     ]
-    if missing := standing(exchange, question):
+    if missing := missing_rate(exchange, question):
         lines.append(missing)
     else:
-        price = text.with_interval(exchange[question.field], text.rate)
-        lines.append(f"{question.reading}: {price} synthetic")
+        rate = text.with_interval(exchange[question.field], text.rate)
+        lines.append(f"{question.reading}: {rate} synthetic")
     if question is TRADEOFF:
         return "<br>".join(lines)
-    if not standing(exchange):
+    if not missing_rate(exchange):
         lines.append(f"on average: {text.with_interval(exchange['average'], text.rate)} synthetic")
     if exchange.get("limit") is not None:
         lines.append(f"any amount replaces at most {text.images(exchange['limit'])} real images")
@@ -193,8 +193,8 @@ def rate_table(studies: Studies, verdicts: Studies, names: StudyNames) -> tables
                     tables.words(names.name(study)),
                     tables.number(e["num_real"], text.images),
                     tables.number(e["num_synthetic"], text.images),
-                    _price(e, "marginal"),
-                    _price(e, "average"),
+                    _rate(e, "marginal"),
+                    _rate(e, "average"),
                     _limit(e),
                     tables.words(e.get("note", "")),
                     tables.words("yes" if e in drawn else ""),
@@ -222,7 +222,7 @@ def _limit(exchange: Mapping[str, Any]) -> tables.Entry:
     return tables.number(exchange.get("limit"), text.images, missing="–")
 
 
-def _price(exchange: Mapping[str, Any], which: str) -> tables.Entry:
+def _rate(exchange: Mapping[str, Any], which: str) -> tables.Entry:
     entry = tables.estimate(exchange[which], text.rate)
     if exchange["reachable"]:
         return entry

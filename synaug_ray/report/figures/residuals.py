@@ -1,4 +1,4 @@
-"""Does the law predict what was measured? Most of all in the cells that its choice never saw."""
+"""Predicted against measured errors; the held-out cells are the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run without laws has measured so far: mean test errors, and no claim."""
+"""Mean test errors of a run without laws yet, without intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ran where and when: a bar for each piece of work of the last session, a row for each process."""
+"""Timeline of the last session: a row for each process, a bar for each piece of work."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def figure(timeline: Mapping[str, Any]) -> go.Figure:
                 hoverinfo="text",
                 marker={"color": style.color(COLORS[stage]), "line": {"width": 0.5, "color": style.PAPER}},
                 hovertext=[
-                    f"{stage} in {lanes[lane]}: from {start:.0f} s on, {took:.1f} s" for _, lane, start, took in bars
+                    f"{stage} in {lanes[lane]}: from {start:.0f} s, for {took:.1f} s" for _, lane, start, took in bars
                 ],
             )
     return drawn
@@ -63,6 +63,6 @@ def table(timeline: Mapping[str, Any]) -> tables.Table:
         )
     return tables.Table(
         "What ran where",
-        ("process", "kind", "pieces of work", "first began at (s)", "worked for (s)", "share of its time"),
+        ("process", "kind", "pieces of work", "first started at (s)", "busy for (s)", "share of its time"),
         tuple(rows),
     )

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from synaug_ray.report import tables, text
 from synaug_ray.report.figures import style
 
-STAGES = {"generator": "generators", "shard": "pool shards", "trial": "trials", "quality": "quality audits"}
+STAGES = {"generator": "generators", "shard": "pool shards", "trial": "trials", "quality": "quality checks"}
 STATES = {"done": 2, "failed": 1, "blocked": 4, "pending": -1}  # state -> series colour; -1 is grey
 PATTERNS = {"done": "", "failed": "x", "blocked": "/", "pending": "."}
 
@@ -29,7 +29,7 @@ def spent(seconds: Mapping[str, float] | None) -> str:
     if not seconds:
         return ""
     parts = ", ".join(f"{name(s)} {text.seconds(seconds[s])}" for s in _stages(seconds))
-    return f"In all {text.seconds(sum(seconds.values()))} of one device: {parts}."
+    return f"Total: {text.seconds(sum(seconds.values()))} of one device ({parts})."
 
 
 def counts_figure(steps: Mapping[str, Mapping[str, int]]) -> go.Figure:

@@ -25,7 +25,7 @@
     };
   };
 
-  // The first question: how to get from the smallest size to what the largest one gives.
+  // The first question: how to get from the smallest measured size to the error of the largest.
   const opening = (index) => {
     const {surface} = surfaces.studies[index];
     const least = surface.measured_num_real[0], most = surface.measured_real_only[1];
@@ -61,16 +61,16 @@
     const unknown = equivalent.value === null && marginal.low === null;
     const synthetic = (price, none) => price.value !== null ? `${interval(price, rate)} synthetic`
       : unknown ? "not estimable" : none;
-    write(element("error"), error, error.value === null ? "no answer" : interval(error, percent) + " %");
-    write(element("equivalent"), equivalent, state.synthetic === 0 ? "these are real alone"
+    write(element("error"), error, error.value === null ? "not estimable" : interval(error, percent) + " %");
+    write(element("equivalent"), equivalent, state.synthetic === 0 ? "no synthetic images"
       : equivalent.value === null ? "not estimable" : interval(shifted(equivalent, state.real), images) + " real");
     write(element("average"), average, state.synthetic === 0 ? "–"
-      : synthetic(average, "none: they replace no real image"));
-    write(element("marginal"), marginal, synthetic(marginal, "not reachable: more replace no further one"));
+      : synthetic(average, "not reachable: they replace no real image"));
+    write(element("marginal"), marginal, synthetic(marginal, "not reachable: more replace no real image"));
     const warning = element("outside");
     warning.hidden = outside.length === 0;
     warning.textContent = outside.length === 0 ? "" : outside.join("; ") + (error.value === null
-      ? ": too far for any answer." : ": extrapolated, and a law may be wrong there.");
+      ? ": outside the range of the laws." : ": extrapolated, so the law may be wrong here.");
     return `${element("error").textContent} expected${outside.length ? ", extrapolated" : ""}.`;
   };
   const shifted = ({value, low, high}, by) => {
@@ -102,19 +102,19 @@
       const spent = mix.cost - costs.real * more;
       const seconds = expectation.generationSeconds(generation, mix.real, mix.synthetic);
       words.push(`Generate ${images(mix.synthetic)} for ${money(spent)}` +
-        (seconds ? `, by what was measured ${duration(seconds)} of one device.` : "."));
+        (seconds ? `, about ${duration(seconds)} of one device, as measured.` : "."));
     }
     return words.concat(`Expected: ${interval(mix.error, percent)} %.`).join(" ");
   };
   const noneWords = (reached) => reached === null
-    ? "No answer: you have more real images than the largest size measured."
-    : `No mix inside what was measured reaches ${state.target} %. The lowest expected there is ` +
+    ? "No answer: you have more real images than were measured."
+    : `No mix in the measured range reaches ${state.target} %. The lowest expected error there is ` +
       `${percent(reached.error.value)} %, with ${images(reached.real)} real and ${images(reached.synthetic)} ` +
       "synthetic images.";
   const aloneWords = (mix, alone) => {
     if (mix === null) return "";
-    if (alone === null) return "Real images alone do not reach it inside what was measured.";
-    return mix.synthetic === 0 ? "No amount of synthetic images makes it cheaper."
+    if (alone === null) return "Real images alone do not reach it in the measured range.";
+    return mix.synthetic === 0 ? "Synthetic images would not make it cheaper."
       : `Real images alone: ${images(alone.real)}, for ${money(alone.cost)}.`;
   };
 
@@ -143,7 +143,7 @@
     element("study").value = String(state.study);
     showFields(typedIn);
     const said = [showAnswers(), showMix()].join(" ");
-    if (opened) {  // the first answers are the page's own: no address and no announcement yet
+    if (opened) {  // not for the initial answers, which the reader did not ask for
       remember();
       clearTimeout(waiting);
       waiting = setTimeout(() => { element("said").textContent = said; }, 500);  // once the reader pauses
@@ -162,7 +162,7 @@
       state[field] = value;
       show(field);
     });
-    element(field).addEventListener("change", () => showFields(""));  // what cannot be read goes back to what was
+    element(field).addEventListener("change", () => showFields(""));  // an invalid entry returns to the last valid one
     element(field + "-slider").addEventListener("input", ({target}) => {
       const value = scales()[field].value(Number(target.value) / 1000);
       state[field] = WHOLE.has(field) ? Math.round(significant(value, 3)) : significant(value, 3);

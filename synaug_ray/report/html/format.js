@@ -23,7 +23,7 @@ const format = (() => {
     return `${form(value)} [${low === null ? "open" : form(low)}, ${high === null ? "open" : form(high)}]`;
   };
 
-  // An element's text, with the exact numbers behind it beside, as in all tables of the page.
+  // Sets an element's text and, as data attributes, the exact numbers, as in all tables of the page.
   const write = (place, {value, low = null, high = null}, text) => {
     place.textContent = text;
     for (const [name, number] of Object.entries({value, low, high})) {
@@ -32,12 +32,12 @@ const format = (() => {
     }
   };
 
-  // A scale turns an amount into a place between 0 and 1, and back.
+  // A scale turns an amount into a position between 0 and 1, and back.
   const logScale = (low, high) => ({
     place: (value) => Math.log(Math.max(value, low) / low) / Math.log(high / low),
     value: (place) => low * (high / low) ** place,
   });
-  const fromZero = (unit, high) => ({  // logarithmic, but for a first stretch that reaches 0
+  const fromZero = (unit, high) => ({  // logarithmic, except near 0
     place: (value) => Math.log1p(Math.max(value, 0) / unit) / Math.log1p(high / unit),
     value: (place) => unit * Math.expm1(place * Math.log1p(high / unit)),
   });

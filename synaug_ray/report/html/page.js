@@ -1,6 +1,6 @@
 "use strict";
-// Draws every figure of the page in the colours of the reader's system, again when those or the width change.
-// plotly.js stands in the page compressed; the policy lets exactly that text run, and nothing else.
+// Draws every figure of the page in the reader's colour scheme, and again when that or the width changes.
+// The page contains plotly.js compressed; the security policy allows exactly that text to run.
 const page = (() => {
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const dark = JSON.parse(document.getElementById("dark").textContent);
@@ -9,7 +9,7 @@ const page = (() => {
   const touch = window.matchMedia("(pointer: coarse)");
   const configuration = {
     displaylogo: false, responsive: true, doubleClick: "reset",
-    modeBarButtons: [["toImage", "resetScale2d"]],  // named, not taken away: plotly.js has one that uploads
+    modeBarButtons: [["toImage", "resetScale2d"]],  // an allow list: plotly.js also has a button that uploads
     displayModeBar: window.matchMedia("(hover: hover)").matches ? "hover" : false,
   };
   let printing = false;
@@ -31,7 +31,7 @@ const page = (() => {
       layout.margin = {...layout.margin, l: 44, r: 8};
       layout.font = {...layout.font, size: 12};
       const named = data.filter((trace) => trace.showlegend !== false && trace.name.length > 12).length;
-      layout.height += 22 * named;  // long names stand one below the other, above the axes
+      layout.height += 22 * named;  // long names are stacked above the axes
     }
     if (touch.matches || narrowPage.matches) layout.dragmode = false;  // a finger scrolls the page
     Plotly.react(document.getElementById("figure-" + id), data, layout, configuration);

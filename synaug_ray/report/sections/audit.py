@@ -8,14 +8,14 @@ from typing import Any
 from synaug_ray.report import tables
 
 LEVELS = {
-    "ok": ("fine", "yes"),
+    "ok": ("ok", "yes"),
     "note": ("note", "none"),
     "warning": ("warning", "no"),
 }  # level: word, CSS class
 
 
 def table(audit: Mapping[str, Any] | None) -> tables.Table | None:
-    """The data audit, one check a row; None where there is none."""
+    """One row a check; None without an audit."""
     rows = [row for row in tables.list_in(audit, "rows") if isinstance(row, Mapping)]
     if not rows:
         return None
@@ -35,7 +35,7 @@ def table(audit: Mapping[str, Any] | None) -> tables.Table | None:
 
 
 def warnings(audit: Mapping[str, Any] | None) -> list[str]:
-    """One sentence for each check that warns."""
+    """One sentence for each check with a warning."""
     rows = [row for row in tables.list_in(audit, "rows") if isinstance(row, Mapping) and row.get("level") == "warning"]
     return [
         f"Data audit: {row.get('what')}: {tables.entry(row.get('value')).text}"

@@ -1,4 +1,4 @@
-"""What the calculator in the page starts from: the surfaces of ``laws.json`` and the first question asked of them.
+"""The data of the page's calculator: the prediction grids (``surface``) of ``laws.json`` and the study shown first.
 
 The arithmetic is in ``calculator.js``, equal to ``synaug_ray.analysis.calculator``'s.
 """
@@ -20,7 +20,7 @@ Study = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Calculator:
-    """The names to choose from, what the script reads, and the figures it fills."""
+    """The names to choose from, the data for the script, and the figures that it fills."""
 
     studies: tuple[str, ...]
     data: dict[str, Any]
@@ -28,7 +28,7 @@ class Calculator:
 
 
 def of(laws: Mapping[str, Any], names: StudyNames) -> Calculator | None:
-    """The calculator of an analysis; None where no study has a surface."""
+    """The calculator of an analysis; None where no study has a prediction grid."""
     studies = [s for s in laws["studies"] if s.get("surface")]
     if not studies:
         return None
@@ -47,8 +47,8 @@ def of(laws: Mapping[str, Any], names: StudyNames) -> Calculator | None:
         [
             Panel(
                 f"expected-{axis}",
-                f"If the {axis} images change",
-                f"The {other} ones stay as chosen. Dotted and grey: beyond what was measured.",
+                f"If the number of {axis} images changes",
+                f"The number of {other} images stays as chosen. Dotted line and light band: extrapolated.",
                 expected.figure(f"{axis} images", error),
                 expected.table(f"Expected {error} against {axis} images", error),
             )
@@ -58,7 +58,7 @@ def of(laws: Mapping[str, Any], names: StudyNames) -> Calculator | None:
 
 
 def _first(studies: Sequence[Study]) -> int:
-    """The study shown first, as in the headline: learnt generators before controls, closed-set before open-set."""
+    """The index of the study shown first: learnt generators before controls, closed-set before open-set."""
     return min(
         range(len(studies)),
         key=lambda i: (studies[i].get("family") in CONTROLS, bool(studies[i].get("open_set")), i),

@@ -1,4 +1,4 @@
-"""The controls: pools whose answer is known beforehand, against what came out."""
+"""The controls: generators with a known answer, against what was measured."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ COLUMNS = (
     "real_share",
     "sentence",
 )
-SETTING = ("classifier", "protocol", "real_share")  # shown where they tell controls apart
-PASSED = {True: ("passed", "yes"), False: ("failed", "no"), None: ("cannot tell", "undecided")}
+SETTING = ("classifier", "protocol", "real_share")  # shown only where they differ between controls
+PASSED = {True: ("passed", "yes"), False: ("failed", "no"), None: ("undecided", "undecided")}
 
 
 def table(controls: Sequence[Mapping[str, Any]]) -> tables.Table:
@@ -56,5 +56,5 @@ def _entry(column: str, row: Mapping[str, Any]) -> tables.Entry:
 
 
 def failed(controls: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The names of the controls that came out wrong."""
+    """The names of the controls that failed."""
     return list(dict.fromkeys(str(row.get("control", "?")) for row in controls if row.get("passed") is False))

@@ -1,4 +1,4 @@
-"""The fitted forms: real-only curves and equivalence laws, chosen ones first."""
+"""The fitted laws: real-only curves and equivalence laws, chosen ones first."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ COLUMNS = (
     "formula",
     "parameters",
     "status",
-    "starts at the best fit",
+    "starts that reached the best fit",
     "RMSE (log error)",
     "AICc",
     "held-out cells",
     "held-out RMSE (log error)",
-    "skill against no effect",
-    "skill against constant rate",
+    "skill over no effect",
+    "skill over a constant rate",
     "held-out coverage",
     "source",
 )
@@ -58,7 +58,7 @@ def all_fits(laws: Mapping[str, Any], names: StudyNames) -> tuple[Fitted, ...]:
 
 
 def chosen_fits(laws: Mapping[str, Any], names: StudyNames) -> tables.Table:
-    """The form chosen for each curve and study, or that none was."""
+    """The form chosen for each curve and study, or 'none chosen'."""
     several = len({r["classifier"] for r in laws["real"]}) > 1
     fitted = [("real only" + (f" · {r['classifier']}" if several else ""), r) for r in laws["real"]]
     fitted += [(names.name(s), s) for s in laws["studies"]]
@@ -87,7 +87,7 @@ def chosen_fits(laws: Mapping[str, Any], names: StudyNames) -> tables.Table:
 
 
 def primary(laws: Mapping[str, Any], names: StudyNames) -> tables.Table | None:
-    """The source paper's law (F1) in every study, and what has been published of it; None in older files."""
+    """The source paper's law (F1) in every study, and its published values; None for older files."""
     rows = [
         (
             tables.words(names.name(s)),

@@ -1,4 +1,4 @@
-"""How far the run is, in a sentence and a number."""
+"""The run's progress, in a sentence and a number."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from synaug_ray.report.run_view import RunView
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the run stands; ``share`` (of its trials, a fraction) is None where it is not known."""
+    """The run's progress; ``share`` is the fraction of its trials that are done, None where unknown."""
 
     finished: bool
     sentence: str
@@ -18,18 +18,18 @@ class Progress:
 
 
 EXPECTED = {
-    "status.json": "how far the run is, and how it ended, is not recorded",
+    "status.json": "progress and outcome of the run are not recorded",
     "measurements.csv": "no measurements yet, so no errors to show",
     "laws.json": "no laws fitted yet",
     "verdict.json": "no verdict yet",
-    "grid.yaml": "the resolved grid is not in the folder",
+    "grid.yaml": "the resolved grid is missing",
     "env.json": "the environment was not recorded",
     "samples/index.json": "no sample images",
 }
 
 
 def of(run: RunView) -> Progress:
-    """From status.json, or without it from the measurements' status column."""
+    """From status.json or, without it, from the status column of the measurements."""
     expected = [f"{name}: {meaning}" for name, meaning in EXPECTED.items() if name in run.missing]
     sheets = [
         f"{name}: named in samples/index.json"
@@ -39,26 +39,26 @@ def of(run: RunView) -> Progress:
     missing = (*expected, *sheets, *run.problems)
     done, total, failed, blocked = _trials(run)
     state = str((run.status or {}).get("state", "")) or "unknown"
-    counted = f"{done:,} of {total:,} trials done" if total else "no trial is known yet"
+    counted = f"{done:,} of {total:,} trials done" if total else "no trials known yet"
     if failed or blocked:
         counted += f", {failed:,} failed" + (f", {blocked:,} blocked by a failure" if blocked else "")
         counted += _causes(run)
     if state == "running":
-        sentence = f"This run is still going: {counted}. The numbers below will move."
+        sentence = f"This run is still in progress: {counted}. The numbers below will change."
     elif state in ("done", "finished with failures"):
         sentence = f"The run is {state}: {counted}."
     else:
         sentence = (
-            f"The run was {state}: {counted}. The same command goes on from here."
+            f"The run was {state}: {counted}. The same command continues it."
             if state == "interrupted"
-            else f"How the run ended is not recorded; {counted}."
+            else f"The outcome of the run is not recorded: {counted}."
         )
     finished = state in ("done", "finished with failures") and done + failed + blocked >= total
     return Progress(finished, sentence, done / total if total else None, missing)
 
 
 def _causes(run: RunView) -> str:
-    """Why trials are missing, the most frequent cause first, where status.json says it."""
+    """Why trials are missing, the most frequent cause first, if status.json says so."""
     causes = ((run.status or {}).get("missing") or {}).get("causes")
     if not isinstance(causes, dict) or not causes:
         return ""

@@ -9,7 +9,7 @@ from synaug_ray.report import tables
 
 
 def table(quality: Mapping[str, Any] | None) -> tables.Table | None:
-    """The quality of generators and pools, in the columns of the file; None where there is none."""
+    """One row a generator and number of real images; None without quality checks."""
     columns = [str(column) for column in tables.list_in(quality, "columns")]
     rows = [row for row in tables.list_in(quality, "rows") if isinstance(row, list)]
     if not columns or not rows:
@@ -23,5 +23,5 @@ def table(quality: Mapping[str, Any] | None) -> tables.Table | None:
 
 
 def warnings(quality: Mapping[str, Any] | None) -> list[str]:
-    """The warnings of the file, as they stand."""
+    """The warnings of the file, unchanged."""
     return [str(warning) for warning in tables.list_in(quality, "warnings")]

@@ -1,4 +1,4 @@
-"""Sample sheets as the page holds them: PNG data inside the file, up to a budget of bytes."""
+"""Sample sheets embedded in the page as PNG data, up to a budget of bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synaug_ray.report.run_view import SampleSheet
 
 TITLES = {"real": "real", "synthetic": "synthetic", "nearest": "nearest training image"}
 WORDS = 1_500  # bytes that one sheet's title, labels and descriptions take at most beside its pixels
-MOST_LABELS = 20  # above, a row is too low on the page to stand beside its class name
+MOST_LABELS = 20  # with more classes, rows are too low for a class name beside them
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Picture:
     title: str
     alt: str
     uri: str
-    width: int  # CSS pixels: a whole multiple of the sheet's own, so that pixels stay square
+    width: int  # CSS pixels: an integer multiple of the sheet's own, so that pixels stay square
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SheetRow:
 
 
 def rows(sheets: Sequence[SampleSheet], budget: int) -> tuple[tuple[SheetRow, ...], int]:
-    """Sheets that fit a budget of bytes, and how many did not; first draws come first."""
+    """The sheets that fit a budget of bytes, first draws preferred, and how many were left out."""
     ordered = sorted(sheets, key=lambda s: (s.draw, s.generator, s.num_real))
     taken, spent = [], 0
     for sheet in ordered:

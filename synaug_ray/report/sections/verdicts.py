@@ -1,4 +1,4 @@
-"""The verdicts: a matrix to see at a glance, a table with everything, and how sure it is."""
+"""The verdicts: a matrix for an overview, a table with all numbers, and how certain they are."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any
 
 from scipy.stats import chi2
 
+from synaug_ray.analysis.verdict_text import margin
 from synaug_ray.report import tables, text
 from synaug_ray.report.text import StudyNames, study_key, value_of
 
 Verdicts = Sequence[Mapping[str, Any]]
 SIGNS = {"helps": "▲", "hurts": "▼", "no effect": "=", "undecided": "?"}
 MEANINGS = {
-    "helps": "the interval of the gain lies above zero",
-    "hurts": "it lies below zero",
-    "no effect": "it lies inside ±{delta} points",
-    "undecided": "none of these: the data do not tell yet",
+    "helps": "the interval of the gain is above zero",
+    "hurts": "the interval is below zero",
+    "no effect": "the interval is within ±{margin}",
+    "undecided": "none of these: more data are needed",
 }
 
 
@@ -57,8 +58,8 @@ def matrix(verdicts: Verdicts, names: StudyNames, delta: float | None) -> Matrix
         found = [at.get((study_key(study), n)) for n in sizes]
         rows.append((tuple(names.parts(study)), tuple(None if v is None else _pill(v) for v in found)))
     seen = {str(v["outcome"]) for v in verdicts}
-    shown = "δ" if delta is None else f"{100 * delta:g}"
-    legend = tuple((o, SIGNS[o], m.format(delta=shown)) for o, m in MEANINGS.items() if o in seen)
+    shown = "the margin" if delta is None else margin(delta)
+    legend = tuple((o, SIGNS[o], m.format(margin=shown)) for o, m in MEANINGS.items() if o in seen)
     return Matrix(
         tuple(f.replace("_", " ") for f in names.fields),
         tuple(text.images(n) for n in sizes),
@@ -115,8 +116,8 @@ def full_table(verdicts: Verdicts, names: StudyNames) -> tables.Table:
             "amount",
             "gain (points)",
             "worth (real images)",
-            "synthetic per next real image",
-            "smallest gain it could show (points)",
+            "synthetic images per next real image",
+            "smallest detectable gain (points)",
             "draws to decide (rough)",
             "compute to decide (rough)",
             "in words",
@@ -136,17 +137,17 @@ def deciding_note(laws: Mapping[str, Any] | None, verdicts: Verdicts) -> str:
     freedom, tail = laws["draws"] - 1, (1 - laws["confidence"]) / 2
     few, many = (text.one_digit(freedom / float(chi2.ppf(q, freedom))) for q in (1 - tail, tail))
     return (
-        f"What deciding would cost is rough: it rests on the spread among {laws['draws']} draws, "
-        f"and by that alone may be anything from {few} to {many} times what stands here."
+        f"The cost of deciding is a rough estimate from the spread among {laws['draws']} draws; "
+        f"the true cost may be {few} to {many} times the number given."
     )
 
 
 def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
-    """What the intervals rest on, and what the test set could have shown at all; in one or two sentences."""
+    """What the intervals are based on, and the smallest detectable gain, in a few sentences."""
     if laws is None:
         return ""
     if not laws["replicates"]:
-        return "Intervals are not computed yet: until they are, no number on this page is an answer."
+        return "Intervals have not been computed yet, so no number on this page is an answer."
     sentences = (
         f"Intervals are {text.share(laws['confidence'])}, from {laws['draws']} "
         f"draw{'s' if laws['draws'] != 1 else ''} (a subset and its generator) × {laws['seeds']} classifier "
@@ -156,16 +157,16 @@ def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
     simultaneous = text.finite(laws.get("simultaneous_confidence"))
     if simultaneous is not None:
         sentences += (
-            f" Helps and hurts rest on wider ones, which hold for all cells at once ({text.share(simultaneous)})."
+            f" “Helps” and “hurts” use wider intervals, which hold for all cells at once ({text.share(simultaneous)})."
         )
     detectable = [
         d for v in verdict.get("verdicts", ()) if (d := text.finite(v.get("smallest_detectable_gain"))) is not None
     ]
     if detectable:
         low, high = (text.percent(d) for d in (min(detectable), max(detectable)))
-        sentences += " The smallest gain this run could have shown is " + (
+        sentences += " The smallest gain this run could detect is " + (
             f"{low} points." if low == high else f"{low} to {high} points, depending on n."
         )
     if text.error_name(laws) == "balanced error":
-        sentences += " Classes are unbalanced, so errors are balanced errors: the mean over classes."
+        sentences += " The classes are unbalanced, so errors are balanced errors: means over classes."
     return sentences
