@@ -14,7 +14,7 @@ from synaug_ray.config.checks import image_shape
 from synaug_ray.laws.results import Estimate
 from synaug_ray.plan.plan import pending
 from synaug_ray.plan.steps import STAGES, Stage
-from synaug_ray.runs.cost import costs, images_of
+from synaug_ray.runs.cost import costs
 from synaug_ray.runs.outputs import counted
 from synaug_ray.runs.run import Run
 from synaug_ray.store.store import write_file
@@ -55,7 +55,7 @@ class Metrics:
                 gauge.set(counts[stage][state], mine | {"stage": stage})
             if stage in MADE:
                 steps = run.plan.steps(stage)
-                images[MADE[stage]] += round(sum(images_of(steps[k]) for k in steps.keys() & run.store.keys(stage)))
+                images[MADE[stage]] += round(sum(steps[k].images_seen for k in steps.keys() & run.store.keys(stage)))
         for made, number in images.items():
             self._images.set(number, mine | {"made": made})
         causes = Counter(f.cause for of_stage in failed.values() for f in of_stage.values())

@@ -20,7 +20,7 @@ from synaug_ray.cluster.worker import WorkerConfig, context_here, own_name, pree
 from synaug_ray.common.text import one_line
 from synaug_ray.plan.plan import packs
 from synaug_ray.plan.steps import QualityStep, TrialStep
-from synaug_ray.store.store import Store
+from synaug_ray.store.store import Cause, Store
 
 Steps = dict[str, TrialStep | QualityStep]
 LOOKS = 4  # at pools, handed out at a time: packs that become ready come before the next
@@ -182,7 +182,7 @@ def run(
                 raise
             if memory is not None and suspects:
                 for step in out.values():
-                    store.fail(step, "out of memory", one_line(memory, 500), "", session)
+                    store.fail(step, Cause.OUT_OF_MEMORY, one_line(memory, 500), "", session)
             elif memory is not None:
                 suspects = out
         else:

@@ -20,7 +20,7 @@ from synaug_ray.data.images import ImageSet
 from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.engine.execute import Work, attempt
 from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Step, TrialStep
-from synaug_ray.store.store import Store
+from synaug_ray.store.store import Cause, Store
 
 DEATHS = 3  # of workers at one step: then it is recorded, and the rest goes on
 SILENT_SECONDS = float(os.environ.get("SYNAUG_SILENT_SECONDS", 7200))  # then a worker hangs, and is ended
@@ -99,7 +99,7 @@ def preempted(store: Store, step: Step, session: str, said: str = "") -> None:
         last = f". The last one's last words: {said}" if said else ""
         store.fail(
             step,
-            "preempted",
+            Cause.PREEMPTED,
             f"its worker died {DEATHS} times (killed, its node gone, out of memory, or silent"
             f" for {SILENT_SECONDS / 3600:g} h); Ray's logs of its workers say more{last}",
             "",

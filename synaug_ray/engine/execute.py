@@ -22,12 +22,12 @@ from synaug_ray.common.keys import derive_seed
 from synaug_ray.common.provenance import CODE, commit
 from synaug_ray.data.images import ImageSet
 from synaug_ray.engine.context import Machine, WorkerContext
-from synaug_ray.engine.failures import DIVERGED, OUT_OF_MEMORY, StepError, free_memory, step_error_of
+from synaug_ray.engine.failures import StepError, free_memory, step_error_of
 from synaug_ray.generators import registry
 from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Step, Subset, TrialStep
 from synaug_ray.quality.assess import assess
 from synaug_ray.store.retry import StorageRefused
-from synaug_ray.store.store import finite, now
+from synaug_ray.store.store import Cause, finite, now
 from synaug_ray.training.distributed import Split
 
 LOG = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: B
     for trial, outcome in zip(pack, outcomes, strict=True):
         if not np.isfinite(outcome.probability).all():
             context.store.fail(
-                trial, "diverged", "the classifier's probabilities are not numbers", "", context.machine.session
+                trial, Cause.DIVERGED, "the classifier's probabilities are not numbers", "", context.machine.session
             )
             continue
         arrays = {
@@ -190,7 +190,7 @@ def _attempt(context: WorkerContext, work: Work, batch_split: BatchSplit) -> Ima
     steps = [work] if isinstance(work, Step) else list(work)
     images, step_error = _try(context, work, batch_split)
     if step_error is not None and context.machine.world > 1:
-        if context.machine.rank == 0 or step_error.cause != DIVERGED:  # which all see alike
+        if context.machine.rank == 0 or step_error.cause != Cause.DIVERGED:  # which all see alike
             context.store.fail(
                 steps[0], step_error.cause, step_error.message, step_error.traceback, context.machine.session
             )
@@ -201,7 +201,7 @@ def _attempt(context: WorkerContext, work: Work, batch_split: BatchSplit) -> Ima
         images, step_error = _try(context, work, batch_split)
     if (
         step_error is not None
-        and step_error.cause == OUT_OF_MEMORY
+        and step_error.cause == Cause.OUT_OF_MEMORY
         and batch_split.parts == 1
         and not isinstance(work, QualityStep)
     ):

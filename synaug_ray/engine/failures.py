@@ -23,10 +23,8 @@ from dataclasses import dataclass
 import torch
 
 from synaug_ray.common.errors import Collapsed, DataProblem, Diverged, StorageProblem, TooFewKept
-from synaug_ray.store.store import CorruptPayload
+from synaug_ray.store.store import Cause, CorruptPayload
 
-OUT_OF_MEMORY = "out of memory"
-DIVERGED = "diverged"
 # what torch says of memory in errors of no class of their own: the CPU's allocator, cuBLAS, cuDNN
 _MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 
@@ -35,7 +33,7 @@ _MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|ALL
 class StepError:
     """Why a try failed, as text alone: an exception's frames would hold the memory that a second try needs."""
 
-    cause: str
+    cause: Cause
     message: str
     traceback: str
     lost: bool = False  # whether a file was missing or damaged, so that what was in it can be made again
@@ -51,19 +49,19 @@ def step_error_of(error: Exception) -> StepError:
     )
 
 
-def cause_of(error: Exception) -> str:
-    """A failure's cause in one word or two."""
+def cause_of(error: Exception) -> Cause:
+    """The cause of a failure."""
     if isinstance(error, Diverged):
-        return DIVERGED
+        return Cause.DIVERGED
     if isinstance(error, (Collapsed, TooFewKept)):
-        return "collapsed"
+        return Cause.COLLAPSED
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
         isinstance(error, RuntimeError) and _MEMORY.search(str(error))
     ):
-        return OUT_OF_MEMORY
+        return Cause.OUT_OF_MEMORY
     if isinstance(error, (OSError, CorruptPayload, StorageProblem)):
-        return "storage"
-    return "data" if isinstance(error, DataProblem) else "bug"
+        return Cause.STORAGE
+    return Cause.DATA if isinstance(error, DataProblem) else Cause.BUG
 
 
 def free_memory() -> None:

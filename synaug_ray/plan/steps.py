@@ -1,13 +1,14 @@
-"""Steps: frozen units of work, each with a content key over all that bears on its result.
+"""Steps: frozen units of work, each with a content key over everything that affects its result.
 
 ``version`` is raised by hand when a code change alters results; everything made with the old
 version then counts as missing. A parent enters a key by its own key. Devices, worker counts and
-storage are arguments of ``execute`` and never fields: they must not bear on a result.
+storage are arguments of ``execute`` and never fields: they must not affect a result.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -64,18 +65,41 @@ class Subset:
 
 
 class Step(ABC):
-    """What the Store and the plan know of a step: its stage, its fields, its key, its parents."""
+    """A unit of work: its stage, its fields, its key, its parents, and what it costs."""
 
     stage: ClassVar[Stage]
     version: ClassVar[int]
 
     @abstractmethod
     def fields(self) -> dict[str, Any]:
-        """Everything that bears on the result, in JSON's types; parents by their keys."""
+        """Everything that affects the result, in JSON's types; parents by their keys."""
 
     def parents(self) -> tuple[Step, ...]:
-        """The steps whose records must stand before this one can run."""
+        """The steps that must be done before this one can run."""
         return ()
+
+    @property
+    @abstractmethod
+    def images_seen(self) -> float:
+        """Images that it trains on, samples or checks; its cost is proportional to them."""
+
+    @property
+    @abstractmethod
+    def cost_key(self) -> str:
+        """Steps with the same one cost the same per image: as a rule the key of the recipe."""
+
+    @property
+    @abstractmethod
+    def cost_name(self) -> str:
+        """``cost_key`` in words."""
+
+    @abstractmethod
+    def describe(self, names: Mapping[str, str]) -> str:
+        """The step in words.
+
+        Args:
+            names: of generators in the grid, by key.
+        """
 
     @cached_property
     def key(self) -> str:
@@ -94,6 +118,21 @@ class GeneratorStep(Step):
 
     def fields(self) -> dict[str, Any]:
         return {"subset": self.subset.fields(), "recipe": self.recipe.key}
+
+    @property
+    def images_seen(self) -> float:
+        return self.recipe.length(self.subset.num_real)
+
+    @property
+    def cost_key(self) -> str:
+        return self.recipe.key
+
+    @property
+    def cost_name(self) -> str:
+        return self.recipe.name
+
+    def describe(self, names: Mapping[str, str]) -> str:
+        return f"{names[self.key]} at {self.subset.num_real:,} real images, draw {self.subset.draw}"
 
     @cached_property
     def seed(self) -> int:
@@ -118,10 +157,26 @@ class ShardStep(Step):
     def parents(self) -> tuple[Step, ...]:
         return (self.generator,)
 
+    @property
+    def images_seen(self) -> float:
+        return 0 if self.sampler.family == "replay" else self.sampler.shard_size
+
+    @property
+    def cost_key(self) -> str:
+        return self.sampler.key
+
+    @property
+    def cost_name(self) -> str:
+        return self.sampler.name
+
+    def describe(self, names: Mapping[str, str]) -> str:
+        first = self.index * self.sampler.shard_size
+        return f"images {first:,} to {first + self.sampler.shard_size - 1:,} of {self.generator.describe(names)}"
+
 
 @dataclass(frozen=True)
 class Pool:
-    """The synthetic images of one generator under one sampler: endless, image i a function of i alone."""
+    """The synthetic images of one generator and sampler, without end; image i depends on i alone."""
 
     generator: GeneratorStep
     sampler: SamplerRecipe
@@ -144,25 +199,41 @@ class Pool:
 
 @dataclass(frozen=True)
 class QualityStep(Step):
-    """Look at the first ``num_images`` of a Pool: are they real-looking, rightly labelled, varied, no copies?"""
+    """Check the first ``num_images`` of a Pool: do they look real, show their label, vary, copy nothing?"""
 
     pool: Pool
     num_images: int
-    spaces: tuple[FeatureRecipe, ...] = ()  # networks trained elsewhere, in whose features they are compared too
+    spaces: tuple[FeatureRecipe, ...] = ()  # pretrained networks in whose features they are compared, too
 
     stage: ClassVar[Stage] = "quality"
     version: ClassVar[int] = 1  # 1: 2026-11, first
 
     def fields(self) -> dict[str, Any]:
-        also = {"spaces": sorted(s.key for s in self.spaces)} if self.spaces else {}  # left out: keys of before
+        also = {"spaces": sorted(s.key for s in self.spaces)} if self.spaces else {}  # left out: older keys stay
         return {"pool": self.pool.key, "num_images": self.num_images} | also
 
     def parents(self) -> tuple[Step, ...]:
         return self.pool.shards(self.num_images)
 
+    @property
+    def images_seen(self) -> float:
+        return self.num_images
+
+    @property
+    def cost_key(self) -> str:
+        # computing a large network's features is most of the cost, and how large it is, is not known here
+        return " ".join(s.key for s in self.spaces) if self.spaces else "quality"
+
+    @property
+    def cost_name(self) -> str:
+        return f"any pool in {', '.join(s.name for s in self.spaces)}" if self.spaces else "any pool"
+
+    def describe(self, names: Mapping[str, str]) -> str:
+        return f"the quality check of {self.pool.generator.describe(names)}"
+
     @cached_property
     def seed(self) -> int:
-        """Of the judges' weights and batches."""
+        """Of the label classifiers' weights and batches."""
         return derive_seed("quality", self.key)
 
 
@@ -192,7 +263,7 @@ class TrialStep(Step):
     version: ClassVar[int] = 1  # 1: 2026-11, first
 
     def fields(self) -> dict[str, Any]:
-        filtered = {} if self.filter is None else {"filter": self.filter.key}  # left out: keys of before there were any
+        filtered = {} if self.filter is None else {"filter": self.filter.key}  # left out: older keys stay
         return filtered | {
             "subset": self.subset.fields(),
             "pool": self.pool.key if self.pool else None,
@@ -205,6 +276,27 @@ class TrialStep(Step):
 
     def parents(self) -> tuple[Step, ...]:
         return self.pool.shards(self.num_raw) if self.pool else ()
+
+    @property
+    def images_seen(self) -> float:
+        return self.classifier.nimg
+
+    @property
+    def cost_key(self) -> str:
+        return self.classifier.key
+
+    @property
+    def cost_name(self) -> str:
+        return self.classifier.name
+
+    def describe(self, names: Mapping[str, str]) -> str:
+        kept = f" kept by {self.filter.name}" if self.filter else ""
+        pool = f" and {self.num_synthetic:,} of {self.pool.generator.describe(names)}{kept}" if self.pool else ""
+        share = "" if self.real_share is None else f", {self.real_share:.0%} real"
+        return (
+            f"{self.classifier.name} on {self.subset.num_real:,} real images{pool} ({self.protocol}{share}), "
+            f"draw {self.subset.draw}, seed {self.seed}"
+        )
 
     @property
     def num_raw(self) -> int:

@@ -1,4 +1,4 @@
-"""What a plan will cost in core-seconds: from the Store's own records, else from figures measured before."""
+"""What a plan will cost in core-seconds: from the Store's own records, else from earlier measurements."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from dataclasses import dataclass
 from synaug_ray.common.text import duration
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, LATENT, SAMPLERS
 from synaug_ray.plan.plan import Plan
-from synaug_ray.plan.steps import STAGES, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
+from synaug_ray.plan.steps import STAGES, GeneratorStep, Stage, Step
 from synaug_ray.store.store import Store
 
 LABEL_BYTES, PREDICTION_BYTES = 8, 8  # int64; two uint16 and a float32
 STEP_BYTES = 16_384  # a record, its folders and what the last block of a file leaves empty
 PLURAL: dict[Stage, str] = {"generator": "generators", "shard": "shards", "quality": "qualities", "trial": "trials"}
-SAMPLE = 30  # records read per recipe: more would not change a median that a plan is shown with
+SAMPLE = 30  # records read per recipe: more would not change the median that is shown
 
 # core-seconds for 1,000 images seen (or sampled) on one core of a 2 GHz-class server CPU, torch 2.15, one thread:
-# measured 2026-11-21 by the first digits run, and true of images of that shape alone (shards of 28x28 X-rays took ten
-# times what they say). Recipes not listed are unknown.
+# measured 2026-11-21 on digits, and valid for images of that shape only (shards of 28x28 X-rays took ten times as
+# long). Recipes not listed are unknown.
 MEASURED_SHAPE = (1, 8, 8)
 MEASURED: dict[str, float] = {
     GENERATORS["edm-tiny"].key: 0.95,
     GENERATORS["edm-smoke"].key: 0.95,
     SAMPLERS["dpmpp-8"].key: 3.6,
-    # on a busy machine, so rather too high:
+    # measured on a busy machine, so rather too high:
     GENERATORS["ddpm-tiny"].key: 1.4,
     GENERATORS["gan-tiny"].key: 1.05,
     SAMPLERS["ddim-50"].key: 22.0,
     LATENT.key: 0.15,
     CLASSIFIERS["mlp"].key: 0.006,
     CLASSIFIERS["mlp-smoke"].key: 0.006,
-    "quality": 15.0,  # 3 s a pool of 200 images; most of it is the training of judges
+    "quality": 15.0,  # 3 s a pool of 200 images; most of it trains the label classifiers
 }
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Core-seconds of one stage; ``unknown`` steps have neither records nor measured figures."""
+    """Core-seconds of one stage; for ``unknown`` steps there is neither a record nor a measurement."""
 
     steps: int
     seconds: float
@@ -46,40 +46,12 @@ class Cost:
     unknown_of: tuple[str, ...] = ()  # the recipes of these, by name
 
 
-def _priced(step: Step) -> tuple[str, str]:
-    """What a step's cost per image is a property of: the key and the name of its recipe."""
-    if isinstance(step, QualityStep):
-        if step.spaces:  # a large network's features are most of the cost, and nobody knows how large it is
-            return " ".join(s.key for s in step.spaces), f"any pool in {', '.join(s.name for s in step.spaces)}"
-        return "quality", "any pool"
-    if isinstance(step, GeneratorStep):
-        recipe = step.recipe
-    elif isinstance(step, ShardStep):
-        recipe = step.sampler
-    else:
-        assert isinstance(step, TrialStep)
-        recipe = step.classifier
-    return recipe.key, recipe.name
-
-
-def images_of(step: Step) -> float:
-    """Images that a step sees or makes."""
-    if isinstance(step, GeneratorStep):
-        return step.recipe.length(step.subset.num_real)
-    if isinstance(step, ShardStep):
-        return step.sampler.shard_size if step.sampler.family != "replay" else 0
-    if isinstance(step, QualityStep):
-        return step.num_images
-    assert isinstance(step, TrialStep)
-    return step.classifier.nimg
-
-
 def costs(plan: Plan, missing: Plan, store: Store, shape: tuple[int, int, int] | None) -> dict[Stage, Cost]:
     """Expected cost of ``missing``, by stage.
 
     Args:
-        shape: (channels, height, width) of the images, None where only they can tell: without it, and for any other
-            than was measured, the Store's records alone count.
+        shape: (channels, height, width) of the images, None where only they can tell. Without it, and for any shape
+            but the measured one, the Store's records alone count.
     """
     figures = MEASURED if shape == MEASURED_SHAPE else {}
     table: dict[Stage, Cost] = {}
@@ -87,8 +59,8 @@ def costs(plan: Plan, missing: Plan, store: Store, shape: tuple[int, int, int] |
         rate = _rates(plan, store, stage, figures)
         steps = list(missing.steps(stage).values())
         rated = [(s, rate(s)) for s in steps]
-        known = [images_of(s) * r for s, r in rated if r is not None]
-        unknown_of = sorted({_priced(s)[1] for s, r in rated if r is None})
+        known = [s.images_seen * r for s, r in rated if r is not None]
+        unknown_of = sorted({s.cost_name for s, r in rated if r is None})
         table[stage] = Cost(len(steps), sum(known), len(steps) - len(known), tuple(unknown_of))
     return table
 
@@ -96,24 +68,24 @@ def costs(plan: Plan, missing: Plan, store: Store, shape: tuple[int, int, int] |
 def _rates(plan: Plan, store: Store, stage: Stage, figures: dict[str, float]) -> Callable[[Step], float | None]:
     done, sample = store.keys(stage), {}
     for key, step in plan.steps(stage).items():
-        keys = sample.setdefault(_priced(step)[0], [])
+        keys = sample.setdefault(step.cost_key, [])
         if key in done and len(keys) < SAMPLE:
             keys.append(key)
     records = store.records(stage, [key for keys in sample.values() for key in keys])
     seen = {
-        priced: [
+        cost_key: [
             r.result["cpu_seconds"] / r.result["nimg"]
             for key in keys
             if (r := records.get(key)) is not None and r.result["nimg"]
         ]
-        for priced, keys in sample.items()
+        for cost_key, keys in sample.items()
     }
     known = {key: statistics.median(found) for key, found in seen.items() if found}
 
     def rate(step: Step) -> float | None:
-        if not images_of(step):
+        if not step.images_seen:
             return 0.0
-        key = _priced(step)[0]
+        key = step.cost_key
         return known.get(key, figures[key] / 1000 if key in figures else None)
 
     return rate
@@ -132,13 +104,13 @@ def describe_cost(cost: Cost) -> str:
 
 
 def describe_total_cost(table: dict[Stage, Cost]) -> str:
-    """The cost of all stages: what is known of it, and what it leaves out."""
+    """The cost of all stages: what is known, and what is not included."""
     seconds = sum(cost.seconds for cost in table.values())
     unknown = [f"{PLURAL[stage]} of {', '.join(cost.unknown_of)}" for stage, cost in table.items() if cost.unknown]
     if not unknown:
         return f"about {duration(seconds)} of one core"
-    known = f"about {duration(seconds)} of one core, and on top " if seconds else "unknown: "
-    return f"{known}{'; '.join(unknown)}, which nobody has timed; the first of them will tell"
+    known = f"about {duration(seconds)} of one core, plus " if seconds else "unknown: "
+    return f"{known}{'; '.join(unknown)} (no timing available; the first one gives it)"
 
 
 def disk_bytes(missing: Plan, shape: tuple[int, int, int], num_test: int) -> int:

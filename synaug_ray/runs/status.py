@@ -15,7 +15,7 @@ from synaug_ray.config.checks import image_shape
 from synaug_ray.config.load import validate_grid
 from synaug_ray.config.yaml_source import parse_bytes
 from synaug_ray.plan.plan import Plan, blocked, failed_ancestor, make_plan, pending
-from synaug_ray.plan.steps import STAGES, DataIdentity, GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
+from synaug_ray.plan.steps import STAGES, DataIdentity, Stage, Step
 from synaug_ray.runs.cost import PLURAL, costs
 from synaug_ray.runs.run import RunState, RunStatus
 from synaug_ray.store.filesystem import check_reachable
@@ -143,7 +143,7 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
     told = [(run.plan.steps(stage)[key], f) for stage in STAGES for key, f in failed[stage].items()]
     for step, f in told[:SHOWN]:
         lines.append(
-            f"failed     {describe(step, run.plan)}: {f.cause}, {_times(f.attempts)}: {f.message} "
+            f"failed     {step.describe(run.plan.names)}: {f.cause}, {_times(f.attempts)}: {f.message} "
             f"(--why {step.key[:12]})"
         )
     if len(told) > SHOWN:
@@ -171,7 +171,7 @@ def why(run: RunStatus, asked: str) -> list[str]:
 
 
 def _why(step: Step, run: RunStatus, failed: dict[Stage, dict[str, Failure]], indent: str) -> Iterator[str]:
-    said = f"{indent}{step.stage} {step.key[:12]}, {describe(step, run.plan)}:"
+    said = f"{indent}{step.stage} {step.key[:12]}, {step.describe(run.plan.names)}:"
     if (record := run.store.records(step.stage, [step.key]).get(step.key)) is not None:
         made = record.made
         yield (
@@ -192,24 +192,6 @@ def _why(step: Step, run: RunStatus, failed: dict[Stage, dict[str, Failure]], in
     yield f"{said} waits for {len(waits):,} of its {len(step.parents()):,} inputs; the first:"
     first = next((p for p in waits if blocked(p, failed) or p.key in failed[p.stage]), waits[0])
     yield from _why(first, run, failed, indent + "  ")
-
-
-def describe(step: Step, plan: Plan) -> str:
-    """A step in words."""
-    if isinstance(step, GeneratorStep):
-        return f"{plan.names[step.key]} at {step.subset.num_real:,} real images, draw {step.subset.draw}"
-    if isinstance(step, ShardStep):
-        return f"images {step.index * step.sampler.shard_size:,} on of {describe(step.generator, plan)}"
-    if isinstance(step, QualityStep):
-        return f"a look at {describe(step.pool.generator, plan)}"
-    assert isinstance(step, TrialStep)
-    kept = f" kept by {step.filter.name}" if step.filter else ""
-    pool = f" and {step.num_synthetic:,} of {describe(step.pool.generator, plan)}{kept}" if step.pool else ""
-    share = "" if step.real_share is None else f", {step.real_share:.0%} real"
-    return (
-        f"{step.classifier.name} on {step.subset.num_real:,} real images{pool} ({step.protocol}{share}), "
-        f"draw {step.subset.draw}, seed {step.seed}"
-    )
 
 
 def _times(count: int) -> str:

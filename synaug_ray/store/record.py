@@ -1,15 +1,16 @@
-"""What the Store keeps of a step, as JSON: the Record of one that is done, the Failure of one that is not."""
+"""What the Store keeps of a step, as JSON: the Record of one that is done, the Failure of one that failed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any, get_args
 
 from synaug_ray.plan.steps import Stage
 
-DIGEST = "sha256"  # of a Record, in its own file: a flipped bit in a number would still be JSON
+DIGEST = "sha256"  # in a Record's own file: a number with a flipped bit would still be JSON
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,25 @@ class Record:
     finished: str
 
 
+class Cause(StrEnum):
+    """Why a step failed; what each deserves: ``synaug_ray.engine.failures``."""
+
+    BUG = "bug"
+    DATA = "data"
+    DIVERGED = "diverged"
+    COLLAPSED = "collapsed"
+    OUT_OF_MEMORY = "out of memory"
+    PREEMPTED = "preempted"
+    STORAGE = "storage"
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why a step is not done."""
 
     stage: Stage
     key: str
-    cause: str  # bug, data, diverged, collapsed, out of memory, preempted, storage
+    cause: Cause
     message: str
     traceback: str
     attempts: int
@@ -53,39 +66,40 @@ def record_text(record: Record) -> str:
 
 
 def read_record(text: bytes, stage: Stage, key: str) -> Record:
-    """The Record that ``record_text`` wrote for a step; one without a checksum is of an older version.
+    """The Record that ``record_text`` wrote for a step; without a checksum it is of an older version.
 
     Raises:
-        ValueError: where it is no longer that.
+        ValueError: if the text is not such a Record.
     """
     values = _object(text)
     digest = values.pop(DIGEST, None)
     if digest is not None and digest != _digest(values):
-        raise ValueError("it differs from its checksum")
+        raise ValueError("checksum mismatch")
     try:
         record = Record(**values)
     except TypeError as error:
         raise ValueError(str(error)) from None
     if (record.stage, record.key) != (stage, key):
-        raise ValueError(f"it is of {record.stage} {record.key}")
+        raise ValueError(f"it belongs to {record.stage} {record.key}")
     return record
 
 
 def read_failure(text: bytes, stage: Stage, key: str) -> Failure:
-    """A Failure; one that can no longer be read says so and nothing else, because it decides nothing."""
+    """A Failure; if it cannot be read, one that says so: nothing depends on it, so this is no error."""
     try:
-        failure = Failure(**_object(text))
+        values = _object(text)
+        failure = Failure(**values | {"cause": Cause(values.get("cause"))})
         if failure.stage not in get_args(Stage) or not isinstance(failure.attempts, int):
-            raise ValueError("its values are none")
+            raise ValueError("not the values of a failure")
     except (ValueError, TypeError) as error:
-        return Failure(stage, key, "storage", f"why it failed can no longer be read ({error})", "", 1, "")
+        return Failure(stage, key, Cause.STORAGE, f"why it failed can no longer be read ({error})", "", 1, "")
     return failure
 
 
 def _object(text: bytes) -> dict[str, Any]:
     values = json.loads(text)
     if not isinstance(values, dict):
-        raise ValueError("it is no object")
+        raise ValueError("not a JSON object")
     return values
 
 

@@ -33,7 +33,7 @@ from fsspec.implementations.local import LocalFileSystem
 from synaug_ray.common.errors import StorageProblem
 from synaug_ray.plan.steps import STAGES, Stage, Step
 from synaug_ray.store.filesystem import advice, open_url, reason, refusals
-from synaug_ray.store.record import Failure, Record, read_failure, read_record, record_text
+from synaug_ray.store.record import Cause, Failure, Record, read_failure, read_record, record_text
 from synaug_ray.store.retry import with_retries
 
 LOG = logging.getLogger(__name__)
@@ -194,14 +194,16 @@ class Store:
             self.drop_scratch(step)
         return record
 
-    def fail(self, step: Step, cause: str, message: str, traceback: str, session: str = "", tries: int = 1) -> Failure:
+    def fail(
+        self, step: Step, cause: Cause, message: str, traceback: str, session: str = "", tries: int = 1
+    ) -> Failure:
         """Keep why a step failed, after so many tries; the next run tries it again."""
         path = f"failures/{step.stage}/{step.key}.json"
         try:
             attempts = read_failure(self._read(path), step.stage, step.key).attempts
         except FileNotFoundError:
             attempts = 0
-        failure = Failure(step.stage, step.key, cause, message, traceback, attempts + tries, now(), session)
+        failure = Failure(step.stage, step.key, Cause(cause), message, traceback, attempts + tries, now(), session)
         self._write(path, json.dumps(asdict(failure)).encode())
         return failure
 
@@ -316,4 +318,15 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-__all__ = ["STAGES", "CorruptPayload", "Failure", "MissingRecord", "Record", "Store", "finite", "now", "write_file"]
+__all__ = [
+    "STAGES",
+    "Cause",
+    "CorruptPayload",
+    "Failure",
+    "MissingRecord",
+    "Record",
+    "Store",
+    "finite",
+    "now",
+    "write_file",
+]

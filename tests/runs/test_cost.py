@@ -18,7 +18,6 @@ from synaug_ray.runs.cost import (
     describe_total_cost,
     disk_bytes,
     duration,
-    images_of,
 )
 from synaug_ray.store.disk import size
 from synaug_ray.store.store import Store
@@ -122,9 +121,9 @@ def test_reference_generators_cost_nothing(store, measured):
 
 def test_images_of_a_training_that_ends_after_some_passes():
     recipe = GENERATORS["edm-tiny"].model_copy(update={"max_passes": 4.0})
-    assert images_of(GeneratorStep(Subset(DATA, 20, 0), recipe)) == 80
-    assert images_of(GeneratorStep(Subset(DATA, 1_000_000, 0), recipe)) == recipe.nimg
-    assert images_of(Pool(GeneratorStep(Subset(DATA, 20, 0), recipe), SAMPLERS["dpmpp-8"]).shard(3)) == 256
+    assert GeneratorStep(Subset(DATA, 20, 0), recipe).images_seen == 80
+    assert GeneratorStep(Subset(DATA, 1_000_000, 0), recipe).images_seen == recipe.nimg
+    assert Pool(GeneratorStep(Subset(DATA, 20, 0), recipe), SAMPLERS["dpmpp-8"]).shard(3).images_seen == 256
 
 
 @pytest.mark.parametrize("name", ["digits", "digits-controls", "smoke"])
@@ -137,11 +136,10 @@ def test_what_a_newcomer_runs_first_says_what_it_will_cost(store, name):
 def test_what_is_known_of_the_whole_and_what_is_not():
     table = {"generator": Cost(2, 0, 2, ("edm-small",)), "shard": Cost(0, 0, 0), "trial": Cost(4, 600, 0)}
     assert describe_total_cost(table) == (
-        "about 10 min of one core, and on top generators of edm-small, which nobody has "
-        "timed; the first of them will tell"
+        "about 10 min of one core, plus generators of edm-small (no timing available; the first one gives it)"
     )
     assert describe_total_cost(table | {"trial": Cost(4, 0, 4, ("mlp", "cnn"))}) == (
-        "unknown: generators of edm-small; trials of mlp, cnn, which nobody has timed; the first of them will tell"
+        "unknown: generators of edm-small; trials of mlp, cnn (no timing available; the first one gives it)"
     )
     assert describe_total_cost(table | {"generator": Cost(2, 60, 0)}) == "about 11 min of one core"
 

@@ -114,5 +114,5 @@ def test_signals_end_a_run_in_order_and_are_told_apart(tmp_path, monkeypatch, ca
         assert grid.main([*WORDS, str(tmp_path)]) == code
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert "run the same command to go on" in capsys.readouterr().err
+    assert "run the same command to continue" in capsys.readouterr().err
     assert json.loads((tmp_path / "small" / "status.json").read_text())["state"] == "interrupted"
