@@ -1,20 +1,61 @@
-"""What many tests share: real digits, a small grid, and a folder to store in."""
+"""What many tests share: real digits, a small grid and a finished run of it; and which tests share a process."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: two workers of pytest share two cores
+
 import pytest
 from helpers.grids import small_grid
-from helpers.paths import REPOSITORY
+from helpers.paths import REPOSITORY, SMALL_GRID
 
+from synaug_ray import grid
 from synaug_ray.config.spec import DataOptions, GridSpec
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.load import identify, load
 from synaug_ray.plan.plan import Plan, make_plan
 from synaug_ray.plan.steps import DataIdentity
+
+# what makes a test an integration test, and which of these share a process: one Ray cluster, one S3 server, one browser
+INTEGRATION = {"cluster": "ray", "moto": "s3", "browser": "browser"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a fixture of ``INTEGRATION``; and what shares a fixture runs in one worker."""
+    for item in items:
+        fixtures = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
+        groups = [group for fixture, group in INTEGRATION.items() if fixture in fixtures]
+        if groups and not item.get_closest_marker("smoke") and not item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.integration)
+        if not groups and any(found[-1].scope in ("module", "package") for found in fixtures.values()):
+            groups = [item.nodeid.partition("::")[0]]  # it would be made once in each worker
+        if groups and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(groups[0]))
+
+
+@pytest.fixture(scope="session")
+def between_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this session share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(autouse=True)
+def machine(request: pytest.FixtureRequest, between_workers: Path) -> Iterator[None]:
+    """A test marked ``alone`` waits until no other runs, and the others wait for it to end.
+
+    All pass the gate before they take their lock, so that one that waits to be alone holds up those after it.
+    """
+    with open(between_workers / "gate", "w") as gate, open(between_workers / "machine", "w") as lock:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX if request.node.get_closest_marker("alone") else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,6 +75,21 @@ def digits_identity() -> DataIdentity:
 def digits(digits_identity: DataIdentity, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """scikit-learn's 1,797 real images, split as every run splits them."""
     return load(digits_identity, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def small_run(between_workers: Path) -> Path:
+    """The storage of a finished local run of helpers/small.yaml, to read; what changes it makes a copy first.
+
+    Made once for all workers.
+    """
+    storage = between_workers / "small-run"
+    with open(between_workers / "small-run.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (between_workers / "small-run.made").exists():
+            assert grid.main([str(SMALL_GRID), "--storage", str(storage), "--local"]) == 0
+            (between_workers / "small-run.made").touch()
+    return storage
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from helpers.paths import REPOSITORY
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.integration
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 NOT_YET = "No available agent"  # Ray's answer to a job in a head's first seconds

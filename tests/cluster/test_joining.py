@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from helpers.paths import REPOSITORY
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.integration
 
 HOST = "127.0.0.2"  # Ray replaces 127.0.0.1 by the machine's address
 START = [

@@ -11,8 +11,6 @@ from helpers.victims import Driver, attempts, state, table
 from synaug_ray import grid
 from synaug_ray.common.errors import DONE, INTERRUPTED, LOST
 
-pytestmark = pytest.mark.slow
-
 GRID = str(SMALL_GRID)
 LONGER = ["draws=4", "classifiers.0.nimg=60000"]
 ENLARGED, MORE = "draws=7", "draws=10"  # so that work is left for each blow, however fast the machine
@@ -42,6 +40,7 @@ def start(tmp_path):
         driver.end()
 
 
+@pytest.mark.integration
 def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bits(start, tmp_path):
     storage, stood = tmp_path / "storage", {}
 
@@ -93,6 +92,7 @@ def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bits(start, tmp
     assert table(tmp_path / "quiet", "small").equals(table(storage, "small"))
 
 
+@pytest.mark.slow  # store/remote/test_s3_grid.py has two drivers without Ray
 def test_two_drivers_on_rays_of_their_own_share_the_work(start, tmp_path):
     both = [start(MORE), start(MORE)]
     for driver in both:

@@ -14,7 +14,7 @@ from helpers.paths import REPOSITORY
 from synaug_ray.common.errors import FAILED_CELLS
 from synaug_ray.store.store import Store
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.integration, pytest.mark.alone]
 
 ROOM = 5 << 30  # bytes, for Ray, torch in each worker, and all that is not huge: some 3 GB
 HUGE = 24_000  # a layer of so many squared is 2.3 GB, its gradient another, the optimiser's moments two more

@@ -16,7 +16,7 @@ from helpers.paths import REPOSITORY
 from synaug_ray import grid
 from synaug_ray.cluster import live_views
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.integration
 
 DASHBOARDS = REPOSITORY / "dashboards"
 PANELS = json.loads((DASHBOARDS / "synaug.json").read_text())["panels"]

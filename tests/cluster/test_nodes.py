@@ -9,8 +9,6 @@ from synaug_ray.store.store import Store
 
 GRID = str(SMALL_GRID)
 
-pytestmark = pytest.mark.slow
-
 
 def on_three_nodes(fate, storage, tmp_path, *words):
     """Run the grid, and how it went: worker's process id to node, and what stood when a node was lost."""
@@ -31,6 +29,7 @@ def nodes_at_work(storage, local, node_of):
     return nodes - {None}
 
 
+@pytest.mark.slow  # with a node lost, below, the same holds
 def test_three_nodes_do_what_one_process_does(tmp_path):
     node_of, _ = on_three_nodes("keep", tmp_path / "nodes", tmp_path)
     assert grid.main([GRID, "--storage", str(tmp_path / "local"), "--local"]) == 0
@@ -38,6 +37,7 @@ def test_three_nodes_do_what_one_process_does(tmp_path):
     assert len(nodes) > 1, nodes
 
 
+@pytest.mark.integration
 def test_a_node_that_goes_away_takes_nothing_with_it(tmp_path):
     words = ["draws=4", "classifiers.0.nimg=60000"]
     node_of, stood = on_three_nodes("lose", tmp_path / "nodes", tmp_path, *words)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from helpers.paths import REPOSITORY
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.integration
 
 
 def test_a_run_of_its_own_is_reached_from_this_machine_alone_and_ends_when_asked(tmp_path):

@@ -14,8 +14,6 @@ from synaug_ray.store.store import Store
 GRID = str(SMALL_GRID)
 SEVERAL = ["draws=4", "blocks.0.num_real=[20, 40]"]  # generators enough for more Trainers than there are cores
 
-pytestmark = pytest.mark.slow
-
 
 def on(machine, storage, grid_file, *words, **variables):
     """Run a grid on a machine of so many CPUs, GPUs and megabytes of object store; what was in use of the last."""
@@ -31,12 +29,20 @@ def undisturbed(tmp_path_factory):
     return table(storage, "small")
 
 
-@pytest.mark.parametrize("machine", [(1, 0, 100), (2, 0, 100), (2, 1, 100)], ids=["1 CPU", "2 CPUs", "1 GPU"])
+@pytest.mark.parametrize(
+    "machine",
+    [
+        pytest.param((1, 0, 100), id="1 CPU", marks=pytest.mark.integration),
+        pytest.param((2, 0, 100), id="2 CPUs", marks=pytest.mark.slow),
+        pytest.param((2, 1, 100), id="1 GPU", marks=pytest.mark.slow),
+    ],
+)
 def test_everything_finishes_on(machine, undisturbed, tmp_path):
     on(machine, tmp_path / "storage", GRID, *SEVERAL)
     assert table(tmp_path / "storage", "small").equals(undisturbed)
 
 
+@pytest.mark.integration
 def test_each_of_four_gpus_has_one_trainer_and_one_classifier(tmp_path):
     """Ray itself would put two lanes of a kind on one GPU and leave another without."""
     (tmp_path / "seats").mkdir()
@@ -66,6 +72,7 @@ replicates: 0
 """
 
 
+@pytest.mark.integration
 def test_pools_nine_times_the_cap_pass_through_an_object_store_that_could_not_hold_them(tmp_path):
     """240 MB of pools; an object store of 104 MB of which shards may keep a quarter, 26 MB, and the data set has 18.
 

@@ -56,7 +56,7 @@ def test_a_generator_that_fails_is_recorded_once_and_the_next_is_trained(cluster
     assert len([r for r in store.records("generator", store.keys("generator")).values() if r.result["nimg"]]) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_one_of_two_that_is_killed_costs_no_step(tmp_path):
     driver = Driver(
         GRID, tmp_path / "storage", PLAIN, "blocks.0.generators.0.nimg=32000", *TOGETHER, log=tmp_path / "log"

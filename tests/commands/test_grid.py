@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,16 +42,8 @@ def records(storage):
     return {p.relative_to(storage): p.stat().st_mtime_ns for p in (storage / "store" / "records").rglob("*.json")}
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """One whole local run; tests that change it copy it."""
-    storage = tmp_path_factory.mktemp("storage")
-    assert grid.main([GRID, "--storage", str(storage), "--local"]) == 0
-    return storage
-
-
-def test_a_run_leaves_what_it_promises(finished):
-    left = {p.name for p in (finished / "small").iterdir()}
+def test_a_run_leaves_what_it_promises(small_run):
+    left = {p.name for p in (small_run / "small").iterdir()}
     assert left >= {
         "grid.yaml",
         "status.json",
@@ -63,7 +56,7 @@ def test_a_run_leaves_what_it_promises(finished):
         "samples",
         "env.json",
     }
-    status = json.loads((finished / "small" / "status.json").read_text())
+    status = json.loads((small_run / "small" / "status.json").read_text())
     work = status["timeline"]["work"]
     assert {stage for stage, *_ in work} >= {"generator", "shard", "trial"} and len(status["timeline"]["lanes"]) == 1
     ends = [(start, start + took) for _, _, start, took in sorted(work, key=lambda piece: piece[2])]
@@ -75,28 +68,26 @@ def test_a_run_leaves_what_it_promises(finished):
         "blocked": 0,
         "pending": 0,
     }
-    assert not list((finished / "store").rglob("*.pkl")) and not (finished / "store" / "scratch").exists()
+    assert not list((small_run / "store").rglob("*.pkl")) and not (small_run / "store" / "scratch").exists()
 
 
-def test_predictions_give_the_measured_errors(finished):
-    rows = table(finished).set_index("key")
-    for row in pd.read_parquet(finished / "small" / "predictions.parquet").itertuples():
+def test_predictions_give_the_measured_errors(small_run):
+    rows = table(small_run).set_index("key")
+    for row in pd.read_parquet(small_run / "small" / "predictions.parquet").itertuples():
         wrong = np.asarray(row.predicted) != np.asarray(row.label)
         assert wrong.mean() == pytest.approx(rows.loc[row.key, "test_error"])
         assert -np.log(np.asarray(row.probability, float)).mean() == pytest.approx(rows.loc[row.key, "test_nll"])
 
 
-def test_again_does_nothing_and_says_so(finished, capsys):
-    before = records(finished)
-    assert grid.main([GRID, "--storage", str(finished)]) == 0
+def test_again_does_nothing_and_says_so(small_run, capsys):
+    before = records(small_run)
+    assert grid.main([GRID, "--storage", str(small_run)]) == 0
     assert "nothing to do" in capsys.readouterr().out
-    assert records(finished) == before
+    assert records(small_run) == before
 
 
-def test_a_newer_version_makes_the_views_again_and_no_step(finished, tmp_path, monkeypatch, capsys):
-    import shutil
-
-    shutil.copytree(finished, tmp_path / "s")
+def test_a_newer_version_makes_the_views_again_and_no_step(small_run, tmp_path, monkeypatch, capsys):
+    shutil.copytree(small_run, tmp_path / "s", copy_function=os.link)
     page, before = tmp_path / "s" / "small" / "report.html", records(tmp_path / "s")
     written = page.stat().st_mtime_ns
     monkeypatch.setattr(grid, "CODE", "another")
@@ -105,11 +96,9 @@ def test_a_newer_version_makes_the_views_again_and_no_step(finished, tmp_path, m
     assert page.stat().st_mtime_ns > written and records(tmp_path / "s") == before
 
 
-def test_one_more_value_runs_exactly_the_new_cells(finished, tmp_path):
-    import shutil
-
+def test_one_more_value_runs_exactly_the_new_cells(small_run, tmp_path):
     storage = tmp_path / "storage"
-    shutil.copytree(finished, storage)
+    shutil.copytree(small_run, storage, copy_function=os.link)
     before = records(storage)
     old = table(storage)
     assert grid.main([GRID, "num_real=[20, 40, 60]", "--storage", str(storage), "--local"]) == 0
@@ -229,7 +218,8 @@ def test_one_bad_trial_does_not_take_its_pack_down(small, digits, tmp_path, monk
     assert failure.cause == "bug" and "no such image" in failure.message and "KeyError" in failure.traceback
 
 
-def test_killed_and_run_again_ends_like_unkilled(finished, tmp_path):
+@pytest.mark.integration
+def test_killed_and_run_again_ends_like_unkilled(small_run, tmp_path):
     """SIGKILL somewhere in the middle; the same command again makes the same table and repeats no record."""
     words = [sys.executable, "-m", "synaug_ray.grid", GRID, "--storage", str(tmp_path), "--local"]
     for least in (2, 9, 15):  # records that must stand before the kill
@@ -247,5 +237,5 @@ def test_killed_and_run_again_ends_like_unkilled(finished, tmp_path):
     after = records(tmp_path)
     assert {k: after[k] for k in before} == before
     pd.testing.assert_frame_equal(
-        table(tmp_path)[COMPARED].reset_index(drop=True), table(finished)[COMPARED].reset_index(drop=True)
+        table(tmp_path)[COMPARED].reset_index(drop=True), table(small_run)[COMPARED].reset_index(drop=True)
     )

@@ -22,6 +22,7 @@ LONG = "blocks=[{num_real: [20], generators: [{preset: edm-tiny, name: edm, nimg
 WORDS = [GRID, LONG, "num_real=[20]", "draws=1", "replicates=0", "--local", "--storage"]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "code,reason",
     [(errno.ENOSPC, "No space left on device"), (errno.EROFS, "Read-only file"), (errno.EACCES, "Permission denied")],
@@ -60,6 +61,7 @@ def test_a_write_that_is_refused_ends_the_run(tmp_path, monkeypatch, capsys, whe
     assert set(pd.read_parquet(tmp_path / "small" / "measurements.parquet")["status"]) == {"done"}
 
 
+@pytest.mark.integration
 def test_a_real_disk_that_is_full(tmp_path):
     """1,500 kB hold the plan's steps and not the page; with more room the same command completes."""
     disk = tmp_path / "disk"

@@ -58,6 +58,7 @@ def pool(recipe, generator):
     return generator.sample(sampler, range(16), 7, CPU).images.astype(int)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", SMALL)
 def test_two_processes_end_with_one_network(subset, tmp_path, name):
     """A batch of 7, so that their parts differ. A GAN's is another network than one process would have made: each draws
@@ -81,6 +82,7 @@ def run_if_missing(rank, world, recipe, subset, states, folder):
     torch.save(weights(generator) | {"nimg": torch.tensor(nimg)}, f"{folder}/{rank}.pt")
 
 
+@pytest.mark.integration
 def test_processes_that_find_different_checkpoints_go_on_from_the_first_ones(subset, tmp_path):
     """Another driver may replace a checkpoint between two looks at it; gradients of different networks would add up."""
     recipe, states = SMALL["edm"].model_copy(update={"nimg": 7 * 140}), []
@@ -105,6 +107,7 @@ def abandon(rank, world, subset, folder):
         (folder / "said").write_text(str(error))
 
 
+@pytest.mark.integration
 def test_a_process_whose_companion_dies_is_told_so(subset, tmp_path):
     multiprocessing.spawn(abandon, (2, subset, tmp_path), nprocs=2)
     assert "2 processes train together, and one is gone" in (tmp_path / "said").read_text()

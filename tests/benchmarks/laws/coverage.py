@@ -3,7 +3,7 @@
     python tests/benchmarks/laws/coverage.py --out coverage.jsonl --workers 2      (300 grids of each kind)
     python tests/benchmarks/laws/coverage.py --out coverage.jsonl --table          (only write the table)
 
-Each grid has draw, generator and seed effects, shared test images and binomial noise (tests/laws/simulate.py): five
+Each grid has draw, generator and seed effects, shared test images and binomial noise (tests/helpers/simulate.py): five
 sizes, three amounts, two classifier seeds, 600 test images. One line is appended per grid, and what is there already
 is not done again. The table goes to coverage.md and coverage.csv beside this file.
 """

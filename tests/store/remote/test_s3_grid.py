@@ -19,18 +19,16 @@ from synaug_ray.report import __main__ as report
 from synaug_ray.runs.tables import COSTS
 from synaug_ray.store.store import Store
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.integration
 
 GRID = str(SMALL_GRID)
 TIMES = ["seconds", "cpu_seconds", "cost_seconds", *COSTS, "finished"]  # all other columns are results
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory):
+def expected(small_run):
     """The small grid on a disk: its table, and what its payloads are."""
-    storage = tmp_path_factory.mktemp("disk")
-    assert grid.main([GRID, "--storage", str(storage), "--local"]) == 0
-    return table((storage / "small" / "measurements.parquet").read_bytes()), payloads(f"{storage}/store")
+    return table((small_run / "small" / "measurements.parquet").read_bytes()), payloads(f"{small_run}/store")
 
 
 @pytest.fixture
