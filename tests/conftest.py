@@ -20,8 +20,8 @@ from synaug_ray.data.load import identify, load
 from synaug_ray.plan.plan import Plan, make_plan
 from synaug_ray.plan.steps import DataIdentity
 
-# what makes a test an integration test, and which of these share a process: one Ray cluster, one S3 server, one browser
-INTEGRATION = {"cluster": "ray", "moto": "s3", "browser": "browser"}
+# what makes a test an integration test, and which of these share a process: one Ray cluster, one S3 server and so on
+INTEGRATION = {"cluster": "ray", "moto": "s3", "browser": "browser", "logged": "loggers"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

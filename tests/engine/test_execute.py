@@ -116,7 +116,7 @@ def test_a_generator_goes_on_from_its_checkpoint(context, small, tmp_path, monke
 
     _, plan = small
     step = next(g for g in plan.generators.values() if g.recipe.family == "edm")
-    step = dataclasses.replace(step, recipe=step.recipe.model_copy(update={"nimg": 32 * 130}))
+    step = dataclasses.replace(step, recipe=step.recipe.model_copy(update={"nimg": 8 * 130, "batch": 8}))
     run_generator(context, step)
     other = dataclasses.replace(context, store=Store(str(tmp_path / "other")))
     monkeypatch.setattr(execute, "CHECKPOINT_SECONDS", 0.0)

@@ -1,4 +1,4 @@
-"""EDM against the paper's formulas as diffusers has them, against itself when killed, and in plain diffusers."""
+"""EDM against the paper's formulas as diffusers has them, and in plain diffusers."""
 
 import numpy as np
 import pytest
@@ -79,38 +79,9 @@ def test_loss_falls_and_ema_is_not_the_start(subset, trained):
     assert loss(copy) < 0.7 * loss(fresh)
 
 
-def test_killed_and_resumed_equals_unkilled(subset, trained):
-    """A training stopped after 64 batches and taken up again ends with the same bits."""
-
-    class Killed(Exception):
-        pass
-
-    kept = []
-
-    def kill(state, nimg):
-        kept.append(state())
-        raise Killed
-
-    with pytest.raises(Killed):
-        edm.train(SMALL, subset, CLASSES, 1, CPU, save=kill)
-    resumed, nimg = edm.train(SMALL, subset, CLASSES, 1, CPU, state=kept[0])
-    assert nimg == SMALL.nimg
-    for name, tensor in resumed.net.state_dict().items():
-        assert torch.equal(tensor, trained.net.state_dict()[name]), name
-
-
 def test_length_is_bounded_in_passes(subset):
     _, nimg = edm.train(SMALL.model_copy(update={"max_passes": 2.0}), subset, CLASSES, 1, CPU)
     assert 60 <= nimg < 60 + SMALL.batch
-
-
-def test_image_is_the_same_in_any_shard(trained):
-    whole = trained.sample(SAMPLER, range(0, 24), 3, CPU)
-    later = trained.sample(SAMPLER, range(8, 16), 3, CPU)
-    assert np.array_equal(whole.images[8:16], later.images)
-    assert np.array_equal(whole.labels[8:16], later.labels)
-    short = trained.sample(SAMPLER, range(0, 3), 3, CPU)  # a short last batch is padded
-    assert np.array_equal(whole.images[:3], short.images)
 
 
 def test_labels_keep_the_subsets_proportions(trained, subset):
@@ -155,7 +126,7 @@ def test_guidance_one_is_the_plain_network_and_more_moves_along_the_difference(t
 
 
 def test_bf16_trains_weights_of_fp32_and_its_images_stay_close(subset, trained):
-    rounded, _ = edm.train(SMALL.model_copy(update={"precision": "bf16"}), subset, CLASSES, 1, CPU)
+    rounded, _ = edm.train(SMALL.model_copy(update={"precision": "bf16", "nimg": 64}), subset, CLASSES, 1, CPU)
     assert {t.dtype for t in rounded.net.state_dict().values()} == {torch.float32}
     exact = trained.sample(SAMPLER, range(16), 3, CPU).images.astype(float)
     short = trained.sample(SAMPLER.model_copy(update={"precision": "bf16"}), range(16), 3, CPU).images.astype(float)
@@ -180,7 +151,7 @@ def test_augmentation_is_told_and_leaves_a_plain_network(subset):
     recipe = SMALL.model_copy(update={"augment": 0.5})
     _, grads = gradients(recipe, subset)
     assert float(grads["class_embedding.told.weight"].abs().sum()) > 0
-    generator, _ = edm.train(recipe, subset, CLASSES, 1, CPU)
+    generator, _ = edm.train(recipe.model_copy(update={"nimg": 64}), subset, CLASSES, 1, CPU)
     assert type(generator.net.class_embedding) is torch.nn.Embedding
     assert not [name for name in generator.net.state_dict() if "told" in name]
     again = edm.from_files(generator.files())
