@@ -181,6 +181,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_broken_logger_is_a_sentence(how, finished, tmp_path, monkeypatch):
     """For real: the logger's own process imports a package that does this."""
@@ -197,6 +198,7 @@ def test_a_broken_logger_is_a_sentence(how, finished, tmp_path, monkeypatch):
     assert sentence.endswith(f"python -m synaug_ray.cluster.log_trials {finished[0]} mlflow")
 
 
+@pytest.mark.integration
 def test_a_run_ends_well_and_in_time_whatever_its_loggers_do(tmp_path, monkeypatch, capsys):
     (tmp_path / "hanging_logger.py").write_text("import time\nwhile True:\n    time.sleep(1)\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
