@@ -131,7 +131,7 @@ def analyse(
         for study in studies
         for v in _verdicts(cells, uncertainty, study, delta, why)
     )
-    cheap = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates)
+    not_beaten = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates)
     analysis = Analysis(
         error=cells.error,
         confidence=confidence,
@@ -145,7 +145,7 @@ def analyse(
         real=real,
         studies=studies,
         verdicts=verdicts,
-        headline=headline(verdicts, cheap),
+        headline=headline(verdicts, not_beaten),
         simultaneous_confidence=simultaneous_confidence if uncertainty.has_intervals else None,
         forms=FORM_TABLE,
         published=PUBLISHED,

@@ -1,4 +1,4 @@
-"""Does a learnt generator beat what costs nothing? Paired with the cheap arms, cell by cell, where both ran."""
+"""Whether a learnt generator beats baselines that learn nothing, paired cell by cell where both ran."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
 from synaug_ray.laws import bootstrap
 
-CHEAP = {  # families that learn nothing, in words
+BASELINES = {  # families that learn nothing, in words
     "jitter": "plain jitter of the real images",
     "mixup": "mixtures of two real images",
     "augment": "classical augmentation of the real images",
@@ -18,23 +18,23 @@ CHEAP = {  # families that learn nothing, in words
 def unbeaten(
     cells: PairedCells, *, confidence: float, rng: np.random.Generator, replicates: int
 ) -> dict[str, tuple[str, ...]]:
-    """Per learnt generator the cheap arms (in words) that it is not shown to beat in any cell where both ran.
+    """Per learnt generator the baselines (in words) that it is not shown to beat in any cell where both ran.
 
     Compared at the same classifier, protocol, real share and amount, with intervals that hold for all
-    these cells and arms at once. Empty where there are no intervals (one draw, or ``replicates`` 0).
+    these cells and baselines at once. Empty where there are no intervals (one draw, or ``replicates`` 0).
     """
     if len(cells.draws) < 2 or not replicates:
         return {}
-    cheap: dict[tuple[object, ...], list[tuple[str, MixedCell]]] = {}
+    baselines: dict[tuple[object, ...], list[tuple[str, MixedCell]]] = {}
     for cell in cells.mixed:
         family = cells.kinds[cell.study.generator].family
-        if family in CHEAP:
-            cheap.setdefault(_place(cell), []).append((family, cell))
+        if family in BASELINES:
+            baselines.setdefault(_place(cell), []).append((family, cell))
     pairs, sizes, values = [], [], []
     for cell in cells.mixed:
         if cells.kinds[cell.study.generator].family in CONTROLS:
             continue
-        for family, baseline in cheap.get(_place(cell), ()):
+        for family, baseline in baselines.get(_place(cell), ()):
             difference = cell.gains - baseline.gains
             if (~np.isnan(difference[:, 0])).sum() > 1:
                 pairs.append((cell.study.generator, family))
@@ -54,7 +54,7 @@ def unbeaten(
     left: dict[str, tuple[str, ...]] = {}
     for name, family in dict.fromkeys(pairs):
         if (name, family) not in beaten:
-            left[name] = (*left.get(name, ()), CHEAP[family])
+            left[name] = (*left.get(name, ()), BASELINES[family])
     return left
 
 

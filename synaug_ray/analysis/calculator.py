@@ -1,6 +1,6 @@
-"""What a study expects elsewhere, and the cheapest way to an error, from the plain JSON of ``laws.json`` alone.
+"""Predicted errors and the cheapest mix for a target error, from the plain JSON of ``laws.json`` alone.
 
-The page's script does the same arithmetic, so it is spelled out and kept simple.
+The page's script ``report/html/expectation.js`` repeats this arithmetic, so it is kept simple and described here.
 
 **Interpolation.** Axes u = ln n and v = ln(1 + s / num_synthetic[1]). With (i, j) the grid cell that holds (u, v)
 and t, w in [0, 1] the position in it, a value is the bilinear mean of its four corners with weights (1-t)(1-w),
@@ -35,13 +35,13 @@ from synaug_ray.laws.results import Estimate
 
 SUBDIVISIONS = 8
 ROUNDS = 4
-SLACK = 1e-9  # relative, of errors and amounts: rounding must not decide
+SLACK = 1e-9  # relative tolerance of errors and amounts, against rounding
 Json = Mapping[str, Any]  # a PredictionGrid, or one of a study's ``generation``, as laws.json holds it
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a study expects at one (num_real, num_synthetic). Units as in ``PredictionGrid``; None is "not estimable".
+    """Predictions of a study at one (num_real, num_synthetic) in the units of ``PredictionGrid``.
 
     ``marginal`` is None, with ``marginal.low`` set or not, also where no amount replaces the next real image.
     ``outside`` says in which ways this lies beyond what was measured; it is empty inside.
@@ -59,7 +59,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Costs:
-    """Prices in one currency: of a real image, of a synthetic one, of an hour of a core (or GPU), and what is owned."""
+    """Prices in one currency, of a real image, a synthetic one and a core-hour (or GPU-hour); ``have`` real images."""
 
     real: float
     synthetic: float
@@ -69,7 +69,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Mix:
-    """Real and synthetic images in all, what they cost, and the error expected of them."""
+    """Total numbers of real and synthetic images, their cost, and the expected error."""
 
     num_real: int
     num_synthetic: int
@@ -132,7 +132,7 @@ def estimate(grid: Json, name: str, num_real: float, num_synthetic: float) -> Es
 
 
 def outside(grid: Json, num_real: float, num_synthetic: float) -> tuple[str, ...]:
-    """Sentences on how a point lies beyond what was measured; empty inside."""
+    """How a point is outside the measured range, in sentences; empty inside."""
     low, high = grid["measured_num_real"] if num_synthetic else grid["measured_real_only"]
     found = []
     if not low <= num_real <= high:
@@ -190,12 +190,12 @@ def generation_seconds(generation: Sequence[Json], num_real: float, num_syntheti
         i, t = place
         return (1 - t) * values[i] + t * values[i + 1]
 
-    trained = at([g["generator_seconds"] or 0.0 for g in generation])  # null in files of old
+    trained = at([g["generator_seconds"] or 0.0 for g in generation])  # null in older files
     return trained + num_synthetic * at([g["seconds_per_image"] for g in generation])
 
 
 def cost(generation: Sequence[Json], costs: Costs, num_real: int, num_synthetic: int) -> float:
-    """Of the real images not owned yet, of the synthetic ones and of generating them."""
+    """The cost of the real images not owned yet, the synthetic images and generating them."""
     computing = costs.core_hour / 3600 * generation_seconds(generation, num_real, num_synthetic)
     return costs.real * max(num_real - costs.have, 0) + costs.synthetic * num_synthetic + computing
 

@@ -17,7 +17,7 @@ from synaug_ray.laws.results import Estimate
 
 NOT_ESTIMABLE = "not estimable: more real images are not shown to help"
 OPPOSED = "not estimable: the measurement contradicts the fitted laws here"
-LEAST_SLOPE = 1e-9  # real images a synthetic one is worth; a bounded law's 1e-80, far out, is no exchange rate either
+LEAST_SLOPE = 1e-9  # real images per synthetic one; a smaller slope, as of a saturated law, counts as not reachable
 
 
 def rates(
@@ -65,7 +65,7 @@ def _estimate(value: float, samples: list[np.ndarray], confidence: float) -> Est
 
 
 def not_estimable(n: int, num_synthetic: int, note: str = NOT_ESTIMABLE) -> Exchange:
-    """The answer where what a real image is worth is itself unknown."""
+    """The exchange where the value of a real image is itself unknown."""
     return Exchange(
         num_real=n,
         num_synthetic=num_synthetic,
@@ -78,7 +78,7 @@ def not_estimable(n: int, num_synthetic: int, note: str = NOT_ESTIMABLE) -> Exch
 
 
 def opposed(gain: Estimate, found: Exchange) -> bool:
-    """Whether the laws count synthetic images as real ones where they surely hurt, or as none where they surely help.
+    """Whether the laws predict a gain where the images significantly hurt, or none where they significantly help.
 
     Args:
         gain: measured in the cell, with the interval that holds for all cells at once.
@@ -93,7 +93,7 @@ def exchange(laws: list[WeightedLaw], n: int, num_synthetic: int, n0: float, con
     """The exchange rate at n real and ``num_synthetic`` synthetic images, averaged over laws.
 
     The value is the median over laws by weight; the interval is that of their replicates together, so it
-    holds the choice of the law too. An interval without an upper end includes "not reachable"; without a
+    includes the choice of the law. An interval without an upper end includes "not reachable"; without a
     lower end too, nothing is known.
     """
     at, amount = np.array([float(n)]), np.array([float(num_synthetic)])

@@ -1,4 +1,4 @@
-"""The real-only law of one classifier as a result: every form, the chosen one's intervals, its line."""
+"""The real-only law of one classifier: every form, the intervals of the chosen one, and its line."""
 
 from __future__ import annotations
 

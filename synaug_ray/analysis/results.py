@@ -1,4 +1,4 @@
-"""What the analysis says: frozen values, no numerics.
+"""The results of an analysis, as frozen values.
 
 Units: errors, gains and probabilities are fractions in [0, 1] (a page may show
 points, 1 point = 0.01); images are counts; nll is in nats. ``None`` stands for
@@ -59,7 +59,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class PrimaryLaw:
-    """F1 in the terms of its source (arXiv 2508.09550), to be held against the published c2. Always fitted.
+    """F1 in the parameters of its source (arXiv 2508.09550), for comparison with the published c2. Always fitted.
 
     ``lambda_per_image`` is ln(c1) / k: c1 and k are not separately identifiable. ``doubling`` is
     (c2 - 1) e^(lambda n): synthetic images per real one that equal a doubling of the real images, by num_real.
@@ -76,9 +76,9 @@ class Exchange:
     """How many synthetic images one more real image is worth at a working point.
 
     ``marginal`` and ``average`` are about replacement: synthetic images that do what real ones added to a
-    real-only set would. ``tradeoff`` is another question, how many of them lower the error *here* as much as one
-    more real image, which also improves the generator. Averaged over laws by their Akaike weights, so it can differ
-    a little from the chosen law's own slope.
+    real-only set would. ``tradeoff`` answers another question: how many of them lower the error *here* as much as
+    one more real image, which also improves the generator. All are averaged over laws by Akaike weights, so they
+    can differ slightly from the chosen law alone.
     """
 
     num_real: int
@@ -86,7 +86,7 @@ class Exchange:
     marginal: Estimate  # ds/dr: synthetic images that replace the next real image
     average: Estimate  # synthetic images over the real images they replace
     reachable: bool  # False: no amount replaces another real image here
-    limit: float | None  # the real images that any amount replaces at most, where the law is bounded
+    limit: float | None  # no amount replaces more real images than this, where the law is bounded
     note: str = ""
     limit_interval: Estimate = Estimate(None)  # the same with its interval; an open end is an unbounded law
     tradeoff: Estimate = Estimate(None)  # (dE/dn) / (dE/ds); None: more synthetic images do not help here
@@ -108,7 +108,7 @@ Rows = tuple[tuple[float | None, ...], ...]  # [len(num_real)][len(num_synthetic
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionGrid:
-    """What one study expects at any (num_real, num_synthetic), averaged over laws as exchanges are, on a grid.
+    """Predictions of one study at any (num_real, num_synthetic), averaged over laws as exchanges are, on a grid.
 
     Between grid points: bilinear in u = ln n and v = ln(1 + s / num_synthetic[1]); of ln(error), of equivalent,
     of ln(marginal). Errors are fractions; ``equivalent`` counts real images, ``marginal`` the synthetic images the
@@ -144,7 +144,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Study:
-    """Everything at one (classifier, generator, protocol, real_share)."""
+    """All results for one (classifier, generator, protocol, real_share)."""
 
     classifier: str
     generator: str
@@ -158,13 +158,13 @@ class Study:
     open_set: bool = False  # the generator saw more real images than the cell's own
     surface: PredictionGrid | None = None
     generation: tuple[Generation, ...] = ()
-    rivals: tuple[LawFit, ...] = ()  # J2 and J3, which know no real-equivalents: reported, never chosen
+    rivals: tuple[LawFit, ...] = ()  # J2 and J3, without real-equivalents: reported, never chosen
     primary: PrimaryLaw | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer at one (classifier, generator, protocol, real_share, num_real)."""
+    """The verdict for one (classifier, generator, protocol, real_share, num_real)."""
 
     classifier: str
     generator: str
@@ -173,16 +173,16 @@ class Verdict:
     num_real: int
     outcome: Outcome
     best_multiple: float | None  # the amount the sentence is about
-    gain: Estimate  # at that amount; simultaneous interval, but for "no effect" the cell's own, which it rests on
+    gain: Estimate  # at that amount; simultaneous interval, except for "no effect": the cell's own, which decides it
     equivalent: Estimate
     exchange: Exchange | None
     smallest_detectable_gain: float
-    deciding_draws: int | None  # draws that would likely decide it, where undecided
-    deciding_seconds: float | None  # what the further draws would cost, generators included, as measured
+    deciding_draws: int | None  # number of draws that would probably decide it, where undecided
+    deciding_seconds: float | None  # measured cost of the additional draws, generators included
     sentence: str
     family: str = ""
     open_set: bool = False
-    deciding_range: tuple[int, int | None] | None = None  # instead, where too few draws tell only roughly
+    deciding_range: tuple[int, int | None] | None = None  # instead of deciding_draws from few draws
 
 
 @dataclass(frozen=True)
@@ -202,13 +202,13 @@ class Analysis:
     studies: tuple[Study, ...]
     verdicts: tuple[Verdict, ...]
     headline: str
-    controls: tuple[dict[str, Any], ...] = ()  # what generators with a known answer came out at
+    controls: tuple[dict[str, Any], ...] = ()  # results of the generators with a known answer
     simultaneous_confidence: float | None = None  # of the intervals that hold for all cells at once
-    forms: tuple[Form, ...] = ()  # everything that is fitted
-    published: tuple[Published, ...] = ()  # what F1's c2 can be held against
+    forms: tuple[Form, ...] = ()  # all fitted forms
+    published: tuple[Published, ...] = ()  # published values of F1's c2
 
     def laws_json(self) -> dict[str, Any]:
-        """Everything but the verdicts, as plain JSON values."""
+        """Everything except the verdicts, as plain JSON values."""
         whole = dataclasses.asdict(self)
         return {k: v for k, v in whole.items() if k not in ("verdicts", "headline")}
 

@@ -42,14 +42,14 @@ from synaug_ray.laws.selection import (
     development,
     fit_curves,
     fit_forms,
-    held_out,
-    unseen,
+    held_out_cells,
+    judge_forms,
 )
 
-RATE_ALWAYS = "real-holdout"  # its check rests on F0, so F0 gets an interval there whichever law is chosen
-PRIMARY = "F1"  # the source paper's law, always with an interval, to be held against what it published
+RATE_ALWAYS = "real-holdout"  # this control is checked by F0, so F0 gets an interval whichever law is chosen
+PRIMARY = "F1"  # the source paper's law, always with an interval, for comparison with its published values
 MIXED = "mixed"
-ALL_SYNTHETIC = "synthetic-only"  # without real images in the batch, no amount does not mean real-only
+ALL_SYNTHETIC = "synthetic-only"  # no real images in the batch: zero synthetic images is not real-only training
 
 
 @dataclass
@@ -91,7 +91,7 @@ class StudyFitter:
         return None if self.uncertainty.replicates is None else self.uncertainty.replicates[:, cells]
 
     def _flat(self, real: np.ndarray) -> bool:
-        """Whether the interval of the error saved between the smallest and the largest size reaches 0."""
+        """Whether the interval of the error difference between the smallest and the largest size includes 0."""
         errors = self._replicates(real)
         return errors is not None and bool(np.quantile(errors[:, 0] - errors[:, -1], (1 - self.confidence) / 2) <= 0)
 
@@ -144,7 +144,7 @@ class StudyFitter:
         candidates = fit_forms(data, curve, self._curves[key.classifier][curve.name].fit.theta)
         judged: dict[str, HeldOut] = {}
         if masks is not None:
-            judged = held_out(data, masks, seen_candidates, curve, replicates, self.confidence, form.name)
+            judged = judge_forms(data, masks, seen_candidates, curve, replicates, self.confidence, form.name)
         refits = self._refits(key, data, curve, form, candidates, replicates)
         thetas = {name: theta for name, (theta, _) in refits.items()}
         fits = tuple(
@@ -155,7 +155,7 @@ class StudyFitter:
         held = np.zeros(len(positions), dtype=bool) if masks is None else ~masks[1]
         cells = measured(held, np.exp(predicted[0, len(data.sizes) :]))
         laws = average(data, self._curves[key.classifier], curve, candidates, refits, replicates)
-        unseen_cells = unseen(data, masks, seen_candidates, curve) if masks else None
+        unseen_cells = held_out_cells(data, masks, seen_candidates, curve) if masks else None
         return Study(
             *key,
             cells=cells,
@@ -186,7 +186,7 @@ class StudyFitter:
     def _prediction_grid(
         self, key: StudyKey, data: JointData, cells: tuple[Cell, ...], laws: list[WeightedLaw]
     ) -> PredictionGrid | None:
-        """None without a usable law, and for synthetic-only training, where no amount does not mean real-only."""
+        """None without a usable law, and for synthetic-only training, where zero images is not real-only."""
         if not laws or key.protocol == ALL_SYNTHETIC:
             return None
         return predict_on_grid(
@@ -223,7 +223,7 @@ class StudyFitter:
     def _alternatives(
         self, key: StudyKey, data: JointData, masks: tuple[np.ndarray, np.ndarray] | None, cells: HeldOutCells | None
     ) -> tuple[LawFit, ...]:
-        """J2, and J3 where synthetic-only cells of the same generator and classifier are there."""
+        """J2, and J3 where there are synthetic-only cells of the same generator and classifier."""
         if key.protocol != MIXED:
             return ()
         found = [j2(data, data if masks is None else data.subset(*masks), cells)]

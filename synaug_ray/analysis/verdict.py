@@ -1,7 +1,7 @@
 """The four verdicts, one per (classifier, generator, protocol, real_share, num_real).
 
-Gains are judged with intervals that hold for all cells of the analysis at once, so that looking at
-many cells finds no effect that is not there: helps, if some amount's interval lies above 0; else
+Gains are judged with intervals that hold for all cells of the analysis at once, so that testing many
+cells does not produce false effects: helps, if some amount's interval lies above 0; else
 hurts, if some amount's lies below; else no effect, if every amount's *own* interval lies inside
 +-delta; else undecided. "No effect" is a claim about all amounts, each of which must pass by itself:
 such an intersection-union test of equivalence needs no correction for their number (Berger and Hsu 1996).
@@ -19,14 +19,14 @@ from synaug_ray.analysis.results import Cell, Exchange, Outcome, Verdict
 from synaug_ray.analysis.verdict_text import verdict_sentence
 from synaug_ray.laws.results import Estimate
 
-MOST_DRAWS = 10_000  # more than this decides nothing in practice
-FEW_DRAWS = 5  # below that, the intervals rest on an assumption (normal draws) that nothing checks
-ROUGHLY = 0.9  # confidence of the range of deciding draws from few draws
+MOST_DRAWS = 10_000  # more than this is not practical
+FEW_DRAWS = 5  # with fewer, the intervals assume normal draw effects, which cannot be checked
+ROUGHLY = 0.9  # confidence of the range of deciding draws where draws are few
 
 
 @dataclass(frozen=True)
 class CellNoise:
-    """What a cell's half widths are made of: quantile * sqrt(draw / D + image).
+    """The parts of a cell's half widths: quantile * sqrt(draw / D + image).
 
     ``quantile`` is that of the simultaneous interval, ``own`` of the cell's own; ``draw`` is the variance
     between draws of one draw's gain, ``image`` the test set's.
@@ -58,10 +58,10 @@ def outcome_of(simultaneous: list[Estimate], own: list[Estimate], delta: float) 
 
 
 def draws_to_decide(gains: list[float], noise: list[CellNoise], delta: float) -> int | None:
-    """Draws at which the verdict would likely fall, were the gains what they seem.
+    """The number of draws that would probably decide the verdict, if the gains are as estimated.
 
     Either the largest effect's half width falls below the effect, or every half width below what
-    is left of delta. Only the part between draws shrinks; None where the test set stands in the way.
+    is left of delta. Only the part between draws shrinks; None where the test set is too small.
     """
 
     def needed(part: CellNoise, quantile: float, width: float) -> float:
@@ -74,9 +74,9 @@ def draws_to_decide(gains: list[float], noise: list[CellNoise], delta: float) ->
 
 
 def rough_range(gains: list[float], noise: list[CellNoise], delta: float, draws: int) -> tuple[int, int | None] | None:
-    """The same from few draws: at both ends of what they say of the variance between draws (chi-square).
+    """The same as a range, from the chi-square interval of the variance between a few draws.
 
-    None where even the smallest such variance would not do; an upper end of None is "perhaps never".
+    None where even the smallest such variance is too large; an upper end of None is "perhaps never".
     """
     freedom = max(draws - 1, 1)
     tail = (1 - ROUGHLY) / 2

@@ -116,10 +116,6 @@ def verdict_sentence(
     return text + f" About {deciding_draws} draws instead of {draws} would decide it{cost}."
 
 
-def _sizes(sizes: set[int]) -> str:
-    return listed(sorted(sizes))
-
-
 def _example(verdict: Verdict, mix: bool) -> str:
     return (
         f"{points(verdict.gain.value or 0.0)} points, {span(verdict.gain)},"
@@ -151,28 +147,30 @@ def _summary(verdicts: list[Verdict], mix: bool = True) -> str:
     """
     by = {outcome: [v for v in verdicts if v.outcome is outcome] for outcome in Outcome}
     sizes = {outcome: {v.num_real for v in by[outcome]} for outcome in Outcome}
-    parts = []
+    parts: list[str] = []
+
+    def at(of: set[int]) -> str:
+        return f"at {listed(sorted(of))}" + ("" if parts else " real images")
+
     if by[Outcome.HELPS]:
         best = max(by[Outcome.HELPS], key=lambda v: v.gain.value or 0.0)
         worth = "" if best.equivalent.value is None else f", worth {best.equivalent.value:.0f} more real images"
-        parts.append(
-            f"helps at {_sizes(sizes[Outcome.HELPS])} real images (largest gain: {_example(best, mix)}{worth})"
-        )
+        parts.append(f"helps {at(sizes[Outcome.HELPS])} (largest gain: {_example(best, mix)}{worth})")
     if by[Outcome.HURTS]:
         worst = min(by[Outcome.HURTS], key=lambda v: v.gain.value or 0.0)
-        parts.append(f"hurts at {_sizes(sizes[Outcome.HURTS])} (largest loss: {_example(worst, mix)})")
+        parts.append(f"hurts {at(sizes[Outcome.HURTS])} (largest loss: {_example(worst, mix)})")
     said = sizes[Outcome.HELPS] | sizes[Outcome.HURTS]
     undecided = sizes[Outcome.UNDECIDED] - said
     nothing = sizes[Outcome.NO_EFFECT] - said - undecided
     if nothing:
-        parts.append(f"has no effect beyond the margin at {_sizes(nothing)}")
+        parts.append(f"has no effect beyond the margin {at(nothing)}")
     if undecided:
         least, most = (
             f(v.smallest_detectable_gain for v in by[Outcome.UNDECIDED] if v.num_real in undecided) for f in (min, max)
         )
         reach = f"{100 * most:.1f}" if most < 1.05 * least else f"{100 * least:.1f} to {100 * most:.1f}"
         seen = f" (effects below {reach} points could not be detected)" if most > 0 else ""
-        parts.append(f"is undecided at {_sizes(undecided)}{seen}")
+        parts.append(f"is undecided {at(undecided)}{seen}")
     return ", ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""Two joint laws that know no real-equivalents, as rivals of J1: J2 and J3. Judged on the same held-out cells.
+"""J2 and J3, joint laws without real-equivalents: alternatives to J1, judged on the same held-out cells.
 
 s = synthetic images / n, q = s / (1 + s) the share of synthetic images, x = n / n0.
 """
@@ -48,7 +48,7 @@ J3_SOURCE = (
     "after Jain, Montanari and Sasoglu 2024 (arXiv 2402.04376); here the generator's own n moves the floor. "
     "Fitted to real-only and synthetic-only cells alone, no mixture seen"
 )
-LEAST_SYNTHETIC_CELLS = 6  # of two sizes at least: four parameters and something left over
+LEAST_SYNTHETIC_CELLS = 6  # at two sizes or more: the curve has four parameters
 
 
 def _j2(p: Natural, x: np.ndarray, s: np.ndarray) -> np.ndarray:
@@ -77,7 +77,7 @@ def _j2_model(data: JointData) -> Model:
 
 
 def j2(data: JointData, seen: JointData, unseen: HeldOutCells | None) -> LawFit:
-    """J2 on all cells; judged as fitted to the ``seen`` ones."""
+    """J2 fitted to all cells; judged on the held-out ones after a fit to the ``seen`` ones alone."""
 
     def fitted(to: JointData) -> tuple[Fit, np.ndarray]:
         found = fit(_j2_model(to), to.target, to.sigma, J2_PARAMETERS)
@@ -107,10 +107,11 @@ def j3(
     masks: tuple[np.ndarray, np.ndarray] | None,
     unseen: HeldOutCells | None,
 ) -> LawFit | None:
-    """J3 for the mixed cells of ``data``; None where the synthetic-only cells are too few for its curve.
+    """J3 for the mixed cells of ``data``; None where there are too few synthetic-only cells for its curve.
 
-    ``synthetic`` holds the synthetic-only cells of the same generator and classifier. ``real_share`` is that of a
-    batch, None in proportion to the counts. What is held out of the mixtures is held out of both pure curves too.
+    ``synthetic`` holds the synthetic-only cells of the same generator and classifier. ``real_share`` is the real
+    fraction of a batch, None for proportional. The sizes and amounts held out of the mixtures (``masks``) are held
+    out of both pure curves too.
     """
     sizes, cells = np.ones(len(data.sizes), dtype=bool), np.ones(len(synthetic.s), dtype=bool)
     if masks is not None:
@@ -137,7 +138,7 @@ def j3(
 
     def error(x: np.ndarray, s: np.ndarray) -> np.ndarray:
         w = s / (1 + s) if real_share is None else np.where(s > 0, 1 - real_share, 0.0)
-        with np.errstate(over="ignore", invalid="ignore"):  # a fit that ran away predicts no number
+        with np.errstate(over="ignore", invalid="ignore"):  # a diverged fit predicts NaN
             synthetic, own = (b * np.maximum(s * x, 1e-12) ** -h) ** (1 / beta), (a * x**-beta) ** (1 / beta)
             return floor + w**2 * (f * x**-g - floor) + (w**2 * synthetic + (1 - w) ** 2 * own) ** beta
 

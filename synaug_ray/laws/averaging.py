@@ -1,9 +1,9 @@
 """Laws to average exchange rates and expectations over, with their weights and replicates.
 
-Not only the equivalence law is uncertain, the real-only curve under it is too, and bending it a little where
-no size is measured moves every equivalent. So the laws that matter are fitted on the runner-up curve as well.
-Each replicate goes to one pair of curve and law, drawn by the Akaike weights that it gives them itself: the
-intervals hold the choice too (Buckland, Burnham and Augustin 1997).
+The real-only curve is as uncertain as the equivalence law fitted with it, and a small change of the curve
+between the measured sizes changes every equivalent. So the laws with weight are also fitted with the runner-up
+curve. Each replicate is assigned to one pair of curve and law, by the Akaike weights of the pairs on that
+replicate: the intervals then include the uncertainty of the choice (Buckland, Burnham and Augustin 1997).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from synaug_ray.laws.joint import JointData, joint_model, joint_parameters, spli
 from synaug_ray.laws.results import FitStatus
 from synaug_ray.laws.selection import Candidate, akaike_weights, fit_forms, overdispersion
 
-LEAST_CURVE_WEIGHT = 0.1  # of the runner-up curve on the real-only sizes; below it is not worth fitting laws on
+LEAST_CURVE_WEIGHT = 0.1  # of the runner-up curve on the real-only sizes, from which laws are fitted with it too
 Replicates = tuple[np.ndarray, np.ndarray]  # errors [B, k] and gains [B, C]
 Refit = tuple[np.ndarray, np.ndarray]  # theta [B, P] and cost [B]
 
 
 @dataclass(frozen=True)
 class WeightedLaw:
-    """A law in the average: its weight, its parameters theta [1, P], those of its share of the replicates or None."""
+    """A law in the average: its weight, its theta [1, P], and theta [b, P] of the replicates assigned to it or None."""
 
     curve: CurveForm
     form: EquivalenceForm
@@ -61,7 +61,7 @@ def _runner_up(curves: dict[str, Candidate], chosen: CurveForm) -> CurveForm | N
 
 
 def _drawn(pairs: list[Candidate], refits: list[Refit], factor: float) -> list[np.ndarray]:
-    """The replicates' theta that go to each pair. Fixed and even, so that the same replicates give the same answer."""
+    """The theta of the replicates assigned to each pair. Stratified with a fixed seed, so it is deterministic."""
     scores = np.stack([2 * cost / factor + 2 * pair.free for pair, (_, cost) in zip(pairs, refits, strict=True)])
     share = np.exp(-(scores - scores.min(axis=0)) / 2)
     reached = np.cumsum(share / share.sum(axis=0), axis=0)
@@ -98,7 +98,7 @@ def average(
             (known.get(pair.name) if on is curve else None) or refit_law(data, on, pair, replicates)
             for on, pair, _ in laws
         ]
-        # A usable candidate has not failed, so that each has its refits.
+        # averaged candidates are usable, so none has failed and each has refits
         rows = [*_drawn([pair for _, pair, _ in laws], [r for r in refits if r], overdispersion(pairs.values()))]
     return [
         WeightedLaw(on, BY_NAME[pair.name], weight, pair.fit.theta[None], own)

@@ -23,13 +23,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-MOST_PRIOR_DRAWS = 2.0  # the pooled noise level weighs at most as much as this many times the own draws
+MOST_PRIOR_DRAWS = 2.0  # the pooled variance weighs at most as much as this many times the cell's own draws
 LEAST_SIZES_FOR_TREND = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """Where the noise of Q cell means comes from.
+    """The variance of Q cell means by source.
 
     ``estimates`` [Q]; ``draws`` [Q] how many draws each rests on; ``draw_deviations`` [Q, D], whose
     squares sum to the variance between draws of the mean; ``image_covariance`` [Q, Q] of resampling
@@ -88,11 +88,11 @@ class StandardErrors:
 
 
 def components(values: np.ndarray, image_weights: np.ndarray, strata: np.ndarray, trials: int) -> Components:
-    """Split the noise of ``values`` [Q, D, I] (NaN where a draw is missing) into its parts.
+    """Split the variance of the means of ``values`` [Q, D, I] (NaN where a draw is missing) by source.
 
     ``image_weights`` [I] sums to 1; ``strata`` [I] are resampled within. ``trials`` is the number of
-    trials a cell rests on: with no wrong answer at all in a cell, its variance is not below that of
-    one wrong answer among all of them.
+    trials of a cell: a cell without a single wrong answer gets the variance of one wrong answer
+    among all of its trials.
     """
     quantities, draws, images = values.shape
     weights = image_weights.astype(np.float64)
@@ -146,7 +146,7 @@ def moderate(parts: Components, log_size: np.ndarray) -> StandardErrors:
     What is pooled is the ratio of the variance between draws to its known part, the image x draw
     noise, with a linear trend in ``log_size`` [Q] (log num_real). The own estimate counts D - 1, the
     pooled one at most ``MOST_PRIOR_DRAWS`` times that (cells of a draw are correlated, so their
-    agreement flatters it). The ratio never falls below 1: the known part is always there.
+    agreement overstates their evidence). The ratio is at least 1, since the known part is always present.
     """
     known = np.diag(parts.interaction)
     freedom = float(np.median(parts.draws) - 1)

@@ -1,4 +1,4 @@
-"""Everything that is fitted, as one table: formula, parameters with units and bounds, source."""
+"""All fitted forms in one table: formula, parameters with units and bounds, source."""
 
 from __future__ import annotations
 

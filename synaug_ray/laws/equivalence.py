@@ -15,7 +15,7 @@ import numpy as np
 from synaug_ray.laws.fitting import Parameter
 
 Natural = tuple[np.ndarray, ...]
-SMALLEST_SHARE = 0.02  # n (1 + r) never falls below this share of n: no harm so large was ever measured
+SMALLEST_SHARE = 0.02  # n (1 + r) is at least this share of n: larger harm has never been measured
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ BY_NAME = {form.name: form for form in FORMS}
 
 
 def reported(form: EquivalenceForm, parameters: Natural, n0: float) -> dict[str, tuple[np.ndarray, str]]:
-    """Parameters by the papers' names with their units: F0 as rho's inverse, F1 as lambda and c2."""
+    """Parameters by the names and units of the papers: F0 as 1/rho, F1 as lambda and c2."""
     if form.name == "F1":
         return {
             "c2": (np.exp(parameters[0]), "dimensionless"),

@@ -1,4 +1,4 @@
-"""What a fit says: frozen values, no numerics.
+"""The results of fits, as frozen values.
 
 Units: errors are fractions in [0, 1], images are counts. ``None`` stands for "not estimable", never for zero.
 """
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class FitStatus(StrEnum):
-    """How far a fit may be believed."""
+    """How far a fit can be trusted."""
 
     CONVERGED = "converged"
     AT_BOUND = "at a bound"
@@ -66,14 +66,14 @@ class FormParameter:
 
 @dataclass(frozen=True)
 class Form:
-    """One row of the table of everything that is fitted."""
+    """One row of the table of fitted forms."""
 
     name: str
     kind: str  # real-only curve, equivalence law, or joint law
     formula: str
     parameters: tuple[FormParameter, ...]
     source: str
-    least_sizes: int  # real sizes from which it is offered
+    least_sizes: int  # needs at least this many sizes
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Which curve and which equivalence law: chosen on development cells, judged on held-out ones.
+"""Selection of the curve and the equivalence law: chosen on development cells, judged on held-out ones.
 
-Held out are the largest n, the largest s and their corner: where a user extrapolates to. The law
+Held out are the cells with the largest n or the largest s, the direction in which users extrapolate. The law
 is chosen without them by QAIC (Burnham and Anderson 2002, section 2.5: AIC with the misfit of the
 best law as overdispersion; the noise is known from draws and test images, so the correction for an
 estimated noise, AICc, is only reported), then refitted on all cells. Exchange rates do not rest on
@@ -24,7 +24,7 @@ from synaug_ray.laws.joint import JointData, curve_model, joint_model, joint_par
 from synaug_ray.laws.results import FitStatus, HeldOut
 
 Key = TypeVar("Key", bound=Hashable)
-LEAST_SIZES = 3  # below that a curve with two parameters has nothing left to be checked against
+LEAST_SIZES = 3  # with fewer, a curve with two parameters cannot be checked
 LEAST_DEVELOPMENT_SIZES = 3
 LEAST_DEVELOPMENT_MULTIPLES = 2
 TIE = 2.0  # difference of QAIC within which the form with fewer parameters is preferred
@@ -46,7 +46,7 @@ class Candidate:
 
     @property
     def usable(self) -> bool:
-        """Whether the fit stands and leaves a point over to be judged by."""
+        """Whether the fit succeeded and has fewer parameters than points."""
         return self.fit.status is not FitStatus.FAILED and self.points > self.free
 
     def aic(self, overdispersion: float = 1.0) -> float:
@@ -121,7 +121,7 @@ def fit_forms(
 
 
 def development(data: JointData) -> tuple[np.ndarray, np.ndarray] | None:
-    """Masks (sizes, cells) of what form selection may see, or None where too little would be left."""
+    """Masks (sizes, cells) of what form selection may see, or None where too few cells would be left."""
     if not len(data.s):
         return None
     sizes = data.sizes < data.sizes[data.base].max()
@@ -139,7 +139,7 @@ def _skill(residual: np.ndarray, reference: np.ndarray) -> float | None:
 
 @dataclass(frozen=True)
 class HeldOutCells:
-    """The held-out mixed cells: where they stand among all points, their log errors, and two references' residuals.
+    """The held-out mixed cells: their indices among all points, log errors, and the residuals of two references.
 
     ``nothing`` is "synthetic images do nothing" (F0's own curve at r = 0), ``rate`` is F0.
     """
@@ -150,7 +150,7 @@ class HeldOutCells:
     rate: np.ndarray
 
     def judge(self, log_error: np.ndarray, *, coverage: float | None = None, is_rate: bool = False) -> HeldOut:
-        """How well the log errors predicted of all points [k + C] hit the unseen ones."""
+        """The accuracy of predicted log errors [k + C] at the held-out cells."""
         own = log_error[self.index] - self.truth
         return HeldOut(
             cells=len(self.index),
@@ -161,10 +161,10 @@ class HeldOutCells:
         )
 
 
-def unseen(
+def held_out_cells(
     data: JointData, masks: tuple[np.ndarray, np.ndarray], candidates: dict[str, Candidate], curve: CurveForm
 ) -> HeldOutCells:
-    """What is held out, with the references fitted to the development cells."""
+    """The held-out cells, with both references fitted to the development cells."""
     index = np.flatnonzero(~masks[1]) + len(data.sizes)
     truth = data.log_errors()[index]
     rate = candidates["F0"].fit.theta[None]
@@ -174,7 +174,7 @@ def unseen(
     return HeldOutCells(index, truth, *residuals)
 
 
-def held_out(
+def judge_forms(
     data: JointData,
     masks: tuple[np.ndarray, np.ndarray],
     candidates: dict[str, Candidate],
@@ -183,13 +183,13 @@ def held_out(
     confidence: float,
     chosen: str,
 ) -> dict[str, HeldOut]:
-    """How each form, fitted to the development cells, predicted the held-out mixed cells.
+    """The accuracy of each form, fitted to the development cells, at the held-out mixed cells.
 
     Skill is 1 - MSE / MSE of a reference on log errors: "synthetic images do nothing" (the same curve
     at r = 0) and F0. Coverage, for the chosen form, is the share of held-out cells for which the interval
     of (prediction - measurement) over joint replicates (errors [B, k], gains [B, C]) contains 0.
     """
-    cells = unseen(data, masks, candidates, curve)
+    cells = held_out_cells(data, masks, candidates, curve)
     out = {}
     for name, candidate in candidates.items():
         coverage = None

@@ -6,7 +6,7 @@ import pytest
 from synaug_ray.laws.alternatives import j2, j3
 from synaug_ray.laws.catalogue import FORM_TABLE, PUBLISHED
 from synaug_ray.laws.joint import JointData
-from synaug_ray.laws.selection import development, fit_forms, unseen
+from synaug_ray.laws.selection import development, fit_forms, held_out_cells
 from tests.laws.test_selection import CURVE, MULTIPLES, N0, SIZES
 
 BASE = np.repeat(np.arange(len(SIZES)), len(MULTIPLES))
@@ -39,7 +39,7 @@ def references(data):
     masks = development(data)
     assert masks is not None
     seen = data.subset(*masks)
-    return masks, seen, unseen(data, masks, fit_forms(seen, CURVE, np.log([0.15, 0.55])), CURVE)
+    return masks, seen, held_out_cells(data, masks, fit_forms(seen, CURVE, np.log([0.15, 0.55])), CURVE)
 
 
 def hashimoto(x, s):

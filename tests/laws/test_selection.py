@@ -6,7 +6,7 @@ import pytest
 from synaug_ray.laws.curves import CURVES
 from synaug_ray.laws.equivalence import BY_NAME, FORMS, grow
 from synaug_ray.laws.joint import JointData, split
-from synaug_ray.laws.selection import akaike_weights, choose, development, fit_curves, fit_forms, held_out
+from synaug_ray.laws.selection import akaike_weights, choose, development, fit_curves, fit_forms, judge_forms
 
 CURVE = next(curve for curve in CURVES if curve.name == "power law")
 SIZES = np.array([20.0, 40.0, 80.0, 160.0, 320.0])
@@ -147,7 +147,7 @@ def test_skill_is_one_for_exact_extrapolation_and_zero_for_doing_nothing():
     assert masks is not None
     seen = data.subset(*masks)
     candidates = fit_forms(seen, CURVE, fit_curves(seen)["power law"].fit.theta, (BY_NAME["F0"], BY_NAME["F3"]))
-    judged = held_out(data, masks, candidates, CURVE, None, 0.9, "F3")
+    judged = judge_forms(data, masks, candidates, CURVE, None, 0.9, "F3")
     assert judged["F3"].skill_no_effect == pytest.approx(1.0, abs=1e-3)
     assert judged["F3"].skill_constant_rate == pytest.approx(1.0, abs=1e-3)
     assert judged["F3"].rmse_log_error < 5e-3

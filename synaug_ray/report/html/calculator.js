@@ -66,7 +66,7 @@
       : equivalent.value === null ? "not estimable" : interval(shifted(equivalent, state.real), images) + " real");
     write(element("average"), average, state.synthetic === 0 ? "–"
       : synthetic(average, "not reachable: they replace no real image"));
-    write(element("marginal"), marginal, synthetic(marginal, "not reachable: more replace no real image"));
+    write(element("marginal"), marginal, synthetic(marginal, "not reachable: more of them replace no real image"));
     const warning = element("outside");
     warning.hidden = outside.length === 0;
     warning.textContent = outside.length === 0 ? "" : outside.join("; ") + (error.value === null
