@@ -31,6 +31,8 @@ def test_the_answer_and_its_page_are_made_without_torch_and_ray():
 def test_no_pickle_and_no_code_from_a_file():
     """The Store holds safetensors, JSON, Parquet and npy; a grid is never executed."""
     picklers = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+    # CIFAR is published as pickles: their md5 is checked first, and the Unpickler allows uint8 arrays alone
+    may_unpickle = REPOSITORY / "synaug_ray/data/sources/cifar.py"
     for path, tree in MODULES.items():
         for node in ast.walk(tree):
             names = (
@@ -38,6 +40,7 @@ def test_no_pickle_and_no_code_from_a_file():
                 if isinstance(node, ast.ImportFrom)
                 else ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [])
             )
-            assert not picklers & {name.split(".")[0] for name in names}, path
+            found = picklers & {name.split(".")[0] for name in names}
+            assert not found or (path == may_unpickle and found == {"pickle"}), path
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in {"eval", "exec", "compile", "__import__"}, path

@@ -24,13 +24,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.stats import gumbel_r
 from torch.nn.functional import interpolate
 
 from synaug_ray.data.duplicates.alignment import aligned_distance
@@ -136,7 +137,7 @@ def find(
         null = _own_scores(target, index, rng)
     if len(across) and np.median(null) > max(CROWDED, 3 * np.median(across)):
         null, calibrated_on = across, "other classes"
-    law = Gumbel.fitted(null)
+    law = fitted_gumbel(null)
     best = scores.max(1)
     threshold, chance = _threshold(law, best)
     image, candidate = np.nonzero(scores >= threshold)
@@ -159,36 +160,20 @@ def find(
     )
 
 
-@dataclass(frozen=True)
-class Gumbel:
-    """The law of the largest of many: P(score <= x) = exp(-exp(-(x - location) / scale))."""
-
-    location: float
-    scale: float
-
-    @classmethod
-    def fitted(cls, scores: NDArray[np.float64]) -> Gumbel:
-        """Through the 10% and 50% quantiles, so that the upper half may hold anything."""
-        low, middle = np.quantile(scores, [0.1, 0.5])
-        a, b = -np.log(-np.log([0.1, 0.5]))
-        scale = max((middle - low) / (b - a), 1e-3)
-        return cls(float(middle - b * scale), float(scale))
-
-    def above(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probability of a larger score."""
-        return -np.expm1(-np.exp(-np.clip((scores - self.location) / self.scale, -30, 700)))
-
-    def score(self, above: float) -> float:
-        """The score that is passed with probability ``above``."""
-        return float(self.location - self.scale * np.log(-np.log1p(-above)))
+def fitted_gumbel(scores: NDArray[np.float64]) -> Any:
+    """A frozen ``scipy.stats.gumbel_r`` through the 10% and 50% quantiles, so that the upper half may hold anything."""
+    low, middle = np.quantile(scores, [0.1, 0.5])
+    a, b = gumbel_r.ppf([0.1, 0.5])
+    scale = max((middle - low) / (b - a), 1e-3)
+    return gumbel_r(middle - b * scale, scale)
 
 
-def _threshold(law: Gumbel, scores: NDArray[np.float64]) -> tuple[float, float]:
+def _threshold(law: Any, scores: NDArray[np.float64]) -> tuple[float, float]:
     """Benjamini and Hochberg: a score, and the chance of an image without a copy to pass it."""
-    p = np.sort(law.above(scores))
+    p = np.sort(law.sf(scores))
     passes = np.flatnonzero(p <= LEVEL * np.arange(1, len(p) + 1) / len(p))
     chance = LEVEL * (passes[-1] + 1 if len(passes) else 1) / len(p)
-    return law.score(chance), chance
+    return float(law.isf(chance)), chance
 
 
 def _scores(
@@ -230,7 +215,7 @@ def _all_scores(
     if len(query) <= SAMPLE or query.shape[-1] < 24:
         return _scores(query, target, near, everything, False, tell)
     rough = _scores(query, target, near, everything, True, lambda share: tell(0.5 * share)).max(1)
-    promising = rough > Gumbel.fitted(rough).score(0.1)
+    promising = rough > fitted_gumbel(rough).isf(0.1)
     promising[sample] = True
     scores = np.full((len(query), CANDIDATES), -np.inf)
     rows = np.flatnonzero(promising)

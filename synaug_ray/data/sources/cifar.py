@@ -1,10 +1,7 @@
-"""CIFAR-10 and CIFAR-100 out of the published archive, without unpickling and without unpacking.
+"""CIFAR-10 and CIFAR-100 read from the published archive, without extracting it.
 
-The batches are Python 2 pickles. A pickle is a program; of its instructions this reader follows the
-few that build dicts, lists, numbers, strings and one kind of array, and it calls nothing: what a
-pickle would call is recorded as a name and looked up among three. Everything else is refused. The
-archive's md5 is compared before that. (A restricted ``pickle.Unpickler`` would be shorter, but it
-runs numpy's own constructors on what the file says.)
+The batches are Python 2 pickles, and a pickle can call anything. Two guards: the md5 of each file is
+compared first, and the unpickler then allows only what rebuilds an array of uint8.
 
 Format: cs.toronto.edu/~kriz/cifar.html, "CIFAR python version".
 """
@@ -12,9 +9,9 @@ Format: cs.toronto.edu/~kriz/cifar.html, "CIFAR python version".
 from __future__ import annotations
 
 import hashlib
-import pickletools
+import io
+import pickle
 import tarfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +19,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_FILE = 1 << 28  # bytes of one file in the archive; the largest is 153,700,000
-_MARK = object()
-_CALLED = {f"{module} _reconstruct" for module in ("numpy.core.multiarray", "numpy._core.multiarray")} | {
-    "numpy ndarray",
-    "numpy dtype",
-}
 
 
 class NotCifar(ValueError):
-    """The bytes are no batch of CIFAR."""
-
-
-@dataclass
-class _Called:
-    """What the pickle would call, and what it was given instead."""
-
-    name: str
-    arguments: Any = None
-    state: Any = None
+    """The bytes are not a CIFAR batch."""
 
 
 def read_archive(file: Path, folder: str, names: list[str], md5: dict[str, str]) -> dict[str, dict[str, Any]]:
     """The named files of an archive, each a dict with str keys.
 
     Args:
-        folder: that the files lie in, inside the archive.
-        md5: of each file; one that differs is refused.
+        folder: the folder of these files inside the archive.
+        md5: of each file.
+
+    Raises:
+        NotCifar: for a missing file, another md5, or content that is not a batch.
     """
     found = {}
     with tarfile.open(file, "r:gz") as archive:
@@ -57,7 +43,7 @@ def read_archive(file: Path, folder: str, names: list[str], md5: dict[str, str])
                 continue
             raw = archive.extractfile(member)
             if raw is None or member.size > MAX_FILE:
-                raise NotCifar(f"{member.name} is no regular file of at most {MAX_FILE:,} bytes")
+                raise NotCifar(f"{member.name} is not a regular file of at most {MAX_FILE:,} bytes")
             found[name] = read_batch(raw.read(), md5[name])
     missing = [name for name in names if name not in found]
     if missing:
@@ -66,105 +52,61 @@ def read_archive(file: Path, folder: str, names: list[str], md5: dict[str, str])
 
 
 def read_batch(content: bytes, md5: str) -> dict[str, Any]:
-    """One file's dict: ``data`` uint8 [N, 3072] (red, green, blue, each row by row), lists of labels and names."""
+    """One file's dict: ``data`` uint8 [N, 3072] (red, green, blue, each row by row), lists of labels and names.
+
+    Raises:
+        NotCifar: for another md5, before anything is unpickled, or content that is not a batch.
+    """
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
         raise NotCifar(f"the md5 is not {md5}")
-    value = _plain(_follow(content))
-    if not isinstance(value, dict):
-        raise NotCifar(f"a {type(value).__name__} where a dict was expected")
-    return value
-
-
-def _follow(content: bytes) -> Any:
-    reader = _Reader()
     try:
-        for opcode, argument, _ in pickletools.genops(content):
-            if opcode.name == "STOP":
-                break
-            reader.follow(opcode.name, argument)
-        (value,) = reader.stack
+        value = _BatchUnpickler(io.BytesIO(content), encoding="latin1").load()
+        if not isinstance(value, dict):
+            raise NotCifar(f"a {type(value).__name__} where a dict was expected")
+        return {str(key): item.values if isinstance(item, _Array) else item for key, item in value.items()}
     except NotCifar:
         raise
-    except (ValueError, IndexError, KeyError, AttributeError, TypeError) as error:
+    except Exception as error:  # damaged bytes make an unpickler raise anything
         raise NotCifar(f"damaged ({error})") from None
-    return value
 
 
-class _Reader:
-    """A pickle's stack and memo; each instruction that a batch needs is a method or a constant."""
+class _Array:
+    """Stands in for numpy's array, whose own ``__setstate__`` crashes on damaged states."""
 
-    _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": (), "MARK": _MARK}
-    _PUSHED = ("BININT", "BININT1", "BININT2", "BINSTRING", "SHORT_BINSTRING", "BINUNICODE")
+    values: NDArray[np.uint8]
 
-    def __init__(self) -> None:
-        self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
+    def __init__(self, *_: Any) -> None:
+        """Numpy's arguments, (ndarray, (0,), b"b"), say nothing; the state does."""
 
-    def follow(self, name: str, argument: Any) -> None:
-        if name in self._CONSTANTS:
-            self.stack.append(self._CONSTANTS[name])
-        elif name in self._PUSHED:
-            self.stack.append(argument)
-        elif name in ("BINPUT", "LONG_BINPUT"):
-            self.memo[argument] = self.stack[-1]
-        elif name in ("BINGET", "LONG_BINGET"):
-            self.stack.append(self.memo[argument])
-        elif name in ("EMPTY_DICT", "EMPTY_LIST"):
-            self.stack.append({} if name == "EMPTY_DICT" else [])
-        elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
-            self.stack.append(tuple(self._popped(int(name[-1]))))
-        elif name == "TUPLE":
-            self.stack.append(tuple(self._since_mark()))
-        elif name in ("APPEND", "APPENDS"):
-            items = self._popped(1) if name == "APPEND" else self._since_mark()
-            self.stack[-1].extend(items)
-        elif name in ("SETITEM", "SETITEMS"):
-            items = self._popped(2) if name == "SETITEM" else self._since_mark()
-            self.stack[-1].update(zip(items[::2], items[1::2], strict=True))
-        elif name == "GLOBAL":
-            if argument not in _CALLED:
-                raise NotCifar(f"{argument} is called, which no batch needs")
-            self.stack.append(_Called(argument))
-        elif name == "REDUCE":
-            called, arguments = self._popped(2)
-            if not isinstance(called, _Called):
-                raise NotCifar("something is called that is no name")
-            self.stack.append(_Called(called.name, arguments))
-        elif name == "BUILD":
-            (state,) = self._popped(1)
-            if not isinstance(self.stack[-1], _Called):
-                raise NotCifar("a state is given to what has none")
-            self.stack[-1].state = state
-        elif name != "PROTO":
-            raise NotCifar(f"the instruction {name}, which no batch needs")
-
-    def _popped(self, count: int) -> list[Any]:
-        if len(self.stack) < count:
-            raise NotCifar("the stack is empty")
-        items = self.stack[-count:]
-        del self.stack[-count:]
-        return items
-
-    def _since_mark(self) -> list[Any]:
-        at = max(i for i, value in enumerate(self.stack) if value is _MARK)
-        items = self.stack[at + 1 :]
-        del self.stack[at:]
-        return items
+    def __setstate__(self, state: Any) -> None:
+        _, shape, dtype, fortran, content = state
+        if not isinstance(dtype, _Dtype) or fortran:
+            raise NotCifar("an array that is not uint8 in row-major order")
+        self.values = np.frombuffer(content.encode("latin-1"), np.uint8).reshape(shape)
 
 
-def _plain(value: Any) -> Any:
-    """Arrays for what would have made arrays; only at the top and one level down, where they lie."""
-    if isinstance(value, dict):
-        return {str(key): _array(item) if isinstance(item, _Called) else item for key, item in value.items()}
-    return value
+class _Dtype:
+    """Stands in for numpy's dtype: uint8 alone."""
+
+    def __init__(self, name: str, *_: Any) -> None:
+        if name != "u1":
+            raise NotCifar(f"an array of {name!r}; expected 'u1' (uint8)")
+
+    def __setstate__(self, state: Any) -> None:
+        """Byte order and alignment, which single bytes do not have."""
 
 
-def _array(value: _Called) -> NDArray[np.uint8]:
-    """numpy's pickled form: ``_reconstruct(ndarray, ...)`` with the state (1, shape, dtype, order, bytes)."""
-    try:
-        _, shape, dtype, fortran, content = value.state
-        if dtype.name != "numpy dtype" or dtype.arguments[0] != "u1" or fortran:
-            raise NotCifar("an array that is not of bytes, row by row")
-        return np.frombuffer(content.encode("latin-1"), np.uint8).reshape(shape)
-    except (AttributeError, TypeError, ValueError, IndexError, UnicodeError) as error:
-        raise NotCifar(f"an array that is damaged ({error})") from None
+class _BatchUnpickler(pickle._Unpickler):  # the one in Python: damaged bytes can make the C one allocate 30 GB
+    """Builds dicts, lists, numbers, strings and uint8 arrays; refuses everything else."""
+
+    _ALLOWED = {
+        ("numpy.core.multiarray", "_reconstruct"): _Array,
+        ("numpy._core.multiarray", "_reconstruct"): _Array,
+        ("numpy", "ndarray"): None,  # only ever an argument of _reconstruct
+        ("numpy", "dtype"): _Dtype,
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self._ALLOWED:
+            raise NotCifar(f"refused to load {module}.{name}: a CIFAR batch needs numpy's uint8 arrays alone")
+        return self._ALLOWED[module, name]
