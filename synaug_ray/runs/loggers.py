@@ -1,4 +1,4 @@
-"""Loggers beside a run: a process each that follows the Store, so that none can fail, slow or block the run."""
+"""Loggers beside a run: one process each, which follows the Store and so cannot fail, slow or block the run."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from synaug_ray.common.errors import UsageProblem, did_you_mean
 
 PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 ELSEWHERE = {"mlflow": "MLFLOW_TRACKING_URI", "wandb": "WANDB_DIR"}  # where a logger writes, if not beside the run
-LAST_SECONDS = 30.0  # that a logger has after the run for what it has not logged yet
-MODULE = "synaug_ray.cluster.log_trials"
-WORD = "log_trials: "  # begins what it says to a person; other lines are its libraries' chatter
+LAST_SECONDS = 30.0  # after the run, for what is not logged yet
+MODULE = "synaug_ray.runs.log_trials"
+WORD = "log_trials: "  # prefix of its own messages; other lines are its libraries'
 
 
 class Loggers:
@@ -26,21 +26,21 @@ class Loggers:
     def __init__(self, asked: str | None, storage: str) -> None:
         """
         Args:
-            asked: names with commas between; None is none.
+            asked: names separated by commas; None for no logger.
 
         Raises:
-            UsageProblem: for an unknown name, a package that is not installed, a storage that a logger cannot write.
+            UsageProblem: for an unknown name, a package that is not installed, a storage that a logger cannot write to.
         """
         self._names = _checked(asked, storage)
         self._running: list[tuple[str, subprocess.Popen[bytes], IO[bytes]]] = []
         self._run = ""
 
     def start(self, run: str) -> None:
-        """Begin to log the trials of a run as their records stand; ``run`` is its folder, path or URL."""
+        """Start to log the trials of a run as they finish; ``run`` is its folder, path or URL."""
         self._run = run
         for name in self._names:
             said = tempfile.TemporaryFile()
-            # nothing is ever written to its stdin: that it closes is the end of the run, however that came
+            # nothing is ever written to its stdin: it closes when the run ends, even if the run is killed
             process = subprocess.Popen(
                 [sys.executable, "-m", MODULE, run, name, "--follow"],
                 stdin=subprocess.PIPE,
@@ -51,7 +51,7 @@ class Loggers:
             self._running.append((name, process, said))
 
     def stop(self, seconds: float | None = None) -> list[str]:
-        """Let them log what is left, LAST_SECONDS or ``seconds``; a sentence for each that could not."""
+        """Let them log what is left for LAST_SECONDS or ``seconds``; returns a sentence for each that failed."""
         until = time.monotonic() + (LAST_SECONDS if seconds is None else seconds)
         for _, process, _ in self._running:
             if process.stdin:
@@ -61,7 +61,7 @@ class Loggers:
             trouble = _ended(process, until, said)
             if trouble:
                 sentences.append(
-                    f"--log {name}: {trouble}. The run itself is as it would be without; log the rest "
+                    f"--log {name}: {trouble}. The run itself is not affected; log the rest "
                     f"with: python -m {MODULE} {self._run} {name}"
                 )
             said.close()
@@ -73,14 +73,14 @@ def _ended(process: subprocess.Popen[bytes], until: float, said: IO[bytes]) -> s
     try:
         code = process.wait(max(0.1, until - time.monotonic()))
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # with what its libraries started
+        os.killpg(process.pid, signal.SIGKILL)  # and the processes that its libraries started
         process.wait()
-        return "it had not ended in time, and was stopped"
+        return "it did not end in time and was stopped"
     if not code:
         return ""
     said.seek(0)
     lines = [line for line in said.read().decode(errors="replace").splitlines() if line.startswith(WORD)]
-    return lines[-1].removeprefix(WORD) if lines else f"it ended with code {code}"
+    return lines[-1].removeprefix(WORD) if lines else f"it exited with code {code}"
 
 
 def _checked(asked: str | None, storage: str) -> tuple[str, ...]:
@@ -99,10 +99,10 @@ def _checked(asked: str | None, storage: str) -> tuple[str, ...]:
         elif "://" in storage and not os.environ.get(ELSEWHERE.get(name, "")):
             where = f", or ${ELSEWHERE[name]}" if name in ELSEWHERE else ""
             problems.append(
-                f"--log {name} writes beside the run, and {storage} is no folder: give a --storage that is one{where}"
+                f"--log {name} writes beside the run, and {storage} is not a local folder: use one as --storage{where}"
             )
     if asked is not None and not names:
-        problems.append(f"--log is empty; loggers: {', '.join(PACKAGES)}, with commas between")
+        problems.append(f"--log is empty; loggers: {', '.join(PACKAGES)}, separated by commas")
     if problems:
         raise UsageProblem(problems)
     return names

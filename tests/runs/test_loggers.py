@@ -13,11 +13,10 @@ from helpers.grids import small_grid
 from helpers.paths import SMALL_GRID
 
 from synaug_ray import grid
-from synaug_ray.cluster import log_trials
 from synaug_ray.common.errors import UsageProblem
 from synaug_ray.config.spec import write_grid
 from synaug_ray.plan.plan import make_plan
-from synaug_ray.runs import loggers
+from synaug_ray.runs import log_trials, loggers
 from synaug_ray.runs.loggers import Loggers
 from synaug_ray.runs.tables import MEASURED, measurements
 from synaug_ray.store.store import Store, now
@@ -144,10 +143,10 @@ def test_wandb_has_a_run_for_each_trial_and_knows_no_secret(logged):
 def test_a_second_run_logs_what_is_new_and_nothing_again(logged):
     folder, rows = logged
     run = log_trials.read_run_status(str(folder))
-    assert list(log_trials._new(run, set(rows.index), str(folder))) == []
-    (one,) = log_trials._new(run, set(rows.index[1:]), str(folder))
-    assert one.key == rows.index[0] and {k: one.config[k] for k in LABELS} == dict(rows.loc[one.key, [*LABELS]])
-    assert all(math.isfinite(value) for value in one.result.values())
+    assert list(log_trials._new(run, set(rows.index))) == []
+    (one,) = log_trials._new(run, set(rows.index[1:]))
+    assert one.key == rows.index[0] and {k: one.labels[k] for k in LABELS} == dict(rows.loc[one.key, [*LABELS]])
+    assert all(math.isfinite(value) for value in one.measured.values())
 
 
 @pytest.mark.parametrize(
@@ -168,7 +167,9 @@ def test_a_package_that_is_not_there_and_a_storage_that_is_no_folder_are_told_to
     with pytest.raises(UsageProblem) as caught:
         Loggers("mlflow,tensorboard", "s3://bucket")
     assert len(caught.value.sentences) == 2
-    assert "pip install 'synaug-ray[mlflow]'" in str(caught.value) and "s3://bucket is no folder" in str(caught.value)
+    assert "pip install 'synaug-ray[mlflow]'" in str(caught.value) and "s3://bucket is not a local folder" in str(
+        caught.value
+    )
 
 
 BROKEN = {
@@ -176,8 +177,8 @@ BROKEN = {
         "import os\nraise ConnectionError(f'no tracker at https://me:pa55word@host, ' + os.environ['A_TOKEN'])",
         "ConnectionError: no tracker at https://***@host, ***",
     ),
-    "hangs": ("import time\nwhile True:\n    time.sleep(1)", "it had not ended in time, and was stopped"),
-    "dies": ("import os\nos._exit(3)", "it ended with code 3"),
+    "hangs": ("import time\nwhile True:\n    time.sleep(1)", "it did not end in time and was stopped"),
+    "dies": ("import os\nos._exit(3)", "it exited with code 3"),
 }
 
 
@@ -195,7 +196,7 @@ def test_a_broken_logger_is_a_sentence(how, finished, tmp_path, monkeypatch):
     beside.start(str(finished[0]))
     (sentence,) = beside.stop(3.0 if how == "hangs" else 600.0)
     assert sentence.startswith(f"--log mlflow: {said}. The run itself")
-    assert sentence.endswith(f"python -m synaug_ray.cluster.log_trials {finished[0]} mlflow")
+    assert sentence.endswith(f"python -m synaug_ray.runs.log_trials {finished[0]} mlflow")
 
 
 @pytest.mark.integration
@@ -216,7 +217,7 @@ def test_a_run_ends_well_and_in_time_whatever_its_loggers_do(tmp_path, monkeypat
     monkeypatch.setattr(Loggers, "stop", timed)
     assert grid.main([GRID, "--storage", str(tmp_path), "--local", "--log", "tensorboard"]) == 0
     warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
-    assert len(warned) == 1 and "--log tensorboard: it had not ended in time, and was stopped" in warned[0]
+    assert len(warned) == 1 and "--log tensorboard: it did not end in time and was stopped" in warned[0]
     assert 1.0 <= waited[0] < 30
 
 
