@@ -49,7 +49,7 @@ from synaug_ray.store.filesystem import check_reachable
 from synaug_ray.store.locations import cache_folder, check_name, storage_root
 from synaug_ray.store.maintenance import check_payloads, check_records, sweep
 from synaug_ray.store.retry import refusal_in
-from synaug_ray.store.run_folder import SEAL, STATUS, RunFolder, check_space, running, state_of
+from synaug_ray.store.run_folder import ENV, GRID, PAGE, SEAL, STATUS, RunFolder, check_space, running, state_of
 from synaug_ray.store.store import Store
 
 
@@ -248,13 +248,13 @@ def _other_data(run: Run) -> list[str]:
 
 def _up_to_date(run: Run) -> bool:
     """Whether the run's folder is complete, of this very grid, and made by this very code."""
-    page = run.folder.read("report.html")
+    page = run.folder.read(PAGE)
     return (
-        run.folder.read("grid.yaml") == write_grid(run.spec).encode()
+        run.folder.read(GRID) == write_grid(run.spec).encode()
         and page is not None
         and page.rstrip().endswith(b"</html>")
         and state_of(run.folder.read_json(STATUS)) is RunState.DONE
-        and (run.folder.read_json("env.json") or {}).get("code") == CODE
+        and (run.folder.read_json(ENV) or {}).get("code") == CODE
     )
 
 

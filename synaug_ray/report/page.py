@@ -28,8 +28,8 @@ from synaug_ray.report.sections import (
     verdicts,
 )
 from synaug_ray.report.text import StudyNames
+from synaug_ray.store.run_folder import PAGE, RunFolder
 
-PAGE = "report.html"
 LARGEST = 5_900_000  # bytes, so that the page can be sent by mail; sample sheets get what is left
 
 
@@ -44,9 +44,9 @@ def build(run: str, *, images: bool = True) -> str:
 def write(run: str, *, images: bool = True) -> str:
     """Build the page and put it into the folder as report.html, whole or not at all; returns where it lies.
 
-    Raises NoRunError where there is no run, OSError where the storage refuses.
+    Raises NoRunError where there is no run, StorageProblem where the storage refuses.
     """
-    return run_view.write_text(run, PAGE, build(run, images=images))
+    return RunFolder.at(run).write(PAGE, build(run, images=images))
 
 
 def render(run: RunView, *, images: bool = True) -> str:

@@ -25,7 +25,7 @@ from synaug_ray.runs.cost import disk_bytes
 from synaug_ray.runs.outputs import begin, interrupted, refresh
 from synaug_ray.runs.run import Run, RunState
 from synaug_ray.runs.sample_sheets import sheets
-from synaug_ray.store.run_folder import check_space
+from synaug_ray.store.run_folder import AUDIT, ENV, SAMPLES, check_space
 from synaug_ray.store.store import CorruptPayload, MissingRecord
 
 
@@ -59,7 +59,7 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
     check_space(run.folder.storage, disk_bytes(pending(plan, store), dataset.shape, len(dataset.test)))
     store.check_writable()
     begin(run)
-    run.folder.write_json("audit.json", audited.to_json())
+    run.folder.write_json(AUDIT, audited.to_json())
     return dataset
 
 
@@ -68,7 +68,7 @@ def finish(run: Run, dataset: Dataset, state: RunState) -> str:
     stopped = state is RunState.INTERRUPTED
     if stopped:
         interrupted(run)
-    run.folder.write_json("env.json", environment(run.session.device, 1))
+    run.folder.write_json(ENV, environment(run.session.device, 1))
     write_samples(run, dataset)
     analysis = refresh(run, state, replicates=0 if stopped else None)
     if not stopped:
@@ -105,4 +105,4 @@ def write_samples(run: Run, dataset: Dataset) -> None:
                 **names,
             }
         )
-    run.folder.write("samples/index.json", json.dumps(index, indent=1))
+    run.folder.write(SAMPLES, json.dumps(index, indent=1))

@@ -19,19 +19,30 @@ from synaug_ray.runs.quality_table import for_the_page, qualities
 from synaug_ray.runs.run import Run, RunState
 from synaug_ray.runs.status import missing_trials, unresolved_failures
 from synaug_ray.runs.tables import csv_text, measurements, predictions
+from synaug_ray.store.run_folder import (
+    GRID,
+    LAWS,
+    MEASUREMENTS,
+    MEASUREMENTS_CSV,
+    PREDICTIONS,
+    QUALITY,
+    QUALITY_TABLE,
+    STATUS,
+    VERDICT,
+)
 from synaug_ray.store.store import Failure, now
 
 
 def begin(run: Run) -> None:
     """Write what is known before the first step."""
     run.folder.unseal()
-    run.folder.write("grid.yaml", write_grid(run.spec))
-    run.folder.write_json("status.json", status(run, RunState.RUNNING))
+    run.folder.write(GRID, write_grid(run.spec))
+    run.folder.write_json(STATUS, status(run, RunState.RUNNING))
 
 
 def interrupted(run: Run) -> None:
     """Record the interruption at once: whoever asked the run to end may kill it within seconds (Ray after 3)."""
-    run.folder.write_json("status.json", status(run, RunState.INTERRUPTED))
+    run.folder.write_json(STATUS, status(run, RunState.INTERRUPTED))
 
 
 def counted(run: Run) -> tuple[dict[Stage, dict[str, int]], dict[Stage, dict[str, Failure]]]:
@@ -140,17 +151,17 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
     """
     table = measurements(run.spec, run.plan, run.store)
     predicted = predictions(run.plan, run.store)
-    run.folder.write_parquet("measurements.parquet", table)
-    run.folder.write("measurements.csv", csv_text(table))
-    run.folder.write_parquet("predictions.parquet", predicted)
+    run.folder.write_parquet(MEASUREMENTS, table)
+    run.folder.write(MEASUREMENTS_CSV, csv_text(table))
+    run.folder.write_parquet(PREDICTIONS, predicted)
     looks = qualities(run.plan, run.store)
-    run.folder.write_parquet("quality.parquet", looks)
-    run.folder.write_json("quality.json", for_the_page(looks))
+    run.folder.write_parquet(QUALITY_TABLE, looks)
+    run.folder.write_json(QUALITY, for_the_page(looks))
     analysis = analyse_run(run, table, predicted, run.spec.replicates if replicates is None else replicates)
     if analysis is not None:
-        run.folder.write_json("laws.json", analysis.laws_json())
-        run.folder.write_json("verdict.json", analysis.verdict_json() | _what_is_missing(run, analysis))
-    run.folder.write_json("status.json", status(run, state))
+        run.folder.write_json(LAWS, analysis.laws_json())
+        run.folder.write_json(VERDICT, analysis.verdict_json() | _what_is_missing(run, analysis))
+    run.folder.write_json(STATUS, status(run, state))
     page.write(run.folder.url)
     return analysis
 

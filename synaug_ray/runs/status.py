@@ -19,7 +19,7 @@ from synaug_ray.plan.steps import STAGES, DataIdentity, Stage, Step
 from synaug_ray.runs.cost import PLURAL, costs
 from synaug_ray.runs.run import RunState, RunStatus
 from synaug_ray.store.filesystem import check_reachable
-from synaug_ray.store.run_folder import RunFolder
+from synaug_ray.store.run_folder import GRID, STATUS, RunFolder
 from synaug_ray.store.store import Failure, Record, Store
 
 SILENT = 600.0  # seconds without an update: a driver refreshes its views every minute or so
@@ -83,7 +83,7 @@ def read_run_status(run: str) -> RunStatus:
     storage, _, name = run.rstrip("/").rpartition("/")
     storage = storage or "."
     folder = RunFolder(storage, name)
-    grid, status = folder.read("grid.yaml"), folder.read("status.json")
+    grid, status = folder.read(GRID), folder.read(STATUS)
     if grid is None or status is None:
         raise UsageProblem(f"no run at {run}: a run's folder is <storage>/<run>, and holds grid.yaml and status.json")
     try:

@@ -1,4 +1,7 @@
-"""The folder a run leaves: ``<storage>/<run>/``. Views of the Store, any of which can be made again."""
+"""The folder of a run, ``<storage>/<run>/``: its files, and the only code that reads and writes them.
+
+All of them are views of the Store, and can be made again.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +10,41 @@ import io
 import json
 from contextlib import suppress
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+from fsspec.implementations.local import LocalFileSystem
 
 from synaug_ray.common.errors import StorageProblem
 from synaug_ray.store.disk import free_bytes, size
-from synaug_ray.store.filesystem import open_url, reason, refusals
+from synaug_ray.store.filesystem import check_reachable, open_url, reason, refusals
 from synaug_ray.store.locations import check_name
 from synaug_ray.store.retry import LASTING, refused
 from synaug_ray.store.store import finite, write_file
 
-STATUS = "status.json"
+GRID, STATUS, ENV, AUDIT = "grid.yaml", "status.json", "env.json", "audit.json"
+MEASUREMENTS, MEASUREMENTS_CSV, PREDICTIONS = "measurements.parquet", "measurements.csv", "predictions.parquet"
+QUALITY_TABLE, QUALITY, LAWS, VERDICT = "quality.parquet", "quality.json", "laws.json", "verdict.json"
+SAMPLES = "samples/index.json"
+PAGE = "report.html"
 SEAL = "SHA256SUMS"  # of a finished run's files, as `sha256sum -c` reads it; the page can be rebuilt and is not in it
 SEALED = (
-    "grid.yaml",
-    "status.json",
-    "env.json",
-    "audit.json",
-    "measurements.parquet",
-    "measurements.csv",
-    "predictions.parquet",
-    "quality.parquet",
-    "quality.json",
-    "laws.json",
-    "verdict.json",
-    "samples/index.json",
+    GRID,
+    STATUS,
+    ENV,
+    AUDIT,
+    MEASUREMENTS,
+    MEASUREMENTS_CSV,
+    PREDICTIONS,
+    QUALITY_TABLE,
+    QUALITY,
+    LAWS,
+    VERDICT,
+    SAMPLES,
 )
+OF_A_RUN = (STATUS, MEASUREMENTS, MEASUREMENTS_CSV, LAWS, VERDICT, GRID)  # a folder with any of these is a run's
 
 
 class RunState(StrEnum):
@@ -92,12 +103,23 @@ class RunFolder:
     """One run's folder on a path or URL."""
 
     def __init__(self, storage: str, name: str) -> None:
+        self._open(storage, check_name(name))
+
+    @classmethod
+    def at(cls, url: str) -> RunFolder:
+        """The folder at a path or URL; a copy of a run may have any name."""
+        storage, _, name = url.rstrip("/").rpartition("/")
+        folder = cls.__new__(cls)
+        folder._open(storage, name)
+        return folder
+
+    def _open(self, storage: str, name: str) -> None:
         self.storage = storage
-        self.url = f"{storage}/{check_name(name)}"
+        self.url = f"{storage}/{name}" if storage else name
         self.fs, self.root = open_url(self.url)
 
-    def write(self, name: str, data: bytes | str) -> None:
-        """Write a file whole or not at all.
+    def write(self, name: str, data: bytes | str) -> str:
+        """Write a file whole or not at all; returns its path or URL.
 
         Raises:
             StorageProblem: where the storage refuses.
@@ -109,6 +131,8 @@ class RunFolder:
             if error.errno in LASTING:
                 raise refused(error, f"write {self.url}/{name}") from None
             raise StorageProblem(f"cannot write {self.url}/{name} ({reason(error)})") from None
+        path = f"{self.root}/{name}"
+        return path if isinstance(self.fs, LocalFileSystem) else self.fs.unstrip_protocol(path)
 
     def write_json(self, name: str, value: Any) -> None:
         """Write plain values; numbers that are not finite become null."""
@@ -156,6 +180,79 @@ class RunFolder:
             return []
         told = dict(line.split("  ", 1)[::-1] for line in seal.decode(errors="replace").splitlines() if "  " in line)
         return [name for name in SEALED if name in told and _digest(self.read(name) or b"") != told[name]]
+
+
+class NoRunError(FileNotFoundError):
+    """The path or URL given is not a run's folder."""
+
+
+class FolderReader:
+    """Reads what there is of a run's folder, and remembers what is missing and what cannot be read.
+
+    Raises:
+        NoRunError: if it is not a run's folder.
+        StorageProblem: if the storage does not answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        check_reachable(url)
+        self._fs, self._root = open_url(url)
+        if not any(self._fs.isfile(f"{self._root}/{name}") for name in OF_A_RUN):
+            raise NoRunError(
+                f"no run at {url!r}: a run's folder is <storage>/<run> and holds at least one of " + ", ".join(OF_A_RUN)
+            )
+        self.name = PurePosixPath(self._root).name
+        self.missing: list[str] = []
+        self.problems: list[str] = []
+
+    def bytes(self, name: str) -> bytes | None:
+        try:
+            return self._fs.cat_file(f"{self._root}/{name}")  # type: ignore[return-value]
+        except FileNotFoundError:
+            self.missing.append(name)
+        except Exception as error:  # remote storages raise exceptions of their own
+            self.problems.append(f"{name} could not be read: {reason(error)}")
+        return None
+
+    def text(self, name: str) -> str | None:
+        data = self.bytes(name)
+        return None if data is None else data.decode("utf-8", errors="replace")
+
+    def json(self, name: str, kind: type) -> Any:
+        """The values of a JSON object (``kind`` is dict) or list; NaN, which means "not estimable", as None."""
+        data = self.bytes(name)
+        if data is None:
+            return None
+        try:
+            value = json.loads(data, parse_constant=lambda _: None)
+        except ValueError as error:
+            self.problems.append(f"{name} is not valid JSON ({error}); it may be half written")
+            return None
+        if not isinstance(value, kind):
+            self.problems.append(f"{name} does not hold a JSON {'object' if kind is dict else 'list'}")
+            return None
+        return value
+
+    def measurements(self) -> pd.DataFrame | None:
+        """The table of trials, from its Parquet file, else from its CSV file."""
+        for name, parse in ((MEASUREMENTS, _parquet), (MEASUREMENTS_CSV, _csv)):
+            data = self.bytes(name)
+            if data is None:
+                continue
+            try:
+                return parse(data)
+            except (ValueError, OSError, ImportError) as error:
+                self.problems.append(f"{name} could not be read: {error}")
+        return None
+
+
+def _parquet(data: bytes) -> pd.DataFrame:
+    """From Arrow's own memory: its threads abort a process that exits while they hold a Python file (1 in 8)."""
+    return pd.read_parquet(pa.BufferReader(data))
+
+
+def _csv(data: bytes) -> pd.DataFrame:
+    return pd.read_csv(io.BytesIO(data))
 
 
 def _digest(data: bytes) -> str:
