@@ -1,10 +1,4 @@
-"""Ray as this project uses it: how it is started, and how a machine is shared out.
-
-Every slot (a GPU, or a CPU core where there is none) has one lane of each kind, a trainer, a sampler
-and a classifier, and their fractions of it add up to one. So no lane can hold what another needs to go
-on: there is no deadlock, real-only trials start in the first second, and a core with nothing to do in
-one lane works in another, because the operating system shares it out.
-"""
+"""How Ray is started or joined, and how what was started is ended."""
 
 from __future__ import annotations
 
@@ -15,43 +9,18 @@ import signal
 import threading
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from synaug_ray.cluster.auth import access, why_not_joined
-from synaug_ray.cluster.checks import Node, resources, whole_slots
+from synaug_ray.cluster.checks import Node
 from synaug_ray.common.errors import ResourceProblem
-from synaug_ray.common.findings import problem
 from synaug_ray.common.text import one_line
 
-# of a slot; powers of a half, so that lanes that come and go leave no pieces too small for another
-TRAINER, SAMPLER, CLASSIFIER = 0.5, 0.25, 0.25
 END_SECONDS = 5.0  # for killed processes to be gone
-
-
-@dataclass(frozen=True)
-class Slots:
-    """What the cluster has to work with."""
-
-    count: int
-    gpu: bool
-
-    @property
-    def device(self) -> str:
-        return "cuda" if self.gpu else "cpu"
-
-    def share(self, fraction: float) -> dict[str, float]:
-        """Ray's resources for a lane, in Tune's and Train's spelling."""
-        return {"CPU": fraction, "GPU": fraction} if self.gpu else {"CPU": fraction}
-
-    def options(self, fraction: float) -> dict[str, Any]:
-        """The same in the spelling of actors and of Ray Data."""
-        return {"num_cpus": fraction} | ({"num_gpus": fraction} if self.gpu else {})
 
 
 def joins() -> bool:
@@ -155,40 +124,3 @@ def nodes() -> list[Node]:
 def on(node: Node) -> NodeAffinitySchedulingStrategy:
     """Where a task runs that is this node's alone: it fails where the node is gone."""
     return NodeAffinitySchedulingStrategy(node.id, soft=False)
-
-
-def slots(workers_per_generator: int = 1) -> Slots:
-    """One for each GPU that has a CPU core on its node, else for each CPU core.
-
-    Raises:
-        ResourceProblem: where there is none, or fewer than ``workers_per_generator``, for which Ray would
-            wait for ever.
-    """
-    there = nodes()
-    refused = problem(resources(there))
-    if refused is not None:
-        raise refused
-    found = Slots(*whole_slots(there))
-    if found.count < workers_per_generator:
-        raise _too_many(workers_per_generator, "cluster", found)
-    return found
-
-
-def check_workers_per_generator(workers_per_generator: int) -> None:
-    """Refuse more workers a generator than there are slots, as far as that shows before a Ray is started here.
-
-    Raises:
-        ResourceProblem: with how many there are.
-    """
-    if ray.is_initialized():
-        slots(workers_per_generator)
-    elif workers_per_generator > (cores := os.cpu_count() or 1):
-        raise _too_many(workers_per_generator, "machine", Slots(cores, False))
-
-
-def _too_many(workers_per_generator: int, where: str, there: Slots) -> ResourceProblem:
-    return ResourceProblem(
-        f"--workers-per-generator {workers_per_generator}: the {where} has {there.count} "
-        f"{'slot' if there.count == 1 else 'slots'}, each a "
-        f"{'GPU with a CPU core' if there.gpu else 'CPU core'}; ask for {there.count} at most"
-    )

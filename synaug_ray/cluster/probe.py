@@ -17,6 +17,7 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from synaug_ray.cluster import connection
 from synaug_ray.cluster.checks import Answer, Node, resources, sharing, versions, weights
+from synaug_ray.cluster.slots import check_workers_per_generator
 from synaug_ray.common.findings import problem
 from synaug_ray.common.hardware import bf16_in_hardware
 from synaug_ray.common.provenance import software
@@ -65,7 +66,7 @@ def refuse_unfit(storage: str, files: Mapping[str, str], workers_per_generator: 
         )
         if found is not None:
             raise found
-    connection.check_workers_per_generator(workers_per_generator)
+    check_workers_per_generator(workers_per_generator)
 
 
 def survey(storage: str, files: Mapping[str, str]) -> ClusterProbe:

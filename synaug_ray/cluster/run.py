@@ -20,6 +20,7 @@ from synaug_ray.cluster.gpus import gpus_of
 from synaug_ray.cluster.live_views import LiveViews
 from synaug_ray.cluster.progress import Progress
 from synaug_ray.cluster.sampling import SamplingLoop
+from synaug_ray.cluster.slots import Slots, available_slots
 from synaug_ray.cluster.trainers import Trainers
 from synaug_ray.cluster.watchdog import Watchdog, endpoints
 from synaug_ray.cluster.worker import WorkerConfig
@@ -52,7 +53,7 @@ def run_on_cluster(
     """
     ours = connection.connect()
     try:
-        slots = connection.slots(workers_per_generator)
+        slots = available_slots(workers_per_generator)
     except ResourceProblem:
         if ours:
             ray.shutdown()
@@ -97,7 +98,7 @@ def _run(
     run: Run,
     missing: Plan,
     dataset: Dataset,
-    slots: connection.Slots,
+    slots: Slots,
     scratch: str,
     say: Callable[[str], None],
     workers_per_generator: int,

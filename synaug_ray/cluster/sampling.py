@@ -11,7 +11,7 @@ import numpy as np
 import ray
 from ray.data import ActorPoolStrategy, DataContext, ExecutionOptions
 
-from synaug_ray.cluster.connection import SAMPLER
+from synaug_ray.cluster.slots import SAMPLER
 from synaug_ray.cluster.worker import WorkerConfig, context_here, own_name, preempted, run_if_missing
 from synaug_ray.plan.steps import ShardStep
 from synaug_ray.store.store import Store

@@ -20,7 +20,7 @@ from ray.train.collective import broadcast_from_rank_zero
 from ray.train.torch import TorchConfig, TorchTrainer
 from torch import distributed
 
-from synaug_ray.cluster.connection import TRAINER
+from synaug_ray.cluster.slots import TRAINER
 from synaug_ray.cluster.worker import DEATHS, SILENT_SECONDS, WorkerConfig, context_here, may_begin, preempted, watched
 from synaug_ray.common.errors import PeerLost
 from synaug_ray.engine.context import WorkerContext

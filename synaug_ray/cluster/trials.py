@@ -15,7 +15,7 @@ from ray import tune
 from ray.exceptions import OutOfMemoryError
 from ray.tune.search import Searcher
 
-from synaug_ray.cluster.connection import CLASSIFIER
+from synaug_ray.cluster.slots import CLASSIFIER
 from synaug_ray.cluster.worker import WorkerConfig, context_here, own_name, preempted, run_if_missing, watched
 from synaug_ray.common.text import one_line
 from synaug_ray.plan.plan import packs

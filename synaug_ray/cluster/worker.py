@@ -14,8 +14,8 @@ import numpy as np
 import ray
 from ray.exceptions import RayError
 
-from synaug_ray.cluster.connection import Slots
 from synaug_ray.cluster.gpus import use_gpu
+from synaug_ray.cluster.slots import Slots
 from synaug_ray.data.images import ImageSet
 from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.engine.execute import Work, attempt

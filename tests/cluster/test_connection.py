@@ -1,4 +1,4 @@
-"""How a machine is shared out, and what a user is told where there is no cluster to join."""
+"""How Ray is started or joined, and what a user is told where it cannot be."""
 
 import signal
 from contextlib import nullcontext
@@ -10,15 +10,6 @@ from ray.train.torch import TorchConfig
 from synaug_ray.cluster import connection
 from synaug_ray.cluster.trainers import Apart
 from synaug_ray.common.errors import RESOURCES, ResourceProblem
-
-
-@pytest.mark.parametrize("gpu", [False, True])
-def test_lanes_of_a_slot_fit_into_it_together(gpu):
-    """No lane can hold what another needs: together they ask for no more than the slot."""
-    slots = connection.Slots(1, gpu)
-    for resource in slots.share(connection.TRAINER):
-        lanes = (connection.TRAINER, connection.SAMPLER, connection.CLASSIFIER)
-        assert sum(slots.share(lane)[resource] for lane in lanes) <= 1
 
 
 def test_a_ray_that_does_not_start_is_a_sentence(monkeypatch):
@@ -117,11 +108,3 @@ def test_a_trainer_s_worker_touches_no_gpu_before_it_has_its_own():
     """Ray's context would call CUDA on the GPU that Ray chose, and a process keeps what it has touched."""
     context = Apart().train_func_context
     assert context is not TorchConfig().train_func_context and context is nullcontext
-
-
-def test_more_workers_than_the_machine_has_cores_are_refused_before_a_ray_is_started(monkeypatch):
-    monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(connection.os, "cpu_count", lambda: 2)
-    connection.check_workers_per_generator(2)
-    with pytest.raises(ResourceProblem, match="--workers-per-generator 3: the machine has 2 slots, each a CPU core"):
-        connection.check_workers_per_generator(3)

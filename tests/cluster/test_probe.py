@@ -11,7 +11,7 @@ from helpers.paths import SMALL_GRID
 from synaug_ray import grid
 from synaug_ray.cluster import connection, probe
 from synaug_ray.cluster.checks import Node
-from synaug_ray.common.errors import RESOURCES, STORAGE, ResourceProblem
+from synaug_ray.common.errors import RESOURCES, STORAGE
 from synaug_ray.common.provenance import software
 
 SMALL = str(SMALL_GRID)
@@ -104,22 +104,3 @@ def test_a_grid_that_ray_would_let_wait_for_ever_is_refused(joining, tmp_path, c
     joining(Node("a", "1", {"GPU": 8.0}), Node("b", "2", {"CPU": 0.5}))
     assert grid.main([SMALL, "--storage", str(tmp_path / "s")]) == RESOURCES
     assert "Ray would wait for one for ever" in capsys.readouterr().err
-
-
-def test_slots_of_a_cluster_without_room_are_a_sentence(monkeypatch):
-    def listed(*resources):
-        monkeypatch.setattr(
-            connection.ray,
-            "nodes",
-            lambda: [
-                {"Alive": alive, "NodeManagerHostname": "host", "NodeID": f"{i}" * 40, "Resources": r}
-                for i, (alive, r) in enumerate(resources)
-            ],
-        )
-
-    listed((True, {"CPU": 0.0}), (False, {"CPU": 64.0}))
-    with pytest.raises(ResourceProblem, match="host has 0 CPU"):
-        connection.slots()
-    listed((True, {"CPU": 2.0, "GPU": 1.0}), (True, {"CPU": 8.0}))
-    assert connection.slots() == connection.Slots(1, True)
-    assert [n.name for n in connection.nodes()] == ["host 000000", "host 111111"]

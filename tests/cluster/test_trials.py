@@ -10,8 +10,8 @@ from ray.exceptions import OutOfMemoryError
 from ray.tune.search import Searcher
 
 from synaug_ray.cluster import trials as classify
-from synaug_ray.cluster.connection import Slots
 from synaug_ray.cluster.coordinator import Coordinator
+from synaug_ray.cluster.slots import Slots
 from synaug_ray.cluster.trials import ReadyTrialSearcher
 from synaug_ray.cluster.worker import WorkerConfig
 from synaug_ray.engine.context import Machine, WorkerContext

@@ -20,7 +20,7 @@ from synaug_ray import grid
 def on_the_cpu():
     """What each process does first: slots are Ray's GPUs, arithmetic is the CPU's."""
     from synaug_ray.cluster import gpus as devices
-    from synaug_ray.cluster.connection import Slots
+    from synaug_ray.cluster.slots import Slots
 
     Slots.device = property(lambda self: "cpu")
     if folder := os.environ.get("SEATS"):
