@@ -111,7 +111,7 @@ def test_a_cnn_learns_in_either_precision_and_predicts_as_its_plain_module_does(
     assert (outcome.predicted != digits.test.labels).mean() < 0.2  # chance is 0.9
     x = torch.from_numpy(digits.test.images.astype(np.float32)) / 127.5 - 1
     with torch.no_grad():
-        p = kept[0].eval()(x).softmax(1)[torch.arange(len(x)), torch.from_numpy(digits.test.labels)].numpy()
+        p = kept[0].eval()(x).softmax(1)[torch.arange(len(x)), torch.tensor(digits.test.labels)].numpy()
     assert np.abs(p - outcome.probability).max() < apart
     assert kept[0][0].weight.dtype == torch.float32
 
