@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from synaug_ray.common.cli import Parser, ended, tell
 from synaug_ray.common.errors import DONE, INTERRUPTED, Problem, StorageProblem, UsageProblem, collect_problems
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.config.messages import sentences
+from synaug_ray.config.messages import messages
 from synaug_ray.config.yaml_source import Lines, parse_overrides
 from synaug_ray.data.load import identify, load
 from synaug_ray.plan.steps import DataIdentity
@@ -103,7 +103,7 @@ def data_options(words: list[str]) -> DataOptions:
     try:
         declared = _Declared.model_validate(raw)
     except ValidationError as error:
-        problems += sentences(error, (), lines)
+        problems += messages(error, (), lines)
     if problems:
         raise UsageProblem(problems)
     return declared.data

@@ -23,6 +23,7 @@ from synaug_ray.common.errors import (
     INTERRUPTED,
     TERMINATED,
     ClusterLost,
+    Message,
     Problem,
     StorageProblem,
     UsageProblem,
@@ -35,7 +36,7 @@ from synaug_ray.config.checks import image_shape, place_of_num_real
 from synaug_ray.config.feature_recipes import weights_of
 from synaug_ray.config.load import available, find_grid, placed_grid
 from synaug_ray.config.spec import GridSpec, write_grid
-from synaug_ray.config.warnings import cautions, precision_cautions
+from synaug_ray.config.warnings import grid_warnings, precision_warnings
 from synaug_ray.config.yaml_source import Lines, short
 from synaug_ray.data.load import identify, unknown_name
 from synaug_ray.plan.plan import Plan, make_plan, pending, reversed_plan
@@ -114,15 +115,20 @@ def _parse(words: list[str]) -> argparse.Namespace:
         options = [o for action in parser._actions for o in action.option_strings if o.startswith("--")]
         raise UsageProblem(
             [
-                f"no option {short(word)}{did_you_mean(word, options, '.')} Options: {', '.join(options)}; "
-                "values of the grid are written key=value"
+                Message(
+                    f"no option {short(word)}{did_you_mean(word, options, '.')} Options: {', '.join(options)}; "
+                    "values of the grid are written key=value",
+                    code="unknown-option",
+                    value=short(word),
+                )
                 for word in wrong
             ]
         )
     if args.local and args.workers_per_generator > 1:
         raise UsageProblem(f"--workers-per-generator {args.workers_per_generator} needs Ray: leave out --local, or it")
     if args.grid is None:
-        raise UsageProblem(f"no grid given. Available: {', '.join(available())}; or give a .yaml file")
+        text = f"no grid given. Available: {', '.join(available())}; or give a .yaml file"
+        raise UsageProblem(Message(text, code="no-grid"))
     return args
 
 
@@ -144,8 +150,8 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
         free = free_bytes(storage)
         print(f"{'disk':<51}about {size(needed)}{'' if free is None else f' of the {size(free)} that are free'}")
     altered = [f"{run.folder.url}: {', '.join(damaged)} differ from {SEAL}: made again"] if damaged else []
-    for caution in cautions(spec) + precision_cautions(spec) + (altered or _other_data(run)):
-        print(f"note     {caution}")
+    for warning in grid_warnings(spec) + precision_warnings(spec) + (altered or _other_data(run)):
+        print(f"note     {warning}")
     sys.stdout.flush()
     check_space(storage, needed)
     if args.dry_run:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: two workers of pytest share two cores
 
 import pytest
 from helpers.grids import small_grid
-from helpers.paths import REPOSITORY, SMALL_GRID
+from helpers.messages import Messages
+from helpers.paths import REPOSITORY, SMALL_GRID, TESTS
 
 from synaug_ray import grid
 from synaug_ray.config.spec import DataOptions, GridSpec
@@ -56,6 +58,23 @@ def machine(request: pytest.FixtureRequest, between_workers: Path) -> Iterator[N
         fcntl.flock(lock, fcntl.LOCK_EX if request.node.get_closest_marker("alone") else fcntl.LOCK_SH)
         fcntl.flock(gate, fcntl.LOCK_UN)
         yield
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-messages", action="store_true", help="rewrite tests/bad_inputs/messages.json")
+
+
+@pytest.fixture(scope="session")
+def all_messages(request: pytest.FixtureRequest) -> Iterator[Messages]:
+    messages = Messages(update=request.config.getoption("--update-messages"))
+    yield messages
+    messages.save()
+
+
+@pytest.fixture
+def told(request: pytest.FixtureRequest, all_messages: Messages) -> Callable[[Sequence[str]], None]:
+    """``told(sentences)``: whether they are those that ``messages.json`` has for this test."""
+    return partial(all_messages.check, f"{request.path.relative_to(TESTS).as_posix()}::{request.node.name}")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,84 +1,115 @@
-"""What a user can cause, and the exit code that says so; no traceback is shown for any of it."""
+"""Errors that a user can cause, shown without a traceback, and their exit codes."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 DONE, USAGE, DATA, FAILED_CELLS, STORAGE, RESOURCES, INTERRUPTED, TERMINATED = 0, 2, 3, 4, 5, 6, 130, 143
-BUG = 70  # EX_SOFTWARE. Not 1: Ray ends a process so that touches the object store of a node that has died
-LOST = 75  # EX_TEMPFAIL: nothing is wrong with the run, and the same command goes on
+BUG = 70  # EX_SOFTWARE. Not 1: Ray uses it for a process that touches the object store of a dead node
+LOST = 75  # EX_TEMPFAIL: nothing is wrong with the run; the same command resumes it
+
+
+@dataclass(frozen=True)
+class Message:
+    """One thing that is wrong: for people ``place: text``, for programs ``code``."""
+
+    text: str  # what is wrong, with the value; what is allowed; what to do
+    place: str = ""  # such as "grids/digits.yaml:7: num_real[2]"; empty where the text says where
+    code: str = ""  # stable, such as "unknown-key"; that of the Problem where it is empty
+    value: str = ""  # the wrong value, as the text repeats it
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}" if self.place else self.text
 
 
 class Problem(Exception):
-    """One or more sentences, each: what is wrong, where, with the value; what is allowed; what to do."""
+    """What a user can cause: one or more messages, and the exit code that the process ends with."""
 
     exit_code = BUG
+    code = "bug"  # of messages that have none of their own
 
-    def __init__(self, sentences: Iterable[str] | str) -> None:
-        self.sentences = [sentences] if isinstance(sentences, str) else list(sentences)
+    def __init__(self, messages: Iterable[Message | str] | Message | str) -> None:
+        every = [messages] if isinstance(messages, (Message, str)) else list(messages)
+        self.messages = [self._coded(message) for message in every]
         super().__init__("\n".join(self.sentences))
 
-    def __reduce__(self) -> tuple[type[Problem], tuple[list[str]]]:
-        return type(self), (self.sentences,)
+    def _coded(self, message: Message | str) -> Message:
+        if isinstance(message, str):
+            return Message(message, code=self.code)
+        return message if message.code else replace(message, code=self.code)
+
+    @property
+    def sentences(self) -> list[str]:
+        """The messages for people, each on one line."""
+        return [str(message) for message in self.messages]
+
+    def __reduce__(self) -> tuple[type[Problem], tuple[list[Message]]]:
+        return type(self), (self.messages,)
 
 
 class Diverged(RuntimeError):
-    """A loss, a weight or a pixel is no longer a number: what was trained is of no use."""
+    """A loss, a weight or a pixel is not finite: the trained network is useless."""
 
 
 class Collapsed(RuntimeError):
-    """A generator makes one and the same image, or images without content: what was trained is of no use."""
+    """A generator always makes the same image, or images without content: it is useless."""
 
 
 class DamagedState(RuntimeError):
-    """A checkpoint is not what was saved: the training has to start anew."""
+    """A checkpoint is corrupt: training has to restart from the beginning."""
 
 
 class PeerLost(RuntimeError):
-    """A process of several that train one generator together failed or died: the others cannot go on without it."""
+    """One of several processes training a generator together failed or died; the others cannot continue."""
 
 
 class TooFewKept(RuntimeError):
-    """A filter dropped so much of a pool that a trial lacks images."""
+    """A filter dropped so many images of a pool that too few are left for a trial."""
 
 
 class UsageProblem(Problem):
-    """The command line or the grid file alone shows it."""
+    """The command line or the grid file is wrong, as they show by themselves."""
 
     exit_code = USAGE
+    code = "usage"
 
 
 class DataProblem(Problem):
-    """It shows once the data are read."""
+    """The data are wrong, as reading them shows."""
 
     exit_code = DATA
+    code = "data"
 
 
 class StorageProblem(Problem):
     """The storage cannot be read or written."""
 
     exit_code = STORAGE
+    code = "storage"
 
 
 class ResourceProblem(Problem):
     """The machine or the cluster lacks what is asked for."""
 
     exit_code = RESOURCES
+    code = "resources"
 
 
 class ClusterLost(Problem):
-    """The cluster went away in the middle of a run."""
+    """The cluster was lost during a run."""
 
     exit_code = LOST
+    code = "cluster-lost"
 
 
 def collect_problems(*checks: Callable[[], Any]) -> list[Any]:
     """What independent checks return, in order.
 
     Raises:
-        Problem: with the sentences of all that refuse, of the kind that shows earliest.
+        Problem: with the messages of all checks that fail, of the kind with the lowest exit code.
     """
     values, problems = [], []
     for check in checks:
@@ -88,12 +119,12 @@ def collect_problems(*checks: Callable[[], Any]) -> list[Any]:
             problems.append(problem)
     if problems:
         kind = type(min(problems, key=lambda p: p.exit_code))
-        raise kind([sentence for problem in problems for sentence in problem.sentences])
+        raise kind([message for problem in problems for message in problem.messages])
     return values
 
 
 def parts(error: BaseException) -> Iterator[BaseException]:
-    """An exception and what other libraries' exceptions hold: causes, contexts, members, the failures of workers."""
+    """An exception and every exception inside it: causes, contexts, attributes, arguments."""
     seen: list[BaseException] = []
     todo: list[Any] = [error]
     while todo:
@@ -107,9 +138,9 @@ def parts(error: BaseException) -> Iterator[BaseException]:
 
 
 def problem_within(error: BaseException) -> Problem | None:
-    """The Problem that another library's exception was raised from, or holds, if there is one."""
+    """The Problem inside another library's exception, if any."""
     found = next((part for part in parts(error) if isinstance(part, Problem)), None)
-    return getattr(found, "cause", found)  # Ray's class of both kinds has the Problem itself as its cause
+    return getattr(found, "cause", found)  # Ray's class that inherits from both has the Problem itself as its cause
 
 
 def did_you_mean(word: str, known: Any, otherwise: str = "") -> str:

@@ -1,17 +1,19 @@
-"""What a grid asks for that cannot work, as far as the grid alone shows it: all of it, before images are read."""
+"""Everything in a grid that cannot work, as far as the grid alone shows it, before images are read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from synaug_ray.common.errors import Message
 from synaug_ray.config.recipes import ClassifierRecipe, GeneratorRecipe
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.yaml_source import Lines, Location
 
-MAX_PLAN = 1_000_000  # cells, and shards: a plan of more takes minutes and gigabytes, and is a slip of the pen
+MAX_PLAN = 1_000_000  # cells, and shards: a larger plan takes minutes and gigabytes, and is a typing error
 MAX_SIDE = 4_096  # pixels: one colour image is 50 MB then
-MAX_REPLICATES = 100_000  # of the bootstrap: intervals have long stopped changing, and memory grows with them
-# (channels, pixels a side) of the built-in sets whose images all have the same
+MAX_REPLICATES = 100_000  # of the bootstrap: intervals no longer change, and memory grows
+# (channels, pixels a side) of the built-in data sets with images of one size
 SHAPES = {
     "digits": (1, 8),
     "usps": (1, 16),
@@ -29,8 +31,8 @@ SHAPES = {
 }
 
 
-def grid_problems(spec: GridSpec, lines: Lines) -> list[str]:
-    """One sentence a problem; empty where the grid can be planned."""
+def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
+    """The problems; empty where the grid can be planned."""
     found = _too_large(spec, lines) + _ambiguous(spec)
     shape = image_shape(spec)
     side = shape[1] if shape else None
@@ -38,14 +40,16 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[str]:
         for i, generator in enumerate(factors.generators):
             said = halving(generator, side) if side else None
             if said:
-                found.append(f"{lines.at((*at, 'generators', i))}: {said}")
+                place = lines.at((*at, "generators", i))
+                found.append(Message(said, place, "image-size", f"{side} pixels"))
         for i, classifier in enumerate(factors.classifiers):
-            found += [f"{lines.at((*at, 'classifiers', i))}: {said}" for said in _classifier(classifier, side)]
+            place = lines.at((*at, "classifiers", i))
+            found += [replace(message, place=place) for message in _classifier(classifier, side)]
     return found
 
 
 def place_of_num_real(spec: GridSpec, lines: Lines, num_real: int) -> str:
-    """Where a grid has this number of real images, as messages name places."""
+    """The place of this number of real images in a grid, for messages."""
     blocks = ((("blocks", i), block.get("num_real", ())) for i, block in enumerate(spec.blocks))
     for at, sizes in (((), spec.num_real), *blocks):
         if num_real in sizes:
@@ -54,9 +58,9 @@ def place_of_num_real(spec: GridSpec, lines: Lines, num_real: int) -> str:
 
 
 def image_shape(spec: GridSpec) -> tuple[int, int, int] | None:
-    """(channels, height, width) that the networks will see; None where only the images can tell.
+    """(channels, height, width) of the networks' input; None where only the images can tell.
 
-    Where only the channels are unknown they are taken for three.
+    Where only the channels are unknown, three are assumed.
     """
     channels, side = SHAPES.get(spec.dataset, (3, None))
     if spec.dataset.startswith("medmnist:"):
@@ -68,54 +72,64 @@ def image_shape(spec: GridSpec) -> tuple[int, int, int] | None:
 
 
 def halving(recipe: GeneratorRecipe, side: int) -> str | None:
-    """Why a network that halves its images, once for each further entry of its channels, cannot take this side."""
+    """Why a network that halves its images ``recipe.halvings`` times cannot take this side (pixels), if so."""
     divisor = 2 ** min(recipe.halvings, 64)
     if not side % divisor:
         return None
     return (
-        f"{recipe.name} halves its images {recipe.halvings} times, and {side} pixels do not divide by {divisor}; "
-        f"set data.size: {-(-side // divisor) * divisor}, or give it fewer channels"
+        f"{recipe.name} halves its images {recipe.halvings} times, so their side must be a multiple of {divisor}, got "
+        f"{side} pixels; set data.size: {-(-side // divisor) * divisor}, or use fewer channels"
     )
 
 
-def _classifier(recipe: ClassifierRecipe, side: int | None) -> Iterator[str]:
+def _classifier(recipe: ClassifierRecipe, side: int | None) -> Iterator[Message]:
     if recipe.family == "timm":
         yield from _timm_name(recipe)
     elif recipe.model:
-        yield f"{recipe.name} is of family {recipe.family}, which has no model: {recipe.model!r}; set family: timm"
+        text = f"{recipe.name}: family {recipe.family} takes no model, got {recipe.model!r}; set family: timm"
+        yield Message(text, code="model-without-timm", value=repr(recipe.model))
     if recipe.family == "cnn":
         if recipe.pack > 1:
-            yield (
+            yield Message(
                 f"{recipe.name} has batch normalisation, whose statistics cannot be kept apart in a pack; it needs "
-                f"pack: 1, got {recipe.pack}"
+                f"pack: 1, got {recipe.pack}",
+                code="pack",
+                value=str(recipe.pack),
             )
         least = 2 ** (len(recipe.widths) - 1)
         if side and side < least:
-            yield (
-                f"{recipe.name} halves its images {len(recipe.widths) - 1} times, and {side} pixels are too few; "
-                f"set data.size: {least} or more, or give it fewer widths"
+            yield Message(
+                f"{recipe.name} halves its images {len(recipe.widths) - 1} times and needs {least} pixels a side, got "
+                f"{side}; set data.size: {least} or more, or use fewer widths",
+                code="image-size",
+                value=f"{side} pixels",
             )
 
 
-def _timm_name(recipe: ClassifierRecipe) -> Iterator[str]:
-    """What a name shows by itself; whether timm has it only timm can tell."""
+def _timm_name(recipe: ClassifierRecipe) -> Iterator[Message]:
+    """The problems that a name shows by itself; only timm can tell whether it has the model."""
     if not recipe.model:
-        yield f"{recipe.name} is of family timm and needs `model:`, a name timm has, such as resnet18"
+        text = f"{recipe.name}: family timm needs `model:`, the name of a timm model such as resnet18"
+        yield Message(text, code="model-missing")
     elif ":" in recipe.model or "/" in recipe.model:
-        yield (
+        yield Message(
             f"{recipe.name}: model {recipe.model!r} names weights from elsewhere; classifiers start from random "
-            "weights here, so give the name of an architecture that timm has, such as resnet18"
+            "weights here, so give the name of an architecture of timm, such as resnet18",
+            code="pretrained-weights",
+            value=repr(recipe.model),
         )
     elif "." in recipe.model:
         architecture = recipe.model.partition(".")[0]
-        yield (
+        yield Message(
             f"{recipe.name}: model {recipe.model!r} names pretrained weights, which would bring in outside images; "
-            f"classifiers start from random weights here, so write {architecture!r}"
+            f"classifiers start from random weights here, so write {architecture!r}",
+            code="pretrained-weights",
+            value=repr(recipe.model),
         )
 
 
 def _products(spec: GridSpec) -> Iterator[tuple[Location, Factors]]:
-    """Each product with the place it is written at; a block's without what it has from the grid."""
+    """Each product with its location; a block's without the networks that it inherits from the grid."""
     own, *blocks = spec.products()
     yield (), own
     for i, (block, factors) in enumerate(zip(spec.blocks, blocks, strict=True)):
@@ -124,7 +138,7 @@ def _products(spec: GridSpec) -> Iterator[tuple[Location, Factors]]:
 
 
 def most(spec: GridSpec) -> tuple[int, int, int]:
-    """Cells, synthetic images and shards that a plan would hold at most, counted without making any."""
+    """Upper bounds on the cells, synthetic images and shards of a plan, counted without making any."""
     cells = images = shards = 0
     for f in spec.products():
         real_only = len(f.num_real) * len(f.classifiers) * f.draws * f.seeds
@@ -137,29 +151,29 @@ def most(spec: GridSpec) -> tuple[int, int, int]:
     return cells, images, shards
 
 
-def _too_large(spec: GridSpec, lines: Lines) -> list[str]:
+def _too_large(spec: GridSpec, lines: Lines) -> list[Message]:
     cells, images, shards = most(spec)
     problems = []
     if cells > MAX_PLAN:
-        problems.append(
-            f"{lines.file}: {cells:,} cells; a grid may have {MAX_PLAN:,}. Lower draws or seeds, or give fewer values"
-        )
+        text = f"{cells:,} cells; a grid may have {MAX_PLAN:,}. Lower draws or seeds, or give fewer values"
+        problems.append(Message(text, lines.file, "too-many-cells", f"{cells:,}"))
     if shards > MAX_PLAN:
-        problems.append(
-            f"{lines.file}: {images:,} synthetic images in {shards:,} shards; a grid may have {MAX_PLAN:,} "
+        text = (
+            f"{images:,} synthetic images in {shards:,} shards; a grid may have {MAX_PLAN:,} "
             "shards. Lower num_real or synthetic_multiples, or raise sampler.shard_size"
         )
+        problems.append(Message(text, lines.file, "too-many-shards", f"{shards:,}"))
     if spec.data.size and spec.data.size > MAX_SIDE:
-        problems.append(f"{lines.at(('data', 'size'))}: {spec.data.size:,} pixels a side; {MAX_SIDE:,} at most")
+        text = f"{spec.data.size:,} pixels a side; {MAX_SIDE:,} at most"
+        problems.append(Message(text, lines.at(("data", "size")), "image-size", f"{spec.data.size:,}"))
     if spec.replicates > MAX_REPLICATES:
-        problems.append(
-            f"{lines.at(('replicates',))}: {spec.replicates:,} replicates; {MAX_REPLICATES:,} at most, and 1,000 do"
-        )
+        text = f"{spec.replicates:,} replicates; {MAX_REPLICATES:,} at most, and 1,000 are enough"
+        problems.append(Message(text, lines.at(("replicates",)), "too-many-replicates", f"{spec.replicates:,}"))
     return problems
 
 
-def _ambiguous(spec: GridSpec) -> list[str]:
-    """A name stands for one recipe in the whole grid, and a recipe has one name: tables go by names."""
+def _ambiguous(spec: GridSpec) -> list[Message]:
+    """Names of several recipes, and recipes of several names, in the whole grid: tables identify recipes by name."""
     found = []
     for kind in ("generators", "classifiers", "filters"):
         names: dict[str, tuple[str, int]] = {}
@@ -167,7 +181,9 @@ def _ambiguous(spec: GridSpec) -> list[str]:
         for recipe in (r for factors in spec.products() for r in getattr(factors, kind)):
             what = (recipe.key, getattr(recipe, "trained_on", None) or 0)
             if names.setdefault(recipe.name, what) != what:
-                found.append(f"{kind}: {recipe.name!r} stands for two different recipes; give each its own `name:`")
+                text = f"{recipe.name!r} names two different recipes; give each its own `name:`"
+                found.append(Message(text, kind, "ambiguous-name", repr(recipe.name)))
             if recipes.setdefault(what, recipe.name) != recipe.name:
-                found.append(f"{kind}: {recipes[what]!r} and {recipe.name!r} are the same recipe; keep one")
+                text = f"{recipes[what]!r} and {recipe.name!r} are the same recipe; keep one"
+                found.append(Message(text, kind, "duplicate-recipe", repr(recipe.name)))
     return list(dict.fromkeys(found))

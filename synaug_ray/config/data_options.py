@@ -1,4 +1,4 @@
-"""How images are read, cleaned and split: what a grid's ``data:`` holds. Every field bears on the images."""
+"""A grid's ``data:``: how images are read, cleaned and split. Every field affects the images, and so the keys."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from synaug_ray.config.recipes import Count, Number
 class DataOptions(BaseModel):
     """How a source becomes training, validation and test images of one size and mode.
 
-    A source's own splits are kept; what it lacks is held out of its training images, in class
-    proportion, and by group where there are groups. (torchvision's sets that have test and no
-    validation images give up a tenth of their test images instead.) An option that a source has no
-    use for is refused.
+    A source's own splits are kept; missing ones are held out of its training images, stratified by
+    class, and by group where there are groups. (torchvision's sets with test and without validation
+    images use a tenth of their test images instead.) An option that does not apply to a source is an
+    error.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    size: Count | None = None  # pixels a side; None keeps the images' own
-    resize: Literal["crop", "pad", "stretch"] = "crop"  # of images that are not square: the middle, black bars, all
+    size: Count | None = None  # pixels a side; None keeps the images' size
+    resize: Literal["crop", "pad", "stretch"] = (
+        "crop"  # of images that are not square: centre crop, black bars, distort
+    )
     mode: Literal["rgb", "gray"] | None = None
-    split_seed: Annotated[int, Field(strict=True, ge=0, lt=2**32 - 1)] = 0  # scikit-learn takes 32 bits
-    holdout: Annotated[Number, Field(gt=0, lt=1)] = 0.2  # share of images to test on, where there is no test split
+    split_seed: Annotated[int, Field(strict=True, ge=0, lt=2**32 - 1)] = 0  # 32 bits, as scikit-learn's seeds
+    holdout: Annotated[Number, Field(gt=0, lt=1)] = 0.2  # share of images for testing, where there is no test split
     group: Annotated[StrictStr, Field(min_length=1, max_length=200)] | None = None
-    # what must not be split (a patient): a regular expression with one group in parentheses, over the path inside a
-    # folder; the name of a column of a table; of an .npz the name of arrays, beside train_images train_<group>
-    image: StrictStr | None = None  # the column of a table that holds the images; None finds it
-    label: StrictStr | None = None  # and the one of the labels
-    duplicates: Literal["refuse", "warn", "drop-test"] | None = None  # of training images, among the test images
-    on_bad: Literal["refuse", "drop"] = "refuse"  # a file, or an image in a table, that cannot be read
-    ordinal: StrictBool = False  # grades taken as classes, knowingly
+    # what must not be split (such as a patient). For a folder a regular expression with one group, matched against the
+    # path inside it; for a table a column's name; for an .npz the suffix of its arrays: train_<group> and so on
+    image: StrictStr | None = None  # a table's column of images; None finds it
+    label: StrictStr | None = None  # a table's column of labels; None finds it
+    duplicates: Literal["refuse", "warn", "drop-test"] | None = None  # test images that are also training images
+    on_bad: Literal["refuse", "drop"] = "refuse"  # an image file, or an image in a table, that cannot be read
+    ordinal: StrictBool = False  # treat ordinal grades as classes; their order is not used

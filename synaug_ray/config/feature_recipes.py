@@ -1,4 +1,4 @@
-"""Networks trained elsewhere, in whose features pools are compared with real images; their weights are at hand."""
+"""Pretrained networks in whose feature spaces pools are compared with real images."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from synaug_ray.config.recipes import Count, Name, Recipe
+from synaug_ray.config.recipes import Count, Name, Recipe, invalid
 
 
 class FeatureRecipe(Recipe):
-    """One of timm's networks and its weights. What it is, and so its key, is their content, wherever the file lies."""
+    """A timm network and its weights. Its key depends on the weights' content, not on the file's path."""
 
     labels: ClassVar[frozenset[str]] = Recipe.labels | {"weights"}
     name: Name
-    model: Annotated[str, Field(min_length=1)]  # timm's name of it
+    model: Annotated[str, Field(min_length=1)]  # its name in timm
     weights: str = ""  # path of its model.safetensors
-    content: str = ""  # SHA-256 of that file: found when it is left out, else checked where the file is opened
-    size: Count | None = None  # pixels a side that images are scaled to; None is the network's own
+    content: str = ""  # SHA-256 of that file: computed if empty, else checked when the file is opened
+    size: Count | None = None  # pixels a side that images are scaled to; None is the network's default
 
     @model_validator(mode="before")
     @classmethod
@@ -29,32 +29,36 @@ class FeatureRecipe(Recipe):
             isinstance(values.get(name, default), str)
             for name, default in (("name", None), ("model", None), ("weights", ""), ("content", ""))
         ):
-            return values  # which is told of each of them
+            return values  # reported field by field
         where, given = values.get("weights", ""), values.get("content", "")
-        need = f"its weights are model.safetensors of huggingface.co/timm/{values.get('model')}; nothing is downloaded"
+        need = f"give model.safetensors of huggingface.co/timm/{values.get('model')}; nothing is downloaded"
         if not where:
-            raise ValueError(f"{values.get('name')} lacks `weights:`, a path; {need}")
+            raise invalid("no-weights", f"{values.get('name')} needs `weights:`, a path; {need}")
         if given:
-            return values  # named by its content, which is checked where it is opened
+            return values  # identified by its content, which is checked when it is opened
         try:
-            file = Path(where).expanduser().absolute()  # workers run elsewhere; the hub's cache links to bare digests
+            file = (
+                Path(where).expanduser().absolute()
+            )  # absolute: workers run elsewhere; unresolved: the hub's cache links to names without a suffix
             found = digest(str(file))
-        except (OSError, RuntimeError, ValueError) as error:  # a name too long, no right to read it, a NUL
-            raise ValueError(f"weights {where!r} cannot be read ({error}); {need}") from None
+        except (OSError, RuntimeError, ValueError) as error:  # name too long, permission denied, NUL character
+            raise invalid("unreadable-weights", f"weights {where!r} cannot be read ({error}); {need}") from None
         if not found:
-            raise ValueError(f"weights {where!r} is no file; {need}")
+            raise invalid("no-such-weights", f"weights {where!r} is not a file; {need}")
         if file.suffix != ".safetensors":
-            raise ValueError(f"weights {where!r} is no .safetensors file, and pickles are not read; {need}")
+            raise invalid(
+                "weights-format", f"weights {where!r} is not a .safetensors file, and pickles are not read; {need}"
+            )
         return values | {"weights": str(file), "content": found}
 
 
 def weights_of(recipes: Iterable[FeatureRecipe]) -> dict[str, str]:
-    """The SHA-256 that each file of weights has to have, by its path."""
+    """The SHA-256 that each file of weights must have, by its path."""
     return {recipe.weights: recipe.content for recipe in recipes}
 
 
 def digest(path: str) -> str:
-    """SHA-256 of a file, empty where there is none."""
+    """SHA-256 of a file; empty where there is no file."""
     if not Path(path).is_file():
         return ""
     with open(path, "rb") as opened:

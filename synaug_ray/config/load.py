@@ -1,17 +1,17 @@
-"""A grid's file and its overrides, presets filled in, validated into a ``GridSpec``: all problems at once."""
+"""Reads a grid's file and overrides, fills in presets and validates a ``GridSpec``: all problems at once."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from synaug_ray.common.errors import UsageProblem, did_you_mean
+from synaug_ray.common.errors import Message, UsageProblem, did_you_mean
 from synaug_ray.config.checks import grid_problems
-from synaug_ray.config.messages import in_brackets, sentences
+from synaug_ray.config.messages import in_brackets, messages
 from synaug_ray.config.presets import CLASSIFIERS, FEATURES, FILTERS, GENERATORS, SAMPLERS
 from synaug_ray.config.recipes import GENERATOR_FAMILIES, Precision
 from synaug_ray.config.spec import DEFAULT_SAMPLER, FACTORS, Factors, GridSpec
@@ -22,33 +22,38 @@ SHIPPED = (PACKAGE / "_grids", PACKAGE.parent / "grids")
 
 
 def find_grid(name: str) -> Path:
-    """``./grids/NAME.yaml``, then the shipped grids; a path ending in .yaml is taken as it is.
+    """``./grids/NAME.yaml``, else a shipped grid; a path that ends in .yaml is taken as it is.
 
     Raises:
-        UsageProblem: where there is none, with the names there are.
+        UsageProblem: no such grid, with the names of those available.
     """
     given = Path(name)
     if "=" in name:
-        raise UsageProblem(f"{name!r} stands where the grid's name has to: name the grid first, then key=value")
+        raise UsageProblem(
+            Message(
+                f"{name!r} is in the place of the grid's name; name the grid first, then key=value", "", "no-grid", name
+            )
+        )
     if given.suffix in (".yaml", ".yml"):
         if not os.path.isfile(given):
-            raise UsageProblem(f"no grid file {name}")
+            raise UsageProblem(Message(f"no grid file {name}", "", "no-such-grid", name))
         return given
     for folder in (Path("grids"), *SHIPPED):
         if os.path.isfile(folder / f"{name}.yaml") and os.sep not in name:
             return folder / f"{name}.yaml"
     if name and os.path.exists(given):
         kind = "folder" if os.path.isdir(given) else "npz" if given.suffix == ".npz" else ""
-        where = f"; a grid names its images: `dataset: {kind}:{name}`" if kind else ""
-        raise UsageProblem(f"{name} is no grid, which is a .yaml file{where}")
-    raise UsageProblem(
+        where = f"; give the images to a grid as `dataset: {kind}:{name}`" if kind else ""
+        raise UsageProblem(Message(f"{name} is not a grid (a .yaml file){where}", "", "not-a-grid", name))
+    text = (
         f"no grid {short(name)}{did_you_mean(name, available(), '.')} Available: "
         f"{', '.join(available())}; or give a .yaml file"
     )
+    raise UsageProblem(Message(text, "", "no-such-grid", short(name)))
 
 
 def available() -> list[str]:
-    """Names of the grids in ``./grids`` and of those shipped."""
+    """Names of the grids in ``./grids`` and of the shipped ones."""
     return sorted({p.stem for folder in (Path("grids"), *SHIPPED) for p in folder.glob("*.yaml")})
 
 
@@ -57,47 +62,49 @@ def load_grid(path: Path, overrides: list[str]) -> GridSpec:
     return placed_grid(path, overrides, lambda dataset, where: [])[0]
 
 
-def placed_grid(path: Path, overrides: list[str], unknown: Callable[[str, str], list[str]]) -> tuple[GridSpec, Lines]:
-    """Read, override and validate a grid; it, and where its values stand.
+def placed_grid(
+    path: Path, overrides: list[str], unknown: Callable[[str, str], Sequence[Message]]
+) -> tuple[GridSpec, Lines]:
+    """Read, override and validate a grid; returns it and the lines of its values.
 
     Args:
-        unknown: sentences about a data set that there is none of, by its name and where that stands; rooms above know.
+        unknown: of a data set's name and place, the problems with it; only packages above know the data sets.
 
     Raises:
-        UsageProblem: with every problem of the file and of the overrides, one line each.
+        UsageProblem: with every problem of the file and of the overrides.
     """
     raw, lines = parse_yaml(path)
-    problems = parse_overrides(raw, overrides, lines)
+    problems: list[Message] = [*parse_overrides(raw, overrides, lines)]
     if isinstance(raw.get("dataset"), str):
         problems += unknown(raw["dataset"], lines.at(("dataset",)))
     return validate_grid(raw, lines, problems), lines
 
 
-def validate_grid(raw: dict[str, Any], lines: Lines, problems: list[str] | None = None) -> GridSpec:
+def validate_grid(raw: dict[str, Any], lines: Lines, problems: Sequence[Message] = ()) -> GridSpec:
     """Validate plain values; ``problems`` are those already found."""
-    problems = list(problems or [])
+    problems = list(problems)
     raw, spec = dict(raw), None
     try:
         raw = _in_precision(_presets(raw, lines, problems), raw.get("precision"))
         spec = GridSpec.model_validate(raw)
     except ValidationError as error:
-        problems += sentences(error, (), lines)
+        problems += messages(error, (), lines)
     if spec is not None:
         for i, block in enumerate(spec.blocks):
             own = {name: getattr(spec, name) for name in FACTORS}
             try:
                 Factors.model_validate(own | block)
             except ValidationError as error:
-                problems += sentences(error, ("blocks", i), lines)
+                problems += messages(error, ("blocks", i), lines)
     if spec is not None and not problems:
-        problems = grid_problems(spec, lines)
+        problems = [*grid_problems(spec, lines)]
     if problems or spec is None:
         raise UsageProblem(list(dict.fromkeys(problems)))
     return spec
 
 
-def _presets(raw: dict[str, Any], lines: Lines, problems: list[str], at: Location = ()) -> dict[str, Any]:
-    """Names of presets, and mappings with ``preset:``, replaced by the recipes they stand for."""
+def _presets(raw: dict[str, Any], lines: Lines, problems: list[Message], at: Location = ()) -> dict[str, Any]:
+    """Replace names of presets, and mappings with ``preset:``, by the recipes that they stand for."""
     raw = dict(raw)
     for kind, presets in (
         ("generators", GENERATORS),
@@ -127,7 +134,7 @@ def _presets(raw: dict[str, Any], lines: Lines, problems: list[str], at: Locatio
 
 
 def _in_precision(raw: dict[str, Any], precision: Any, whole: bool = True) -> dict[str, Any]:
-    """Every recipe that has a number format in the grid's, where the grid names one; ``whole``: not a block."""
+    """Give every recipe that has a precision the grid's, where it names one; ``whole``: a grid, not a block."""
     if precision not in get_args(Precision):
         return raw
     raw = dict(raw)
@@ -156,7 +163,7 @@ def _has_precision(kind: str, recipe: dict[str, Any]) -> bool:
     )
 
 
-def _preset(value: Any, presets: Any, where: Location, lines: Lines, problems: list[str]) -> Any:
+def _preset(value: Any, presets: Any, where: Location, lines: Lines, problems: list[Message]) -> Any:
     if isinstance(value, str):
         value = {"preset": value}
     if not isinstance(value, dict) or "preset" not in value:
@@ -164,13 +171,14 @@ def _preset(value: Any, presets: Any, where: Location, lines: Lines, problems: l
     preset, changes = value["preset"], {k: v for k, v in value.items() if k != "preset"}
     if isinstance(preset, str) and preset in presets:
         return presets[preset].model_dump(mode="json") | changes
-    problems.append(
-        f"{lines.at(where)}: no preset {short(preset)}{did_you_mean(str(preset), presets, '.')} "
+    text = (
+        f"unknown preset {short(preset)}{did_you_mean(str(preset), presets, '.')} "
         f"Available: {', '.join(sorted(presets))}"
         f"{in_brackets(preset, where) if isinstance(where[-1], int) else ''}"
     )
-    if presets is FEATURES:  # none is valid without weights
+    problems.append(Message(text, lines.at(where), "unknown-preset", short(preset)))
+    if presets is FEATURES:  # no preset is valid without weights
         return None
-    # something valid in its place, under a name that no other has, so that what else is wrong can be found
+    # a valid recipe in its place, under a name of its own, so that other problems can be found
     name = "no-preset-" + "-".join(str(part) for part in where)
     return next(iter(presets.values())).model_dump(mode="json") | {"name": name}

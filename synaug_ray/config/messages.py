@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a grid, in sentences: where, what, with the value, what is allowed."""
+"""Turns pydantic's errors about a grid into messages: where, what is wrong, the value, what is allowed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from synaug_ray.common.errors import did_you_mean
+from synaug_ray.common.errors import Message, did_you_mean
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.presets import GENERATORS
@@ -15,14 +15,26 @@ from synaug_ray.config.recipes import GENERATOR_FAMILIES, ClassifierRecipe, Filt
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.yaml_source import SHOWN, Lines, Location, short
 
-SAID = 400  # characters of what a recipe says of itself, which may repeat a value of any length
+MOST = 400  # characters of a recipe's own message, which may quote a value of any length
+CODES = {  # of pydantic's types; any other is written with hyphens
+    "dict_type": "not-a-mapping",
+    "finite_number": "not-finite",
+    "literal_error": "not-a-choice",
+    "model_attributes_type": "not-a-mapping",
+    "model_type": "not-a-mapping",
+    "string_pattern_mismatch": "not-a-name",
+    "string_too_short": "too-short",
+    "string_type": "not-text",
+    "tuple_type": "not-a-list",
+    **dict.fromkeys(("greater_than", "greater_than_equal", "less_than", "less_than_equal"), "out-of-range"),
+}
 _LISTED = re.compile(r"[\w.+-]+( *, *[\w.+-]+)+")  # a list without its brackets
 
 
-def sentences(error: ValidationError, prefix: Location, lines: Lines) -> list[str]:
-    """One sentence for each place where something is wrong."""
+def messages(error: ValidationError, prefix: Location, lines: Lines) -> list[Message]:
+    """One message for each place where something is wrong."""
     found = error.errors()
-    # a tuple whose only value is wrong is also reported as too short: the first says it all
+    # a tuple whose only value is wrong is also reported as too short, which adds nothing
     found = [
         e
         for e in found
@@ -32,51 +44,57 @@ def sentences(error: ValidationError, prefix: Location, lines: Lines) -> list[st
     grouped: dict[Location, list[Any]] = {}  # the branches of a union are alternatives at one place
     for e in found:
         grouped.setdefault(_location(e["loc"]), []).append(e)
-    return [f"{lines.at(prefix + at)}: {_sentence(errors, bool(prefix))}" for at, errors in grouped.items()]
+    return [_message(errors, lines.at(prefix + at), bool(prefix)) for at, errors in grouped.items()]
 
 
 def _location(loc: Location) -> Location:
-    """Without what pydantic adds: the branch of a union."""
+    """Without the branch of a union, which pydantic adds."""
     if loc[0] == "generators":
         return loc[:2] + loc[3:]
     return loc[:2] if loc[0] == "real_share" else loc
 
 
-def _sentence(errors: list[Any], in_block: bool) -> str:
+def _message(errors: list[Any], place: str, in_block: bool) -> Message:
     error = errors[0]
-    if error["type"] == "extra_forbidden":
+    kind = str(error["type"])
+    if kind == "extra_forbidden":
         known, key = _known_keys(error["loc"], in_block), str(error["loc"][-1])
-        return f"unknown key {short(key)}{did_you_mean(key, known, '.')} Allowed: {', '.join(sorted(known))}"
-    if error["type"] == "missing":
-        return "missing; every grid needs it" if len(error["loc"]) == 1 else "missing"
-    if error["type"] == "union_tag_not_found":
-        return f"needs `preset:` ({', '.join(sorted(GENERATORS))}) or `family:` and `name:`"
-    if error["type"] == "union_tag_invalid":
+        text = f"unknown key {short(key)}{did_you_mean(key, known, '.')} Allowed: {', '.join(sorted(known))}"
+        return Message(text, place, "unknown-key", short(key))
+    if kind == "missing":
+        text = "missing; every grid needs it" if len(error["loc"]) == 1 else "missing"
+        return Message(text, place, "missing-key", str(error["loc"][-1]))
+    if kind == "union_tag_not_found":
+        text = f"needs `preset:` ({', '.join(sorted(GENERATORS))}) or `family:` and `name:`"
+        return Message(text, place, "no-preset-or-family")
+    if kind == "union_tag_invalid":
         tag, known = str(error["ctx"]["tag"]), tuple(GENERATOR_FAMILIES)
-        return f"no family {short(tag)}{did_you_mean(tag, known, '.')} Allowed: {', '.join(known)}"
+        text = f"unknown family {short(tag)}{did_you_mean(tag, known, '.')} Allowed: {', '.join(known)}"
+        return Message(text, place, "unknown-family", short(tag))
+    code = CODES.get(kind, kind.replace("_", "-"))
     messages = [e["msg"].removeprefix("Value error, ") for e in errors]
     said = " or ".join(dict.fromkeys(m[0].lower() + m[1:] for m in messages)).replace("tuple", "list")
-    said = said if len(said) <= SAID else f"{said[:SAID]}..."
+    said = said if len(said) <= MOST else f"{said[:MOST]}..."
     value = error.get("input")
     if not isinstance(value, (str, int, float, bool)) and value is not None:
-        return said
+        return Message(said, place, code)
     expected = "".join(e["ctx"]["expected"] for e in errors if e["type"] == "literal_error")
     allowed = re.findall("'([^']*)'", expected)
     at = _location(error["loc"])
-    is_list = error["type"] == "tuple_type" or isinstance(at[-1], int)
-    return f"{said}, got {short(value)}{did_you_mean(str(value), allowed)}{in_brackets(value, at) if is_list else ''}"
+    hint = in_brackets(value, at) if kind == "tuple_type" or isinstance(at[-1], int) else ""
+    return Message(f"{said}, got {short(value)}{did_you_mean(str(value), allowed)}{hint}", place, code, short(value))
 
 
 def in_brackets(value: object, at: Location) -> str:
-    """How a list is written, for a text at ``at`` that looks like one."""
+    """How to write a list, where the text at ``at`` looks like one."""
     if not isinstance(value, str) or len(value) > SHOWN or not _LISTED.fullmatch(value):
         return ""
     key = ".".join(str(part) for part in (at[:-1] if isinstance(at[-1], int) else at))
-    return f". A list stands in brackets, and in quotes on the command line: '{key}=[{value}]'"
+    return f". Write a list in brackets, and in quotes on the command line: '{key}=[{value}]'"
 
 
 def _known_keys(loc: Location, in_block: bool) -> set[str]:
-    """The keys there are where an unknown one stands."""
+    """The keys allowed in the place of an unknown one."""
     if len(loc) == 1:
         return set((Factors if in_block else GridSpec).model_fields)
     if loc[0] == "generators":

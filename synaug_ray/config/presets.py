@@ -1,4 +1,4 @@
-"""Named recipes, and which sampler a generator gets."""
+"""Named recipes, and the choice of a generator's sampler."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ SAMPLERS: dict[str, SamplerRecipe] = {
 REPLAY = SamplerRecipe(name="replay", family="replay")
 LATENT = SamplerRecipe(name="latent", family="latent", guidance=1.0)
 PIPELINE = SamplerRecipe(name="pipeline", family="pipeline", steps=25, guidance=4.0, batch=16)
-OWN = {
+DEFAULTS = {
     "dpmpp-2m": SAMPLERS["dpmpp-8"],
     "ddim": SAMPLERS["ddim-50"],
     "latent": LATENT,
@@ -91,19 +91,19 @@ OWN = {
 
 
 def sampler_of(recipe: GeneratorRecipe, wanted: SamplerRecipe) -> SamplerRecipe:
-    """The sampler that a grid's ``wanted`` one means for a generator.
+    """The sampler of a generator in a grid whose ``sampler`` is ``wanted``.
 
-    One that can make its images is taken as it is. Of any other only the shard size and the number format count, and
-    the generator is sampled with the one of its own family.
+    ``wanted`` itself if its family supports the generator; otherwise the default of the generator's family, with the
+    shard size and precision of ``wanted``.
     """
     if wanted.family in recipe.samplers:
         return wanted
-    own = OWN[recipe.samplers[0]]
-    precision = own.precision if own is REPLAY else wanted.precision  # what learnt nothing multiplies nothing
+    own = DEFAULTS[recipe.samplers[0]]
+    precision = own.precision if own is REPLAY else wanted.precision  # replaying images has no matrix products
     return own.model_copy(update={"shard_size": wanted.shard_size, "precision": precision})
 
 
-# Without weights, which the grid has to name: `{preset: dinov2, weights: /models/dinov2/model.safetensors}`.
+# Without weights: the grid names them, as in `{preset: dinov2, weights: /models/dinov2/model.safetensors}`.
 FEATURES: dict[str, FeatureRecipe] = {
     recipe.name: recipe
     for recipe in (

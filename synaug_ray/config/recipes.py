@@ -1,7 +1,7 @@
-"""Recipes: hyperparameters without data, of a generator, a sampler, a classifier.
+"""Recipes: the hyperparameters, without data, of generators, samplers, filters and classifiers.
 
-Every field is part of the identity of what is made with it, except ``name`` (a label) and
-``trained_on`` (which chooses a Subset). Training lengths are in images seen (``nimg``), never epochs.
+Every field is part of the content key of what is made with it, except ``name`` (a label) and
+``trained_on`` (which selects a Subset). Training lengths are in images seen (``nimg``), never epochs.
 """
 
 from __future__ import annotations
@@ -13,25 +13,31 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic_core import PydanticCustomError
 
 from synaug_ray.common.keys import content_key, folder_key
 
 
+def invalid(code: str, text: str) -> PydanticCustomError:
+    """What a validator raises: ``code`` is the code of the Message that a user gets."""
+    return PydanticCustomError(code, text)  # type: ignore[arg-type]
+
+
 def _no_truth_value(value: object) -> object:
-    """YAML reads ``yes`` and ``on`` as true, which pydantic would take for 1.0."""
+    """YAML reads ``yes`` and ``on`` as true, which pydantic would convert to 1.0."""
     if isinstance(value, bool):
-        raise ValueError("input should be a number")
+        raise invalid("not-a-number", "input should be a number")
     return value
 
 
-def _whole(value: object) -> object:
+def _integer(value: object) -> object:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError("input should be a whole number from 1 on")
+        raise invalid("not-an-integer", "input should be a whole number >= 1")
     return value
 
 
-MOST = 1_000_000_000_000  # of any count: so that no product of two overflows
-Count = Annotated[int, BeforeValidator(_whole), Field(strict=True, ge=1, le=MOST)]
+MOST = 1_000_000_000_000  # of any count, so that no product of two overflows
+Count = Annotated[int, BeforeValidator(_integer), Field(strict=True, ge=1, le=MOST)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Number = Annotated[float, BeforeValidator(_no_truth_value), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
@@ -41,43 +47,43 @@ Precision = Literal["fp32", "bf16"]  # bf16: of matrix products and convolutions
 
 
 class Recipe(BaseModel):
-    """Frozen hyperparameters; unknown keys are refused."""
+    """Frozen hyperparameters; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     labels: ClassVar[frozenset[str]] = frozenset({"name", "trained_on"})
-    # Fields that a class did not have at first. At its default such a field stays out of the key: the default is what
-    # was done before there was the field, so what was made under the old key still stands. It may never change.
+    # Fields added after the first release. A field at its default stays out of the key, because the default is what was
+    # done before the field existed: results under the old key stay valid. Such a default may never change.
     later: ClassVar[frozenset[str]] = frozenset()
 
     @cached_property
     def key(self) -> str:
-        """Identity: every field but the labels, defaults included but for those of ``later``."""
+        """Content key: every field except the labels and the fields of ``later`` at their defaults."""
         untouched = {name for name in self.later if getattr(self, name) == type(self).model_fields[name].default}
         return content_key(self.model_dump(mode="json", exclude={*self.labels, *untouched}))
 
 
 class _Generator(Recipe):
-    """What the house asks of a generator's recipe, whatever its family."""
+    """What every generator's recipe has, whatever its family."""
 
-    samplers: ClassVar[tuple[str, ...]]  # families of samplers that make its images, its own first
-    open_set: ClassVar[bool] = False  # whether it has, by what it is, seen more than any Subset
+    samplers: ClassVar[tuple[str, ...]]  # families of samplers that work with it, the default first
+    open_set: ClassVar[bool] = False  # whether it was trained on more than any Subset, by its nature
     name: Name
 
     @property
     def halvings(self) -> int:
-        """How often it halves its images, whose side must divide by 2 to that power."""
+        """How often it halves its images; their side must be a multiple of 2 to that power."""
         return 0
 
     def length(self, num_real: int) -> int:
-        """Images seen in a training on ``num_real`` images."""
+        """Images seen in training on ``num_real`` images."""
         return 0
 
 
 class _Trained(_Generator):
-    """A network trained on the Subset, for a number of images seen that may be bounded in passes over it."""
+    """A network trained on the Subset for ``nimg`` images seen, or ``max_passes`` passes over it if that is fewer."""
 
     trained_on: Count | None = None  # images of the same draw; None is closed-set: the cell's own Subset
-    channels: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32)  # one entry a resolution, the finest first
+    channels: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32)  # one entry per resolution, the finest first
     nimg: Count = 16_000
     max_passes: Positive | None = None  # training ends after this many passes over the Subset
     batch: Count = 32
@@ -94,9 +100,9 @@ class _Trained(_Generator):
 
 
 class UNetRecipe(_Trained):
-    """A class-conditional diffusion generator on diffusers' U-Net; what EDM and DDPM have in common."""
+    """A class-conditional diffusion model on diffusers' U-Net: the base of EDM and DDPM."""
 
-    attention: tuple[StrictBool, ...] = (False, False)  # at which resolutions; the middle always has it
+    attention: tuple[StrictBool, ...] = (False, False)  # one entry per resolution; the middle block always has it
     layers_per_block: Count = 1
     norm_groups: Count = 8
     dropout: Share = 0.1
@@ -107,13 +113,16 @@ class UNetRecipe(_Trained):
     @model_validator(mode="after")
     def _fits_together(self) -> UNetRecipe:
         if len(self.attention) != len(self.channels):
-            raise ValueError(
-                f"{self.name} has {len(self.channels)} channels and {len(self.attention)} attention "
-                "entries; give one of each for every resolution"
+            raise invalid(
+                "unequal-lengths",
+                f"{self.name} has {len(self.channels)} channels and {len(self.attention)} attention entries; give one "
+                "of each for every resolution",
             )
         odd = [c for c in self.channels if c % self.norm_groups]
         if odd:
-            raise ValueError(f"{self.name}: channels {odd} do not divide into norm_groups: {self.norm_groups}")
+            raise invalid(
+                "not-divisible", f"{self.name}: channels {odd} do not divide into norm_groups: {self.norm_groups}"
+            )
         return self
 
 
@@ -125,13 +134,15 @@ class EDMRecipe(UNetRecipe):
     family: Literal["edm"] = "edm"
     p_mean: Number = -1.2  # ln(sigma) ~ N(p_mean, p_std^2) in training
     p_std: Positive = 1.2
-    augment: Share = 0.0  # probability of each augmentation that the network is told of, and so does not imitate
-    micro_batch: Count | None = None  # images at once, where a batch does not fit; gradients add up
+    augment: Share = 0.0  # probability of each augmentation; the network is conditioned on them (non-leaky)
+    micro_batch: Count | None = None  # images at once, where a batch does not fit; gradients accumulate
 
     @model_validator(mode="after")
     def _divides(self) -> EDMRecipe:
         if self.micro_batch is not None and self.batch % self.micro_batch:
-            raise ValueError(f"{self.name}: batch {self.batch} does not divide into micro_batch: {self.micro_batch}")
+            raise invalid(
+                "not-divisible", f"{self.name}: batch {self.batch} does not divide into micro_batch: {self.micro_batch}"
+            )
         return self
 
 
@@ -145,7 +156,7 @@ class DDPMRecipe(UNetRecipe):
 
 
 class GANRecipe(_Trained):
-    """A conditional GAN for small images and few of them: hinge loss, spectral norm, projection, DiffAugment."""
+    """A conditional GAN for few, small images: hinge loss, spectral norm, projection, DiffAugment."""
 
     samplers: ClassVar[tuple[str, ...]] = ("latent",)
     family: Literal["gan"] = "gan"
@@ -158,7 +169,9 @@ class GANRecipe(_Trained):
     def _divides(self) -> GANRecipe:
         odd = [c for c in self.channels if c % self.norm_groups]
         if odd:
-            raise ValueError(f"{self.name}: channels {odd} do not divide into norm_groups: {self.norm_groups}")
+            raise invalid(
+                "not-divisible", f"{self.name}: channels {odd} do not divide into norm_groups: {self.norm_groups}"
+            )
         return self
 
 
@@ -166,9 +179,9 @@ HUB = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
 
 
 class PretrainedRecipe(_Generator):
-    """A pipeline of diffusers, trained elsewhere on other images: open-set by what it is.
+    """A diffusers pipeline trained elsewhere on other images, so open-set.
 
-    What it is, and so its key, is a folder's content, wherever the folder lies, or a name on the hub with the commit.
+    Its key depends on the folder's content, not its path, or on the name on the hub with the commit.
     """
 
     samplers: ClassVar[tuple[str, ...]] = ("pipeline",)
@@ -177,11 +190,13 @@ class PretrainedRecipe(_Generator):
     labels: ClassVar[frozenset[str]] = Recipe.labels | {"pipeline"}
     family: Literal["pretrained"] = "pretrained"
     pipeline: Annotated[str, Field(min_length=1)]  # a folder, or ``owner/name@commit`` on the hub
-    content: str = ""  # of the folder: found when it is left out, checked when it is given
-    class_ids: tuple[Annotated[int, Field(strict=True, ge=0)], ...] = ()  # the pipeline's, one a class; () is 0, 1, ...
+    content: str = ""  # of the folder: computed if empty, else checked
+    class_ids: tuple[
+        Annotated[int, Field(strict=True, ge=0)], ...
+    ] = ()  # the pipeline's, one per class; () is 0, 1, ...
     prompt: str = "a photo of a {label}"  # text-to-image
-    words: tuple[str, ...] = ()  # what stands for {label}, one a class; () is the classes' names
-    size: Count | None = None  # pixels a side that a text-to-image pipeline paints; None is its own
+    words: tuple[str, ...] = ()  # in place of {label}, one per class; () is the classes' names
+    size: Count | None = None  # pixels a side of a text-to-image pipeline's images; None is its default
 
     @model_validator(mode="before")
     @classmethod
@@ -194,42 +209,45 @@ class PretrainedRecipe(_Generator):
         try:
             folder = Path(where).expanduser().resolve()  # absolute: workers run elsewhere
             found = (folder / "model_index.json").is_file()
-        except (OSError, RuntimeError, ValueError) as error:  # a name too long, a user that is not there, a NUL
-            raise ValueError(f"pipeline {where!r} is no path ({error})") from None
+        except (OSError, RuntimeError, ValueError) as error:  # name too long, unknown user, NUL character
+            raise invalid("not-a-path", f"pipeline {where!r} is not a valid path ({error})") from None
         if found:
             found = folder_key(folder)
             if given and given != found:
-                raise ValueError(
-                    f"pipeline {folder} holds other files (now {found[:12]}) than the ones asked for "
-                    f"(content {given[:12]}); leave `content:` out to take them as they are"
+                raise invalid(
+                    "other-content",
+                    f"pipeline {folder} has other files (content {found[:12]}) than the grid names (content "
+                    f"{given[:12]}); remove `content:` to use the files as they are",
                 )
             return values | {"pipeline": str(folder), "content": found}
         if given:
-            return values  # named by its content; the machine that loads it has to have it
-        raise ValueError(
+            return values  # identified by its content; the machine that loads it must have it
+        raise invalid(
+            "no-such-pipeline",
             f"pipeline {where!r} is neither a folder with a model_index.json nor a name on the hub with "
-            "its commit (owner/name@40 hexadecimal digits; a branch or tag can move)"
+            "its commit (owner/name@40 hexadecimal digits; a branch or tag can move)",
         )
 
     @model_validator(mode="after")
     def _prompt_names_the_class(self) -> PretrainedRecipe:
         if "{label}" not in self.prompt:
-            raise ValueError(
-                f"{self.name}: the prompt {self.prompt!r} does not say {{label}}, so all classes would be painted alike"
+            raise invalid(
+                "prompt-without-label",
+                f"{self.name}: the prompt {self.prompt!r} lacks {{label}}, so it would be the same for all classes",
             )
         return self
 
 
 class ReferenceRecipe(_Generator):
-    """A generator that learns nothing: a control, or a baseline that a learnt generator has to beat.
+    """A generator without training: a control, or a baseline that a trained generator has to beat.
 
-    - ``real-holdout``: real images of the same draw that the Subset does not hold (worth one each);
+    - ``real-holdout``: real images of the same draw outside the Subset (worth one each);
     - ``duplicate``: the Subset's own images again (worth nothing);
-    - ``label-shuffle``: held-out real images under labels dealt anew at random (must hurt);
-    - ``jitter``: the Subset's images plus Gaussian noise (cheap, and often as good);
+    - ``label-shuffle``: held-out real images under randomly permuted labels (must hurt);
+    - ``jitter``: the Subset's images plus Gaussian noise (cheap, often as good);
     - ``mixup``: points between two images of one class of the Subset (SMOTE, arXiv 1106.1813; within a class
       also the labels of mixup, arXiv 1710.09412, are the class's own);
-    - ``augment``: the Subset's images flipped, turned, scaled and shifted at random.
+    - ``augment``: the Subset's images randomly flipped, rotated, scaled and shifted.
     """
 
     samplers: ClassVar[tuple[str, ...]] = ("replay",)
@@ -238,13 +256,13 @@ class ReferenceRecipe(_Generator):
     family: Literal["real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment"]
     noise: NotNegative = 0.0  # jitter: standard deviation, as a share of the images' own
     alpha: Positive = 1.0  # mixup: the share of the first image ~ Beta(alpha, alpha)
-    flip: StrictBool = False  # augment: horizontally, every other image at random
-    shift: Annotated[Number, Field(ge=0, lt=1)] = 0.0  # augment: at most, as a share of the side, each way
-    rotate: Annotated[Number, Field(ge=0, le=180)] = 0.0  # augment: at most, degrees either way
+    flip: StrictBool = False  # augment: horizontally, with probability 1/2
+    shift: Annotated[Number, Field(ge=0, lt=1)] = 0.0  # augment: at most, as a share of the side, in each direction
+    rotate: Annotated[Number, Field(ge=0, le=180)] = 0.0  # augment: at most, degrees in each direction
     scale: Annotated[Number, Field(ge=0, lt=1)] = 0.0  # augment: between 1 - scale and 1 + scale
 
     def most_images(self, num_train: int, num_real: int) -> int | None:
-        """How many images its pool has at most; None is without end."""
+        """The largest possible pool; None where there is no limit."""
         return num_train - num_real if self.family in ("real-holdout", "label-shuffle") else None
 
 
@@ -261,11 +279,11 @@ GENERATOR_FAMILIES: dict[str, type[_Generator]] = {
 
 
 class SamplerRecipe(Recipe):
-    """How images come out of a generator.
+    """How images are sampled from a generator.
 
-    ``dpmpp-2m``, ``dpmpp-3m``, ``heun`` and ``euler`` solve EDM's equation; ``ddim`` and ``ddpm`` run a DDPM backwards;
-    ``latent`` is one evaluation of a GAN, ``pipeline`` what a pretrained pipeline does, ``replay`` what reference
-    generators do. ``sampler_of`` says which one a generator gets.
+    ``dpmpp-2m``, ``dpmpp-3m``, ``heun`` and ``euler`` solve EDM's ODE; ``ddim`` and ``ddpm`` reverse a DDPM;
+    ``latent`` is one evaluation of a GAN, ``pipeline`` a call of a pretrained pipeline, ``replay`` is for reference
+    generators. ``sampler_of`` chooses the one for a generator.
     """
 
     family: Literal["dpmpp-2m", "dpmpp-3m", "heun", "euler", "ddim", "ddpm", "latent", "pipeline", "replay"] = (
@@ -273,35 +291,37 @@ class SamplerRecipe(Recipe):
     )
     name: Name
     steps: Annotated[int, Field(strict=True, ge=2, le=MOST)] = 8
-    guidance: NotNegative = 1.5  # classifier-free; 1 is none
+    guidance: NotNegative = 1.5  # classifier-free; 1 is without guidance
     sigma_min: Positive = 0.002
     sigma_max: Positive = 80.0
     rho: Positive = 7.0
-    batch: Count = 256  # images sampled at once; the last batch is padded, so bits do not depend on it
-    shard_size: Count = 256  # images; the unit of resume
+    batch: Count = 256  # images sampled at once; the last batch is padded, so results do not depend on its size
+    shard_size: Count = 256  # images; a run resumes at whole shards
     precision: Precision = "fp32"
 
     @model_validator(mode="after")
     def _noise_falls(self) -> SamplerRecipe:
         if self.sigma_min >= self.sigma_max:
-            raise ValueError(f"{self.name}: sigma_min {self.sigma_min:g} is not below sigma_max {self.sigma_max:g}")
+            raise invalid(
+                "sigma-order", f"{self.name}: sigma_min {self.sigma_min:g} is not below sigma_max {self.sigma_max:g}"
+            )
         return self
 
 
 class FilterRecipe(Recipe):
     """Which of a pool's images a trial keeps, judged by its own Subset alone, never by other real images.
 
-    - ``unconfident`` drops the ``share`` of each class that least looks like it to classifiers of the Subset;
-    - ``outliers`` drops the ``share`` of each class that lies farthest outside the real images' manifold;
+    - ``unconfident`` drops the ``share`` of each class that classifiers trained on the Subset are least confident of;
+    - ``outliers`` drops the ``share`` of each class farthest from the real images' manifold;
     - ``copies`` drops images nearer to a real one than 99% of the real ones are to each other, up to half of them.
     """
 
     family: Literal["none", "unconfident", "outliers", "copies"]
     name: Name
-    share: Share = 0.2  # of each class that is dropped; of copies, all that there are
+    share: Share = 0.2  # of each class that is dropped; unused for copies
 
     def num_raw(self, num_synthetic: int) -> int:
-        """Images of a pool to choose ``num_synthetic`` from."""
+        """Size of the pool from which ``num_synthetic`` images are chosen."""
         if self.family == "none":
             return num_synthetic
         return math.ceil(round(num_synthetic / (0.5 if self.family == "copies" else 1 - self.share), 6))
@@ -318,11 +338,11 @@ class Optimiser(Recipe):
 
 
 class ClassifierRecipe(Recipe):
-    """A classifier and its training, the same number of images seen in every cell."""
+    """A classifier and its training, with the same number of images seen in every cell."""
 
     family: Literal["mlp", "cnn", "timm"] = "mlp"
     name: Name
-    model: str = ""  # timm's name of it
+    model: str = ""  # its name in timm
     widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (128, 128)  # of layers (mlp), of stages (cnn)
     small_stem: StrictBool = True  # timm only: 3x3 first convolution of stride 1, no max-pool
     optimiser: Optimiser = Optimiser()

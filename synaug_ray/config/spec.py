@@ -1,4 +1,4 @@
-"""The declared question as a value: a ``GridSpec``, its factors and its cells."""
+"""The declared question: a ``GridSpec``, its factors and its cells."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from synaug_ray.config.recipes import (
     Positive,
     Precision,
     SamplerRecipe,
+    invalid,
 )
 
 Multiple = Annotated[Number, Field(ge=0, le=1_000)]
@@ -42,7 +43,7 @@ FACTORS = (
 
 
 class Factors(BaseModel):
-    """A full product of factors: every value of each with every value of the others."""
+    """A full factorial design: every combination of the factors' values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -61,25 +62,25 @@ class Factors(BaseModel):
     def _distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         repeated = sorted({str(v) for v in values if values.count(v) > 1})
         if repeated:
-            raise ValueError(f"repeats {', '.join(repeated)}; give each value once")
+            raise invalid("duplicate-value", f"repeats {', '.join(repeated)}; give each value once")
         return values
 
     @field_validator("generators", "classifiers", "filters")
     @classmethod
-    def _named_apart(cls, recipes: tuple[Any, ...]) -> tuple[Any, ...]:
-        return _apart(recipes)
+    def _distinct_names(cls, recipes: tuple[Any, ...]) -> tuple[Any, ...]:
+        return _with_distinct_names(recipes)
 
 
-def _apart(recipes: tuple[Any, ...]) -> tuple[Any, ...]:
+def _with_distinct_names(recipes: tuple[Any, ...]) -> tuple[Any, ...]:
     names = [recipe.name for recipe in recipes]
     repeated = sorted({n for n in names if names.count(n) > 1})
     if repeated:
-        raise ValueError(f"has two named {', '.join(repeated)}; give each its own `name:`")
+        raise invalid("duplicate-name", f"several recipes are named {', '.join(repeated)}; give each its own `name:`")
     return recipes
 
 
 class CellSpec(NamedTuple):
-    """One cell's factors; ``generator`` is None in real-only cells, which exist once."""
+    """One cell's factors; ``generator`` is None in real-only cells, which exist once per grid."""
 
     num_real: int
     num_synthetic: int
@@ -93,55 +94,55 @@ class CellSpec(NamedTuple):
 
     @property
     def arm(self) -> str:
-        """What tables and pages call the synthetic images: their generator, and the filter they went through."""
+        """The name of the synthetic images in tables and on the page: their generator and filter."""
         if self.generator is None:
             return "none"
         return self.generator.name if self.filter.family == "none" else f"{self.generator.name}+{self.filter.name}"
 
 
 class GridSpec(Factors):
-    """What ``grids/<name>.yaml`` declares. ``blocks`` are further products that override some factors."""
+    """A grid as ``grids/<name>.yaml`` declares it. ``blocks`` are further products that override some factors."""
 
     dataset: Annotated[str, Field(min_length=1)]
     data: DataOptions = DataOptions()
-    sampler: SamplerRecipe = SAMPLERS[DEFAULT_SAMPLER]  # of the generators that it can sample: see ``sampler_of``
-    precision: Precision | None = None  # of every network that has one, whatever its recipe says; None: as it says
+    sampler: SamplerRecipe = SAMPLERS[DEFAULT_SAMPLER]  # for the generators that it supports: see ``sampler_of``
+    precision: Precision | None = None  # overrides that of every recipe that has one; None: the recipes' own
     stratify: Literal["natural", "balanced"] = "natural"
-    delta: Positive = 1.0  # points: effects within +-delta count as none
+    delta: Positive = 1.0  # points: effects within +-delta count as no effect
     confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.9
     replicates: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 1_000  # of the bootstrap
-    quality_draws: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 2  # draws whose pools are looked at: fidelity,
-    # labels, copies, distance from real images. A look costs seconds, and copying differs little between draws
-    quality_features: tuple[FeatureRecipe, ...] = ()  # in whose features the looks compare too
+    quality_draws: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 2  # draws whose pools get a quality check:
+    # fidelity, labels, copies, domain gap. A check costs seconds, and copying differs little between draws
+    quality_features: tuple[FeatureRecipe, ...] = ()  # further feature spaces of the quality checks
     blocks: tuple[dict[str, Any], ...] = ()
 
     @field_validator("quality_features")
     @classmethod
-    def _spaces_named_apart(cls, recipes: tuple[FeatureRecipe, ...]) -> tuple[FeatureRecipe, ...]:
-        return _apart(recipes)
+    def _distinct_feature_names(cls, recipes: tuple[FeatureRecipe, ...]) -> tuple[FeatureRecipe, ...]:
+        return _with_distinct_names(recipes)
 
     def products(self) -> tuple[Factors, ...]:
-        """The grid's own product and each block's."""
+        """The grid's own product, then each block's."""
         own = {name: getattr(self, name) for name in FACTORS}
         return (Factors.model_validate(own),) + tuple(Factors.model_validate(own | b) for b in self.blocks)
 
     def cells(self) -> Iterator[CellSpec]:
-        """Every cell of the union of the products; a cell in two products comes twice."""
+        """Every cell of the products in turn; a cell of two products comes twice."""
         for factors in self.products():
             yield from _cells(factors)
 
     def precisions(self) -> dict[Precision, list[str]]:
-        """The names of the networks, each once, by the number format they are trained in."""
+        """Names of the networks, without repeats, by the precision that they are trained in."""
         found: dict[Precision, list[str]] = {"fp32": [], "bf16": []}
         for factors in self.products():
             for recipe in (*factors.generators, *factors.classifiers):
-                precision = getattr(recipe, "precision", None)  # what learns nothing has none
+                precision = getattr(recipe, "precision", None)  # reference generators have none
                 if precision is not None and recipe.name not in found[precision]:
                     found[precision].append(recipe.name)
         return found
 
     def resolved(self) -> dict[str, Any]:
-        """Plain values that, written as YAML, are this grid again, every default spelled out."""
+        """Plain values, defaults included, that load to this grid again when written as YAML."""
         return self.model_dump(mode="json")
 
 

@@ -1,26 +1,26 @@
-"""YAML text and ``key=value`` overrides into plain values, with the line each came from."""
+"""Parses YAML text and ``key=value`` overrides into plain values, and remembers the line of each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from synaug_ray.common.errors import UsageProblem
+from synaug_ray.common.errors import Message, UsageProblem
 from synaug_ray.common.text import one_line
 
-MAX_BYTES = 100_000  # a grid is a dozen lines; this many take PyYAML some seconds
-MAX_DEPTH = 20  # PyYAML's time grows with the square of it
-SHOWN = 80  # characters of a wrong line that a message repeats
+MAX_BYTES = 100_000  # a grid is a dozen lines; PyYAML takes seconds for this many bytes
+MAX_DEPTH = 20  # PyYAML's time grows with its square
+SHOWN = 80  # characters of a wrong value that a message quotes
 PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
 Location = tuple[str | int, ...]
 
 
 @dataclass
 class Lines:
-    """Where each value stands in its file, for messages."""
+    """The line of each value in its file, for messages."""
 
     file: str
     lines: dict[Location, int] = field(default_factory=dict)
@@ -43,7 +43,7 @@ def _key(name: str) -> str:
 
 
 def short(value: object) -> str:
-    """A wrong value as a message repeats it."""
+    """A wrong value as a message quotes it."""
     shown = repr(value)
     return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
 
@@ -52,115 +52,136 @@ def parse_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
     """Plain values of a YAML mapping.
 
     Raises:
-        UsageProblem: unreadable, too large, no mapping, a key twice, tags, or anchors and aliases
-            (which can blow a small file up to any size).
+        UsageProblem: unreadable, too large, not a mapping, a duplicate key, tags, or anchors and aliases
+            (with which a small file can expand to any size).
     """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UsageProblem(f"{path}: cannot be read ({error.strerror})") from None
+        raise UsageProblem(Message(f"cannot be read ({error.strerror})", str(path), "unreadable-file")) from None
     if len(data) > MAX_BYTES:
-        raise UsageProblem(f"{path}: {len(data):,} bytes; a grid has at most {MAX_BYTES:,}")
+        raise UsageProblem(
+            Message(
+                f"{len(data):,} bytes; a grid may have {MAX_BYTES:,}",
+                str(path),
+                "file-too-large",
+                f"{len(data):,} bytes",
+            )
+        )
     return parse_bytes(data, str(path))
 
 
 def parse_bytes(data: bytes, path: str) -> tuple[dict[str, Any], Lines]:
-    """The same of a file's bytes, of any size; ``path`` is what messages call it."""
+    """The same for a file's content, of any size; messages call it ``path``."""
     lines = Lines(path)
     try:
         text = data.decode("utf-8")
         refused = _refused(text)
         if refused:
-            raise UsageProblem(f"{path}:{refused[0]}: {refused[1]}")
+            line, code, why, value = refused
+            raise UsageProblem(Message(why, f"{path}:{line}", code, value))
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
-        problems: list[str] = []
+        problems: list[Message] = []
         _walk(node, (), lines, problems)
         if problems:
             raise UsageProblem(problems)
         raw = loader.construct_document(node) if node is not None else None
     except UnicodeDecodeError as error:
-        raise UsageProblem(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+        raise UsageProblem(
+            Message(f"not UTF-8 text (byte {error.start}); save it as UTF-8", path, "not-utf-8")
+        ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         line = text.splitlines()[mark.line : mark.line + 1] if mark else []
         shown = f" in {line[0].strip()[:SHOWN]!r}" if line else ""
-        raise UsageProblem(f"{where}: {error.problem or 'not YAML'}{shown}") from None
+        raise UsageProblem(Message(f"{error.problem or 'not YAML'}{shown}", where, "not-yaml")) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageProblem(f"{path}: not YAML ({one_line(error)})") from None
+        raise UsageProblem(Message(f"not YAML ({one_line(error)})", path, "not-yaml")) from None
     if not isinstance(raw, dict):
-        raise UsageProblem(f"{path}: a grid is a mapping of keys to values, got {type(raw).__name__}")
+        kind = type(raw).__name__
+        raise UsageProblem(
+            Message(f"a grid must be a mapping of keys to values, got {kind}", path, "not-a-mapping", kind)
+        )
     return raw, lines
 
 
-def _refused(text: str) -> tuple[int, str] | None:
-    """The line of the first thing that no grid needs and that can do harm, and what it is."""
+def _refused(text: str) -> tuple[int, str, str, str] | None:
+    """The first thing that no grid needs and that can do harm: its line, a code, why, and the value."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         line = event.start_mark.line + 1
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            return line, f"nested deeper than {MAX_DEPTH}; a grid needs four levels"
-        if getattr(event, "anchor", None):
-            return line, "anchors and aliases are not allowed; write the value out"
-        if getattr(event, "tag", None):
-            return line, f"tags are not allowed (here {event.tag}); write the plain value"
+            return line, "too-deep", f"nested more than {MAX_DEPTH} levels deep; a grid needs four", ""
+        if anchor := getattr(event, "anchor", None):
+            return line, "anchor", "anchors and aliases are not allowed; write out the value", short(anchor)
+        if tag := getattr(event, "tag", None):
+            return line, "tag", f"tags are not allowed, got {tag}; write the plain value", short(tag)
     return None
 
 
-def _walk(node: yaml.Node | None, at: Location, lines: Lines, problems: list[str]) -> None:
+def _walk(node: yaml.Node | None, at: Location, lines: Lines, problems: list[Message]) -> None:
     if node is None:
         return
     lines.lines[at] = line = node.start_mark.line + 1
-    if node.tag not in PLAIN:  # what PyYAML makes something else of unasked: dates, '='
+    if node.tag not in PLAIN:  # what PyYAML converts unasked: dates, '='
         kind = node.tag.rpartition(":")[2]
-        problems.append(f"{lines.file}:{line}: {short(node.value)} reads as a {kind}; put it in quotes")
+        shown = short(node.value)
+        problems.append(
+            Message(f"{shown} is a {kind} in YAML; put it in quotes", f"{lines.file}:{line}", "not-plain", shown)
+        )
     if isinstance(node, yaml.SequenceNode):
         for i, item in enumerate(node.value):
             _walk(item, (*at, i), lines, problems)
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for name, value in node.value:
+            place = f"{lines.file}:{name.start_mark.line + 1}"
             if name.tag != "tag:yaml.org,2002:str":
                 shown = short(name.value) if isinstance(name, yaml.ScalarNode) else "a list or mapping"
-                problems.append(
-                    f"{lines.file}:{name.start_mark.line + 1}: a key must be text, got {shown}; put it in "
-                    "quotes if it is meant"
-                )
+                text = f"a key must be text, got {shown}; put it in quotes if it is one"
+                problems.append(Message(text, place, "key-not-text", shown))
                 continue
             key = str(name.value)
             if key in seen:
-                problems.append(f"{lines.file}:{name.start_mark.line + 1}: key {short(key)} stands twice; keep one")
+                problems.append(Message(f"duplicate key {short(key)}; keep one", place, "duplicate-key", short(key)))
             seen.add(key)
             _walk(value, (*at, key), lines, problems)
             lines.lines[(*at, key)] = name.start_mark.line + 1
 
 
-def parse_overrides(raw: dict[str, Any], overrides: list[str], lines: Lines) -> list[str]:
-    """Apply ``a.b=value`` (the value in YAML) to ``raw`` in place; the problems found, one line each."""
-    problems = []
+def parse_overrides(raw: dict[str, Any], overrides: list[str], lines: Lines) -> list[Message]:
+    """Apply ``a.b=value`` (the value in YAML) to ``raw`` in place; returns the problems found."""
+    problems: list[Message] = []
     for text in overrides:
         name, equals, value = text.partition("=")
         if not equals or not name or not all(part for part in name.split(".")):
-            problems.append(f"{short(text)} is no override; write key=value, for example draws=8 or data.size=16")
+            said = f"{short(text)} is not an override; write key=value, for example draws=8 or data.size=16"
+            problems.append(Message(said, "", "not-an-override", short(text)))
             continue
+        place = f"override {short(text)}"
         try:
             refused = _refused(value)
             parsed = None if refused else yaml.safe_load(value)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            problems.append(f"override {short(text)}: the value is not YAML ({one_line(error)})")
+            problems.append(Message(f"the value is not YAML ({one_line(error)})", place, "not-yaml", short(value)))
             continue
-        where = refused[1] if refused else _put(raw, name.split("."), parsed)
-        if isinstance(where, str):
-            problems.append(f"override {short(text)}: {where}")
+        if refused:
+            _, code, why, wrong = refused
+            problems.append(Message(why, place, code, wrong))
+            continue
+        at = _put(raw, name.split("."), parsed)
+        if isinstance(at, Message):
+            problems.append(replace(at, place=place))
         else:
-            lines.overrides[where] = text
+            lines.overrides[at] = text
     return problems
 
 
-def _put(raw: dict[str, Any], names: list[str], value: Any) -> Location | str:
-    """Set one value in place; where it now stands, or why there is no such place."""
+def _put(raw: dict[str, Any], names: list[str], value: Any) -> Location | Message:
+    """Set one value in place; returns its location, or why there is no such place."""
     target: Any = raw
     location: list[Any] = []
     for depth, name in enumerate(names):
@@ -168,9 +189,11 @@ def _put(raw: dict[str, Any], names: list[str], value: Any) -> Location | str:
         if isinstance(target, list):
             so_far = ".".join(_key(n) for n in names[:depth])
             if not (name.isdecimal() and len(name) < 5 and int(name) < len(target)):
-                return (
-                    f"{so_far} is a list of {len(target)}, so {short(name)} says nothing of it; write a place in "
-                    f"it, as in {so_far}.0.{_key(name)}, or the whole list"
+                return Message(
+                    f"{so_far} is a list of {len(target)}, and {short(name)} is not an index of it; give an index, as "
+                    f"in {so_far}.0.{_key(name)}, or the whole list",
+                    code="no-such-place",
+                    value=short(name),
                 )
             place = int(name)
         location.append(place)
@@ -184,7 +207,8 @@ def _put(raw: dict[str, Any], names: list[str], value: Any) -> Location | str:
             inner = {}
         elif not isinstance(inner, (dict, list)):
             so_far = ".".join(_key(n) for n in names[: depth + 1])
-            return f"{so_far} is {short(inner)}, which holds no {short(names[depth + 1])}"
+            wrong = short(names[depth + 1])
+            return Message(f"{so_far} is {short(inner)}, which has no key {wrong}", code="no-such-place", value=wrong)
         target[place] = inner
         target = inner
     return tuple(location)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug_ray.common.errors import DataProblem, UsageProblem, did_you_mean
+from synaug_ray.common.errors import DataProblem, Message, UsageProblem, did_you_mean
 from synaug_ray.common.text import printable
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.cache import new_arrays, open_arrays, write_arrays
@@ -69,7 +69,12 @@ def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: 
     if unknown := unknown_name(dataset, where):
         raise UsageProblem(unknown)
     useless = [
-        f"{where}: data.{name} is of no use with {dataset[:SHOWN]}; it is for {', '.join(kinds)}: remove it"
+        Message(
+            f"data.{name} is of no use with {dataset[:SHOWN]}; it is for {', '.join(kinds)}: remove it",
+            where,
+            "option-not-applicable",
+            name,
+        )
         for name, kinds in _APPLIES.items()
         if kind not in kinds and getattr(options, name) != DataOptions.model_fields[name].default
     ]
@@ -78,13 +83,14 @@ def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: 
     return DataIdentity(dataset, _fingerprint(kind, dataset, rest, options, where, cache), options)
 
 
-def unknown_name(dataset: str, where: str) -> list[str]:
-    """A sentence for a name that no source has, with those there are; nothing for one that may be there."""
+def unknown_name(dataset: str, where: str) -> list[Message]:
+    """A message about a name that no source has, with those available; none for one that may exist."""
     kind, _, rest = dataset.partition(":")
     if dataset in BUILT_IN or (kind in KINDS and rest):
         return []
     every = ", ".join([*BUILT_IN, *(f"{k}:{form}" for k, form in KINDS.items())])
-    return [f"{where}: no data set {dataset[:SHOWN]!r}{_prefixed(dataset)} Available: {every}"]
+    text = f"no data set {dataset[:SHOWN]!r}{_prefixed(dataset)} Available: {every}"
+    return [Message(text, where, "unknown-dataset", repr(dataset[:SHOWN]))]
 
 
 def _prefixed(dataset: str) -> str:

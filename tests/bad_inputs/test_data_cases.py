@@ -192,8 +192,8 @@ def test_case_18_images_that_are_not_square(door, folder):
 def test_case_18_a_size_that_a_network_cannot_halve(door, folder):
     (said,) = door.refused_in_a_run(3, folder({"cat": 40, "dog": 40}, size=(9, 9)), SMALL, "generators=edm-tiny")
     assert said == (
-        "generators: edm-tiny halves its images 1 times, and 9 pixels do not divide by 2; set data.size: "
-        "10, or give it fewer channels"
+        "generators: edm-tiny halves its images 1 times, so their side must be a multiple of 2, got 9 pixels; set "
+        "data.size: 10, or use fewer channels"
     )
 
 

@@ -33,7 +33,7 @@ def refused(folder, text=GRID, *overrides):
 def test_a_block_of_text_where_a_preset_has_to_be(tmp_path):
     """YAML's ``>`` makes one text of the lines below, which a hint then repeated with its line breaks."""
     (said,) = refused(tmp_path, GRID.replace("[jitter]", ">\n  - {preset: edm-tiny, name: a}\n"))
-    assert "generators[0]: no preset '- {preset: edm-tiny, name: a}" in said
+    assert "generators[0]: unknown preset '- {preset: edm-tiny, name: a}" in said
 
 
 def test_an_override_of_a_key_with_a_line_break_in_it(tmp_path):

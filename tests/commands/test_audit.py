@@ -47,7 +47,7 @@ def test_everything_wrong_is_said_at_once(tmp_path, capsys):
     code, _, errors = run(capsys, "digits", "sze=3", "size=-2", "nonsense", "--json", tmp_path / "no" / "x.json")
     assert code == USAGE and len(errors) == 4 and all(line.startswith("error: ") for line in errors)
     said = "\n".join(errors)
-    for words in ("Did you mean 'size'", "data.size: input should be", "'nonsense' is no override", "--json"):
+    for words in ("Did you mean 'size'", "data.size: input should be", "'nonsense' is not an override", "--json"):
         assert words in said
 
 

@@ -4,7 +4,7 @@ import pytest
 from helpers.grids import small_grid
 
 from synaug_ray.common import hardware
-from synaug_ray.config.warnings import precision_cautions
+from synaug_ray.config.warnings import precision_warnings
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def cpu(tmp_path, monkeypatch):
     [
         ("avx2", None, None),
         ("avx2", "fp32", None),
-        ("avx2", "bf16", "mlp, edm: bf16, which this machine's CPU"),
+        ("avx2", "bf16", "mlp, edm: this machine's CPU emulates bf16"),
         ("avx512_bf16", None, None),
         ("avx512_bf16", "bf16", None),
         ("amx_bf16 avx512_bf16", "bf16", None),
@@ -32,11 +32,11 @@ def cpu(tmp_path, monkeypatch):
 )
 def test_a_plan_says_what_a_number_format_costs_here(cpu, flags, precision, said):
     cpu(flags)
-    found = precision_cautions(small_grid(precision=precision))
+    found = precision_warnings(small_grid(precision=precision))
     assert len(found) == (said is not None)
     assert all(said in sentence for sentence in found)
 
 
 def test_nothing_is_said_where_the_system_does_not_tell(tmp_path, monkeypatch):
     monkeypatch.setattr(hardware, "CPUINFO", tmp_path / "none")
-    assert precision_cautions(small_grid(precision="bf16")) == []
+    assert precision_warnings(small_grid(precision="bf16")) == []

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from synaug_ray import grid
+from synaug_ray.common.cli import tell
+from synaug_ray.common.errors import Message, Problem
 
 GRID = """dataset: digits
 num_real: [20, 40, 60, 80]
@@ -25,17 +27,34 @@ class Door:
         self.folder, self.capsys, self.monkeypatch = folder, capsys, monkeypatch
         self.storage, self.cache = folder / "storage", folder / "cache"
         self.grid = folder / "g.yaml"
+        self.messages: list[Message] = []  # of the last refusal
         (folder / "here").mkdir()
         monkeypatch.chdir(folder / "here")
 
     def run(self, *words: str, text: str = GRID, storage: str | None = None) -> tuple[int, str, list[str]]:
         """Exit code, what was printed, and the sentences of the refusal."""
         self.grid.write_text(text, encoding="utf-8")
-        code = grid.main([str(self.grid), *words, "--storage", storage or str(self.storage), "--data", str(self.cache)])
+        self.messages = []
+        with self.monkeypatch.context() as patch:
+            patch.setattr(grid, "tell", self.tell)
+            code = grid.main(
+                [str(self.grid), *words, "--storage", storage or str(self.storage), "--data", str(self.cache)]
+            )
         shown = self.capsys.readouterr()
         lines = shown.err.splitlines()
         assert "Traceback" not in shown.err
+        assert all("\n" not in str(message) for message in self.messages)
         return code, shown.out, [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+
+    def tell(self, problem: Problem) -> int:
+        """What the command says of a problem, which is kept."""
+        self.messages = problem.messages
+        return tell(problem)
+
+    @property
+    def found(self) -> list[tuple[str, str, str]]:
+        """(code, place, value) of each message of the last refusal."""
+        return [(m.code, m.place.replace(f"{self.folder}/", ""), m.value) for m in self.messages]
 
     def refused(self, code: int, *words: str, text: str = GRID, storage: str | None = None) -> list[str]:
         """The sentences of a refusal that the command line and the grid file alone show: in a dry run and without."""

@@ -66,11 +66,11 @@ def test_small_images_are_scaled_to_what_is_asked_for(weights):
     [
         (
             {"weights": ""},
-            "lacks `weights:`, a path; its weights are model.safetensors of huggingface.co/timm/test_vit",
+            "needs `weights:`, a path; give model.safetensors of huggingface.co/timm/test_vit",
         ),
-        ({"weights": "/nowhere/model.safetensors"}, "'/nowhere/model.safetensors' is no file"),
-        ({"weights": __file__}, "is no .safetensors file, and pickles are not read"),
-        ({"weights": "/"}, "'/' is no file"),
+        ({"weights": "/nowhere/model.safetensors"}, "'/nowhere/model.safetensors' is not a file"),
+        ({"weights": __file__}, "is not a .safetensors file, and pickles are not read"),
+        ({"weights": "/"}, "'/' is not a file"),
         ({"content": 12345}, "valid string"),
         ({"content": {"a": 1}}, "valid string"),
         ({"model": None}, "valid string"),
@@ -85,8 +85,8 @@ def test_what_a_grid_alone_shows_is_refused_with_it(weights, change, said):
 @pytest.mark.parametrize(
     "value,said",
     [
-        ("dino2", "no preset 'dino2'. Did you mean 'dinov2'? Available: dinov2, inception"),
-        ({"preset": "dinov2"}, "dinov2 lacks `weights:`, a path; its weights are model.safetensors of huggingface.co/"),
+        ("dino2", "unknown preset 'dino2'. Did you mean 'dinov2'? Available: dinov2, inception"),
+        ({"preset": "dinov2"}, "dinov2 needs `weights:`, a path; give model.safetensors of huggingface.co/"),
         ({"preset": "dinov2", "sise": 3, "weights": "given"}, "unknown key 'sise'. Did you mean 'size'? Allowed: "),
         ({}, "name: missing"),
     ],

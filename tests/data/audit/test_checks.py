@@ -101,8 +101,8 @@ def test_sizes_that_a_u_net_cannot_halve():
     assert said(dataset(50, 50, size=28), generators=[three]) == []
     (sentence,) = said(dataset(50, 50, size=30), generators=[three])
     assert sentence == (
-        "generators: edm-28px halves its images 2 times, and 30 pixels do not divide by 4; set "
-        "data.size: 32, or give it fewer channels"
+        "generators: edm-28px halves its images 2 times, so their side must be a multiple of 4, got 30 pixels; "
+        "set data.size: 32, or use fewer channels"
     )
 
 
@@ -112,7 +112,7 @@ def test_all_problems_at_once():
         "4,000 is too many",
         "hold none of class b",
         "real-holdout at num_real 4,000",
-        "9 pixels do not divide by 2",
+        "a multiple of 2, got 9 pixels",
     )
     assert [any(word in s for s in found) for word in words] == [True] * 4
 
