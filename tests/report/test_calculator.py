@@ -60,12 +60,12 @@ POINTS = [(50, 0), (50, 25), (50, 400), (73, 91), (100, 400), (137, 1000), (400,
 @pytest.mark.parametrize("study", [0, 3])
 def test_shows_what_predict_answers(tab: Tab, studies: list[dict[str, Any]], study: int) -> None:
     choose(tab, study)
-    surface = studies[study]["surface"]
+    grid = studies[study]["surface"]
     answered = outside = 0
     for n, s in POINTS:
         tab.fill("calc-real", str(n))
         tab.fill("calc-synthetic", str(s))
-        wanted = calculator.expectation(surface, n, s)
+        wanted = calculator.expectation(grid, n, s)
         for name in ("error", "equivalent", "average", "marginal"):
             assert shown(tab, name) == pytest.approx(numbers(getattr(wanted, name)), rel=CLOSE), (n, s, name)
         answered += wanted.error.value is not None
@@ -75,7 +75,7 @@ def test_shows_what_predict_answers(tab: Tab, studies: list[dict[str, Any]], stu
             ("real", n),
             ("synthetic", s),
         ):  # the solid bar under a slider holds what was measured
-            bar = tab.evaluate(f"expectation.measured({json.dumps(surface)}, {n}, {s}).{axis}")
+            bar = tab.evaluate(f"expectation.measured({json.dumps(grid)}, {n}, {s}).{axis}")
             inside = bar is not None and bar[0] <= at <= bar[1]
             assert inside == (not wanted.outside), (n, s, axis)
         said = text(tab, "outside").replace(",", "")
@@ -122,18 +122,18 @@ def test_finds_the_mix_that_predict_finds(
 def test_the_script_and_predict_agree_everywhere(tab: Tab, studies: list[dict[str, Any]]) -> None:
     """Three hundred points and forty mixes, on surfaces with holes: the script's functions, past the fields."""
     rng = random.Random(4)
-    surface = json.loads(json.dumps(studies[2]["surface"]))
+    grid = json.loads(json.dumps(studies[2]["surface"]))
     for name in ("error_high", "equivalent", "marginal", "marginal_low"):
         for _ in range(12):
-            surface[name][rng.randrange(len(surface[name]))][rng.randrange(len(surface["num_synthetic"]))] = None
+            grid[name][rng.randrange(len(grid[name]))][rng.randrange(len(grid["num_synthetic"]))] = None
     points = [
         (round(18 * 140 ** rng.random()), round(rng.choice((0, 1)) * 20 * 900 ** rng.random())) for _ in range(300)
     ]
-    tab.evaluate(f"window.holed = {json.dumps(surface)}; 0")
+    tab.evaluate(f"window.holed = {json.dumps(grid)}; 0")
     found = tab.evaluate(f"{json.dumps(points)}.map(([n, s]) => expectation.at(holed, n, s))")
     nothing = 0
     for (n, s), answer in zip(points, found, strict=True):
-        wanted = calculator.expectation(surface, n, s)
+        wanted = calculator.expectation(grid, n, s)
         names = {"error": "error", "errorRealOnly": "error_real_only", "equivalent": "equivalent", "average": "average",
                  "marginal": "marginal"}  # fmt: skip
         for script, python in names.items():
@@ -155,7 +155,7 @@ def test_the_script_and_predict_agree_everywhere(tab: Tab, studies: list[dict[st
             "have": costs.have,
         }
         answer = tab.evaluate(f"expectation.cheapest(holed, {json.dumps(generation)}, {target!r}, {json.dumps(asked)})")
-        mixes = calculator.cheapest(surface, generation, target, costs)
+        mixes = calculator.cheapest(grid, generation, target, costs)
         for name, mix in (
             ("mix", mixes.mix),
             ("collectOnly", mixes.collect_only),
@@ -168,7 +168,7 @@ def test_the_script_and_predict_agree_everywhere(tab: Tab, studies: list[dict[st
             assert answer[name]["cost"] == pytest.approx(mix.cost, rel=CLOSE)
 
 
-def test_works_by_keyboard_and_is_heard(tab: Tab) -> None:
+def test_works_by_keyboard_and_is_announced(tab: Tab) -> None:
     tab.evaluate("document.getElementById('calc-study').focus()")
     tab.fill("calc-synthetic", "200")
     tab.fill("calc-real", "100")
@@ -189,7 +189,7 @@ def test_works_by_keyboard_and_is_heard(tab: Tab) -> None:
     tab.wait_for("document.querySelector('[aria-live=polite]').textContent.includes('extrapolated')")
 
 
-def test_state_stands_in_the_address_and_comes_back(tab: Tab, browser: Chromium, finished: Path) -> None:
+def test_the_state_is_kept_in_the_address(tab: Tab, browser: Chromium, finished: Path) -> None:
     choose(tab, 2)
     for field, value in (("real", 321), ("synthetic", 1234), ("target", 4.5), ("cost-synthetic", 0.02)):
         tab.fill(f"calc-{field}", str(value))
@@ -205,7 +205,7 @@ def test_state_stands_in_the_address_and_comes_back(tab: Tab, browser: Chromium,
     again.close()
 
 
-def test_what_is_no_number_changes_nothing(tab: Tab) -> None:
+def test_invalid_entries_change_nothing(tab: Tab) -> None:
     tab.fill("calc-real", "200")
     before = text(tab, "error")
     for wrong in ("-3", "0", "2.5"):
@@ -216,7 +216,7 @@ def test_what_is_no_number_changes_nothing(tab: Tab) -> None:
     assert tab.evaluate("document.getElementById('calc-real').value") == "200"
 
 
-def test_the_mix_can_be_looked_at(tab: Tab) -> None:
+def test_the_button_shows_the_error_of_the_mix(tab: Tab) -> None:
     choose(tab, 2)
     for field, value in (("target", 3), ("own", 50), ("cost-synthetic", 0.001)):
         tab.fill(f"calc-{field}", str(value))
@@ -226,19 +226,19 @@ def test_the_mix_can_be_looked_at(tab: Tab) -> None:
     assert 100 * shown(tab, "error")["value"] <= 3 * (1 + 1e-6)
 
 
-def test_curves_and_their_table_hold_the_surface(tab: Tab, studies: list[dict[str, Any]]) -> None:
+def test_curves_and_their_table_show_the_prediction_grid(tab: Tab, studies: list[dict[str, Any]]) -> None:
     choose(tab, 3)
     tab.fill("calc-real", "200")
     tab.fill("calc-synthetic", "400")
     tab.wait_for("page.figures['expected-real'].data[5].hovertext?.[0]?.startsWith('200')")
-    surface = studies[3]["surface"]
+    grid = studies[3]["surface"]
     rows = tab.evaluate(
         """[...document.querySelectorAll('#figure-expected-real ~ details tbody tr')]
         .map(r => [...r.cells].map(c => ({...c.dataset})))"""
     )
-    assert len(rows) >= len(surface["num_real"])
+    assert len(rows) >= len(grid["num_real"])
     for count, error, equivalent, _ in rows:
-        wanted = calculator.expectation(surface, float(count["value"]), 400)  # type: ignore[arg-type]
+        wanted = calculator.expectation(grid, float(count["value"]), 400)  # type: ignore[arg-type]
         assert {k: float(v) for k, v in error.items()} == pytest.approx(numbers(wanted.error), rel=CLOSE)
         assert {k: float(v) for k, v in equivalent.items()} == pytest.approx(numbers(wanted.equivalent), rel=CLOSE)
     drawn = tab.evaluate("page.figures['expected-real'].data[3].y")
@@ -246,7 +246,7 @@ def test_curves_and_their_table_hold_the_surface(tab: Tab, studies: list[dict[st
     assert 0 < len(drawn) < len(everything)  # the solid line ends where the measured range does
 
 
-def test_a_run_without_surfaces_has_no_calculator(run_folder: Path) -> None:
+def test_a_run_without_prediction_grids_has_no_calculator(run_folder: Path) -> None:
     laws = json.loads((run_folder / "laws.json").read_text())
     for study in laws["studies"]:
         for field in ("surface", "generation", "family", "open_set"):

@@ -1,4 +1,4 @@
-"""The source paper's law in every study, beside what it published."""
+"""The source paper's law in every study, next to its published values."""
 
 from synaug_ray.report.sections import fitted_laws
 from synaug_ray.report.text import StudyNames
@@ -6,7 +6,7 @@ from synaug_ray.report.text import StudyNames
 STUDY = {"classifier": "mlp", "generator": "edm", "protocol": "mixed", "real_share": "0.5", "open_set": False}
 
 
-def test_the_source_papers_law_stands_beside_what_it_published():
+def test_the_source_papers_law_is_shown_with_its_published_values():
     primary = {
         "c2": {"value": 2.0, "low": 1.5, "high": 3.0},
         "status": "converged",
@@ -23,6 +23,6 @@ def test_the_source_papers_law_stands_beside_what_it_published():
     assert published == ["CIFAR-10, closed-set (published)", "2.53", "–", "arXiv 2508.09550"]
 
 
-def test_runs_from_before_it_was_kept_have_no_such_table():
+def test_older_runs_without_it_have_no_such_table():
     laws = {"studies": [STUDY]}
     assert fitted_laws.primary(laws, StudyNames.of(laws["studies"])) is None

@@ -18,9 +18,9 @@ import fsspec
 import pytest
 
 from synaug_ray.analysis.results import Analysis
-from synaug_ray.report import __main__ as door
+from synaug_ray.report import __main__ as command
 from synaug_ray.report import embedding, page
-from synaug_ray.report import text as wording
+from synaug_ray.report import text as report_text
 from synaug_ray.report.figures import style
 from synaug_ray.report.run_view import read
 
@@ -243,7 +243,7 @@ def hostile_copy(folder: Path, target: Path) -> Path:
     return target
 
 
-def test_hostile_names_stay_text(finished: Path, tmp_path: Path) -> None:
+def test_hostile_names_are_shown_as_text(finished: Path, tmp_path: Path) -> None:
     target = hostile_copy(finished, tmp_path / "hostile")
     for laws in (True, False):
         if not laws:
@@ -285,7 +285,7 @@ def test_page_builds_without_any_one_file(run_folder: Path, name: str) -> None:
     assert "not on this page" in words and name + ":" in words
 
 
-def test_running_grid_says_how_far_it_is(run_folder: Path) -> None:
+def test_the_page_of_a_running_grid_shows_its_progress(run_folder: Path) -> None:
     for name in ("laws.json", "verdict.json"):
         (run_folder / name).unlink()
     status = json.loads((run_folder / "status.json").read_text())
@@ -309,7 +309,7 @@ def test_running_grid_says_how_far_it_is(run_folder: Path) -> None:
     assert len(means) == 30
 
 
-def test_half_written_json_is_named_and_left_out(run_folder: Path) -> None:
+def test_half_written_json_is_reported_and_left_out(run_folder: Path) -> None:
     laws = (run_folder / "laws.json").read_text()
     (run_folder / "laws.json").write_text(laws[: len(laws) // 2])
     assert "laws.json is not valid JSON" in Page(page.build(str(run_folder))).words
@@ -354,13 +354,13 @@ def test_held_out_is_said_only_where_cells_were(run_folder: Path, built: Page, l
     assert "Filled markers" not in built.words and "No cell was held out" in built.words
 
 
-def test_what_deciding_costs_looks_rough(run_folder: Path, built: Page) -> None:
+def test_the_cost_of_deciding_is_marked_as_rough(run_folder: Path, built: Page) -> None:
     undecided = [row for row in built.tables["Verdicts, table"][1:] if row[2][0] == "undecided"]
     assert {(row[8][0], row[9][0]) for row in undecided} == {("≈ 10", "≈ 10 min")}
     assert "estimate from the spread among 6 draws" in built.words
     assert "may be 0.5 to 4 times" in built.words  # 5 / chi2(5) at 0.95 and 0.05: 0.452 and 4.365
     assert "may be 0.3 to 300 times" in rebuilt(run_folder, "laws.json", draws=2).words
-    assert [wording.rough(v) for v in (0.0, 7.0, 14.0, 86.0, 1520.0)] == [
+    assert [report_text.rough(v) for v in (0.0, 7.0, 14.0, 86.0, 1520.0)] == [
         "≈ 0",
         "≈ 7",
         "≈ 10",
@@ -369,7 +369,7 @@ def test_what_deciding_costs_looks_rough(run_folder: Path, built: Page) -> None:
     ]
 
 
-def test_trade_off_stands_apart_from_replacement(built: Page, laws: dict) -> None:
+def test_the_trade_off_has_a_figure_and_table_of_its_own(built: Page, laws: dict) -> None:
     rows = built.tables["Synthetic images per real image at the working point, table"][1:]
     wanted = [e for s in laws["studies"] for e in s["exchange"]]
     assert [entry(row[3][1]) for row in rows] == [triple(e["tradeoff"]) for e in wanted]
@@ -390,7 +390,7 @@ def test_censored_cells_are_drawn_with_or_without_a_bound(run_folder: Path, laws
     assert "its interval is open" in row[3][0]
 
 
-def test_data_audit_and_quality_are_shown_and_their_warnings_stand_at_the_top(built: Page) -> None:
+def test_data_audit_and_quality_are_shown_with_their_warnings_at_the_top(built: Page) -> None:
     audit = built.tables["Data audit, table"]
     assert [row[3][0] for row in audit[1:]] == ["ok", "note", "warning"]
     assert audit[3][0][0] == "patients in training and test" and audit[3][1][0] == "41"
@@ -407,7 +407,7 @@ def test_data_audit_and_quality_are_shown_and_their_warnings_stand_at_the_top(bu
 @pytest.mark.parametrize(
     "text", ["{}", "[]", '{"rows": 3}', '{"columns": ["a"], "rows": [[1, 2], 5], "warnings": 1}', '{"rows']
 )
-def test_odd_findings_do_not_break_the_page(run_folder: Path, name: str, text: str) -> None:
+def test_malformed_audit_and_quality_files_do_not_break_the_page(run_folder: Path, name: str, text: str) -> None:
     (run_folder / name).write_text(text)
     assert "The verdicts" in Page(page.build(str(run_folder))).words
 
@@ -438,14 +438,16 @@ def test_page_stays_below_six_megabytes(run_folder: Path) -> None:
     assert "more sheets are in the run's folder" in Page(html).words
 
 
-def test_door_rebuilds_from_the_folder_alone(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert door.main([str(run_folder), "--no-images"]) == 0
+def test_the_command_rebuilds_the_page_from_the_folder_alone(
+    run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main([str(run_folder), "--no-images"]) == 0
     assert capsys.readouterr().out.strip() == str(run_folder / "report.html")
     assert (run_folder / "report.html").read_text() == page.build(str(run_folder), images=False)
     assert not [p for p in run_folder.iterdir() if p.name.startswith(".report")]
 
 
-def test_door_refuses_what_is_no_run(tmp_path: Path) -> None:
+def test_the_command_refuses_what_is_not_a_run(tmp_path: Path) -> None:
     for wrong, code in ((str(tmp_path), 2), (str(tmp_path / "nowhere"), 2), ("nosuch://bucket/run", 5)):
         done = subprocess.run([sys.executable, "-m", "synaug_ray.report", wrong], capture_output=True, text=True)
         assert done.returncode == code
@@ -477,11 +479,11 @@ def test_a_logarithmic_axis_has_ticks_however_narrow(low: float, high: float, ti
 
 
 def test_open_ends_and_bounds_are_said() -> None:
-    assert wording.with_interval({"value": 3.0, "low": 1.5, "high": None}, wording.rate) == "3.00 [1.50, open]"
-    assert wording.with_interval({"value": None, "low": 400.0, "high": None}, wording.images) == "at least 400"
-    assert wording.with_interval({"value": None, "low": None, "high": None}, wording.rate) == "not estimable"
-    assert wording.with_interval({"value": float("nan")}, wording.rate) == "not estimable"
-    assert wording.points(-0.0123) == "−1.23" and wording.points(0.0) == "+0.00"
+    assert report_text.with_interval({"value": 3.0, "low": 1.5, "high": None}, report_text.rate) == "3.00 [1.50, open]"
+    assert report_text.with_interval({"value": None, "low": 400.0, "high": None}, report_text.images) == "at least 400"
+    assert report_text.with_interval({"value": None, "low": None, "high": None}, report_text.rate) == "not estimable"
+    assert report_text.with_interval({"value": float("nan")}, report_text.rate) == "not estimable"
+    assert report_text.points(-0.0123) == "−1.23" and report_text.points(0.0) == "+0.00"
 
 
 def test_failed_control_is_said_at_the_top(run_folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What ran where and when: a row for each process, a bar for each piece of work."""
+"""The timeline: a row for each process, a bar for each piece of work."""
 
 import pytest
 
@@ -11,7 +11,7 @@ TIMELINE = {
 }
 
 
-def test_bars_stand_where_and_when_the_work_was():
+def test_bars_show_where_and_when_the_work_was_done():
     trials, generators = sorted(timeline.figure(TIMELINE).data, key=lambda trace: trace.name, reverse=True)
     assert (trials.name, list(trials.y), list(trials.base), list(trials.x)) == (
         "trials",
@@ -29,5 +29,5 @@ def test_the_table_says_how_busy_each_process_was():
 
 
 @pytest.mark.parametrize("status", [None, {}, {"timeline": {"lanes": [], "work": []}}])
-def test_a_run_of_before_there_were_timelines_has_no_panel(status):
+def test_a_run_without_a_timeline_has_no_panel(status):
     assert work_panels(status) == []

@@ -49,7 +49,7 @@ def slug(outcome: Any) -> str:
 
 
 def matrix(verdicts: Verdicts, names: StudyNames, delta: float | None) -> Matrix:
-    """Arrange the verdicts; a study without a verdict at some n leaves a gap."""
+    """The verdicts by study and n; None where a study has no verdict at some n."""
     sizes = sorted({v["num_real"] for v in verdicts})
     at = {(study_key(v), v["num_real"]): v for v in verdicts}
     studies = list({study_key(v): v for v in verdicts}.values())
@@ -72,11 +72,11 @@ def _pill(verdict: Mapping[str, Any]) -> Pill:
     gain = value_of(verdict["gain"])
     amount = verdict.get("best_multiple")
     return Pill(
-        str(verdict["outcome"]),
-        SIGNS.get(str(verdict["outcome"]), "?"),
-        "" if gain is None else text.points(gain),
-        "" if amount is None else f"at {text.multiple(amount)}",
-        str(verdict.get("sentence", "")),
+        outcome=str(verdict["outcome"]),
+        sign=SIGNS.get(str(verdict["outcome"]), "?"),
+        gain="" if gain is None else text.points(gain),
+        amount="" if amount is None else f"at {text.multiple(amount)}",
+        sentence=str(verdict.get("sentence", "")),
     )
 
 
@@ -91,7 +91,6 @@ def full_table(verdicts: Verdicts, names: StudyNames) -> tables.Table:
             price = tables.words("not reachable")
         else:
             price = tables.estimate(exchange["marginal"], text.rate)
-        cost = v.get("deciding_draws"), v.get("deciding_seconds")
         rows.append(
             (
                 tables.words(names.name(v)),
@@ -102,8 +101,8 @@ def full_table(verdicts: Verdicts, names: StudyNames) -> tables.Table:
                 tables.estimate(v["equivalent"], text.more_images),
                 price,
                 tables.number(v.get("smallest_detectable_gain"), text.percent),
-                tables.number(cost[0], text.rough, missing="–"),
-                tables.number(cost[1], text.rough_seconds, missing="–"),
+                tables.number(v.get("deciding_draws"), text.rough, missing="–"),
+                tables.number(v.get("deciding_seconds"), text.rough_seconds, missing="–"),
                 tables.words(v.get("sentence", ""), "prose"),
             )
         )
