@@ -17,11 +17,12 @@ from synaug_ray.plan.steps import STAGES, Stage
 from synaug_ray.runs.cost import costs
 from synaug_ray.runs.outputs import counted
 from synaug_ray.runs.run import Run
-from synaug_ray.store.store import write_file
+from synaug_ray.store.backends import write_file
+from synaug_ray.store.record import Cause
 
 CELL = ("run", "classifier", "generator", "protocol", "real_share", "num_real")
 MADE: dict[Stage, str] = {"generator": "trained", "trial": "trained", "shard": "sampled"}
-CAUSES = ("bug", "diverged", "collapsed", "out of memory", "preempted", "storage")  # shown from the start, at 0
+CAUSES = tuple(cause for cause in Cause if cause is not Cause.DATA)  # shown from the start, at 0
 UNKNOWN = float("nan")  # a gauge cannot be taken back, and Prometheus and Grafana show this as a gap
 
 
@@ -60,7 +61,7 @@ class Metrics:
             self._images.set(number, mine | {"made": made})
         causes = Counter(f.cause for of_stage in failed.values() for f in of_stage.values())
         for cause in (*CAUSES, *causes):
-            self._causes.set(causes[cause], mine | {"cause": cause})
+            self._causes.set(causes[cause], mine | {"cause": str(cause)})
         left = costs(run.plan, pending(run.plan, run.store), run.store, image_shape(run.spec)).values()
         self._slots.set(run.session.cores, mine)
         self._left.set(sum(cost.seconds for cost in left), mine)

@@ -22,9 +22,9 @@ from synaug_ray.common.findings import problem
 from synaug_ray.common.hardware import bf16_in_hardware
 from synaug_ray.common.provenance import software
 from synaug_ray.config.feature_recipes import digest
+from synaug_ray.store.backends import write_file
 from synaug_ray.store.disk import existing
 from synaug_ray.store.filesystem import open_url, reason
-from synaug_ray.store.store import write_file
 
 ANSWER_SECONDS = 120.0  # for a node to start a process and answer: 2 s as a rule, a minute on a machine that is swamped
 SEEN_SECONDS = 4.0  # for a file to be seen elsewhere: NFS keeps what it knows of a folder for 3 s

@@ -92,6 +92,7 @@ class TensorBoard:
         with self._open(path) as writer:
             for tag, value in scalars.items():
                 writer.add_scalar(tag, value, global_step=1)
+            assert writer.file_writer is not None  # it is open
             for summary in self._hparams(hparam_dict=trial.labels, metric_dict=scalars):
                 writer.file_writer.add_summary(summary)
 

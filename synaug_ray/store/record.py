@@ -88,7 +88,8 @@ def read_failure(text: bytes, stage: Stage, key: str) -> Failure:
     """A Failure; if it cannot be read, one that says so: nothing depends on it, so this is no error."""
     try:
         values = _object(text)
-        failure = Failure(**values | {"cause": Cause(values.get("cause"))})
+        values["cause"] = Cause(values.get("cause"))
+        failure = Failure(**values)
         if failure.stage not in get_args(Stage) or not isinstance(failure.attempts, int):
             raise ValueError("not the values of a failure")
     except (ValueError, TypeError) as error:

@@ -18,11 +18,12 @@ import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
 from synaug_ray.common.errors import StorageProblem
+from synaug_ray.store.backends import write_file
 from synaug_ray.store.disk import free_bytes, size
 from synaug_ray.store.filesystem import check_reachable, open_url, reason, refusals
 from synaug_ray.store.locations import check_name
 from synaug_ray.store.retry import LASTING, refused
-from synaug_ray.store.store import finite, write_file
+from synaug_ray.store.store import finite
 
 GRID, STATUS, ENV, AUDIT = "grid.yaml", "status.json", "env.json", "audit.json"
 MEASUREMENTS, MEASUREMENTS_CSV, PREDICTIONS = "measurements.parquet", "measurements.csv", "predictions.parquet"

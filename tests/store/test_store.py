@@ -13,6 +13,7 @@ from synaug_ray.common.errors import StorageProblem
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, SAMPLERS
 from synaug_ray.plan.plan import Plan, pending
 from synaug_ray.plan.steps import DataIdentity, GeneratorStep, Pool, Subset, TrialStep
+from synaug_ray.store import backends
 from synaug_ray.store import store as store_module
 from synaug_ray.store.store import CorruptPayload, Store
 
@@ -86,7 +87,7 @@ def test_a_result_that_is_no_number_is_not_committed(store):
 @pytest.mark.parametrize("k", range(5))
 def test_a_crash_at_any_write_leaves_no_half_step(store, monkeypatch, k, torn):
     """Four writes are a commit; killed at the k-th the step is not done, and a later commit is whole."""
-    writes, real = [], store_module.write_file
+    writes, real = [], backends.write_file
 
     def crashing(fs, path, data):
         writes.append(path)
@@ -98,7 +99,7 @@ def test_a_crash_at_any_write_leaves_no_half_step(store, monkeypatch, k, torn):
             raise KeyboardInterrupt
         real(fs, path, data)
 
-    monkeypatch.setattr(store_module, "write_file", crashing)
+    monkeypatch.setattr(backends, "write_file", crashing)
     if torn and not store.local:
         pytest.skip("an object store has no half object")
     if k < 4:
@@ -109,7 +110,7 @@ def test_a_crash_at_any_write_leaves_no_half_step(store, monkeypatch, k, torn):
         store.commit(GENERATOR, {"loss": 1.0}, PAYLOAD, MADE)
         assert len(writes) == 4 and "/records/" in writes[-1]  # the Record last
         assert not any("/records/" in path for path in writes[:-1])
-    monkeypatch.setattr(store_module, "write_file", real)
+    monkeypatch.setattr(backends, "write_file", real)
     again = store.commit(GENERATOR, {"loss": 2.0}, PAYLOAD, MADE)
     assert store.keys("generator") == {GENERATOR.key}
     assert {name: store.read(again, name) for name in PAYLOAD} == PAYLOAD
@@ -179,7 +180,7 @@ def test_a_corrupt_old_attempt_does_not_take_down_the_new_one(store):
 
 def test_two_attempts_never_mix(store, monkeypatch):
     """A second driver commits the same step in the middle of the first one's commit: what came first stays."""
-    real, entered = store_module.write_file, []
+    real, entered = backends.write_file, []
 
     def interrupting(fs, path, data):
         real(fs, path, data)
@@ -187,7 +188,7 @@ def test_two_attempts_never_mix(store, monkeypatch):
             entered.append(True)
             store.commit(GENERATOR, {"by": "second"}, {n: b"2" + d for n, d in PAYLOAD.items()}, MADE)
 
-    monkeypatch.setattr(store_module, "write_file", interrupting)
+    monkeypatch.setattr(backends, "write_file", interrupting)
     first = store.commit(GENERATOR, {"by": "first"}, {n: b"1" + d for n, d in PAYLOAD.items()}, MADE)
     record = store.record("generator", GENERATOR.key)
     assert record == first and record.result == {"by": "second"}

@@ -13,7 +13,7 @@ import s3fs
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, SAMPLERS
 from synaug_ray.plan.plan import Plan, pending
 from synaug_ray.plan.steps import DataIdentity, GeneratorStep, Pool, Subset, TrialStep
-from synaug_ray.store import store as store_module
+from synaug_ray.store import backends
 from synaug_ray.store.run_folder import RunFolder
 from synaug_ray.store.store import CorruptPayload, Store
 
@@ -116,7 +116,7 @@ def test_what_another_process_commits_is_seen(store, other):
     """fsspec remembers listings; readiness is that the Record stands."""
     assert store.keys("trial") == set()
     code = (
-        "import sys; from synaug_ray.store.store import Store, write_file; s = Store(sys.argv[1]); "
+        "import sys; from synaug_ray.store.backends import write_file; from synaug_ray.store.store import Store; s = Store(sys.argv[1]); "
         "write_file(s.fs, f'{s.root}/records/trial/one.json', b'{}')"
     )
     subprocess.run([sys.executable, "-c", code, store.url], check=True)
@@ -129,7 +129,7 @@ def test_what_another_process_commits_is_seen(store, other):
 
 @pytest.mark.parametrize("k", range(4))
 def test_a_driver_that_dies_in_a_commit_leaves_nothing_counted(store, monkeypatch, k):
-    real, writes = store_module.write_file, []
+    real, writes = backends.write_file, []
 
     def dying(fs, path, data):
         writes.append(path)
@@ -137,7 +137,7 @@ def test_a_driver_that_dies_in_a_commit_leaves_nothing_counted(store, monkeypatc
             raise KeyboardInterrupt
         real(fs, path, data)
 
-    monkeypatch.setattr(store_module, "write_file", dying)
+    monkeypatch.setattr(backends, "write_file", dying)
     with pytest.raises(KeyboardInterrupt):
         store.commit(GENERATOR, {}, PAYLOAD, {})
     assert len(writes) == k + 1 and ("/records/" in writes[-1]) == (k == 3)  # the Record is the last of four
