@@ -64,6 +64,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-messages", action="store_true", help="rewrite tests/bad_inputs/messages.json")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--update-messages") and "PYTEST_XDIST_WORKER" in os.environ:
+        raise pytest.UsageError("--update-messages needs one process: add -n 0")
+
+
 @pytest.fixture(scope="session")
 def all_messages(request: pytest.FixtureRequest) -> Iterator[Messages]:
     messages = Messages(update=request.config.getoption("--update-messages"))

@@ -255,7 +255,7 @@ def path(tmp_path, monkeypatch):
 
 def test_slips_of_the_pen_in_grid_files(path):
     rng, specs, refusals = random.Random(20261121 + BUDGET), 0, 0
-    for i in range(1_500 * BUDGET):
+    for i in range(375 * BUDGET):
         text = slips(rng.choice(GRIDS), rng)
         path.write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
         spec = outcome(text, lambda: read(path))
@@ -263,22 +263,22 @@ def test_slips_of_the_pen_in_grid_files(path):
         if spec is not None and i % 20 == 0:
             path.write_text(write_grid(spec), encoding="utf-8")
             assert load_grid(path, []) == spec, text
-    assert specs > 30 and refusals > 200  # else the mutations say nothing
+    assert specs > 8 and refusals > 50  # else the mutations say nothing
 
 
 def test_values_of_every_kind_in_grid_files(path):
     rng, grids, refusals = random.Random(30261121 + BUDGET), [yaml.safe_load(g) for g in GRIDS], 0
-    for _ in range(1_000 * BUDGET):
+    for _ in range(250 * BUDGET):
         values = changed(copy.deepcopy(rng.choice(grids)), rng)
         path.write_text(yaml.dump(values, Dumper=Dumper, sort_keys=False), encoding="utf-8")
         refusals += outcome(values, lambda: read(path)) is None
-    assert refusals > 200
+    assert refusals > 50
 
 
 def test_overrides_of_every_kind(path):
     rng = random.Random(40261121 + BUDGET)
     keys = [".".join(str(p) for p in at) for grid in GRIDS for at in places(yaml.safe_load(grid))]
-    for _ in range(500 * BUDGET):
+    for _ in range(125 * BUDGET):
         path.write_text(rng.choice(GRIDS), encoding="utf-8")
         words = []
         for _ in range(rng.randint(1, 3)):
@@ -324,7 +324,7 @@ def test_command_lines(path, tmp_path, capsys):
         *WORDS,
     ]
     path.write_text(GRIDS[0], encoding="utf-8")
-    for _ in range(250 * BUDGET):
+    for _ in range(60 * BUDGET):
         words = [
             "--dry-run",
             *(["g.yaml"] if rng.random() < 0.6 else []),

@@ -1,6 +1,6 @@
-"""What mutated input may do: give a result, or be refused in sentences. No traceback, no hang.
+"""Mutated input must give a result or an error message, never a traceback, and never hang.
 
-Seeded, so that a failure comes back. ``SYNAUG_FUZZ=8`` gives eight times the mutations, other ones from the first on.
+Seeded, so that failures are reproducible. ``SYNAUG_FUZZ=8`` makes eight times as many mutations, all of them others.
 """
 
 from __future__ import annotations

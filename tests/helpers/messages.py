@@ -1,6 +1,6 @@
 """The wording of error messages, kept in one file so that tests assert codes, places and values instead.
 
-``pytest --update-messages`` (without ``-n``) rewrites the entries of the tests that run; look at the diff.
+``pytest -n 0 --update-messages`` rewrites the entries of the tests that run; look at the diff.
 """
 
 from __future__ import annotations
