@@ -1,1 +1,1 @@
-"""One run from start to finish: its life, what it leaves, how it stands, what it costs."""
+"""One run from start to finish: its lifecycle, its files, its status, its cost."""

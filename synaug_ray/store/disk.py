@@ -1,4 +1,4 @@
-"""What a disk has left, and how many bytes that is in words."""
+"""Free disk space, and sizes in words."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def existing(path: Path) -> Path:
 
 
 def free_bytes(storage: str) -> int | None:
-    """What a disk has left; None for a URL."""
+    """Free bytes of a disk; None for a URL."""
     return None if "://" in storage else shutil.disk_usage(existing(Path(storage))).free
 
 
 def size(number: float) -> str:
-    """Bytes as a person says them."""
+    """Bytes in words: ``12 MB``."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if number < 1_000:
             return f"{number:.0f} {unit}"

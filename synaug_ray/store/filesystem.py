@@ -18,7 +18,7 @@ SIGNED = re.compile(r"[?&][^=&]*(key|secret|token|sig|pass)[^=&]*=", re.IGNORECA
 S3 = ("s3", "s3a")
 EXTRAS = {"s3": "s3fs", "s3a": "s3fs"}  # protocol: what the extra of its name installs
 ATTEMPTS = 10  # at a request of a run: with standard backoff (20 s at most) some 80 s, a server's restart
-FIRST_ATTEMPTS, FIRST_SECONDS = 2, 15.0  # at the very first request: who mistyped a name waits no longer
+FIRST_ATTEMPTS, FIRST_SECONDS = 2, 15.0  # for the very first request: a mistyped name should fail soon
 
 
 def open_url(url: str, *, impatient: bool = False) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -33,14 +33,14 @@ def open_url(url: str, *, impatient: bool = False) -> tuple[fsspec.AbstractFileS
     """
     refuse_secrets(url)
     protocol, separator, _ = url.partition("://")
-    # listings are asked for anew each time: what other processes commit must be seen
+    # no cached listings: what other processes commit must be seen
     options: dict[str, Any] = {"use_listings_cache": False} if separator else {}
     if protocol in S3:
         attempts = FIRST_ATTEMPTS if impatient else ATTEMPTS
-        own = "AWS_MAX_ATTEMPTS" in os.environ or "AWS_RETRY_MODE" in os.environ  # the user's word goes first
+        own = "AWS_MAX_ATTEMPTS" in os.environ or "AWS_RETRY_MODE" in os.environ  # the user's own settings come first
         # botocore repeats what fails in passing: 500, 502, 503, 504, SlowDown, connections refused, reset or cut
         retries = {} if own and not impatient else {"retries": {"mode": "standard", "total_max_attempts": attempts}}
-        # one GET a file: s3fs would else ask for its size first
+        # one GET a file: otherwise s3fs asks for its size first
         options |= {"config_kwargs": retries, "max_concurrency": 1}
     try:
         fs, root = fsspec.core.url_to_fs(url, **options)
@@ -55,7 +55,7 @@ def open_url(url: str, *, impatient: bool = False) -> tuple[fsspec.AbstractFileS
 
 
 def check_reachable(url: str) -> None:
-    """Ask an object store for one listing, some 15 seconds long at most; a local path is not asked.
+    """Ask remote storage for one listing, for at most about 15 seconds; a local path is not asked.
 
     Raises:
         StorageProblem: no such bucket, credentials that do not do, nobody who answers; with what to do.
@@ -77,16 +77,16 @@ def check_reachable(url: str) -> None:
         else:
             fs.ls(root, detail=False)
     except FileNotFoundError as error:
-        if error.__cause__ is not None:  # the server's word: no bucket. An empty folder is none
+        if error.__cause__ is not None:  # the server says: no such bucket. An empty folder raises without a cause
             raise StorageProblem(
                 f"cannot read {url} ({reason(error)}); make the bucket, or name another with --storage"
             ) from None
-    except Exception as error:  # object stores raise exceptions of their own
+    except Exception as error:  # remote storages raise exceptions of their own
         raise StorageProblem(f"cannot read {url} ({reason(error)}); {advice(error)}") from None
 
 
 def refuse_secrets(url: str) -> None:
-    """Keys and passwords do not belong into a URL, which is shown and written down.
+    """Refuse keys and passwords in a URL, which is shown and written to files.
 
     Raises:
         UsageProblem: without the secret.
@@ -96,14 +96,14 @@ def refuse_secrets(url: str) -> None:
     named = at and (":" in user or (protocol in S3 and "/" not in user))
     if separator and protocol != "file" and (named or SIGNED.search(rest)):
         raise UsageProblem(
-            f"storage {protocol}://...: the URL holds a password or a key, which would stand in "
+            f"storage {protocol}://...: the URL holds a password or a key, which would appear in "
             "status.json and on the page; leave it out, and set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or what the provider's own tools read"
         )
 
 
 def reason(error: Exception) -> str:
-    """Why a file system refused, in a line, without what stands before an ``@`` in a URL."""
+    """Why a file system refused, on one line, without the part of a URL before an ``@``."""
     said = getattr(error, "strerror", None) or one_line(error, 300)
     return re.sub(r"//[^/\s@]+@", "//***@", said)
 
@@ -120,7 +120,7 @@ def advice(error: Exception) -> str:
 
 @contextmanager
 def refusals(fs: fsspec.AbstractFileSystem, doing: str) -> Iterator[None]:
-    """An object store's exceptions, which are of its own kinds, as one StorageProblem; a disk's stay what they are.
+    """Turn the exceptions of remote storage, which are of its own kinds, into StorageProblem; a disk's pass unchanged.
 
     ``FileNotFoundError`` passes: what is not there is often no fault.
     """
@@ -132,6 +132,6 @@ def refusals(fs: fsspec.AbstractFileSystem, doing: str) -> Iterator[None]:
         if isinstance(fs, LocalFileSystem):
             raise
         raise StorageProblem(
-            f"cannot {doing} ({reason(error)}); what was done stands. When it answers again, run the "
+            f"cannot {doing} ({reason(error)}); finished steps are kept. When it answers again, run the "
             "same command to go on"
         ) from None

@@ -1,4 +1,4 @@
-"""Before a run: what is damaged is found and set aside, and what killed processes left behind is removed."""
+"""Before a run: set damaged Records aside, and remove what killed processes left behind."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.steps import STAGES
 from synaug_ray.store.store import CorruptPayload, MissingRecord, Record, Store
 
-DAY = 86_400.0  # seconds after which nobody is still at a file: a write takes seconds, a commit minutes
+DAY = 86_400.0  # seconds after which no process still writes a file: a write takes seconds, a commit minutes
 
 
 def check_records(plan: Plan, store: Store) -> None:
-    """Read the Records of a plan's finished steps; those that are damaged no longer stand.
+    """Read the Records of a plan's finished steps; those that are damaged are set aside.
 
-    On a disk only: an object store checks what it keeps, and answers in tens of milliseconds a Record.
+    On a disk only: remote storage checks its own files, and takes tens of milliseconds per Record.
     """
     for stage in STAGES if store.local else ():
         store.records(stage, plan.steps(stage))
 
 
 def check_payloads(plan: Plan, store: Store) -> None:
-    """The same with what trials and looks at pools left, which the views are made from.
+    """The same for the payloads of trials and quality checks, which the views are made from.
 
     Pools and generators are much larger; each is checked when something needs it.
     """

@@ -1,4 +1,4 @@
-"""What it means when a file system refuses: wait and try again, or end the run, because nothing can be kept."""
+"""What to do when a file system refuses: wait and retry, or end the run, because nothing can be written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 from synaug_ray.common.errors import StorageProblem, parts
 from synaug_ray.store.disk import free_bytes, size
 
-LASTING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})  # waiting changes nothing
+LASTING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})  # waiting does not help
 PASSING = frozenset(
     {
         errno.EAGAIN,
@@ -35,10 +35,10 @@ class StorageRefused(StorageProblem):
 
 
 def with_retries(action: Callable[[], Value], what: str) -> Value:
-    """What ``action`` returns, tried again where the refusal may pass.
+    """What ``action`` returns; retried if the error may be temporary.
 
     Args:
-        what: it does: "read PATH" or "write PATH".
+        what: the action in words: "read PATH" or "write PATH".
 
     Raises:
         StorageRefused: where waiting changes nothing, with the path and what is free.
@@ -61,7 +61,7 @@ def refused(error: OSError, what: str) -> StorageRefused:
     free = free_bytes(what.partition(" ")[2])
     room = "" if free is None else f"; {size(free)} are free there"
     return StorageRefused(
-        f"cannot {what} ({error.strerror}{room}). What was done stands: make room or give the "
+        f"cannot {what} ({error.strerror}{room}). Finished steps are kept: make room or give the "
         "permission, and run the same command to go on"
     )
 
