@@ -1,4 +1,4 @@
-"""What the commands have in common: a wrong command line is a Problem, and a Problem is sentences and an exit code."""
+"""Shared by the commands: argument errors as Problems, interrupts, and exit codes."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import NoReturn
 
 from synaug_ray.common.errors import BUG, DONE, INTERRUPTED, Problem, UsageProblem
 
-DEAF_SECONDS = 20.0  # after an interruption: ending takes some seconds, and people press Ctrl-C twice
+DEAF_SECONDS = 20.0  # after an interrupt: shutting down takes seconds, and people press Ctrl-C twice
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises UsageProblem where argparse would print its usage and exit."""
+    """Raises UsageProblem where argparse would print the usage and exit."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageProblem(f"{message}; --help shows how the command is used")
 
 
 class Interrupt:
-    """Asked to end. Further signals are not heard for a while: the second would cut off what the first began."""
+    """Signal handler that ignores further signals for a while, so that a second one does not cut the shutdown short."""
 
     def __init__(self) -> None:
-        self.heard: int | None = None  # the signal; Ray may make another exception of the one that is raised
+        self.heard: int | None = None  # the signal; Ray may replace the exception that is raised
         self._deaf_until = 0.0
 
     def __call__(self, number: int, frame: object) -> None:
@@ -37,26 +37,28 @@ class Interrupt:
 
 
 def tell(problem: Problem) -> int:
-    """Print a problem's sentences on stderr; its exit code."""
+    """Print a problem's messages on stderr; returns its exit code."""
     for sentence in problem.sentences:
         print(f"error: {sentence}", file=sys.stderr)
     return problem.exit_code
 
 
 def ended(main: Callable[[], int], unread: int = DONE) -> int:
-    """Run a command to its exit code; a traceback is for bugs, which no user can have caused.
+    """Run a command and return its exit code; a traceback is shown for bugs alone.
 
     Args:
-        unread: the exit code where nobody reads on, as behind ``| head``.
+        unread: the exit code where the reader of stdout is gone, as with ``| head``.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a path or a class may hold what a terminal cannot show
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # paths and class names may have characters that the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     try:
         code = main()
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # what stands in the buffer must not be tried again at exit
+    except BrokenPipeError:  # the buffer must not be flushed again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return unread
     except KeyboardInterrupt:

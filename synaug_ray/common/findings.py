@@ -1,4 +1,4 @@
-"""What a check found, a line for a person; a problem knows the exit code that it has."""
+"""Results of checks, as a table for people; problems have an exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIDTH = 120  # characters a line
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, and in a sentence what was found and what to do."""
+    """What was checked, what was found and what to do."""
 
     what: str
     means: str
@@ -24,7 +24,7 @@ class Finding:
 
 
 def table(findings: Iterable[Finding]) -> str:
-    """Level, what, sentence, in columns."""
+    """The findings in three columns: level, what, means."""
     lines = []
     for f in findings:
         first, *more = textwrap.wrap(f.means, WIDTH - 20, break_long_words=False, break_on_hyphens=False) or [""]
@@ -33,6 +33,6 @@ def table(findings: Iterable[Finding]) -> str:
 
 
 def problem(findings: Iterable[Finding]) -> Problem | None:
-    """All problems as one, of the kind that shows earliest; None where there is none."""
+    """All problems as one, of the kind with the lowest exit code; None if there are none."""
     found = [f for f in findings if f.level == "problem"]
     return min((f.kind for f in found), key=lambda kind: kind.exit_code)([f.means for f in found]) if found else None

@@ -1,4 +1,4 @@
-"""What this machine's CPU multiplies in hardware, as far as the operating system tells."""
+"""Number formats that this machine's CPU supports in hardware, as reported by the operating system."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ BF16 = {"amx_bf16", "avx512_bf16", "bf16"}  # Intel's matrix unit; Intel's and A
 
 
 def bf16_in_hardware() -> bool | None:
-    """Whether this machine's CPU multiplies bf16; None where the operating system does not tell."""
+    """Whether this machine's CPU supports bf16 in hardware; None where the operating system does not say."""
     flags = cpu_flags()
     return None if flags is None else bool(flags & BF16)
 
 
 def cpu_flags() -> set[str] | None:
-    """Feature names in Linux's spelling; None elsewhere."""
+    """The CPU's feature flags as in /proc/cpuinfo; None except on Linux."""
     try:
         text = CPUINFO.read_text()
     except OSError:

@@ -1,8 +1,8 @@
 """Content keys: canonical JSON of every result-bearing field, hashed with SHA-256.
 
-Two things are the same exactly if their canonical JSON is the same, on any machine and in any
-process. A value without one stable written form is refused, loudly, because a silent choice
-(``repr``, ``str``) would one day serve a stale result as a fresh one.
+Equal fields have equal canonical JSON on any machine and in any process. A value without one
+stable written form is an error, because a silent choice (``repr``, ``str``) could one day return
+a stale result.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from functools import lru_cache
 from pathlib import Path
 
 SCALARS = frozenset({str, int, bool, type(None)})
-KEY_DIGITS = 32  # hexadecimal: 128 bits, no collision to be expected in any grid
+KEY_DIGITS = 32  # hexadecimal: 128 bits, so collisions can be neglected
 
 
 def canonical(value: object) -> str:
-    """The one written form of a value made of dict, list, tuple, str, int, float, bool and None.
+    """Canonical JSON of a value made of dict, list, tuple, str, int, float, bool and None.
 
     Raises:
         TypeError: for any other type, with the path to it.
@@ -32,7 +32,7 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=T
 
 
 def _is_plain(value: object) -> bool:
-    """Whether JSON's own types and no other make up a value: a plan of 100,000 steps has hardly anything else."""
+    """Whether a value consists of JSON's own types alone: a fast path, taken by nearly all steps."""
     kind = type(value)
     if kind is dict:
         return all(type(name) is str and _is_plain(item) for name, item in value.items())  # type: ignore[attr-defined]
@@ -67,7 +67,7 @@ def content_key(fields: object) -> str:
 
 
 def folder_key(folder: Path) -> str:
-    """Of a folder's content: names below it and bytes of every file that is not hidden, wherever the folder lies."""
+    """Key of a folder's content: relative paths and bytes of every file that is not hidden."""
     files = sorted(
         f
         for f in folder.rglob("*")
@@ -80,12 +80,12 @@ def folder_key(folder: Path) -> str:
 
 @lru_cache(maxsize=4096)
 def _file_digest(file: Path, size: int, changed: int) -> str:
-    """Kept while size and time of change stay: a pipeline holds gigabytes, and a grid is validated several times."""
+    """Cached by size and modification time: a pipeline has gigabytes, and a grid is validated several times."""
     with open(file, "rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def derive_seed(*parts: str | int | None) -> int:
-    """A seed in [0, 2**63) that is a function of ``parts`` alone: independent for different parts."""
+    """A seed in [0, 2**63) determined by ``parts``; different parts give independent seeds."""
     digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -1,4 +1,4 @@
-"""A GridSpec turned into steps: in order, each once, and what of them is missing in a Store."""
+"""Turns a GridSpec into steps, in order and deduplicated, and finds those missing in a Store."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from synaug_ray.plan.steps import (
     TrialStep,
 )
 
-QUALITY_IMAGES = 1_000  # of a pool that are looked at, at most: shares are then known within 3 points
+QUALITY_IMAGES = 1_000  # of a pool in a quality check, at most: shares are then known within 3 points
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the measurement table: the labels of a cell and the Trial that measures it."""
+    """A row of the measurement table: a cell's labels and the Trial that measures it."""
 
     cell: CellSpec
     trial: TrialStep
@@ -52,18 +52,18 @@ class Plan:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing of it is to be done."""
+        """Whether nothing is missing."""
         return not self.trials and not self.qualities
 
 
 class Finished(Protocol):
-    """What a plan needs of a Store: the keys of a stage whose Record stands."""
+    """What a plan needs of a Store: the keys of a stage with a Record."""
 
     def keys(self, stage: Stage) -> set[str]: ...
 
 
 def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
-    """The Plan of a grid on given images. Imports neither torch nor ray; 10,000 cells take about a second."""
+    """The Plan of a grid and a data set. Imports neither torch nor ray; 10,000 cells take about a second."""
     generators: dict[str, GeneratorStep] = {}
     trials: dict[str, TrialStep] = {}
     names: dict[str, str] = {}
@@ -110,7 +110,7 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
 
 
 def pending(plan: Plan, store: Finished) -> Plan:
-    """What of a plan is missing and needed: a generator whose shards all stand is not."""
+    """The steps that are missing and needed: a generator whose shards are all done is not needed."""
     done = {stage: store.keys(stage) for stage in STAGES}
     trials = {k: t for k, t in plan.trials.items() if k not in done["trial"]}
     qualities = {k: q for k, q in plan.qualities.items() if k not in done["quality"]}
@@ -122,7 +122,7 @@ def pending(plan: Plan, store: Finished) -> Plan:
 
 
 def reversed_plan(plan: Plan) -> Plan:
-    """The same steps from the last to the first: two drivers at one plan then meet in its middle."""
+    """The same steps in reverse order, so that two drivers of one plan meet in the middle."""
 
     def turned(steps: dict) -> dict:
         return dict(reversed(steps.items()))
@@ -137,7 +137,7 @@ def reversed_plan(plan: Plan) -> Plan:
 
 
 def failed_ancestor(step: Step, failed: Mapping[Stage, Collection[str]]) -> Step | None:
-    """The first of what a step needs, at whatever remove, that is among the failed keys of its stage."""
+    """The first failed ancestor of a step, given the failed keys of each stage."""
     for parent in step.parents():
         if (found := parent if parent.key in failed[parent.stage] else failed_ancestor(parent, failed)) is not None:
             return found
@@ -145,15 +145,14 @@ def failed_ancestor(step: Step, failed: Mapping[Stage, Collection[str]]) -> Step
 
 
 def blocked(step: Step, failed: Mapping[Stage, Collection[str]]) -> bool:
-    """Whether something that a step needs, at whatever remove, failed."""
+    """Whether an ancestor of a step failed."""
     return failed_ancestor(step, failed) is not None
 
 
 def packs(trials: Iterable[TrialStep]) -> list[tuple[TrialStep, ...]]:
     """Trials grouped for joint training: one classifier recipe a pack, at most ``recipe.pack`` trials.
 
-    Members with the same pool and size stand together, so that a pack's images are few; the order
-    within is the order given.
+    Members with the same pool and size are adjacent, so that a pack needs few images; otherwise the order is kept.
     """
     groups: dict[tuple[str, str, str, int, int], list[TrialStep]] = {}
     for t in trials:

@@ -1,5 +1,7 @@
 """How commands end: an exit code, and a traceback for bugs alone."""
 
+import os
+import runpy
 import subprocess
 import sys
 
@@ -45,7 +47,17 @@ def test_nobody_reads_on(lines, code):
     assert run.stderr.read() == b"" and run.wait() == code
 
 
-@pytest.mark.parametrize("door", ["grid", "audit", "predict", "status", "doctor", "report"])
-def test_every_door_ends_so(door):
-    shown = subprocess.run([sys.executable, "-m", f"synaug_ray.{door}", "--nonsense"], capture_output=True, text=True)
-    assert shown.returncode == 2 and "Traceback" not in shown.stderr and shown.stderr
+@pytest.mark.parametrize("command", ["grid", "audit", "predict", "status", "doctor", "report.__main__"])
+def test_every_command_refuses_an_unknown_option(command, monkeypatch, capsys):
+    """As ``python -m`` runs it."""
+
+    def end(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr(sys, "argv", [command, "--nonsense"])
+    monkeypatch.delitem(sys.modules, f"synaug_ray.{command}", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"synaug_ray.{command}", run_name="__main__")
+    shown = capsys.readouterr().err
+    assert ended.value.code == 2 and "Traceback" not in shown and shown
