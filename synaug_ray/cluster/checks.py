@@ -206,7 +206,7 @@ def sharing(storage: str, here: str, nodes: Sequence[Node], unwritten: str = "")
 
 
 def weights(nodes: Sequence[Node]) -> list[Finding]:
-    """Where a node lacks a network whose features a grid asks for: its looks at pools would fail there."""
+    """Where a node lacks a network whose features a grid asks for: its quality checks would fail there."""
     where: dict[str, list[Node]] = {}
     for node in nodes:
         for path in node.answer.lacks if node.answer else ():
@@ -231,8 +231,8 @@ def memory(nodes: Sequence[Node], needed: Needs = Needs(0, 0)) -> list[Finding]:
         wanted, has = lanes * (WORKER_BYTES + needed.process), n.resources.get("memory", 0)
         if lanes and wanted > has:
             rows.append(
-                f"{n.name}: {lanes} processes want about {size(wanted)}, and Ray found {size(has)} free; it "
-                "may end some for want of memory. Give that node fewer CPUs (--num-cpus)"
+                f"{n.name}: {lanes} processes need about {size(wanted)}, and Ray found {size(has)} free; it "
+                "may kill some for lack of memory. Give that node fewer CPUs (--num-cpus)"
             )
         store = n.resources.get("object_store_memory", 0)
         if lanes and needed.dataset > store:

@@ -26,7 +26,7 @@ class Coordinator:
 
         Args:
             cap: bytes of the blocks that are held.
-            generators: to be trained, in this order; a ledger that starts anew has them all again.
+            generators: to be trained, in this order; a coordinator that is restarted has them all again.
             gpus: of each node by its id, as CUDA is told of them.
         """
         self._waiting = list(generators)
@@ -35,27 +35,27 @@ class Coordinator:
         self._cap, self._bytes = cap, 0
         self._blocks: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         self._gpus = gpus or {}
-        self._seats: dict[tuple[str, str], list[str]] = {}
-        self._seated: dict[tuple[str, str, str], str] = {}
+        self._gpu_order: dict[tuple[str, str], list[str]] = {}
+        self._assigned: dict[tuple[str, str, str], str] = {}
         self._notes: dict[str, str] = {}
 
     def assign_gpu(self, node: str, lane: str, who: str) -> str | None:
         """A GPU of a node, or None where none is known.
 
-        Whoever starts anew gets its own back, others the one that a lane of this kind was given least lately.
+        A restarted worker gets its own back, others the one that was assigned longest ago to a lane of this kind.
         """
-        seats = self._seats.setdefault((node, lane), list(self._gpus.get(node, ())))
-        if seats and (node, lane, who) not in self._seated:
-            seats.append(seats.pop(0))
-            self._seated[node, lane, who] = seats[-1]
-        return self._seated.get((node, lane, who))
+        order = self._gpu_order.setdefault((node, lane), list(self._gpus.get(node, ())))
+        if order and (node, lane, who) not in self._assigned:
+            order.append(order.pop(0))
+            self._assigned[node, lane, who] = order[-1]
+        return self._assigned.get((node, lane, who))
 
     def note(self, key: str, text: str) -> None:
         """What the last worker at a step said before it ended."""
         self._notes[key] = text
 
-    def noted(self, key: str) -> str:
-        """The same, empty where none said anything."""
+    def last_note(self, key: str) -> str:
+        """The last note on a step, or an empty string."""
         return self._notes.get(key, "")
 
     def begin(self, key: str) -> int:

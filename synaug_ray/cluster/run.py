@@ -47,9 +47,9 @@ def run_on_cluster(
         workers_per_generator: slots that train a generator together, each with its part of every batch.
 
     Raises:
-        ResourceProblem: where there is no cluster to work on, or it has fewer slots than are to train together, or the
-            images do not fit into its memory.
-        ClusterLost: where it went away.
+        ResourceProblem: for no cluster to work on, fewer slots than workers for a generator, or too little
+            memory for the images.
+        ClusterLost: where it was lost.
     """
     ours = connection.connect()
     try:
@@ -64,32 +64,32 @@ def run_on_cluster(
     scratch = tempfile.mkdtemp(prefix="synaug_ray-")
 
     def lost(who: str) -> str:
-        stands = sum(len(run.plan.steps(stage).keys() & run.store.keys(stage)) for stage in STAGES)
+        done = sum(len(run.plan.steps(stage).keys() & run.store.keys(stage)) for stage in STAGES)
         total = sum(len(run.plan.steps(stage)) for stage in STAGES)
         return (
-            f"the Ray cluster is gone ({who}): {stands:,} of {total:,} steps stand in {run.store.url}. Run the "
-            "same command to go on"
+            f"the Ray cluster is gone ({who}): {done:,} of {total:,} steps are done, in {run.store.url}. Run the "
+            "same command to resume"
         )
 
-    contact = Watchdog(endpoints(), lost)
-    contact.start()
+    watchdog = Watchdog(endpoints(), lost)
+    watchdog.start()
     try:
         _run(run, missing, dataset, slots, scratch, say, workers_per_generator)
         if ours is not None:
-            contact.rest()
+            watchdog.stop()
             ray.shutdown()
     except (Exception, KeyboardInterrupt):
         # Ctrl-C, or what else was on its way while the cluster was already gone: the cause is told, not what it caused
-        who = contact.gone()
-        contact.rest()
+        who = watchdog.unreachable()
+        watchdog.stop()
         if ours:
             connection.end_node(ours)
         if who:
             raise ClusterLost(lost(who)) from None
         raise
     finally:
-        contact.rest()
-        contact.over()
+        watchdog.stop()
+        watchdog.driver_ended()
         shutil.rmtree(scratch, ignore_errors=True)
     return run
 
@@ -104,24 +104,24 @@ def _run(
     workers_per_generator: int,
 ) -> None:
     context = WorkerContext(run.store, dataset, Machine(slots.device, 1, run.session.id))
-    learnt = []
+    trainable = []
     for step in missing.generators.values():
         if isinstance(step.recipe, ReferenceRecipe):
             for known in context.missing([step]):
                 attempt(context, known)  # nothing to train: a record, a few milliseconds
         else:
-            learnt.append(step)
+            trainable.append(step)
     # what most shards wait for first: the tail of a run is then short
     waiting = Counter(s.generator.key for s in missing.shards.values())
-    learnt.sort(key=lambda step: -waiting[step.key])
+    trainable.sort(key=lambda step: -waiting[step.key])
     cap = min(SHARD_BYTES, int(ray.cluster_resources().get("object_store_memory", SHARD_BYTES) // 4))
     # beside the driver: the node whose end is the run's end too
     beside = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     gpus = gpus_of(connection.nodes()) if slots.gpu else {}
-    coordinator = Coordinator.options(scheduling_strategy=beside).remote(cap, learnt, gpus)
+    coordinator = Coordinator.options(scheduling_strategy=beside).remote(cap, trainable, gpus)
     config = WorkerConfig(run.store.url, _shared(dataset), coordinator, slots, run.session.id)
     stopping = threading.Event()
-    trainers = Trainers(learnt, config, scratch, workers_per_generator)
+    trainers = Trainers(trainable, config, scratch, workers_per_generator)
     waves = SamplingLoop(missing.shards, config, trainers.at_work)
     views = LiveViews(run)
     progress = Progress(run, missing, say)

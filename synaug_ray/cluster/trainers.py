@@ -21,7 +21,15 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from torch import distributed
 
 from synaug_ray.cluster.slots import TRAINER
-from synaug_ray.cluster.worker import DEATHS, SILENT_SECONDS, WorkerConfig, context_here, may_begin, preempted, watched
+from synaug_ray.cluster.worker import (
+    DEATHS,
+    SILENT_SECONDS,
+    WorkerConfig,
+    attempt_with_timeout,
+    context_here,
+    may_begin,
+    preempted,
+)
 from synaug_ray.common.errors import PeerLost
 from synaug_ray.engine.context import WorkerContext
 from synaug_ray.plan.steps import GeneratorStep
@@ -132,7 +140,7 @@ def _loop(
         key = _agreed(partial(_next, context, config, worker, True), rank, workers_per_generator)
         while key is not None:
             try:
-                watched(context, steps[key])
+                attempt_with_timeout(context, steps[key])
             except PeerLost as error:
                 ray.get(config.coordinator.note.remote(key, str(error)))
                 raise

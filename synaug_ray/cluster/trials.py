@@ -1,6 +1,6 @@
 """Classifier trials by Ray Tune: a Tune trial is a pack, actors are reused, a searcher hands out what is ready.
 
-Looks at pools go the same way, one at a time, when no pack is ready: the answer does not wait for them.
+Quality checks go the same way, one at a time, when no pack is ready: the answer does not wait for them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,21 @@ from ray.exceptions import OutOfMemoryError
 from ray.tune.search import Searcher
 
 from synaug_ray.cluster.slots import CLASSIFIER
-from synaug_ray.cluster.worker import WorkerConfig, context_here, own_name, preempted, run_if_missing, watched
+from synaug_ray.cluster.worker import (
+    WorkerConfig,
+    attempt_with_timeout,
+    context_here,
+    own_name,
+    preempted,
+    run_if_missing,
+)
 from synaug_ray.common.text import one_line
 from synaug_ray.plan.plan import packs
 from synaug_ray.plan.steps import QualityStep, TrialStep
 from synaug_ray.store.store import Cause, Store
 
 Steps = dict[str, TrialStep | QualityStep]
-LOOKS = 4  # at pools, handed out at a time: packs that become ready come before the next
+QUALITY_CHECKS = 4  # handed out at a time: packs that become ready come before the next
 RETRIES = 2  # of a pack whose worker died; then each of its steps is tried alone
 # Tune fails a trial at once, whatever its retries, where the idle worker it was to reuse had died (2.60): such a step
 # comes back, and workers count how often it was really begun. This only bounds workers that die before they begin.
@@ -47,7 +54,7 @@ class PackTrial(tune.Trainable):
         if len(self._keys) == 1:
             run_if_missing(self._context, self._worker_config, self._steps[self._keys[0]])
         elif work := self._context.missing([self._steps[k] for k in self._keys]):  # or another driver has made them
-            watched(self._context, [step for step in work if isinstance(step, TrialStep)])
+            attempt_with_timeout(self._context, [step for step in work if isinstance(step, TrialStep)])
         return {"done": True, "trials": len(self._keys)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -58,7 +65,7 @@ class PackTrial(tune.Trainable):
 
 
 class ReadyTrialSearcher(Searcher):
-    """Hands out full packs of trials whose images stand, and short ones when no more can join them; then looks.
+    """Hands out full packs of trials whose images exist, short ones when no more can join; then quality checks.
 
     ``suggest`` never blocks, because Tune calls it in its own loop.
     """
@@ -115,10 +122,10 @@ class ReadyTrialSearcher(Searcher):
         full = [
             p for p in packs(t for t in ready if isinstance(t, TrialStep)) if len(p) == p[0].classifier.pack or not more
         ]
-        looks = [q for q in ready if isinstance(q, QualityStep)]
-        # those of one Subset together: they share its judges
-        looks.sort(key=lambda q: (q.pool.generator.subset.num_real, q.pool.generator.subset.draw))
-        self._packs += full or [(q,) for q in looks[:LOOKS]]
+        checks = [q for q in ready if isinstance(q, QualityStep)]
+        # those of one Subset together: they share its label classifiers
+        checks.sort(key=lambda q: (q.pool.generator.subset.num_real, q.pool.generator.subset.draw))
+        self._packs += full or [(q,) for q in checks[:QUALITY_CHECKS]]
         for step in (s for p in self._packs for s in p):
             del self._waiting[step.key]
         self._looked = time.monotonic()
@@ -152,27 +159,27 @@ class ReadyTrialSearcher(Searcher):
 def run(
     steps: Steps, config: WorkerConfig, scratch: str, more: Callable[[], bool], stopped: Callable[[], bool]
 ) -> None:
-    """Run all trials and looks that become ready; returns when none is left or ``stopped``.
+    """Run all trials and quality checks that become ready; returns when none is left or ``stopped``.
 
     Where the memory monitor ends a worker, Tune breaks off whatever ``max_failures`` says (2.60). What was being
     worked on is then done first, one step at a time; one that runs out of memory alone is recorded, and the rest
     goes on: each time at least one step is settled.
     """
     store, session = Store(config.store), config.session
-    suspects: Steps = {}
+    retry_alone: Steps = {}
     broken = 0
     for number in itertools.count():
         left = {k: step for k, step in steps.items() if k not in _settled(store, session)}
-        suspects = {k: step for k, step in suspects.items() if k in left}
+        retry_alone = {k: step for k, step in retry_alone.items() if k in left}
         if not left or stopped():
             return
-        if suspects:
-            searcher = ReadyTrialSearcher(suspects, store, lambda: False, stopped, session, alone=True)
+        if retry_alone:
+            searcher = ReadyTrialSearcher(retry_alone, store, lambda: False, stopped, session, alone=True)
         else:
             searcher = ReadyTrialSearcher(left, store, more, stopped, session)
         try:
             _tuner(
-                searcher, 1 if suspects else config.slots.count, steps, config, f"trials-{session}-{number}", scratch
+                searcher, 1 if retry_alone else config.slots.count, steps, config, f"trials-{session}-{number}", scratch
             ).fit()
         except RuntimeError as error:
             memory = _out_of_memory(error)
@@ -180,19 +187,19 @@ def run(
             broken += memory is None or not out
             if broken > RESTARTS:
                 raise
-            if memory is not None and suspects:
+            if memory is not None and retry_alone:
                 for step in out.values():
                     store.fail(step, Cause.OUT_OF_MEMORY, one_line(memory, 500), "", session)
             elif memory is not None:
-                suspects = out
+                retry_alone = out
         else:
-            if not suspects:
+            if not retry_alone:
                 return
-            suspects = {}
+            retry_alone = {}
 
 
 def _settled(store: Store, session: str) -> set[str]:
-    """Keys of trials and looks that stand, or that have failed in this session."""
+    """Keys of trials and quality checks that stand, or that have failed in this session."""
     failed = {k for stage in ("trial", "quality") for k, f in store.failed(stage).items() if f.session == session}
     return store.keys("trial") | store.keys("quality") | failed
 

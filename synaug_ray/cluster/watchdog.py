@@ -35,7 +35,7 @@ class Endpoint:
     patience: float
 
     def answers(self) -> bool:
-        """Whether somebody listens there."""
+        """Whether the port accepts a connection."""
         try:
             socket.create_connection((self.host, self.port), timeout=5.0).close()
         except OSError:
@@ -57,45 +57,45 @@ def endpoints() -> list[Endpoint]:
 
 
 class Watchdog(threading.Thread):
-    """Knocks now and then; when nobody answers, it ends the driver: with an exception, or where that fails at once."""
+    """Checks now and then; when an endpoint is lost it ends the driver, by an exception or, failing that, at once."""
 
-    def __init__(self, watched: list[Endpoint], sentence: Callable[[str], str]) -> None:
+    def __init__(self, endpoints: list[Endpoint], sentence: Callable[[str], str]) -> None:
         """``sentence``: what to tell the user, given who does not answer."""
-        super().__init__(name="contact", daemon=True)
-        self._watched, self._sentence = watched, sentence
-        self._end, self._over = threading.Event(), threading.Event()
+        super().__init__(name="watchdog", daemon=True)
+        self._endpoints, self._sentence = endpoints, sentence
+        self._end, self._driver_ended = threading.Event(), threading.Event()
         self._main = threading.main_thread().ident
         self.lost = ""
 
-    def rest(self) -> None:
-        """No further knock; who was told of the loss is still waited for."""
+    def stop(self) -> None:
+        """Stop checking; a driver that was told of the loss is still waited for."""
         self._end.set()
 
-    def over(self) -> None:
-        """The driver ends by itself."""
-        self._over.set()
+    def driver_ended(self) -> None:
+        """Say that the driver ends by itself."""
+        self._driver_ended.set()
 
-    def gone(self) -> str:
-        """Who does not answer now, or an empty string: for one to whom something else went wrong."""
-        return self.lost or next((_told(e) for e in self._watched if not e.answers()), "")
+    def unreachable(self) -> str:
+        """What does not answer now, or an empty string: the cause behind some other error."""
+        return self.lost or next((_describe(e) for e in self._endpoints if not e.answers()), "")
 
     def run(self) -> None:
-        heard = {e: time.monotonic() for e in self._watched}
+        last_answer = {e: time.monotonic() for e in self._endpoints}
         while not self._end.wait(POLL_SECONDS):
-            for endpoint in self._watched:
+            for endpoint in self._endpoints:
                 if endpoint.answers():
-                    heard[endpoint] = time.monotonic()
-                elif time.monotonic() - heard[endpoint] >= endpoint.patience:
-                    self.lost = _told(endpoint)
+                    last_answer[endpoint] = time.monotonic()
+                elif time.monotonic() - last_answer[endpoint] >= endpoint.patience:
+                    self.lost = _describe(endpoint)
                     return self._end_driver()
 
     def _end_driver(self) -> None:
         if self._main is not None and callable(signal.getsignal(signal.SIGTERM)):
             signal.pthread_kill(self._main, signal.SIGTERM)  # the grid's command makes an exception of it
-        if not self._over.wait(END_SECONDS):  # the main thread hangs in a call that nobody will answer
+        if not self._driver_ended.wait(END_SECONDS):  # the main thread hangs in a call that nobody will answer
             print(f"error: {self._sentence(self.lost)}", file=sys.stderr, flush=True)
             os._exit(LOST)
 
 
-def _told(endpoint: Endpoint) -> str:
+def _describe(endpoint: Endpoint) -> str:
     return f"{endpoint.name} at {endpoint.host}:{endpoint.port} does not answer"

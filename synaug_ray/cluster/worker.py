@@ -1,4 +1,4 @@
-"""A worker's context, and how it takes up a step: the same in a trainer, a sampler and a classifier."""
+"""A worker's context, and how it runs a step: the same in a trainer, a sampler and a classifier."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def context_here(config: WorkerConfig, lane: str, who: str, rank: int = 0, world
         return images if len(images) else None
 
     machine = Machine(config.slots.device, 1, config.session, rank, world)
-    return WorkerContext(Store(config.store), ray.get(config.dataset), machine, fetch, lambda step, share: _heard())
+    return WorkerContext(
+        Store(config.store), ray.get(config.dataset), machine, fetch, lambda step, share: _restart_timer()
+    )
 
 
 def own_name() -> str:
@@ -71,32 +73,32 @@ def own_name() -> str:
 def run_if_missing(
     context: WorkerContext, config: WorkerConfig, step: GeneratorStep | ShardStep | QualityStep | TrialStep
 ) -> ImageSet | None:
-    """Make a step that nobody has made since it was planned, unless workers died of it again and again."""
+    """Run a step that is still missing, unless too many workers died at it."""
     if context.store.has(step):
         return context.shard(step) if isinstance(step, ShardStep) else None
     if not may_begin(context, config, step):
         return None
-    return watched(context, [step] if isinstance(step, TrialStep) else step)
+    return attempt_with_timeout(context, [step] if isinstance(step, TrialStep) else step)
 
 
 def may_begin(context: WorkerContext, config: WorkerConfig, step: Step) -> bool:
-    """Tell the Coordinator that a step is begun, unless workers died of it again and again, which is recorded."""
+    """Tell the Coordinator that a step begins; record it as failed if too many workers died at it."""
     begun: Any = ray.get(config.coordinator.begin.remote(step.key))
     if begun > DEATHS:
-        preempted(context.store, step, config.session, ray.get(config.coordinator.noted.remote(step.key)))
+        preempted(context.store, step, config.session, ray.get(config.coordinator.last_note.remote(step.key)))
     return begun <= DEATHS
 
 
-def watched(context: WorkerContext, work: Work) -> ImageSet | None:
-    """Attempt it; a worker from which nothing is heard for two hours shows where it hangs, and ends."""
-    with _watch():
+def attempt_with_timeout(context: WorkerContext, work: Work) -> ImageSet | None:
+    """Attempt it; a worker without progress for two hours prints its stack and exits."""
+    with _timeout():
         return attempt(context, work)
 
 
 def preempted(store: Store, step: Step, session: str, said: str = "") -> None:
     """Record that workers died of a step, or with it, and what the last one said."""
     if not store.has(step):
-        last = f". The last one's last words: {said}" if said else ""
+        last = f"; the last one reported: {said}" if said else ""
         store.fail(
             step,
             Cause.PREEMPTED,
@@ -108,16 +110,16 @@ def preempted(store: Store, step: Step, session: str, said: str = "") -> None:
 
 
 @contextmanager
-def _watch() -> Iterator[None]:
-    _heard()
+def _timeout() -> Iterator[None]:
+    _restart_timer()
     try:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
 
 
-def _heard() -> None:
-    """Put off the end: by a timer of the interpreter itself, which neither a lock nor a C library can hold up."""
+def _restart_timer() -> None:
+    """Restart the timeout: a timer of the interpreter itself, which neither a lock nor a C library can hold up."""
     faulthandler.dump_traceback_later(SILENT_SECONDS, exit=True, file=sys.__stderr__ or sys.stderr)
 
 

@@ -166,11 +166,11 @@ def test_memory_by_the_lanes_that_a_node_gets():
     small = replace(node("b", 8), resources={"CPU": 8, "memory": 8e9, "object_store_memory": 2e9})
     (row,) = memory([node("a", 8), small])
     assert row.level == "note"
-    assert row.means.startswith(f"b: {8 * LANES} processes want about 24 GB, and Ray found 8 GB free")
+    assert row.means.startswith(f"b: {8 * LANES} processes need about 24 GB, and Ray found 8 GB free")
     assert WORKER_BYTES == 1e9  # else the numbers above are others
     assert [r.level for r in memory([node("a", 8)])] == ["ok"]
     rows = memory([node("a", 8)], Needs(dataset=30_000_000_000, process=4_000_000_000))
-    assert [r.level for r in rows] == ["note", "note"] and "24 processes want about 120 GB" in rows[0].means
+    assert [r.level for r in rows] == ["note", "note"] and "24 processes need about 120 GB" in rows[0].means
     assert "30 GB of an object store of 20 GB" in rows[1].means
     # a node without a GPU gets no lane where there are GPUs
     assert [r.level for r in memory([node("a", 8, 8), replace(small, name="c")])] == ["ok"]

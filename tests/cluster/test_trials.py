@@ -158,7 +158,9 @@ def test_steps_that_run_out_of_memory_are_found_one_by_one_and_the_rest_is_done(
     classify.run(plan.trials, worker_config, "", lambda: False, lambda: False)
     assert store.keys("trial") == plan.trials.keys() - bad
     assert {k: f.cause for k, f in store.failed("trial").items()} == dict.fromkeys(bad, "out of memory")
-    assert all(len(keys) == 1 for keys in sum(tuners.rounds[1 : 1 + len(bad)], []))  # suspects are tried alone
+    assert all(
+        len(keys) == 1 for keys in sum(tuners.rounds[1 : 1 + len(bad)], [])
+    )  # those that may be the cause are tried alone
     assert len(tuners.rounds) <= 2 * len(bad) + 2
 
 
@@ -207,7 +209,9 @@ def test_a_pack_that_another_driver_has_made_meanwhile_is_done(small, digits, tm
     _, plan = small
     context = WorkerContext(Store(str(tmp_path / "store")), digits, Machine())
     monkeypatch.setattr(classify, "context_here", lambda *_: context)
-    monkeypatch.setattr(classify, "watched", lambda context, work: done.append([step.key for step in work]))
+    monkeypatch.setattr(
+        classify, "attempt_with_timeout", lambda context, work: done.append([step.key for step in work])
+    )
     pack, done = object.__new__(classify.PackTrial), []
     first, second, *_ = [k for k, trial in plan.trials.items() if trial.pool is None]
     context.store.commit(plan.trials[first], {}, {}, {})

@@ -16,15 +16,15 @@ def test_it_knocks_at_the_head_and_at_this_node(cluster):
     found = endpoints()
     assert [e.name for e in found] == ["its head", "the raylet of this node"]
     assert all(e.answers() for e in found)
-    assert Watchdog(found, str).gone() == ""
+    assert Watchdog(found, str).unreachable() == ""
 
 
 def test_who_does_not_answer_is_named():
     server, endpoint = listener()
     found = Watchdog([endpoint], str)
-    assert found.gone() == ""
+    assert found.unreachable() == ""
     server.close()
-    assert found.gone() == f"its head at 127.0.0.1:{endpoint.port} does not answer"
+    assert found.unreachable() == f"its head at 127.0.0.1:{endpoint.port} does not answer"
 
 
 DRIVER = """
@@ -45,7 +45,7 @@ except KeyboardInterrupt:
     assert watch.lost
     if sys.argv[1] == "hangs":
         time.sleep(60)
-    watch.over()
+    watch.driver_ended()
     sys.exit(7)
 """
 

@@ -49,7 +49,7 @@ import time
 from synaug_ray.cluster import worker
 
 worker.attempt = lambda context, work: time.sleep({seconds})
-print(worker.watched(None, None))
+print(worker.attempt_with_timeout(None, None))
 time.sleep(3.5)
 print("lives")
 """
@@ -60,4 +60,4 @@ def test_a_worker_that_hangs_shows_where_and_ends(monkeypatch, seconds, code):
     monkeypatch.setenv("SYNAUG_SILENT_SECONDS", "3")
     done = subprocess.run([sys.executable, "-c", HANGS.format(seconds=seconds)], capture_output=True, text=True)
     assert done.returncode == code, done.stderr
-    assert ("lives" in done.stdout) == (code == 0) and ("in watched" in done.stderr) == (code == 1)
+    assert ("lives" in done.stdout) == (code == 0) and ("in attempt_with_timeout" in done.stderr) == (code == 1)
