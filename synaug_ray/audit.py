@@ -1,4 +1,4 @@
-"""``python -m synaug_ray.audit SPEC``: what is in a data set, what is wrong with it, what that means for the answer."""
+"""``python -m synaug_ray.audit SPEC``: a data set's contents, its problems, and what they mean for the answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUIET = 10.0  # seconds between two lines of progress
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command; returns its exit code (see ``synaug_ray.common.errors``). Warnings are no failure."""
+    """The command; returns its exit code (see ``synaug_ray.common.errors``). Warnings do not count as failures."""
     try:
         return _main(_parser().parse_intermixed_args(sys.argv[1:] if argv is None else argv))
     except Problem as problem:
@@ -39,14 +39,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m synaug_ray.audit",
         allow_abbrev=False,
-        description="What is in a data set, what is wrong with it, and what that means for the answer.",
+        description="Checks a data set: its contents, its problems, and what they mean for the answer.",
         epilog="exit codes: 0 done, with warnings or without, 2 command line, 3 data, 5 storage, "
         "6 a package is missing, 70 a bug, 130 interrupted",
     )
     parser.add_argument("dataset", help="as in a grid: digits, folder:PATH, npz:FILE ...")
-    parser.add_argument("options", nargs="*", metavar="key=value", help="how it is read, for example size=16 mode=gray")
-    parser.add_argument("--json", metavar="FILE", help="write the findings and all numbers behind them")
-    parser.add_argument("--data", metavar="PATH", help="of downloads and decoded images; default ~/.cache/synaug_ray")
+    parser.add_argument("options", nargs="*", metavar="key=value", help="how to read it, for example size=16 mode=gray")
+    parser.add_argument("--json", metavar="FILE", help="write the findings and all their numbers")
+    parser.add_argument(
+        "--data", metavar="PATH", help="folder for downloads and decoded images; default ~/.cache/synaug_ray"
+    )
     return parser
 
 
@@ -60,7 +62,7 @@ def _main(args: argparse.Namespace) -> int:
     seconds = time.monotonic() - started
     print(f"read     {seconds:.1f} s", flush=True)
 
-    from synaug_ray.data.audit.audit import audit, table  # torch takes seconds to import: not before the data are read
+    from synaug_ray.data.audit.audit import audit, table  # after reading the data: torch takes seconds to import
 
     audited = audit(dataset, tell=_teller())
     if args.json:
@@ -83,7 +85,7 @@ def _main(args: argparse.Namespace) -> int:
 
 
 class _Declared(BaseModel):
-    """So that messages name options as a grid does, ``data.size``."""
+    """Makes messages name options as in a grid, ``data.size``."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -91,10 +93,10 @@ class _Declared(BaseModel):
 
 
 def data_options(words: list[str]) -> DataOptions:
-    """``size=16`` or ``data.size=16`` and the like into options.
+    """Parse words such as ``size=16`` or ``data.size=16``.
 
     Raises:
-        UsageProblem: with all that is wrong.
+        UsageProblem: with every problem.
     """
     raw: dict[str, object] = {}
     lines = Lines("command line")
@@ -110,7 +112,7 @@ def data_options(words: list[str]) -> DataOptions:
 
 
 def _identify(dataset: str, options: DataOptions, cache: Path) -> DataIdentity:
-    """As a grid does; a path alone is answered with what it may have meant."""
+    """As a grid does; for a path without its kind the message suggests one."""
     if ":" not in dataset and os.path.exists(dataset):
         kind = "folder" if os.path.isdir(dataset) else Path(dataset).suffix.lstrip(".")
         raise UsageProblem(
@@ -125,20 +127,20 @@ def _identify(dataset: str, options: DataOptions, cache: Path) -> DataIdentity:
 
 
 def _check_writable(file: str | None) -> None:
-    """Before minutes are spent on what could not be kept."""
+    """Fail before minutes of work whose result could not be written."""
     if file is None:
         return
     path = Path(file)
     if path.is_dir():
         raise StorageProblem(f"--json {file}: is a folder; name a file")
     if not path.resolve().parent.is_dir():
-        raise StorageProblem(f"--json {file}: no folder {path.resolve().parent}; make it first")
+        raise StorageProblem(f"--json {file}: no folder {path.resolve().parent}; create it first")
     if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
         raise StorageProblem(f"--json {file}: cannot be written (permission denied)")
 
 
 def _teller() -> Callable[[str, float], None]:
-    """A line on stderr now and then, none for what is done at once."""
+    """Prints progress on stderr, at most one line every ``QUIET`` seconds."""
     last = time.monotonic()
 
     def tell(what: str, share: float) -> None:

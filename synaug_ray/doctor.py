@@ -1,4 +1,4 @@
-"""``python -m synaug_ray.doctor [GRID]``: whether a run would work here, and what of it would not."""
+"""``python -m synaug_ray.doctor [GRID]``: whether a run would work here, and if not, why."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from synaug_ray.store.store import Store
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command; returns its exit code (see ``synaug_ray.common.errors``). Notes are no failure."""
+    """The command; returns its exit code (see ``synaug_ray.common.errors``). Notes do not count as failures."""
     parser = Parser(
         prog="python -m synaug_ray.doctor",
         allow_abbrev=False,
-        description="Looks at this machine, the cluster of $RAY_ADDRESS (else a Ray that is started for it and ended), "
-        "the storage and the token, and says what would keep a run from working. Trains and keeps nothing.",
+        description="Checks this machine, the cluster of $RAY_ADDRESS (else a Ray cluster started for the check), "
+        "the storage and the token, and reports what would keep a run from working. Trains and writes nothing.",
         epilog="exit codes: 0 no problem, 2 command line or grid file, 3 data, 5 storage, 6 resources, "
         "70 a bug, 130 interrupted",
     )
-    parser.add_argument("grid", nargs="?", help="what the run would be; without it only the cluster is looked at")
+    parser.add_argument("grid", nargs="?", help="the grid to run; without it only the cluster is checked")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")
     parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/synaug_ray")
     try:
@@ -69,7 +69,7 @@ def _software(here: Software) -> Finding:
     if lacking:
         return Finding(
             "software",
-            f"{said}; not installed: {', '.join(lacking)}. Say: pip install . in synaug_ray's checkout",
+            f"{said}; not installed: {', '.join(lacking)}. Run pip install . in synaug_ray's checkout",
             "problem",
         )
     return Finding("software", said)

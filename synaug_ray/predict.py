@@ -1,4 +1,4 @@
-"""``python -m synaug_ray.predict RUN``: what a run's laws expect at other numbers of images, and the cheapest mix."""
+"""``python -m synaug_ray.predict RUN``: a run's laws at other numbers of images, and the cheapest mix."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ STUDY = ("generator", "classifier", "protocol", "real_share")
 
 
 class NothingFittedProblem(Problem):
-    """The run is there, but has no laws (yet) to predict from."""
+    """The run exists, but has no laws to predict from (yet)."""
 
     exit_code = FAILED_CELLS
 
 
 class UnreadableLawsProblem(Problem):
-    """laws.json is there, but cannot be read."""
+    """laws.json exists, but cannot be read."""
 
     exit_code = STORAGE
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What is asked: a point, a target with its costs, or both."""
+    """The question: a point, a target error with its costs, or both."""
 
     num_real: int | None
     num_synthetic: int
@@ -76,12 +76,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--synthetic", metavar="S", help="synthetic images; default 0")
     parser.add_argument("--target-error", metavar="E", help="the error to reach: 0.08 or 8%%")
     parser.add_argument("--cost-real", metavar="A", help="cost of collecting and labelling one real image")
-    parser.add_argument("--cost-synthetic", metavar="B", help="cost of one synthetic image beside computing it")
-    parser.add_argument("--cost-core-hour", metavar="C", help="cost of an hour of a core (or GPU), to generate with")
+    parser.add_argument("--cost-synthetic", metavar="B", help="cost of one synthetic image apart from computing it")
+    parser.add_argument("--cost-core-hour", metavar="C", help="cost of an hour of a core (or GPU) for generation")
     parser.add_argument("--have", metavar="N", help="real images already owned; default 0")
     for name in STUDY:
-        parser.add_argument("--" + name.replace("_", "-"), metavar="NAME", help="one study of several")
-    parser.add_argument("--json", action="store_true", help="the same numbers as JSON; fractions, None is null")
+        parser.add_argument("--" + name.replace("_", "-"), metavar="NAME", help="select one of several studies")
+    parser.add_argument(
+        "--json", action="store_true", help="print the numbers as JSON; errors as fractions, null where not estimable"
+    )
     return parser
 
 
@@ -152,7 +154,7 @@ def _laws(run: str) -> dict[str, Any]:
 
 
 def _studies(laws: dict[str, Any], args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Those asked for; without a word on it the learnt generators', which the headline is about."""
+    """The selected studies; by default those of trained generators, which the headline is about."""
     studies = laws.get("studies", [])
     if not studies:
         raise NothingFittedProblem("no cell with synthetic images is finished yet: there is nothing to predict from")
