@@ -98,7 +98,7 @@ def _set(gauges: tuple[Gauge, Gauge, Gauge], estimate: Estimate, cell: dict[str,
 def tell_where(run: Run) -> None:
     """Leave the addresses of all nodes' exporters where Prometheus finds them: ``<storage>/prometheus/<run>.json``.
 
-    Ray writes such a file only where its dashboard runs. On an object store there is none: Prometheus reads paths.
+    Ray writes such a file only where its dashboard runs. On remote storage there is none: Prometheus reads paths.
     """
     if run.store.local:
         nodes = [f"{node['NodeManagerAddress']}:{node['MetricsExportPort']}" for node in ray.nodes() if node["Alive"]]

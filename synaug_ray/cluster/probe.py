@@ -114,7 +114,7 @@ def why_unread(url: str) -> str:
         fs.cat_file(path)
     except FileNotFoundError:
         return "it is not there"
-    except Exception as error:  # object stores raise exceptions of their own
+    except Exception as error:  # remote storage raises exceptions of their own
         return reason(error)
     return ""
 
@@ -178,7 +178,7 @@ def _marker(storage: str) -> Iterator[tuple[str, str]]:
     try:
         fs, path = open_url(f"{folder}/driver")
         write_file(fs, path, b"synaug_ray")
-    except Exception as error:  # object stores raise exceptions of their own
+    except Exception as error:  # remote storage raises exceptions of their own
         unwritten = reason(error)
     try:
         yield ("" if unwritten else folder), unwritten
