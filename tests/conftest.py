@@ -1,4 +1,4 @@
-"""What many tests share: real digits, a small grid and a finished run of it; and which tests share a process."""
+"""What many tests share: real digits, a small grid and a finished run of it; and which tests are integration tests."""
 
 from __future__ import annotations
 
@@ -22,22 +22,15 @@ from synaug_ray.data.load import identify, load
 from synaug_ray.plan.plan import Plan, make_plan
 from synaug_ray.plan.steps import DataIdentity
 
-# what makes a test an integration test, and which of these share a process: one Ray cluster, one S3 server and so on
-INTEGRATION = {"cluster": "ray", "moto": "s3", "browser": "browser", "logged": "loggers"}
+INTEGRATION = {"cluster", "moto", "browser", "logged"}  # fixtures that make a test an integration test
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a fixture of ``INTEGRATION``; and what shares a fixture runs in one worker."""
     for item in items:
-        fixtures = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
-        groups = [group for fixture, group in INTEGRATION.items() if fixture in fixtures]
-        if groups and not item.get_closest_marker("smoke") and not item.get_closest_marker("slow"):
+        chosen = item.get_closest_marker("smoke") or item.get_closest_marker("slow")
+        if not chosen and INTEGRATION.intersection(item.fixturenames):  # type: ignore[attr-defined]
             item.add_marker(pytest.mark.integration)
-        if not groups and any(found[-1].scope in ("module", "package") for found in fixtures.values()):
-            groups = [item.nodeid.partition("::")[0]]  # it would be made once in each worker
-        if groups and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(groups[0]))
 
 
 @pytest.fixture(scope="session")
