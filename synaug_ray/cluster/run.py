@@ -28,7 +28,7 @@ from synaug_ray.common.errors import ClusterLost, ResourceProblem
 from synaug_ray.common.text import one_line
 from synaug_ray.config.recipes import ReferenceRecipe
 from synaug_ray.data.images import Dataset
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.engine.execute import attempt
 from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.steps import STAGES
@@ -103,6 +103,7 @@ def _run(
     say: Callable[[str], None],
     workers_per_generator: int,
 ) -> None:
+    use_threads(1)
     context = WorkerContext(run.store, dataset, Machine(slots.device, 1, run.session.id))
     trainable = []
     for step in missing.generators.values():

@@ -17,7 +17,7 @@ from ray.exceptions import RayError
 from synaug_ray.cluster.gpus import use_gpu
 from synaug_ray.cluster.slots import Slots
 from synaug_ray.data.images import ImageSet
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.engine.execute import Work, attempt
 from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Step, TrialStep
 from synaug_ray.store.store import Cause, Store
@@ -60,6 +60,7 @@ def context_here(config: WorkerConfig, lane: str, who: str, rank: int = 0, world
         return images if len(images) else None
 
     machine = Machine(config.slots.device, 1, config.session, rank, world)
+    use_threads(machine.threads)
     return WorkerContext(
         Store(config.store), ray.get(config.dataset), machine, fetch, lambda step, share: _restart_timer()
     )

@@ -1,4 +1,4 @@
-"""What work needs within one process: the images, the Store, the machine, and what was read or learnt before."""
+"""What a step needs within one process: the images, the Store, the machine, and caches."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from synaug_ray.config.recipes import FilterRecipe
 from synaug_ray.data.images import Dataset, ImageSet, concatenate
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import registry
+from synaug_ray.generators.base import Generator
 from synaug_ray.plan.steps import GeneratorStep, Pool, ShardStep, Step, Subset, TrialStep
 from synaug_ray.quality.assess import RealReference, real_reference
 from synaug_ray.quality.filters import Select, selector
@@ -26,7 +27,7 @@ from synaug_ray.store.store import Store
 CACHE_BYTES = 1 << 30  # of shards kept in a process
 CACHE_GENERATORS = 4  # kept in a process
 CACHE_FILTERS = 8  # kept in a process: a pack's trials come from few Subsets
-JUDGES_IMAGES = 5_000  # real images that judge labels: more would cost more than they would judge better
+LABEL_CLASSIFIER_IMAGES = 5_000  # real images to train label classifiers on: more cost more than they gain
 Progress = Callable[[Step, float], None]  # (step, share done)
 FetchShard = Callable[[ShardStep], ImageSet | None]
 S = TypeVar("S", bound=Step)
@@ -34,7 +35,7 @@ S = TypeVar("S", bound=Step)
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and how wide to run: never part of an identity."""
+    """Device, threads and process group: never part of an identity."""
 
     device: str = "cpu"
     threads: int = 1
@@ -43,32 +44,36 @@ class Machine:
     world: int = 1
 
 
+def use_threads(count: int) -> None:
+    """Set torch's number of threads in this process: called where a process starts to work."""
+    torch.set_num_threads(count)
+
+
 @dataclass
 class WorkerContext:
-    """What work needs within one process: the images, the Store, the machine, and shards read before."""
+    """What a step needs within one process; whoever builds one calls ``use_threads`` before it works."""
 
     store: Store
     dataset: Dataset
     machine: Machine
-    fetch: FetchShard = lambda shard: None  # from memory shared with other processes, where there is such
+    fetch: FetchShard = lambda shard: None  # from memory shared with other processes, if any
     progress: Progress = lambda step, share: None
     draws: Draws = field(init=False)
     _shards: OrderedDict[str, ImageSet] = field(init=False, default_factory=OrderedDict)
-    _generators: OrderedDict[tuple[str, str], registry.Generator] = field(init=False, default_factory=OrderedDict)
+    _generators: OrderedDict[tuple[str, str], Generator] = field(init=False, default_factory=OrderedDict)
     _selectors: OrderedDict[tuple[Subset, str], Select] = field(init=False, default_factory=OrderedDict)
-    _yardsticks: dict[Subset, RealReference] = field(init=False, default_factory=dict)
+    _real_references: dict[Subset, RealReference] = field(init=False, default_factory=dict)
     _spaces: dict[str, PretrainedSpace] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.draws = Draws(self.dataset.train, self.dataset.num_classes)
-        torch.set_num_threads(self.machine.threads)
 
     @property
     def device(self) -> torch.device:
         return torch.device(self.machine.device)
 
     def missing(self, steps: Sequence[S]) -> list[S]:
-        """Those whose Record does not stand: another driver may have made some since they were planned."""
+        """Those without a Record: another driver may have finished some since they were planned."""
         return [step for step in steps if not self.store.has(step)]
 
     def shard(self, step: ShardStep) -> ImageSet:
@@ -86,8 +91,8 @@ class WorkerContext:
             self._shards.popitem(last=False)
         return images
 
-    def generator(self, step: GeneratorStep) -> registry.Generator:
-        """A generator that stands, from this process or from the Store."""
+    def generator(self, step: GeneratorStep) -> Generator:
+        """A finished generator, from this process or from the Store."""
         record = self.store.record("generator", step.key)
         at = (record.key, record.attempt)
         if at not in self._generators:
@@ -101,7 +106,7 @@ class WorkerContext:
         return self._generators[at]
 
     def images(self, trial: TrialStep) -> ImageSet:
-        """A trial's images: its Subset, then the prefix of its Pool, or of what its filter keeps of that.
+        """A trial's images: its Subset, then the prefix of its Pool, or of what its filter keeps.
 
         Raises:
             TooFewKept: where the filter keeps less than the trial needs.
@@ -125,30 +130,30 @@ class WorkerContext:
         return self._selectors[at]
 
     def pool(self, pool: Pool, count: int) -> ImageSet:
-        """The first ``count`` images of a pool whose shards stand."""
+        """The first ``count`` images of a pool whose shards are finished."""
         shards = [self.shard(s) for s in pool.shards(count)]
         return ImageSet(
             np.concatenate([s.images for s in shards])[:count], np.concatenate([s.labels for s in shards])[:count]
         )
 
     def space(self, recipe: FeatureRecipe, tick: Callable[[float], None]) -> PretrainedSpace:
-        """A network trained elsewhere; raises as ``open_space``."""
+        """A pretrained network; raises as ``open_space``."""
         if recipe.key not in self._spaces:
             self._spaces[recipe.key] = open_space(recipe, self.device, tick)
         return self._spaces[recipe.key]
 
     def real_reference(self, subset: Subset) -> RealReference:
-        """What pools of generators of a Subset are measured by: real training and validation images, no test image.
+        """What quality checks of a Subset's pools compare with: real training and validation images, no test image.
 
-        Only the last one is kept: looks at pools of one Subset come one after another.
+        Only the last one is kept: the quality checks of one Subset run one after another.
         """
-        if subset not in self._yardsticks:
+        if subset not in self._real_references:
             order = self.draws.order(subset)
-            seen, others = order[: subset.num_real], order[subset.num_real : JUDGES_IMAGES]
+            seen, others = order[: subset.num_real], order[subset.num_real : LABEL_CLASSIFIER_IMAGES]
             train = self.dataset.train
             seed = derive_seed("yardstick", subset.data.key, subset.draw, subset.num_real)
-            self._yardsticks.clear()
-            self._yardsticks[subset] = real_reference(
+            self._real_references.clear()
+            self._real_references[subset] = real_reference(
                 train.take(seen),
                 self.dataset.val,
                 self.dataset.num_classes,
@@ -156,4 +161,4 @@ class WorkerContext:
                 seed,
                 self.device,
             )
-        return self._yardsticks[subset]
+        return self._real_references[subset]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from tqdm import tqdm
 
-from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.context import WorkerContext, use_threads
 from synaug_ray.engine.execute import Work, attempt
 from synaug_ray.plan.plan import Plan, packs
 from synaug_ray.plan.steps import QualityStep, ShardStep, Stage, Step, TrialStep
@@ -20,17 +20,18 @@ def device_here() -> str:
 
 
 def ready(steps: Iterable[Step], store: Store) -> list[Step]:
-    """The steps all of whose parents' Records stand."""
-    stands: dict[Stage, set[str]] = {stage: store.keys(stage) for stage in ("generator", "shard")}
-    return [s for s in steps if all(p.key in stands[p.stage] for p in s.parents())]
+    """The steps whose parents are all finished."""
+    finished: dict[Stage, set[str]] = {stage: store.keys(stage) for stage in ("generator", "shard")}
+    return [s for s in steps if all(p.key in finished[p.stage] for p in s.parents())]
 
 
 def run_local(missing: Plan, context: WorkerContext, say: Callable[[str], None]) -> None:
     """Execute a plan's steps, parents first; failures stay in the Store and block what needs them."""
+    use_threads(context.machine.threads)
     _each("generators", list(missing.generators.values()), context)
     _each("shards", [s for s in ready(missing.shards.values(), context.store) if isinstance(s, ShardStep)], context)
     _each(
-        "looks at pools",
+        "quality checks",
         [q for q in ready(missing.qualities.values(), context.store) if isinstance(q, QualityStep)],
         context,
     )
@@ -38,7 +39,7 @@ def run_local(missing: Plan, context: WorkerContext, say: Callable[[str], None])
     _each("trials", packs(trials), context)
     left = len(missing.trials) - len(trials)
     if left:
-        say(f"{left:,} trials were not tried: what they need failed")
+        say(f"{left:,} trials were not run: a step that they need failed")
 
 
 def _each(name: str, works: Sequence[Work], context: WorkerContext) -> None:

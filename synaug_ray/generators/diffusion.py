@@ -1,4 +1,4 @@
-"""What the diffusion families share: a U-Net, batches by images seen, and a training that can be taken up again.
+"""What the diffusion families share: a U-Net, its batches, its learning-rate schedule, and guidance.
 
 Images are scaled from uint8 to [-1, 1]. Lengths are in images seen.
 """
@@ -9,29 +9,23 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from diffusers import UNet2DModel
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch import Tensor
 
-from synaug_ray.common.errors import Diverged
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.recipes import UNetRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.generators.registry import SaveState
 from synaug_ray.training.batching import passes
-from synaug_ray.training.checkpoint import restore, snapshot
 from synaug_ray.training.distributed import Split
-
-SAVE_EVERY = 64  # batches between looks at the loss, and offers of the state
+from synaug_ray.training.loop import SaveState, train_loop
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a loss is over: the Subset on the device, x [N, C, H, W] in [-1, 1] and labels [N], and its seed."""
+    """The training data of a loss: the Subset on the device, x [N, C, H, W] in [-1, 1] and labels [N]; and the seed."""
 
     images: Tensor
     labels: Tensor
@@ -44,15 +38,15 @@ class Task:
         return int(c), int(h), int(w)
 
     def index(self, nimg: int, batch: int) -> Tensor:
-        """Which images are the batch after ``nimg`` images: endless reshuffled passes."""
+        """Indices of the batch after ``nimg`` images: endless reshuffled passes."""
         return passes(len(self.images), derive_seed("batches", self.seed), nimg, batch)
 
     def noise(self, nimg: int) -> torch.Generator:
-        """Of what is drawn for that batch, on the CPU, so that devices draw alike."""
+        """The batch's random stream, on the CPU, so that all devices draw the same."""
         return torch.Generator().manual_seed(derive_seed("noise", self.seed, nimg))
 
     def dropout(self, nimg: int, rank: int = 0) -> int:
-        """Seed of what the network draws for that batch, in one of several processes."""
+        """Seed of the network's own draws (dropout) for that batch, in one of several processes."""
         return derive_seed("dropout", self.seed, nimg, *([rank] if rank else ()))
 
 
@@ -66,7 +60,7 @@ def task_of(subset: ImageSet, num_classes: int, seed: int, device: torch.device)
 
 
 def network(recipe: UNetRecipe, shape: tuple[int, int, int], num_classes: int) -> UNet2DModel:
-    """diffusers' U-Net with one more class than there are: the null class, for guidance."""
+    """diffusers' U-Net with one extra class: the null class, for guidance."""
     down = tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in recipe.attention)
     up = tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(recipe.attention))
     return UNet2DModel(
@@ -86,16 +80,16 @@ def network(recipe: UNetRecipe, shape: tuple[int, int, int], num_classes: int) -
 
 
 def initialise(make: Callable[[], UNet2DModel], seed: int, device: torch.device) -> UNet2DModel:
-    """A network with weights of the seed."""
+    """A network whose initial weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("weights", seed))
         return to_device(make(), device)
 
 
 def to_device(net: UNet2DModel, device: torch.device) -> UNet2DModel:
-    """A network on a device, on a GPU with channels last, as its convolutions want them.
+    """A network on a device; on a GPU with channels last, the layout its convolutions prefer.
 
-    A CPU's stay as they are: 10% slower there, and what was made before keeps its bits.
+    Not on a CPU: 10% slower there, and bits made before would change.
     """
     net = net.to(device)  # type: ignore[arg-type]
     return net.to(memory_format=torch.channels_last) if device.type == "cuda" else net  # type: ignore[call-overload]
@@ -110,54 +104,24 @@ def fit(
     state: bytes | None = None,
     save: SaveState | None = None,
 ) -> tuple[UNet2DModel, int]:
-    """Train ``net``; its exponential moving average, and how many images it has seen.
+    """Train ``net``; its exponential moving average, and images seen; raises as ``train_loop``.
 
     Args:
-        backward: the loss of the batch after so many images, its gradient already in the network; with several
-            processes both of this one's part of it.
-        state: where to go on from, as ``save`` got it.
-        save: called after every ``SAVE_EVERY`` batches.
-
-    Raises:
-        Diverged: where the loss or a weight is not finite.
-        DamagedState: where ``state`` is not what was saved.
+        backward: the loss of the batch after ``nimg`` images, its gradient added to the network's; with several
+            processes, this one's part of both.
     """
-    decay = [0.0]
-    # timm's ModelEmaV3 walks both state dicts in each step: 12% of a step at this size, this none
-    ema = AveragedModel(net, multi_avg_fn=lambda mean, new, _: _mix(mean, new, 1 - decay[0]))
-    optimiser = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate, fused=True)
-    total = recipe.length(num_real)
-    modules, optimisers = {"net": net, "ema": ema.module}, {"adam": optimiser}
-    nimg = 0
-    if state is not None:
-        nimg = restore(state, modules, optimisers)
-        ema.n_averaged.fill_(1)  # so that the next update averages instead of copying
-    net.train()
-    while nimg < total:
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(recipe, nimg, total)
-        optimiser.zero_grad(set_to_none=True)
+    adam = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate, fused=True)
+
+    def step(nimg: int) -> tuple[Tensor]:
+        adam.zero_grad(set_to_none=True)
         loss = split.summed(net.parameters(), backward(net, nimg))
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        nimg += recipe.batch
-        decay[0] = 0.5 ** (recipe.batch / min(recipe.ema_half_life, 0.05 * nimg))
-        ema.update_parameters(net)
-        if nimg // recipe.batch % SAVE_EVERY == 0 or nimg >= total:
-            if not math.isfinite(float(loss)):
-                raise Diverged(f"generator {recipe.name}: the loss is {float(loss)} after {nimg:,} images")
-            if save is not None:
-                save(partial(snapshot, modules, optimisers, nimg), nimg)
-    trained = ema.module
-    assert isinstance(trained, UNet2DModel)
-    check_finite(trained, recipe.name)
-    return trained, nimg
+        adam.step()
+        return (loss,)
 
-
-def check_finite(net: nn.Module, name: str) -> None:
-    """Raise Diverged where a weight is not finite, as after a last step that no loss was seen of."""
-    if not all(bool(torch.isfinite(value).all()) for value in net.parameters()):
-        raise Diverged(f"generator {name}: its weights are not numbers")
+    net.train()
+    rate = partial(learning_rate, recipe)
+    return train_loop(recipe, net, {"net": net}, {"adam": adam}, step, rate, num_real, state, save)
 
 
 def learning_rate(recipe: UNetRecipe, nimg: int, total: int) -> float:
@@ -169,12 +133,8 @@ def learning_rate(recipe: UNetRecipe, nimg: int, total: int) -> float:
 def guided(
     predict: Callable[[Tensor, Tensor], Tensor], x: Tensor, labels: Tensor, num_classes: int, guidance: float
 ) -> Tensor:
-    """Classifier-free guidance (arXiv 2207.12598) of ``predict(x, labels)``: both in one batch; at 1 a single one."""
+    """Classifier-free guidance (arXiv 2207.12598) of ``predict(x, labels)``; at 1 only the conditional."""
     if guidance == 1:
         return predict(x, labels)
     with_label, without = predict(torch.cat([x, x]), torch.cat([labels, torch.full_like(labels, num_classes)])).chunk(2)
     return without + guidance * (with_label - without)
-
-
-def _mix(mean: Any, new: Any, share: float) -> None:
-    torch._foreach_lerp_(mean, new, share)

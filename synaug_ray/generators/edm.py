@@ -20,10 +20,10 @@ from synaug_ray.config.recipes import EDMRecipe, SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.augmentation import ToldEmbedding, augmented
 from synaug_ray.generators.diffusion import Task, fit, guided, initialise, network, task_of, to_device
-from synaug_ray.generators.registry import SaveState
 from synaug_ray.generators.samplers import SAMPLERS, image_noise, noise_levels, sample_in_batches
 from synaug_ray.training.checkpoint import pipeline_files, unet_from_files
 from synaug_ray.training.distributed import WHOLE, Split
+from synaug_ray.training.loop import SaveState
 from synaug_ray.training.precision import autocast
 
 
@@ -103,7 +103,7 @@ def train(
     save: SaveState | None = None,
     split: Split = WHOLE,
 ) -> tuple[EDMGenerator, int]:
-    """Train on ``subset`` and nothing else; see ``families.Family.train``."""
+    """Train on ``subset`` and nothing else; see ``base.Family.train``."""
     task = task_of(subset, len(classes), seed, device)
     sigma_data = float(task.images.std())
 

@@ -1,9 +1,8 @@
 """A conditional GAN for small images and few of them.
 
 Hinge loss (arXiv 1705.02894), spectral normalisation (arXiv 1802.05957), a projection discriminator (arXiv 1802.05637),
-and differentiable augmentation of what the discriminator sees, real and made alike (arXiv 2006.10738), without which a
-GAN on hundreds of images learns them by heart. Normalisation is by image and not by batch, so image i has the same bits
-in any company.
+and differentiable augmentation of the discriminator's real and synthetic inputs (arXiv 2006.10738), without which a GAN
+memorises a few hundred images. Normalisation is per image, not per batch, so image i has the same bits in any batch.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,21 +19,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, pad
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.optim.swa_utils import AveragedModel
 
-from synaug_ray.common.errors import Diverged
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.recipes import GANRecipe, SamplerRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.generators.diffusion import check_finite
-from synaug_ray.generators.registry import SaveState
 from synaug_ray.generators.samplers import image_noise, sample_in_batches
 from synaug_ray.training.batching import passes
-from synaug_ray.training.checkpoint import restore, snapshot, tensors_from_bytes, tensors_to_bytes
+from synaug_ray.training.checkpoint import tensors_from_bytes, tensors_to_bytes
 from synaug_ray.training.distributed import WHOLE, Split
+from synaug_ray.training.loop import SaveState, train_loop
 from synaug_ray.training.precision import autocast
-
-SAVE_EVERY = 64  # batches between looks at the loss, and offers of the state
 
 
 class GeneratorNetwork(nn.Module):
@@ -50,7 +43,7 @@ class GeneratorNetwork(nn.Module):
         self.labels = nn.Embedding(num_classes, latent)
         self.first = nn.Linear(2 * latent, math.prod(self.start))
         self.blocks = nn.ModuleList(
-            _PainterBlock(a, b, 2 * latent, norm_groups) for a, b in zip((widths[0], *widths), widths, strict=False)
+            _GeneratorBlock(a, b, 2 * latent, norm_groups) for a, b in zip((widths[0], *widths), widths, strict=False)
         )
         self.norm = nn.GroupNorm(norm_groups, widths[-1])
         self.last = nn.Conv2d(widths[-1], shape[0], 3, padding=1)
@@ -63,7 +56,7 @@ class GeneratorNetwork(nn.Module):
         return torch.tanh(self.last(leaky_relu(self.norm(x), 0.2)))
 
 
-class _PainterBlock(nn.Module):
+class _GeneratorBlock(nn.Module):
     """Residual, with scale and offset from the code after each normalisation."""
 
     def __init__(self, before: int, after: int, code: int, norm_groups: int) -> None:
@@ -104,19 +97,19 @@ class Discriminator(nn.Module):
 
 @dataclass(frozen=True)
 class GANGenerator:
-    """A trained generator: its painter and what sampling needs to know of its Subset."""
+    """A trained generator: its network, and what sampling needs to know of its Subset."""
 
-    painter: GeneratorNetwork
+    net: GeneratorNetwork
     class_counts: NDArray[np.int64]  # of the Subset, [K]
     shape: tuple[int, int, int]
     build: dict[str, Any]  # arguments of GeneratorNetwork
 
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
         """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
-        painter = self.painter.to(device).eval()
+        net = self.net.to(device).eval()
 
         def make(rows: list[int], labels: Tensor) -> Tensor:
-            return painter(image_noise(seed, rows, (self.build["latent"],)).to(device), labels).float()
+            return net(image_noise(seed, rows, (self.build["latent"],)).to(device), labels).float()
 
         return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
 
@@ -126,10 +119,10 @@ class GANGenerator:
             "family": "gan",
             "class_counts": self.class_counts.tolist(),
             "shape": list(self.shape),
-            "painter": self.build,
+            "painter": self.build,  # the key that stored generators have
         }
         return {
-            "generator.safetensors": tensors_to_bytes(self.painter.state_dict(), {}),
+            "generator.safetensors": tensors_to_bytes(self.net.state_dict(), {}),
             "synaug.json": json.dumps(extra).encode(),
         }
 
@@ -138,9 +131,9 @@ def from_files(files: dict[str, bytes]) -> GANGenerator:
     """The generator that ``GANGenerator.files`` wrote."""
     extra = json.loads(files["synaug.json"])
     shape, build = tuple(extra["shape"]), extra["painter"]
-    painter = GeneratorNetwork(shape, len(extra["class_counts"]), **build | {"channels": tuple(build["channels"])})
-    painter.load_state_dict(tensors_from_bytes(files["generator.safetensors"])[0])
-    return GANGenerator(painter, np.array(extra["class_counts"], dtype=np.int64), shape, build)
+    net = GeneratorNetwork(shape, len(extra["class_counts"]), **build | {"channels": tuple(build["channels"])})
+    net.load_state_dict(tensors_from_bytes(files["generator.safetensors"])[0])
+    return GANGenerator(net, np.array(extra["class_counts"], dtype=np.int64), shape, build)
 
 
 def train(
@@ -153,7 +146,7 @@ def train(
     save: SaveState | None = None,
     split: Split = WHOLE,
 ) -> tuple[GANGenerator, int]:
-    """Train on ``subset`` and nothing else; see ``families.Family.train``. Images seen are real ones."""
+    """Train on ``subset`` and nothing else; see ``base.Family.train``. Images seen are real ones."""
     c, h, w = subset.images.shape[1:]
     shape, num_classes = (int(c), int(h), int(w)), len(classes)
     images = torch.from_numpy(subset.images.astype(np.float32) / 127.5 - 1).to(device)
@@ -161,67 +154,52 @@ def train(
     build = {"channels": list(recipe.channels), "latent": recipe.latent, "norm_groups": recipe.norm_groups}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("weights", seed))
-        painter = GeneratorNetwork(shape, num_classes, recipe.channels, recipe.latent, recipe.norm_groups).to(device)
-        critic = Discriminator(shape, num_classes, recipe.channels).to(device)
-    decay = [0.0]
-    ema = AveragedModel(painter, multi_avg_fn=lambda mean, new, _: _mix(mean, new, 1 - decay[0]))
-    adams = {
+        generator = GeneratorNetwork(shape, num_classes, recipe.channels, recipe.latent, recipe.norm_groups).to(device)
+        discriminator = Discriminator(shape, num_classes, recipe.channels).to(device)
+    adams = {  # these names, and those of the modules, are in the checkpoints of stored runs
         name: torch.optim.Adam(net.parameters(), recipe.learning_rate, (0.0, 0.9), fused=True)
-        for name, net in (("paint", painter), ("judge", critic))
+        for name, net in (("paint", generator), ("judge", discriminator))
     }
-    modules = {"painter": painter, "critic": critic, "ema": ema.module}
-    nimg, total = 0, recipe.length(len(subset))
-    if state is not None:
-        nimg = restore(state, modules, adams)
-        ema.n_averaged.fill_(1)
-    while nimg < total:
+
+    def step(nimg: int) -> tuple[Tensor, Tensor]:
         index = passes(len(images), derive_seed("batches", seed), nimg, recipe.batch)
         rng = torch.Generator().manual_seed(derive_seed("noise", seed, nimg, *([split.rank] if split.rank else ())))
         x, y = images[index], labels[index]
         if recipe.flip:
             x = torch.where((torch.rand(len(x), 1, 1, 1, generator=rng) < 0.5).to(device), x.flip(3), x)
 
-        def made(y: Tensor, rng: torch.Generator = rng) -> Tensor:
-            return painter(torch.randn(len(y), recipe.latent, generator=rng).to(device), y).float()
+        def generate(y: Tensor) -> Tensor:
+            return generator(torch.randn(len(y), recipe.latent, generator=rng).to(device), y).float()
 
-        def judged(x: Tensor, y: Tensor, rng: torch.Generator = rng) -> Tensor:
-            return critic(differentiably(x, recipe.augment, rng), y).float()
+        def discriminate(x: Tensor, y: Tensor) -> Tensor:
+            return discriminator(differentiably(x, recipe.augment, rng), y).float()
 
-        def doubts(part: slice, x: Tensor = x, y: Tensor = y) -> Tensor:
+        def discriminator_loss(part: slice) -> Tensor:
             with torch.no_grad():
-                fake = made(y[part])
-            return (1 - judged(x[part], y[part])).relu().mean() + (1 + judged(fake, y[part])).relu().mean()
+                fake = generate(y[part])
+            return (1 - discriminate(x[part], y[part])).relu().mean() + (1 + discriminate(fake, y[part])).relu().mean()
 
-        def losses(part: slice, y: Tensor = y) -> Tensor:
-            return -judged(made(y[part]), y[part]).mean()
+        def generator_loss(part: slice) -> Tensor:
+            return -discriminate(generate(y[part]), y[part]).mean()
 
-        for group in (g for adam in adams.values() for g in adam.param_groups):
-            group["lr"] = recipe.learning_rate * min(1.0, 2 * (1 - nimg / total))  # falls over the second half
-        doubt = _step(adams["judge"], doubts, recipe, device, split)
-        critic.requires_grad_(False)
-        loss = _step(adams["paint"], losses, recipe, device, split)
-        critic.requires_grad_(True)
-        nimg += recipe.batch
-        decay[0] = 0.5 ** (recipe.batch / min(recipe.ema_half_life, 0.05 * nimg))
-        ema.update_parameters(painter)
-        if nimg // recipe.batch % SAVE_EVERY == 0 or nimg >= total:
-            if not math.isfinite(float(doubt) + float(loss)):
-                raise Diverged(
-                    f"generator {recipe.name}: the losses are {float(doubt):g} and {float(loss):g} after "
-                    f"{nimg:,} images"
-                )
-            if save is not None:
-                save(partial(snapshot, modules, adams, nimg), nimg)
-    trained = ema.module
-    assert isinstance(trained, GeneratorNetwork)
-    check_finite(trained, recipe.name)
+        first = _step(adams["judge"], discriminator_loss, recipe, device, split)
+        discriminator.requires_grad_(False)
+        second = _step(adams["paint"], generator_loss, recipe, device, split)
+        discriminator.requires_grad_(True)
+        return first, second
+
+    def learning_rate(nimg: int, total: int) -> float:
+        return recipe.learning_rate * min(1.0, 2 * (1 - nimg / total))  # constant, then linear to zero
+
+    modules = {"painter": generator, "critic": discriminator}
+    trained, nimg = train_loop(recipe, generator, modules, adams, step, learning_rate, len(subset), state, save)
     return GANGenerator(trained, np.bincount(subset.labels, minlength=num_classes), shape, build), nimg
 
 
 def differentiably(x: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> Tensor:
-    """x [B, C, H, W] augmented so that gradients pass (arXiv 2006.10738, section 3): the paper's strengths.
+    """x [B, C, H, W] augmented differentiably (arXiv 2006.10738, section 3): the paper's strengths.
 
-    ``translate`` by up to an eighth of the side, zeros coming in; ``cutout`` of a square of half the side;
+    ``translate`` by up to an eighth of the side, zero-padded; ``cutout`` of a square of half the side;
     ``brightness`` by up to a half.
     """
     count, _, h, w = x.shape
@@ -245,23 +223,20 @@ def differentiably(x: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> T
 def _step(
     adam: torch.optim.Adam, loss: Callable[[slice], Tensor], recipe: GANRecipe, device: torch.device, split: Split
 ) -> Tensor:
-    """One step down a batch's mean loss, its gradients added up over parts and processes; the loss.
+    """One optimiser step on a batch's mean loss, gradients summed over parts and processes; the loss.
 
-    Each part draws anew (latents, augmentation, spectral normalisation's power iteration), so other images are made.
+    Each part draws its own latents, augmentation and power iteration (spectral normalisation), so the number of parts
+    changes the result.
     """
     adam.zero_grad(set_to_none=True)
     total = torch.zeros((), device=device)
     for part in split.slices(recipe.batch):
         with autocast(recipe.precision, device):
-            found = loss(part)
+            value = loss(part)
         share = (part.stop - part.start) / recipe.batch
-        found = found * share if share < 1 else found
-        found.backward()
-        total += found.detach()
+        value = value * share if share < 1 else value
+        value.backward()
+        total += value.detach()
     total = split.summed((p for group in adam.param_groups for p in group["params"]), total)
     adam.step()
     return total
-
-
-def _mix(mean: Any, new: Any, share: float) -> None:
-    torch._foreach_lerp_(mean, new, share)

@@ -24,9 +24,9 @@ from synaug_ray.common.keys import derive_seed, folder_key
 from synaug_ray.common.text import one_line
 from synaug_ray.config.recipes import HUB, PretrainedRecipe, SamplerRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.generators.registry import SaveState
 from synaug_ray.generators.samplers import image_streams, sample_in_batches
 from synaug_ray.training.distributed import WHOLE, Split
+from synaug_ray.training.loop import SaveState
 
 LIBRARIES = ("diffusers", "transformers")  # whose classes a pipeline's index may name
 

@@ -1,72 +1,23 @@
-"""The seam: what a Generator is, and which module makes which family. Nothing above knows a family by its name."""
+"""Maps a family's name to its module. No other code knows a family by its name."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug_ray.config.recipes import GeneratorRecipe, ReferenceRecipe, SamplerRecipe
+from synaug_ray.config.recipes import GeneratorRecipe, ReferenceRecipe
 from synaug_ray.data.images import ImageSet
+from synaug_ray.generators.base import Family, Generator
 from synaug_ray.generators.model_card import model_card
 from synaug_ray.generators.reference import ReferenceGenerator
 from synaug_ray.training.distributed import WHOLE, Split
+from synaug_ray.training.loop import SaveState
 
 if TYPE_CHECKING:
     import torch
-
-SaveState = Callable[[Callable[[], bytes], int], None]  # (the state, made when asked for; nimg so far)
-
-
-class Generator(Protocol):
-    """A generator that is done: it makes images, and it is files."""
-
-    def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
-        """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
-        ...
-
-    def files(self) -> dict[str, bytes]:
-        """The generator by relative path; ``synaug.json`` among them says its family."""
-        ...
-
-
-class Family(Protocol):
-    """A module of one learnt family."""
-
-    def train(
-        self,
-        recipe: Any,
-        subset: ImageSet,
-        classes: tuple[str, ...],
-        seed: int,
-        device: torch.device,
-        state: bytes | None = None,
-        save: SaveState | None = None,
-        split: Split = WHOLE,
-    ) -> tuple[Generator, int]:
-        """A Generator that has seen ``subset`` and nothing else of the data, and how many images it has seen.
-
-        Randomness is a function of (seed, images seen), so a training that goes on from a saved state ends
-        like one that was never stopped.
-
-        Args:
-            state: where to go on from, as ``save`` got it.
-            save: called now and then; it decides whether to keep the state.
-            split: how a batch goes through the network. The sum is that of the whole batch up to rounding, but for
-                what the network itself draws (dropout). Each process of a group ends with the same Generator.
-
-        Raises:
-            Diverged: where the loss or a weight is not finite.
-            DamagedState: where ``state`` is not what was saved.
-        """
-        ...
-
-    def from_files(self, files: dict[str, bytes]) -> Generator:
-        """The Generator whose ``files`` these are."""
-        ...
 
 
 def family(name: str) -> Family:

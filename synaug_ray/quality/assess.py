@@ -1,4 +1,4 @@
-"""The audit of one pool: everything measured of it, and the words that belong beside a verdict."""
+"""The quality check of one pool: everything measured on it, and its flags."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from synaug_ray.quality.features import DIMENSIONS, Classifier, train
 from synaug_ray.quality.fidelity import MOST as COMPARED
 from synaug_ray.quality.fidelity import Fidelity, compare
 from synaug_ray.quality.flags import Flag, find
-from synaug_ray.quality.label_fidelity import LabelClassifiers, LabelFidelity, label_fidelity, train_judges
+from synaug_ray.quality.label_fidelity import LabelClassifiers, LabelFidelity, label_fidelity, train_label_classifiers
 from synaug_ray.quality.memorization import Duplicates, Memorization, duplicates, memorization
 
-MOST = 4_096  # images of a pool that are looked at: its first ones
-MOST_TRAINING = 10_000  # real images that judges learn from where the Subset has fewer
+MOST = 4_096  # images of a pool that are checked: its first ones
+MOST_TRAINING = 10_000  # real images to train label classifiers on, where the Subset has fewer
 
 
 @dataclass(frozen=True)
 class RealReference:
-    """What is learnt from real images alone: made once, it measures every pool of the same Subset."""
+    """What is learnt from real images alone; made once, used for every pool of the same Subset."""
 
     subset: ImageSet  # what the generator saw
     held_out: ImageSet  # real images that nothing here was trained on, and never test images
     space: Classifier  # trained on the Subset
-    judges: LabelClassifiers  # trained on the Subset and the other training images
+    label_classifiers: LabelClassifiers  # trained on the Subset and the other training images
     num_classes: int
     seed: int
 
 
 @dataclass(frozen=True)
 class Quality:
-    """The audit of the first ``num_pool`` images of a pool; None where there are too few images to say."""
+    """The quality check of the first ``num_pool`` images of a pool; None where there are too few images to measure."""
 
     num_pool: int
     num_real: int  # images the generator saw
@@ -83,28 +83,29 @@ def real_reference(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> RealReference:
-    """Train the feature space and the judges.
+    """Train the feature space and the label classifiers.
 
     Args:
         subset: the images the generator was trained on.
         held_out: real images outside of ``subset`` and ``others``: the validation split, never the test set.
-        others: further real training images, in an order without meaning; the judges of labels learn from them too.
+        others: further real training images, in random order; the label classifiers are trained on them too.
     """
     where = torch.device(device)
     more = max(0, MOST_TRAINING - len(subset))
     training = subset if others is None else concatenate(subset, others.take(np.arange(min(len(others), more))))
     return RealReference(
-        subset,
-        held_out,
-        train(subset, num_classes, derive_seed("space", seed), where),
-        train_judges(training, num_classes, derive_seed("judges", seed), where),
-        num_classes,
-        seed,
+        subset=subset,
+        held_out=held_out,
+        space=train(subset, num_classes, derive_seed("space", seed), where),
+        # the seed keeps its old name: with another one other classifiers would be trained
+        label_classifiers=train_label_classifiers(training, num_classes, derive_seed("judges", seed), where),
+        num_classes=num_classes,
+        seed=seed,
     )
 
 
 class Space(Protocol):
-    """What gives features of images, one row each."""
+    """A feature extractor: one row per image."""
 
     def features(self, images: ImageSet) -> NDArray[np.float32]:
         """float32 [N, D]."""
@@ -117,7 +118,7 @@ def assess(
     """Measure a pool. Deterministic for the same images, seed and number of threads.
 
     Args:
-        spaces: networks trained elsewhere, in whose features it is compared with real images too, by their keys.
+        spaces: pretrained networks, in whose features the pool is compared with real images too, by their keys.
     """
     pool = pool.take(np.arange(min(len(pool), MOST)))
     subset, space, seed = real.subset, real.space, real.seed
@@ -128,26 +129,26 @@ def assess(
         compare(theirs, f, derive_seed("fidelity", seed), confidence)
         for f in (features, space.features(subset.take(again)))
     )
-    labels = label_fidelity(real.judges, pool, real.held_out, confidence)
+    labels = label_fidelity(real.label_classifiers, pool, real.held_out, confidence)
     copies = memorization(subset, pool, held_out, space, confidence)
-    same = duplicates(subset, pool, held_out, real.judges.training, space.device)
+    same = duplicates(subset, pool, held_out, real.label_classifiers.training, space.device)
     return Quality(
-        len(pool),
-        len(subset),
-        len(held_out),
-        confidence,
-        f"{DIMENSIONS} penultimate activations of a small classifier of these {len(subset):,} real images; "
-        "nothing pretrained",
-        find(fidelity, replay, labels, copies, same),
-        fidelity,
-        replay,
-        labels,
-        copies,
-        same,
-        tell_apart(subset, pool, held_out, derive_seed("domain", seed), space.device, confidence),
-        subspace_overlap(held_out, theirs, pool, features, derive_seed("overlap", seed)),
-        projection(held_out, theirs, pool, features) if len(held_out) > 1 else None,
-        {
+        num_pool=len(pool),
+        num_real=len(subset),
+        num_held_out=len(held_out),
+        confidence=confidence,
+        feature_space=f"{DIMENSIONS} penultimate activations of a small classifier of these {len(subset):,} real "
+        "images; nothing pretrained",
+        flags=find(fidelity, replay, labels, copies, same),
+        fidelity=fidelity,
+        replay=replay,
+        labels=labels,
+        memorization=copies,
+        duplicates=same,
+        domain=tell_apart(subset, pool, held_out, derive_seed("domain", seed), space.device, confidence),
+        overlap=subspace_overlap(held_out, theirs, pool, features, derive_seed("overlap", seed)),
+        projection=projection(held_out, theirs, pool, features) if len(held_out) > 1 else None,
+        pretrained={
             key: compare(
                 other.features(_first(held_out)),
                 other.features(_first(pool)),
@@ -160,14 +161,14 @@ def assess(
 
 
 def _first(images: ImageSet) -> ImageSet:
-    """As many as are compared at most: of large networks each image costs up to a second of a core."""
+    """The most images that are compared: a large network takes up to a second of a core for each."""
     return images.take(np.arange(min(len(images), COMPARED)))
 
 
 def matched(real: ImageSet, pool: ImageSet, num_classes: int, seed: int) -> ImageSet:
-    """As many of ``real`` as have the class proportions of ``pool``; classes that one of them lacks are left out.
+    """The largest part of ``real`` in the class proportions of ``pool``; classes missing in either are left out.
 
-    Without it a difference of class proportions would pass for one of images.
+    Otherwise different class proportions would be measured as different images.
     """
     have, want = (np.bincount(s.labels, minlength=num_classes) for s in (real, pool))
     both = (have > 0) & (want > 0)

@@ -1,6 +1,6 @@
 """A feature space without a download: the penultimate activations of a small classifier of the real images given.
 
-The same network serves as the judge of labels and as the real-against-synthetic classifier.
+The same network serves as label classifier and as the real-against-synthetic classifier.
 """
 
 from __future__ import annotations

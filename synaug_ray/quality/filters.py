@@ -19,7 +19,7 @@ from synaug_ray.config.recipes import FilterRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.quality.features import train
 from synaug_ray.quality.fidelity import NEIGHBOURS
-from synaug_ray.quality.label_fidelity import train_judges
+from synaug_ray.quality.label_fidelity import train_label_classifiers
 from synaug_ray.quality.memorization import distance_ratio, threshold
 from synaug_ray.quality.nearest import pixels
 
@@ -59,13 +59,13 @@ def selector(recipe: FilterRecipe, subset: ImageSet, num_classes: int, seed: int
 def confidence(
     subset: ImageSet, num_classes: int, seed: int, device: torch.device
 ) -> Callable[[ImageSet], NDArray[np.float64]]:
-    """Log-probability of each image's own label, float64 [N], by judges cross-fitted on the Subset.
+    """Log-probability of each image's own label, float64 [N], by classifiers cross-fitted on the Subset.
 
     An image is judged by the classifier that has not seen its nearest Subset image, so a copy is not
     held for a good example.
     """
-    judges = train_judges(subset, num_classes, derive_seed("confidence", seed), device)
-    return lambda pool: judges.log_probabilities(pool)[np.arange(len(pool)), pool.labels]
+    classifiers = train_label_classifiers(subset, num_classes, derive_seed("confidence", seed), device)
+    return lambda pool: classifiers.log_probabilities(pool)[np.arange(len(pool)), pool.labels]
 
 
 def realism(

@@ -1,4 +1,4 @@
-"""From numbers to words: what of a pool has to stand beside a verdict that rests on it."""
+"""From the numbers of a quality check to flags: what is wrong with a pool, in a word and a sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAR = 1.5  # median pixel distance to the nearest training image, over held-out 
 
 
 class Word(StrEnum):
-    """What a pool is found to be."""
+    """The outcome of a quality check."""
 
     CONSTANT = "constant"
     COLLAPSED = "collapsed"
@@ -33,7 +33,7 @@ class Word(StrEnum):
 
 @dataclass(frozen=True)
 class Flag:
-    """One word, and the sentence that may stand beside a verdict."""
+    """One word, and the sentence that a report shows beside a verdict."""
 
     word: Word
     sentence: str
@@ -46,7 +46,7 @@ def find(
     copies: Memorization | None,
     same: Duplicates | None,
 ) -> tuple[Flag, ...]:
-    """What is wrong, worst first; "ok" where all was measured and nothing is. A constant pool is nothing else."""
+    """What is wrong, worst first; "ok" where all was measured and nothing is. A constant pool has no other flag."""
     if same is not None and same.spread < CONSTANT:
         return (
             Flag(
@@ -156,14 +156,14 @@ def _unreal(fidelity: Fidelity, copies: Memorization | None) -> Flag | None:
 def _missing(
     fidelity: Fidelity, labels: LabelFidelity | None, copies: Memorization | None, same: Duplicates | None
 ) -> str:
-    lacking = [
+    missing = [
         name
         for name, value in (("copies", copies), ("duplicates", same), ("labels", labels), ("density", fidelity.density))
         if value is None
     ]
     if labels is not None and labels.skill is None:
-        lacking.append("labels (the judges do no better than chance on held-out real images)")
-    return f"Not judged, for want of images: {', '.join(lacking)}. Give more held-out real images, or a larger pool."
+        missing.append("labels (the classifiers do no better than chance on held-out real images)")
+    return f"Not judged, too few images: {', '.join(missing)}. Provide more held-out real images, or a larger pool."
 
 
 def _percent(interval: Interval) -> str:

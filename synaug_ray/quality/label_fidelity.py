@@ -1,8 +1,8 @@
-"""Do the images show the class asked for? Classifiers of real training images judge it, never of test images.
+"""Do the images show the class asked for? Classifiers trained on real training images decide, never on test images.
 
-They are cross-fitted: the training images are dealt into folds, one judge for each that has seen all
-folds but its own, and an image is judged by the one that has not seen its nearest training image. A
-copy of a training image so gets no easier a judge than a new image, and real images the same judge.
+They are cross-fitted: the training images are split into folds, one classifier per fold is trained on all other
+folds, and an image is classified by the one that has not seen its nearest training image. A copy of a training
+image is thus no easier to classify than a new image, synthetic or real.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from synaug_ray.quality.intervals import Interval, share
 from synaug_ray.quality.nearest import nearest, pixels
 
 FOLDS = 3
-LEAST = 20  # images below which a share says nothing
+LEAST = 20  # images; a share of fewer is not reported
 
 
 @dataclass(frozen=True)
 class LabelClassifiers:
-    """One classifier a fold of the training images, which has not seen that fold."""
+    """One classifier per fold of the training images, trained on the other folds."""
 
     training: ImageSet
     fold: NDArray[np.int64]  # of each training image
     classifiers: tuple[Classifier, ...]
 
     def log_probabilities(self, images: ImageSet) -> NDArray[np.float64]:
-        """float64 [N, classes], each row by the judge that has not seen the nearest training image."""
+        """float64 [N, classes], each row by the classifier that has not seen the nearest training image."""
         device = self.classifiers[0].device
         fold = self.fold[nearest(pixels(images), pixels(self.training), 1, device)[1][:, 0]]
         of_each = np.stack([classifier.log_probabilities(images) for classifier in self.classifiers])
@@ -50,22 +50,22 @@ class ClassFidelity:
 
 @dataclass(frozen=True)
 class LabelFidelity:
-    """How often the judges see the class asked for, beside how often they are right on held-out real images.
+    """How often the classifiers see the class asked for, and their accuracy on held-out real images.
 
     ``skill`` is (agreement - chance) / (reference - chance): 1 for real images, 0 where labels and
-    images are independent. None where the judges themselves are no better than chance.
+    images are independent. None where the classifiers are no better than chance.
     """
 
     num_judged: int
-    num_training: int  # real images the judges learnt from
+    num_training: int  # real images that the classifiers were trained on
     agreement: Interval
     reference: Interval | None  # held-out real images, weighted to the pool's class proportions
-    chance: float  # agreement of the same labels and judgements, were they independent
+    chance: float  # agreement of the same labels and predictions, were they independent
     skill: Interval | None
     by_class: tuple[ClassFidelity, ...]
 
 
-def train_judges(training: ImageSet, num_classes: int, seed: int, device: torch.device) -> LabelClassifiers:
+def train_label_classifiers(training: ImageSet, num_classes: int, seed: int, device: torch.device) -> LabelClassifiers:
     """LabelClassifiers of ``training``, in folds of equal class proportions."""
     rng = np.random.default_rng(derive_seed("folds", seed))
     fold = np.empty(len(training), dtype=np.int64)
@@ -83,13 +83,13 @@ def train_judges(training: ImageSet, num_classes: int, seed: int, device: torch.
 
 
 def label_fidelity(
-    judges: LabelClassifiers, pool: ImageSet, held_out: ImageSet, confidence: float = 0.9
+    classifiers: LabelClassifiers, pool: ImageSet, held_out: ImageSet, confidence: float = 0.9
 ) -> LabelFidelity | None:
-    """Judge ``pool`` by its labels, and ``held_out`` by its own; None with fewer than 20 images in the pool."""
+    """Agreement of labels and classifiers on ``pool`` and ``held_out``; None for a pool of fewer than 20 images."""
     if len(pool) < LEAST:
         return None
-    seen = judges.log_probabilities(pool).argmax(1)
-    real = judges.log_probabilities(held_out).argmax(1) == held_out.labels if len(held_out) else np.zeros(0, bool)
+    seen = classifiers.log_probabilities(pool).argmax(1)
+    real = classifiers.log_probabilities(held_out).argmax(1) == held_out.labels if len(held_out) else np.zeros(0, bool)
     classes = np.unique(pool.labels)
     by_class, weights = [], []
     for c in classes:
@@ -107,7 +107,7 @@ def label_fidelity(
     chance = float(sum(w * (seen == c).mean() for c, w in zip(classes, weights, strict=True)))
     return LabelFidelity(
         len(pool),
-        len(judges.training),
+        len(classifiers.training),
         agreement,
         reference,
         chance,

@@ -18,7 +18,7 @@ from synaug_ray.data.audit.checks import describe, problems
 from synaug_ray.data.audit.gate import apply_duplicate_policy
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.load import load
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.plan.plan import pending
 from synaug_ray.quality.pretrained_features import open_space
 from synaug_ray.runs.cost import disk_bytes
@@ -78,6 +78,7 @@ def finish(run: Run, dataset: Dataset, state: RunState) -> str:
 
 def write_samples(run: Run, dataset: Dataset) -> None:
     """One sheet for each generator of the first draw: real, synthetic and nearest training images side by side."""
+    use_threads(1)
     context, index, seen = WorkerContext(run.store, dataset, Machine()), [], set()
     done = run.store.keys("shard")
     for row in run.plan.rows:

@@ -8,7 +8,7 @@ import torch
 from helpers.grids import small_grid
 
 from synaug_ray.common.keys import derive_seed
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.engine.execute import attempt, run_generator, run_shard, run_trials
 from synaug_ray.plan.plan import make_plan, packs
 from synaug_ray.quality import features
@@ -20,6 +20,7 @@ from synaug_ray.store.store import Store
 
 @pytest.fixture
 def context(digits, tmp_path):
+    use_threads(1)
     return WorkerContext(Store(str(tmp_path / "store")), digits, Machine())
 
 
@@ -40,7 +41,7 @@ def test_held_out_real_images_are_real_images(context, digits_identity):
 
 
 def test_a_look_at_a_pool_finds_its_fault_and_leaves_the_numbers(context, digits_identity, monkeypatch):
-    """Duplicates are copies; held-out real images are no fault. A second look at the same Subset trains no judge."""
+    """Duplicates are copies; held-out real images are no fault. A second quality check of the same Subset trains no classifier."""
     spec = small_grid(generators=["duplicate", "real-holdout"], num_real=[160], draws=1, blocks=[], quality_draws=1)
     plan = make_plan(spec, digits_identity)
     for step in (*plan.generators.values(), *plan.shards.values()):

@@ -19,7 +19,7 @@ from synaug_ray import grid
 from synaug_ray.classifiers import train as training
 from synaug_ray.common.errors import Collapsed, DataProblem, Diverged, StorageProblem
 from synaug_ray.config.recipes import DDPMRecipe
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.engine.execute import attempt
 from synaug_ray.engine.failures import cause_of
 from synaug_ray.generators import samplers as samplers_module
@@ -34,6 +34,7 @@ GRID = str(SMALL_GRID)
 
 @pytest.fixture
 def context(digits, tmp_path):
+    use_threads(1)
     return WorkerContext(Store(str(tmp_path / "store")), digits, Machine())
 
 
@@ -118,13 +119,13 @@ def test_a_generator_that_does_not_fit_is_trained_in_halves(context, other, edm,
 def test_gradients_of_halves_add_up(digits, edm, family):
     from synaug_ray.generators import ddpm
     from synaug_ray.generators import edm as edm_module
-    from synaug_ray.generators.diffusion import fresh, network, task_of
+    from synaug_ray.generators.diffusion import initialise, network, task_of
 
     task = task_of(digits.train.take(np.arange(40)), 10, 0, torch.device("cpu"))
     recipe = edm.recipe if family == "edm" else DDPMRecipe(name="x", channels=(8, 16), dropout=0.0)
     found = []
     for parts in (1, 2, 3):
-        net = fresh(lambda: network(recipe, task.shape, 10), 0, torch.device("cpu"))
+        net = initialise(lambda: network(recipe, task.shape, 10), 0, torch.device("cpu"))
         if family == "edm":
             loss = edm_module._backward(net, recipe, task, 0.5, 64, Split(parts))
         else:

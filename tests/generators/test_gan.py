@@ -1,4 +1,4 @@
-"""The GAN's parts: augmentation that lets gradients pass, and a critic whose slope is bounded."""
+"""The GAN's parts: augmentation that lets gradients pass, and a discriminator whose slope is bounded."""
 
 import pytest
 import torch
@@ -54,23 +54,23 @@ def test_gradients_pass(x):
     assert x.grad is not None and set(x.grad.unique().tolist()) == {0.0, 1.0}
 
 
-def test_label_moves_what_is_painted_and_how_it_is_judged():
+def test_the_label_changes_what_is_generated_and_the_discriminators_output():
     torch.manual_seed(0)
-    painter, critic = GeneratorNetwork((1, 8, 8), 3, (8, 16), 4, 4), Discriminator((1, 8, 8), 3, (8, 16))
+    generator, discriminator = GeneratorNetwork((1, 8, 8), 3, (8, 16), 4, 4), Discriminator((1, 8, 8), 3, (8, 16))
     z = torch.randn(2, 4)
-    one, two = painter(z, torch.tensor([0, 0])), painter(z, torch.tensor([1, 1]))
+    one, two = generator(z, torch.tensor([0, 0])), generator(z, torch.tensor([1, 1]))
     assert one.shape == (2, 1, 8, 8) and not torch.allclose(one, two)
-    assert critic(one, torch.tensor([0, 0])).shape == (2,)
-    assert not torch.allclose(critic(one, torch.tensor([0, 0])), critic(one, torch.tensor([1, 1])))
+    assert discriminator(one, torch.tensor([0, 0])).shape == (2,)
+    assert not torch.allclose(discriminator(one, torch.tensor([0, 0])), discriminator(one, torch.tensor([1, 1])))
 
 
-def test_spectral_norm_bounds_every_layer_of_the_critic():
+def test_spectral_norm_bounds_every_layer_of_the_discriminator():
     torch.manual_seed(0)
-    critic = Discriminator((1, 8, 8), 3, (8, 16))
+    discriminator = Discriminator((1, 8, 8), 3, (8, 16))
     for _ in range(30):  # power iterations
-        critic(torch.randn(4, 1, 8, 8), torch.tensor([0, 1, 2, 0]))
-    critic.eval()
-    weights = [m.weight for m in critic.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
+        discriminator(torch.randn(4, 1, 8, 8), torch.tensor([0, 1, 2, 0]))
+    discriminator.eval()
+    weights = [m.weight for m in discriminator.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
     assert len(weights) == 5
     for weight in weights:
         assert float(torch.linalg.matrix_norm(weight.detach().flatten(1), 2)) == pytest.approx(1, abs=0.02)

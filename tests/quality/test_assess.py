@@ -61,7 +61,7 @@ def test_it_is_json_and_the_same_again(real, pools, judged):
 
 def test_where_nothing_can_be_judged_that_is_the_word(real, pools):
     few = assess(real, pools["holdout"].take(np.arange(15)))
-    assert few.words == ("not judged",) and "want of images" in few.flags[0].sentence
+    assert few.words == ("not judged",) and "too few images" in few.flags[0].sentence
     assert few.labels is None and few.memorization is None and few.domain is None
 
 

@@ -72,7 +72,7 @@ def test_too_few_held_out_images_calibrate_nothing(real, pools):
 
 
 def test_distinct_images_are_counted(real, pools):
-    training = real.judges.training
+    training = real.label_classifiers.training
 
     def of(name):
         return duplicates(real.subset, pools[name], real.held_out, training, CPU)

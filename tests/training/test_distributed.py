@@ -49,7 +49,7 @@ def learn(rank, world, recipe, subset, folder):
 
 
 def weights(generator):
-    return (generator.painter if hasattr(generator, "painter") else generator.net).state_dict()
+    return generator.net.state_dict()
 
 
 def pool(recipe, generator):
