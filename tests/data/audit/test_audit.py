@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from synaug_ray.analysis import trials as analysis
-from synaug_ray.data.audit import audit as module
 from synaug_ray.data.audit.audit import audit, table
+from synaug_ray.data.audit.rows import BALANCED, label_row
 from synaug_ray.data.duplicates import find
 from synaug_ray.data.duplicates.planted import changed
 from synaug_ray.data.images import Dataset, Found, ImageSet
@@ -118,8 +118,8 @@ def test_few_contradictions_among_many_near_duplicates_are_chance():
             np.zeros((0, 2), np.int64), near, np.ones(200), np.zeros(200, bool), searched=9_000, expected_false=4.0
         )
     }
-    assert module._labels({"inside train": near[:4]}, found).level == "note"
-    assert module._labels({"inside train": near[:5]}, found).level == "warning"
+    assert label_row({"inside train": near[:4]}, found).level == "note"
+    assert label_row({"inside train": near[:5]}, found).level == "warning"
 
 
 def test_groups_on_both_sides():
@@ -150,7 +150,7 @@ def test_unbalanced_classes_are_judged_by_the_balanced_error():
 
 def test_the_rule_for_the_balanced_error_is_the_analysis_own():
     """Rooms that may not import each other: the number stands twice."""
-    assert module.BALANCED == analysis.UNBALANCED
+    assert BALANCED == analysis.UNBALANCED
 
 
 def test_what_was_read_before_it_was_made_one_size():

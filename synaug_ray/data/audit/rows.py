@@ -1,0 +1,292 @@
+"""The rows of an audit: what was found in a data set, and in a sentence what it means for the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synaug_ray.common.text import printable, some
+from synaug_ray.data.audit.checks import SHIFT
+from synaug_ray.data.audit.detectable_gain import DISCORDANCE, smallest_gain
+from synaug_ray.data.duplicates.find import Duplicates, distinct
+from synaug_ray.data.images import Dataset
+from synaug_ray.data.sources.base import SPLITS
+
+Level = Literal["ok", "note", "warning"]
+Counts = NDArray[np.int64]
+BALANCED = 1.5  # largest over smallest test class from which the analysis judges balanced error
+SOME, MANY = 0.001, 0.01  # share of images with duplicates that gets a note, a warning
+NOTED_GAIN, WARNED_GAIN = 0.01, 0.05  # smallest gain that can be shown
+RELIABLE = 0.5  # share of planted JPEG copies that must be found for "none found" to mean anything
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """One row: what was checked, what was found, what it means for the answer and what to do."""
+
+    what: str
+    value: str
+    means: str
+    level: Level = "ok"
+
+
+def parts_of(dataset: Dataset) -> list[tuple[str, Any]]:
+    """The splits with their names."""
+    return list(zip(SPLITS, (dataset.train, dataset.val, dataset.test), strict=True))
+
+
+def image_rows(dataset: Dataset) -> list[AuditRow]:
+    """Numbers, sizes and modes of the images, and files left out."""
+    c, h, w = dataset.shape
+    rows = [
+        AuditRow(
+            "images",
+            ", ".join(f"{name} {len(part):,}" for name, part in parts_of(dataset)),
+            f"{h} x {w} pixels, {'grey' if c == 1 else 'colour'}.",
+        )
+    ]
+    found = dataset.found
+    if found.num_sizes > 1:
+        (a, b), (x, y) = found.smallest, found.largest
+        rows.append(
+            AuditRow(
+                "sizes before resizing",
+                f"{found.num_sizes:,}, {a} x {b} to {x} x {y}",
+                "All were brought to one size (data.size, data.resize). Where size goes with class, a "
+                "classifier may learn the blur instead.",
+                "note",
+            )
+        )
+    if len(found.modes) > 1:
+        rows.append(
+            AuditRow(
+                "modes before reading",
+                ", ".join(f"{n:,} {mode}" for mode, n in found.modes),
+                "All were brought to one mode (data.mode). Where mode goes with class, it gives the class away.",
+                "note",
+            )
+        )
+    if dataset.dropped:
+        rows.append(
+            AuditRow(
+                "files left out",
+                f"{len(dataset.dropped):,}",
+                f"They cannot be read as images: {some(dataset.dropped, 3)}.",
+                "note",
+            )
+        )
+    return rows
+
+
+def class_rows(dataset: Dataset, counts: dict[str, Counts]) -> list[AuditRow]:
+    """Classes: missing ones, balance, and whether training and test images agree."""
+    train, test = counts["train"], counts["test"]
+    rows = [AuditRow("classes", f"{dataset.num_classes}", f"{some(dataset.classes, 8)}.")]
+    for name, held in counts.items():
+        missing = [dataset.classes[c] for c in np.flatnonzero(held == 0)]
+        if missing:
+            rows.append(
+                AuditRow(
+                    f"classes not in {name}",
+                    f"{len(missing)}",
+                    f"No {name} image of {some(missing)}: "
+                    "nothing can be said of it. Add images, or remove the class everywhere.",
+                    "warning",
+                )
+            )
+    ratio, judged = _imbalance(train), _imbalance(test)
+    rows.append(
+        AuditRow(
+            "largest over smallest",
+            f"train {ratio:.1f}, test {judged:.1f}",
+            "The test classes are unbalanced: the balanced error is judged, the mean over classes of each one's error."
+            if judged > BALANCED
+            else "The plain test error is judged.",
+            "note" if judged > BALANCED else "ok",
+        )
+    )
+    apart = np.abs(train / max(train.sum(), 1) - test / max(test.sum(), 1))
+    if apart.max() > SHIFT:
+        k = int(apart.argmax())
+        rows.append(
+            AuditRow(
+                "train and test shares",
+                f"{100 * apart.max():.0f} points apart",
+                f"{printable(dataset.classes[k])} is {train[k] / train.sum():.0%} of the training and "
+                f"{test[k] / test.sum():.0%} of the test images: the two are not of one population, and "
+                "the answer holds for the test set's.",
+                "note",
+            )
+        )
+    return rows
+
+
+def _imbalance(counts: Counts) -> float:
+    present = counts[counts > 0]
+    return float(present.max() / present.min()) if len(present) else 1.0
+
+
+def duplicate_rows(dataset: Dataset, found: dict[str, Duplicates]) -> list[AuditRow]:
+    """Duplicates within and between training and test images."""
+    inside, between, test = found["inside train"], found["test in train"], found["inside test"]
+    n, left = len(dataset.train), distinct(len(dataset.train), found["inside train"])
+    share = len(between.images) / len(dataset.test)
+    rows = [
+        AuditRow(
+            "duplicates in train",
+            _counted(inside),
+            f"{n:,} training images are {left:,} different ones: a curve "
+            f"over num_real promises {(n - left) / n:.1%} more real images than there are."
+            if left < n
+            else "None found.",
+            _level((n - left) / n),
+        ),
+        AuditRow(
+            "test images in train",
+            _counted(between),
+            f"{len(between.images):,} of {len(dataset.test):,} test "
+            f"images ({share:.1%}) occur in train: classifiers have seen their answers, and generators can copy "
+            "them. Errors come out too low. Set data.duplicates: drop-test."
+            if share
+            else "None found.",
+            "warning" if share >= SOME else _level(share),
+        ),
+    ]
+    if len(test.images):
+        share = len(test.images) / len(dataset.test)
+        rows.append(
+            AuditRow(
+                "duplicates in test",
+                _counted(test),
+                f"{share:.1%} of the test images repeat another: intervals come out a little too narrow.",
+                _level(share),
+            )
+        )
+    return rows + [_search_row(dataset, between)]
+
+
+def _search_row(dataset: Dataset, between: Duplicates) -> AuditRow:
+    """What the search could see in these very images."""
+    _, h, w = dataset.shape
+    if not between.searched:
+        return AuditRow(
+            "near duplicates",
+            "not looked for",
+            "Too few training images to tell a copy from a look-alike; exact copies were looked for.",
+            "note",
+        )
+    recall = "; ".join(f"{change} {share:.0%}" for change, share in between.recall.items())
+    passed, of = between.across_classes
+    check = f" Compared with other classes alone, {passed} of {of:,} pass." if of else ""
+    false = f"By chance {between.expected_false:.2g} of {between.searched:,} test images pass.{check}"
+    value = f"{np.mean(list(between.recall.values())):.0%} of those planted"
+    if between.recall["JPEG 75"] < RELIABLE:
+        return AuditRow(
+            "near duplicates",
+            value,
+            f"At {h} x {w} pixels these images are too much alike: re-encoded "
+            f"copies cannot be told ({recall}). None found means little. {false}",
+            "note",
+        )
+    return AuditRow("near duplicates", value, f"{recall}. {false}")
+
+
+def _counted(found: Duplicates) -> str:
+    exact, near = len(np.unique(found.exact[:, 0])), len(np.setdiff1d(found.near[:, 0], found.exact[:, 0]))
+    return f"{exact:,} exact, {near:,} near"
+
+
+def _level(share: float) -> Level:
+    return "warning" if share >= MANY else "note" if share > 0 else "ok"
+
+
+def label_row(clashes: dict[str, Counts], found: dict[str, Duplicates]) -> AuditRow:
+    """Whether copies of an image have the same label; ``clashes`` [P, 2] are pairs that do not."""
+    total = sum(map(len, clashes.values()))
+    if not total:
+        return AuditRow("labels of duplicates", "agree", "No two copies of an image have different labels.")
+    exact = sum(
+        len({*map(tuple, pairs.tolist())} & {*map(tuple, found[name].exact.tolist())})
+        for name, pairs in clashes.items()
+    )
+    name, pair = next((name, pairs[0]) for name, pairs in clashes.items() if len(pairs))
+    look = f"First {name} {pair[0]} and {pair[1]}; audit.json lists all."
+    chance = sum(d.expected_false for d in found.values() if d.searched)
+    value = f"{exact:,} exact, {total - exact:,} near differ"
+    if exact or total > chance:
+        return AuditRow(
+            "labels of duplicates",
+            value,
+            f"One of two is labelled wrong, or near ones only look alike: look at them. {look}",
+            "warning",
+        )
+    return AuditRow(
+        "labels of duplicates",
+        value,
+        f"No more than chance names ({chance:.0f} pairs), so these may only look alike. {look}",
+        "note",
+    )
+
+
+def group_row(dataset: Dataset) -> AuditRow:
+    """Groups (patients, scenes) on both sides of the split."""
+    if dataset.groups is None:
+        return AuditRow(
+            "groups",
+            "not given",
+            "If several images come from one patient or one scene, say so with "
+            "data.group: else they may lie on both sides.",
+        )
+    train, val, test = (np.unique(part) for part in dataset.groups)
+    both = np.intersect1d(train, test)
+    if not len(both):
+        return AuditRow("groups", f"{len(np.union1d(train, test)):,}", "None is in train and in test.")
+    images = int(np.isin(dataset.groups[2], both).sum())
+    return AuditRow(
+        "groups",
+        f"{len(both):,} on both sides",
+        f"{len(both):,} of {len(test):,} test groups "
+        f"({images:,} images) are in train as well: errors come out too low. Move each to one side, or join "
+        "the splits and let data.holdout part them.",
+        "warning",
+    )
+
+
+def gain_rows(dataset: Dataset, counts: Counts) -> tuple[list[AuditRow], dict[str, Any]]:
+    """The smallest gain that this test set can show, and the numbers behind it."""
+    balanced = _imbalance(counts) > BALANCED
+    gain, often = (smallest_gain(counts, balanced, power=power) for power in (0.5, 0.8))
+    level: Level = "warning" if gain > WARNED_GAIN else "note" if gain > NOTED_GAIN else "ok"
+    more = "" if level == "ok" else " More test images would sharpen the answer."
+    rows = [
+        AuditRow(
+            "smallest gain shown",
+            f"{100 * gain:.1f} points",
+            f"{int(counts.sum()):,} test images: a smaller gain cannot be told from none by one pair of "
+            f"classifiers, and {100 * often:.1f} points are seen 4 times in 5 (they differ on "
+            f"{DISCORDANCE:.0%} of the images, it is assumed).{more}",
+            level,
+        )
+    ]
+    by_class = [smallest_gain(counts[[c]], False) if counts[c] else None for c in range(len(counts))]
+    if balanced:
+        c = int(np.where(counts > 0, counts, counts.max() + 1).argmin())
+        rows.append(
+            AuditRow(
+                "and in one class",
+                f"{100 * (by_class[c] or 0):.1f} points",
+                f"{printable(dataset.classes[c])} has {counts[c]:,} test images, the fewest, and weighs as "
+                "much as any other class in the balanced error.",
+                "note",
+            )
+        )
+    return rows, {
+        "judged": "balanced_error" if balanced else "test_error",
+        "smallest_gain": gain,
+        "smallest_gain_4_in_5": often,
+        "smallest_gain_by_class": by_class,
+        "discordance": DISCORDANCE,
+    }
