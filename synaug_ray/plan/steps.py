@@ -190,11 +190,14 @@ class Pool:
         count = -(-num_synthetic // self.sampler.shard_size)
         return tuple(self.shard(i) for i in range(count))
 
+    @cached_property
+    def _shards(self) -> dict[int, ShardStep]:
+        return {}  # those that have been asked for: trials share them, and with them their keys
+
     def shard(self, index: int) -> ShardStep:
-        shards: dict[int, ShardStep] = self.__dict__.setdefault("_shards", {})
-        if index not in shards:
-            shards[index] = ShardStep(self.generator, self.sampler, index)
-        return shards[index]
+        if index not in self._shards:
+            self._shards[index] = ShardStep(self.generator, self.sampler, index)
+        return self._shards[index]
 
 
 @dataclass(frozen=True)
