@@ -1,4 +1,4 @@
-"""Networks: a small MLP that packs well, a small CNN, and any of timm's with a stem for small images."""
+"""Classifier networks: a small MLP that packs well, a small CNN, and timm's models with a stem for small images."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from synaug_ray.common.errors import UsageProblem, did_you_mean
 from synaug_ray.common.text import one_line
 from synaug_ray.config.recipes import ClassifierRecipe
 
-SMALL = 64  # pixels a side up to which a stem of stride 4 throws too much away
+SMALL = 64  # pixels per side up to which a stem of stride 4 discards too much
 
 
 def build(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int, seed: int) -> nn.Module:
     """A network for images [B, *shape] scaled to [-1, 1], its weights a function of ``seed``.
 
     Raises:
-        UsageProblem: for a name that timm does not have.
+        UsageProblem: if timm has no such model.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -27,7 +27,7 @@ def build(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: in
         if recipe.family == "cnn":
             return _cnn(recipe, shape, num_classes)
         _known(recipe)
-        import timm  # 1.6 s of a core: an MLP does without
+        import timm  # takes 1.6 s, and an MLP does not need it
 
         net = timm.create_model(recipe.model, pretrained=False, num_classes=num_classes, in_chans=shape[0])
         if recipe.small_stem and shape[1] <= SMALL:
@@ -36,16 +36,16 @@ def build(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: in
 
 
 def check(recipe: ClassifierRecipe, shape: tuple[int, int, int] | None) -> None:
-    """Refuse what timm does not have, and a network that images of this shape [C, H, W] do not suit.
+    """Reject models that timm does not have, and networks unsuitable for images of shape [C, H, W].
 
     Args:
-        shape: as far as the grid alone shows it; None where only the images can tell.
+        shape: if the grid alone determines it; otherwise None.
 
     Raises:
-        UsageProblem: for a name, with the closest one.
+        UsageProblem: naming the closest model, or why the network is unsuitable.
     """
     _known(recipe)
-    if shape and (said := incompatibility(recipe, shape, 2)):  # no network refuses images for their number of classes
+    if shape and (said := incompatibility(recipe, shape, 2)):  # the number of classes does not matter to any network
         raise UsageProblem(said)
 
 

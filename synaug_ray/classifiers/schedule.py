@@ -1,4 +1,4 @@
-"""Which images a trial sees in each batch, and how they are augmented: one draw for each image."""
+"""Which images a trial sees in each batch, and how each image is augmented."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from synaug_ray.training.batching import passes
 
 
 def num_steps(recipe: ClassifierRecipe) -> int:
-    """Batches of a training of ``nimg`` images."""
+    """Batches in a training of ``nimg`` images."""
     return max(1, round(recipe.nimg / recipe.batch))
 
 
 def real_per_batch(trial: TrialStep) -> int | None:
-    """Real images in each batch of the mixed protocol; None where they come as they come (proportional)."""
+    """Real images in each batch of the mixed protocol; None if proportional to the counts."""
     if trial.real_share is None:
         return None
     batch = trial.classifier.batch
@@ -25,13 +25,13 @@ def real_per_batch(trial: TrialStep) -> int | None:
 
 
 def schedule(trial: TrialStep) -> Tensor:
-    """Every image's place in a trial's training, a function of the trial alone.
+    """The order in which a trial sees its images, a function of the trial alone.
 
-    Returns int64 [steps, batch] on the CPU: indices into the trial's images, real ones first, synthetic ones after.
+    Returns int64 [steps, batch] on the CPU: indices into the trial's images, real ones first.
 
-    - real-only and synthetic-only: reshuffled passes over the one kind;
+    - real-only and synthetic-only: reshuffled passes over that kind;
     - mixed, proportional: reshuffled passes over both together;
-    - mixed at a share: that share of each batch real, each kind in reshuffled passes of its own;
+    - mixed at a share: that share of each batch is real, each kind in its own reshuffled passes;
     - pretrain: the first half of the training on synthetic images, the second on real ones.
     """
     recipe, n, s = trial.classifier, trial.subset.num_real, trial.num_synthetic
@@ -61,7 +61,7 @@ def schedule(trial: TrialStep) -> Tensor:
 
 
 def augmented(x: Tensor, recipe: ClassifierRecipe, seed: int, step: int) -> Tensor:
-    """Random flips and zero-padded shifts, each image its own: x [B, C, H, W] float, returns the same shape."""
+    """Random flips and zero-padded shifts, drawn per image: x [B, C, H, W] float, returns the same shape."""
     if not recipe.flip and not recipe.shift:
         return x
     rng = torch.Generator().manual_seed(derive_seed("augment", seed, step))

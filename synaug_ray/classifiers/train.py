@@ -1,8 +1,8 @@
-"""Joint training of a pack of trials: same recipe, each its own images, weights and order.
+"""Joint training of a pack of trials: one recipe, but separate images, weights and order for each.
 
-A trial's result depends on its key and not on its companions: a pack of width K is always padded to
-exactly K members, so that every kernel runs at the same shapes whoever is in it. (On a CPU, widths 2
-to 32 gave the same bits whatever the companions.)
+A trial's result depends on its key alone, not on the other trials of its pack: a pack of width K is always
+padded to exactly K members, so that every kernel runs at the same shapes. (On a CPU, widths 2 to 32 gave
+the same bits whatever the other members.)
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from synaug_ray.plan.steps import TrialStep
 from synaug_ray.training.batching import parts_of
 from synaug_ray.training.precision import autocast
 
-EVALUATION_BATCH = 500  # images; the last batch is padded, so that bits do not depend on the set's size
+EVALUATION_BATCH = 500  # images; the last batch is padded so that results do not depend on the set's size
 
 
 @dataclass(frozen=True)
 class Member:
-    """One trial and its images: the Subset, then the Pool's prefix, as they are indexed by its schedule."""
+    """One trial and its images in the order its schedule indexes: the Subset, then the Pool's prefix."""
 
     trial: TrialStep
     images: ImageSet
@@ -39,7 +39,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial yields; predictions are of the test set, in its order."""
+    """A trial's results; predictions are in the order of the test set."""
 
     predicted: NDArray[np.uint16]  # [T]
     probability: NDArray[np.float32]  # of the true class, [T]
@@ -56,16 +56,16 @@ def train_pack(
     tick: Callable[[float], None] | None = None,
     parts: int = 1,
 ) -> list[Outcome]:
-    """Train and measure up to ``pack`` trials of one recipe together.
+    """Train and evaluate up to ``pack`` trials of one recipe together.
 
     Args:
         members: trials with the same recipe, at most ``recipe.pack`` of them.
-        tick: called now and then with the share done.
-        parts: in how many parts a batch goes through the networks, where it does not fit whole; the gradient is that
-            of the whole batch up to rounding, but for what a network takes from its batch (batch normalisation).
+        tick: called now and then with the fraction done.
+        parts: number of micro-batches, for batches that do not fit into memory; the gradient is that of the whole
+            batch up to rounding, except with batch normalisation.
 
     Returns:
-        One Outcome a member, in order.
+        One Outcome per member, in order.
     """
     recipe = members[0].trial.classifier
     padded = [*members, *[members[-1]] * (recipe.pack - len(members))]
@@ -94,9 +94,9 @@ def train_pack(
 
 
 class _Single:
-    """A pack of one: the plain module, so that any network trains (batch normalisation included).
+    """A pack of one: the plain module, so that any network can be trained, including with batch normalisation.
 
-    Channels last: a step of the CNN at 16 px takes 22 ms of a core and not 32, its evaluation a third.
+    Channels last: a step of the CNN at 16 px takes 22 ms of a core instead of 32, its evaluation a third.
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -112,13 +112,13 @@ class _Single:
 
 
 class _Pack:
-    """K networks as one, over stacked parameters."""
+    """K networks as one, with stacked parameters."""
 
     def __init__(self, nets: list[nn.Module]) -> None:
         self.base = nets[0]
         self.params, self.buffers = stack_module_state(nets)
         if self.buffers:
-            raise ValueError(f"{type(self.base).__name__} keeps buffers (batch normalisation?): use pack: 1")
+            raise ValueError(f"{type(self.base).__name__} has buffers (batch normalisation?): use pack: 1")
 
         def one(params: dict[str, Tensor], x: Tensor) -> Tensor:
             return functional_call(self.base, params, (x,))
@@ -157,7 +157,7 @@ def _fit(
         for part in parts_of(recipe.batch, -(-recipe.batch // parts)):
             with autocast(recipe.precision, device):
                 logits = model.logits(x[:, part], train=True).float()
-            # the sum over members of each one's mean: no member's gradient knows of another
+            # the sum of the members' means: each member's gradient is independent of the others
             loss = (
                 torch.nn.functional.cross_entropy(
                     logits.flatten(0, 1),
@@ -174,7 +174,7 @@ def _fit(
 
 
 def _resident(members: Sequence[Member], device: torch.device) -> tuple[Tensor, Tensor, list[int]]:
-    """All images of a pack as one uint8 tensor on the device, each set once, and each member's offset into it."""
+    """All images of a pack as one uint8 tensor on the device, without repeats; labels; each member's offset."""
     at: dict[int, int] = {}
     sets: list[ImageSet] = []
     for m in members:
@@ -201,7 +201,7 @@ def _optimiser(recipe: ClassifierRecipe, parameters: list[Tensor]) -> torch.opti
 
 
 def _schedule(recipe: ClassifierRecipe, step: int, steps: int) -> float:
-    """Share of the learning rate: linear warm-up, then cosine to zero."""
+    """Factor of the learning rate: linear warm-up, then cosine to zero."""
     warm = min(1.0, (step + 1) / max(1.0, recipe.optimiser.warmup * steps))
     return warm * 0.5 * (1 + math.cos(math.pi * step / steps))
 

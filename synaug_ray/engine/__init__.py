@@ -1,1 +1,1 @@
-"""One step in, one Record out, in this process."""
+"""Execute steps in this process: one step in, one Record out."""

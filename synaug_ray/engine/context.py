@@ -1,4 +1,4 @@
-"""What a step needs within one process: the images, the Store, the machine, and caches."""
+"""What steps need within one process: images, the Store, the machine, and caches."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ from synaug_ray.quality.filters import Select, selector
 from synaug_ray.quality.pretrained_features import PretrainedSpace, open_space
 from synaug_ray.store.store import Store
 
-CACHE_BYTES = 1 << 30  # of shards kept in a process
-CACHE_GENERATORS = 4  # kept in a process
-CACHE_FILTERS = 8  # kept in a process: a pack's trials come from few Subsets
-LABEL_CLASSIFIER_IMAGES = 5_000  # real images to train label classifiers on: more cost more than they gain
-Progress = Callable[[Step, float], None]  # (step, share done)
+CACHE_BYTES = 1 << 30  # of shards cached per process
+CACHE_GENERATORS = 4  # per process
+CACHE_FILTERS = 8  # per process: a pack's trials come from few Subsets
+LABEL_CLASSIFIER_IMAGES = 5_000  # real images to train label classifiers on: more would cost more than they gain
+Progress = Callable[[Step, float], None]  # (step, fraction done)
 FetchShard = Callable[[ShardStep], ImageSet | None]
 S = TypeVar("S", bound=Step)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Device, threads and process group: never part of an identity."""
+    """Device, threads and process group: never part of a key."""
 
     device: str = "cpu"
     threads: int = 1
     session: str = ""  # one run of the command
-    rank: int = 0  # of the processes that train one generator together
+    rank: int = 0  # among the processes that train one generator together
     world: int = 1
 
 
 def use_threads(count: int) -> None:
-    """Set torch's number of threads in this process: called where a process starts to work."""
+    """Set torch's number of threads in this process; called once, before it works."""
     torch.set_num_threads(count)
 
 
 @dataclass
 class WorkerContext:
-    """What a step needs within one process; whoever builds one calls ``use_threads`` before it works."""
+    """What steps need within one process; call ``use_threads`` before running any."""
 
     store: Store
     dataset: Dataset
     machine: Machine
-    fetch: FetchShard = lambda shard: None  # from memory shared with other processes, if any
+    fetch: FetchShard = lambda shard: None  # from shared memory, if it is there
     progress: Progress = lambda step, share: None
     draws: Draws = field(init=False)
     _shards: OrderedDict[str, ImageSet] = field(init=False, default_factory=OrderedDict)
@@ -73,7 +73,7 @@ class WorkerContext:
         return torch.device(self.machine.device)
 
     def missing(self, steps: Sequence[S]) -> list[S]:
-        """Those without a Record: another driver may have finished some since they were planned."""
+        """The steps without a Record: another driver may have finished some since they were planned."""
         return [step for step in steps if not self.store.has(step)]
 
     def shard(self, step: ShardStep) -> ImageSet:
@@ -106,10 +106,10 @@ class WorkerContext:
         return self._generators[at]
 
     def images(self, trial: TrialStep) -> ImageSet:
-        """A trial's images: its Subset, then the prefix of its Pool, or of what its filter keeps.
+        """A trial's images: its Subset, then a prefix of its Pool, or of the images its filter keeps.
 
         Raises:
-            TooFewKept: where the filter keeps less than the trial needs.
+            TooFewKept: if the filter keeps fewer images than the trial needs.
         """
         real = self.dataset.train.take(self.draws.index(trial.subset))
         if trial.pool is None:
@@ -143,14 +143,15 @@ class WorkerContext:
         return self._spaces[recipe.key]
 
     def real_reference(self, subset: Subset) -> RealReference:
-        """What quality checks of a Subset's pools compare with: real training and validation images, no test image.
+        """What a Subset's pools are compared with in quality checks: training and validation images, never test images.
 
-        Only the last one is kept: the quality checks of one Subset run one after another.
+        Only the last is cached: the quality checks of one Subset run one after another.
         """
         if subset not in self._real_references:
             order = self.draws.order(subset)
             seen, others = order[: subset.num_real], order[subset.num_real : LABEL_CLASSIFIER_IMAGES]
             train = self.dataset.train
+            # the seed's label never changes: another one would train other classifiers
             seed = derive_seed("yardstick", subset.data.key, subset.draw, subset.num_real)
             self._real_references.clear()
             self._real_references[subset] = real_reference(

@@ -1,4 +1,4 @@
-"""Where compute meets disk: a step in, a Record out. The same here, there, with a cluster or without."""
+"""Execute one step and commit its Record; the same with a cluster and without."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ Work = GeneratorStep | ShardStep | QualityStep | Sequence[TrialStep]
 
 @dataclass(frozen=True)
 class BatchSplit:
-    """How a try goes about it: never part of an identity, and in the Record where it is not the usual one."""
+    """Into how many parts an attempt splits its batches: never part of a key; in the Record unless 1."""
 
-    parts: int = 1  # that a batch is cut into
+    parts: int = 1  # per batch
     because: str = ""
 
     def describe(self) -> dict[str, Any]:
-        """What a Record's ``made`` says of it."""
+        """Its entries in a Record's ``made``."""
         return {} if self.parts == 1 else {"batch_parts": self.parts, "because": self.because}
 
 
@@ -52,7 +52,7 @@ WHOLE = BatchSplit()
 
 
 def run_generator(context: WorkerContext, step: GeneratorStep, batch_split: BatchSplit = WHOLE) -> None:
-    """Train a generator, going on from its last checkpoint, and commit it: of several processes the first one does."""
+    """Train a generator, resuming from its last checkpoint, and commit it; of several processes only rank 0 commits."""
     clock, real, last = _Clock(), context.dataset.train.take(context.draws.index(step.subset)), [time.monotonic()]
     machine, split = context.machine, Split(batch_split.parts, context.machine.rank, context.machine.world)
 
@@ -65,15 +65,15 @@ def run_generator(context: WorkerContext, step: GeneratorStep, batch_split: Batc
     def train(state: bytes | None) -> tuple[dict[str, bytes], int]:
         return registry.train(step.recipe, real, context.dataset.classes, step.seed, context.device, state, save, split)
 
-    told = batch_split.describe()
+    notes = batch_split.describe()
     if processes := _most_processes(context, step):
-        told["processes"] = processes
+        notes["processes"] = processes
     state = context.store.load_scratch(step, "state.safetensors") if machine.rank == 0 else None
     try:
-        files, nimg = train(split.of_the_first(state))  # another driver's may be newer by the time the next one looks
+        files, nimg = train(split.of_the_first(state))  # ranks that read it themselves could see a newer one
     except DamagedState as damaged:
-        LOG.warning("the checkpoint of generator %s is thrown away (%s): its training starts anew", step.key, damaged)
-        told["restarted"] = f"its checkpoint was damaged: {damaged}"
+        LOG.warning("the checkpoint of generator %s is discarded (%s); its training restarts", step.key, damaged)
+        notes["restarted"] = f"its checkpoint was damaged: {damaged}"
         if machine.rank == 0:
             context.store.drop_scratch(step)
         files, nimg = train(None)
@@ -81,24 +81,24 @@ def run_generator(context: WorkerContext, step: GeneratorStep, batch_split: Batc
         return
     result = {"num_real": step.subset.num_real, "draw": step.subset.draw}
     spent = clock.read(nimg)
-    spent["cpu_seconds"] *= machine.world  # theirs is as much
-    context.store.commit(step, result | spent, files, _made(context.machine, clock) | told)
+    spent["cpu_seconds"] *= machine.world  # each process uses about as much
+    context.store.commit(step, result | spent, files, _provenance(context.machine, clock) | notes)
 
 
 def _most_processes(context: WorkerContext, step: GeneratorStep) -> int:
-    """The most processes, these included, that have had part in a generator at once; 0 where it was always one.
+    """The most processes that ever trained a generator together, including now; 0 if there was only ever one.
 
-    Kept beside its checkpoint: one process may go on where four were, and the Record has to say so.
+    Stored beside its checkpoint: one process may resume what four began, and the Record must say so.
     """
     kept, now = context.store.load_scratch(step, "processes") or b"", context.machine.world
-    before = int(kept) if kept.isdigit() else 0  # scratch has no checksum: what is no number is as good as lost
+    before = int(kept) if kept.isdigit() else 0  # scratch has no checksum: treat anything else as lost
     if now > max(before, 1) and context.machine.rank == 0:
         context.store.save_scratch(step, "processes", str(now).encode())
     return max(before, now if now > 1 else 0)
 
 
 def run_shard(context: WorkerContext, step: ShardStep, batch_split: BatchSplit = WHOLE) -> ImageSet:
-    """Sample one shard of a pool and commit it; the images, for those who wait for them."""
+    """Sample one shard of a pool, commit it and return its images."""
     clock, size = _Clock(), step.sampler.shard_size
     index = range(step.index * size, (step.index + 1) * size)
     seed = derive_seed("pool", step.generator.key, step.sampler.key)
@@ -109,25 +109,25 @@ def run_shard(context: WorkerContext, step: ShardStep, batch_split: BatchSplit =
         step,
         clock.read(len(images)),
         {"images.safetensors": save_arrays(arrays)},
-        _made(context.machine, clock) | batch_split.describe(),
+        _provenance(context.machine, clock) | batch_split.describe(),
     )
     return images
 
 
 def run_quality(context: WorkerContext, step: QualityStep) -> None:
-    """Look at a pool and commit what is found."""
+    """Check the quality of a pool and commit the result."""
     clock, subset = _Clock(), step.pool.generator.subset
     spaces = {recipe.key: context.space(recipe, lambda share: context.progress(step, share)) for recipe in step.spaces}
     found = assess(context.real_reference(subset), context.pool(step.pool, step.num_images), spaces=spaces)
     result = {"num_real": subset.num_real, "draw": subset.draw, "words": list(found.words)}
     text = json.dumps(finite(found.as_json()), allow_nan=False)
     context.store.commit(
-        step, result | clock.read(step.num_images), {"quality.json": text.encode()}, _made(context.machine, clock)
+        step, result | clock.read(step.num_images), {"quality.json": text.encode()}, _provenance(context.machine, clock)
     )
 
 
 def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: BatchSplit = WHOLE) -> None:
-    """Train a pack of trials together and commit each by itself."""
+    """Train a pack of trials together and commit each separately."""
     clock = _Clock()
     shared: dict[tuple[Subset, str, int, str], ImageSet] = {}
     members = []
@@ -152,12 +152,12 @@ def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: B
         batch_split.parts,
     )
     spent = clock.read(outcomes[0].nimg)
-    made = _made(context.machine, clock) | batch_split.describe()
+    made = _provenance(context.machine, clock) | batch_split.describe()
     each = spent | {"seconds": spent["seconds"] / len(pack), "cpu_seconds": spent["cpu_seconds"] / len(pack)}
     for trial, outcome in zip(pack, outcomes, strict=True):
         if not np.isfinite(outcome.probability).all():
             context.store.fail(
-                trial, Cause.DIVERGED, "the classifier's probabilities are not numbers", "", context.machine.session
+                trial, Cause.DIVERGED, "the classifier's probabilities are not finite", "", context.machine.session
             )
             continue
         arrays = {
@@ -174,14 +174,14 @@ def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: B
 
 
 def attempt(context: WorkerContext, work: Work) -> ImageSet | None:
-    """Run a step or a pack; what goes wrong becomes a Failure in the Store, and nothing else stops.
+    """Run a step or a pack of trials; an error is stored as a Failure and stops nothing else.
 
-    What a damaged file took away is made again on the way; what does not fit into memory is tried in halves, unless
-    several processes train together.
+    Parents lost to a damaged file are made again. A step that runs out of memory is tried once more with its batch in
+    halves, unless several processes train together.
 
     Raises:
-        StorageRefused: where nothing can be kept any more.
-        PeerLost: of several processes that train together, where one of them failed; each has to begin anew.
+        StorageRefused: if nothing can be written any more.
+        PeerLost: if one of several processes that train together failed; all must restart.
     """
     return _attempt(context, work, WHOLE)
 
@@ -190,13 +190,13 @@ def _attempt(context: WorkerContext, work: Work, batch_split: BatchSplit) -> Ima
     steps = [work] if isinstance(work, Step) else list(work)
     images, step_error = _try(context, work, batch_split)
     if step_error is not None and context.machine.world > 1:
-        if context.machine.rank == 0 or step_error.cause != Cause.DIVERGED:  # which all see alike
+        if context.machine.rank == 0 or step_error.cause != Cause.DIVERGED:  # divergence is the same in all processes
             context.store.fail(
                 steps[0], step_error.cause, step_error.message, step_error.traceback, context.machine.session
             )
-        raise PeerLost("the other processes wait for this one's part of a batch: it cannot try by itself")
-    for _ in range(1 + sum(len(s.parents()) for s in steps)):  # each file that is damaged shows at a try of its own
-        if step_error is None or not step_error.lost or not _mended(context, steps):
+        raise PeerLost("the other processes wait for this one's part of a batch: it cannot retry alone")
+    for _ in range(1 + sum(len(s.parents()) for s in steps)):  # each attempt reveals at most one damaged file
+        if step_error is None or not step_error.lost or not _restore_parents(context, steps):
             break
         images, step_error = _try(context, work, batch_split)
     if (
@@ -210,7 +210,7 @@ def _attempt(context: WorkerContext, work: Work, batch_split: BatchSplit) -> Ima
         images, step_error = _try(context, work, batch_split)
     if step_error is not None and len(steps) > 1:
         free_memory()
-        for step in steps:  # find out which of them it was; the others must not go down with it
+        for step in steps:  # find the culprit; the others must not fail with it
             assert isinstance(step, TrialStep)
             _attempt(context, [step], batch_split)
     elif step_error is not None:
@@ -237,19 +237,19 @@ def _try(context: WorkerContext, work: Work, batch_split: BatchSplit) -> tuple[I
             run_trials(context, work, batch_split)
     except (StorageRefused, PeerLost):
         raise
-    except Exception as error:  # of any kind: the cause is kept with the step
+    except Exception as error:  # of any kind: stored as the step's Failure
         return None, step_error_of(error)
     return None, None
 
 
-def _mended(context: WorkerContext, steps: Sequence[Step]) -> bool:
-    """Make what these steps stand on and what no longer stands; whether there was such, and it all stands now."""
-    gone = {p.key: p for step in steps for p in step.parents() if not context.store.has(p)}
-    for step in gone.values():
+def _restore_parents(context: WorkerContext, steps: Sequence[Step]) -> bool:
+    """Make missing parents of these steps again; whether any were missing and all exist now."""
+    missing = {p.key: p for step in steps for p in step.parents() if not context.store.has(p)}
+    for step in missing.values():
         assert isinstance(step, (GeneratorStep, ShardStep))
-        _mended(context, [step])
+        _restore_parents(context, [step])
         attempt(context, step)
-    return bool(gone) and all(context.store.has(p) for p in gone.values())
+    return bool(missing) and all(context.store.has(p) for p in missing.values())
 
 
 def _measurement(outcome: Outcome, test: ImageSet, num_classes: int) -> dict[str, float]:
@@ -272,8 +272,8 @@ class _Clock:
         return {"nimg": nimg, "seconds": time.monotonic() - self.wall, "cpu_seconds": time.process_time() - self.cpu}
 
 
-def _made(machine: Machine, clock: _Clock) -> dict[str, Any]:
-    """``began`` (seconds since 1970) and ``took`` are of the work as a whole, which may be a pack of trials."""
+def _provenance(machine: Machine, clock: _Clock) -> dict[str, Any]:
+    """A Record's ``made``; ``began`` (seconds since 1970) and ``took`` (seconds) are of the whole pack of trials."""
     return {
         "host": socket.gethostname(),
         "device": machine.device,

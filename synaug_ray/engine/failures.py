@@ -1,16 +1,16 @@
-"""Why a step failed, and what that deserves within the run: most nothing, because it would fail again.
+"""Why a step failed, and whether the run retries it: mostly not, because it would fail again.
 
 =============  ======================================================================================
-bug, data      no second try: the same step fails the same way. The rest goes on
+bug, data      not retried: the same step fails the same way. Other steps continue
 diverged       the same
-collapsed      the same; what needs the generator is blocked
-out of memory  one second try, with the batch in halves whose gradients add up; none where several
-               processes train together
-storage        tried again below, in the Store, with pauses; a full or read-only storage ends the run
-preempted      always again: the cluster starts a worker that died anew
+collapsed      the same; steps that need the generator are blocked
+out of memory  retried once, with the gradients of half batches summed; not if several processes
+               train together
+storage        retried in the Store, with pauses; full or read-only storage ends the run
+preempted      always retried: the cluster restarts workers that died
 =============  ======================================================================================
 
-Every failure is tried again by the next run of the command.
+The next run of the command retries every failure.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ import torch
 from synaug_ray.common.errors import Collapsed, DataProblem, Diverged, StorageProblem, TooFewKept
 from synaug_ray.store.store import Cause, CorruptPayload
 
-# what torch says of memory in errors of no class of their own: the CPU's allocator, cuBLAS, cuDNN
+# torch's memory errors without a class of their own: the CPU's allocator, cuBLAS, cuDNN
 _MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class StepError:
-    """Why a try failed, as text alone: an exception's frames would hold the memory that a second try needs."""
+    """Why an attempt failed, as text only: an exception's frames would hold the memory that a retry needs."""
 
     cause: Cause
     message: str
     traceback: str
-    lost: bool = False  # whether a file was missing or damaged, so that what was in it can be made again
+    lost: bool = False  # whether a file was missing or damaged: its step can be run again
 
 
 def step_error_of(error: Exception) -> StepError:
-    """An exception, caught, as a StepError."""
+    """A caught exception as a StepError."""
     return StepError(
         cause_of(error),
         f"{type(error).__name__}: {error}",
@@ -50,7 +50,7 @@ def step_error_of(error: Exception) -> StepError:
 
 
 def cause_of(error: Exception) -> Cause:
-    """The cause of a failure."""
+    """Classify an exception."""
     if isinstance(error, Diverged):
         return Cause.DIVERGED
     if isinstance(error, (Collapsed, TooFewKept)):
@@ -65,7 +65,7 @@ def cause_of(error: Exception) -> Cause:
 
 
 def free_memory() -> None:
-    """Give back what a failed try held, on the device too."""
+    """Release memory held by a failed attempt, on the device too."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

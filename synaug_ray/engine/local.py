@@ -1,4 +1,4 @@
-"""The same steps one after another in this process, without Ray."""
+"""Execute a plan in this process, one step after another, without Ray."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from synaug_ray.store.store import Store
 
 
 def device_here() -> str:
-    """Torch's name of this process's device: a GPU where there is one."""
+    """Torch's name of this process's device: a GPU if there is one."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -26,7 +26,7 @@ def ready(steps: Iterable[Step], store: Store) -> list[Step]:
 
 
 def run_local(missing: Plan, context: WorkerContext, say: Callable[[str], None]) -> None:
-    """Execute a plan's steps, parents first; failures stay in the Store and block what needs them."""
+    """Execute a plan's steps, parents first; failures are stored and block the steps that need them."""
     use_threads(context.machine.threads)
     _each("generators", list(missing.generators.values()), context)
     _each("shards", [s for s in ready(missing.shards.values(), context.store) if isinstance(s, ShardStep)], context)
@@ -39,7 +39,7 @@ def run_local(missing: Plan, context: WorkerContext, say: Callable[[str], None])
     _each("trials", packs(trials), context)
     left = len(missing.trials) - len(trials)
     if left:
-        say(f"{left:,} trials were not run: a step that they need failed")
+        say(f"{left:,} trials were not run: a step they need failed")
 
 
 def _each(name: str, works: Sequence[Work], context: WorkerContext) -> None:

@@ -1,1 +1,1 @@
-"""What all networks share: batches, data-parallel gradients, checkpoints, number formats."""
+"""Shared by all networks: batches, data-parallel gradients, the training loop, checkpoints, precision."""

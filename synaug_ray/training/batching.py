@@ -1,4 +1,4 @@
-"""The order in which a training sees its images: endless reshuffled passes, without state; and a batch in parts."""
+"""The order in which training sees its images, as stateless reshuffled passes; and micro-batches."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from synaug_ray.common.keys import derive_seed
 
 
 def passes(num_images: int, seed: int, start: int, count: int) -> Tensor:
-    """Indices of the images seen at places [start, start + count): int64 [count] on the CPU.
+    """Indices of the images seen at positions [start, start + count): int64 [count] on the CPU.
 
-    Every pass over the images has an order of its own that depends on (seed, pass) alone, so a
-    training can go on from any place, and every image has been seen equally often within one.
+    The order of each pass depends on (seed, pass) alone, so training can resume at any position, and
+    at any time the numbers of times that images have been seen differ by at most one.
     """
     parts, place = [], start
     while place < start + count:
@@ -26,7 +26,7 @@ def passes(num_images: int, seed: int, start: int, count: int) -> Tensor:
 
 
 def parts_of(batch: int, size: int) -> list[slice]:
-    """A batch in parts of at most ``size``: their gradients, each weighed by its share, add up to the batch's."""
+    """Split a batch into parts of at most ``size``; their gradients, weighted by size, sum to the batch's."""
     return [slice(start, min(start + size, batch)) for start in range(0, batch, size)]
 
 

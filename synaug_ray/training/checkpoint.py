@@ -1,4 +1,4 @@
-"""A generator's files: diffusers' own folder format and safetensors, as bytes by relative path."""
+"""Generators' files (diffusers' folder format, safetensors) and training checkpoints, as bytes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def pipeline_files(net: UNet2DModel, scheduler: SchedulerMixin) -> dict[str, bytes]:
-    """``DiffusionPipeline.from_pretrained`` of these files generates with ``class_labels=[...]``.
+    """Files that ``DiffusionPipeline.from_pretrained`` loads; call the pipeline with ``class_labels=[...]``.
 
-    The pipeline class is the one in diffusers that takes class labels with any scheduler; it has no
-    guidance, and draws the null class too when it is given no labels.
+    Its class is the one in diffusers that takes class labels with any scheduler; it has no guidance,
+    and without labels it samples the null class too.
     """
-    from diffusers import ConsistencyModelPipeline  # 1 s, and only who saves needs it
+    from diffusers import ConsistencyModelPipeline  # takes 1 s, and only saving needs it
 
-    any_scheduler: Any = scheduler  # the pipeline works with any, its type names one
+    any_scheduler: Any = scheduler  # the pipeline accepts any, its annotation names one
     pipeline = ConsistencyModelPipeline(unet=net, scheduler=any_scheduler)
     with tempfile.TemporaryDirectory() as folder:
         pipeline.save_pretrained(folder, safe_serialization=True)
@@ -54,13 +54,13 @@ def tensors_to_bytes(tensors: dict[str, Tensor], notes: dict[str, str]) -> bytes
 
 
 def tensors_from_bytes(data: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """What ``tensors_to_bytes`` wrote."""
+    """The inverse of ``tensors_to_bytes``."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return load_safetensors(data), header.get("__metadata__", {})
 
 
 def snapshot(modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer], nimg: int) -> bytes:
-    """The state of a training, from which ``restore`` takes it up again."""
+    """The state of a training run, for ``restore``."""
     tensors = {f"{name}.{k}": v for name, module in modules.items() for k, v in module.state_dict().items()}
     for name, optimiser in optimisers.items():
         for i, entry in optimiser.state_dict()["state"].items():
@@ -69,16 +69,16 @@ def snapshot(modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimize
 
 
 def restore(state: bytes, modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]) -> int:
-    """Load what ``snapshot`` kept into the same modules and optimisers; how many images had been seen.
+    """Load a ``snapshot`` into the same modules and optimisers; returns the images seen so far.
 
     Raises:
-        DamagedState: where it is no longer that; nothing has been loaded then.
+        DamagedState: if it is not an intact snapshot; nothing has been loaded then.
     """
     try:
         tensors, notes = tensors_from_bytes(state)
         nimg = int(notes["nimg"])
         whole = notes["sha256"] == _digest(tensors, nimg)
-    except Exception as error:  # safetensors has an exception of its own, JSON and its keys have theirs
+    except Exception as error:  # safetensors, JSON and missing keys each raise their own
         raise DamagedState(f"it cannot be read ({one_line(error, 100)})") from None
     if not whole:
         raise DamagedState("it differs from its checksum")
@@ -95,7 +95,7 @@ def restore(state: bytes, modules: Mapping[str, nn.Module], optimisers: Mapping[
 
 
 def _digest(tensors: Mapping[str, Tensor], nimg: int) -> str:
-    """Of names, types, shapes and values: safetensors itself checks no more than lengths."""
+    """Over names, types, shapes and values: safetensors itself only checks lengths."""
     digest = hashlib.sha256(str(nimg).encode())
     for name, tensor in sorted(tensors.items()):
         values = tensor.detach().cpu().contiguous()

@@ -1,4 +1,4 @@
-"""How a batch goes through a network: shared out among processes, and in each of them part after part."""
+"""Split a batch among processes, and into micro-batches within each."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from synaug_ray.training.batching import parts_of
 
 @dataclass(frozen=True)
 class Split:
-    """One process's view of it. However it is split, gradients add up to the whole batch's, up to rounding.
+    """One process's share of a batch. However it is split, gradients sum to the whole batch's, up to rounding.
 
-    Every process draws what the whole batch needs, and takes its own part of it; what a network itself draws
-    (dropout, a GAN's latents) is drawn anew for each part.
+    Every process draws the random numbers of the whole batch and uses its own part; what a network itself draws
+    (dropout, a GAN's latents) is drawn separately for each part.
     """
 
-    parts: int = 1  # in each process, where a batch does not fit whole
+    parts: int = 1  # in each process, if its share does not fit into memory
     rank: int = 0
-    world: int = 1  # processes of the default process group of torch.distributed, all of which train the same network
+    world: int = 1  # processes in torch.distributed's default group, all training the same network
 
     def slices(self, batch: int, most: int | None = None) -> list[slice]:
-        """This process's part of a batch, in so many parts, and at most ``most`` images at once."""
+        """This process's share of a batch in ``parts``, of at most ``most`` images each."""
         start, stop = batch * self.rank // self.world, batch * (self.rank + 1) // self.world
         if start == stop:
             return []
@@ -35,10 +35,10 @@ class Split:
         return [slice(start + part.start, start + part.stop) for part in parts_of(stop - start, size)]
 
     def summed(self, parameters: Iterable[nn.Parameter], loss: Tensor) -> Tensor:
-        """Add up gradients over the processes, in place, and their shares of the loss, which is returned.
+        """Sum the gradients over all processes, in place, and their shares of the loss, which is returned.
 
         Raises:
-            PeerLost: where another process is gone.
+            PeerLost: if another process is lost.
         """
         if self.world == 1:
             return loss
@@ -48,32 +48,30 @@ class Split:
                 parameter.grad = torch.zeros_like(parameter)
         grads = [p.grad for p in learnt if p.grad is not None]
         flat = torch.cat([*(grad.flatten() for grad in grads), loss.detach().float().view(1)])
-        with self._company():
+        with self._peers():
             distributed.all_reduce(flat)
         for grad, added in zip(grads, flat[:-1].split([g.numel() for g in grads]), strict=True):
-            grad.copy_(added.view_as(grad))  # which keeps its layout in memory
+            grad.copy_(added.view_as(grad))  # keeps its memory layout
         return flat[-1]
 
     def of_the_first(self, value: bytes | None) -> bytes | None:
-        """What the first process holds, in all of them; raises as ``summed``."""
+        """Rank 0's value, in all processes; raises as ``summed``."""
         if self.world == 1:
             return value
         held = [value if self.rank == 0 else None]
-        with self._company():
+        with self._peers():
             distributed.broadcast_object_list(held, src=0)
         return held[0]
 
     @contextmanager
-    def _company(self) -> Iterator[None]:
+    def _peers(self) -> Iterator[None]:
         try:
             yield
         except (torch.OutOfMemoryError, torch.AcceleratorError):
-            raise  # this process's own
-        except RuntimeError as error:  # the connection is closed, or was silent for too long
+            raise  # this process's own error
+        except RuntimeError as error:  # the connection was closed or timed out
             said = one_line(error, 300)
-            raise PeerLost(
-                f"{self.world} processes train together, and one is gone or cannot be reached ({said})"
-            ) from error
+            raise PeerLost(f"{self.world} processes train together, and one is lost or unreachable ({said})") from error
 
 
 WHOLE = Split()

@@ -20,7 +20,7 @@ from synaug_ray.common.errors import Diverged
 from synaug_ray.training.checkpoint import restore, snapshot
 
 SAVE_EVERY = 64  # batches between checks of the loss, each followed by a call of ``save``
-SaveState = Callable[[Callable[[], bytes], int], None]  # (the state, made when asked for; nimg so far)
+SaveState = Callable[[Callable[[], bytes], int], None]  # (returns the state, lazily; nimg so far)
 Network = TypeVar("Network", bound=nn.Module)
 
 
