@@ -73,9 +73,13 @@ def folder_key(folder: Path) -> str:
         for f in folder.rglob("*")
         if f.is_file() and not any(part.startswith(".") for part in f.relative_to(folder).parts)
     )
-    return content_key(
-        [[f.relative_to(folder).as_posix(), _file_digest(f, f.stat().st_size, f.stat().st_mtime_ns)] for f in files]
-    )
+    return content_key([[f.relative_to(folder).as_posix(), file_digest(f)] for f in files])
+
+
+def file_digest(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits; read once a process while its size and time stay what they are."""
+    stat = file.stat()
+    return _file_digest(file, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)

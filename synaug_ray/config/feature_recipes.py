@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from synaug_ray.common.keys import file_digest
 from synaug_ray.config.recipes import Count, Name, Recipe, invalid
 
 
@@ -61,5 +61,4 @@ def digest(path: str) -> str:
     """SHA-256 of a file; empty where there is no file."""
     if not Path(path).is_file():
         return ""
-    with open(path, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    return file_digest(Path(path))
