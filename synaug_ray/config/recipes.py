@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
@@ -60,6 +61,12 @@ class Recipe(BaseModel):
         """Content key: every field except the labels and the fields of ``later`` at their defaults."""
         untouched = {name for name in self.later if getattr(self, name) == type(self).model_fields[name].default}
         return content_key(self.model_dump(mode="json", exclude={*self.labels, *untouched}))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A changed copy; pydantic's own would keep the key of the original where that has been computed."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("key", None)
+        return copy
 
 
 class _Generator(Recipe):

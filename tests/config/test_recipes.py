@@ -250,3 +250,9 @@ def test_recipes_are_frozen():
 def test_values_without_sense_are_refused(kind, values, said):
     with pytest.raises(ValidationError, match=said):
         kind.model_validate(BASE[kind].model_dump() | values)
+
+
+def test_a_changed_copy_has_a_key_of_its_own():
+    recipe = SAMPLERS["dpmpp-8"].model_copy(update={"steps": 7})
+    before = recipe.key
+    assert recipe.model_copy(update={"steps": 9}).key != before == recipe.model_copy().key

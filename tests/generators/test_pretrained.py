@@ -189,7 +189,7 @@ def test_a_folder_is_what_it_holds_and_not_where_it_lies(plain, tmp_path):
     weights = tmp_path / "elsewhere" / "unet" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     assert PretrainedRecipe(name="p", pipeline=str(tmp_path / "elsewhere")).key != one.key
-    with pytest.raises(ValidationError, match="holds other files"):
+    with pytest.raises(ValidationError, match="has other files"):
         PretrainedRecipe(name="p", pipeline=str(tmp_path / "elsewhere"), content=one.content)
 
 
@@ -237,7 +237,7 @@ def test_another_class_is_another_image(folder, subset):
 
 
 def test_a_prompt_that_names_no_class_is_refused(plain):
-    with pytest.raises(ValidationError, match=r"does not say \{label\}"):
+    with pytest.raises(ValidationError, match=r"lacks \{label\}"):
         PretrainedRecipe(name="p", pipeline=str(plain), prompt="a photo")
 
 
