@@ -1,4 +1,4 @@
-"""Which GPU of its node a lane works on.
+"""Lists the GPUs of a node and sets the one that a lane works on; ``Coordinator.assign_gpu`` chooses it.
 
 Ray gives fractions of GPUs out best fit first: of four actors with half a GPU each, on a node with four, two share one
 GPU, two another, and two GPUs are idle (2.60). So lanes of one kind take the GPUs of their node in turn.

@@ -1,6 +1,6 @@
 """The data of the page's calculator: the prediction grids (``surface``) of ``laws.json`` and the study shown first.
 
-The arithmetic is in ``calculator.js``, equal to ``synaug_ray.analysis.calculator``'s.
+The arithmetic is in ``expectation.js``, equal to ``synaug_ray.analysis.calculator``'s.
 """
 
 from __future__ import annotations
