@@ -1,4 +1,4 @@
-"""The quality check of one pool: everything measured on it, and its flags."""
+"""The quality check of one pool: all measurements, and flags."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from synaug_ray.quality.flags import Flag, find
 from synaug_ray.quality.label_fidelity import LabelClassifiers, LabelFidelity, label_fidelity, train_label_classifiers
 from synaug_ray.quality.memorization import Duplicates, Memorization, duplicates, memorization
 
-MOST = 4_096  # images of a pool that are checked: its first ones
-MOST_TRAINING = 10_000  # real images to train label classifiers on, where the Subset has fewer
+MOST = 4_096  # images of a pool that are checked, its first ones
+MOST_TRAINING = 10_000  # real images to train label classifiers on, if the Subset has fewer
 
 
 @dataclass(frozen=True)
 class RealReference:
-    """What is learnt from real images alone; made once, used for every pool of the same Subset."""
+    """What is learnt from real images alone: trained once, used for every pool of the same Subset."""
 
-    subset: ImageSet  # what the generator saw
-    held_out: ImageSet  # real images that nothing here was trained on, and never test images
+    subset: ImageSet  # what the generator was trained on
+    held_out: ImageSet  # real images that nothing was trained on, never test images
     space: Classifier  # trained on the Subset
     label_classifiers: LabelClassifiers  # trained on the Subset and the other training images
     num_classes: int
@@ -47,27 +47,29 @@ class RealReference:
 
 @dataclass(frozen=True)
 class Quality:
-    """The quality check of the first ``num_pool`` images of a pool; None where there are too few images to measure."""
+    """The quality check of a pool's first ``num_pool`` images; None if there are too few images to measure."""
 
     num_pool: int
-    num_real: int  # images the generator saw
-    num_held_out: int  # real images compared with, in the pool's class proportions
+    num_real: int  # images the generator was trained on
+    num_held_out: int  # real images in the comparison, in the pool's class proportions
     confidence: float
     feature_space: str
     flags: tuple[Flag, ...]
     fidelity: Fidelity
-    replay: Fidelity  # the same of as many draws, with replacement, from the Subset
+    replay: Fidelity  # of as many draws with replacement from the Subset
     labels: LabelFidelity | None
     memorization: Memorization | None
     duplicates: Duplicates | None
     domain: DomainClassifier | None
     overlap: SubspaceOverlap | None
     projection: Projection | None
-    pretrained: dict[str, Fidelity] = field(default_factory=dict)  # the same in other networks' features, by their key
+    pretrained: dict[str, Fidelity] = field(
+        default_factory=dict
+    )  # fidelity in pretrained networks' features, by their key
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The flags in a word each, worst first."""
+        """The flags' words, worst first."""
         return tuple(str(flag.word) for flag in self.flags)
 
     def as_json(self) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def real_reference(
         subset=subset,
         held_out=held_out,
         space=train(subset, num_classes, derive_seed("space", seed), where),
-        # the seed keeps its old name: with another one other classifiers would be trained
+        # the seed's label never changes: another one would train other classifiers
         label_classifiers=train_label_classifiers(training, num_classes, derive_seed("judges", seed), where),
         num_classes=num_classes,
         seed=seed,
@@ -118,7 +120,7 @@ def assess(
     """Measure a pool. Deterministic for the same images, seed and number of threads.
 
     Args:
-        spaces: pretrained networks, in whose features the pool is compared with real images too, by their keys.
+        spaces: pretrained networks, by key, in whose features the pool is also compared with real images.
     """
     pool = pool.take(np.arange(min(len(pool), MOST)))
     subset, space, seed = real.subset, real.space, real.seed
@@ -161,14 +163,14 @@ def assess(
 
 
 def _first(images: ImageSet) -> ImageSet:
-    """The most images that are compared: a large network takes up to a second of a core for each."""
+    """As many as are compared: a large network takes up to a second of a core per image."""
     return images.take(np.arange(min(len(images), COMPARED)))
 
 
 def matched(real: ImageSet, pool: ImageSet, num_classes: int, seed: int) -> ImageSet:
-    """The largest part of ``real`` in the class proportions of ``pool``; classes missing in either are left out.
+    """The largest subset of ``real`` in the class proportions of ``pool``; classes missing in either are left out.
 
-    Otherwise different class proportions would be measured as different images.
+    Otherwise different class proportions would count as different images.
     """
     have, want = (np.bincount(s.labels, minlength=num_classes) for s in (real, pool))
     both = (have > 0) & (want > 0)

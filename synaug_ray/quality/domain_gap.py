@@ -1,4 +1,4 @@
-"""How far synthetic images lie from real ones: a real-against-synthetic classifier, and the classes' subspaces."""
+"""The gap between real and synthetic images: a real-versus-synthetic classifier, and class subspaces."""
 
 from __future__ import annotations
 
@@ -17,40 +17,42 @@ from synaug_ray.quality.nearest import nearest, pixels
 from synaug_ray.training.batching import passes
 
 FOLDS = 3
-INFLATION = 1 + FOLDS / (FOLDS - 1)  # of the variance, as folds share training images (Nadeau and Bengio 2003, ML 52)
-LEAST = 50  # images of each kind below which the classifier has nothing to learn from
-NIMG = 6_400  # images seen in the training of one
-RANK = 3  # directions of a class subspace
+INFLATION = 1 + FOLDS / (
+    FOLDS - 1
+)  # of the variance, because folds share training images (Nadeau and Bengio 2003, ML 52)
+LEAST = 50  # images of each kind for the classifier
+NIMG = 6_400  # images seen in training one classifier
+RANK = 3  # dimension of a class subspace
 LEAST_A_CLASS = 2 * RANK
-SPLITS = 10  # random halves of the real images that a subspace overlap is averaged over
-POINTS = 300  # of each kind in a projection
+SPLITS = 10  # random halves of the real images over which the subspace overlap is averaged
+POINTS = 300  # images of each kind in a projection
 
 
 @dataclass(frozen=True)
 class DomainClassifier:
-    """Balanced accuracy of real against synthetic on images it was not trained on; 0.5 is indistinguishable."""
+    """Balanced accuracy of a real-versus-synthetic classifier on unseen images; 0.5 means indistinguishable."""
 
     num_real: int
     num_synthetic: int
     accuracy: Interval
-    real_recognised: float  # share of the real images called real
+    real_recognised: float  # share of real images classified as real
     synthetic_recognised: float
 
 
 @dataclass(frozen=True)
 class SubspaceOverlap:
-    """Mean squared cosine of the principal angles between the real and the synthetic subspace of a class, in [0, 1]."""
+    """Mean squared cosine of the principal angles between a class's real and synthetic subspaces, in [0, 1]."""
 
     rank: int
     overlap: float  # mean over classes
-    real: float  # of two disjoint sets of as many real images
+    real: float  # between two disjoint sets of real images of the same size
     angles: tuple[float, ...]  # radians, largest last, mean over classes
-    classes: tuple[int, ...]  # those with images enough
+    classes: tuple[int, ...]  # those with enough images
 
 
 @dataclass(frozen=True)
 class Point:
-    """An image on the plane of the two leading principal components of real features."""
+    """An image in the plane of the two leading principal components of the real features."""
 
     x: float
     y: float
@@ -59,7 +61,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Projection:
-    """Real and synthetic images on one plane, and the share of the real variance that it shows."""
+    """Real and synthetic images in one plane, and the share of the real variance it explains."""
 
     real: tuple[Point, ...]
     synthetic: tuple[Point, ...]
@@ -69,12 +71,12 @@ class Projection:
 def tell_apart(
     subset: ImageSet, pool: ImageSet, held_out: ImageSet, seed: int, device: torch.device, confidence: float = 0.9
 ) -> DomainClassifier | None:
-    """Train classifiers of real (``subset``, ``held_out``) against synthetic, each tested on a fold it did not see.
+    """Cross-validate a classifier of real (``subset``, ``held_out``) versus synthetic images.
 
     An image is in the fold of its nearest Subset image, so that a copy and its original, or two copies
-    of one image, never lie on both sides: the classifier has to know what synthetic images look like,
-    not which ones there are. Held-out images must have the pool's class proportions, or the classes
-    tell the two apart. None with fewer than 50 images of a kind.
+    of one image, are never on both sides: the classifier must learn what synthetic images look like
+    and cannot memorise them. Held-out images must have the pool's class proportions, or else the classes
+    would give the answer away. None with fewer than 50 images of either kind.
     """
     real = concatenate(subset, held_out)
     if min(len(real), len(pool)) < LEAST:
@@ -104,10 +106,10 @@ def subspace_overlap(
 ) -> SubspaceOverlap | None:
     """Overlap of class subspaces in a real-trained feature space (Bjorck and Golub 1973, by scipy).
 
-    The subspace of a class is spanned by the RANK leading right singular vectors of its features,
-    which are not centred: the class's mean direction belongs to it. For each of SPLITS random halves
-    of a class's real images, the synthetic ones are compared with one half, and so is the other half.
-    None where no class has 12 real and 6 synthetic images.
+    A class's subspace is spanned by the RANK leading right singular vectors of its features, which are
+    not centred, so that it includes the mean direction. For each of SPLITS random halves of a class's
+    real images, one half is compared with synthetic images and with the other half.
+    None if no class has 12 real and 6 synthetic images.
     """
     rng = np.random.default_rng(derive_seed("halves", seed))
     angles, angles_real, classes = [], [], []
@@ -141,7 +143,7 @@ def projection(
     """The first POINTS images of each kind on the two leading principal components of the real features."""
     middle = real_features.mean(0)
     _, s, vt = svd(real_features - middle, full_matrices=False)
-    axes = vt[:2].T * np.sign(vt[:2].sum(1))  # signs fixed, so that the same images give the same picture
+    axes = vt[:2].T * np.sign(vt[:2].sum(1))  # fix the signs, so that the same images give the same plot
 
     def points(images: ImageSet, features: NDArray[np.float32]) -> tuple[Point, ...]:
         at = np.round((features[:POINTS] - middle) @ axes, 4)
@@ -154,9 +156,9 @@ def projection(
 
 
 def _share(right: NDArray[np.bool_], images: ImageSet, confidence: float) -> Interval:
-    """Share of right answers; in the interval's width equal images count once.
+    """Share of correct answers; identical images count once in the interval's width.
 
-    Without INFLATION 90% intervals held 0.5 for real digits against real digits in 11 of 16 draws.
+    Without INFLATION 90% intervals covered 0.5 for real versus real digits in only 11 of 16 draws.
     """
     different = len(np.unique(images.images.reshape(len(images), -1), axis=0)) / INFLATION
     return share(float(right.mean()) * different, different, confidence)
@@ -172,12 +174,12 @@ def _folds(
     fold = anchor[nearest(pixels(images), pixels(subset), 1, device)[1][:, 0]]
     if np.bincount(fold, minlength=FOLDS).max() <= 0.6 * len(images):
         return fold
-    # nearly all images have the same few neighbours: those folds would leave one side without images
+    # nearly all images have the same few neighbours: a fold could be left without images
     return np.random.default_rng(derive_seed("images", seed)).permutation(len(images)) % FOLDS
 
 
 def _train(real: ImageSet, synthetic: ImageSet, seed: int, device: torch.device) -> Classifier:
-    """Half of each batch real, half synthetic, whatever their counts."""
+    """Train on batches of half real, half synthetic images, whatever their counts."""
     both = ImageSet(
         concatenate(real, synthetic).images, np.repeat(np.array([0, 1], np.int64), [len(real), len(synthetic)])
     )

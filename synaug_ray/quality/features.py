@@ -1,6 +1,6 @@
-"""A feature space without a download: the penultimate activations of a small classifier of the real images given.
+"""A feature space that needs no download: the penultimate activations of a small classifier of the real images.
 
-The same network serves as label classifier and as the real-against-synthetic classifier.
+The same network serves as label classifier and as the real-versus-synthetic classifier.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from synaug_ray.training.batching import passes
 
 DIMENSIONS = 64
 BATCH = 64
-NIMG = (12_800, 80_000)  # images seen in a training, at least and at most; between them PASSES over the images
+NIMG = (12_800, 80_000)  # images seen in training, at least and at most; in between, PASSES over the images
 PASSES = 5
 LEARNING_RATE = 3e-3
 EVALUATION_BATCH = 512
@@ -26,7 +26,7 @@ EVALUATION_BATCH = 512
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained network and where it lives."""
+    """A trained network and its device."""
 
     net: nn.Sequential
     device: torch.device
@@ -49,14 +49,14 @@ class Classifier:
 
 
 def train(images: ImageSet, num_classes: int, seed: int, device: torch.device) -> Classifier:
-    """A small classifier of ``images``, a function of them and of ``seed``."""
+    """Train a small classifier of ``images``; deterministic given these and ``seed``."""
     nimg = min(max(PASSES * len(images), NIMG[0]), NIMG[1])
     order = passes(len(images), derive_seed("order", seed), 0, nimg // BATCH * BATCH).view(-1, BATCH)
     return train_in_order(images, num_classes, order, seed, device)
 
 
 def train_in_order(images: ImageSet, num_classes: int, order: Tensor, seed: int, device: torch.device) -> Classifier:
-    """The same with the images of each batch given: int64 [steps, batch], indices into ``images``."""
+    """The same with given batches ``order``: int64 [steps, batch], indices into ``images``."""
     c, h, w = images.images.shape[1:]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("weights", seed))
@@ -74,10 +74,10 @@ def train_in_order(images: ImageSet, num_classes: int, order: Tensor, seed: int,
 
 
 def network(shape: tuple[int, int, int], num_classes: int) -> nn.Sequential:
-    """Convolutions down to 4 pixels a side or fewer, then DIMENSIONS features, then one output a class.
+    """Convolutions down to at most 4 pixels per side, then DIMENSIONS features, then one output per class.
 
-    No normalisation layer, so that an image's features depend on no other image. At 8 px the first
-    convolution keeps the size; above 12 px it halves it, which makes a training at 28 px 4 times as fast.
+    Without normalisation layers, so that an image's features depend on no other image. Up to 12 px the first
+    convolution keeps the size; above, it halves it, which makes training at 28 px 4 times as fast.
     """
     channels, height, width = shape
     stride, kernel = (1, 3) if max(height, width) <= 12 else (2, 5)

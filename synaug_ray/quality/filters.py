@@ -1,7 +1,7 @@
-"""Which images of a pool to keep, judged with the Subset alone.
+"""Filters: which images of a pool to keep, given only the Subset.
 
-Shares are taken within each class, so that a filtered pool keeps its class proportions. A score is
-of one image and the Subset, whatever else the pool holds.
+Shares are taken within each class, so that a filtered pool keeps its class proportions. An image's
+score depends on the image and the Subset alone, not on the rest of the pool.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from synaug_ray.quality.label_fidelity import train_label_classifiers
 from synaug_ray.quality.memorization import distance_ratio, threshold
 from synaug_ray.quality.nearest import pixels
 
-Select = Callable[[ImageSet, int], ImageSet]  # (the first images of a pool, how many are needed) -> so many of them
+Select = Callable[[ImageSet, int], ImageSet]  # (a pool's first images, number needed) -> that many of them
 
 
 def selector(recipe: FilterRecipe, subset: ImageSet, num_classes: int, seed: int, device: torch.device) -> Select:
-    """Learn what a filter needs to know of a Subset, once for all its pools.
+    """Fit a filter to a Subset, once for all its pools.
 
-    The returned function keeps the pool's order, and raises TooFewKept where less is left than is needed.
+    The returned function keeps the pool's order, and raises TooFewKept if too few images are left.
     """
     if recipe.family == "copies":
         x = pixels(subset)
@@ -61,8 +61,8 @@ def confidence(
 ) -> Callable[[ImageSet], NDArray[np.float64]]:
     """Log-probability of each image's own label, float64 [N], by classifiers cross-fitted on the Subset.
 
-    An image is judged by the classifier that has not seen its nearest Subset image, so a copy is not
-    held for a good example.
+    An image is classified by the classifier that has not seen its nearest Subset image, so that a copy
+    does not score well just for being a copy.
     """
     classifiers = train_label_classifiers(subset, num_classes, derive_seed("confidence", seed), device)
     return lambda pool: classifiers.log_probabilities(pool)[np.arange(len(pool)), pool.labels]
@@ -71,10 +71,10 @@ def confidence(
 def realism(
     subset: ImageSet, num_classes: int, seed: int, device: torch.device
 ) -> Callable[[ImageSet], NDArray[np.float64]]:
-    """Realism score of Kynkaanniemi et al. (arXiv 1904.06991, section 5), float64 [N]: 1 and more is inside.
+    """Realism score of Kynkaanniemi et al. (arXiv 1904.06991, section 5), float64 [N]: from 1 on inside the manifold.
 
     The largest ratio of a real ball's radius to the image's distance from its centre, in the feature
-    space of a classifier of the Subset; the larger half of the balls is left out, as there.
+    space of a classifier of the Subset; as in the paper, the larger half of the balls is left out.
     """
     space = train(subset, num_classes, derive_seed("realism", seed), device)
     real = space.features(subset).astype(np.float64)

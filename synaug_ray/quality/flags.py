@@ -1,4 +1,4 @@
-"""From the numbers of a quality check to flags: what is wrong with a pool, in a word and a sentence."""
+"""Flags of a quality check: what is wrong with a pool, as a word and a sentence."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from synaug_ray.quality.intervals import Interval
 from synaug_ray.quality.label_fidelity import LabelFidelity
 from synaug_ray.quality.memorization import Duplicates, Memorization
 
-CONSTANT = 0.1  # spread about the mean image, as a share of real images', below which all are one image
-COLLAPSED = 0.5  # of the distinct images, reached neighbours or recall that real images have
-COPIES = 0.05  # excess of near-copies over the base rate from which a gain may be duplication
-IGNORES, CONFUSES = 0.3, 0.8  # label skill below which labels are ignored, or often wrong
-UNREAL = 0.25  # density; 1 for real images
-FAR = 1.5  # median pixel distance to the nearest training image, over held-out real images', from which all is far
+CONSTANT = 0.1  # spread about the mean image, relative to real images', below which all images count as the same
+COLLAPSED = 0.5  # of the distinct images, reached neighbours or recall of real images
+COPIES = 0.05  # excess of near-copies over the base rate above which a gain may be mere duplication
+IGNORES, CONFUSES = 0.3, 0.8  # label skill below which labels are ignored, and below which they are often wrong
+UNREAL = 0.25  # density; real images have 1
+FAR = 1.5  # median distance to the nearest training image, relative to held-out real images', above which all is far
 
 
 class Word(StrEnum):
-    """The outcome of a quality check."""
+    """The outcome of a quality check. Stored in Records: values never change."""
 
     CONSTANT = "constant"
     COLLAPSED = "collapsed"
@@ -33,7 +33,7 @@ class Word(StrEnum):
 
 @dataclass(frozen=True)
 class Flag:
-    """One word, and the sentence that a report shows beside a verdict."""
+    """A word, and the sentence that the report shows beside a verdict."""
 
     word: Word
     sentence: str
@@ -46,13 +46,13 @@ def find(
     copies: Memorization | None,
     same: Duplicates | None,
 ) -> tuple[Flag, ...]:
-    """What is wrong, worst first; "ok" where all was measured and nothing is. A constant pool has no other flag."""
+    """What is wrong, worst first; "ok" if everything was measured and is fine. A constant pool has no other flag."""
     if same is not None and same.spread < CONSTANT:
         return (
             Flag(
                 Word.CONSTANT,
-                f"All images are one: they differ by {same.spread:.0%} of what real images differ "
-                "by. Train the generator again; nothing measured with these images counts.",
+                f"All images are nearly the same: their spread is {same.spread:.0%} of that of real images. "
+                "Train the generator again; no result with these images is meaningful.",
             ),
         )
     found = (_collapsed(fidelity, replay, copies, same), _copies(copies), _labels(labels), _unreal(fidelity, copies))
@@ -62,17 +62,15 @@ def find(
     if None in (labels, copies, same, fidelity.density) or (labels is not None and labels.skill is None):
         return (Flag(Word.NOT_JUDGED, _missing(fidelity, labels, copies, same)),)
     assert labels is not None and copies is not None and same is not None
-    warning = (
-        " They are more than real images would be: do not share the images." if copies.advise_against_sharing else ""
-    )
+    warning = " That is more than among real images: do not share the images." if copies.advise_against_sharing else ""
     return (
         Flag(
             Word.OK,
-            f"No fault found: {_percent(labels.agreement)} show the class asked for (real images: "
+            f"No problem found: {_percent(labels.agreement)} show the requested class (real images: "
             f"{labels.reference.value:.1%}), {_percent(copies.near_copies)} are near-copies (real images: "
             f"{copies.base_rate.value:.1%}).{warning}"
             if labels.reference
-            else "No fault found.",
+            else "No problem found.",
         ),
     )
 
@@ -87,25 +85,25 @@ def _collapsed(
             f"{same.distinct_real:,}): more of them bring nothing new.",
         )
     if _far(copies):
-        return None  # what is near nothing varies in no sense that real images could be compared with
+        return None  # far from all real images, variety cannot be compared with theirs
     if same is not None and same.reached <= COLLAPSED * same.reached_real:
         return Flag(
             Word.COLLAPSED,
-            f"{same.num_compared:,} images gather about few places: {same.reached:,} real "
-            f"images are the nearest of one (of as many real images: {same.reached_real:,}).",
+            f"{same.num_compared:,} images cluster around few real ones: only {same.reached:,} real images are the "
+            f"nearest neighbour of any (for as many real images: {same.reached_real:,}).",
         )
     recall, usual, density = fidelity.recall, replay.recall, fidelity.density
     if recall and usual and density and density.value >= UNREAL and recall.high < COLLAPSED * usual.low:
         return Flag(
             Word.COLLAPSED,
-            f"The images vary little: they reach {_percent(recall)} of the real ones, the "
-            f"training images alone {usual.value:.1%}; more of them bring little new.",
+            f"The images lack variety: they cover {_percent(recall)} of the real ones, the training images alone "
+            f"{usual.value:.1%}; more of them add little.",
         )
     return None
 
 
 def _distinct_expected(copies: Memorization | None, same: Duplicates) -> float:
-    """Of real images, and of draws from the training images where the pool copies them: that is no collapse."""
+    """Distinct images expected without a collapse: of real images, and of repeated training images if it copies."""
     replayed = copies.excess if copies is not None else 1.0
     return (1 - replayed) * same.distinct_real + replayed * min(same.distinct_real, same.distinct_replay)
 
@@ -117,7 +115,7 @@ def _copies(copies: Memorization | None) -> Flag | None:
         Word.COPIES,
         f"{_percent(copies.near_copies)} of the images are near-copies of the "
         f"{copies.num_real:,} training images (real images: {copies.base_rate.value:.1%}): do not share them, "
-        "and read a gain as what repeating the real images may do too.",
+        "and note that repeating the real images might give the same gain.",
     )
 
 
@@ -125,12 +123,12 @@ def _labels(labels: LabelFidelity | None) -> Flag | None:
     if labels is None or labels.skill is None or labels.reference is None or labels.skill.high >= CONFUSES:
         return None
     numbers = (
-        f"{_percent(labels.agreement)} show it, real images {labels.reference.value:.1%}, labels dealt at "
-        f"random {labels.chance:.1%}"
+        f"{_percent(labels.agreement)} show it, {labels.reference.value:.1%} of real images, {labels.chance:.1%} with "
+        "random labels"
     )
     if labels.skill.high < IGNORES:
-        return Flag(Word.IGNORES_LABELS, f"The images do not depend on the class asked for: {numbers}.")
-    return Flag(Word.CONFUSES_LABELS, f"The images often show another class than the one asked for: {numbers}.")
+        return Flag(Word.IGNORES_LABELS, f"The images do not depend on the requested class: {numbers}.")
+    return Flag(Word.CONFUSES_LABELS, f"The images often show a class other than the one requested: {numbers}.")
 
 
 def _far(copies: Memorization | None) -> bool:
@@ -141,15 +139,14 @@ def _unreal(fidelity: Fidelity, copies: Memorization | None) -> Flag | None:
     if copies is not None and _far(copies):
         return Flag(
             Word.UNREAL,
-            f"The images lie outside of the real ones: they are {copies.distance_ratio:.1f} times "
-            "as far from the training images as real images are.",
+            f"The images look unlike real ones: they are {copies.distance_ratio:.1f} times as far from the training "
+            "images as real images are.",
         )
     if fidelity.density is None or fidelity.density.high >= UNREAL:
         return None
     return Flag(
         Word.UNREAL,
-        f"The images lie outside of the real ones: their density is "
-        f"{fidelity.density.value:.2f}, that of real images 1.",
+        f"The images look unlike real ones: their density is {fidelity.density.value:.2f}, that of real images 1.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Estimates with intervals: shares of counts, means of shares, and statistics by half-samples."""
+"""Estimates with intervals: shares, means of shares, and other statistics by half-sampling."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-HALF_SAMPLES = 40  # replicates: their standard deviation is then known within about a tenth
+HALF_SAMPLES = 40  # replicates, which give their standard deviation within about a tenth
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and its two-sided interval."""
+    """A value and its two-sided confidence interval."""
 
     value: float
     low: float
@@ -25,7 +25,7 @@ class Interval:
 def share(count: float, total: float, confidence: float) -> Interval:
     """``count`` of ``total`` with Wilson's score interval (Wilson 1927, JASA 22, 209-212).
 
-    Counts need not be whole: a weighted share enters with its effective total.
+    Counts need not be integers: a weighted share has an effective total.
     """
     p, z = count / total, float(stats.norm.ppf((1 + confidence) / 2))
     middle = (p + z * z / (2 * total)) / (1 + z * z / total)
@@ -34,10 +34,10 @@ def share(count: float, total: float, confidence: float) -> Interval:
 
 
 def weighted_mean(shares: Sequence[Interval], weights: Sequence[float]) -> Interval:
-    """Mean of independent shares, the distances to their limits added in squares.
+    """Weighted mean of independent shares; distances to their limits are added in quadrature.
 
     MOVER, the method of variance estimates recovery (Zou and Donner 2008, Statistics in Medicine 27,
-    1693-1702). Weights are taken relative to their sum.
+    1693-1702). Weights are normalised by their sum.
     """
     w = np.asarray(weights, float) / float(np.sum(weights))
     value, low, high = (np.array([getattr(s, name) for s in shares]) for name in ("value", "low", "high"))
@@ -52,17 +52,17 @@ def weighted_mean(shares: Sequence[Interval], weights: Sequence[float]) -> Inter
 def by_half_samples(
     statistic: Callable[[NDArray[np.int64]], NDArray[np.float64]], size: int, seed: int, confidence: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Statistics of ``size`` units with half-widths from half-samples drawn without replacement.
+    """Statistics of ``size`` units, with half-widths from half-samples drawn without replacement.
 
-    A half-sample's statistic scatters about the whole one's as the whole one's does about the truth:
-    1/(N/2) - 1/N = 1/N (Politis, Romano and Wolf 1999, Subsampling, ch. 2). Statistics of nearest
-    neighbours allow no bootstrap, because a repeated unit is its own neighbour.
+    A half-sample's statistic varies about the full sample's as that varies about the truth:
+    1/(N/2) - 1/N = 1/N (Politis, Romano and Wolf 1999, Subsampling, ch. 2). Nearest-neighbour statistics
+    cannot be bootstrapped, because a repeated unit is its own neighbour.
 
     Args:
-        statistic: of the units at an index, float [Q].
+        statistic: of the units with given indices, float [Q].
 
     Returns:
-        Of all units [Q]; the half-samples' mean [Q]; the half-width of the normal interval [Q].
+        The statistics of all units [Q]; the half-samples' mean [Q]; the half-width of the normal interval [Q].
     """
     rng = np.random.default_rng(seed)
     whole = statistic(np.arange(size))

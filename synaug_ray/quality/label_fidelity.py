@@ -1,4 +1,4 @@
-"""Do the images show the class asked for? Classifiers trained on real training images decide, never on test images.
+"""Do images show the requested class? As classified by networks trained on real training images, never test images.
 
 They are cross-fitted: the training images are split into folds, one classifier per fold is trained on all other
 folds, and an image is classified by the one that has not seen its nearest training image. A copy of a training
@@ -20,7 +20,7 @@ from synaug_ray.quality.intervals import Interval, share
 from synaug_ray.quality.nearest import nearest, pixels
 
 FOLDS = 3
-LEAST = 20  # images; a share of fewer is not reported
+LEAST = 20  # images; no share is reported for fewer
 
 
 @dataclass(frozen=True)
@@ -50,23 +50,23 @@ class ClassFidelity:
 
 @dataclass(frozen=True)
 class LabelFidelity:
-    """How often the classifiers see the class asked for, and their accuracy on held-out real images.
+    """How often the classifiers see the requested class, and their accuracy on held-out real images.
 
-    ``skill`` is (agreement - chance) / (reference - chance): 1 for real images, 0 where labels and
-    images are independent. None where the classifiers are no better than chance.
+    ``skill`` is (agreement - chance) / (reference - chance): 1 for real images, 0 if labels and images
+    are independent. None if the classifiers are no better than chance.
     """
 
     num_judged: int
     num_training: int  # real images that the classifiers were trained on
     agreement: Interval
     reference: Interval | None  # held-out real images, weighted to the pool's class proportions
-    chance: float  # agreement of the same labels and predictions, were they independent
+    chance: float  # agreement if the same labels and predictions were independent
     skill: Interval | None
     by_class: tuple[ClassFidelity, ...]
 
 
 def train_label_classifiers(training: ImageSet, num_classes: int, seed: int, device: torch.device) -> LabelClassifiers:
-    """LabelClassifiers of ``training``, in folds of equal class proportions."""
+    """Train LabelClassifiers on ``training``, in folds of equal class proportions."""
     rng = np.random.default_rng(derive_seed("folds", seed))
     fold = np.empty(len(training), dtype=np.int64)
     order = rng.permutation(len(training))
@@ -119,7 +119,7 @@ def label_fidelity(
 def _reference(
     right: NDArray[np.bool_], held_out: ImageSet, classes: NDArray[np.int64], weights: list[float], confidence: float
 ) -> Interval | None:
-    """Accuracy on held-out images as if these had the pool's class proportions."""
+    """Accuracy on held-out images, weighted to the pool's class proportions."""
     if len(held_out) < LEAST:
         return None
     counts = np.array([(held_out.labels == c).sum() for c in classes])
@@ -128,14 +128,14 @@ def _reference(
         return None
     w = np.array(weights)[present] / np.sum(np.array(weights)[present])
     p = np.array([right[held_out.labels == c].mean() for c in classes[present]])
-    effective = 1 / float((w**2 / counts[present]).sum())  # images of a plain sample as precise as this one
+    effective = 1 / float((w**2 / counts[present]).sum())  # images of an unweighted sample of the same precision
     return share(float(w @ p) * effective, effective, confidence)
 
 
 def _skill(agreement: Interval, reference: Interval | None, chance: float) -> Interval | None:
     if reference is None or reference.low <= chance:
         return None
-    # to first order in both: the difference of the logarithms would lose a skill of zero
+    # to first order in both; differences of logarithms would not allow a skill of zero
     value = (agreement.value - chance) / (reference.value - chance)
     span = reference.value - chance
     down = np.hypot(agreement.value - agreement.low, value * (reference.high - reference.value)) / span

@@ -1,8 +1,8 @@
-"""Near-copies of training images, and duplicates within a pool, against what real images do.
+"""Near-copies of training images and duplicates within a pool, compared with real images.
 
-A near-copy is closer to one training image than held-out real images come to theirs, relative to the
-distance of the next ones. Thresholds are conformal: quantiles over held-out real images, so that a
-new real image falls below them at a stated base rate, whatever the data.
+A near-copy is closer to its nearest training image than held-out real images are to theirs, relative to
+the distance of the next nearest. Thresholds are conformal: quantiles over held-out real images, so that
+a new real image falls below them at a known base rate, whatever the data.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from synaug_ray.quality.features import Classifier
 from synaug_ray.quality.intervals import Interval, share
 from synaug_ray.quality.nearest import nearest, pixels
 
-BASE_RATE = 0.01  # of real images called near-copies, in pixels and in features each
-LEAST = 20  # held-out images below which nothing can be calibrated
-NEXT = 5  # neighbours after the first that its distance is compared with
-SHOWN = 16  # closest pairs kept to be looked at
+BASE_RATE = 0.01  # of real images counted as near-copies, in pixels and in features each
+LEAST = 20  # held-out images needed for calibration
+NEXT = 5  # neighbours after the first, with whose distance its distance is compared
+SHOWN = 16  # closest pairs kept for inspection
 BINS = 24
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An image of the pool, its nearest training image, and the ratio of distances in pixels."""
+    """An image of the pool, its nearest training image, and its distance ratio in pixels."""
 
     synthetic: int
     real: int
@@ -38,19 +38,19 @@ class Pair:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Shares of images by pixel distance to the nearest training image, in medians of the held-out images'."""
+    """Shares of images by pixel distance to the nearest training image; the held-out images' median is 1."""
 
-    edges: tuple[float, ...]  # BINS + 1; the last bin holds all beyond it too
+    edges: tuple[float, ...]  # BINS + 1; the last bin includes all larger distances
     pool: tuple[float, ...]
     held_out: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Memorization:
-    """Near-copies among ``num_pool`` images of ``num_real`` training images.
+    """How many of ``num_pool`` images are near-copies of the ``num_real`` training images.
 
-    Sharing is advised against where ``near_copies.low`` exceeds ``base_rate.high``: more images are
-    near-copies than can be explained by how alike real images are.
+    Sharing is advised against if ``near_copies.low`` exceeds ``base_rate.high``: there are more near-copies
+    than the similarity among real images explains.
     """
 
     num_pool: int
@@ -59,10 +59,10 @@ class Memorization:
     near_copies: Interval  # in pixels or in features
     in_pixels: float
     in_features: float
-    exact: int  # images equal to a training image in every pixel
-    base_rate: Interval  # of real images that would be called near-copies
+    exact: int  # images identical to a training image
+    base_rate: Interval  # share of real images that count as near-copies
     excess: float  # (near_copies - base_rate) / (1 - base_rate)
-    distance_ratio: float  # median pixel distance to the nearest training image, over the held-out images'
+    distance_ratio: float  # median pixel distance to the nearest training image, relative to the held-out images'
     closest: tuple[Pair, ...]
     histogram: Histogram
 
@@ -73,29 +73,29 @@ class Memorization:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """How many images of a pool differ, beside as many held-out real ones.
+    """How many images of a pool are distinct, compared with as many held-out real ones.
 
-    Images linked by distances that only 1% of real images have from their nearest count as one.
-    ``reached`` sees a collapse that noise hides: images about few centres have few nearest neighbours.
+    Images linked by distances as small as only 1% of real images have to their nearest count as one.
+    ``reached`` detects a collapse hidden by noise: images around few centres have few nearest neighbours.
     """
 
     num_compared: int
     distinct: int  # groups of linked images
     distinct_real: int
-    distinct_replay: float  # expected of as many draws, with replacement, from the Subset
-    reached: int  # real images that are the nearest of some image
+    distinct_replay: float  # expected for as many draws with replacement from the Subset
+    reached: int  # real images that are the nearest neighbour of some image
     reached_real: int
-    spread: float  # root mean square distance to the mean image, over that of held-out real images
+    spread: float  # root mean square distance to the mean image, relative to held-out real images
 
 
 def distance_ratio(
     images: NDArray[np.float32], real: NDArray[np.float32], device: torch.device, same: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Distance to the nearest real row, over the mean distance to the NEXT nearest ones; that distance; which row.
+    """Distance to the nearest real row relative to the mean of the NEXT nearest; that distance; the row's index.
 
     Ratio and distance float64 [N], index int64 [N]. A ratio of 0 is an exact copy, 1 an image between
-    its neighbours. (Carlini et al., arXiv 2301.13188, section 4.2, normalise by many neighbours in the same way;
-    a single second neighbour, as in arXiv 2310.02664, misses copies of an image that the data hold twice.)
+    its neighbours. (Carlini et al., arXiv 2301.13188, section 4.2, also normalise by many neighbours; a single
+    second neighbour, as in arXiv 2310.02664, misses copies of an image that is in the data twice.)
     With ``same`` the images are the real ones, and none is its own neighbour.
     """
     k = min(NEXT + 1, len(real) - same)
@@ -146,13 +146,13 @@ def memorization(
 
 
 def threshold(of_real: NDArray[np.float64], rate: float = BASE_RATE) -> float:
-    """The value that a new real image falls at or below with probability ``rate``, or 1/(m+1) where that is more."""
+    """The value at or below which a new real image falls with probability ``rate``, or 1/(m+1) if larger."""
     rank = max(1, int(rate * (len(of_real) + 1)))
     return float(np.partition(of_real, rank - 1)[rank - 1])
 
 
 def base_rate(count: int, held_out: int, confidence: float) -> Interval:
-    """The rate at which new real images fall where ``count`` of ``held_out`` calibrating ones do: Beta distributed."""
+    """The rate among new real images, given ``count`` of ``held_out`` calibration images: Beta distributed."""
     rate = stats.beta(count, held_out + 1 - count)
     return Interval(
         count / (held_out + 1), float(rate.ppf((1 - confidence) / 2)), float(rate.ppf((1 + confidence) / 2))
@@ -165,8 +165,8 @@ def duplicates(
     """Distinct images of ``pool``, by pixels; None with fewer than 20 images in the pool or held out.
 
     Args:
-        subset: the images the generator saw.
-        training: these and any other real ones, except held-out ones.
+        subset: the images the generator was trained on.
+        training: these and any further real ones, except held-out ones.
     """
     n = min(len(pool), len(held_out))
     if n < LEAST:

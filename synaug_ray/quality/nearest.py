@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from synaug_ray.data.images import ImageSet
 
-CHUNK = 2**22  # distances at once: 16 MiB in float32
+CHUNK = 2**22  # distances per block: 16 MiB in float32
 
 
 def pixels(images: ImageSet) -> NDArray[np.float32]:
@@ -21,14 +21,14 @@ def nearest(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The k nearest points of each query, nearest first.
 
-    Candidates come from |q|^2 + |p|^2 - 2 qp in float32, which errs by about 1e-3 |q| near zero; their
-    distances are then computed again from the differences, so that an exact copy is at exactly 0.
+    Candidates come from |q|^2 + |p|^2 - 2 qp in float32, whose error near zero is about 1e-3 |q|; their
+    distances are then recomputed from the differences, so that an exact copy is at exactly 0.
 
     Args:
         queries: float32 [Q, D].
         points: float32 [P, D].
         k: at most P; at most P - 1 if ``same``.
-        same: queries are the points, and none is its own neighbour.
+        same: whether the queries are the points; none is its own neighbour then.
 
     Returns:
         Distances float64 [Q, k], indices into ``points`` int64 [Q, k].

@@ -1,4 +1,4 @@
-"""A feature space of a network trained elsewhere: DINOv2's, Inception's, or any of timm's whose weights are at hand."""
+"""Feature spaces of pretrained networks: DINOv2, Inception, or any of timm's models with local weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class PretrainedSpace:
-    """A network without its head, and what it wants to be fed."""
+    """A network without its head, and its preprocessing."""
 
     net: nn.Module
     device: torch.device
@@ -32,7 +32,7 @@ class PretrainedSpace:
     mean: Tensor  # [1, 3, 1, 1], of pixels in [0, 1]
     std: Tensor
 
-    tick: Callable[[float], None] = lambda share: None  # told of the share done: some seconds a batch on a CPU
+    tick: Callable[[float], None] = lambda share: None  # called with the fraction done: a batch takes seconds on a CPU
 
     def features(self, images: ImageSet) -> NDArray[np.float32]:
         """Pooled features of uint8 images [N, C, H, W], scaled to the network's size: float32 [N, D]."""
@@ -49,11 +49,11 @@ class PretrainedSpace:
 def open_space(
     recipe: FeatureRecipe, device: torch.device | str = "cpu", tick: Callable[[float], None] = lambda share: None
 ) -> PretrainedSpace:
-    """The network with its weights, all of which have to be there.
+    """Load a network with all its weights.
 
     Raises:
-        UsageProblem: for a name that timm does not have.
-        DataProblem: for weights that are not its own, or an image size that it does not take.
+        UsageProblem: if timm has no such model.
+        DataProblem: if the weights are missing or another model's, or the model refuses the image size.
     """
     import timm
     from timm.data import resolve_data_config
@@ -67,13 +67,13 @@ def open_space(
         )
     if recipe.content != digest(recipe.weights):
         raise DataProblem(
-            f"{at}: on {socket.gethostname()} {recipe.weights} is not there, or not what it was (content "
+            f"{at}: on {socket.gethostname()} {recipe.weights} is missing or has changed (content "
             f"{recipe.content[:12]}); put it there, or where all nodes see it"
         )
     try:
         try:
             net = _loaded(recipe, recipe.size)
-        except TypeError:  # convolutions take any size without being told
+        except TypeError:  # convolutional networks take any size and no such argument
             net = _loaded(recipe, None)
         net = net.to(where).eval()
         wanted = resolve_data_config({}, model=net)
@@ -85,13 +85,13 @@ def open_space(
     except Exception as error:  # each network refuses in its own way
         said = one_line(error, 200)
         raise DataProblem(
-            f"{at}: {recipe.weights} cannot be used as {recipe.model} ({said}); the weights have to be "
-            "its model.safetensors as published at huggingface.co/timm, and size one that it takes"
+            f"{at}: {recipe.weights} cannot be used as {recipe.model} ({said}); the weights must be its "
+            "model.safetensors as published at huggingface.co/timm, and size one that it supports"
         ) from None
     if out.ndim != 2:
         raise DataProblem(
-            f"{at}: {recipe.model} gives {tuple(out.shape[1:])} for an image, where one row of features "
-            "is needed; choose another model"
+            f"{at}: {recipe.model} returns features of shape {tuple(out.shape[1:])} per image instead of one "
+            "vector; choose another model"
         )
     mean, std = (torch.tensor(wanted[name], device=where).view(1, 3, 1, 1) for name in ("mean", "std"))
     return PretrainedSpace(net, where, (size[0], size[1]), mean, std, tick)
@@ -109,8 +109,8 @@ def _loaded(recipe: FeatureRecipe, size: int | None) -> nn.Module:
         pretrained_cfg_overlay={"file": recipe.weights, "hf_hub_id": None, "url": ""},
     )
     with safe_open(recipe.weights, "pt") as file:
-        lacking = sorted(net.state_dict().keys() - set(file.keys()))
-    lacking = [name for name in lacking if not name.endswith("num_batches_tracked")]
-    if lacking:  # timm would leave them as they were drawn, and say so in a log
-        raise ValueError(f"{len(lacking)} of its weights are not in the file, {lacking[0]} for one")
+        absent = sorted(net.state_dict().keys() - set(file.keys()))
+    absent = [name for name in absent if not name.endswith("num_batches_tracked")]
+    if absent:  # timm would leave them at random and only log it
+        raise ValueError(f"{len(absent)} of its weights are not in the file, such as {absent[0]}")
     return net

@@ -1,6 +1,7 @@
 """Planted faults end in the right word; held-out real images come out as perfect."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_sentences_hold_the_numbers(judged):
     sentence = judged["a third copied"].flags[0].sentence
     assert f"{judged['a third copied'].memorization.near_copies.value:.1%}" in sentence and "do not share" in sentence
     assert "30 different ones" in judged["collapsed"].flags[0].sentence
-    assert "labels dealt at random 10" in judged["permuted"].flags[0].sentence
+    assert re.search(r", 10\.\d% with random labels", judged["permuted"].flags[0].sentence)
 
 
 def test_it_is_json_and_the_same_again(real, pools, judged):
