@@ -1,7 +1,7 @@
-"""Augmentation that does not leak: the network is told what was done to each image, and asked for images untouched.
+"""Non-leaking augmentation: the network is conditioned on each image's transformation, and sampled without any.
 
-Karras et al., arXiv 2206.00364, section 5 and appendix F.2 (after arXiv 2006.06676). Flip, scale, turn and shift are
-each done or not by a draw of their own; their parameters are the label, zero where nothing was done.
+Karras et al., arXiv 2206.00364, section 5 and appendix F.2 (after arXiv 2006.06676). Flip, scale, rotation and shift
+are each applied at random and independently; their parameters are the label, zero where not applied.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample
 
-LABEL = 6  # flip, log2 scale, cos - 1 and sin of the turn, shift right and down
-SCALE_STD = 0.2  # of log2 of the scale, as in the paper
-SHIFT_STD = 0.125  # of the side, as in the paper
-TURN = math.radians(30)  # at most; the paper turns all the way round, where small images hardly keep their classes
+LABEL = 6  # flip, log2 scale, cos - 1 and sin of the rotation, shift right and down
+SCALE_STD = 0.2  # of log2(scale), as in the paper
+SHIFT_STD = 0.125  # in image sides, as in the paper
+TURN = math.radians(30)  # at most; the paper's full circle would change the class of many small images
 
 
 def augmented(x: Tensor, probability: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Images [B, C, S, S] and labels [B, LABEL], both float32, on x's device; drawn on the CPU.
 
-    What falls out of the frame is mirrored into it.
+    Padded by reflection.
     """
     count = len(x)
     done = (torch.rand(count, 4, generator=rng) < probability).float()
@@ -36,12 +36,12 @@ def augmented(x: Tensor, probability: float, rng: torch.Generator) -> tuple[Tens
 
 
 def moved_by(x: Tensor, flip: Tensor, scale: Tensor, turn: Tensor, shift: Tensor) -> Tensor:
-    """x flipped, then scaled by 2**scale, turned clockwise by ``turn`` radians, shifted by ``shift`` sides, bilinearly.
+    """Flip, scale by 2**scale, rotate clockwise by ``turn`` radians, and shift by ``shift`` sides, bilinearly.
 
     Args:
         x: [B, C, S, S]; flip: [B], 0 or 1; scale, turn: [B]; shift: [B, 2], right and down.
     """
-    # affine_grid asks where each pixel comes from: the inverse, in coordinates of which a side is 2
+    # affine_grid takes the inverse transformation, in coordinates where a side is 2
     mirror, size = 1 - 2 * flip, torch.exp2(-scale)
     cos, sin = turn.cos() * size, turn.sin() * size
     right, down = 2 * shift[:, 0], 2 * shift[:, 1]
@@ -56,11 +56,12 @@ def moved_by(x: Tensor, flip: Tensor, scale: Tensor, turn: Tensor, shift: Tensor
     return grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-class ToldEmbedding(nn.Embedding):
-    """A class embedding to which, in training, that of an augmentation label is added; a label of zero adds nothing."""
+class AugmentationEmbedding(nn.Embedding):
+    """A class embedding plus, in training, that of an augmentation label; a label of zero adds nothing."""
 
     def __init__(self, classes: nn.Embedding) -> None:
         super().__init__(classes.num_embeddings, classes.embedding_dim, _weight=classes.weight.detach().clone())
+        # the attribute's name is in the checkpoints of stored runs
         self.told = nn.Linear(LABEL, classes.embedding_dim, bias=False)
         nn.init.zeros_(self.told.weight)
 
@@ -71,5 +72,5 @@ class ToldEmbedding(nn.Embedding):
         return super().forward(input)
 
     def plain(self) -> nn.Embedding:
-        """The same embedding of images untouched, as diffusers has it."""
+        """The embedding without augmentation labels, as diffusers expects it."""
         return nn.Embedding(self.num_embeddings, self.embedding_dim, _weight=self.weight.detach().clone())

@@ -1,4 +1,4 @@
-"""What a generator family provides: the protocols that every family's module and its generators keep."""
+"""The protocols of generator families: of their modules and of their trained generators."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class Generator(Protocol):
-    """A generator that is done: it makes images, and it is files."""
+    """A trained generator: it samples images and can be saved as files."""
 
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
         """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
         ...
 
     def files(self) -> dict[str, bytes]:
-        """The generator by relative path; ``synaug.json`` among them says its family."""
+        """The generator's files by relative path; ``synaug.json`` names its family."""
         ...
 
 
 class Family(Protocol):
-    """A module of one learnt family."""
+    """The module of one trained family."""
 
     def train(
         self,
@@ -39,23 +39,23 @@ class Family(Protocol):
         save: SaveState | None = None,
         split: Split = WHOLE,
     ) -> tuple[Generator, int]:
-        """A Generator that has seen ``subset`` and nothing else of the data, and how many images it has seen.
+        """Train a Generator on ``subset`` and no other data; returns it and the number of images seen.
 
-        Randomness is a function of (seed, images seen), so a training that goes on from a saved state ends
-        like one that was never stopped.
+        Randomness is a function of (seed, images seen), so a training run resumed from a saved state ends
+        exactly like an uninterrupted one.
 
         Args:
-            state: where to go on from, as ``save`` got it.
-            save: called now and then; it decides whether to keep the state.
-            split: how a batch goes through the network. The sum is that of the whole batch up to rounding, but for
-                what the network itself draws (dropout). Each process of a group ends with the same Generator.
+            state: a checkpoint to resume from, as passed to ``save``.
+            save: called now and then; decides whether to store the state.
+            split: how a batch is split. Gradients sum to those of the whole batch up to rounding, except for what
+                the network itself draws (dropout). All processes of a group end with the same Generator.
 
         Raises:
-            Diverged: where the loss or a weight is not finite.
-            DamagedState: where ``state`` is not what was saved.
+            Diverged: if the loss or a weight is not finite.
+            DamagedState: if ``state`` is not what was saved.
         """
         ...
 
     def from_files(self, files: dict[str, bytes]) -> Generator:
-        """The Generator whose ``files`` these are."""
+        """The inverse of ``Generator.files``."""
         ...

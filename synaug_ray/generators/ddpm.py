@@ -31,7 +31,7 @@ BETAS = {"cosine": "squaredcos_cap_v2", "linear": "linear"}  # as diffusers call
 
 @dataclass(frozen=True)
 class DDPMGenerator:
-    """A trained generator: its network, its noise levels, and what sampling needs to know of its Subset."""
+    """A trained generator: its network and noise levels, and its Subset's class counts."""
 
     net: UNet2DModel
     class_counts: NDArray[np.int64]  # of the Subset, [K]
@@ -42,7 +42,7 @@ class DDPMGenerator:
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
         """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone.
 
-        Each image has a stream of its own for its first noise and, sampled ancestrally, for that of every step.
+        Each image has its own random stream for its initial noise and, in ancestral sampling, for every step.
         """
         net = to_device(self.net, device).eval()
         scheduler: Any = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}[sampler.family](
@@ -79,7 +79,7 @@ class DDPMGenerator:
 
 
 def from_files(files: dict[str, bytes]) -> DDPMGenerator:
-    """The generator that ``DDPMGenerator.files`` wrote."""
+    """The inverse of ``DDPMGenerator.files``."""
     extra = json.loads(files["synaug.json"])
     shape = extra["shape"]
     return DDPMGenerator(
@@ -117,8 +117,8 @@ def train(
 def _backward(
     net: UNet2DModel, recipe: DDPMRecipe, task: Task, scheduler: DDPMScheduler, nimg: int, split: Split
 ) -> Tensor:
-    """Gradients of the squared error of the noise at uniform levels (arXiv 2006.11239, eq. 14), of this process's part
-    of a batch; the error."""
+    """Sum the gradients of the squared error of the noise at uniform levels (arXiv 2006.11239, eq. 14) over this
+    process's share of a batch; returns its loss."""
     index, rng, device = task.index(nimg, recipe.batch), task.noise(nimg), task.images.device
     level = torch.randint(recipe.levels, (recipe.batch,), generator=rng).to(device)
     noise = torch.randn((recipe.batch, *task.shape), generator=rng).to(device)
@@ -142,7 +142,7 @@ def _backward(
 
 
 def _levels(betas: str, levels: int) -> dict[str, Any]:
-    """Arguments of diffusers' schedulers. Few steps start at the last level, where pure noise is what there is."""
+    """Arguments of diffusers' schedulers. However few the steps, sampling starts at the last level, pure noise."""
     return {
         "num_train_timesteps": levels,
         "beta_schedule": BETAS[betas],

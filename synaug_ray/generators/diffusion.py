@@ -1,6 +1,6 @@
-"""What the diffusion families share: a U-Net, its batches, its learning-rate schedule, and guidance.
+"""Shared by the diffusion families: U-Net, batches, learning-rate schedule, and guidance.
 
-Images are scaled from uint8 to [-1, 1]. Lengths are in images seen.
+Images are scaled from uint8 to [-1, 1]. Training lengths are in images seen.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from synaug_ray.training.loop import SaveState, train_loop
 
 @dataclass(frozen=True)
 class Task:
-    """The training data of a loss: the Subset on the device, x [N, C, H, W] in [-1, 1] and labels [N]; and the seed."""
+    """The Subset on the device, images [N, C, H, W] in [-1, 1] and labels [N], and the seed of training."""
 
     images: Tensor
     labels: Tensor
@@ -42,15 +42,15 @@ class Task:
         return passes(len(self.images), derive_seed("batches", self.seed), nimg, batch)
 
     def noise(self, nimg: int) -> torch.Generator:
-        """The batch's random stream, on the CPU, so that all devices draw the same."""
+        """The batch's random stream, on the CPU so that it is the same for all devices."""
         return torch.Generator().manual_seed(derive_seed("noise", self.seed, nimg))
 
     def dropout(self, nimg: int, rank: int = 0) -> int:
-        """Seed of the network's own draws (dropout) for that batch, in one of several processes."""
+        """Seed of the network's own draws (dropout) for that batch in process ``rank``."""
         return derive_seed("dropout", self.seed, nimg, *([rank] if rank else ()))
 
 
-Backward = Callable[[UNet2DModel, int], Tensor]  # (network, nimg) -> loss of the batch after nimg images, detached
+Backward = Callable[[UNet2DModel, int], Tensor]  # (network, nimg) -> detached loss of the batch after nimg images
 
 
 def task_of(subset: ImageSet, num_classes: int, seed: int, device: torch.device) -> Task:
@@ -80,16 +80,16 @@ def network(recipe: UNetRecipe, shape: tuple[int, int, int], num_classes: int) -
 
 
 def initialise(make: Callable[[], UNet2DModel], seed: int, device: torch.device) -> UNet2DModel:
-    """A network whose initial weights depend on the seed alone."""
+    """A network with initial weights that depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("weights", seed))
         return to_device(make(), device)
 
 
 def to_device(net: UNet2DModel, device: torch.device) -> UNet2DModel:
-    """A network on a device; on a GPU with channels last, the layout its convolutions prefer.
+    """Move a network to a device; on a GPU in channels-last layout, which its convolutions prefer.
 
-    Not on a CPU: 10% slower there, and bits made before would change.
+    Not on a CPU: there it is 10% slower, and would change earlier results.
     """
     net = net.to(device)  # type: ignore[arg-type]
     return net.to(memory_format=torch.channels_last) if device.type == "cuda" else net  # type: ignore[call-overload]
@@ -104,11 +104,11 @@ def fit(
     state: bytes | None = None,
     save: SaveState | None = None,
 ) -> tuple[UNet2DModel, int]:
-    """Train ``net``; its exponential moving average, and images seen; raises as ``train_loop``.
+    """Train ``net``; returns its exponential moving average and images seen; raises as ``train_loop``.
 
     Args:
-        backward: the loss of the batch after ``nimg`` images, its gradient added to the network's; with several
-            processes, this one's part of both.
+        backward: adds the gradient of the batch after ``nimg`` images to the network's and returns the loss; with
+            several processes, this one's share of both.
     """
     adam = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate, fused=True)
 
@@ -133,7 +133,7 @@ def learning_rate(recipe: UNetRecipe, nimg: int, total: int) -> float:
 def guided(
     predict: Callable[[Tensor, Tensor], Tensor], x: Tensor, labels: Tensor, num_classes: int, guidance: float
 ) -> Tensor:
-    """Classifier-free guidance (arXiv 2207.12598) of ``predict(x, labels)``; at 1 only the conditional."""
+    """Classifier-free guidance (arXiv 2207.12598) of ``predict(x, labels)``; at 1 the conditional prediction alone."""
     if guidance == 1:
         return predict(x, labels)
     with_label, without = predict(torch.cat([x, x]), torch.cat([labels, torch.full_like(labels, num_classes)])).chunk(2)

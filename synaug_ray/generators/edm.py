@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from synaug_ray.config.recipes import EDMRecipe, SamplerRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.generators.augmentation import ToldEmbedding, augmented
+from synaug_ray.generators.augmentation import AugmentationEmbedding, augmented
 from synaug_ray.generators.diffusion import Task, fit, guided, initialise, network, task_of, to_device
 from synaug_ray.generators.samplers import SAMPLERS, image_noise, noise_levels, sample_in_batches
 from synaug_ray.training.checkpoint import pipeline_files, unet_from_files
@@ -29,7 +29,7 @@ from synaug_ray.training.precision import autocast
 
 @dataclass(frozen=True)
 class EDMGenerator:
-    """A trained generator: its network and what sampling needs to know of its Subset."""
+    """A trained generator: its network, and its Subset's statistics needed for sampling."""
 
     net: UNet2DModel
     class_counts: NDArray[np.int64]  # of the Subset, [K]
@@ -71,7 +71,7 @@ class EDMGenerator:
 
 
 def from_files(files: dict[str, bytes]) -> EDMGenerator:
-    """The generator that ``EDMGenerator.files`` wrote."""
+    """The inverse of ``EDMGenerator.files``."""
     extra = json.loads(files["synaug.json"])
     shape = extra["shape"]
     return EDMGenerator(
@@ -111,14 +111,14 @@ def train(
         net = network(recipe, task.shape, len(classes))
         if recipe.augment:
             assert isinstance(net.class_embedding, nn.Embedding)
-            net.class_embedding = ToldEmbedding(net.class_embedding)
+            net.class_embedding = AugmentationEmbedding(net.class_embedding)
         return net
 
     def backward(net: UNet2DModel, nimg: int) -> Tensor:
         return _backward(net, recipe, task, sigma_data, nimg, split)
 
     net, nimg = fit(recipe, initialise(make, seed, device), backward, len(subset), split, state, save)
-    if isinstance(net.class_embedding, ToldEmbedding):
+    if isinstance(net.class_embedding, AugmentationEmbedding):
         net.class_embedding = net.class_embedding.plain()
     return EDMGenerator(net, np.bincount(subset.labels, minlength=len(classes)), sigma_data, task.shape), nimg
 
@@ -126,7 +126,7 @@ def train(
 def _backward(
     net: UNet2DModel, recipe: EDMRecipe, task: Task, sigma_data: float, nimg: int, split: Split = WHOLE
 ) -> Tensor:
-    """Gradients of this process's part of the batch after ``nimg`` images, added up over micro-batches; its loss."""
+    """Sum the gradients of this process's share of the batch after ``nimg`` images; returns its loss."""
     index, rng, device = task.index(nimg, recipe.batch), task.noise(nimg), task.images.device
     sigma = (torch.randn(recipe.batch, generator=rng) * recipe.p_std + recipe.p_mean).exp()
     noise = torch.randn((recipe.batch, *task.shape), generator=rng)
@@ -137,16 +137,16 @@ def _backward(
         x = torch.where(flipped.to(device).view(-1, 1, 1, 1), x.flip(3), x)
     labels = [torch.where(dropped.to(device), task.num_classes, y)]
     if recipe.augment:
-        x, told = augmented(x, recipe.augment, rng)
-        labels.append(told)
+        x, augmentation = augmented(x, recipe.augment, rng)
+        labels.append(augmentation)
     sigma, noise = sigma.to(device), noise.to(device)
     total = torch.zeros((), device=device)
     with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
         torch.manual_seed(task.dropout(nimg, split.rank))
         for part in split.slices(recipe.batch, recipe.micro_batch):
             with autocast(recipe.precision, device):
-                told_of = tuple(label[part] for label in labels)
-                error = _loss(net, x[part], sigma[part], noise[part], told_of, sigma_data)
+                part_labels = tuple(label[part] for label in labels)
+                error = _loss(net, x[part], sigma[part], noise[part], part_labels, sigma_data)
                 share = (part.stop - part.start) / recipe.batch
                 loss = error * share if share < 1 else error
             loss.backward()
@@ -157,9 +157,9 @@ def _backward(
 def _loss(
     net: UNet2DModel, x: Tensor, sigma: Tensor, noise: Tensor, labels: tuple[Tensor, ...], sigma_data: float
 ) -> Tensor:
-    """Weighted squared error of D; labels are (classes,) or (classes, augmentation labels)."""
+    """Weighted squared error of D; ``labels`` is (classes,) or (classes, augmentation labels)."""
     weight = (sigma.square() + sigma_data**2) / (sigma * sigma_data).square()
     noisy = x + sigma.view(-1, 1, 1, 1) * noise
-    told = labels[0] if len(labels) == 1 else (labels[0], labels[1])
-    error = (denoised(net, noisy, sigma, told, sigma_data) - x).square()
+    condition = labels[0] if len(labels) == 1 else (labels[0], labels[1])
+    error = (denoised(net, noisy, sigma, condition, sigma_data) - x).square()
     return (weight.view(-1, 1, 1, 1) * error).mean()

@@ -1,8 +1,8 @@
-"""A conditional GAN for small images and few of them.
+"""A conditional GAN for few, small images.
 
 Hinge loss (arXiv 1705.02894), spectral normalisation (arXiv 1802.05957), a projection discriminator (arXiv 1802.05637),
 and differentiable augmentation of the discriminator's real and synthetic inputs (arXiv 2006.10738), without which a GAN
-memorises a few hundred images. Normalisation is per image, not per batch, so image i has the same bits in any batch.
+memorises a few hundred images. Normalisation is per image, not per batch, so image i is the same in any batch.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from synaug_ray.training.precision import autocast
 
 
 class GeneratorNetwork(nn.Module):
-    """G(z, y): z [B, latent] and labels [B] to images [B, C, H, W] in [-1, 1]; the coarsest resolution comes first."""
+    """G(z, y): z [B, latent] and labels [B] to images [B, C, H, W] in [-1, 1], from coarse to fine."""
 
     def __init__(
         self, shape: tuple[int, int, int], num_classes: int, channels: tuple[int, ...], latent: int, norm_groups: int
@@ -57,7 +57,7 @@ class GeneratorNetwork(nn.Module):
 
 
 class _GeneratorBlock(nn.Module):
-    """Residual, with scale and offset from the code after each normalisation."""
+    """Residual block; each normalisation is followed by a scale and offset computed from the code."""
 
     def __init__(self, before: int, after: int, code: int, norm_groups: int) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Discriminator(nn.Module):
 
 @dataclass(frozen=True)
 class GANGenerator:
-    """A trained generator: its network, and what sampling needs to know of its Subset."""
+    """A trained generator: its network, and its Subset's class counts."""
 
     net: GeneratorNetwork
     class_counts: NDArray[np.int64]  # of the Subset, [K]
@@ -114,12 +114,12 @@ class GANGenerator:
         return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
 
     def files(self) -> dict[str, bytes]:
-        """``generator.safetensors`` and what rebuilds its network, by relative path."""
+        """``generator.safetensors`` and the network's arguments, by relative path."""
         extra = {
             "family": "gan",
             "class_counts": self.class_counts.tolist(),
             "shape": list(self.shape),
-            "painter": self.build,  # the key that stored generators have
+            "painter": self.build,  # this key is in stored generators
         }
         return {
             "generator.safetensors": tensors_to_bytes(self.net.state_dict(), {}),
@@ -128,7 +128,7 @@ class GANGenerator:
 
 
 def from_files(files: dict[str, bytes]) -> GANGenerator:
-    """The generator that ``GANGenerator.files`` wrote."""
+    """The inverse of ``GANGenerator.files``."""
     extra = json.loads(files["synaug.json"])
     shape, build = tuple(extra["shape"]), extra["painter"]
     net = GeneratorNetwork(shape, len(extra["class_counts"]), **build | {"channels": tuple(build["channels"])})
@@ -146,7 +146,7 @@ def train(
     save: SaveState | None = None,
     split: Split = WHOLE,
 ) -> tuple[GANGenerator, int]:
-    """Train on ``subset`` and nothing else; see ``base.Family.train``. Images seen are real ones."""
+    """Train on ``subset`` and nothing else; see ``base.Family.train``. Images seen count real ones."""
     c, h, w = subset.images.shape[1:]
     shape, num_classes = (int(c), int(h), int(w)), len(classes)
     images = torch.from_numpy(subset.images.astype(np.float32) / 127.5 - 1).to(device)
@@ -197,7 +197,7 @@ def train(
 
 
 def differentiably(x: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> Tensor:
-    """x [B, C, H, W] augmented differentiably (arXiv 2006.10738, section 3): the paper's strengths.
+    """Augment x [B, C, H, W] differentiably, at the strengths of arXiv 2006.10738, section 3.
 
     ``translate`` by up to an eighth of the side, zero-padded; ``cutout`` of a square of half the side;
     ``brightness`` by up to a half.
@@ -223,10 +223,10 @@ def differentiably(x: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> T
 def _step(
     adam: torch.optim.Adam, loss: Callable[[slice], Tensor], recipe: GANRecipe, device: torch.device, split: Split
 ) -> Tensor:
-    """One optimiser step on a batch's mean loss, gradients summed over parts and processes; the loss.
+    """One optimiser step on a batch's mean loss, with gradients summed over parts and processes; returns the loss.
 
-    Each part draws its own latents, augmentation and power iteration (spectral normalisation), so the number of parts
-    changes the result.
+    Each part has its own latents, augmentations and power iteration (spectral normalisation), so the number of parts
+    affects the result.
     """
     adam.zero_grad(set_to_none=True)
     total = torch.zeros((), device=device)

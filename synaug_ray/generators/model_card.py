@@ -1,4 +1,4 @@
-"""The model card of a saved generator: what it has seen, as counts and never as pixels, and what not to do with it."""
+"""The model card of a saved generator: what it was trained on (counts, never pixels) and its limits."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ The terms of the training images hold for what was made of them; this file grant
 
 
 def model_card(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ...], nimg: int) -> str:
-    """Markdown with the front matter that hubs read; the same for the same training."""
+    """Markdown with front matter for model hubs; deterministic."""
     counts = np.bincount(subset.labels, minlength=len(classes))
     held = "\n".join(f"| {k} | {_cell(c)} | {n:,} |" for k, (c, n) in enumerate(zip(classes, counts, strict=True)))
     if recipe.open_set:
@@ -73,5 +73,5 @@ def model_card(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ..
 
 
 def _cell(name: str) -> str:
-    """A class name is a folder's: in a table it must stay one cell of plain text."""
+    """Escape a class name, which is a folder's, so that it stays one table cell of plain text."""
     return "".join(c if c.isalnum() or c in " -_.," else f"&#{ord(c)};" for c in name)

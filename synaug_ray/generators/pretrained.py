@@ -1,7 +1,7 @@
-"""Pretrained: a pipeline of diffusers as a generator, open-set by what it is.
+"""Pretrained: a diffusers pipeline as a generator, necessarily open-set.
 
 Class-conditional pipelines (those that take ``class_labels``) and text-to-image ones (those that take ``prompt``). Only
-safetensors are read, and no code that comes with a pipeline is run.
+safetensors are read, and no code from a pipeline is run.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from synaug_ray.generators.samplers import image_streams, sample_in_batches
 from synaug_ray.training.distributed import WHOLE, Split
 from synaug_ray.training.loop import SaveState
 
-LIBRARIES = ("diffusers", "transformers")  # whose classes a pipeline's index may name
+LIBRARIES = ("diffusers", "transformers")  # libraries whose classes a pipeline's index may name
 
 
 @dataclass(frozen=True)
 class PretrainedGenerator:
-    """A pointer to a pipeline, and what its images are to be: of which classes, shape and mode."""
+    """A reference to a pipeline, and the classes, shape and colour mode of its images."""
 
     pipeline: str  # a folder, or owner/name@commit
     content: str
-    conditions: tuple[int | str, ...]  # what the pipeline is asked for, one a class: its label or a prompt
+    conditions: tuple[int | str, ...]  # one per class: the pipeline's label or a prompt
     class_counts: NDArray[np.int64]  # of the Subset, [K]
     shape: tuple[int, int, int]
     size: int | None = None
@@ -47,13 +47,13 @@ class PretrainedGenerator:
         return open_pipeline(self.pipeline, self.content)
 
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
-        """Images ``index`` of the pool, made at the pipeline's own size, then resized to the Subset's.
+        """Images ``index`` of the pool, sampled at the pipeline's own size, then resized to the Subset's.
 
-        Image i depends on (pipeline, sampler, seed, i) alone where the pipeline draws all its noise from the streams
-        that it is given; ``open_pipeline`` puts DDIM in the place of a DDPM scheduler, which some do not hand them to.
+        Image i depends on (pipeline, sampler, seed, i) alone if the pipeline draws all its noise from the given
+        streams; ``open_pipeline`` replaces a DDPM scheduler by DDIM, because some pipelines do not pass them to it.
 
         Raises:
-            DataProblem: where the pipeline refuses the sampler's steps or the size.
+            DataProblem: if the pipeline refuses the sampler's steps or the size.
         """
         pipeline = self._loaded.to(device)
         takes = inspect.signature(pipeline.__call__).parameters
@@ -70,25 +70,25 @@ class PretrainedGenerator:
             if "batch_size" in takes:
                 given["batch_size"] = len(rows)
             with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
-                torch.manual_seed(derive_seed("pipeline", seed, rows[0]))  # for what takes no streams
+                torch.manual_seed(derive_seed("pipeline", seed, rows[0]))  # for draws that do not use the streams
                 try:
                     images = np.asarray(pipeline(**given).images)
                 except ValueError as error:
                     raise DataProblem(
-                        f"pipeline {self.pipeline} refuses what it is asked for ({sampler.steps} steps): {error}"
+                        f"pipeline {self.pipeline} refuses its arguments ({sampler.steps} steps): {error}"
                     ) from error
             return shaped(torch.from_numpy(images).permute(0, 3, 1, 2), self.shape) * 2 - 1
 
         return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
 
     def files(self) -> dict[str, bytes]:
-        """What finds the pipeline again and knows it, by relative path; never its weights, which lie where they lay."""
+        """The pipeline's location and content key, by relative path; never its weights."""
         extra = asdict(self) | {"family": "pretrained", "class_counts": self.class_counts.tolist()}
         return {"synaug.json": json.dumps(extra).encode()}
 
 
 def from_files(files: dict[str, bytes]) -> PretrainedGenerator:
-    """The generator that ``PretrainedGenerator.files`` wrote."""
+    """The inverse of ``PretrainedGenerator.files``."""
     extra = json.loads(files["synaug.json"])
     extra.pop("family")
     shape = extra["shape"]
@@ -112,10 +112,10 @@ def train(
     save: SaveState | None = None,
     split: Split = WHOLE,
 ) -> tuple[PretrainedGenerator, int]:
-    """Nothing is trained and no image seen: the pipeline is opened, and each class gets what to ask it for.
+    """Open the pipeline and choose a condition per class; nothing is trained and no image seen.
 
     Raises:
-        DataProblem: for a pipeline that is not the one meant, cannot be asked for classes, or does not fit them.
+        DataProblem: if the pipeline has changed, cannot be conditioned on classes, or does not fit them.
     """
     pipeline = open_pipeline(recipe.pipeline, recipe.content)
     takes = inspect.signature(pipeline.__call__).parameters
@@ -132,15 +132,15 @@ def train(
 
 
 def conditions(recipe: PretrainedRecipe, takes: Any, classes: tuple[str, ...]) -> tuple[int | str, ...]:
-    """What to ask a pipeline for, one a class.
+    """The pipeline's condition for each class: a label or a prompt.
 
     Args:
-        takes: the names of what the pipeline can be asked for.
+        takes: the names of the pipeline's arguments.
     """
     for name, given in (("class_ids", recipe.class_ids), ("words", recipe.words)):
         if given and len(given) != len(classes):
             raise DataProblem(
-                f"generator {recipe.name}: {len(given)} {name} for {len(classes)} classes; give one a "
+                f"generator {recipe.name}: {len(given)} {name} for {len(classes)} classes; give one per "
                 "class, in the order of the classes"
             )
     if "class_labels" in takes:
@@ -152,15 +152,15 @@ def conditions(recipe: PretrainedRecipe, takes: Any, classes: tuple[str, ...]) -
         )
     raise DataProblem(
         f"generator {recipe.name}: {recipe.pipeline} takes neither class_labels nor a prompt, so it "
-        "cannot be asked for a class; take a class-conditional or a text-to-image pipeline"
+        "cannot be conditioned on a class; use a class-conditional or a text-to-image pipeline"
     )
 
 
 def open_pipeline(where: str, content: str) -> Any:
-    """A pipeline of diffusers, its safetensors alone.
+    """Load a diffusers pipeline, from safetensors alone.
 
     Raises:
-        DataProblem: where the folder is gone or holds something else, names code of its own, or has no safetensors.
+        DataProblem: if the folder is missing or has changed, names its own code, or has no safetensors.
     """
     from diffusers import DDIMScheduler, DDPMScheduler, DiffusionPipeline
     from diffusers.utils import is_accelerate_available
@@ -190,7 +190,7 @@ def open_pipeline(where: str, content: str) -> Any:
 
 
 def shaped(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Images [B, C, H, W] in [0, 1], float32, cropped to a square, resized and in grey or colour, as ``shape`` says."""
+    """Crop images [B, C, H, W] in [0, 1] to a square and convert them to ``shape``, grey or colour; float32."""
     side = min(images.shape[2:])
     images = transforms.resize(
         transforms.center_crop(images.float(), [side, side]),
@@ -223,13 +223,13 @@ def _check_folder(folder: Path, content: str) -> None:
         foreign += [] if known else [f"{part} from {library!r}"]
     if foreign:
         raise DataProblem(
-            f"pipeline {folder} names code of its own or of other packages ({', '.join(foreign)}); only "
+            f"pipeline {folder} names its own code or other packages' ({', '.join(foreign)}); only "
             f"parts of {' and '.join(LIBRARIES)} are loaded"
         )
 
 
 def _of_diffusers(library: str) -> bool:
-    """Whether it is one of the folders of pipelines within diffusers, which an index may name too."""
+    """Whether it is a folder of pipelines in diffusers, which an index may name too."""
     import diffusers
 
     return library.isidentifier() and (Path(diffusers.__file__).parent / "pipelines" / library).is_dir()

@@ -1,4 +1,4 @@
-"""Reference generators: they learn nothing, and what is learnt has to beat them or be beaten by them."""
+"""Reference generators, which learn nothing: lower and upper bounds for trained generators."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReferenceGenerator:
-    """The pool of one draw at one ``num_real``, made from real images when it is asked for."""
+    """The pool of one draw at one ``num_real``, made from real images on demand."""
 
     recipe: ReferenceRecipe
     train: ImageSet
@@ -27,11 +27,11 @@ class ReferenceGenerator:
     num_real: int
 
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
-        """Images ``index`` of the pool; neither the sampler nor the device has a say in them."""
+        """Images ``index`` of the pool; sampler and device make no difference."""
         return replay(self.recipe, self.train, self.order, self.num_real, index, seed)
 
     def files(self) -> dict[str, bytes]:
-        """None: the real images and the recipe are all it is."""
+        """No files: it consists of the real images and the recipe."""
         return {}
 
 
@@ -44,14 +44,14 @@ def replay(
         train: all training images.
         order: the draw's permutation of them, int64 [N]; the Subset is ``order[:num_real]``.
         index: which images of the pool.
-        seed: of whatever is drawn.
+        seed: of all random numbers.
 
     Returns:
-        One image for each of ``index``; fewer where held-out images end, ``ReferenceRecipe.most_images`` says when.
+        One image for each of ``index``; fewer where held-out images run out, see ``ReferenceRecipe.most_images``.
     """
     end = recipe.most_images(len(order), num_real)
     if end is not None:
-        index = range(index.start, min(index.stop, end))  # the last shard of a pool that ends is a short one
+        index = range(index.start, min(index.stop, end))  # a finite pool's last shard is shorter
     at, subset = np.arange(index.start, index.stop), order[:num_real]
     if recipe.family in ("real-holdout", "label-shuffle"):
         held = order[num_real:]
@@ -78,7 +78,7 @@ def _jitter(images: ImageSet, spread: float, noise: float, index: range, seed: i
 
 
 def _mixup(images: ImageSet, subset: ImageSet, alpha: float, index: range, seed: int) -> ImageSet:
-    """Between image i of the Subset's cycle and another of its class; a class of one image is repeated."""
+    """Mix image i of the repeated Subset with another of its class; a class of one image is only repeated."""
     members = {int(c): np.flatnonzero(subset.labels == c) for c in np.unique(subset.labels)}
     out = np.empty_like(images.images)
     for row, i in enumerate(index):
@@ -92,7 +92,7 @@ def _mixup(images: ImageSet, subset: ImageSet, alpha: float, index: range, seed:
 
 
 def _augment(images: ImageSet, recipe: ReferenceRecipe, index: range, seed: int) -> ImageSet:
-    """torchvision's affine with bilinear interpolation; what comes into the frame takes the image's edge."""
+    """torchvision's affine transform, bilinear, padded with the edge pixels."""
     import torch
     from torchvision.transforms.v2 import functional as transforms
 

@@ -1,4 +1,4 @@
-"""Maps a family's name to its module. No other code knows a family by its name."""
+"""Maps the name of a family to its module, which no other code does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def family(name: str) -> Family:
-    """The module of a family; torch and diffusers (3 s of a core to import) come with it and not before."""
+    """The module of a family, imported on demand: torch and diffusers take 3 s."""
     match name:
         case "edm":
             from synaug_ray.generators import edm
@@ -39,7 +39,7 @@ def family(name: str) -> Family:
             from synaug_ray.generators import pretrained
 
             return pretrained
-    raise KeyError(f"no learnt family {name!r}")
+    raise KeyError(f"no trained family {name!r}")
 
 
 def train(
@@ -52,7 +52,7 @@ def train(
     save: SaveState | None = None,
     split: Split = WHOLE,
 ) -> tuple[dict[str, bytes], int]:
-    """A generator as files, with its model card, and how many images it has seen; references are no files."""
+    """Train a generator; returns its files with its model card (none for references) and images seen."""
     if isinstance(recipe, ReferenceRecipe):
         return {}, 0
     generator, nimg = family(recipe.family).train(recipe, subset, classes, seed, device, state, save, split)
@@ -62,12 +62,12 @@ def train(
 def load(
     recipe: GeneratorRecipe, files: dict[str, bytes], train: ImageSet, order: NDArray[np.int64], num_real: int
 ) -> Generator:
-    """The Generator that ``train`` made files of; a reference one is its draw: ``order`` of the images ``train``."""
+    """The Generator of ``train``'s files; a reference has none, but is made of ``train`` in ``order``."""
     if isinstance(recipe, ReferenceRecipe):
         return ReferenceGenerator(recipe, train, order, num_real)
     return from_files(files)
 
 
 def from_files(files: dict[str, bytes]) -> Generator:
-    """A learnt Generator of the family that its files name; the first ones, all EDM, named none."""
+    """A trained Generator, of the family its files name; the oldest, all EDM, name none."""
     return family(json.loads(files["synaug.json"]).get("family", "edm")).from_files(files)

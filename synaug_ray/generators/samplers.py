@@ -1,7 +1,7 @@
-"""Samplers of the probability-flow ODE of a denoiser, and the noise of one image.
+"""Samplers that solve a denoiser's probability-flow ODE, and per-image noise.
 
 With ``sigma`` as time, ``dx/dsigma = (x - D(x; sigma)) / sigma`` (Karras et al., arXiv 2206.00364, eq. 1,
-sigma(t) = t). Each image starts from noise of its own seed, so image i is the same in any batch.
+sigma(t) = t). Each image's initial noise has its own seed, so image i is the same in any batch.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def noise_levels(recipe: SamplerRecipe) -> list[float]:
 
 
 def euler(denoise: Denoise, x: Tensor, sigmas: list[float]) -> Tensor:
-    """First order, one evaluation a step."""
+    """Euler's method: first order, one evaluation per step."""
     for sigma, after in zip(sigmas, sigmas[1:], strict=False):
         x = x + (after - sigma) * (x - denoise(x, sigma)) / sigma
     return x
 
 
 def heun(denoise: Denoise, x: Tensor, sigmas: list[float]) -> Tensor:
-    """Second order, two evaluations a step but the last (Karras et al., algorithm 1)."""
+    """Heun's method: second order, two evaluations per step except the last (Karras et al., algorithm 1)."""
     for sigma, after in zip(sigmas, sigmas[1:], strict=False):
         slope = (x - denoise(x, sigma)) / sigma
         ahead = x + (after - sigma) * slope
@@ -50,7 +50,7 @@ def heun(denoise: Denoise, x: Tensor, sigmas: list[float]) -> Tensor:
 
 
 def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: list[float]) -> Tensor:
-    """Second order, one evaluation a step: DPM-Solver++ (2M) (Lu et al., arXiv 2211.01095, algorithm 2)."""
+    """DPM-Solver++ (2M): second order, one evaluation per step (Lu et al., arXiv 2211.01095, algorithm 2)."""
     before: tuple[Tensor, float] | None = None
     for sigma, after in zip(sigmas, sigmas[1:], strict=False):
         denoised = denoise(x, sigma)
@@ -68,13 +68,13 @@ def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: list[float]) -> Tensor:
 
 
 def dpmpp_3m(denoise: Denoise, x: Tensor, sigmas: list[float]) -> Tensor:
-    """Third order, one evaluation a step: the multistep DPM-Solver++ with a parabola through the last three D.
+    """Multistep DPM-Solver++ of third order, with a parabola through the last three D; one evaluation per step.
 
-    In lambda = -ln sigma the equation's solution is ``x(h) = e^-h x(0) + int_0^h e^(t-h) D(t) dt`` (Lu et al.,
-    arXiv 2211.01095, eq. 9 with alpha = 1), and the integral of a parabola's D, D' and D'' is exact. The first two
-    steps know fewer points and are those of 2M.
+    In lambda = -ln sigma the ODE's solution is ``x(h) = e^-h x(0) + int_0^h e^(t-h) D(t) dt`` (Lu et al.,
+    arXiv 2211.01095, eq. 9 with alpha = 1), and for a parabola the integral is exact. The first two steps have
+    fewer points and are those of 2M.
     """
-    before: list[tuple[Tensor, float]] = []  # (D, the step in lambda that was taken from there), the latest first
+    before: list[tuple[Tensor, float]] = []  # (D, the step in lambda taken from there), latest first
     for sigma, after in zip(sigmas, sigmas[1:], strict=False):
         denoised = denoise(x, sigma)
         if after == 0:
@@ -109,7 +109,7 @@ SAMPLERS: dict[str, Callable[[Denoise, Tensor, list[float]], Tensor]] = {
 
 
 def image_streams(seed: int, index: list[int]) -> list[torch.Generator]:
-    """A random stream of its own for each image, on the CPU: of (seed, its index) alone."""
+    """A random stream for each image, on the CPU, a function of (seed, its index) alone."""
     return [torch.Generator().manual_seed(derive_seed("image", seed, i)) for i in index]
 
 
@@ -128,15 +128,15 @@ def sample_in_batches(
 ) -> ImageSet:
     """Images ``index`` of a pool, labelled in the Subset's class proportions.
 
-    Batches have ``sampler.batch`` images, the last one padded, because a network's bits can
-    depend on the batch's size.
+    Batches have ``sampler.batch`` images, the last one padded, because a network's results can
+    depend on the batch size in the last bits.
 
     Args:
         make: (indices, labels int64 [B] on the device) -> images [B, C, H, W], black is -1 and white 1.
 
     Raises:
-        Diverged: for a pixel that is not a number, which uint8 would turn into some grey without a word.
-        Collapsed: where all images are the same, pixel for pixel, or each is of one colour.
+        Diverged: if a pixel is not finite, which uint8 would silently turn into some grey.
+        Collapsed: if all images are identical, or each is of one colour.
     """
     labels = class_sequence(class_counts, index.stop)[index.start :]
     out = np.empty((len(index), *shape), np.uint8)
@@ -145,12 +145,12 @@ def sample_in_batches(
         with torch.inference_mode(), autocast(sampler.precision, device):
             x = make([index[r] for r in rows], torch.from_numpy(labels[rows]).to(device))
             if not bool(torch.isfinite(x).all()):
-                raise Diverged(f"images {index[start]:,} on of the pool have pixels that are not numbers")
+                raise Diverged(f"images of the pool from {index[start]:,} on have pixels that are not finite")
             pixels = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
         kept = min(sampler.batch, len(index) - start)
         out[start : start + kept] = pixels[:kept]
     if len(out) > 1 and (out == out[0]).all():
-        raise Collapsed(f"all {len(out):,} images from {index.start:,} on of the pool are the same, pixel for pixel")
+        raise Collapsed(f"all {len(out):,} images of the pool from {index.start:,} on are identical")
     if len(out) > 1 and shape[1] * shape[2] > 1 and (out == out[:, :, :1, :1]).all():
-        raise Collapsed(f"all {len(out):,} images from {index.start:,} on of the pool are of one colour each")
+        raise Collapsed(f"all {len(out):,} images of the pool from {index.start:,} on are of one colour each")
     return ImageSet(out, labels)

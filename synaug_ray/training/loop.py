@@ -65,8 +65,8 @@ def train_loop(
         The averaged network, and images seen.
 
     Raises:
-        Diverged: where a loss or a weight is not finite.
-        DamagedState: where ``state`` is not what was saved.
+        Diverged: if a loss or a weight is not finite.
+        DamagedState: if ``state`` is not what was saved.
     """
     decay = [0.0]
     # timm's ModelEmaV3 walks both state dicts in each step: 12% of a step at this size; this costs nothing measurable

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as transforms
 
-from synaug_ray.generators.augmentation import LABEL, ToldEmbedding, augmented, moved_by
+from synaug_ray.generators.augmentation import LABEL, AugmentationEmbedding, augmented, moved_by
 
 ZERO = torch.zeros(1)
 
@@ -68,7 +68,7 @@ def test_label_holds_the_parameters():
 
 def test_told_embedding_of_a_zero_label_is_the_plain_one():
     classes = torch.nn.Embedding(4, 6)
-    embedding = ToldEmbedding(classes)
+    embedding = AugmentationEmbedding(classes)
     torch.nn.init.normal_(embedding.told.weight)
     labels, nothing = torch.tensor([0, 3]), torch.zeros(2, LABEL)
     assert torch.equal(embedding((labels, nothing)), classes(labels))

@@ -8,7 +8,7 @@ from synaug_ray.common.errors import Diverged
 from synaug_ray.config.recipes import EDMRecipe, SamplerRecipe
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import edm
-from synaug_ray.generators.augmentation import ToldEmbedding
+from synaug_ray.generators.augmentation import AugmentationEmbedding
 from synaug_ray.generators.diffusion import guided, network, task_of
 from synaug_ray.plan.steps import Subset
 
@@ -34,7 +34,7 @@ def gradients(recipe, subset, nimg=0):
     torch.manual_seed(0)
     net = network(recipe, task.shape, 10)
     if recipe.augment:
-        net.class_embedding = ToldEmbedding(net.class_embedding)
+        net.class_embedding = AugmentationEmbedding(net.class_embedding)
     loss = edm._backward(net.train(), recipe, task, 0.75, nimg)
     return float(loss), {k: v.grad for k, v in net.named_parameters()}
 

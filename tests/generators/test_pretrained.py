@@ -223,7 +223,7 @@ def test_on_the_hub_only_a_commit_is_a_name():
 
 def test_what_a_pipeline_refuses_is_said(plain, subset):
     generator, _ = trained(PretrainedRecipe(name="p", pipeline=str(plain)), subset)
-    with pytest.raises(DataProblem, match="refuses what it is asked for .41 steps"):
+    with pytest.raises(DataProblem, match="refuses its arguments .41 steps"):
         generator.sample(SAMPLER.model_copy(update={"steps": 41}), range(2), 0, CPU)
 
 
@@ -262,7 +262,7 @@ def test_code_that_comes_with_a_pipeline_is_not_run(plain, subset, tmp_path, ind
     at = tmp_path / "copy" / "model_index.json"
     at.write_text(json.dumps(json.loads(at.read_text()) | index))
     (tmp_path / "copy" / "my_code.py").write_text("raise SystemExit('it was run')")
-    with pytest.raises(DataProblem, match="names code of its own or of other packages"):
+    with pytest.raises(DataProblem, match="names its own code or other packages"):
         trained(PretrainedRecipe(name="p", pipeline=str(tmp_path / "copy")), subset)
 
 

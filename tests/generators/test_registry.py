@@ -165,7 +165,7 @@ def test_every_learnt_family_has_its_module():
     for name in learnt:
         module = registry.family(name)
         assert callable(module.train) and callable(module.from_files)
-    with pytest.raises(KeyError, match="no learnt family 'jitter'"):
+    with pytest.raises(KeyError, match="no trained family 'jitter'"):
         registry.family("jitter")
 
 
