@@ -1,4 +1,4 @@
-"""``python -m synaug_ray.doctor [GRID]``: whether a run would work here, and if not, why."""
+"""``python -m synaug_ray.doctor [GRID]``: check whether a run would work here, and if not, why."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m synaug_ray.doctor",
         allow_abbrev=False,
         description="Checks this machine, the cluster of $RAY_ADDRESS (else a Ray cluster started for the check), "
-        "the storage and the token, and reports what would keep a run from working. Trains and writes nothing.",
+        "the storage and the token, and reports what would make a run fail. Trains and writes nothing.",
         epilog="exit codes: 0 no problem, 2 command line or grid file, 3 data, 5 storage, 6 resources, "
         "70 a bug, 130 interrupted",
     )
@@ -62,31 +62,31 @@ def _planned(grid: str | None, overrides: list[str]) -> tuple[GridSpec, Plan] | 
 
 
 def _software(here: Software) -> Finding:
-    lacking = [name for name in PACKAGES if name not in (*here.packages, "synaug-ray")]
-    said = f"Python {here.python}, synaug_ray {here.version} (source {here.code} in {here.folder}), " + ", ".join(
+    absent = [name for name in PACKAGES if name not in (*here.packages, "synaug-ray")]
+    text = f"Python {here.python}, synaug_ray {here.version} (source {here.code} in {here.folder}), " + ", ".join(
         f"{name} {version}" for name, version in here.packages.items() if name != "synaug-ray"
     )
-    if lacking:
+    if absent:
         return Finding(
             "software",
-            f"{said}; not installed: {', '.join(lacking)}. Run pip install . in synaug_ray's checkout",
+            f"{text}; not installed: {', '.join(absent)}. Run pip install . in synaug_ray's checkout",
             "problem",
         )
-    return Finding("software", said)
+    return Finding("software", text)
 
 
 def _storage(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Finding]:
     free = free_bytes(storage)
-    said = storage if free is None else f"{storage}, {size(free)} free"
+    text = storage if free is None else f"{storage}, {size(free)} free"
     shape = image_shape(planned[0]) if planned else None
     if planned is None or shape is None:
-        return [Finding("storage", said)]
+        return [Finding("storage", text)]
     needed = disk_bytes(pending(planned[1], Store(f"{storage}/store")), shape, 0)
     try:
         check_space(storage, needed)
     except Problem as refused:
-        return _told("storage", refused)
-    return [Finding("storage", f"{said}; what is missing of the grid needs about {size(needed)}")]
+        return _findings("storage", refused)
+    return [Finding("storage", f"{text}; the missing part of the grid needs about {size(needed)}")]
 
 
 def _cluster(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Finding]:
@@ -97,12 +97,12 @@ def _cluster(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Findin
     try:
         seen = survey(storage, weights_of(planned[0].quality_features if planned else ()))
     except Problem as refused:
-        return [*_told("cluster", refused), *judged(access(os.environ, joined))]
+        return [*_findings("cluster", refused), *judged(access(os.environ, joined))]
     nodes, shape = seen.nodes, image_shape(planned[0]) if planned else None
     where = (
         f"joined {os.environ.get('RAY_ADDRESS', 'the running one')}"
         if joined
-        else "no $RAY_ADDRESS: a run starts a Ray of its own here, as was done for this look"
+        else "no $RAY_ADDRESS: a run starts its own Ray here, as this check did"
     )
     needed = checks.needs(planned[1], shape) if planned and shape else checks.Needs(0, 0)
     return [
@@ -117,8 +117,8 @@ def _cluster(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Findin
     ]
 
 
-def _told(what: str, refused: Problem) -> list[Finding]:
-    return [Finding(what, said, "problem", type(refused)) for said in refused.sentences]
+def _findings(what: str, refused: Problem) -> list[Finding]:
+    return [Finding(what, text, "problem", type(refused)) for text in refused.sentences]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``python -m synaug_ray.grid NAME|FILE.yaml``: run a grid, or resume it, and write the answer."""
+"""``python -m synaug_ray.grid NAME|FILE.yaml``: run or resume a grid, and write its results."""
 
 from __future__ import annotations
 
@@ -36,21 +36,19 @@ from synaug_ray.config.checks import image_shape, place_of_num_real
 from synaug_ray.config.feature_recipes import weights_of
 from synaug_ray.config.load import available, find_grid, placed_grid
 from synaug_ray.config.spec import GridSpec, write_grid
-from synaug_ray.config.warnings import grid_warnings, precision_warnings
 from synaug_ray.config.yaml_source import Lines, short
 from synaug_ray.data.load import identify, unknown_name
 from synaug_ray.plan.plan import Plan, make_plan, pending, reversed_plan
-from synaug_ray.plan.steps import STAGES
-from synaug_ray.runs.cost import PLURAL, costs, describe_cost, describe_total_cost, disk_bytes
+from synaug_ray.runs.cost import disk_bytes
 from synaug_ray.runs.loggers import Loggers
+from synaug_ray.runs.plan_summary import disk_line, missing_results, plan_lines, plan_notes
 from synaug_ray.runs.run import Run, RunState, Session
-from synaug_ray.runs.status import missing_trials
-from synaug_ray.store.disk import free_bytes, size
+from synaug_ray.store.disk import free_bytes
 from synaug_ray.store.filesystem import check_reachable
 from synaug_ray.store.locations import cache_folder, check_name, storage_root
 from synaug_ray.store.maintenance import check_payloads, check_records, sweep
 from synaug_ray.store.retry import refusal_in
-from synaug_ray.store.run_folder import ENV, GRID, PAGE, SEAL, STATUS, RunFolder, check_space, running, state_of
+from synaug_ray.store.run_folder import ENV, GRID, PAGE, STATUS, RunFolder, check_space, running, state_of
 from synaug_ray.store.store import Store
 
 
@@ -79,12 +77,12 @@ def _parser() -> argparse.ArgumentParser:
         "5 storage, 6 resources, 70 a bug, 75 the cluster was lost (run it again; 1 where Ray ended the "
         "process first), 130 interrupted (Ctrl-C), 143 ended by SIGTERM",
     )
-    parser.add_argument("grid", nargs="?", help="a name (./grids/NAME.yaml, else one that is shipped) or a .yaml file")
+    parser.add_argument("grid", nargs="?", help="a name (./grids/NAME.yaml, else a built-in grid) or a .yaml file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")
     parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/synaug_ray")
     parser.add_argument("--data", metavar="PATH", help="for downloads and decoded images; default ~/.cache/synaug_ray")
     parser.add_argument("--name", metavar="RUN", help="the run's name; default the grid's")
-    parser.add_argument("--dry-run", "-n", action="store_true", help="show the plan, write and start nothing")
+    parser.add_argument("--dry-run", "-n", action="store_true", help="show the plan; write and start nothing")
     parser.add_argument("--local", action="store_true", help="one step after another, without Ray")
     parser.add_argument(
         "--workers-per-generator",
@@ -117,7 +115,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
             [
                 Message(
                     f"no option {short(word)}{did_you_mean(word, options, '.')} Options: {', '.join(options)}; "
-                    "values of the grid are written key=value",
+                    "grid values are written key=value",
                     code="unknown-option",
                     value=short(word),
                 )
@@ -125,7 +123,9 @@ def _parse(words: list[str]) -> argparse.Namespace:
             ]
         )
     if args.local and args.workers_per_generator > 1:
-        raise UsageProblem(f"--workers-per-generator {args.workers_per_generator} needs Ray: leave out --local, or it")
+        raise UsageProblem(
+            f"--workers-per-generator {args.workers_per_generator} needs Ray: leave out --local, or this option"
+        )
     if args.grid is None:
         text = f"no grid given. Available: {', '.join(available())}; or give a .yaml file"
         raise UsageProblem(Message(text, code="no-grid"))
@@ -141,17 +141,13 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     session = Session(uuid.uuid4().hex[:12], "python -m synaug_ray.grid " + shlex.join(words), time.time())
     run = Run(request.name, spec, plan, Store(f"{storage}/store"), RunFolder(storage, request.name), session)
     check_records(plan, run.store)
-    missing = pending(plan, run.store)
-    damaged = run.folder.damaged()
-    shape = image_shape(spec)
-    _print_plan(request.path, run, missing, shape)
+    missing, damaged, shape = pending(plan, run.store), run.folder.damaged(), image_shape(spec)
+    print(*plan_lines(request.path, run, missing, shape), sep="\n")
     needed = disk_bytes(missing, shape, 0) if shape else 0
     if needed:
-        free = free_bytes(storage)
-        print(f"{'disk':<51}about {size(needed)}{'' if free is None else f' of the {size(free)} that are free'}")
-    altered = [f"{run.folder.url}: {', '.join(damaged)} differ from {SEAL}: made again"] if damaged else []
-    for warning in grid_warnings(spec) + precision_warnings(spec) + (altered or _other_data(run)):
-        print(f"note     {warning}")
+        print(disk_line(needed, free_bytes(storage)))
+    for note in plan_notes(run, damaged):
+        print(f"note     {note}")
     sys.stdout.flush()
     check_space(storage, needed)
     if args.dry_run:
@@ -164,8 +160,8 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     others = running(storage)
     if others:
         print(
-            f"note     running here, or killed: {', '.join(others[:3])}; this run starts from the last step, so that "
-            "little is done twice"
+            f"note     running here, or killed: {', '.join(others[:3])}; this run starts from the last step to avoid "
+            "duplicate work"
         )
     try:
         code = _run(run, request, missing, last_first=bool(others))
@@ -184,11 +180,11 @@ def _stop_loggers(loggers: Loggers, seconds: float | None = None) -> None:
 
 @dataclass(frozen=True)
 class _Request:
-    """What the command line asks for."""
+    """The parsed command line."""
 
     path: Path  # of the grid's file
     spec: GridSpec
-    lines: Lines  # where in the file each value is
+    lines: Lines  # position of each value in the file
     name: str
     storage: str
     cache: Path
@@ -197,7 +193,7 @@ class _Request:
 
 
 def _request(args: argparse.Namespace) -> _Request:
-    """Raises with all that is wrong at once."""
+    """The request; raises one Problem with everything that is wrong."""
     (path, spec, lines, name), storage, cache, loggers = collect_problems(
         lambda: _declared(args),
         lambda: storage_root(args.storage),
@@ -217,7 +213,7 @@ def _request(args: argparse.Namespace) -> _Request:
 
 
 def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, Lines, str]:
-    """The grid's file, what it declares and where, and the run's name."""
+    """The grid's file, its spec, its lines, and the run's name."""
     path = find_grid(args.grid)
     (spec, lines), name = collect_problems(
         lambda: placed_grid(path, args.overrides, unknown_name),
@@ -226,34 +222,8 @@ def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, Lines, str]:
     return path, spec, lines, name
 
 
-def _print_plan(path: Path, run: Run, missing: Plan, shape: tuple[int, int, int] | None) -> None:
-    print(f"grid     {path}\nresults  {run.folder.url}")
-    table = costs(run.plan, missing, run.store, shape)
-    for stage in STAGES:
-        total = len(run.plan.steps(stage))
-        print(
-            f"{PLURAL[stage]:<11}{total:>8,}   {total - len(missing.steps(stage)):>8,} done or not needed   "
-            f"{describe_cost(table[stage])}"
-        )
-    if sum(cost.steps for cost in table.values()):
-        print(f"{'in all':<51}{describe_total_cost(table)}")
-
-
-def _other_data(run: Run) -> list[str]:
-    """A note where the run's folder was made from other images."""
-    key = run.plan.data.key
-    before = (run.folder.read_json(STATUS) or {}).get("data", key)
-    if before == key:
-        return []
-    return [
-        f"the images, or how they are read, are not those of the last run in {run.folder.url} "
-        f"({str(before)[:12]} then, {key[:12]} now): nothing that was made from those counts here; "
-        "give another --name to keep both pages"
-    ]
-
-
 def _up_to_date(run: Run) -> bool:
-    """Whether the run's folder is complete, of this very grid, and made by this very code."""
+    """Whether the run's folder is complete, and made from this grid by this code."""
     page = run.folder.read(PAGE)
     return (
         run.folder.read(GRID) == write_grid(run.spec).encode()
@@ -265,7 +235,7 @@ def _up_to_date(run: Run) -> bool:
 
 
 def _run(run: Run, request: _Request, missing: Plan, *, last_first: bool) -> int:
-    """Do what is missing, write the results and print the answer; returns the exit code.
+    """Execute missing steps, write the results and print the headline; returns the exit code.
 
     Args:
         last_first: start with the last step, because another driver started with the first.
@@ -274,15 +244,15 @@ def _run(run: Run, request: _Request, missing: Plan, *, last_first: bool) -> int
     from synaug_ray.runs.outputs import interrupted
 
     plan, store, folder, workers = run.plan, run.store, run.folder, request.workers_per_generator
-    if workers and not missing.complete:  # before images are read, which can take long
+    if workers and not missing.complete:  # before reading images, which can take long
         from synaug_ray.cluster.probe import refuse_unfit
 
         refuse_unfit(folder.storage, weights_of(run.spec.quality_features), workers)
     if not store.local:
-        store.check_writable()  # of a path its rights tell; before minutes of reading for a key that may only read
+        store.check_writable()  # not needed for a local path; before minutes of reading images with a read-only key
     dataset = open_run(run, request.cache, partial(place_of_num_real, run.spec, request.lines))
     request.loggers.start(folder.url)
-    say: Callable[[str], None] = partial(print, flush=True)  # a log is read while it is written
+    say: Callable[[str], None] = partial(print, flush=True)  # so that a log can be followed
     try:
         sweep(store, folder.root)
         check_payloads(plan, store)
@@ -305,31 +275,23 @@ def _run(run: Run, request: _Request, missing: Plan, *, last_first: bool) -> int
     except (KeyboardInterrupt, ClusterLost):
         finish(run, dataset, RunState.INTERRUPTED)
         raise
-    except Exception as error:  # other libraries wrap what a disk or a server refused
+    except Exception as error:  # other libraries wrap errors of disks and servers
         refusal = refusal_in(error, folder.url) or problem_within(error)
         if refusal is None:
             raise
-        with suppress(StorageProblem):  # there may be room for this much
+        with suppress(StorageProblem):  # there may be space for this
             interrupted(run)
         raise refusal from None
-    print(headline)
-    print(f"results  {folder.url}\npage     {folder.url}/report.html")
+    print(f"{headline}\nresults  {folder.url}\npage     {folder.url}/report.html")
     if not left.complete:
-        parts = ((left.trials, plan.trials, "trials"), (left.qualities, plan.qualities, "quality checks"))
-        lack = " and ".join(f"{len(some):,} of {len(all_):,} {what}" for some, all_, what in parts if some)
-        why = ", ".join(f"{count:,} {cause}" for cause, count in missing_trials(plan, store).causes.items())
-        print(
-            f"{lack} are missing{f' ({why})' if why else ''}; {folder.url}/status.json says why. Run the same "
-            "command to retry them",
-            file=sys.stderr,
-        )
+        print(missing_results(run, left), file=sys.stderr)
         return FAILED_CELLS
     return DONE
 
 
 if __name__ == "__main__":
     code = ended(main, unread=INTERRUPTED)
-    if code not in (DONE, FAILED_CELLS):  # threads may still be asking Ray, which would end with a code of its own
+    if code not in (DONE, FAILED_CELLS):  # threads may still call Ray, which would exit with its own code
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -1,4 +1,4 @@
-"""``python -m synaug_ray.predict RUN``: a run's laws at other numbers of images, and the cheapest mix."""
+"""``python -m synaug_ray.predict RUN``: expected errors at other numbers of images, and the cheapest mix."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STUDY = ("generator", "classifier", "protocol", "real_share")
 
 
 class NothingFittedProblem(Problem):
-    """The run exists, but has no laws to predict from (yet)."""
+    """The run has no fitted laws to predict from (yet)."""
 
     exit_code = FAILED_CELLS
 
@@ -34,7 +34,7 @@ class UnreadableLawsProblem(Problem):
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """The question: a point, a target error with its costs, or both."""
+    """What to predict: a point, the cheapest mix for a target error, or both."""
 
     num_real: int | None
     num_synthetic: int
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         lines += plan_sentences(mix, question.target, question.costs) if mix and question.target else []
         print("\n  ".join([study_title(study) + ":", *lines]))
     if laws.get("draws", 0) < 5:
-        print(f"note: from {laws.get('draws', 0)} draws; intervals from fewer than five are a rough guide.")
+        print(f"note: from {laws.get('draws', 0)} draws; with fewer than five, intervals are only a rough guide.")
     return DONE
 
 
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m synaug_ray.predict",
         allow_abbrev=False,
         description="The expected error at other numbers of real and synthetic images, and the cheapest mix.",
-        epilog="exit codes: 0 answered, also where the answer is that something is not estimable, 2 command line, "
+        epilog="exit codes: 0 answered, also if the answer is not estimable, 2 command line, "
         "4 no laws fitted yet, 5 laws.json cannot be read",
     )
     parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--synthetic", metavar="S", help="synthetic images; default 0")
     parser.add_argument("--target-error", metavar="E", help="the error to reach: 0.08 or 8%%")
     parser.add_argument("--cost-real", metavar="A", help="cost of collecting and labelling one real image")
-    parser.add_argument("--cost-synthetic", metavar="B", help="cost of one synthetic image apart from computing it")
+    parser.add_argument("--cost-synthetic", metavar="B", help="cost of one synthetic image besides its computation")
     parser.add_argument("--cost-core-hour", metavar="C", help="cost of an hour of a core (or GPU) for generation")
     parser.add_argument("--have", metavar="N", help="real images already owned; default 0")
     for name in STUDY:
@@ -107,7 +107,7 @@ def _question(args: argparse.Namespace) -> Question:
         if value is None:
             return None
         if value != int(value) or value < least:
-            wrong.append(f"{name} must be a whole number of at least {least}, got {text}")
+            wrong.append(f"{name} must be an integer >= {least}, got {text}")
             return None
         return int(value)
 
@@ -127,13 +127,13 @@ def _question(args: argparse.Namespace) -> Question:
     if args.real is None and args.target_error is None:
         wrong.append("give --real N (and --synthetic S), or --target-error E with its costs, or both")
     if args.real is None and args.synthetic is not None:
-        wrong.append("--synthetic needs --real N beside it")
+        wrong.append("--synthetic needs --real N")
     priced = {"--cost-real": args.cost_real, "--cost-synthetic": args.cost_synthetic}
     if args.target_error is not None:
         wrong += [f"--target-error needs {name}, in any currency" for name, text in priced.items() if text is None]
     else:
         given = priced | {"--cost-core-hour": args.cost_core_hour, "--have": args.have}
-        wrong += [f"{name} is of use only with --target-error" for name, text in given.items() if text is not None]
+        wrong += [f"{name} needs --target-error" for name, text in given.items() if text is not None]
     if wrong:
         raise UsageProblem(wrong)
     costs = Costs(real or 0.0, synthetic or 0.0, core_hour or 0.0, have or 0)
@@ -149,15 +149,15 @@ def _laws(run: str) -> dict[str, Any]:
         broken = [problem for problem in view.problems if problem.startswith("laws.json")]
         if broken:
             raise UnreadableLawsProblem(broken)
-        raise NothingFittedProblem(f"{run} has no laws.json yet: no cell is finished, there is nothing to predict from")
+        raise NothingFittedProblem(f"{run} has no laws.json yet: no cell is finished yet; run the grid first")
     return view.laws
 
 
 def _studies(laws: dict[str, Any], args: argparse.Namespace) -> list[dict[str, Any]]:
-    """The selected studies; by default those of trained generators, which the headline is about."""
+    """The selected studies; by default those of trained generators, as in the headline."""
     studies = laws.get("studies", [])
     if not studies:
-        raise NothingFittedProblem("no cell with synthetic images is finished yet: there is nothing to predict from")
+        raise NothingFittedProblem("no cell with synthetic images is finished yet; run the grid first")
     wrong = []
     for name in STUDY:
         asked, known = getattr(args, name), sorted({study[name] for study in studies})
@@ -172,16 +172,16 @@ def _studies(laws: dict[str, Any], args: argparse.Namespace) -> list[dict[str, A
     found = [study for study in studies if all(study[name] == value for name, value in asked.items())]
     if not found:
         wanted = " and ".join(f"{name} {value!r}" for name, value in asked.items())
-        raise UsageProblem(f"no study of this run has {wanted} at once")
+        raise UsageProblem(f"no study of this run combines {wanted}")
     if "generator" not in asked:
         found = [study for study in found if study.get("family") not in CONTROLS] or found
     drawn = [study for study in found if study.get("surface")]
     if not drawn:
         old = all("surface" not in study for study in found)
         raise NothingFittedProblem(
-            "laws.json is of an older version, without expected errors: run the grid's command again"
+            "laws.json was written by an older version, without expected errors; run the grid's command again"
             if old
-            else "no law is fitted to this: it takes three sizes of real images and images mixed with synthetic ones"
+            else "no law could be fitted: it needs three numbers of real images, and images mixed with synthetic ones"
         )
     return drawn
 

@@ -1,4 +1,4 @@
-"""Turns a GridSpec into steps, in order and deduplicated, and finds those missing in a Store."""
+"""Turn a GridSpec into deduplicated steps, and find those missing in a Store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from synaug_ray.plan.steps import (
     TrialStep,
 )
 
-QUALITY_IMAGES = 1_000  # of a pool in a quality check, at most: shares are then known within 3 points
+QUALITY_IMAGES = 1_000  # at most, per quality check: shares are then known within 3 points
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Plan:
 
 
 class Finished(Protocol):
-    """What a plan needs of a Store: the keys of a stage with a Record."""
+    """What a plan needs from a Store: the keys of a stage's steps with a Record."""
 
     def keys(self, stage: Stage) -> set[str]: ...
 
@@ -101,12 +101,12 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
             amounts[pool] = max(amounts.get(pool, 0), trial.num_raw)
         rows.setdefault((trial.key, cell.arm), Row(cell, trial))
     shards = {shard.key: shard for pool, amount in amounts.items() for shard in pool.shards(amount)}
-    looks = [
+    checks = [
         QualityStep(pool, min(amount, QUALITY_IMAGES), spec.quality_features)
         for pool, amount in amounts.items()
         if pool.generator.subset.draw < spec.quality_draws
     ]
-    return Plan(data, generators, shards, trials, tuple(rows.values()), names, {q.key: q for q in looks})
+    return Plan(data, generators, shards, trials, tuple(rows.values()), names, {q.key: q for q in checks})
 
 
 def pending(plan: Plan, store: Finished) -> Plan:
@@ -150,9 +150,9 @@ def blocked(step: Step, failed: Mapping[Stage, Collection[str]]) -> bool:
 
 
 def packs(trials: Iterable[TrialStep]) -> list[tuple[TrialStep, ...]]:
-    """Trials grouped for joint training: one classifier recipe a pack, at most ``recipe.pack`` trials.
+    """Group trials for joint training: one classifier recipe per pack, at most ``recipe.pack`` trials.
 
-    Members with the same pool and size are adjacent, so that a pack needs few images; otherwise the order is kept.
+    Trials with the same pool and size are adjacent, so that a pack needs few images; otherwise order is kept.
     """
     groups: dict[tuple[str, str, str, int, int], list[TrialStep]] = {}
     for t in trials:

@@ -1,4 +1,4 @@
-"""Views of the Store: what looking at the pools found. They can be rebuilt any time."""
+"""Tables of quality checks, built from the Store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from synaug_ray.config.recipes import ReferenceRecipe
 from synaug_ray.plan.plan import Plan
 from synaug_ray.store.store import CorruptPayload, Store
 
-NUMBERS = {  # column: where it stands in a Quality
+NUMBERS = {  # column: its path in a Quality
     "label_agreement": ("labels", "agreement", "value"),
     "label_reference": ("labels", "reference", "value"),
     "near_copies": ("memorization", "near_copies", "value"),
@@ -27,7 +27,7 @@ NUMBERS = {  # column: where it stands in a Quality
     "domain_accuracy": ("domain", "accuracy", "value"),
     "subspace_overlap": ("overlap", "overlap"),
 }
-COMPARED = ("precision", "recall", "density", "coverage", "frechet", "kernel")  # in other networks' features too
+COMPARED = ("precision", "recall", "density", "coverage", "frechet", "kernel")  # in pretrained networks' features too
 COLUMNS = (
     "generator",
     "family",
@@ -43,34 +43,34 @@ COLUMNS = (
     "cpu_seconds",
 )
 SHOWN = {  # on the page, means over draws
-    "label_agreement": "shows the class asked for",
+    "label_agreement": "shows the requested class",
     "label_reference": "real images do",
     "near_copies": "near-copies",
     "base_rate": "real images are",
     "coverage": "coverage",
     "density": "density",
     "kernel": "kernel distance",
-    "domain_accuracy": "told from real",
+    "domain_accuracy": "counts from real",
 }
 SHARES = ("label_agreement", "label_reference", "near_copies", "base_rate", "domain_accuracy")
 
 
 def qualities(plan: Plan, store: Store) -> pd.DataFrame:
-    """One row a pool that was looked at: shares are fractions, distances in units of the real features' spread.
+    """One row per checked pool: shares are fractions, distances in units of the real features' spread.
 
-    ``words`` are what is wrong with it, comma-separated, "ok" where nothing is. For each network trained elsewhere
-    there are further columns, as ``kernel_dinov2``.
+    ``words`` are its flags, comma-separated, "ok" if nothing is wrong. Each pretrained network adds
+    columns such as ``kernel_dinov2``.
     """
     rows = []
     spaces = {space.name: space.key for step in plan.qualities.values() for space in step.spaces}
-    elsewhere = {
+    pretrained = {
         f"{name}_{space}": ("pretrained", key, name, "value") for space, key in spaces.items() for name in COMPARED
     }
     for record in store.records("quality", plan.qualities).values():
         generator = plan.qualities[record.key].pool.generator
         try:
             found = json.loads(store.read(record, "quality.json"))
-        except CorruptPayload:  # set aside: the next run makes it again
+        except CorruptPayload:  # set aside; the next run repeats the check
             continue
         rows.append(
             {
@@ -82,43 +82,47 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
                 "num_images": found["num_pool"],
                 "words": ", ".join(flag["word"] for flag in found["flags"]),
                 "sentences": " ".join(flag["sentence"] for flag in found["flags"]),
-                **{name: _at(found, path) for name, path in (NUMBERS | elsewhere).items()},
+                **{name: _at(found, path) for name, path in (NUMBERS | pretrained).items()},
                 "generator_key": generator.key,
                 "seconds": record.result["seconds"],
                 "cpu_seconds": record.result["cpu_seconds"],
             }
         )
-    return pd.DataFrame(rows, columns=[*COLUMNS, *elsewhere])
+    return pd.DataFrame(rows, columns=[*COLUMNS, *pretrained])
 
 
 def for_the_page(table: pd.DataFrame) -> dict[str, Any]:
-    """What ``quality.json`` holds: a row for each generator and num_real, means over draws, and warnings.
+    """The content of ``quality.json``: a row per generator and num_real, means over draws, and warnings.
 
-    References get no warning: that jitter copies its Subset is what it is there for.
+    References get no warnings: jitter is meant to copy its Subset.
     """
-    elsewhere = [
+    pretrained = [
         name
         for name in table.columns
         if name.startswith(("frechet_", "kernel_", "coverage_")) and bool(np.isfinite(table[name].astype(float)).any())
     ]
     shown = SHOWN | {
         name: f"{SHOWN.get(kind, 'Frechet distance')}, {space}"
-        for name in elsewhere
+        for name in pretrained
         for kind, space in [name.split("_", 1)]
     }
     groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for look in table.to_dict("records"):
-        groups.setdefault((look["generator"], int(look["num_real"])), []).append({str(k): v for k, v in look.items()})
-    rows, warnings = [], []
-    for (generator, n), looks in groups.items():
-        told = Counter(word for look in looks for word in look["words"].split(", "))
-        verdict = ", ".join(
-            word if k == len(looks) else f"{word} in {k} of {len(looks)} draws" for word, k in told.items()
+    for check in table.to_dict("records"):
+        groups.setdefault((check["generator"], int(check["num_real"])), []).append(
+            {str(k): v for k, v in check.items()}
         )
-        rows.append([generator, n, verdict, *(_mean(name, [look[name] for look in looks]) for name in shown)])
-        wrong = [look for look in looks if not look["words"].startswith(("ok", "not judged"))]
-        if wrong and not looks[0]["reference"]:
-            share = "" if len(looks) == 1 else f" ({len(wrong)} of {len(looks)} draws; this is draw {wrong[0]['draw']})"
+    rows, warnings = [], []
+    for (generator, n), checks in groups.items():
+        counts = Counter(word for check in checks for word in check["words"].split(", "))
+        verdict = ", ".join(
+            word if k == len(checks) else f"{word} in {k} of {len(checks)} draws" for word, k in counts.items()
+        )
+        rows.append([generator, n, verdict, *(_mean(name, [check[name] for check in checks]) for name in shown)])
+        wrong = [check for check in checks if not check["words"].startswith(("ok", "not judged"))]
+        if wrong and not checks[0]["reference"]:
+            share = (
+                "" if len(checks) == 1 else f" ({len(wrong)} of {len(checks)} draws; this is draw {wrong[0]['draw']})"
+            )
             warnings.append(f"{generator} at {n:,} real images{share}: {wrong[0]['sentences']}")
     return {"columns": ["generator", "real images seen", "found", *shown.values()], "rows": rows, "warnings": warnings}
 
@@ -132,7 +136,7 @@ def _at(found: Any, path: tuple[str, ...]) -> float | None:
 
 
 def _mean(name: str, values: list[float | None]) -> str | None:
-    known = [v for v in values if v is not None and v == v]  # a table holds NaN where nothing could be said
+    known = [v for v in values if v is not None and v == v]  # a table holds NaN for None
     if not known:
         return None
     mean = sum(known) / len(known)

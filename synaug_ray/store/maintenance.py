@@ -1,4 +1,4 @@
-"""Before a run: set damaged Records aside, and remove what killed processes left behind."""
+"""Before a run: set damaged Records aside, and remove the leftovers of killed processes."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.steps import STAGES
 from synaug_ray.store.store import CorruptPayload, MissingRecord, Record, Store
 
-DAY = 86_400.0  # seconds after which no process still writes a file: a write takes seconds, a commit minutes
+DAY = 86_400.0  # in seconds; no file is still being written then: writes take seconds, commits minutes
 
 
 def check_records(plan: Plan, store: Store) -> None:
-    """Read the Records of a plan's finished steps; those that are damaged are set aside.
+    """Read the Records of a plan's finished steps; damaged ones are set aside.
 
-    On a disk only: remote storage checks its own files, and takes tens of milliseconds per Record.
+    On local disks only: remote storage checks its own files, and takes tens of milliseconds per Record.
     """
     for stage in STAGES if store.local else ():
         store.records(stage, plan.steps(stage))
 
 
 def check_payloads(plan: Plan, store: Store) -> None:
-    """The same for the payloads of trials and quality checks, which the views are made from.
+    """The same for the payloads of trials and quality checks, which result tables are built from.
 
-    Pools and generators are much larger; each is checked when something needs it.
+    Pools and generators are much larger; each is checked when it is needed.
     """
 
     def check(record: Record) -> None:
@@ -39,11 +39,11 @@ def check_payloads(plan: Plan, store: Store) -> None:
 
 
 def sweep(store: Store, run_folder: str, older_than: float = DAY) -> int:
-    """Remove half-written files, and attempts that no Record names; how many there were. On a disk only.
+    """Remove half-written files, and attempts that no Record names; returns their number. On local disks only.
 
     Args:
-        run_folder: its path, which is looked through too.
-        older_than: seconds since the last write; younger ones may be another driver's work.
+        run_folder: path of the run's folder, which is swept too.
+        older_than: seconds since the last write; newer files may be another driver's.
     """
     if not store.local:
         return 0
@@ -57,7 +57,7 @@ def sweep(store: Store, run_folder: str, older_than: float = DAY) -> int:
 
 
 def _half_written(root: str, run_folder: str) -> Iterator[str]:
-    """Temporary files and markers in the folders that hold files of many steps, and among checkpoints."""
+    """Temporary files and markers in folders of many steps' files, and among checkpoints."""
     folders = [root, run_folder, f"{run_folder}/samples"]
     folders += [f"{root}/{kind}/{stage}" for kind in ("records", "failures") for stage in STAGES]
     folders += [step for stage in STAGES for step in _within(f"{root}/scratch/{stage}")]
@@ -69,12 +69,12 @@ def _half_written(root: str, run_folder: str) -> Iterator[str]:
 
 
 def _orphans(store: Store) -> Iterator[str]:
-    """Folders of attempts that came to nothing, or that a later one replaced."""
+    """Folders of attempts that failed, or that a later attempt replaced."""
     for stage in STAGES:
-        stands = store.keys(stage)
+        recorded = store.keys(stage)
         for step in _within(f"{store.root}/payload/{stage}"):
             attempts, key = _within(step), os.path.basename(step)
-            if len(attempts) < 2 and key in stands:
+            if len(attempts) < 2 and key in recorded:
                 continue
             try:
                 named = store.record(stage, key).attempt

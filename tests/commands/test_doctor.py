@@ -88,7 +88,7 @@ def test_of_a_cluster_that_cannot_be_joined_the_rest_is_told(cluster_of, tmp_pat
 def test_what_a_grid_needs_is_held_against_what_there_is(cluster_of, tmp_path, capsys, monkeypatch):
     cluster_of(answering("a", base=software(), bf16=False))
     code, rows, _ = doctor(capsys, "smoke", "precision=bf16", "--storage", tmp_path)
-    assert code == DONE and "what is missing of the grid needs about " in rows["storage"][1]
+    assert code == DONE and "the missing part of the grid needs about " in rows["storage"][1]
     assert rows["bf16"] == (
         "note",
         "the CPU of a has to emulate it, some ten times slower than fp32, and this grid uses it; say precision=fp32",

@@ -140,7 +140,11 @@ def test_dry_run_writes_nothing_and_imports_neither_torch_nor_ray(tmp_path):
         (["nowhere.yaml"], 2, "no grid file nowhere.yaml"),
         ([GRID, "--name", "../x"], 2, "'../x' is not a run name"),
         ([GRID, "--name", "store"], 2, "'store' is not a run name"),
-        ([GRID, "--workers-per-generator", "2"], 2, "--workers-per-generator 2 needs Ray: leave out --local, or it"),
+        (
+            [GRID, "--workers-per-generator", "2"],
+            2,
+            "--workers-per-generator 2 needs Ray: leave out --local, or this option",
+        ),
         ([GRID, "--workers-per-generator", "0"], 2, "'0' must be an integer from 1 to"),
         ([GRID, "dras=3"], 2, "unknown key 'dras'. Did you mean 'draws'?"),
         ([GRID, "dataset=cifr10"], 2, "no data set 'cifr10'. Did you mean 'cifar10'?"),

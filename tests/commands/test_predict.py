@@ -95,7 +95,7 @@ def test_all_mistakes_are_said_at_once(run, capsys):
     assert (code, out) == (2, "")
     assert len(err.splitlines()) == 5
     for sentence in (
-        "--real must be a whole number of at least 1, got 2.5",
+        "--real must be an integer >= 1, got 2.5",
         "did you mean 12%?",
         "--cost-real must not be negative, got -1",
         "--have 'many' is not a number",
@@ -109,10 +109,10 @@ def test_all_mistakes_are_said_at_once(run, capsys):
     [
         ((), "give --real N"),
         (("--synthetic", "5", "--target-error", "0.1", "--cost-real", "1", "--cost-synthetic", "1"), "needs --real"),
-        (("--real", "50", "--have", "5"), "--have is of use only with --target-error"),
+        (("--real", "50", "--have", "5"), "--have needs --target-error"),
         (("--real", "nan"), "'nan' is not a number"),
         (("--real", "50", "--generator", "jiter"), "Did you mean 'jitter'?"),
-        (("--real", "50", "--generator", "jitter", "--real-share", "proportional"), "at once"),
+        (("--real", "50", "--generator", "jitter", "--real-share", "proportional"), "combines generator 'jitter' and"),
     ],
 )
 def test_wrong_words_are_refused(run, capsys, words, sentence):
