@@ -6,7 +6,7 @@ import os
 import sys
 
 from synaug_ray.cluster import checks
-from synaug_ray.cluster.auth import access, judged
+from synaug_ray.cluster.auth import access, auth_findings
 from synaug_ray.common.cli import Parser, ended, tell
 from synaug_ray.common.errors import DONE, INTERRUPTED, Problem, collect_problems
 from synaug_ray.common.findings import Finding, problem, table
@@ -91,13 +91,13 @@ def _storage(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Findin
 
 def _cluster(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Finding]:
     from synaug_ray.cluster.connection import joins
-    from synaug_ray.cluster.probe import survey
+    from synaug_ray.cluster.probe import probe_cluster
 
     joined = joins()
     try:
-        seen = survey(storage, weights_of(planned[0].quality_features if planned else ()))
+        seen = probe_cluster(storage, weights_of(planned[0].quality_features if planned else ()))
     except Problem as refused:
-        return [*_findings("cluster", refused), *judged(access(os.environ, joined))]
+        return [*_findings("cluster", refused), *auth_findings(access(os.environ, joined))]
     nodes, shape = seen.nodes, image_shape(planned[0]) if planned else None
     where = (
         f"joined {os.environ.get('RAY_ADDRESS', 'the running one')}"
@@ -113,7 +113,7 @@ def _cluster(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Findin
         *checks.bf16(nodes, bool(planned and planned[0].precisions()["bf16"])),
         *checks.memory(nodes, needed),
         *checks.sharing(storage, seen.here, nodes, seen.unwritten),
-        *judged(access(os.environ, joined, seen.dashboard)),
+        *auth_findings(access(os.environ, joined, seen.dashboard)),
     ]
 
 

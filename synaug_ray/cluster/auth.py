@@ -1,4 +1,4 @@
-"""Who may command a Ray cluster: the token and its file, where the dashboard listens, and why joining was refused."""
+"""Ray authentication: the token and its file, the dashboard address, and why joining failed."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ SERVED = "anyone who reaches the cluster can run code with your rights"
 
 @dataclass(frozen=True)
 class Access:
-    """What Ray's environment says about authentication, and what a cluster shows."""
+    """Authentication settings of the environment, and the cluster's dashboard."""
 
     mode: str | None  # $RAY_AUTH_MODE
-    joins: bool  # a cluster that is there already, and not one of its own
+    joins: bool  # an existing cluster, instead of starting one
     holder: str  # what holds the token: the name of a variable, or a file's path
-    permissions: int | None = None  # of that file; None where there is none
-    dashboard: str = ""  # host:port, where there is one
+    permissions: int | None = None  # of that file; None if missing
+    dashboard: str = ""  # host:port, if any
 
     @property
     def on(self) -> bool:
-        """Ray turns authentication on by itself for a cluster that it starts, and for none that it joins."""
+        """Ray enables authentication by default for a cluster that it starts, not for one that it joins."""
         return self.mode == "token" or (self.mode is None and not self.joins)
 
 
 def access(environment: Mapping[str, str], joins: bool, dashboard: str = "") -> Access:
-    """What the environment of a driver means to Ray 2.60: the order in which it looks for a token is Ray's."""
+    """Read a driver's environment as Ray 2.60 does, with Ray's order of token sources."""
     mode = environment.get("RAY_AUTH_MODE")
     mode = mode.lower() if mode is not None else None
     if environment.get("RAY_AUTH_TOKEN"):
@@ -45,16 +45,16 @@ def access(environment: Mapping[str, str], joins: bool, dashboard: str = "") -> 
     return Access(mode, joins, path, permissions, dashboard)
 
 
-def judged(found: Access) -> list[Finding]:
-    """A line on the token, and one on the dashboard where there is one."""
+def auth_findings(found: Access) -> list[Finding]:
+    """Findings on the token, and on the dashboard if there is one."""
     file = not found.holder.startswith("$")
     rows = []
     if found.on and file and found.permissions is None and found.joins:
         rows.append(
             Finding(
                 "token",
-                f"authentication is on, and there is no token: no {found.holder}. Copy the "
-                "cluster's there, or name its file in $RAY_AUTH_TOKEN_PATH",
+                f"authentication is on, but there is no token at {found.holder}. Copy the "
+                "cluster's token there, or set $RAY_AUTH_TOKEN_PATH to its file",
                 "problem",
             )
         )
@@ -62,8 +62,8 @@ def judged(found: Access) -> list[Finding]:
         rows.append(
             Finding(
                 "token",
-                f"{found.holder} is not its owner's alone (mode {found.permissions:04o}), and "
-                f"who reads it can run code on the cluster; say: chmod 600 {found.holder}",
+                f"{found.holder} is accessible to others (mode {found.permissions:04o}), and "
+                f"whoever reads it can run code on the cluster; run: chmod 600 {found.holder}",
                 "problem",
             )
         )
@@ -71,7 +71,7 @@ def judged(found: Access) -> list[Finding]:
         where = (
             f"in {found.holder}"
             if not file or found.permissions is not None
-            else f"will be made in {found.holder} by the first run"
+            else f"will be created in {found.holder} by the first run"
         )
         rows.append(Finding("token", f"authentication is on; the token is {where}"))
     else:
@@ -88,34 +88,34 @@ def judged(found: Access) -> list[Finding]:
         rows.append(
             Finding(
                 "dashboard",
-                f"listens on {found.dashboard} and not on the loopback alone"
+                f"listens on {found.dashboard} and not only on the loopback"
                 + (
-                    "; with a token it refuses who has none, but over http the token travels in clear"
+                    "; requests without the token are refused, but http sends it in clear text"
                     if found.on
                     else f", without a token: {SERVED}"
                 )
-                + ". Leave --dashboard-host out, and tunnel to it with ssh",
+                + ". Omit --dashboard-host, and use an ssh tunnel",
                 "note",
             )
         )
     elif found.dashboard:
-        rows.append(Finding("dashboard", f"listens on {found.dashboard}, the loopback alone"))
+        rows.append(Finding("dashboard", f"listens on {found.dashboard}, the loopback only"))
     return rows
 
 
 def why_not_joined(address: str, said: str, found: Access) -> str:
-    """The sentence of a cluster that let this driver not in; ``said`` is Ray's, in a line."""
+    """Why a cluster could not be joined; ``said`` is Ray's message in one line."""
     versions = re.findall(r"Ray: (\S+) Python: (\S+)", said)
     if len(versions) == 2:
         (ray, python), (our_ray, our_python) = versions
         return (
-            f"the Ray cluster at {address} runs ray {ray} and Python {python}, and here are ray {our_ray} and "
-            f"Python {our_python}, which Ray does not join; use the cluster's Python here, or submit this as a job"
+            f"the Ray cluster at {address} runs ray {ray} and Python {python}, this machine ray {our_ray} and "
+            f"Python {our_python}; Ray needs the same versions: use the cluster's Python here, or submit this as a job"
         )
-    here = f"RAY_AUTH_MODE ({found.mode or 'not set'}) and the token in {found.holder} have to be the cluster's"
+    here = f"RAY_AUTH_MODE ({found.mode or 'not set'}) and the token in {found.holder} must match the cluster's"
     if REFUSED.search(said):
-        return f"the Ray cluster at {address} refused the token, or there is none: {here}"
+        return f"the Ray cluster at {address} refused the token, or none is set: {here}"
     return (
         f"cannot join the Ray cluster at {address} ({said}); is it there? If so, it may have refused the token: "
-        f"{here}. --local does without Ray"
+        f"{here}. --local runs without Ray"
     )

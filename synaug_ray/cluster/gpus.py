@@ -1,7 +1,7 @@
 """Lists the GPUs of a node and sets the one that a lane works on; ``Coordinator.assign_gpu`` chooses it.
 
-Ray gives fractions of GPUs out best fit first: of four actors with half a GPU each, on a node with four, two share one
-GPU, two another, and two GPUs are idle (2.60). So lanes of one kind take the GPUs of their node in turn.
+Ray allocates fractions of GPUs best fit first: of four actors with half a GPU each, on a node with four, two share one
+GPU, two another, and two GPUs are idle (2.60). So lanes of one kind use the GPUs of their node in turn.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from ray.exceptions import RayError
 from synaug_ray.cluster import connection
 from synaug_ray.cluster.checks import Node
 
-ANSWER_SECONDS = 30.0  # for a node to name its GPUs; where others hold some of them, Ray's own choice stays
+ANSWER_SECONDS = 30.0  # for a node to list its GPUs; if some are in use, Ray's own choice is kept
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def gpus_of(nodes: Sequence[Node]) -> dict[str, tuple[str, ...]]:
-    """The GPUs of each node by its id, as CUDA is told of them; not those of nodes whose GPUs are not all free."""
+    """Node id -> its GPU ids, as in CUDA_VISIBLE_DEVICES; nodes whose GPUs are not all free are left out."""
     asked = {
         n.id: _named.options(num_gpus=n.whole("GPU"), scheduling_strategy=connection.on(n)).remote()
         for n in nodes
@@ -34,13 +34,13 @@ def gpus_of(nodes: Sequence[Node]) -> dict[str, tuple[str, ...]]:
             continue
         try:
             named[node] = ray.get(reference, timeout=ANSWER_SECONDS)
-        except RayError:  # it is gone, or its worker could not start: whoever works there will say
+        except RayError:  # the node is gone, or its worker could not start: its lanes will report it
             continue
     return named
 
 
 def use_gpu(gpu: str | None) -> None:
-    """Let this process work on a GPU of its node, before it has touched any; None leaves Ray's choice."""
+    """Make this process use one GPU, before CUDA is initialised; None keeps Ray's choice."""
     if gpu is not None:
         os.environ[VISIBLE] = gpu
 

@@ -1,4 +1,4 @@
-"""The aggregator: an actor that keeps the run's views fresh while it runs. Kill it and nothing is lost."""
+"""The aggregator: an actor that refreshes the run's views while it runs. It holds no state worth keeping."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 
 import ray
 
-from synaug_ray.cluster.metrics import Metrics, tell_gone, tell_where
+from synaug_ray.cluster.metrics import Metrics, remove_targets, write_targets
 from synaug_ray.runs.outputs import refresh
 from synaug_ray.runs.run import Run, RunState
 
-QUIET_SHARE = 40  # what took t seconds rests for 40 t at least: counts and refits together take 5% of a core
+QUIET_SHARE = 40  # pause of at least 40 t after work of t seconds: counts and refits together use 5% of a core
 LEAST_SECONDS = 60.0  # between refits, and before the first
-COUNT_SECONDS = 10.0  # between counts, at least: Ray reports as often
-REPLICATES = 100  # of a refit: enough for an interval that is looked at and made anew, too few for a verdict
+COUNT_SECONDS = 10.0  # between counts, at least: Ray's own reporting interval
+REPLICATES = 100  # of a refit: enough for a provisional interval, too few for a verdict
 
 
 class LiveViews:
-    """The aggregator's life: it starts after a minute (shorter runs need none) and ends before the last views.
+    """Starts the aggregator after a minute (shorter runs need none) and stops it before the final views.
 
     It must not outlive ``stop``: its "running" would overwrite the driver's "done".
     """
@@ -47,14 +47,14 @@ class LiveViews:
             self._ended = True
             if self._actor is not None:
                 ray.kill(self._actor)
-                tell_gone(self._run)
+                remove_targets(self._run)
 
 
 @ray.remote(num_cpus=0, max_restarts=-1)
 class Aggregator:
-    """Counts for Prometheus every few seconds; now and then refits, and rewrites status, tables and page.
+    """Updates the Prometheus counts every few seconds; from time to time refits and rewrites status, tables and page.
 
-    In a thread of its own, and not in a task: of a task that ends with its actor Ray complains in the driver's log.
+    It works in a thread, not a task: Ray logs an error in the driver for a task killed with its actor.
     """
 
     def __init__(self, run: Run, seconds: float) -> None:
@@ -62,7 +62,7 @@ class Aggregator:
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
 
     def _watch(self) -> None:
-        """Count and refit for ever; ends with the actor."""
+        """Count and refit until the actor is killed."""
         count_due = refit_due = 0.0
         while True:
             count_due = self._in_turn(count_due, min(COUNT_SECONDS, self._seconds), self._count)
@@ -70,7 +70,7 @@ class Aggregator:
             time.sleep(max(0.1, min(count_due, refit_due) - time.monotonic()))
 
     def _in_turn(self, due: float, least: float, work: Callable[[], None]) -> float:
-        """Do what is due; when it is again. What goes wrong once is tried again in its turn: views can wait."""
+        """Do the work if it is due, and return when it is due next. Failures are retried then."""
         started = time.monotonic()
         if started < due:
             return due
@@ -82,7 +82,7 @@ class Aggregator:
         return ended + max(least, QUIET_SHARE * (ended - started))
 
     def _count(self) -> None:
-        tell_where(self._run)
+        write_targets(self._run)
         self._metrics.count()
 
     def _refit(self) -> None:

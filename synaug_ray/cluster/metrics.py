@@ -1,4 +1,4 @@
-"""What a run tells Prometheus, through Ray's exporter: gauges of its steps and of its answer so far."""
+"""A run's Prometheus gauges, served by Ray's exporter: its steps and its answer so far."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from synaug_ray.store.record import Cause
 CELL = ("run", "classifier", "generator", "protocol", "real_share", "num_real")
 MADE: dict[Stage, str] = {"generator": "trained", "trial": "trained", "shard": "sampled"}
 CAUSES = tuple(cause for cause in Cause if cause is not Cause.DATA)  # shown from the start, at 0
-UNKNOWN = float("nan")  # a gauge cannot be taken back, and Prometheus and Grafana show this as a gap
+UNKNOWN = float("nan")  # a gauge cannot be removed; Prometheus and Grafana show NaN as a gap
 
 
 class Metrics:
-    """The gauges of one run; Ray serves each as ``ray_<name>`` at the port of the node that this process is on."""
+    """The gauges of one run; Ray serves each as ``ray_<name>`` at the metrics port of the node of this process."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         stage = ("run", "stage")
         self._steps = {
             "total": Gauge("synaug_steps_total", "Steps of the plan", stage),
-            "done": Gauge("synaug_steps_done", "Steps whose record stands", stage),
+            "done": Gauge("synaug_steps_done", "Steps with a record", stage),
             "failed": Gauge("synaug_steps_failed", "Steps whose last attempt failed", stage),
             "blocked": Gauge("synaug_steps_blocked", "Steps that need a failed one", stage),
         }
         self._causes = Gauge("synaug_failures", "Steps whose last attempt failed, by cause", ("run", "cause"))
         self._images = Gauge("synaug_images", "Images seen in training, or sampled, by the steps done", ("run", "made"))
-        self._slots = Gauge("synaug_slots", "GPUs, or else CPU cores, that the run has", ("run",))
-        self._left = Gauge("synaug_left_seconds", "Seconds of a slot that what is left is expected to take", ("run",))
-        self._untimed = Gauge("synaug_left_untimed", "Steps left of which nobody knows how long they take", ("run",))
+        self._slots = Gauge("synaug_slots", "GPUs, or else CPU cores, of the run", ("run",))
+        self._left = Gauge("synaug_left_seconds", "Expected slot seconds of the remaining steps", ("run",))
+        self._untimed = Gauge("synaug_left_untimed", "Steps left with no timing available", ("run",))
         self._gain = _interval("synaug_gain", "Test error that synthetic images take away, a fraction")
         self._rate = _interval("synaug_exchange_rate", "Synthetic images that one more real image is worth")
 
@@ -68,7 +68,7 @@ class Metrics:
         self._untimed.set(sum(cost.unknown for cost in left), mine)
 
     def answer(self, analysis: Analysis) -> None:
-        """Gain and exchange rate of each verdict, with their intervals where there are such."""
+        """Gain and exchange rate of each verdict, with intervals if available."""
         for verdict in analysis.verdicts:
             cell = {
                 "run": self._run.name,
@@ -95,10 +95,10 @@ def _set(gauges: tuple[Gauge, Gauge, Gauge], estimate: Estimate, cell: dict[str,
         gauge.set(UNKNOWN if value is None else float(value), cell)
 
 
-def tell_where(run: Run) -> None:
-    """Leave the addresses of all nodes' exporters where Prometheus finds them: ``<storage>/prometheus/<run>.json``.
+def write_targets(run: Run) -> None:
+    """Write the addresses of all nodes' exporters for Prometheus to ``<storage>/prometheus/<run>.json``.
 
-    Ray writes such a file only where its dashboard runs. On remote storage there is none: Prometheus reads paths.
+    Ray writes such a file only if its dashboard runs. None is written to remote storage: Prometheus reads paths.
     """
     if run.store.local:
         nodes = [f"{node['NodeManagerAddress']}:{node['MetricsExportPort']}" for node in ray.nodes() if node["Alive"]]
@@ -106,8 +106,8 @@ def tell_where(run: Run) -> None:
         write_file(run.store.fs, _targets(run), json.dumps(found, indent=1).encode())
 
 
-def tell_gone(run: Run) -> None:
-    """Take the addresses away."""
+def remove_targets(run: Run) -> None:
+    """Remove the file of addresses."""
     if run.store.local:
         with suppress(FileNotFoundError):
             run.store.fs.rm_file(_targets(run))

@@ -1,4 +1,4 @@
-"""A look at the cluster that a run would use: every node is asked what it runs and whether it sees the storage."""
+"""Probe of the cluster that a run would use: the software of every node, and whether it sees the storage."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def refuse_unfit(storage: str, files: Mapping[str, str], workers_per_generator: 
     """
     if "RAY_ADDRESS" in os.environ:
         connection.connect()
-        seen = look(storage, files)
+        seen = probe_nodes(storage, files)
         found = problem(
             [
                 *resources(seen.nodes),
@@ -69,7 +69,7 @@ def refuse_unfit(storage: str, files: Mapping[str, str], workers_per_generator: 
     check_workers_per_generator(workers_per_generator)
 
 
-def survey(storage: str, files: Mapping[str, str]) -> ClusterProbe:
+def probe_cluster(storage: str, files: Mapping[str, str]) -> ClusterProbe:
     """Look at the cluster that a run would join, else at a Ray that is started for it and ended.
 
     Raises:
@@ -78,13 +78,13 @@ def survey(storage: str, files: Mapping[str, str]) -> ClusterProbe:
     started = connection.connect()
     try:
         dashboard = ray.init(ignore_reinit_error=True, logging_level=logging.ERROR).dashboard_url or ""
-        return replace(look(storage, files), dashboard=dashboard)
+        return replace(probe_nodes(storage, files), dashboard=dashboard)
     finally:
         if started is not None:
             ray.shutdown()
 
 
-def look(storage: str, files: Mapping[str, str], read: Reader | None = None) -> ClusterProbe:
+def probe_nodes(storage: str, files: Mapping[str, str], read: Reader | None = None) -> ClusterProbe:
     """Ask every node of the cluster that this process has joined.
 
     A marker is written to the storage, read on every node, which leaves one of its own; all are removed.

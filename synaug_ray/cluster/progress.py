@@ -1,4 +1,4 @@
-"""How far a run is, for a person: bars on a terminal, a plain line now and then in a log."""
+"""Progress of a run: bars on a terminal, periodic plain lines in a log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINE_SECONDS = 20.0
 
 
 class Progress(threading.Thread):
-    """Counts records, which is what progress is."""
+    """Shows progress by counting records."""
 
     def __init__(self, run: Run, missing: Plan, say: Callable[[str], None]) -> None:
         super().__init__(name="progress", daemon=True)
@@ -29,7 +29,7 @@ class Progress(threading.Thread):
         self._end = threading.Event()
 
     def stop(self) -> None:
-        """A last count, then end."""
+        """Count once more, then end."""
         self._end.set()
         if self.is_alive():
             self.join()
@@ -64,7 +64,7 @@ class Progress(threading.Thread):
     def _count(self, before: dict[Stage, int]) -> dict[Stage, int]:
         try:
             return {stage: len(self._todo[stage] & self._run.store.keys(stage)) for stage in STAGES}
-        except StorageProblem:  # nobody answers: those who work say so, if it lasts
+        except StorageProblem:  # storage unreachable: workers report it if it lasts
             return before
 
     def _line(self, done: dict[Stage, int], seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Pools by Ray Data, in waves: a row is a shard, a block is its images, on their way through the object store."""
+"""Sampling pools with Ray Data, in waves: a row is a shard, a block its images, passed through the object store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from synaug_ray.plan.steps import ShardStep
 from synaug_ray.store.store import Store
 
 SHARDS_PER_ACTOR = 16  # at least, before another actor is started for a wave
-TRIES = 3  # of a wave: Ray Data starts dead actors anew by itself, and gives up where it cannot
+TRIES = 3  # of a wave: Ray Data restarts dead actors itself, until it gives up
 
 
 class Sampler:
@@ -29,17 +29,17 @@ class Sampler:
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         step = self._steps[str(row["shard"][0])]
         images = run_if_missing(self._context, self._config, step)
-        if images is None:  # it failed, and the Store says why
+        if images is None:  # it failed, and the Store has the reason
             shape = self._context.dataset.shape
             return {"images": np.zeros((0, *shape), np.uint8), "labels": np.zeros(0, np.int64)}
         return {"images": images.images, "labels": images.labels}
 
 
 class SamplingLoop(threading.Thread):
-    """Samples shards as their generators stand.
+    """Samples shards as their generators are trained.
 
-    Every wave starts its actors anew (some 5 s of a core each), so a wave waits until it is half of all
-    that is left, or until nothing more is to come: their number grows with the logarithm of the shards.
+    Every wave starts new actors (some 5 s of a core each), so a wave waits until half of the remaining shards
+    are ready, or no more will be: the number of waves grows with the logarithm of the shards.
     """
 
     def __init__(self, shards: dict[str, ShardStep], config: WorkerConfig, more: Callable[[], bool]) -> None:
@@ -62,11 +62,11 @@ class SamplingLoop(threading.Thread):
     def _run(self) -> None:
         store = Store(self._config.store)
         while self._left and not self._asked_to_end.is_set():
-            more = self._more()  # asked before the listing: what ends in between is in the next one
-            stands = store.keys("generator")
-            ready = [s for s in self._left.values() if s.generator.key in stands]
+            more = self._more()  # checked before the listing, so that no generator is missed
+            done = store.keys("generator")
+            ready = [s for s in self._left.values() if s.generator.key in done]
             if not ready and not more:
-                return  # the generators of what is left failed
+                return  # the remaining generators failed
             few = len(ready) < max(len(self._left) / 2, 8 * self._config.slots.count)
             if not ready or (more and few):
                 self._asked_to_end.wait(store.poll)
@@ -74,10 +74,10 @@ class SamplingLoop(threading.Thread):
             ready.sort(key=lambda s: s.index)
             for step in ready:
                 del self._left[step.key]
-            self._sure(ready, store)
+            self._wave_with_retries(ready, store)
 
-    def _sure(self, steps: list[ShardStep], store: Store) -> None:
-        """A wave, and where it broke off another one of what it left."""
+    def _wave_with_retries(self, steps: list[ShardStep], store: Store) -> None:
+        """Run a wave, and another of the missing shards if it broke off."""
         session = self._config.session
         for last in (False,) * (TRIES - 1) + (True,):
             try:
@@ -85,11 +85,9 @@ class SamplingLoop(threading.Thread):
             except Exception:
                 if self._asked_to_end.is_set():
                     return
-                stands, failed = store.keys("shard"), store.failed("shard")
+                done, failed = store.keys("shard"), store.failed("shard")
                 steps = [
-                    s
-                    for s in steps
-                    if s.key not in stands and not (s.key in failed and failed[s.key].session == session)
+                    s for s in steps if s.key not in done and not (s.key in failed and failed[s.key].session == session)
                 ]
                 if last:
                     for step in steps:

@@ -1,4 +1,4 @@
-"""Images as arrays: nothing here knows where they came from."""
+"""Labelled images as arrays, independent of their source."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Found:
-    """What a source's images were before they were made one size and mode; counts are of all splits together."""
+    """Sizes and modes of a source's images before conversion; counts are over all splits."""
 
     sizes: tuple[tuple[int, int, int], ...] = ()  # (width, height, images), most frequent first, of the commonest
     num_sizes: int = 0
@@ -36,11 +36,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set split once and for all: the test set is touched by nothing but the final measurement.
+    """A data set with fixed splits: the test set is used only for the final measurement.
 
-    ``groups`` are the train, val and test images' groups (patients), int64 [N] each; the same number
-    is the same group in all three. ``dropped`` are files left out because they could not be read;
-    ``notes`` are sentences on what the reader decided.
+    ``groups`` are the groups (patients) of the train, val and test images, int64 [N] each, numbered alike
+    in all three. ``dropped`` are unreadable files that were left out; ``notes`` are the reader's remarks.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Where images come from, by one word in a grid: ``identify`` says which images, ``load`` reads them.
+"""Data sources, named by one string in a grid: ``identify`` fingerprints a source, ``load`` reads its images.
 
-``identify`` decodes nothing and imports nothing heavy: a plan needs no more. ``load`` decodes a source
-once, into arrays that lie in the cache and are mapped from then on.
+``identify`` decodes nothing and imports nothing heavy; a plan needs no more. ``load`` decodes a source
+once, into cached arrays that are memory-mapped from then on.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from synaug_ray.data.sources.torchvision import TORCHVISION, open_torchvision
 from synaug_ray.data.splits import assign
 from synaug_ray.plan.steps import DataIdentity
 
-SHOWN = 200  # characters of a wrong name that a message repeats
+SHOWN = 200  # characters of an unknown name quoted in a message
 BUILT_IN = ("digits", *TORCHVISION)
 KINDS = {
     "folder": "PATH",
@@ -39,7 +39,7 @@ KINDS = {
     "medmnist": "NAME[@SIZE]",
     "hf": "OWNER/NAME[/CONFIGURATION][@REVISION]",
 }
-# options that only some kinds of source have a use for; a built-in set is of the kind "built-in"
+# options that apply only to some kinds of source; a built-in set has the kind "built-in"
 _TABLES = ("parquet", "hf")
 _APPLIES = {
     "group": ("folder", "npz", *_TABLES),
@@ -51,17 +51,17 @@ _APPLIES = {
 
 
 def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: Path | None = None) -> DataIdentity:
-    """The identity of a source: of files a hash of all their bytes, of published sets their md5 or commit.
+    """The identity of a source: a hash of all bytes for files, the md5 or commit for published sets.
 
     Args:
         dataset: a built-in name, or ``kind:rest``.
-        where: what a message begins with.
-        cache: the cache folder: what was read once and has not changed is not read again.
+        where: prefix of error messages.
+        cache: the cache folder; unchanged files are not read again.
 
     Raises:
-        UsageProblem: for a name that no source has, and options that it has no use for.
-        DataProblem: for files that are not there or cannot be opened, or a set of another kind.
-        ResourceProblem: where an optional package is missing.
+        UsageProblem: for an unknown name, and for options that do not apply to it.
+        DataProblem: for files that are missing or cannot be opened, or an unsupported kind of set.
+        ResourceProblem: if an optional package is missing.
     """
     kind, _, rest = dataset.partition(":")
     if dataset in BUILT_IN:
@@ -70,7 +70,7 @@ def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: 
         raise UsageProblem(unknown)
     useless = [
         Message(
-            f"data.{name} is of no use with {dataset[:SHOWN]}; it is for {', '.join(kinds)}: remove it",
+            f"data.{name} does not apply to {dataset[:SHOWN]}, only to {', '.join(kinds)}: remove it",
             where,
             "option-not-applicable",
             name,
@@ -84,7 +84,7 @@ def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: 
 
 
 def unknown_name(dataset: str, where: str) -> list[Message]:
-    """A message about a name that no source has, with those available; none for one that may exist."""
+    """A message about an unknown name, listing those available; empty for a name that may exist."""
     kind, _, rest = dataset.partition(":")
     if dataset in BUILT_IN or (kind in KINDS and rest):
         return []
@@ -94,7 +94,7 @@ def unknown_name(dataset: str, where: str) -> list[Message]:
 
 
 def _prefixed(dataset: str) -> str:
-    """What was meant: a path without its kind, or a name that is nearly one."""
+    """A suggestion: the missing prefix of a path, or a similar name."""
     path = Path(dataset)
     if os.path.isdir(path):
         return f". It is a folder: write folder:{dataset}."
@@ -118,9 +118,9 @@ def _fingerprint(kind: str, dataset: str, rest: str, options: DataOptions, where
     try:
         path = Path(rest).expanduser()
         path.exists()
-    except (OSError, RuntimeError, ValueError) as error:  # a name too long, a user that is not there
+    except (OSError, RuntimeError, ValueError) as error:  # name too long, unknown user
         reason = getattr(error, "strerror", None) or error
-        raise DataProblem(f"{where}: {kind}:{printable(rest[:SHOWN])} is no path ({reason})") from None
+        raise DataProblem(f"{where}: {kind}:{printable(rest[:SHOWN])} is not a valid path ({reason})") from None
     if kind == "folder":
         return identify_folder(path, options, where, cache)
     if kind == "parquet":
@@ -128,14 +128,14 @@ def _fingerprint(kind: str, dataset: str, rest: str, options: DataOptions, where
 
         return identify_parquet(path, cache, where)
     if not path.is_file():
-        raise DataProblem(f"{where}: {path} is no file; npz:FILE names one .npz in MedMNIST's layout")
+        raise DataProblem(f"{where}: {path} is not a file; npz:FILE names one .npz in MedMNIST's layout")
     return fingerprint({path.name: path}, path, cache)
 
 
 def load(data: DataIdentity, cache: Path) -> Dataset:
-    """The images of a source, of one size and mode, split.
+    """The images of a source, brought to one size and mode and split.
 
-    The first time they are decoded into ``<cache>/arrays/<key>/``; from then on those are mapped.
+    They are decoded once into ``<cache>/arrays/<key>/`` and memory-mapped from then on.
 
     Args:
         data: what ``identify`` returned.
@@ -143,7 +143,7 @@ def load(data: DataIdentity, cache: Path) -> Dataset:
 
     Raises:
         DataProblem: with every problem found.
-        StorageProblem: where the cache cannot be written.
+        StorageProblem: if the cache cannot be written.
     """
     folder, name = cache / "arrays" / data.key, _name(data.source)
     dataset = open_arrays(folder, name)
@@ -153,7 +153,7 @@ def load(data: DataIdentity, cache: Path) -> Dataset:
         with new_arrays(folder, _bytes(source, data.options)) as scratch:
             _make(source, data.options, scratch, name)
         dataset = open_arrays(folder, name)
-    assert dataset is not None  # it was written and renamed a moment ago
+    assert dataset is not None  # just written
     return dataset
 
 
@@ -189,14 +189,14 @@ def _name(source: str) -> str:
 
 def _check_holdout(source: Source, options: DataOptions) -> None:
     if options.holdout != DataOptions.model_fields["holdout"].default and (source.held or "test" in source.parts):
-        why = "has test images of its own" if "test" in source.parts else "is always split in the same way"
-        raise DataProblem(f"data.holdout: {options.holdout} is of no use: this set {why}; remove it")
+        why = "has test images of its own" if "test" in source.parts else "has a fixed split"
+        raise DataProblem(f"data.holdout: {options.holdout} does not apply: this set {why}; remove it")
 
 
 def _bytes(source: Source, options: DataOptions) -> int:
-    """What the images will take on disk, at least; 0 where their size is not known before they are read."""
+    """Lower bound of the disk space needed, in bytes; 0 if the image size is unknown before reading."""
     channels = 3 if options.mode == "rgb" else 1
-    # twice: as they are decoded, and split
+    # twice: once decoded, once split
     return 2 * sum(part.count for part in source.parts.values()) * channels * (options.size or 0) ** 2
 
 
@@ -219,7 +219,7 @@ def _make(source: Source, options: DataOptions, scratch: Path, name: str) -> Non
 
 
 def _group_numbers(rows: Mapping[str, Rows]) -> dict[str, NDArray[np.int64]] | None:
-    """Numbers for the groups' names, one numbering for all parts; None where there are no groups."""
+    """Group names as integers, numbered alike in all parts; None without groups."""
     names = sorted({group for read in rows.values() for group in read.groups if group is not None})
     if not names:
         return None

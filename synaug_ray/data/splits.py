@@ -1,4 +1,4 @@
-"""Which images train, validate and test, where a source does not say: in class proportion, and by group."""
+"""Assignment of images to train, val and test if a source has no such splits: stratified, and by group."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from synaug_ray.common.text import some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.sources.base import SPLITS, Source
 
-VAL_SHARE = 0.1  # of the images that are left to train on
+VAL_SHARE = 0.1  # of the images left for training
 
 
 def assign(
@@ -23,10 +23,10 @@ def assign(
 ) -> dict[str, NDArray[np.int8]]:
     """For each part of a source, the split of each of its images: int8 [N], an index into ``SPLITS``.
 
-    A part keeps its images, but for those that a missing split is held out of.
+    A part keeps its images, except those held out for a missing split.
 
     Raises:
-        DataProblem: where there are too few images, or too few groups, to hold any out.
+        DataProblem: if there are too few images or groups to hold any out.
     """
     train, val, test = range(3)
     to = {part: np.full(len(labels[part]), SPLITS.index(part), np.int8) for part in source.parts}
@@ -53,7 +53,7 @@ def held_out(
     """Indices of about ``count`` images (exactly, without groups) in class proportion, ascending.
 
     Raises:
-        DataProblem: where a class has too few images or too few groups to lie on both sides.
+        DataProblem: if a class has too few images or groups for both sides.
     """
     counts = np.bincount(labels, minlength=len(classes))
     units = counts
@@ -64,8 +64,8 @@ def held_out(
     if len(rare):
         what = "image" if groups is None else "group"
         raise DataProblem(
-            f"{len(rare):,} of {len(classes):,} classes have one {what} only "
-            f"({some(classes[c] for c in rare)}): too few to hold any out; add images, or give the "
+            f"{len(rare):,} of {len(classes):,} classes have only one {what} "
+            f"({some(classes[c] for c in rare)}): too few to hold any out; add images, or provide the "
             "splits yourself (train, val and test)"
         )
     present = int((counts > 0).sum())
@@ -73,7 +73,7 @@ def held_out(
     if len(labels) - count < present:
         raise DataProblem(
             f"{len(labels):,} images of {present:,} classes are too few to hold {count:,} out; add "
-            "images, or give the splits yourself (train, val and test)"
+            "images, or provide the splits yourself (train, val and test)"
         )
     if groups is None:
         from sklearn.model_selection import train_test_split
@@ -84,16 +84,16 @@ def held_out(
     if not held.any():
         raise DataProblem(
             f"no group can be held out: {len(np.unique(groups)):,} groups of {len(labels):,} images are "
-            f"too large for {count / len(labels):.0%} of the images; raise data.holdout, or give the "
+            f"too large for {count / len(labels):.0%} of the images; raise data.holdout, or provide the "
             "splits yourself"
         )
     return np.flatnonzero(held)
 
 
 def _held_groups(labels: NDArray[np.int64], groups: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
-    """Whole groups, in a seeded order, each held out if that brings the classes nearer to their shares.
+    """Whole groups, in a seeded order, each held out if that brings the class shares closer to the target.
 
-    Not the largest first: the test set would be made of the patients with the most images.
+    Not largest first, which would fill the test set with the patients that have the most images.
     """
     names, member = np.unique(groups, return_inverse=True)
     order = np.argsort(member, kind="stable")

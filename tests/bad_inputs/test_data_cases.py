@@ -80,7 +80,7 @@ def test_case_05_a_folder_without_images(door):
     (door.folder / "images" / "cat").mkdir(parents=True)
     (door.folder / "images" / "cat" / "notes.txt").write_text("")
     (said,) = door.refused_in_a_run(3, f"dataset=folder:{door.folder}/images")
-    assert "holds no images; expected images/train/<class>/*.png or images/<class>/*.png" in said
+    assert "has no images; expected images/train/<class>/*.png or images/<class>/*.png" in said
     assert "found 1 .txt" in said
 
 
@@ -93,9 +93,9 @@ def test_a_path_without_its_kind(door, folder, npz, given, kind):
 
 def test_paths_that_no_file_system_has(door):
     (said,) = door.refused(3, "dataset=npz:" + "x" * 300)
-    assert "is no path (File name too long)" in said
+    assert "is not a valid path (File name too long)" in said
     (said,) = door.refused(3, "dataset=folder:~nobody-of-this-name/x")
-    assert "folder:~nobody-of-this-name/x is no path (" in said
+    assert "folder:~nobody-of-this-name/x is not a valid path (" in said
 
 
 def test_case_06_an_empty_class_folder(door, folder):
@@ -116,7 +116,7 @@ def test_case_07_one_class_of_numbers(door, npz):
         SMALL,
     )
     assert said == (
-        "x.npz: labels found: 0; expected 0..K-1 without a gap, K >= 2; a classifier needs at least two "
+        "x.npz: labels found: 0; expected 0..K-1 without gaps, K >= 2; a classifier needs at least two "
         "classes: add images of another"
     )
 
@@ -212,17 +212,17 @@ def test_case_19_a_decompression_bomb(door, folder):
     [
         (
             np.r_[np.arange(199) % 3, np.nan],
-            "train_labels is float64 [200]; expected one integer an image: "
+            "train_labels is float64 [200]; expected one integer per image: "
             "train_labels[199] is nan; save the classes as integers 0..K-1",
         ),
         (
             np.arange(200) % 3 + 0.5,
-            "train_labels is float64 [200]; expected one integer an image: train_labels[0] is 0.5; "
+            "train_labels is float64 [200]; expected one integer per image: train_labels[0] is 0.5; "
             "save the classes as integers 0..K-1",
         ),
         (
             np.arange(200) % 3 - 1,
-            "labels found: -1, 0, 1, 2; expected 0..K-1 without a gap, K >= 2; train_labels[0] is -1: "
+            "labels found: -1, 0, 1, 2; expected 0..K-1 without gaps, K >= 2; train_labels[0] is -1: "
             "renumber the classes",
         ),
     ],
@@ -235,14 +235,14 @@ def test_case_21_a_label_gap(door, npz):
     labels = np.array([0, 1, 3])[np.arange(200) % 3]
     (said,) = door.refused_in_a_run(3, npz(train_labels=labels, val_labels=labels[:40], test_labels=labels[:60]), SMALL)
     assert said == (
-        "x.npz: labels found: 0, 1, 3; expected 0..K-1 without a gap, K >= 2; 2 missing: renumber the classes"
+        "x.npz: labels found: 0, 1, 3; expected 0..K-1 without gaps, K >= 2; 2 missing: renumber the classes"
     )
 
 
 def test_case_22_several_labels_an_image(door, npz):
     (said,) = door.refused_in_a_run(3, npz(train_labels=np.zeros((200, 14), np.uint8)), SMALL)
     assert said.startswith(
-        "x.npz: train_labels is uint8 [200, 14]; expected one integer an image: 14 columns would be "
+        "x.npz: train_labels is uint8 [200, 14]; expected one integer per image: 14 columns would be "
         "multi-label, which is not supported"
     )
 
@@ -250,7 +250,7 @@ def test_case_22_several_labels_an_image(door, npz):
 def test_case_23_images_of_three_dimensions(door, npz):
     (said,) = door.refused_in_a_run(3, npz(train_images=np.zeros((200, 8, 8, 8), np.uint8)), SMALL)
     assert "x.npz: train_images is uint8 [200, 8, 8, 8]; expected uint8 [N, H, W] or [N, H, W, 3]" in said
-    assert "three dimensions are not supported" in said
+    assert "3D images are not supported" in said
 
 
 @pytest.mark.parametrize(
@@ -258,13 +258,12 @@ def test_case_23_images_of_three_dimensions(door, npz):
     [  # 22 to 24
         (
             "chestmnist",
-            "chestmnist is multi-label (14 labels an image); only one label an image is supported: choose another set",
+            "chestmnist is multi-label (14 labels per image); only one label per image is supported: choose another set",
         ),
-        ("organmnist3d", "organmnist3d is of three dimensions; only images of two are supported: choose another set"),
+        ("organmnist3d", "organmnist3d has 3D images; only 2D images are supported: choose another set"),
         (
             "retinamnist",
-            "retinamnist is ordinal, 5 grades; set data.ordinal: true to take them as 5 classes, whose order "
-            "is then not used",
+            "retinamnist is ordinal, 5 grades; set data.ordinal: true to treat them as 5 unordered classes",
         ),
     ],
 )
@@ -313,7 +312,7 @@ def test_case_25_without_a_test_split_a_part_is_held_out(door, folder, monkeypat
 
 def test_case_25_too_few_images_to_hold_any_out(door, folder):
     (said,) = door.refused_in_a_run(3, folder({"cat": 3, "dog": 1}), SMALL)
-    assert said.startswith("1 of 2 classes have one image only (dog): too few to hold any out; add images")
+    assert said.startswith("1 of 2 classes have only one image (dog): too few to hold any out; add images")
 
 
 def audited(door, spec, *options):
@@ -417,4 +416,4 @@ def test_a_file_that_is_no_npz(door, name, content):
     """In our words, not in numpy's: it would speak of pickles."""
     (door.folder / name).write_bytes(content)
     (said,) = door.refused_in_a_run(3, f"dataset=npz:{door.folder}/{name}", SMALL)
-    assert said.startswith(f"{name} is no readable .npz (") and "pickle" not in said
+    assert said.startswith(f"{name} is not a readable .npz (") and "pickle" not in said

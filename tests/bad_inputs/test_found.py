@@ -60,7 +60,7 @@ def test_a_pipeline_at_a_path_that_no_file_system_has(tmp_path, where):
 @pytest.mark.parametrize("kind", ["folder", "npz", "parquet"])
 @pytest.mark.parametrize("rest", ["~nobody-of-this-name/x", "x" * 300])
 def test_data_at_a_path_that_no_file_system_has(kind, rest):
-    with pytest.raises(DataProblem, match=f"^dataset: {kind}:{rest[:200]} is no path \\("):
+    with pytest.raises(DataProblem, match=f"^dataset: {kind}:{rest[:200]} is not a valid path \\("):
         identify(f"{kind}:{rest}", DataOptions())
 
 
@@ -74,5 +74,5 @@ def test_an_npz_packed_by_another_method_and_damaged(tmp_path):
     at = content.index(b"train_images.npy") + 16 + 9  # behind LZMA's own header
     content[at : at + 20] = b"\xff" * 20
     file.write_bytes(content)
-    with pytest.raises(DataProblem, match=r"x.npz is no readable .npz \("):
+    with pytest.raises(DataProblem, match=r"x.npz is not a readable .npz \("):
         open_npz(file, DataOptions())

@@ -3,7 +3,7 @@
     python tests/benchmarks/whereabouts.py [digits] [--storage FOLDER] [--out FILE]
 
 The command is run as a user runs it; its descendants are looked at twice a second, so what a process used after the
-last look is missing. "Inside" is the CPU time that Records count: of code that trains, samples or looks at pools. The
+last look is missing. "Inside" is the CPU time that Records count: of code that trains, samples or runs quality checks. The
 rest of a worker's is its start (imports), reading, committing, and talking to Ray. Idle is cores x wall less all of it.
 """
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from synaug_ray.cluster.auth import access, judged, why_not_joined
+from synaug_ray.cluster.auth import access, auth_findings, why_not_joined
 
 
 @pytest.fixture
@@ -39,31 +39,31 @@ def test_where_the_token_is(home):
     assert access({}, False).holder == str(own)
     assert access({"RAY_AUTH_TOKEN_PATH": str(other)}, False).holder == str(other)
     both = access({"RAY_AUTH_TOKEN_PATH": str(other), "RAY_AUTH_TOKEN": "secret"}, False)
-    assert both.holder == "$RAY_AUTH_TOKEN" and "secret" not in str(judged(both))
+    assert both.holder == "$RAY_AUTH_TOKEN" and "secret" not in str(auth_findings(both))
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
 def test_a_token_that_others_can_read_is_a_problem_with_its_cure(home, mode):
     path = token(home / ".ray" / "auth_token", mode)
-    (row,) = judged(access({}, False))
+    (row,) = auth_findings(access({}, False))
     assert row.level == "problem" and f"mode 0{mode:o}" in row.means and row.means.endswith(f"chmod 600 {path}")
     assert "0123456789abcdef" not in row.means
     path.chmod(0o600)
-    assert judged(access({}, False))[0].level == "ok"
+    assert auth_findings(access({}, False))[0].level == "ok"
 
 
 @pytest.mark.parametrize(
     "environment,joins,level,said",
     [
-        ({}, False, "ok", "will be made in"),
-        ({"RAY_AUTH_MODE": "token"}, True, "problem", "there is no token: no "),
+        ({}, False, "ok", "will be created in"),
+        ({"RAY_AUTH_MODE": "token"}, True, "problem", "there is no token at "),
         ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "x"}, True, "ok", "is in $RAY_AUTH_TOKEN"),
         ({}, True, "note", "is off ($RAY_AUTH_MODE is not set)"),
         ({"RAY_AUTH_MODE": "disabled"}, False, "note", "is off (RAY_AUTH_MODE=disabled)"),
     ],
 )
 def test_what_is_said_of_a_token_that_is_not_in_a_file(home, environment, joins, level, said):
-    (row,) = judged(access(environment, joins))
+    (row,) = auth_findings(access(environment, joins))
     assert row.level == level and said in row.means
 
 
@@ -83,13 +83,13 @@ def test_what_is_said_of_a_token_that_is_not_in_a_file(home, environment, joins,
 @pytest.mark.parametrize("mode", ["token", "disabled"])
 def test_a_dashboard_beyond_the_loopback_is_noted(home, address, level, mode):
     token(home / ".ray" / "auth_token")
-    row = judged(access({"RAY_AUTH_MODE": mode}, True, address))[1]
+    row = auth_findings(access({"RAY_AUTH_MODE": mode}, True, address))[1]
     assert (row.what, row.level) == ("dashboard", level)
     assert ("can run code" in row.means) is (level == "note" and mode == "disabled")
 
 
 def test_without_a_dashboard_nothing_is_said_of_it(home):
-    assert [row.what for row in judged(access({}, False))] == ["token"]
+    assert [row.what for row in auth_findings(access({}, False))] == ["token"]
 
 
 def test_a_cluster_of_another_ray_names_both():
@@ -99,7 +99,7 @@ def test_a_cluster_of_another_ray_names_both():
         "was started with: Ray: 2.60.0 Python: 3.11.9"
     )
     sentence = why_not_joined("10.0.0.1:6379", said, access({}, True))
-    assert "at 10.0.0.1:6379 runs ray 2.58.0 and Python 3.11.4, and here are ray 2.60.0 and Python 3.11.9" in sentence
+    assert "at 10.0.0.1:6379 runs ray 2.58.0 and Python 3.11.4, this machine ray 2.60.0 and Python 3.11.9" in sentence
 
 
 def test_the_words_that_a_version_mismatch_is_told_by_are_still_rays():

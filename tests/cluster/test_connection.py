@@ -44,7 +44,7 @@ def test_a_missing_or_wrong_token_is_a_sentence(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
     monkeypatch.setattr(connection.ray, "init", refuse)
-    with pytest.raises(ResourceProblem, match="refused the token, or there is none"):
+    with pytest.raises(ResourceProblem, match="refused the token, or none is set"):
         connection.connect()
 
 

@@ -130,7 +130,7 @@ def on_another_disk(url):
     return probe.why_unread(url)
 
 for read in (None, on_another_disk):
-    seen = probe.look(storage, {}, read)
+    seen = probe.probe_nodes(storage, {}, read)
     refused = problem(sharing(storage, seen.here, seen.nodes))
     print(json.dumps({"here": seen.here, "other": other.name, "said": refused.sentences if refused else [],
                       "code": refused.exit_code if refused else 0}))

@@ -18,14 +18,14 @@ SMALL = str(SMALL_GRID)
 
 
 def test_every_node_answers_and_nothing_is_left(cluster, tmp_path):
-    found = probe.look(str(tmp_path / "new" / "storage"), {})
+    found = probe.probe_nodes(str(tmp_path / "new" / "storage"), {})
     (node,) = found.nodes
     assert node.name == found.here and node.resources["CPU"] == 2 and not found.unwritten
     assert node.answer is not None and node.answer.software == software()
     assert (node.answer.unread, node.answer.unwritten, node.unseen, node.silence) == ("", "", "", "")
     assert not (tmp_path / "new").exists()  # a look makes no storage
     (tmp_path / "old").mkdir()
-    probe.look(str(tmp_path / "old"), {})
+    probe.probe_nodes(str(tmp_path / "old"), {})
     assert list((tmp_path / "old").iterdir()) == []
 
 
@@ -39,14 +39,14 @@ def test_a_marker_that_the_driver_does_not_find_is_removed_by_its_node(cluster, 
         removed.write_text(folder) if os.getpid() == driver else really(folder)
 
     monkeypatch.setattr(probe, "_remove", remove)
-    (node,) = probe.look(str(tmp_path), {}, read=lambda url: "").nodes
+    (node,) = probe.probe_nodes(str(tmp_path), {}, read=lambda url: "").nodes
     assert node.unseen == "it is not there"
     assert not Path(removed.read_text()).exists()  # though the driver removed nothing
 
 
 def test_storage_that_cannot_be_written_is_told_and_nodes_are_asked_all_the_same(cluster, tmp_path):
     (tmp_path / "file").write_text("")
-    found = probe.look(str(tmp_path / "file"), {})
+    found = probe.probe_nodes(str(tmp_path / "file"), {})
     assert "File exists" in found.unwritten or "Not a directory" in found.unwritten
     assert found.nodes[0].answer is not None and found.nodes[0].answer.unread == ""
 
@@ -57,7 +57,7 @@ def test_weights_that_a_node_has_not_are_named(cluster, tmp_path):
     for name, there in (("right", b"weights"), ("other", b"others")):
         (tmp_path / name).write_bytes(there)
     files = {str(tmp_path / name): content for name in ("right", "other", "none")}
-    (node,) = probe.look(str(tmp_path / "storage"), files).nodes
+    (node,) = probe.probe_nodes(str(tmp_path / "storage"), files).nodes
     assert node.answer is not None and node.answer.lacks == (str(tmp_path / "other"), str(tmp_path / "none"))
 
 
@@ -68,8 +68,11 @@ def test_a_node_that_cannot_answer_says_why(cluster, tmp_path, monkeypatch):
     def dies(url):
         os._exit(3)
 
-    assert probe.look(str(tmp_path), {}, lacks).nodes[0].silence == "ModuleNotFoundError: No module named 'synaug_ray'"
-    assert "died" in probe.look(str(tmp_path), {}, dies).nodes[0].silence
+    assert (
+        probe.probe_nodes(str(tmp_path), {}, lacks).nodes[0].silence
+        == "ModuleNotFoundError: No module named 'synaug_ray'"
+    )
+    assert "died" in probe.probe_nodes(str(tmp_path), {}, dies).nodes[0].silence
     assert list(tmp_path.iterdir()) == []
 
 

@@ -25,7 +25,7 @@ def cluster_of(monkeypatch, tmp_path):
 
     def there_are(*nodes, **found):
         seen = probe.ClusterProbe(tuple(nodes), nodes[0].name, **found)
-        monkeypatch.setattr(probe, "survey", lambda storage, files: seen)
+        monkeypatch.setattr(probe, "probe_cluster", lambda storage, files: seen)
 
     return there_are
 
@@ -79,7 +79,7 @@ def test_of_a_cluster_that_cannot_be_joined_the_rest_is_told(cluster_of, tmp_pat
     def refuse(storage, files):
         raise ResourceProblem("cannot join the Ray cluster at 10.0.0.1:6379 (no answer); --local does without Ray")
 
-    monkeypatch.setattr(probe, "survey", refuse)
+    monkeypatch.setattr(probe, "probe_cluster", refuse)
     code, rows, err = doctor(capsys, "--storage", tmp_path)
     assert code == RESOURCES and err == "" and rows["cluster"][0] == "problem"
     assert rows["token"][0] == rows["storage"][0] == rows["software"][0] == "ok"

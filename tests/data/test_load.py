@@ -98,7 +98,7 @@ def test_options_of_no_use_are_refused_all_at_once_before_anything_is_read(datas
         identify(dataset, DataOptions(**options), "g.yaml")
     assert [s.split()[1] for s in caught.value.sentences] == [f"data.{name}" for name in names]
     assert all(
-        s.startswith("g.yaml: data.") and f"is of no use with {dataset}; it is for" in s for s in caught.value.sentences
+        s.startswith("g.yaml: data.") and f"does not apply to {dataset}, only to" in s for s in caught.value.sentences
     )
 
 

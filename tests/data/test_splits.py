@@ -93,12 +93,12 @@ def test_groups_that_span_classes():
 @pytest.mark.parametrize(
     "of,groups,said",
     [
-        ([0] * 30 + [1], None, "1 of 3 classes have one image only (b): too few to hold any out"),
-        ([0, 0, 1, 1, 2], None, "1 of 3 classes have one image only (c)"),
+        ([0] * 30 + [1], None, "1 of 3 classes have only one image (b): too few to hold any out"),
+        ([0, 0, 1, 1, 2], None, "1 of 3 classes have only one image (c)"),
         (
             [0] * 4 + [1] * 4,
             [0, 1, 0, 1, 7, 7, 7, 7],
-            "1 of 3 classes have one group only (b): too few to hold any out",
+            "1 of 3 classes have only one group (b): too few to hold any out",
         ),
         ([0, 1] * 10, [0] * 10 + [1] * 10, "no group can be held out: 2 groups of 20 images are too large for 20%"),
     ],

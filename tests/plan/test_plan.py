@@ -155,7 +155,7 @@ def test_pending_in_part():
     ],
 )
 def test_enlarging_a_grid_adds_keys_and_keeps_all(change):
-    """But for the look at a pool, which is anew when there is more of it to look at."""
+    """Except the quality check of a pool, which is repeated when the pool has grown."""
     before, after = keys(plan()), keys(plan(**change))
     assert all(before[stage] <= after[stage] for stage in STAGES if stage != "quality")
     assert before["quality"] <= after["quality"] or "synthetic_multiples" in change

@@ -1,4 +1,4 @@
-"""Tables of images: a column of encoded images and one of labels, as Hugging Face's Parquet files have them."""
+"""Tables with a column of encoded images and one of labels, as in Hugging Face's Parquet files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BATCH = 64  # rows read at a time
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of a table: a file, or a split. ``batches(columns)`` gives those columns, in order."""
+    """Rows of a table: a file or a split. ``batches(columns)`` iterates over those columns in order."""
 
     name: str
     schema: pa.Schema
@@ -43,7 +43,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Columns:
-    """Which column holds what; ``names`` are the classes where the table's metadata have them."""
+    """The role of each column; ``names`` are the class names, if the table's metadata has them."""
 
     image: str
     label: str
@@ -53,12 +53,12 @@ class Columns:
 
 
 def table_source(rows: Mapping[str, Sequence[Rows]], options: DataOptions, beside: Sequence[Path] = ()) -> Source:
-    """Rows as parts; those under "" are of one split, or have a column that says which.
+    """Rows as parts; those under "" are one split, or have a split column.
 
     Args:
-        rows: split -> the rows it has; either "" alone, or "train" and others of ``SPLITS``.
-        beside: folders in which a row may name a file that holds its image; others are not opened, since a table
-            from elsewhere must not put this machine's files onto a page.
+        rows: split -> its rows; either "" alone, or "train" and others of ``SPLITS``.
+        beside: folders from which a row may name an image file; no others are opened, since a downloaded table
+            must not be able to put this machine's files on a page.
 
     Raises:
         DataProblem: with everything wrong in the columns and the labels.
@@ -81,7 +81,7 @@ def table_source(rows: Mapping[str, Sequence[Rows]], options: DataOptions, besid
     if problems:
         raise DataProblem(problems)
     if "train" not in listed:
-        raise DataProblem(f"{every[0].name} has {some(listed) or 'no rows'} and no train")
+        raise DataProblem(f"{every[0].name} has {some(listed) or 'no rows'} but no train")
     classes, numbers = _classes(listed, columns, problems)
     if problems:
         raise DataProblem(problems)
@@ -91,11 +91,11 @@ def table_source(rows: Mapping[str, Sequence[Rows]], options: DataOptions, besid
 
 @dataclass(frozen=True)
 class _Run:
-    """The rows of one ``Rows`` that are of one split."""
+    """The rows of a ``Rows`` that belong to one split."""
 
     rows: Rows
     index: np.ndarray  # int64 [n], ascending
-    labels: list[Any]  # [n], as they stand in the table
+    labels: list[Any]  # [n], as in the table
     groups: list[str] | None  # [n]
 
 
@@ -110,8 +110,8 @@ def _columns(rows: Rows, options: DataOptions, may_have_split: bool) -> Columns:
     several = [f.name for f in schema if f.name.lower() in LABEL_NAMES and _is_list(f.type)]
     if several and not (typed or plain or options.label):
         problems.append(
-            f"{rows.name}: column {several[0]} holds several labels a row (multi-label), which is not "
-            "supported; give each image one, or set data.label to another column"
+            f"{rows.name}: column {several[0]} holds several labels per row (multi-label), which is not "
+            "supported; give each image one label, or set data.label to another column"
         )
         label = None
     else:
@@ -165,7 +165,7 @@ def _one(
 
 
 def _features(schema: pa.Schema) -> dict[str, Any]:
-    """What ``datasets`` wrote of the columns into the schema; nothing where it did not, or wrote nonsense."""
+    """The features that ``datasets`` recorded in the schema; empty if missing or malformed."""
     try:
         found = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, ValueError, TypeError):
@@ -199,7 +199,7 @@ def _holds_labels(kind: pa.DataType) -> bool:
 
 
 def _runs(rows: Rows, columns: Columns, split: str, problems: list[str]) -> Iterator[tuple[str, _Run]]:
-    """Labels, groups and splits of all rows, without their images; checked for what is missing."""
+    """Labels, groups and splits of all rows, without images; checked for missing values."""
     wanted = [c for c in (columns.label, columns.group, columns.split) if c is not None]
     batches = list(rows.batches(wanted))
     values = {c: [v for b in batches for v in b.column(c).to_pylist()] for c in wanted}
@@ -227,13 +227,13 @@ def _runs(rows: Rows, columns: Columns, split: str, problems: list[str]) -> Iter
 def _classes(
     listed: Mapping[str, list[_Run]], columns: Columns, problems: list[str]
 ) -> tuple[tuple[str, ...], dict[Any, int]]:
-    """The classes' names, and the number of each value of the label column."""
+    """The class names, and the class number of each label value."""
     found = {split: Counter(v for run in runs for v in run.labels) for split, runs in listed.items()}
     if columns.names is not None and all(isinstance(v, int) for each in found.values() for v in each):
         for split, each in found.items():
             odd = sorted(v for v in each if not 0 <= v < len(columns.names))
             if odd:
-                without = " (-1 stands for an image without a label)" if odd == [-1] else ""
+                without = " (-1 means unlabelled)" if odd == [-1] else ""
                 problems.append(
                     f"{split}: column {columns.label} holds {some(odd)}{without}; expected 0 to "
                     f"{len(columns.names) - 1}"
@@ -248,11 +248,11 @@ def _classes(
     if len(values) > 100 and found["train"].total() < 3 * len(values):
         problems.append(
             f"column {columns.label} holds {len(values):,} values in {found['train'].total():,} rows; "
-            "that is no class; set data.label to the column of classes"
+            "these are not classes; set data.label to the column of classes"
         )
     odd = [v for v in values if isinstance(v, str) and not v.isprintable()]
     if odd:
-        problems.append(f"column {columns.label} holds names that cannot be written: {some(odd)}; rename them")
+        problems.append(f"column {columns.label} holds unprintable names: {some(odd)}; rename them")
     for split, each in found.items():
         unknown = sorted(each.keys() - set(values))
         if unknown:
@@ -294,6 +294,6 @@ def _contents(column: pa.Array | pa.ChunkedArray, beside: Sequence[Path]) -> Ite
 
 
 def split_of(file: str) -> str | None:
-    """The split that a file's name begins with (``train-00000-of-00002``, ``validation.parquet``), or None."""
+    """The split that a file name starts with (``train-00000-of-00002``, ``validation.parquet``), or None."""
     word = re.split(r"[-_.\d]", Path(file).name.lower(), maxsplit=1)[0]
     return SPLIT_NAMES.get(word)

@@ -1,4 +1,4 @@
-"""What every source becomes before anything is decoded: parts, each a row of samples read one after another."""
+"""The common form of all sources before decoding: parts, each a sequence of samples."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SPLITS = ("train", "val", "test")
 class Sample(NamedTuple):
     """One image, not yet decoded.
 
-    ``content`` is a file, the bytes of one, pixels (uint8 [H, W] or [H, W, 3]), or what gives an image
-    and its label when called; only then ``label`` is None. ``group`` is what must not be split.
+    ``content`` is a path, encoded bytes, pixels (uint8 [H, W] or [H, W, 3]), or a callable that returns an
+    image and its label; only then is ``label`` None. Samples of one ``group`` stay in one split.
     """
 
     name: str  # for messages: a path inside the source, a row of a table
@@ -29,7 +29,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """``count`` samples; ``samples`` gives them in order, from the start each time it is called."""
+    """``count`` samples; each call of ``samples`` iterates over them from the start."""
 
     count: int
     samples: Callable[[], Iterator[Sample]]
@@ -37,10 +37,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as its owner laid it out: "train", and what there is of "val" and "test"."""
+    """A data set with its original splits: "train", and "val" and "test" if present."""
 
     classes: tuple[str, ...]
     parts: dict[str, Part]
-    val_of_test: bool = False  # validation images, where there are none, come out of the test images
-    held: tuple[int, int] | None = None  # test and validation images to hold out, where that is laid down
+    val_of_test: bool = False  # if "val" is missing, it is taken from the test images
+    held: tuple[int, int] | None = None  # fixed numbers of test and validation images to hold out
     notes: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """CIFAR-10 and CIFAR-100 read from the published archive, without extracting it.
 
 The batches are Python 2 pickles, and a pickle can call anything. Two guards: the md5 of each file is
-compared first, and the unpickler then allows only what rebuilds an array of uint8.
+compared first, and the unpickler then allows only what is needed to rebuild a uint8 array.
 
 Format: cs.toronto.edu/~kriz/cifar.html, "CIFAR python version".
 """
@@ -86,7 +86,7 @@ class _Array:
 
 
 class _Dtype:
-    """Stands in for numpy's dtype: uint8 alone."""
+    """Stands in for numpy's dtype; accepts only uint8."""
 
     def __init__(self, name: str, *_: Any) -> None:
         if name != "u1":
@@ -108,5 +108,5 @@ class _BatchUnpickler(pickle._Unpickler):  # the one in Python: damaged bytes ca
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self._ALLOWED:
-            raise NotCifar(f"refused to load {module}.{name}: a CIFAR batch needs numpy's uint8 arrays alone")
+            raise NotCifar(f"refused to load {module}.{name}: a CIFAR batch needs only numpy's uint8 arrays")
         return self._ALLOWED[module, name]

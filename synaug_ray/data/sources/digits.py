@@ -1,4 +1,4 @@
-"""``digits``: scikit-learn's 1,797 grey 8x8 images, in the box."""
+"""``digits``: scikit-learn's 1,797 greyscale 8x8 images, bundled with it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 from synaug_ray.data.sources.base import Part, Sample, Source
 
-TEST, VAL = 600, 197  # so that 1,000 are left to train on
+TEST, VAL = 600, 197  # leaves 1,000 training images
 
 
 def open_digits() -> Source:
-    """Values of 0 to 16 become 0 to 255."""
+    """The digits, rescaled from 0..16 to 0..255."""
     from sklearn.datasets import load_digits
 
     raw: Any = load_digits()

@@ -1,4 +1,4 @@
-"""``folder:PATH``: one sub-folder a class, with ``train/ val/ test/`` around them or without."""
+"""``folder:PATH``: one sub-folder per class, optionally below ``train/ val/ test/``."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def identify_folder(folder: Path, options: DataOptions, where: str, cache: Path 
     """SHA-256 of the names and bytes of all images in a folder.
 
     Raises:
-        UsageProblem: for a ``data.group`` that is no rule for paths.
-        DataProblem: for a folder that is not there, or holds no images.
+        UsageProblem: for a ``data.group`` that is not a valid pattern.
+        DataProblem: for a folder that does not exist or has no images.
     """
     if options.group is not None:
         _rule(options.group, where)
@@ -32,7 +32,7 @@ def identify_folder(folder: Path, options: DataOptions, where: str, cache: Path 
 
 
 def open_folder(folder: Path, options: DataOptions) -> Source:
-    """The images of a folder as parts; a class is named by its folder, however deep its images lie in it.
+    """The images of a folder as parts; the class is the top folder's name, however deep the image.
 
     Raises:
         DataProblem: with everything wrong in the layout and the names.
@@ -41,7 +41,7 @@ def open_folder(folder: Path, options: DataOptions) -> Source:
     problems = list(found.problems)
     top = {name.partition("/")[0] for name in found.folders}
     alike = sorted(t for t in top if t.lower() in SPLIT_LIKE and t not in SPLITS)
-    if alike:  # read as classes they would make a data set nobody meant
+    if alike:  # as classes they would make a data set nobody intended
         raise DataProblem(
             [
                 *problems,
@@ -54,7 +54,7 @@ def open_folder(folder: Path, options: DataOptions) -> Source:
         raise DataProblem(
             [
                 *problems,
-                f"{printable(str(folder))} has {' and '.join(splits)} and no train; expected "
+                f"{printable(str(folder))} has {' and '.join(splits)} but no train; expected "
                 f"{folder}/train/<class>/, or {folder}/<class>/ alone",
             ]
         )
@@ -84,14 +84,14 @@ def open_folder(folder: Path, options: DataOptions) -> Source:
 def _walked(folder: Path, where: str = "dataset") -> Walk:
     if not folder.is_dir():
         raise DataProblem(
-            f"{where}: folder:{printable(str(folder))}: no such folder; name one that holds "
+            f"{where}: folder:{printable(str(folder))}: no such folder; name one that contains "
             "<class>/*.png or train/<class>/*.png"
         )
     found = walk(folder)
     if not found.files and not found.problems:
         others = "; found " + some(f"{n:,} {s}" for s, n in found.ignored.most_common()) if found.ignored else ""
         raise DataProblem(
-            f"{where}: folder:{printable(str(folder))} holds no images; expected "
+            f"{where}: folder:{printable(str(folder))} has no images; expected "
             f"{folder}/train/<class>/*.png or {folder}/<class>/*.png ({', '.join(SUFFIXES)}){others}"
         )
     return found
@@ -131,8 +131,7 @@ def _classes_wrong(folder: Path, base: str, by_class: dict[str, list[str]], clas
     odd = [name for name in classes if not name.isprintable() or _not_unicode(name)]
     if odd:
         problems.append(
-            f"{printable(str(at))}: {len(odd):,} class folders have names that cannot be written: "
-            f"{some(odd)}; rename them"
+            f"{printable(str(at))}: {len(odd):,} class folders have unprintable names: {some(odd)}; rename them"
         )
     if len(classes) < 2:
         inner = sorted(
@@ -153,13 +152,13 @@ def _classes_wrong(folder: Path, base: str, by_class: dict[str, list[str]], clas
         )
         problems.append(
             f"{printable(str(at))} has {len(classes)} class folders with images "
-            f"({some(classes) or 'none'}); a classifier needs at least two, one folder a class{hint}"
+            f"({some(classes) or 'none'}); a classifier needs at least two, one folder per class{hint}"
         )
     total = sum(map(len, by_class.values()))
     if len(classes) > 100 and total < 3 * len(classes):
         problems.append(
             f"{printable(str(at))}: {len(classes):,} class folders of {total / len(classes):.1f} images "
-            "each: folders of patients or of single images are no classes; use one folder a class, and "
+            "each: folders of patients or of single images are not classes; use one folder per class, and "
             "data.group for the patients"
         )
     return problems
@@ -168,7 +167,7 @@ def _classes_wrong(folder: Path, base: str, by_class: dict[str, list[str]], clas
 def _split_wrong(folder: Path, split: str, by_class: dict[str, list[str]], classes: list[str], base: str) -> list[str]:
     at = printable(str(folder / split))
     if not any(by_class.values()):
-        return [f"{at} holds no images; add some, or remove it and a part of train is held out instead"]
+        return [f"{at} has no images; add some, or remove it to hold out a part of train instead"]
     unknown = sorted(name for name, files in by_class.items() if files and name not in classes)
     if not unknown:
         return []
@@ -184,7 +183,7 @@ def _rule(rule: str, where: str) -> re.Pattern[str]:
     try:
         pattern = re.compile(rule)
     except re.error as error:
-        raise UsageProblem(f"{where}: data.group {rule!r} is no regular expression ({error})") from None
+        raise UsageProblem(f"{where}: data.group {rule!r} is not a regular expression ({error})") from None
     if pattern.groups != 1:
         raise UsageProblem(
             f"{where}: data.group {rule!r} has {pattern.groups} groups in parentheses; expected one, "
@@ -214,16 +213,16 @@ def _notes(found: Walk, splits: list[str]) -> Iterator[str]:
         others = some(f"{n:,} {suffix}" for suffix, n in found.ignored.most_common())
         yield f"{found.ignored.total():,} files are not read as images: {others}"
     if found.outside:
-        yield f"{found.outside:,} images lie outside the folder: links lead to them"
+        yield f"{found.outside:,} images are outside the folder, reached by links"
     depth = 2 if splits else 1
     stray = [
         name for name in found.files if name.count("/") < depth or (splits and name.partition("/")[0] not in splits)
     ]
     if stray:
-        yield f"{len(stray):,} images lie in no class folder and are left out: {some(stray)}"
+        yield f"{len(stray):,} images are in no class folder and are left out: {some(stray)}"
     deeper = Counter(name.split("/")[depth - 1] for name in found.files if name.count("/") > depth)
     if deeper:
         yield (
-            f"{deeper.total():,} images lie deeper than their class folder ({some(deeper)}): the "
+            f"{deeper.total():,} images are nested below their class folder ({some(deeper)}): the "
             f"{'second' if splits else 'first'} folder of a path is the class"
         )

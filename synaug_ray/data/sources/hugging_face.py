@@ -1,7 +1,7 @@
 """``hf:OWNER/NAME[/CONFIGURATION][@REVISION]``: image sets of the Hugging Face Hub, through ``datasets``.
 
-A revision is a commit, or is looked up: a branch moves, so the commit is what identifies the data.
-``datasets`` from 4 on runs no code that a set brings along; nothing here would let it.
+A branch moves, so any other revision is resolved to a commit, which identifies the data.
+``datasets`` >= 4 never runs code shipped with a data set.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def load_splits(name: str, configuration: str | None, commit: str, cache: Path) 
             ) from None
         raise DataProblem(
             f"hf:{name}@{commit} is not in {cache / 'huggingface'} and could not be loaded "
-            f"({text[:300]}); run once where the Hub is reached, or copy that folder from a machine "
+            f"({text[:300]}); run once on a machine that can reach the Hub, or copy that folder from a machine "
             "that has the set, or name another with --data"
         ) from None
 
@@ -95,7 +95,7 @@ def _parts(spec: str, where: str) -> tuple[str, str | None, str | None]:
     match = _SPEC.fullmatch(spec)
     if match is None or ".." in spec:
         raise UsageProblem(
-            f"{where}: hf:{spec} is no set of the Hub; expected hf:OWNER/NAME, and /CONFIGURATION or "
+            f"{where}: hf:{spec} is not a valid data set name; expected hf:OWNER/NAME, and /CONFIGURATION or "
             "@REVISION where needed"
         )
     return match["name"], match["configuration"], match["revision"]
@@ -108,7 +108,7 @@ def _commit(name: str, revision: str | None, where: str) -> str:
         return str(HfApi().dataset_info(name, revision=revision).sha)
     except Exception as error:  # of the Hub and of HTTP
         raise DataProblem(
-            f"{where}: the Hugging Face Hub does not say which commit {name}@{revision or 'main'} is "
+            f"{where}: the Hugging Face Hub cannot resolve {name}@{revision or 'main'} to a commit "
             f"({one_line(error, 200)}); check the name, or, without a network, give the "
             f"commit: hf:{name}@<40 hexadecimal digits>"
         ) from None

@@ -1,4 +1,4 @@
-"""``medmnist:NAME[@SIZE]``: MedMNIST's published files, by the table in its package.
+"""``medmnist:NAME[@SIZE]``: MedMNIST's published files, from the table in its package.
 
 The table (names, classes, addresses, md5) is read from the package's text: importing the package
 would import torch and make a folder in the user's home.
@@ -25,28 +25,26 @@ def identify_medmnist(spec: str, options: DataOptions, where: str) -> str:
     """The md5 of the published file.
 
     Raises:
-        UsageProblem: for a name or a size there is none of.
-        DataProblem: for sets that are no single-label classification of two-dimensional images.
-        ResourceProblem: where the package is not installed.
+        UsageProblem: for an unknown name or size.
+        DataProblem: for sets other than single-label classification of 2D images.
+        ResourceProblem: if the package is not installed.
     """
     name, info, suffix = _entry(spec, where)
     task, classes = info["task"], len(info["label"])
     if name.endswith("3d"):
-        raise DataProblem(
-            f"{where}: {name} is of three dimensions; only images of two are supported: choose another set"
-        )
+        raise DataProblem(f"{where}: {name} has 3D images; only 2D images are supported: choose another set")
     if "multi-label" in task:
         raise DataProblem(
-            f"{where}: {name} is multi-label ({classes} labels an image); only one label an image is "
+            f"{where}: {name} is multi-label ({classes} labels per image); only one label per image is "
             "supported: choose another set"
         )
     if "ordinal" in task and not options.ordinal:
         raise DataProblem(
-            f"{where}: {name} is ordinal, {classes} grades; set data.ordinal: true to take them as "
-            f"{classes} classes, whose order is then not used"
+            f"{where}: {name} is ordinal, {classes} grades; set data.ordinal: true to treat them as "
+            f"{classes} unordered classes"
         )
     if "ordinal" not in task and options.ordinal:
-        raise UsageProblem(f"{where}: data.ordinal is for sets of grades, and {name} is {task}; remove it")
+        raise UsageProblem(f"{where}: data.ordinal applies only to ordinal sets, and {name} is {task}; remove it")
     return str(info[f"MD5{suffix}"])
 
 
@@ -54,7 +52,7 @@ def open_medmnist(spec: str, options: DataOptions, cache: Path) -> Source:
     """The arrays of the published file: from the cache, from medmnist's own folder, or downloaded.
 
     Raises:
-        DataProblem: where it cannot be had, with what to put where.
+        DataProblem: if it cannot be obtained, naming the file to provide and its folder.
     """
     name, info, suffix = _entry(spec, "dataset")
     md5, file = info[f"MD5{suffix}"], f"{name}{suffix}.npz"
@@ -66,7 +64,7 @@ def open_medmnist(spec: str, options: DataOptions, cache: Path) -> Source:
 
 
 def _entry(spec: str, where: str) -> tuple[str, dict[str, Any], str]:
-    """(name, its row in the table, what the size adds to the names of files and fields)."""
+    """(name, its table row, suffix of file and field names for the size)."""
     name, at, size = spec.partition("@")
     table = _table()
     if name not in table:
@@ -105,7 +103,7 @@ def _download(url: str, file: Path, md5: str, spec: str) -> None:
 
     try:
         download_url(url, str(file.parent), file.name, md5)
-    except Exception as error:  # of urllib's, http's and ssl's many
+    except Exception as error:  # urllib, http and ssl raise many kinds
         raise DataProblem(
             f"medmnist:{spec} is not in {file.parent} and could not be downloaded ({error}). Put "
             f"{file.name} (md5 {md5}, {url}) there, or name another folder with --data"

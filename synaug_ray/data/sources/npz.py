@@ -1,7 +1,7 @@
 """``npz:FILE`` in MedMNIST's layout: ``{train,val,test}_images`` uint8 [N, H, W(, 3)], ``_labels`` int [N(, 1)].
 
-Arrays are read from the archive in runs of rows, never whole and never unpickled. What a header claims
-is compared with the archive's directory before any memory is asked for.
+Images are streamed from the archive in blocks of rows and never unpickled. Header sizes are checked
+against the archive's directory before memory is allocated.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from synaug_ray.data.decoding.decode import MAX_PIXELS
 from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source
 
 MAX_HEADER = 10_000  # characters; numpy's own limit, whose parser is slow on longer ones
-MAX_LABELS = 1 << 30  # bytes of an array that is read whole
+MAX_LABELS = 1 << 30  # bytes of an array read in one piece
 RUN_BYTES = 1 << 24  # of images read at a time
 # what a damaged or hostile archive makes zipfile, zlib and numpy raise
 UNREADABLE = (
@@ -50,7 +50,7 @@ UNREADABLE = (
 
 @dataclass(frozen=True)
 class Member:
-    """An array in an archive, its header read and believed."""
+    """An array in an archive, with its validated header."""
 
     file: Path
     name: str
@@ -63,7 +63,7 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
     """The arrays of an archive as parts.
 
     Args:
-        names: of the classes, where they are known; else they are called by their numbers.
+        names: class names, if known; their numbers by default.
 
     Raises:
         DataProblem: with everything wrong in the arrays.
@@ -72,19 +72,19 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
     try:
         held, members = _members(file, options.group)
     except UNREADABLE as error:
-        raise DataProblem(f"{at} is no readable .npz ({one_line(error, 200)})") from None
+        raise DataProblem(f"{at} is not a readable .npz ({one_line(error, 200)})") from None
     problems: list[str] = []
     parts: dict[str, Part] = {}
     labels: dict[str, NDArray[np.int64]] = {}
     for split in SPLITS:
         images, label = members.get(f"{split}_images"), members.get(f"{split}_labels")
         if split == "train" and (images is None or label is None):
-            problems.append(f"{at} lacks train_images or train_labels; it holds {some(held) or 'nothing'}")
+            problems.append(f"{at} has no train_images or train_labels; it has {some(held) or 'nothing'}")
         elif images is None and label is None:
             continue
         elif images is None or label is None:
             problems.append(
-                f"{at} has {split}_{'labels' if images is None else 'images'} and no "
+                f"{at} has {split}_{'labels' if images is None else 'images'} but no "
                 f"{split}_{'images' if images is None else 'labels'}"
             )
         else:
@@ -107,7 +107,7 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
 
 
 def _members(file: Path, group: str | None) -> tuple[list[str], dict[str, Member]]:
-    """The names of all arrays in an archive, and those arrays that a data set is made of."""
+    """All array names in an archive, and the arrays that make up the data set."""
     wanted = {f"{split}_{what}" for split in SPLITS for what in ("images", "labels", group)}
     with file.open("rb") as raw:
         if raw.read(6) == b"\x93NUMPY":
@@ -126,7 +126,7 @@ def _members(file: Path, group: str | None) -> tuple[list[str], dict[str, Member
 def _member(file: Path, name: str, raw: IO[bytes], size: int) -> Member:
     shape, fortran, dtype, start = _header(raw)
     if dtype.hasobject:
-        raise ValueError(f"{name} holds Python objects, which are not read")
+        raise ValueError(f"{name} contains Python objects, which are not supported")
     if start + math.prod(shape) * dtype.itemsize != size:
         raise ValueError(f"{name} claims to be {dtype} {list(shape)}, but {size - start:,} bytes follow")
     return Member(file, name, shape, dtype, fortran)
@@ -134,24 +134,24 @@ def _member(file: Path, name: str, raw: IO[bytes], size: int) -> Member:
 
 def _header(raw: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype, int]:
     version = npy.read_magic(raw)
-    if version != (1, 0):  # later ones are for headers over 64 KB, of which a plain array has no need
-        raise ValueError(f"npy format {version[0]}.{version[1]} is not read")
+    if version != (1, 0):  # later versions are for headers over 64 KB, which plain arrays do not need
+        raise ValueError(f"npy format {version[0]}.{version[1]} is not supported")
     try:
         shape, fortran, dtype = npy.read_array_header_1_0(raw, max_header_size=MAX_HEADER)
-    except Exception as error:  # of a tokenizer, a parser and a reader of types
-        raise ValueError(f"a header that cannot be read: {one_line(error, 200)}") from None
+    except Exception as error:  # numpy's header parser raises many kinds
+        raise ValueError(f"unreadable header: {one_line(error, 200)}") from None
     if any(n < 0 for n in shape):
-        raise ValueError(f"an array cannot be {list(shape)}")
+        raise ValueError(f"invalid array shape {list(shape)}")
     return shape, fortran, dtype, raw.tell()
 
 
 def _whole(member: Member) -> NDArray:
     count = math.prod(member.shape) * member.dtype.itemsize
     if count > MAX_LABELS:
-        raise ValueError(f"{member.name} is of {count:,} bytes, too large to be read whole")
+        raise ValueError(f"{member.name} has {count:,} bytes, too large to be read in one piece")
     with zipfile.ZipFile(member.file) as archive, archive.open(member.name + ".npy") as raw:
         _header(raw)
-        content = raw.read()  # to its end, where zipfile compares the checksum
+        content = raw.read()  # to the end, where zipfile verifies the checksum
     if len(content) != count:
         raise ValueError(f"{member.name} ends after {len(content):,} of {count:,} bytes")
     array = np.frombuffer(content, member.dtype)
@@ -159,7 +159,7 @@ def _whole(member: Member) -> NDArray:
 
 
 def _runs(member: Member) -> Iterator[NDArray[np.uint8]]:
-    """The rows of an array, in order, some MB at a time."""
+    """The rows of an array, in order, about 16 MB at a time."""
     if member.fortran:
         yield _whole(member)
         return
@@ -173,7 +173,7 @@ def _runs(member: Member) -> Iterator[NDArray[np.uint8]]:
             if len(content) != count * each:
                 raise ValueError(f"{member.name} ends after {start + len(content) // each:,} images")
             yield np.frombuffer(content, np.uint8).reshape(count, *member.shape[1:])
-        raw.read(1)  # the end, where zipfile compares the checksum
+        raw.read(1)  # the end, where zipfile verifies the checksum
 
 
 def _part(images: Member, labels: NDArray[np.int64], groups: NDArray | None) -> Part:
@@ -186,7 +186,9 @@ def _part(images: Member, labels: NDArray[np.int64], groups: NDArray | None) -> 
                     yield Sample(f"{images.name}[{at}]", pixels, int(labels[at]), group)
                     at += 1
         except UNREADABLE as error:
-            raise DataProblem(f"{printable(str(images.file))} is no readable .npz ({one_line(error, 200)})") from None
+            raise DataProblem(
+                f"{printable(str(images.file))} is not a readable .npz ({one_line(error, 200)})"
+            ) from None
 
     return Part(len(labels), samples)
 
@@ -195,31 +197,31 @@ def _images_wrong(member: Member) -> str | None:
     shape, dtype = member.shape, member.dtype
     expected = f"{member.name} is {dtype} {list(shape)}; expected uint8 [N, H, W] or [N, H, W, 3]"
     if len(shape) == 5 or (len(shape) == 4 and shape[3] not in (1, 2, 3, 4) and shape[1] not in (1, 3)):
-        return f"{expected}: images of three dimensions are not supported"
+        return f"{expected}: 3D images are not supported"
     if len(shape) == 4 and shape[3] not in (1, 3):
         if shape[1] in (1, 3):
             return f"{expected}: move the channels last (np.moveaxis(images, 1, 3))"
-        return f"{expected}: {shape[3]} channels are neither grey nor colour; keep one or three"
+        return f"{expected}: {shape[3]} channels are neither greyscale nor colour; keep one or three"
     if len(shape) not in (3, 4):
         return expected
     if dtype != np.uint8:
-        why = "scale the values to 0..255 and round them yourself: how decides what detail is lost"
+        why = "scale the values to 0..255 and round them yourself, since the choice decides what detail is lost"
         return f"{expected}: {why}"
     if not math.prod(shape[1:]):
         return expected
     if shape[1] * shape[2] > MAX_PIXELS:
-        return f"{expected}, of {MAX_PIXELS:,} pixels at most"
+        return f"{expected}, at most {MAX_PIXELS:,} pixels"
     return None
 
 
 def _labels(member: Member, problems: list[str]) -> NDArray[np.int64] | None:
-    """int64 [N]; None and a problem where they are no labels."""
+    """int64 [N]; None and a problem if they are not valid labels."""
     shape = member.shape
-    what = f"{member.name} is {member.dtype} {list(shape)}; expected one integer an image"
+    what = f"{member.name} is {member.dtype} {list(shape)}; expected one integer per image"
     if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] != 1):
         if len(shape) == 2:
             what += (
-                f": {shape[1]} columns would be multi-label, which is not supported (of one-hot labels, save the "
+                f": {shape[1]} columns would be multi-label, which is not supported (for one-hot labels, save the "
                 "argmax)"
             )
         problems.append(what)
@@ -230,7 +232,7 @@ def _labels(member: Member, problems: list[str]) -> NDArray[np.int64] | None:
     try:
         labels = _whole(member).reshape(-1)
     except UNREADABLE as error:
-        problems.append(f"{printable(str(member.file))} is no readable .npz ({one_line(error, 200)})")
+        problems.append(f"{printable(str(member.file))} is not a readable .npz ({one_line(error, 200)})")
         return None
     if member.dtype.kind == "f":
         odd = np.flatnonzero(~np.isfinite(labels) | (labels != np.round(labels)))
@@ -257,13 +259,13 @@ def _groups(members: dict[str, Member], name: str, count: int, problems: list[st
     try:
         return _whole(member).reshape(-1)
     except UNREADABLE as error:
-        problems.append(f"{printable(str(member.file))} is no readable .npz ({one_line(error, 200)})")
+        problems.append(f"{printable(str(member.file))} is not a readable .npz ({one_line(error, 200)})")
         return None
 
 
 def _numbers_wrong(labels: dict[str, NDArray[np.int64]], classes: int | None) -> list[str]:
     found = np.unique(np.concatenate(list(labels.values())))
-    expected = f"0..{classes - 1}" if classes else "0..K-1 without a gap, K >= 2"
+    expected = f"0..{classes - 1}" if classes else "0..K-1 without gaps, K >= 2"
     if found[0] < 0:
         split, at = next((s, int(np.argmax(of < 0))) for s, of in labels.items() if (of < 0).any())
         return [

@@ -1,4 +1,4 @@
-"""``parquet:PATH``: one file, or a folder of files whose names or sub-folders say their splits."""
+"""``parquet:PATH``: one file, or a folder of files with splits given by file or sub-folder names."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from synaug_ray.data.decoding.fingerprint import fingerprint
 from synaug_ray.data.sources.arrow_table import BATCH, SPLIT_NAMES, Rows, split_of, table_source
 from synaug_ray.data.sources.base import SPLITS, Source
 
-READ_AHEAD = 1 << 20  # bytes; without it a whole column of a row group lies in memory
+READ_AHEAD = 1 << 20  # bytes; otherwise a whole column of a row group is held in memory
 
 
 def identify_parquet(path: Path, cache: Path | None, where: str = "dataset") -> str:
     """SHA-256 of the names and bytes of the file or files.
 
     Raises:
-        DataProblem: where there is none.
+        DataProblem: if there is none.
     """
     return fingerprint(_files(path, where), path, cache)
 
@@ -39,16 +39,16 @@ def open_parquet(path: Path, options: DataOptions) -> Source:
         try:
             schema = pq.read_schema(file)
         except (OSError, ValueError, pa.ArrowException) as error:
-            problems.append(f"{printable(str(file))} is no readable Parquet file ({one_line(error, 200)})")
+            problems.append(f"{printable(str(file))} is not a readable Parquet file ({one_line(error, 200)})")
             continue
         rows.setdefault(_split(name) or "", []).append(Rows(name, schema, _reader(file)))
     if len(rows) > 1 and "" in rows:
         problems.append(
-            f"{printable(str(path))}: {some(r.name for r in rows[''])} and others are of no split, by "
-            "their names; begin each with train, val or test"
+            f"{printable(str(path))}: {some(r.name for r in rows[''])} belong to no split by "
+            "name; start each file name with train, val or test"
         )
     elif rows and "" not in rows and "train" not in rows:
-        problems.append(f"{printable(str(path))} has files of {' and '.join(rows)} and none of train")
+        problems.append(f"{printable(str(path))} has files of {' and '.join(rows)} but none of train")
     if problems:
         raise DataProblem(problems)
     return table_source({s: rows[s] for s in ("", *SPLITS) if s in rows}, options)
@@ -68,12 +68,12 @@ def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
         if not any(part.startswith(".") for part in p.relative_to(path).parts)
     }
     if not files:
-        raise DataProblem(f"{where}: parquet:{printable(str(path))} holds no .parquet files; name a folder that does")
+        raise DataProblem(f"{where}: parquet:{printable(str(path))} has no .parquet files; name a folder that does")
     return files
 
 
 def _split(name: str) -> str | None:
-    """By the file's own name, else by a folder's above it."""
+    """By the file name, else by the nearest parent folder."""
     *folders, _ = name.split("/")
     return split_of(name) or next((SPLIT_NAMES[f.lower()] for f in reversed(folders) if f.lower() in SPLIT_NAMES), None)
 

@@ -1,13 +1,12 @@
 """torchvision's classification sets, by their names in lower case.
 
-A table of what torchvision has: how each is split, which published files it is made of, with their
-md5, and how many images there must be (an unpacking that was cut short leaves fewer, and torchvision
-does not look). The images are read through ``dataset[i]``, the one thing that all of them share;
-CIFAR's, which torchvision unpickles, are read by ``cifar_files``.
+For each set: its splits, its published files with their md5, and the number of images (an interrupted
+extraction leaves fewer, which torchvision does not check). Images are read through ``dataset[i]``, the
+one interface they all share; CIFAR, which torchvision unpickles, is read by ``cifar``.
 
-Left out are those without a checksum (FGVCAircraft), without a test split and without a fixed order
+Excluded are sets without a checksum (FGVCAircraft), without a test split and without a fixed order
 of files (SUN397), that cannot be downloaded (StanfordCars, FER2013, ImageNet), of hundreds of GB
-(Places365, iNaturalist), and those that are no classification of single images.
+(Places365, iNaturalist), and those that do not classify single images.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class Published:
 
     @property
     def fingerprint(self) -> str:
-        """The md5 of its one file, or the SHA-256 over those of all."""
+        """The md5 of its one file, or the SHA-256 over the md5 of all."""
         if len(self.files) == 1:
             return next(iter(self.files.values()))
         return hashlib.sha256(",".join(self.files.values()).encode()).hexdigest()
@@ -193,13 +192,13 @@ TORCHVISION: dict[str, Published] = {
 
 
 def open_torchvision(name: str, cache: Path) -> Source:
-    """A published set, downloaded into ``cache`` (with its checksums) where it is not there.
+    """A published set, downloaded into ``cache`` and verified if it is not there.
 
-    Where it has a test split and no validation split, a tenth of the test images validate and are not
-    measured on: so all training images stay usable at the largest ``num_real``.
+    With a test split but no validation split, a tenth of the test images are used for validation and not
+    for measurement, so that all training images stay usable at the largest ``num_real``.
 
     Raises:
-        DataProblem: where it cannot be had, with what to put where; or is not all there.
+        DataProblem: if it cannot be obtained, naming the files to provide and their folder; or is incomplete.
     """
     published = TORCHVISION[name]
     try:
@@ -223,14 +222,12 @@ def _through_torchvision(published: Published, cache: Path) -> Source:
     from torchvision.datasets.utils import check_integrity
 
     if not hasattr(tarfile, "data_filter"):
-        raise DataProblem(
-            f"{published.name.lower()}: Python before 3.11.4 unpacks archives to wherever they say; update it"
-        )
+        raise DataProblem(f"{published.name.lower()}: Python before 3.11.4 extracts archives unsafely; update it")
     sets = {
         split: getattr(datasets, published.name)(str(cache), download=True, **arguments)
         for split, arguments in published.splits.items()
     }
-    for file, md5 in published.files.items():  # not all of torchvision's sets look at what is there already
+    for file, md5 in published.files.items():  # not all of torchvision's sets verify existing files
         at = cache / published.folder / file
         if at.is_file() and not check_integrity(at, md5):
             raise DataProblem(f"{at} is not the published file (md5 {md5}); remove it and run again")
@@ -238,8 +235,8 @@ def _through_torchvision(published: Published, cache: Path) -> Source:
     for (split, images), count in zip(sets.items(), published.counts, strict=True):
         if len(images) != count:
             raise DataProblem(
-                f"{published.name.lower()}: {split} has {len(images):,} images in {cache}, published are "
-                f"{count:,}; remove what was unpacked there and run again"
+                f"{published.name.lower()}: {split} has {len(images):,} images in {cache}, expected "
+                f"{count:,}; remove the extracted files and run again"
             )
         parts[split] = Part(count, _samples(split, images, count))
     return Source(_classes(sets["train"]), parts, val_of_test="test" in parts)
@@ -260,7 +257,7 @@ def _classes(images: Any) -> tuple[str, ...]:
 
 
 def _cifar(published: Published, cache: Path) -> Source:
-    """Out of the archive, or out of the folder that torchvision unpacks it to."""
+    """From the archive, or from the folder that torchvision extracts it to."""
     from torchvision import datasets
     from torchvision.datasets.utils import download_url
 
@@ -276,7 +273,7 @@ def _cifar(published: Published, cache: Path) -> Source:
     except NotCifar as error:
         raise DataProblem(
             f"{published.name.lower()}: {unpacked if unpacked.is_dir() else cache / known.filename} is "
-            f"not the published one ({error}); remove it and run again"
+            f"not the published file ({error}); remove it and run again"
         ) from None
     parts = {}
     for split, files in (("train", known.train_list), ("test", known.test_list)):

@@ -1,4 +1,4 @@
-"""The image files below a folder, in an order that no file system decides."""
+"""The image files below a folder, in an order independent of the file system."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ SKIPPED = ("__MACOSX", "@eaDir")  # what archivers and file servers leave beside
 
 @dataclass
 class Walk:
-    """What lies below a folder: hidden files and folders left out, symbolic links followed.
+    """The contents of a folder: hidden files and folders skipped, symbolic links followed.
 
     Links are followed out of the folder too: subsets of a large collection are commonly made of
-    links, they are the user's own, and only pixels are kept of what they lead to.
+    links, they are the user's own, and only pixels of their targets are kept.
     """
 
     root: Path
-    files: dict[str, Path] = field(default_factory=dict)  # path inside the folder, with "/" -> where it lies
-    folders: list[str] = field(default_factory=list)  # every one, also without images
+    files: dict[str, Path] = field(default_factory=dict)  # path inside the folder, with "/" -> its path
+    folders: list[str] = field(default_factory=list)  # all, including those without images
     ignored: Counter[str] = field(default_factory=Counter)  # suffixes that are not read
-    outside: int = 0  # images that a link leads to
+    outside: int = 0  # images outside the folder, reached by links
     problems: list[str] = field(default_factory=list)
 
 
 def walk(root: Path) -> Walk:
-    """All of it, each folder's entries by name; a folder inside itself (by a link) is not entered again."""
+    """Walk the tree in name order; a folder that links back to an ancestor is reported and not entered."""
     found = Walk(root)
     _enter(found, root, "", frozenset(), os.path.realpath(root))
     return found
@@ -51,12 +51,12 @@ def _enter(found: Walk, folder: Path, prefix: str, above: frozenset[tuple[int, i
             status = entry.stat()
         except OSError:
             if entry.name.lower().endswith(SUFFIXES):
-                found.problems.append(f"{path} is a link to nothing")
+                found.problems.append(f"{path} is a broken link")
             continue
         if stat.S_ISDIR(status.st_mode):
             at = (status.st_dev, status.st_ino)
             if at in above or at == (here.st_dev, here.st_ino):
-                found.problems.append(f"{path} leads back to a folder that it lies in; remove the link")
+                found.problems.append(f"{path} links back to one of its parent folders; remove the link")
                 continue
             found.folders.append(name)
             _enter(found, path, name + "/", above | {(here.st_dev, here.st_ino)}, root)
@@ -67,4 +67,4 @@ def _enter(found: Walk, folder: Path, prefix: str, above: frozenset[tuple[int, i
             if entry.is_symlink() and not os.path.realpath(path).startswith(root + os.sep):
                 found.outside += 1
         else:
-            found.problems.append(f"{path} is no regular file")
+            found.problems.append(f"{path} is not a regular file")

@@ -25,7 +25,7 @@ def test_how_much_is_held_out_can_be_said(tmp_path, cache):
     assert counts(read(name, cache, holdout=0.5))[2] == [30, 15]
     image_folder(tmp_path / "own", {"cat": 10, "dog": 10}, ("train", "test"))
     (sentence,) = refused(f"folder:{tmp_path / 'own'}", cache, holdout=0.5)
-    assert sentence == "data.holdout: 0.5 is of no use: this set has test images of its own; remove it"
+    assert sentence == "data.holdout: 0.5 does not apply: this set has test images of its own; remove it"
 
 
 def test_labels_belong_to_their_images(tmp_path, cache):
@@ -88,7 +88,7 @@ def test_without_groups_patients_are_split():
 @pytest.mark.parametrize(
     "rule,said",
     [
-        ("(", "data.group '(' is no regular expression (missing ), unterminated subpattern"),
+        ("(", "data.group '(' is not a regular expression (missing ), unterminated subpattern"),
         ("p[0-9]+", "data.group 'p[0-9]+' has 0 groups in parentheses; expected one"),
         ("(a)(b)", "data.group '(a)(b)' has 2 groups in parentheses; expected one"),
     ],
@@ -112,7 +112,7 @@ def test_a_class_of_one_patient(tmp_path, cache):
     for i in range(9):
         save(tmp_path / "rare" / f"i99_{i}.png", 7 + i)
     (sentence,) = refused(name, cache, group="([iw][0-9]+)_")
-    assert sentence.startswith("1 of 3 classes have one group only (rare): too few to hold any out")
+    assert sentence.startswith("1 of 3 classes have only one group (rare): too few to hold any out")
 
 
 # --- what is wrong ----------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def test_a_folder_that_is_not_there(tmp_path):
 def test_a_folder_without_images(tmp_path):
     (tmp_path / "train" / "cat").mkdir(parents=True)
     (tmp_path / "train" / "cat" / "scan.dcm").write_text("x")
-    with pytest.raises(DataProblem, match=r"holds no images; expected .*/train/<class>/\*.png .*; found 1 .dcm"):
+    with pytest.raises(DataProblem, match=r"has no images; expected .*/train/<class>/\*.png .*; found 1 .dcm"):
         identify(f"folder:{tmp_path}", DataOptions())
 
 
@@ -171,14 +171,14 @@ def test_a_class_of_test_that_train_lacks(tmp_path, cache):
 def test_test_without_train(tmp_path, cache):
     image_folder(tmp_path, {"a": 5, "b": 5}, ("test", ""))
     (sentence,) = refused(f"folder:{tmp_path}", cache)
-    assert "has test and no train; expected" in sentence
+    assert "has test but no train; expected" in sentence
 
 
 def test_an_empty_split(tmp_path, cache):
     name = image_folder(tmp_path, {"a": 10, "b": 10}, ("train",))
     (tmp_path / "test").mkdir()
     (sentence,) = refused(name, cache)
-    assert sentence.startswith(f"{tmp_path}/test holds no images; add some, or remove it")
+    assert sentence.startswith(f"{tmp_path}/test has no images; add some, or remove it")
 
 
 @pytest.mark.parametrize("names", [("Train", "Test"), ("train", "validation")])
@@ -191,19 +191,19 @@ def test_folders_that_look_like_splits_are_no_classes(tmp_path, cache, names):
 @pytest.mark.parametrize(
     "numbers,said",
     [
-        ({"a": 30, "b": 1}, "1 of 2 classes have one image only (b): too few to hold any out"),
-        ({"a": 2, "b": 2}, "2 of 2 classes have one image only (a, b): too few to hold any out"),
+        ({"a": 30, "b": 1}, "1 of 2 classes have only one image (b): too few to hold any out"),
+        ({"a": 2, "b": 2}, "2 of 2 classes have only one image (a, b): too few to hold any out"),
     ],
 )
 def test_too_few_images_to_split(tmp_path, cache, numbers, said):
     (sentence,) = refused(image_folder(tmp_path, numbers), cache)
-    assert sentence.startswith(said) and "give the splits yourself" in sentence
+    assert sentence.startswith(said) and "provide the splits yourself" in sentence
 
 
 def test_folders_of_patients_are_no_classes(tmp_path, cache):
     name = image_folder(tmp_path, {f"patient{i:03}": 1 for i in range(101)}, size=(2, 2))
     (sentence,) = refused(name, cache)
-    assert "101 class folders of 1.0 images each: folders of patients or of single images are no classes" in sentence
+    assert "101 class folders of 1.0 images each: folders of patients or of single images are not classes" in sentence
 
 
 def test_everything_wrong_with_a_folder_at_once(tmp_path, cache):
@@ -217,7 +217,7 @@ def test_everything_wrong_with_a_folder_at_once(tmp_path, cache):
         for words in (
             "c; add some or remove it",
             "class z is not in",
-            "gone.png is a link to nothing",
+            "gone.png is a broken link",
             "does not match 21 of 21",
         )
     )
@@ -250,7 +250,7 @@ def test_names_that_cannot_be_written(tmp_path, cache):
     save(tmp_path / "x.png")
     (tmp_path / "x.png").rename(odd / "x.png")
     (sentence,) = refused(name, cache)
-    assert "2 class folders have names that cannot be written: line\\nbreak, \\udcff\\udcfe; rename them" in sentence
+    assert "2 class folders have unprintable names: line\\nbreak, \\udcff\\udcfe; rename them" in sentence
 
 
 def test_hostile_class_names_stay_names(tmp_path, cache):
@@ -276,7 +276,7 @@ def test_images_deeper_than_their_class_belong_to_it(tmp_path, cache):
     data = read(image_folder(tmp_path, {"plants": 10}, start=50), cache)
     assert data.classes == ("animals", "plants") and np.sum(counts(data), 0).tolist() == [10, 10]
     assert data.notes == (
-        "10 images lie deeper than their class folder (animals): the first folder of a path is the class",
+        "10 images are nested below their class folder (animals): the first folder of a path is the class",
     )
 
 
@@ -287,7 +287,7 @@ def test_what_is_left_out_is_noted(tmp_path, cache):
     (tmp_path / "train" / "a" / "labels.csv").write_text("x")
     assert read(name, cache).notes == (
         "1 files are not read as images: 1 .csv",
-        "2 images lie in no class folder and are left out: extra/a/1.png, overview.png",
+        "2 images are in no class folder and are left out: extra/a/1.png, overview.png",
     )
 
 
@@ -299,14 +299,14 @@ def test_links_are_followed_and_noted(tmp_path, cache):
     (tmp_path / "set" / "b").symlink_to(tmp_path / "store" / "b")
     data = read(f"folder:{tmp_path / 'set'}", cache)
     assert np.sum(counts(data), 0).tolist() == [10, 10]
-    assert data.notes == ("10 images lie outside the folder: links lead to them",)
+    assert data.notes == ("10 images are outside the folder, reached by links",)
 
 
 def test_a_folder_inside_itself_is_no_endless_walk(tmp_path, cache):
     name = image_folder(tmp_path, {"a": 10, "b": 10})
     (tmp_path / "a" / "again").symlink_to(tmp_path)
     (sentence,) = refused(name, cache)
-    assert sentence == f"{tmp_path}/a/again leads back to a folder that it lies in; remove the link"
+    assert sentence == f"{tmp_path}/a/again links back to one of its parent folders; remove the link"
 
 
 def test_a_pipe_named_like_an_image_is_not_waited_for(tmp_path, cache):
@@ -314,7 +314,7 @@ def test_a_pipe_named_like_an_image_is_not_waited_for(tmp_path, cache):
 
     name = image_folder(tmp_path, {"a": 10, "b": 10})
     os.mkfifo(tmp_path / "a" / "pipe.png")
-    assert refused(name, cache) == [f"{tmp_path}/a/pipe.png is no regular file"]
+    assert refused(name, cache) == [f"{tmp_path}/a/pipe.png is not a regular file"]
 
 
 def test_the_source_of_a_home_folder(tmp_path, cache, monkeypatch):

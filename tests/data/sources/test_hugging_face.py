@@ -104,18 +104,18 @@ def test_without_a_network(cache, monkeypatch):
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", offline)
     with pytest.raises(DataProblem) as caught:
         identify("hf:me/pets", DataOptions(), "g.yaml")
-    assert str(caught.value).startswith("g.yaml: the Hugging Face Hub does not say which commit me/pets@main is (Name ")
+    assert str(caught.value).startswith("g.yaml: the Hugging Face Hub cannot resolve me/pets@main to a commit (Name ")
     assert "give the commit: hf:me/pets@<40 hexadecimal digits>" in str(caught.value)
     monkeypatch.setattr(datasets, "load_dataset", lambda *a, **k: (_ for _ in ()).throw(ConnectionError("no\nway")))
     assert refused(f"hf:me/pets@{COMMIT}", cache) == [
-        f"hf:me/pets@{COMMIT} is not in {cache}/huggingface and could not be loaded (no way); run once where the "
-        "Hub is reached, or copy that folder from a machine that has the set, or name another with --data"
+        f"hf:me/pets@{COMMIT} is not in {cache}/huggingface and could not be loaded (no way); run once on a machine "
+        "that can reach the Hub, or copy that folder from a machine that has the set, or name another with --data"
     ]
 
 
 @pytest.mark.parametrize("spec", ["pets", "me/", "me/pets/x/y", "me/pets@", "../pets", "me/..", "https://x/y", "a b/c"])
 def test_names_that_are_none(spec):
-    with pytest.raises(UsageProblem, match="is no set of the Hub; expected hf:OWNER/NAME"):
+    with pytest.raises(UsageProblem, match="is not a valid data set name; expected hf:OWNER/NAME"):
         identify(f"hf:{spec}", DataOptions())
 
 

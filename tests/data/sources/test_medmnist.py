@@ -65,14 +65,14 @@ def test_the_table_is_read_without_torch_and_without_a_folder_at_home(package, t
         ("bloodmnst", {}, UsageProblem, "medmnist has no 'bloodmnst'. Did you mean 'bloodmnist'? It has pathmnist, "),
         ("bloodmnist@32", {}, UsageProblem, "bloodmnist has no size '32'; it has 28, 64, 128, 224"),
         ("bloodmnist@", {}, UsageProblem, "bloodmnist has no size ''"),
-        ("chestmnist", {}, DataProblem, "chestmnist is multi-label (14 labels an image); only one label an image"),
-        ("organmnist3d", {}, DataProblem, "organmnist3d is of three dimensions; only images of two"),
-        ("retinamnist", {}, DataProblem, "retinamnist is ordinal, 5 grades; set data.ordinal: true to take them as 5"),
+        ("chestmnist", {}, DataProblem, "chestmnist is multi-label (14 labels per image); only one label per image"),
+        ("organmnist3d", {}, DataProblem, "organmnist3d has 3D images; only 2D images"),
+        ("retinamnist", {}, DataProblem, "retinamnist is ordinal, 5 grades; set data.ordinal: true to treat them as 5"),
         (
             "bloodmnist",
             {"ordinal": True},
             UsageProblem,
-            "data.ordinal is for sets of grades, and bloodmnist is multi-cl",
+            "data.ordinal applies only to ordinal sets, and bloodmnist is multi-cl",
         ),
     ],
 )

@@ -96,37 +96,40 @@ def test_groups_lie_beside_the_images(tmp_path, cache):
 @pytest.mark.parametrize(
     "change,said",
     [
-        (drop("train_labels"), "lacks train_images or train_labels; it holds train_images, val_images"),
-        (drop("val_labels"), "has val_images and no val_labels"),
+        (drop("train_labels"), "has no train_images or train_labels; it has train_images, val_images"),
+        (drop("val_labels"), "has val_images but no val_labels"),
         (
             put("train_labels", lambda a: a * 2),
-            "labels found: 0, 1, 2, 4; expected 0..K-1 without a gap, K >= 2; 3 missing: renumber the classes",
+            "labels found: 0, 1, 2, 4; expected 0..K-1 without gaps, K >= 2; 3 missing: renumber the classes",
         ),
         (
             put("train_labels", lambda a: a.astype(np.int64) - 1),
-            "labels found: -1, 0, 1, 2; expected 0..K-1 without a gap, K >= 2; train_labels[0] is -1",
+            "labels found: -1, 0, 1, 2; expected 0..K-1 without gaps, K >= 2; train_labels[0] is -1",
         ),
         (
             put("train_labels", lambda a: a.astype(float)),
-            "train_labels is float64 [60, 1]; expected one integer an image; save the classes as integers 0..K-1",
+            "train_labels is float64 [60, 1]; expected one integer per image; save the classes as integers 0..K-1",
         ),
         (
             put("train_labels", lambda a: np.where(a == 1, np.nan, a)),
-            "train_labels is float64 [60, 1]; expected one integer an image: train_labels[1] is nan; save the classes",
+            "train_labels is float64 [60, 1]; expected one integer per image: train_labels[1] is nan; save the classes",
         ),
-        (put("train_labels", lambda a: a.astype(str)), "train_labels is <U3 [60, 1]; expected one integer an image"),
+        (put("train_labels", lambda a: a.astype(str)), "train_labels is <U3 [60, 1]; expected one integer per image"),
         (put("train_labels", lambda a: a.astype(np.uint64) + 2**63), "the largest is 9223372036854775810"),
         (
             put("train_labels", lambda a: np.repeat(a, 14, axis=1)),
-            "train_labels is uint8 [60, 14]; expected one integer an image: 14 columns would be multi-label, which is not "
-            "supported (of one-hot labels, save the argmax)",
+            "train_labels is uint8 [60, 14]; expected one integer per image: 14 columns would be multi-label, which is not "
+            "supported (for one-hot labels, save the argmax)",
         ),
         (
             put("train_images", lambda a: np.repeat(a[:, None], 28, axis=1)),
-            "train_images is uint8 [60, 28, 28, 28]; expected uint8 [N, H, W] or [N, H, W, 3]: images of three dimensions",
+            "train_images is uint8 [60, 28, 28, 28]; expected uint8 [N, H, W] or [N, H, W, 3]: 3D images",
         ),
         (put("train_images", lambda a: np.repeat(a[:, None], 3, axis=1)), "move the channels last"),
-        (put("train_images", lambda a: np.repeat(a[..., None], 4, axis=3)), "4 channels are neither grey nor colour"),
+        (
+            put("train_images", lambda a: np.repeat(a[..., None], 4, axis=3)),
+            "4 channels are neither greyscale nor colour",
+        ),
         (
             put("train_images", lambda a: a.astype(np.float32) / 255),
             "train_images is float32 [60, 28, 28]; expected uint8 [N, H, W] or [N, H, W, 3]: scale the values to 0..255",
@@ -140,7 +143,10 @@ def test_groups_lie_beside_the_images(tmp_path, cache):
             put("test_images", lambda a: a[:, :20, :20]),
             "the splits differ in size (train 28 x 28, val 28 x 28, test 20 x ",
         ),
-        (put("train_images", lambda a: a.astype(object)), "is no readable .npz (train_images holds Python objects"),
+        (
+            put("train_images", lambda a: a.astype(object)),
+            "is not a readable .npz (train_images contains Python objects",
+        ),
         (
             lambda arrays: arrays.update(test_images=arrays["test_images"][:0], test_labels=arrays["test_labels"][:0]),
             "test has 0 images and 0 labels",
@@ -190,8 +196,8 @@ def test_files_that_are_no_npz(tmp_path, cache):
     }
     assert "is a single array (.npy)" in said["one.npy"]
     for file in ("cut.npz", "empty.npz", "text.npz", "damaged.npz"):
-        assert f"{file} is no readable .npz" in said[file]
-    assert "lacks train_images or train_labels; it holds readme.txt" in said["other.npz"]
+        assert f"{file} is not a readable .npz" in said[file]
+    assert "has no train_images or train_labels; it has readme.txt" in said["other.npz"]
     assert not list((cache / "arrays").glob("*"))  # nothing half-made is left
 
 
@@ -203,7 +209,7 @@ def test_a_flipped_bit_in_the_pixels_is_noticed(tmp_path, cache):
     at = content.find(arrays["train_images"][3].tobytes())
     content[at] ^= 1
     (tmp_path / "x.npz").write_bytes(bytes(content))
-    assert "is no readable .npz (Bad CRC-32" in refused(f"npz:{tmp_path / 'x.npz'}", cache)[0]
+    assert "is not a readable .npz (Bad CRC-32" in refused(f"npz:{tmp_path / 'x.npz'}", cache)[0]
 
 
 def archive_of(path, headers):
@@ -233,13 +239,13 @@ def test_headers_that_lie(tmp_path, cache, header):
     """A terabyte claimed, or a parser to choke: refused in no time and without the memory."""
     name = archive_of(tmp_path / "x.npz", {"train_images": (header, bytes(100)), "train_labels": (header, bytes(100))})
     (sentence,) = refused(name, cache)
-    assert "is no readable .npz (" in sentence
+    assert "is not a readable .npz (" in sentence
 
 
 def test_a_long_header_is_not_parsed(tmp_path, cache):
     header = "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 1, 1), }" + " " * 20_000
     name = archive_of(tmp_path / "x.npz", dict.fromkeys(("train_images", "train_labels"), (header, b"0")))
-    assert "is no readable .npz (a header that cannot be read: Header info length" in refused(name, cache)[0]
+    assert "is not a readable .npz (unreadable header: Header info length" in refused(name, cache)[0]
 
 
 def test_a_bomb_is_read_in_runs(tmp_path, cache, monkeypatch):
@@ -269,7 +275,7 @@ def test_a_bomb_is_read_in_runs(tmp_path, cache, monkeypatch):
 def test_labels_too_large_to_be_read_whole(tmp_path, cache, monkeypatch):
     monkeypatch.setattr(npz, "MAX_LABELS", 50)
     medmnist(tmp_path / "x.npz")
-    assert any("train_labels is of 60 bytes, too large" in s for s in refused(f"npz:{tmp_path / 'x.npz'}", cache))
+    assert any("train_labels has 60 bytes, too large" in s for s in refused(f"npz:{tmp_path / 'x.npz'}", cache))
 
 
 def test_a_pickle_is_not_executed(tmp_path, cache):
@@ -283,7 +289,7 @@ def test_a_pickle_is_not_executed(tmp_path, cache):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(DataProblem, match="is no file; npz:FILE names one .npz"):
+    with pytest.raises(DataProblem, match="is not a file; npz:FILE names one .npz"):
         identify(f"npz:{tmp_path / 'x.npz'}", DataOptions())
 
 

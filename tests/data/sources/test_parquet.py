@@ -173,8 +173,8 @@ def test_columns_that_are_not_there(tmp_path, cache, options, said):
         ({"image": [b"", b""], "label": [0.5, 1.5]}, "no column holds a label"),
         (
             {"image": [b"", b""], "label": [[0, 1], [1, 0]]},
-            "column label holds several labels a row (multi-label), which "
-            "is not supported; give each image one, or set data.label to another column",
+            "column label holds several labels per row (multi-label), which "
+            "is not supported; give each image one label, or set data.label to another column",
         ),
         ({"image": [b"", b""], "label": [0, None]}, "label is empty in 1 of 2 rows: 1"),
         (
@@ -190,7 +190,7 @@ def test_tables_that_cannot_be_used(tmp_path, cache, columns, said):
 
 def test_names_of_rows_are_no_classes(tmp_path, cache):
     name = write(tmp_path / "x.parquet", {"image": structs(range(120)), "label": [f"image {i}" for i in range(120)]})
-    assert "column label holds 120 values in 120 rows; that is no class" in refused(name, cache)[0]
+    assert "column label holds 120 values in 120 rows; these are not classes" in refused(name, cache)[0]
 
 
 def test_labels_outside_of_the_classes_named(tmp_path, cache):
@@ -199,7 +199,7 @@ def test_labels_outside_of_the_classes_named(tmp_path, cache):
     pets(tmp_path / "train.parquet", 40)
     write(tmp_path / "test.parquet", columns, hugging_face_metadata(["cat", "dog"]))
     assert refused(f"parquet:{tmp_path}", cache) == [
-        "test: column label holds -1 (-1 stands for an image without a label); expected 0 to 1"
+        "test: column label holds -1 (-1 means unlabelled); expected 0 to 1"
     ]
 
 
@@ -231,10 +231,10 @@ def test_a_path_in_a_row_is_not_opened(tmp_path, cache):
 def test_files_of_no_split_beside_others(tmp_path, cache):
     pets(tmp_path / "train.parquet")
     pets(tmp_path / "more.parquet")
-    assert "more.parquet and others are of no split, by their names" in refused(f"parquet:{tmp_path}", cache)[0]
+    assert "more.parquet belong to no split by name" in refused(f"parquet:{tmp_path}", cache)[0]
     (tmp_path / "more.parquet").unlink()
     (tmp_path / "train.parquet").rename(tmp_path / "test.parquet")
-    assert refused(f"parquet:{tmp_path}", cache) == [f"{tmp_path} has files of test and none of train"]
+    assert refused(f"parquet:{tmp_path}", cache) == [f"{tmp_path} has files of test but none of train"]
 
 
 @pytest.mark.parametrize(
@@ -264,14 +264,14 @@ def test_files_that_are_no_parquet(tmp_path, cache):
     whole = (tmp_path / "x.parquet").read_bytes()
     for name, content in (("empty", b""), ("text", b"no table"), ("cut", whole[: len(whole) // 2])):
         (tmp_path / f"{name}.parquet").write_bytes(content)
-        assert "is no readable Parquet file (" in refused(f"parquet:{tmp_path / name}.parquet", cache)[0]
+        assert "is not a readable Parquet file (" in refused(f"parquet:{tmp_path / name}.parquet", cache)[0]
     damaged = bytearray(whole)
     damaged[40:4_000] = bytes(3_960)
     (tmp_path / "damaged.parquet").write_bytes(bytes(damaged))
     assert refused(f"parquet:{tmp_path / 'damaged'}.parquet", cache)
     assert "no such file or folder" in refused(f"parquet:{tmp_path / 'nowhere'}", cache)[0]
     (tmp_path / "none").mkdir()
-    assert "holds no .parquet files" in refused(f"parquet:{tmp_path / 'none'}", cache)[0]
+    assert "has no .parquet files" in refused(f"parquet:{tmp_path / 'none'}", cache)[0]
 
 
 def test_the_fingerprint_is_of_content_and_names(tmp_path):
@@ -289,5 +289,5 @@ def test_the_fingerprint_is_of_content_and_names(tmp_path):
 
 
 def test_columns_are_for_tables(tmp_path):
-    with pytest.raises(UsageProblem, match="data.image is of no use with digits; it is for parquet, hf: remove it"):
+    with pytest.raises(UsageProblem, match="data.image does not apply to digits, only to parquet, hf: remove it"):
         identify("digits", DataOptions(image="x"))

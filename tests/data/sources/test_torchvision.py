@@ -103,7 +103,7 @@ def test_a_set_without_test_images_is_split(cache, monkeypatch):
     assert data.classes == ("Forest", "River") and counts(data)[2] == [9, 6]
     small(monkeypatch, "eurosat", counts=(51,))
     assert refused("eurosat", cache, size=4) == [
-        f"eurosat: train has 50 images in {cache}, published are 51; remove what was unpacked there and run again"
+        f"eurosat: train has 50 images in {cache}, expected 51; remove the extracted files and run again"
     ]
 
 
@@ -235,7 +235,7 @@ def test_cifar_as_torchvision_unpacked_it(cache, monkeypatch, no_pickle):
     file = cache / datasets.CIFAR10.base_folder / "data_batch_2"
     file.write_bytes(file.read_bytes() + b"0")
     (sentence,) = refused("cifar10", cache, size=16)
-    assert "is not the published one (the md5 is not" in sentence and "remove it and run again" in sentence
+    assert "is not the published file (the md5 is not" in sentence and "remove it and run again" in sentence
 
 
 def test_cifar_of_another_size_and_mode(cache, monkeypatch):
