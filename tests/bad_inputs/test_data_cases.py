@@ -73,7 +73,7 @@ def test_case_05_a_folder_that_is_not_there(door):
     (said,) = door.refused_in_a_run(3, f"dataset=folder:{door.folder}/nowhere")
     where, _, what = said.partition(": dataset: ")
     assert where.startswith("override 'dataset=folder:")
-    assert what == "folder:nowhere: no such folder; name one that holds <class>/*.png or train/<class>/*.png"
+    assert what == "folder:nowhere: no such folder; name one that contains <class>/*.png or train/<class>/*.png"
 
 
 def test_case_05_a_folder_without_images(door):
