@@ -86,7 +86,7 @@ def joining(monkeypatch):
     )
 
     def find(*nodes):
-        monkeypatch.setattr(probe, "look", lambda storage, files: probe.ClusterProbe(tuple(nodes), "a"))
+        monkeypatch.setattr(probe, "probe_nodes", lambda storage, files: probe.ClusterProbe(tuple(nodes), "a"))
 
     return find
 

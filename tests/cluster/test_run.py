@@ -112,7 +112,7 @@ def test_a_cluster_that_is_gone_is_a_sentence(cluster, tmp_path, monkeypatch, ca
         raise RuntimeError("what it caused")
 
     monkeypatch.setattr(run, "_run", caused)
-    monkeypatch.setattr(run.Watchdog, "gone", lambda self: "its head at h:1 does not answer")
+    monkeypatch.setattr(run.Watchdog, "unreachable", lambda self: "its head at h:1 does not answer")
     assert grid.main([GRID, "--storage", str(tmp_path)]) == LOST
     said = capsys.readouterr().err
     assert "the Ray cluster is gone (its head at h:1 does not answer): 0 of " in said and "what it caused" not in said

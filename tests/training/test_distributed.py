@@ -110,4 +110,4 @@ def abandon(rank, world, subset, folder):
 @pytest.mark.integration
 def test_a_process_whose_companion_dies_is_told_so(subset, tmp_path):
     multiprocessing.spawn(abandon, (2, subset, tmp_path), nprocs=2)
-    assert "2 processes train together, and one is gone" in (tmp_path / "said").read_text()
+    assert "2 processes train together, and one is lost" in (tmp_path / "said").read_text()
