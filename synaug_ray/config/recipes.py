@@ -65,7 +65,7 @@ class Recipe(BaseModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A changed copy; pydantic's own would keep the key of the original where that has been computed."""
         copy = super().model_copy(update=update, deep=deep)
-        copy.__dict__.pop("key", None)
+        vars(copy).pop("key", None)
         return copy
 
 
