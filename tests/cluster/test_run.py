@@ -5,6 +5,7 @@ import pickle
 
 import pandas as pd
 import pytest
+from helpers.grids import COMPARED
 from helpers.paths import SMALL_GRID
 from ray.exceptions import ObjectStoreFullError
 
@@ -14,20 +15,6 @@ from synaug_ray.common.errors import LOST, ResourceProblem
 from synaug_ray.store.store import Store
 
 GRID = str(SMALL_GRID)
-COMPARED = [
-    "key",
-    "status",
-    "generator",
-    "num_real",
-    "num_synthetic",
-    "draw",
-    "seed",
-    "test_error",
-    "balanced_error",
-    "test_nll",
-    "val_error",
-    "nimg",
-]
 
 
 def table(storage):

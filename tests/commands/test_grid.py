@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.grids import COMPARED
 from helpers.paths import REPOSITORY, SMALL_GRID
 
 from synaug_ray import grid
@@ -18,20 +19,6 @@ from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.store.store import Store
 
 GRID = str(SMALL_GRID)
-COMPARED = [
-    "key",
-    "status",
-    "generator",
-    "num_real",
-    "num_synthetic",
-    "draw",
-    "seed",
-    "test_error",
-    "balanced_error",
-    "test_nll",
-    "val_error",
-    "nimg",
-]
 
 
 def table(storage, name="small"):

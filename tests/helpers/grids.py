@@ -8,6 +8,22 @@ from synaug_ray.config.load import validate_grid
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.config.yaml_source import Lines
 
+# columns of measurements.parquet in which two runs of one grid agree to the bit, wherever and whenever they were made
+COMPARED = [
+    "key",
+    "status",
+    "generator",
+    "num_real",
+    "num_synthetic",
+    "draw",
+    "seed",
+    "test_error",
+    "balanced_error",
+    "test_nll",
+    "val_error",
+    "nimg",
+]
+
 
 def small_grid(**changes: Any) -> GridSpec:
     """A grid of a few seconds: 13 trials of a short MLP, one generator trained for a few steps."""

@@ -12,22 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
+from helpers.grids import COMPARED
 from helpers.paths import REPOSITORY
 
-COMPARED = [
-    "key",
-    "status",
-    "generator",
-    "num_real",
-    "num_synthetic",
-    "draw",
-    "seed",
-    "test_error",
-    "balanced_error",
-    "test_nll",
-    "val_error",
-    "nimg",
-]
 MARKS = {
     "tune": ("PackTrial",),
     "train": ("RayTrainWorker",),
