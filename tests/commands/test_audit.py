@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from helpers.image_files import image_folder
 
 from synaug_ray.audit import data_options, main
 from synaug_ray.common.errors import DATA, DONE, STORAGE, USAGE, UsageProblem
@@ -85,3 +86,22 @@ def test_where_the_json_cannot_go(tmp_path, capsys):
 def test_an_option_is_a_usage_problem():
     with pytest.raises(UsageProblem, match="mode"):
         data_options(["mode=sepia"])
+
+
+def test_what_the_reader_leaves_out_is_told_and_kept(tmp_path, capsys):
+    """Half of a class in a format that is not read, and pictures beside the class folders: an audit of the rest alone
+    would call the data sound."""
+    folder = image_folder(tmp_path / "pets", {"a": 12, "b": 12})
+    for i in range(3):
+        (tmp_path / "pets" / "b" / f"{i}.gif").write_bytes(b"GIF89a")
+        (tmp_path / "pets" / f"stray{i}.png").write_bytes((tmp_path / "pets" / "a" / "000.png").read_bytes())
+    for _ in range(2):  # the second time from the arrays that were kept
+        code, out, _ = run(capsys, folder, "--data", tmp_path / "cache", "--json", tmp_path / "audit.json")
+        said = " ".join(out.split())
+        assert code == DONE and "3 files are not read as images: 3 .gif" in said and "3 images are in no class" in said
+        kept = json.loads((tmp_path / "audit.json").read_text())
+        assert [note.split(":")[0] for note in kept["numbers"]["notes"]] == [
+            "3 files are not read as images",
+            "3 images are in no class folder and are left out",
+        ]
+        assert [row["value"] for row in kept["rows"] if row["what"] == "while reading"] == ["3 files", "3 images"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import textwrap
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from synaug_ray.common.text import printable
 from synaug_ray.data.audit.rows import (
+    READING,
     AuditRow,
     Counts,
     class_rows,
@@ -20,6 +21,7 @@ from synaug_ray.data.audit.rows import (
     group_row,
     image_rows,
     label_row,
+    note_rows,
     parts_of,
 )
 from synaug_ray.data.duplicates.find import PLANTED_CHANGES, Duplicates, distinct, find
@@ -83,7 +85,7 @@ def audit(dataset: Dataset, *, seed: int = 0, tell: Tell = lambda what, share: N
     gains, numbers = gain_rows(dataset, counts["test"])
     rows += gains
     seconds["total"] = round(time.monotonic() - started, 3)
-    return Audit(
+    audited = Audit(
         dataset.name,
         tuple(rows),
         {
@@ -100,6 +102,14 @@ def audit(dataset: Dataset, *, seed: int = 0, tell: Tell = lambda what, share: N
         },
         seconds,
     )
+    return with_notes(audited, dataset)
+
+
+def with_notes(audited: Audit, dataset: Dataset) -> Audit:
+    """The audit with what the reader of ``dataset`` says now: an audit that was kept may be older than a note."""
+    first, *rest = (row for row in audited.rows if row.what != READING)
+    numbers = audited.numbers | {"notes": list(dataset.notes), "left_out": list(dataset.dropped)}
+    return replace(audited, rows=(first, *note_rows(dataset), *rest), numbers=numbers)
 
 
 def table(audited: Audit, width: int = 100) -> str:

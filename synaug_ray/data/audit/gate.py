@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from synaug_ray.common.errors import DataProblem
-from synaug_ray.data.audit.audit import VERSION, Audit, audit
+from synaug_ray.data.audit.audit import VERSION, Audit, audit, with_notes
 from synaug_ray.data.images import Dataset
 from synaug_ray.plan.steps import DataIdentity
 
@@ -46,7 +46,7 @@ def apply_duplicate_policy(data: DataIdentity, dataset: Dataset, cache: Path) ->
 def _audited(data: DataIdentity, dataset: Dataset, cache: Path) -> Audit:
     file = cache / "audits" / f"{data.key}-{VERSION}.json"
     try:
-        return Audit.from_json(json.loads(file.read_text()))
+        return with_notes(Audit.from_json(json.loads(file.read_text())), dataset)
     except (OSError, ValueError, KeyError, TypeError):  # none yet, or no longer one: it is made (again)
         last = [time.monotonic()]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ Counts = NDArray[np.int64]
 BALANCED = 1.5  # largest over smallest test class from which the analysis judges balanced error
 SOME, MANY = 0.001, 0.01  # share of images with duplicates that gets a note, a warning
 NOTED_GAIN, WARNED_GAIN = 0.01, 0.05  # smallest gain that can be shown
+READING = "while reading"  # the name of the rows of the reader's notes
 RELIABLE = 0.5  # share of planted JPEG copies that must be found for "none found" to mean anything
 
 
@@ -78,6 +80,16 @@ def image_rows(dataset: Dataset) -> list[AuditRow]:
                 "note",
             )
         )
+    return rows
+
+
+def note_rows(dataset: Dataset) -> list[AuditRow]:
+    """What the reader left out, took or changed, a row each: without it nobody knows which images are measured."""
+    rows = []
+    for note in dataset.notes:
+        counted = re.match(r"[\d,]+ \w+", note)
+        sentence = note[:1].upper() + note[1:].rstrip(".") + "."
+        rows.append(AuditRow(READING, counted[0] if counted else "said", sentence, "note"))
     return rows
 
 
