@@ -1,0 +1,80 @@
+"""What more real images were measured to do, from the real-only errors in ``laws.json``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from synaug_ray.laws.results import Estimate
+
+Json = Mapping[str, Any]
+FEW_DRAWS = 3  # with fewer, an interval is so wide that it says nothing
+
+
+class Known(StrEnum):
+    """Whether more real images were measured to lower the error."""
+
+    HELPS = "helps"
+    NOT_SHOWN = "not shown"
+    TOO_FEW = "too few draws to say"
+
+
+@dataclass(frozen=True)
+class MoreReal:
+    """What more real images were measured to do at one size, by the classifier's real-only errors.
+
+    ``gain`` is the fall of the error (a fraction) from ``low`` to ``high`` real images; where nothing larger was
+    measured these are the two largest sizes, and ``beyond`` is False.
+    """
+
+    known: Known
+    low: int = 0
+    high: int = 0
+    gain: Estimate = Estimate(None)
+    beyond: bool = False
+
+
+def more_real(laws: Json, classifier: str, num_real: int) -> MoreReal:
+    """What more real images were measured to do for one classifier, from ``num_real`` on.
+
+    The two errors share draws and test images, so that their difference is known better than is assumed here.
+    """
+    curve = next((c for c in laws.get("real") or () if c.get("classifier") == classifier), None)
+    points = sorted(((int(p["num_real"]), p["error"]) for p in (curve or {}).get("points") or ()), key=lambda p: p[0])
+    if len(points) < 2:
+        return MoreReal(Known.NOT_SHOWN)
+    larger = [p for p in points if p[0] > num_real]
+    (low, before), (high, after) = points[-2:]
+    if larger:
+        low, before = min(points, key=lambda p: abs(math.log(p[0] / num_real)))
+        high, after = larger[0]
+    value = (number(before) or 0.0) - (number(after) or 0.0)
+    halves = [_half_width(e) for e in (before, after)]
+    if None in halves:
+        return MoreReal(Known.TOO_FEW, low, high, Estimate(value), bool(larger))
+    half = math.hypot(*(h or 0.0 for h in halves))
+    gain = Estimate(value, value - half, value + half)
+    if value - half > 0 and not _flat(laws, classifier):
+        return MoreReal(Known.HELPS, low, high, gain, bool(larger))
+    few = int(laws.get("draws") or 0) < FEW_DRAWS and value > 0
+    return MoreReal(Known.TOO_FEW if few else Known.NOT_SHOWN, low, high, gain, bool(larger))
+
+
+def number(estimate: Any) -> float | None:
+    """The value of an Estimate as JSON holds it; None for what is not a finite number."""
+    value = estimate.get("value") if isinstance(estimate, Mapping) else estimate
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _flat(laws: Json, classifier: str) -> bool:
+    """Whether the analysis found that the real-only curve is not shown to fall."""
+    rates = [e for s in laws.get("studies") or () if s.get("classifier") == classifier for e in s.get("exchange") or ()]
+    return any("more real images are not shown to help" in str(e.get("note")) for e in rates)
+
+
+def _half_width(estimate: Json) -> float | None:
+    low, high = number(estimate.get("low")), number(estimate.get("high"))
+    return None if low is None or high is None else (high - low) / 2

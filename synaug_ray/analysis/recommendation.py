@@ -1,0 +1,297 @@
+"""One rule for what is recommended, at the sizes that were measured: collect, generate, either, or not known yet.
+
+The page, ``predict``, the calculator and the last line of a run all ask here, so that none of them recommends what
+another does not know. Everything is read from the plain JSON of ``laws.json``, ``verdict.json`` and ``quality.json``.
+
+- **Generate** needs a verdict of *helps*, of a generator that a reader can train on the images of that size, and rates
+  that are estimable at that point: the value of a real image must be known, and the cell must not contradict the laws.
+- **Either** is the same where collecting up to the next measured size was measured to lower the error by more.
+- **Collect** needs verdicts of *no effect* or *hurts* alone, and more real images measured to lower the error.
+- **Not known yet** is all else, with what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from synaug_ray.analysis.generators import CONTROLS
+from synaug_ray.analysis.more_real import Known, more_real, number
+from synaug_ray.analysis.recommendation_text import (
+    as_multiple,
+    change_clause,
+    defects,
+    gain_clause,
+    mixing,
+    next_to_decide,
+    surety,
+)
+from synaug_ray.common.text import long_duration
+
+Json = Mapping[str, Any]
+STUDY = ("classifier", "generator", "protocol", "real_share")
+NOT_ESTIMABLE = "not estimable"  # how the notes of such exchange rates begin
+PRETRAINED = "pretrained"  # the one open-set family that a reader has too
+BASELINES = ("jitter", "mixup", "augment")  # of the families that learn nothing, those that are of use outside a test
+
+
+class Advice(StrEnum):
+    """What a team should do."""
+
+    COLLECT = "Collect"
+    GENERATE = "Generate"
+    EITHER = "Either"
+    NOT_KNOWN = "Not known yet"
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The advice at one number of real images. The study's fields are empty where none is recommended."""
+
+    advice: Advice
+    num_real: int
+    title: str  # a few words after the advice
+    reason: str  # one sentence
+    next_step: str  # what to do, or what to do to find out
+    sure: str  # how sure this is
+    classifier: str = ""
+    generator: str = ""
+    protocol: str = ""
+    real_share: str = ""
+    multiple: float | None = None  # synthetic images per real one
+    learnt: bool = True  # a generator that learns, and that a reader could train, was measured here
+
+    @property
+    def generates(self) -> bool:
+        """Whether synthetic images are recommended."""
+        return self.advice in (Advice.GENERATE, Advice.EITHER)
+
+    @property
+    def sentence(self) -> str:
+        """All of it on one line, for a terminal."""
+        return f"{self.advice}{': ' + self.title if self.title else ''}. {self.reason} {self.next_step}".strip()
+
+
+def recommendations(
+    laws: Json | None, verdicts: Sequence[Json], quality: Json | None = None, draw_seconds: float | None = None
+) -> tuple[Recommendation, ...]:
+    """One for each measured number of real images, ascending; empty where nothing was judged.
+
+    Args:
+        laws: ``laws.json``; None where there is none yet.
+        verdicts: those of ``verdict.json``.
+        quality: ``quality.json``, for the generators' defects.
+        draw_seconds: what one draw of the whole grid took of one core or GPU, for the cost of more of them.
+    """
+    sizes = sorted({int(v["num_real"]) for v in verdicts})
+    return tuple(recommend(laws, verdicts, n, quality, draw_seconds) for n in sizes)
+
+
+def lead(found: Sequence[Recommendation]) -> Recommendation | None:
+    """The one for the top of a page: at the largest size where a generator that learns was measured."""
+    return max(found, key=lambda r: (r.learnt, r.num_real), default=None)
+
+
+def recommend(
+    laws: Json | None,
+    verdicts: Iterable[Json],
+    num_real: int,
+    quality: Json | None = None,
+    draw_seconds: float | None = None,
+) -> Recommendation:
+    """The advice at one measured number of real images, over all studies in ``verdicts``."""
+    laws = laws or {}
+    here = [v for v in verdicts if int(v["num_real"]) == num_real]
+    learnt = [v for v in here if v.get("family") not in CONTROLS and usable(v)]
+    made = _with(laws, num_real, learnt)
+    if not learnt:
+        return replace(made(*_nothing_learnt(here, num_real)), learnt=False)
+    helping = [v for v in learnt if v["outcome"] == "helps"]
+    known = [v for v in helping if estimable(v)]
+    if known:
+        return _generate(made, laws, max(known, key=_gain), here, quality)
+    if helping:
+        return _rates_unknown(made, laws, max(helping, key=_gain), num_real)
+    flaw = defects(quality, {str(v["generator"]) for v in learnt}, num_real)
+    if all(v["outcome"] in ("no effect", "hurts") for v in learnt):
+        return _no_gain(made, laws, learnt, num_real, flaw)
+    undecided = [v for v in learnt if v["outcome"] == "undecided"]
+    clearest = max(undecided, key=lambda v: abs(_gain(v)))
+    what = f"{clearest['generator']} {change_clause(clearest['gain'])}, which may be chance"
+    return made(
+        Advice.NOT_KNOWN,
+        "",
+        f"At {num_real:,} real images, {what}.{flaw}",
+        next_to_decide(undecided, int(laws.get("draws") or 0), draw_seconds),
+    )
+
+
+def usable(verdict: Json) -> bool:
+    """Whether a reader could have this generator: not one that saw more real images than the cell has."""
+    return not verdict.get("open_set") or verdict.get("family") == PRETRAINED
+
+
+def estimable(verdict: Json) -> bool:
+    """Whether the exchange rate at the verdict's own cell is known, be it "not reachable"."""
+    rate = verdict.get("exchange")
+    if not isinstance(rate, Mapping) or str(rate.get("note") or "").startswith(NOT_ESTIMABLE):
+        return False
+    return not rate.get("reachable", True) or number(rate.get("marginal")) is not None
+
+
+def around(found: Sequence[Recommendation], num_real: float) -> tuple[Recommendation, ...]:
+    """The advice at the measured sizes on both sides of ``num_real``; beyond them, at the nearest."""
+    exact = [r for r in found if r.num_real == num_real]
+    if exact or not found:
+        return tuple(exact)
+    below = [r for r in found if r.num_real < num_real]
+    above = [r for r in found if r.num_real > num_real]
+    return tuple([*below[-1:], *above[:1]])
+
+
+def unknown_mix(found: Sequence[Recommendation], num_real: int, num_synthetic: int) -> str:
+    """Why a mix with synthetic images must not be recommended at ``num_real``; '' where it may.
+
+    Args:
+        found: of one study, so that its own measurements decide.
+    """
+    if not num_synthetic:
+        return ""
+    against = [r for r in around(found, num_real) if not r.generates]
+    if found and not against:
+        return ""
+    if not found:
+        return "Not known yet: nothing was judged with synthetic images. Run the grid first."
+    first = against[0]
+    if first.advice is Advice.COLLECT:
+        return f"Collect: {first.reason}"
+    return f"{first.advice}: {first.reason} {first.next_step}".strip()
+
+
+def _with(laws: Json, num_real: int, verdicts: Sequence[Json]) -> Any:
+    sure = surety(laws, verdicts)
+
+    def make(advice: Advice, title: str, reason: str, next_step: str, study: Json | None = None) -> Recommendation:
+        made = Recommendation(advice, num_real, title, reason, next_step, sure)
+        if study is None:
+            return made
+        return replace(made, multiple=study.get("best_multiple"), **{name: str(study[name]) for name in STUDY})
+
+    return make
+
+
+def _nothing_learnt(here: Sequence[Json], num_real: int) -> tuple[Advice, str, str, str]:
+    open_set = sorted({str(v["generator"]) for v in here if v.get("family") not in CONTROLS})
+    simple = _best_simple(here)
+    if open_set:
+        reason = (
+            f"At {num_real:,} real images only {open_set[0]} was measured, which was trained on more real images than "
+            "that."
+        )
+    else:
+        reason = f"At {num_real:,} real images no generator that learns was measured."
+        if simple is not None:
+            reason = f"{reason[:-1]}; plain {simple['generator']} brings {gain_clause(simple['gain'])}."
+    return Advice.NOT_KNOWN, "", reason, "Add a generator to the grid (generators: [edm-28px], or another preset)."
+
+
+def _generate(made: Any, laws: Json, lead: Json, here: Sequence[Json], quality: Json | None) -> Recommendation:
+    n, times = int(lead["num_real"]), float(lead.get("best_multiple") or 0)
+    real = more_real(laws, str(lead["classifier"]), n)
+    amount = f"{round(times * n):,} synthetic images for {n:,} real ones"
+    how = f"with {lead['generator']}, {mixing(str(lead['real_share']), str(lead['protocol']))}"
+    worth = _worth(lead)
+    flaw = defects(quality, {str(lead["generator"])}, n)
+    cheap = _best_simple(here)
+    if cheap is not None and _gain(cheap) >= _gain(lead):
+        flaw += f" Plain {cheap['generator']} brings as much ({gain_clause(cheap['gain'])})."
+    gained = f"{as_multiple(times)} synthetic images lower the error by {gain_clause(lead['gain'])}{worth}"
+    step = f"Train {lead['generator']} on all your real images and mix them in this way.{_cost(laws, lead, n)}"
+    if real.known is Known.HELPS and real.beyond and (real.gain.value or 0.0) > _gain(lead):
+        reason = (
+            f"At {n:,} real images, {gained}; collecting up to {real.high:,} lowers it by "
+            f"{gain_clause(real.gain)}.{flaw}"
+        )
+        title = f"generate {amount} {how}, or collect more"
+        price = number((lead.get("exchange") or {}).get("marginal"))
+        prices = (
+            f"The prices decide: one more real image does what about {price:,.0f} synthetic ones do. "
+            if price is not None
+            else "The prices decide: further synthetic images would replace no real one. "
+        )
+        return made(Advice.EITHER, title, reason, prices + step, lead)
+    reason = f"At {n:,} real images, {gained}.{flaw}"
+    return made(Advice.GENERATE, f"{amount} {how}", reason, step, lead)
+
+
+def _rates_unknown(made: Any, laws: Json, lead: Json, n: int) -> Recommendation:
+    times = as_multiple(float(lead.get("best_multiple") or 0))
+    rate = lead.get("exchange")
+    sizes = len(next((c["points"] for c in laws.get("real") or () if c.get("classifier") == lead["classifier"]), ()))
+    if sizes < 3:
+        step = f"Measure at three or more numbers of real images ({sizes} now), so that the two can be compared."
+    elif isinstance(rate, Mapping) and "contradicts" in str(rate.get("note")):
+        step = "Measure more sizes and amounts near it (num_real, synthetic_multiples): the fitted laws say otherwise."
+    elif more_real(laws, str(lead["classifier"]), n).known is Known.TOO_FEW or int(laws.get("draws") or 0) < 6:
+        step = "Run the same command with draws=6 or more, and over a wider range of num_real."
+    else:
+        step = "Measure over a wider range of num_real, or with more test images."
+    reason = (
+        f"At {n:,} real images, {times} synthetic images from {lead['generator']} lower the error by "
+        f"{gain_clause(lead['gain'])}, but what more real images would do instead cannot be told."
+    )
+    return made(Advice.NOT_KNOWN, "", reason, step)
+
+
+def _no_gain(made: Any, laws: Json, learnt: Sequence[Json], n: int, flaw: str) -> Recommendation:
+    worst = min(learnt, key=_gain)
+    if worst["outcome"] == "hurts":
+        what = f"the synthetic images do not help, and some raise the error by {gain_clause(worst['gain'], -1)}"
+    else:
+        what = f"the synthetic images change the error by less than {100 * float(laws.get('delta') or 0.01):g} " + (
+            "point" if f"{100 * float(laws.get('delta') or 0.01):g}" == "1" else "points"
+        )
+    by = [more_real(laws, name, n) for name in sorted({str(v["classifier"]) for v in learnt})]
+    real = next((r for r in by if r.known is Known.HELPS), by[0])
+    if real.known is Known.HELPS:
+        reason = (
+            f"At {n:,} real images, {what}, while {real.high:,} real images instead of {real.low:,} lower it by "
+            f"{gain_clause(real.gain)}.{flaw}"
+        )
+        return made(Advice.COLLECT, "more real images", reason, "Or try a better generator, trained longer.")
+    if real.known is Known.TOO_FEW:
+        reason = f"At {n:,} real images, {what}; whether more real images help, too few draws can tell.{flaw}"
+        return made(Advice.NOT_KNOWN, "", reason, "Run the same command with draws=6 or more.")
+    reason = f"At {n:,} real images, {what}, and more real images were not shown to help either.{flaw}"
+    step = "Look at the images that are misclassified, try another classifier, or measure with more test images."
+    return made(Advice.NOT_KNOWN, "", reason, step)
+
+
+def _best_simple(here: Iterable[Json]) -> Json | None:
+    """The largest gain shown by a baseline that learns nothing and that a reader could use."""
+    helping = (v for v in here if v["outcome"] == "helps" and v.get("family") in BASELINES and usable(v))
+    return max(helping, key=_gain, default=None)
+
+
+def _worth(verdict: Json) -> str:
+    equivalent = verdict.get("equivalent") or {}
+    value, low = number(equivalent), number(equivalent.get("low"))
+    if value is not None and value >= 0.5:
+        return f", as much as about {value:,.0f} more real images"
+    return f", as much as at least {low:,.0f} more real images" if low is not None and low >= 1 else ""
+
+
+def _cost(laws: Json, lead: Json, n: int) -> str:
+    study = next((s for s in laws.get("studies") or () if all(s.get(k) == lead[k] for k in STUDY)), None)
+    made = next((g for g in (study or {}).get("generation") or () if g.get("num_real") == n), None)
+    if made is None:
+        return ""
+    images = float(lead.get("best_multiple") or 0) * n
+    seconds = float(made.get("generator_seconds") or 0) + images * float(made.get("seconds_per_image") or 0)
+    return f" Measured cost: about {long_duration(seconds)} of one core or GPU."
+
+
+def _gain(verdict: Json) -> float:
+    return number(verdict.get("gain")) or 0.0

@@ -1,0 +1,129 @@
+"""The clauses of a recommendation, for someone who reads no papers. Gains are in points: 1 point is 0.01 of error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from synaug_ray.common.text import listed, long_duration
+from synaug_ray.laws.results import Estimate
+
+Json = Mapping[str, Any]
+FEW = 6  # draws below which the advice is to use more
+DEFECTS = {  # word of a quality check: the clause about a generator's images
+    "constant": "are nearly all the same",
+    "ignores labels": "do not depend on the class asked for",
+    "confuses labels": "show the class asked for in only {agreement} of cases{reference}",
+    "collapsed": "have little variety",
+    "copies": "nearly repeat training images in {copies} of cases",
+    "unreal": "look unlike real ones",
+}
+
+
+def points(value: float) -> str:
+    """0.021 -> '2.1 points', 0.01 -> '1 point'."""
+    number = f"{100 * value:.1f}".removesuffix(".0")
+    return f"{number} point" + ("" if number in ("1", "-1") else "s")
+
+
+def gain_clause(estimate: Json | Estimate, sign: int = 1) -> str:
+    """'2.1 points (1 to 3.2)'; ``sign`` -1 for a loss that is told as a rise."""
+    value, low, high = (
+        estimate.get(k) if isinstance(estimate, Mapping) else getattr(estimate, k) for k in ("value", "low", "high")
+    )
+    if value is None:
+        return "an unknown amount"
+    text = points(sign * value)
+    if low is None or high is None:
+        return text
+    ends = (sign * low, sign * high) if sign > 0 else (sign * high, sign * low)
+    return f"{text} ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})"
+
+
+def change_clause(gain: Json) -> str:
+    """'lowered the error by 0.4 points (-3.0 to 3.7)', or how it raised it."""
+    falls = (gain.get("value") or 0.0) >= 0
+    return f"{'lowered' if falls else 'raised'} the error by {gain_clause(gain, 1 if falls else -1)}"
+
+
+def as_multiple(times: float) -> str:
+    """4.0 -> '4 per real one': how many."""
+    return f"{times:g} per real image in" if times else "no"
+
+
+def mixing(real_share: str, protocol: str) -> str:
+    """How the images are mixed in training, as a clause."""
+    if protocol != "mixed":
+        return {"synthetic-only": "training on them alone"}.get(protocol, f"in the order “{protocol}”")
+    try:
+        return f"{100 * float(real_share):.0f}% of each training batch real"
+    except ValueError:
+        return "mixed in proportion to their numbers"
+
+
+def surety(laws: Json, verdicts: Sequence[Json]) -> str:
+    """How sure the advice is: what the intervals rest on, and what to do where that is little."""
+    draws, images = int(laws.get("draws") or 0), int(laws.get("test_images") or 0)
+    if not draws:
+        return ""
+    text = f"Measured on {draws} draw{'' if draws == 1 else 's'} of the real images and {images:,} test images."
+    if draws < FEW:
+        text += f" {draws} draw{' is' if draws == 1 else 's are'} few: use six or more."
+    seen = [v.get("smallest_detectable_gain") for v in verdicts]
+    found = [float(d) for d in seen if d]
+    if found:
+        text += f" A change below about {points(min(found))} could not be seen."
+    return text
+
+
+def next_to_decide(undecided: Sequence[Json], draws: int, draw_seconds: float | None = None) -> str:
+    """What would decide it, the cheapest first: more draws where these can, else more test images."""
+
+    def cost(more: int) -> str:
+        return f" (about {long_duration(draw_seconds * more)} more of one core or GPU)" if draw_seconds else ""
+
+    if draws < 2:
+        return f"Run the same command with draws={FEW}{cost(FEW - draws)}: one draw gives no interval."
+    known = [v for v in undecided if v.get("deciding_draws")]
+    if known:
+        best = min(known, key=lambda v: v["deciding_draws"])
+        more = cost(int(best["deciding_draws"]) - draws)
+        return f"Run the same command with draws={best['deciding_draws']}{more}: that would probably decide it."
+    rough = [v["deciding_range"] for v in undecided if v.get("deciding_range")]
+    if rough:
+        wanted = max(FEW, 2 * draws)
+        why = f"from {draws} it is not clear how many decide it"
+        return f"Run the same command with draws={wanted}{cost(wanted - draws)}; {why}."
+    if draws < FEW:
+        return f"Run the same command with draws={FEW}{cost(FEW - draws)}."
+    return "Give it more test images: with these, more draws would not decide it."
+
+
+def defects(quality: Json | None, generators: Collection[str], num_real: int) -> str:
+    """A sentence, with a blank before it, about the generators' worst defects at this size; '' where there is none."""
+    columns = [str(c) for c in (quality or {}).get("columns") or ()]
+    said = []
+    for row in _rows(quality, len(columns)):
+        at = dict(zip(columns, row, strict=True))
+        if at.get("generator") not in generators or at.get("real images seen") != num_real:
+            continue
+        words = [re.sub(r" in \d+ of \d+ draws$", "", w) for w in str(at.get("found") or "").split(", ")]
+        clauses = [DEFECTS[w].format(**_numbers(at)) for w in words if w in DEFECTS]
+        if clauses:
+            said.append(f"The images of {at['generator']} {listed(dict.fromkeys(clauses))}.")
+    return f" {' '.join(said)}" if said else ""
+
+
+def _numbers(at: Mapping[str, Any]) -> dict[str, str]:
+    reference = at.get("real images do")
+    return {
+        "agreement": str(at.get("shows the requested class") or "few").replace(".0%", "%"),
+        "reference": f" (real images: {reference})" if reference else "",
+        "copies": str(at.get("near-copies") or "many").replace(".0%", "%"),
+    }
+
+
+def _rows(quality: Json | None, width: int) -> Iterable[list[Any]]:
+    rows = (quality or {}).get("rows")
+    return [row for row in rows if isinstance(row, list) and len(row) == width] if isinstance(rows, list) else []

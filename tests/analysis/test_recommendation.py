@@ -1,0 +1,200 @@
+"""What is recommended, from planted verdicts, rates and real-only errors, and what must never be."""
+
+import itertools
+
+import pytest
+
+from synaug_ray.analysis.more_real import Known, more_real
+from synaug_ray.analysis.recommendation import (
+    Advice,
+    around,
+    estimable,
+    lead,
+    recommend,
+    recommendations,
+    unknown_mix,
+    usable,
+)
+
+STUDY = {"classifier": "mlp", "generator": "edm", "protocol": "mixed", "real_share": "0.5", "family": "edm"}
+KNOWN = {"marginal": {"value": 12.0, "low": 8.0, "high": 30.0}, "reachable": True, "note": ""}
+UNKNOWN = {
+    "marginal": {"value": None},
+    "reachable": True,
+    "note": "not estimable: more real images are not shown to help",
+}
+SATURATED = {"marginal": {"value": None}, "reachable": False, "note": "not reachable: no amount replaces more than 9"}
+OPPOSED = {
+    "marginal": {"value": None},
+    "reachable": True,
+    "note": "not estimable: the measurement contradicts the fitted laws here",
+}
+OUTCOMES = ("helps", "hurts", "no effect", "undecided")
+
+
+def estimate(value, half=0.01):
+    return {"value": value, "low": value - half, "high": value + half}
+
+
+def verdict(outcome, n=100, gain=None, exchange=KNOWN, **fields):
+    typical = {"helps": 0.03, "hurts": -0.03, "no effect": 0.001, "undecided": 0.004}
+    gain = typical[outcome] if gain is None else gain
+    return (
+        STUDY
+        | {
+            "num_real": n,
+            "outcome": outcome,
+            "best_multiple": 4.0,
+            "gain": estimate(gain),
+            "equivalent": {"value": 40.0 if outcome == "helps" else None, "low": None, "high": None},
+            "exchange": exchange,
+            "smallest_detectable_gain": 0.012,
+            "open_set": False,
+        }
+        | fields
+    )
+
+
+def laws(errors=((50, 0.30), (100, 0.25), (200, 0.20)), half=0.005, draws=6, notes=("",)):
+    points = [{"num_real": n, "error": estimate(e, half)} for n, e in errors]
+    study = STUDY | {"exchange": [{"note": note} for note in notes], "generation": []}
+    return {
+        "draws": draws,
+        "test_images": 600,
+        "delta": 0.01,
+        "real": [{"classifier": "mlp", "points": points}],
+        "studies": [study],
+    }
+
+
+def test_helps_with_known_rates_generates_the_measured_mix():
+    # The next size, 200, was measured to bring 1 point; generating brings 3.
+    found = recommend(laws(errors=((50, 0.30), (100, 0.25), (200, 0.24)), half=0.001), [verdict("helps")], 100)
+    assert found.advice is Advice.GENERATE and found.generates
+    assert (found.generator, found.real_share, found.multiple) == ("edm", "0.5", 4.0)
+    assert "400 synthetic images for 100 real ones" in found.title and "50% of each training batch real" in found.title
+
+
+def test_either_where_collecting_up_to_the_next_size_brought_more():
+    found = recommend(laws(), [verdict("helps")], 100)  # 0.25 -> 0.20: 5 points against 3
+    assert found.advice is Advice.EITHER and "collecting up to 200 lowers it by 5 points" in found.reason
+    assert "one more real image does what about 12 synthetic ones do" in found.next_step
+    saturated = recommend(laws(), [verdict("helps", exchange=SATURATED)], 100)
+    assert saturated.advice is Advice.EITHER and "would replace no real one" in saturated.next_step
+
+
+@pytest.mark.parametrize("exchange", [UNKNOWN, OPPOSED, None, {"marginal": {"value": None}, "reachable": True}])
+def test_rates_that_are_not_estimable_recommend_nothing_whatever_the_gain(exchange):
+    found = recommend(laws(), [verdict("helps", gain=0.2, exchange=exchange)], 100)
+    assert found.advice is Advice.NOT_KNOWN and not found.generates and found.next_step
+    assert "lower the error by 20 points" in found.reason  # what was measured is said all the same
+
+
+@pytest.mark.parametrize("outcome", ["no effect", "hurts"])
+def test_collect_needs_more_real_images_that_were_measured_to_help(outcome):
+    assert recommend(laws(), [verdict(outcome)], 100).advice is Advice.COLLECT
+    flat = laws(errors=((50, 0.25), (100, 0.25), (200, 0.251)))
+    found = recommend(flat, [verdict(outcome)], 100)
+    assert found.advice is Advice.NOT_KNOWN and "were not shown to help" in found.reason
+    told = laws(notes=("not estimable: more real images are not shown to help",))
+    assert recommend(told, [verdict(outcome)], 100).advice is Advice.NOT_KNOWN
+
+
+def test_at_the_largest_size_what_counts_is_the_last_step_of_the_curve():
+    falling_then_flat = laws(errors=((50, 0.40), (100, 0.25), (200, 0.249)))
+    assert recommend(falling_then_flat, [verdict("hurts", n=200)], 200).advice is Advice.NOT_KNOWN
+    assert recommend(falling_then_flat, [verdict("hurts", n=50)], 50).advice is Advice.COLLECT
+
+
+def test_two_draws_are_too_few_to_say():
+    # 10 points lower with every draw, but the interval of two draws is as wide as the error.
+    found = more_real(laws(errors=((50, 0.35), (100, 0.25)), half=0.2, draws=2), "mlp", 50)
+    assert found.known is Known.TOO_FEW
+    found = recommend(laws(errors=((50, 0.35), (100, 0.25)), half=0.2, draws=2), [verdict("no effect", n=50)], 50)
+    assert found.advice is Advice.NOT_KNOWN and "too few draws" in found.reason and "draws=6" in found.next_step
+
+
+def test_undecided_says_what_would_decide_it_and_what_that_costs():
+    found = recommend(laws(), [verdict("undecided", deciding_draws=14)], 100, draw_seconds=600)
+    assert found.advice is Advice.NOT_KNOWN and "draws=14 (about 80 minutes more" in found.next_step
+    found = recommend(laws(), [verdict("undecided", deciding_draws=None)], 100)
+    assert "more test images" in found.next_step
+    found = recommend(laws(draws=1), [verdict("undecided")], 100)
+    assert "draws=6" in found.next_step and "1 draw is few" in found.sure
+
+
+def test_a_generator_that_saw_more_real_images_is_none_to_have():
+    open_set = verdict("helps", gain=0.3, generator="edm-open", open_set=True)
+    assert not usable(open_set) and usable(open_set | {"family": "pretrained"})
+    assert recommend(laws(), [open_set], 100).advice is Advice.NOT_KNOWN
+    assert recommend(laws(), [open_set, verdict("hurts")], 100).advice is Advice.COLLECT
+
+
+def test_controls_alone_answer_nothing():
+    found = recommend(laws(), [verdict("helps", generator="jitter", family="jitter")], 100)
+    assert found.advice is Advice.NOT_KNOWN and "plain jitter brings 3 points" in found.reason and not found.learnt
+    found = recommend(laws(), [verdict("helps", generator="twin", family="real-holdout")], 100)
+    assert "plain" not in found.reason
+
+
+def test_a_baseline_that_brings_as_much_is_named():
+    found = recommend(laws(), [verdict("helps"), verdict("helps", gain=0.04, generator="jitter", family="jitter")], 100)
+    assert found.generator == "edm" and "Plain jitter brings as much" in found.reason
+
+
+def test_defects_of_the_generator_stand_in_the_reason():
+    quality = {
+        "columns": ["generator", "real images seen", "found", "shows the requested class", "real images do", "near-copies"],
+        "rows": [
+            ["edm", 100, "confuses labels in 2 of 3 draws, collapsed", "60.0%", "93.1%", "1.0%"],
+            ["edm", 50, "copies", "60.0%", "93.1%", "100.0%"],
+            ["other", 100, "unreal", None, None, None],
+        ],
+    }  # fmt: skip
+    for outcome in OUTCOMES:
+        reason = recommend(laws(), [verdict(outcome)], 100, quality).reason
+        assert "The images of edm show the class asked for in only 60% of cases (real images: 93.1%)" in reason
+        assert "have little variety" in reason and "nearly repeat" not in reason and "unlike real" not in reason
+    assert "100% of cases" in recommend(laws(), [verdict("hurts", n=50)], 50, quality).reason
+
+
+@pytest.mark.parametrize("outcomes", list(itertools.product(OUTCOMES, repeat=2)))
+@pytest.mark.parametrize("exchange", [KNOWN, UNKNOWN, SATURATED, OPPOSED, None])
+def test_whatever_the_verdicts_no_mix_is_recommended_that_they_do_not_show(outcomes, exchange):
+    shares = ("proportional", "0.5")
+    verdicts = [verdict(o, exchange=exchange, real_share=s) for o, s in zip(outcomes, shares, strict=True)]
+    found = recommend(laws(), verdicts, 100)
+    if found.generates:
+        chosen = next(v for v in verdicts if v["real_share"] == found.real_share)
+        assert chosen["outcome"] == "helps" and estimable(chosen)
+    else:
+        assert not any(v["outcome"] == "helps" and estimable(v) for v in verdicts)
+    if found.advice is Advice.COLLECT:
+        assert set(outcomes) <= {"hurts", "no effect"}
+    assert found.reason.endswith(".") and found.next_step.endswith(".") and found.sentence
+
+
+def test_the_top_of_a_page_is_the_largest_size_where_a_learner_was_measured():
+    control = {"generator": "jitter", "family": "jitter"}
+    verdicts = [verdict("hurts", n=50), verdict("helps", n=100), verdict("helps", n=200, **control)]
+    found = recommendations(laws(), verdicts)
+    assert [r.num_real for r in found] == [50, 100, 200]
+    top = lead(found)
+    assert top is not None and top.num_real == 100 and lead(()) is None
+
+
+def test_between_sizes_both_neighbours_have_to_agree():
+    found = recommendations(laws(), [verdict("helps", n=50), verdict("undecided", n=100), verdict("helps", n=200)])
+    assert [r.num_real for r in around(found, 70)] == [50, 100] and [r.num_real for r in around(found, 500)] == [200]
+    assert unknown_mix(found, 50, 10) == "" and unknown_mix(found, 70, 0) == ""
+    assert unknown_mix(found, 70, 10).startswith("Not known yet: At 100 real images")
+    assert unknown_mix((), 70, 10).startswith("Not known yet")
+    hurting = recommendations(laws(), [verdict("hurts", n=50)])
+    assert unknown_mix(hurting, 50, 10).startswith("Collect:")
+
+
+def test_an_old_or_empty_file_breaks_nothing():
+    assert recommendations(None, []) == ()
+    bare = {"generator": "edm", "classifier": "mlp", "protocol": "mixed", "real_share": "0.5", "num_real": 5,
+            "outcome": "helps", "gain": {"value": 0.1}}  # fmt: skip
+    assert recommend(None, [bare], 5, {"rows": 3}).advice is Advice.NOT_KNOWN
