@@ -14,6 +14,13 @@ import ray
 
 from synaug_ray.plan.steps import GeneratorStep
 
+SHARD_BYTES = 2 << 30  # of sampled shards held in Ray's object store, at most; and at most a quarter of that store
+
+
+def byte_cap() -> int:
+    """Bytes of sampled shards that the Coordinator of this cluster may hold."""
+    return min(SHARD_BYTES, int(ray.cluster_resources().get("object_store_memory", SHARD_BYTES) // 4))
+
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
 class Coordinator:

@@ -15,7 +15,7 @@ from ray.exceptions import ObjectStoreFullError, OutOfDiskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from synaug_ray.cluster import connection, trials
-from synaug_ray.cluster.coordinator import Coordinator
+from synaug_ray.cluster.coordinator import Coordinator, byte_cap
 from synaug_ray.cluster.gpus import gpus_of
 from synaug_ray.cluster.live_views import LiveViews
 from synaug_ray.cluster.progress import Progress
@@ -34,8 +34,6 @@ from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.steps import STAGES
 from synaug_ray.runs.outputs import interrupted
 from synaug_ray.runs.run import Run
-
-SHARD_BYTES = 2 << 30  # at most; and at most a quarter of the object store
 
 
 def run_on_cluster(
@@ -115,11 +113,10 @@ def _run(
     # what most shards wait for first: the tail of a run is then short
     waiting = Counter(s.generator.key for s in missing.shards.values())
     trainable.sort(key=lambda step: -waiting[step.key])
-    cap = min(SHARD_BYTES, int(ray.cluster_resources().get("object_store_memory", SHARD_BYTES) // 4))
     # beside the driver: the node whose end is the run's end too
     beside = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     gpus = gpus_of(connection.nodes()) if slots.gpu else {}
-    coordinator = Coordinator.options(scheduling_strategy=beside).remote(cap, trainable, gpus)
+    coordinator = Coordinator.options(scheduling_strategy=beside).remote(byte_cap(), trainable, gpus)
     config = WorkerConfig(run.store.url, _shared(dataset), coordinator, slots, run.session.id)
     stopping = threading.Event()
     trainers = Trainers(trainable, config, scratch, workers_per_generator)

@@ -1,14 +1,12 @@
-"""Shared by the diffusion families: U-Net, batches, learning-rate schedule, and guidance.
+"""Shared by the diffusion families: U-Net, batches, training, and guidance.
 
 Images are scaled from uint8 to [-1, 1]. Training lengths are in images seen.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -20,7 +18,7 @@ from synaug_ray.config.recipes import UNetRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.training.batching import passes
 from synaug_ray.training.distributed import Split
-from synaug_ray.training.loop import SaveState, train_loop
+from synaug_ray.training.loop import SaveState, train_loop, warmup_then_cosine
 
 
 @dataclass(frozen=True)
@@ -120,14 +118,8 @@ def fit(
         return (loss,)
 
     net.train()
-    rate = partial(learning_rate, recipe)
+    rate = warmup_then_cosine(recipe.learning_rate, recipe.warmup_nimg, recipe.batch)
     return train_loop(recipe, net, {"net": net}, {"adam": adam}, step, rate, num_real, state, save)
-
-
-def learning_rate(recipe: UNetRecipe, nimg: int, total: int) -> float:
-    """Linear warm-up, then cosine to zero at ``total`` images."""
-    warm = min(1.0, (nimg + recipe.batch) / recipe.warmup_nimg)
-    return recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * nimg / total))
 
 
 def guided(

@@ -17,7 +17,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from synaug_ray.common.errors import StorageProblem
-from synaug_ray.store.filesystem import advice, open_url, reason, refusals
+from synaug_ray.store.filesystem import advice, open_url, read_file, reason, refusals
 from synaug_ray.store.retry import with_retries
 
 ROUND_TRIPS = 16  # at once, to remote storage: one takes some 30 ms, whatever it brings
@@ -81,7 +81,7 @@ class LocalBackend(Backend):
     poll_seconds = 0.5
 
     def read(self, path: str) -> bytes:
-        return with_retries(lambda: self.fs.cat_file(self.at(path)), f"read {self.url}/{path}")  # type: ignore
+        return with_retries(lambda: read_file(self.fs, self.at(path)), f"read {self.url}/{path}")
 
     def write(self, path: str, data: bytes) -> None:
         with_retries(lambda: write_file(self.fs, self.at(path), data), f"write {self.url}/{path}")
@@ -119,7 +119,7 @@ class RemoteBackend(Backend):
 
     def read(self, path: str) -> bytes:
         with refusals(self.fs, f"read {self.url}"):
-            return self.fs.cat_file(self.at(path))  # type: ignore[return-value]
+            return read_file(self.fs, self.at(path))
 
     def write(self, path: str, data: bytes) -> None:
         with refusals(self.fs, f"write to {self.url}"):

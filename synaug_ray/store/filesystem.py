@@ -54,6 +54,12 @@ def open_url(url: str, *, impatient: bool = False) -> tuple[fsspec.AbstractFileS
     return fs, root.rstrip("/")
 
 
+def read_file(fs: fsspec.AbstractFileSystem, path: str) -> bytes:
+    """A file's bytes; raises what its file system raises."""
+    data: Any = fs.cat_file(path)  # declared as whatever any of fsspec's file systems may return
+    return data
+
+
 def check_reachable(url: str) -> None:
     """Ask remote storage for one listing, for at most about 15 seconds; a local path is not asked.
 

@@ -20,7 +20,7 @@ from fsspec.implementations.local import LocalFileSystem
 from synaug_ray.common.errors import StorageProblem
 from synaug_ray.store.backends import write_file
 from synaug_ray.store.disk import free_bytes, size
-from synaug_ray.store.filesystem import check_reachable, open_url, reason, refusals
+from synaug_ray.store.filesystem import check_reachable, open_url, read_file, reason, refusals
 from synaug_ray.store.locations import check_name
 from synaug_ray.store.retry import LASTING, refused
 from synaug_ray.store.store import finite
@@ -76,7 +76,7 @@ def running(storage: str) -> list[str]:
     try:
         fs, root = open_url(storage)
         found: dict[str, Any] = {
-            str(path).split("/")[-2]: fs.cat_file(path) for path in sorted(fs.glob(f"{root}/*/{STATUS}"))
+            str(path).split("/")[-2]: read_file(fs, str(path)) for path in sorted(fs.glob(f"{root}/*/{STATUS}"))
         }
     except Exception:  # this serves a note and the order of work; what cannot be read is reported elsewhere
         return []
@@ -153,7 +153,7 @@ class RunFolder:
         """
         try:
             with refusals(self.fs, f"read {self.url}/{name}"):
-                return self.fs.cat_file(f"{self.root}/{name}")  # type: ignore[return-value]
+                return read_file(self.fs, f"{self.root}/{name}")
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -208,7 +208,7 @@ class FolderReader:
 
     def bytes(self, name: str) -> bytes | None:
         try:
-            return self._fs.cat_file(f"{self._root}/{name}")  # type: ignore[return-value]
+            return read_file(self._fs, f"{self._root}/{name}")
         except FileNotFoundError:
             self.missing.append(name)
         except Exception as error:  # remote storages raise exceptions of their own

@@ -1,6 +1,6 @@
 """The training loop of every generator family: batches by images seen, EMA, checkpoints, exact resume.
 
-Lengths are in images seen (``nimg``). What differs between families, the losses of a batch and the learning-rate
+Lengths are in images seen (``nimg``). What differs between families, the losses of a batch and which learning-rate
 schedule, is passed in.
 """
 
@@ -21,6 +21,7 @@ from synaug_ray.training.checkpoint import restore, snapshot
 
 SAVE_EVERY = 64  # batches between checks of the loss, each followed by a call of ``save``
 SaveState = Callable[[Callable[[], bytes], int], None]  # (returns the state, lazily; nimg so far)
+LearningRate = Callable[[int, int], float]  # (nimg, total images to see) -> learning rate of the next batch
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -45,7 +46,7 @@ def train_loop(
     modules: Mapping[str, nn.Module],
     optimisers: Mapping[str, Optimizer],
     step: Callable[[int], tuple[Tensor, ...]],
-    learning_rate: Callable[[int, int], float],
+    learning_rate: LearningRate,
     num_real: int,
     state: bytes | None = None,
     save: SaveState | None = None,
@@ -57,7 +58,7 @@ def train_loop(
         modules: all networks in training, by their names in a checkpoint (where ``ema`` is added).
         optimisers: their optimisers, by their names in a checkpoint.
         step: one step of all optimisers on the batch after ``nimg`` images; its losses, scalars.
-        learning_rate: at ``nimg`` of a total number of images.
+        learning_rate: a schedule, as of ``warmup_then_cosine``.
         state: a checkpoint to resume from, as passed to ``save``.
         save: called every ``SAVE_EVERY`` batches and after the last.
 
@@ -92,6 +93,21 @@ def train_loop(
     assert isinstance(trained, type(averaged))
     check_finite(trained, recipe.name)
     return trained, nimg
+
+
+def warmup_then_cosine(peak: float, warmup_nimg: int, batch: int) -> LearningRate:
+    """A schedule that rises linearly to ``peak`` over ``warmup_nimg`` images, times a cosine from 1 to 0 at the end."""
+
+    def rate(nimg: int, total: int) -> float:
+        warm = min(1.0, (nimg + batch) / warmup_nimg)
+        return peak * warm * 0.5 * (1 + math.cos(math.pi * nimg / total))
+
+    return rate
+
+
+def constant_then_linear(peak: float) -> LearningRate:
+    """A schedule that stays at ``peak`` for half of the training, then falls linearly to 0 at the end."""
+    return lambda nimg, total: peak * min(1.0, 2 * (1 - nimg / total))
 
 
 def check_finite(net: nn.Module, name: str) -> None:
