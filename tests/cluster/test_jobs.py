@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -24,7 +25,8 @@ RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 NOT_YET = "No available agent"  # Ray's answer to a job in a head's first seconds
 TIMED_OUT = "timed out during startup"
 NOISE = re.compile(r"Traceback|Warning|WARNING|Error|\x1b")
-LONGER = ("draws=4", "classifiers.0.nimg=60000")  # some ten seconds of work that no other test has done
+STAGES = ("generator", "shard", "trial")
+LONGER = ("draws=4", "classifiers.0.nimg=60000")  # some ten seconds of work: long enough to be stopped in its middle
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ class Head:
     def log(self, name: str) -> str:
         """A job's log, without what the client that fetches it says of itself."""
         return "\n".join(line for line in self.job("logs", name).stdout.splitlines() if "cli.py:" not in line) + "\n"
+
+    def status(self) -> dict[str, Any]:
+        return json.loads((self.storage / "small" / "status.json").read_text())
 
     def records(self, stage: str) -> dict[str, int]:
         return {
@@ -195,39 +200,31 @@ def test_without_the_token_nothing_is_told(head):
     assert head.answer(head.token) == 200
 
 
-def test_a_job_does_the_grid_and_its_log_can_be_read(head):
-    done = head.submit("first")
-    assert done.returncode == 0, done.stdout + done.stderr
-    status = json.loads((head.storage / "small" / "status.json").read_text())
+def test_a_job_that_is_stopped_ends_by_itself_and_does_the_rest_of_the_grid_when_it_is_submitted_again(head):
+    """SIGTERM at the first finished trial; nothing that was finished is made again, and the log can be read."""
+    assert head.submit("first", *LONGER, wait=False).returncode == 0
+    until(lambda: head.records("trial"), 120)
+    stopped = head.job("stop", "first")
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    assert head.status()["state"] == "interrupted", head.status()
+    log = head.log("first")
+    interrupted = "interrupted: finished steps are kept; run the same command to continue"
+    assert interrupted in log and not NOISE.search(log), log
+    kept = {stage: head.records(stage) for stage in STAGES}
+
+    again = head.submit("second", *LONGER)
+    assert again.returncode == 0, again.stdout + again.stderr
+    after = {stage: head.records(stage) for stage in STAGES}
+    assert len(after["trial"]) > len(kept["trial"])  # it had something left to do
+    assert all(kept[stage].items() <= after[stage].items() for stage in STAGES)
+
+    status = head.status()
     assert status["state"] == "done" and not status["failures"]
-    assert set(status["steps"]) == {"generator", "shard", "quality", "trial"}
+    assert set(status["steps"]) == {*STAGES, "quality"}
     assert all(count["done"] == count["total"] for count in status["steps"].values())
     assert (head.storage / "small" / "report.html").exists() and not (head.storage / "ray" / "small").exists()
-    log = head.log("first")
+    log = head.log("second")
     assert re.search(r"generators \d+/\d+   shards \d+/\d+   trials (\d+)/\1\n", log), log
     assert not NOISE.search(log) and len(log.splitlines()) < 60, log
-    kept = [file.read_text() for suffix in ("json", "html", "yaml") for file in head.storage.rglob(f"*.{suffix}")]
-    assert not any(head.token in text for text in (log, *kept))
-
-
-def test_a_job_that_is_stopped_ends_by_itself_and_goes_on_when_it_is_submitted_again(head):
-    """SIGTERM at the first finished trial; nothing that was finished is made again."""
-    before = head.records("trial")
-    assert head.submit("second", *LONGER, wait=False).returncode == 0
-    until(lambda: len(head.records("trial")) > len(before), 120)
-    stopped = head.job("stop", "second")
-    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
-    status = json.loads((head.storage / "small" / "status.json").read_text())
-    assert status["state"] == "interrupted", status
-    log = head.log("second")
-    assert "interrupted: finished steps are kept; run the same command to continue" in log and not NOISE.search(log), (
-        log
-    )
-    stages = ("generator", "shard", "trial")
-    kept = {stage: head.records(stage) for stage in stages}
-    assert len(before) < len(kept["trial"])
-    again = head.submit("third", *LONGER)
-    assert again.returncode == 0, again.stdout + again.stderr
-    after = {stage: head.records(stage) for stage in stages}
-    assert len(after["trial"]) > len(kept["trial"])  # it had something left to do
-    assert all(kept[stage].items() <= after[stage].items() for stage in stages)
+    files = [file.read_text() for suffix in ("json", "html", "yaml") for file in head.storage.rglob(f"*.{suffix}")]
+    assert not any(head.token in text for text in (log, *files))
