@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,8 +16,13 @@ from synaug_ray.laws.averaging import WeightedLaw
 from synaug_ray.laws.equivalence import grow
 from synaug_ray.laws.joint import split
 
+Values = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Inside = Callable[[np.ndarray, np.ndarray], np.ndarray]
 SIZE_POINTS = 17
 AMOUNT_POINTS = 13
+TOLERANCE = 0.01  # relative, of interpolated errors; of equivalents in real images per image of the enlarged set
+ROUNDS = 5
+MOST_SIZES, MOST_AMOUNTS = 49, 65  # caps of the refinement: laws.json holds twelve tables of this size a study
 BEYOND = 2.0  # the grid reaches this factor below and above the sizes, and above the amounts
 DIGITS = 6  # significant ones, of everything that is not itself a measured count
 
@@ -42,10 +47,66 @@ def size_grid(measured: Sequence[float]) -> tuple[float, ...]:
     return (*(n for a, b in zip(anchors, anchors[1:], strict=False) for n in _between(a, b, step)), high)
 
 
-def amount_grid(smallest: float, largest: float) -> tuple[float, ...]:
-    """0, then log-spaced from the smallest amount measured to ``BEYOND`` times the largest."""
+def amount_grid(measured: Sequence[float]) -> tuple[float, ...]:
+    """0, then log-spaced from the smallest amount to ``BEYOND`` times the largest; every measured one is among them."""
+    smallest, largest = min(measured), max(measured)
     step = math.log(BEYOND * largest / smallest) / (AMOUNT_POINTS - 2)
-    return (0.0, *_between(smallest, BEYOND * largest, step), BEYOND * largest)
+    anchors = sorted({*measured, BEYOND * largest})
+    inner = (s for a, b in zip(anchors, anchors[1:], strict=False) for s in _between(a, b, step))
+    return (0.0, *inner, BEYOND * largest)
+
+
+def _halved(axis: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """The axis with a middle point in the intervals of ``which`` [len(axis) - 1]."""
+    return np.sort(np.concatenate([axis, (axis[:-1] + axis[1:])[which] / 2]))
+
+
+def refined(
+    sizes: Sequence[float], amounts: Sequence[float], values: Values, inside: Inside
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Both axes, with points added until interpolation at the middles of their intervals is within ``TOLERANCE``.
+
+    Args:
+        sizes: ascending num_real.
+        amounts: 0, then ascending num_synthetic.
+        values: num_real and num_synthetic, arrays of one shape [...], to quantities [q, ...] that are interpolated
+            linearly, each on a scale on which a difference of ``TOLERANCE`` is 1%.
+        inside: the same arrays to whether a point lies in the measured range, where the tolerance holds.
+    """
+    first = amounts[1]
+    u, v = np.log(sizes), np.log1p(np.asarray(amounts) / first)
+    for _ in range(ROUNDS):
+        fine_u, fine_v = (_halved(axis, np.ones(len(axis) - 1, dtype=bool)) for axis in (u, v))
+        n, amount = np.meshgrid(np.exp(fine_u), first * np.expm1(fine_v), indexing="ij")
+        exact = values(n, amount)
+        off = np.abs(exact - _from_nodes(exact)).max(axis=0)
+        # bilinear interpolation errs in the middle of a rectangle by what it errs in the middle of both sides together
+        off = np.where(inside(n, amount), off, 0.0) > TOLERANCE / 2
+        split_u, split_v = off[1::2, ::2].any(axis=1), off[::2, 1::2].any(axis=0)
+        split_u &= len(u) + split_u.sum() <= MOST_SIZES
+        split_v &= len(v) + split_v.sum() <= MOST_AMOUNTS
+        if not (split_u.any() or split_v.any()):
+            break
+        u, v = _halved(u, split_u), _halved(v, split_v)
+    return _as_counts(np.exp(u), sizes), _as_counts(first * np.expm1(v), amounts)
+
+
+def _from_nodes(exact: np.ndarray) -> np.ndarray:
+    """[q, 2 a - 1, 2 b - 1]: bilinear interpolation of every second point of both axes."""
+    out = exact.copy()
+    out[:, 1::2, ::2] = (exact[:, :-2:2, ::2] + exact[:, 2::2, ::2]) / 2
+    out[:, :, 1::2] = (out[:, :, :-2:2] + out[:, :, 2::2]) / 2
+    return out
+
+
+def _as_counts(axis: np.ndarray, known: Sequence[float]) -> tuple[float, ...]:
+    """Points of ``known`` exactly as they were, the others rounded."""
+    exact = np.asarray(known)
+    nearest = exact[np.abs(axis[:, None] - exact).argmin(axis=1)]
+    return tuple(
+        float(k) if math.isclose(a, k, rel_tol=1e-9, abs_tol=1e-9) else float(rounded(a) or a)
+        for a, k in zip(axis, nearest, strict=True)
+    )
 
 
 def _ends(samples: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
@@ -70,11 +131,11 @@ def predict_on_grid(
     Values are weighted medians over the laws, as in ``exchange``; intervals are those of all replicates
     together. With ``estimable`` False (a flat real-only curve) only the error has values.
     """
-    sizes = size_grid(real_sizes)
-    amounts = amount_grid(float(min(s for _, s in cells)), float(max(s for _, s in cells)))
-    n, amount = (axis.ravel() for axis in np.meshgrid(sizes, amounts, indexing="ij"))
+    weights = np.array([law.weight for law in laws])
+    mixed_sizes, mixed_amounts = [n for n, _ in cells], [float(s) for _, s in cells]
+    most_multiple = max(s / n for n, s in cells)
 
-    def answers(law: WeightedLaw, theta: np.ndarray) -> np.ndarray:
+    def answers(law: WeightedLaw, theta: np.ndarray, n: np.ndarray, amount: np.ndarray) -> np.ndarray:
         """Log error, equivalent and marginal rate, [3, B, G]."""
         p, q = split(theta, law.curve, law.form)
         r = law.form.r(q, n / n0, amount / n)
@@ -82,8 +143,21 @@ def predict_on_grid(
         marginal, _, _ = rates(law.form, q, n, n0, np.maximum(amount, 1.0))
         return np.stack([np.broadcast_to(v, r.shape) for v in (error, np.maximum(r, -1.0) * n, marginal)])
 
-    points = median(np.stack([answers(law, law.theta)[:, 0] for law in laws]), np.array([w.weight for w in laws]))
-    drawn = [answers(law, law.thetas) for law in laws if law.thetas is not None]
+    def middle(n: np.ndarray, amount: np.ndarray) -> np.ndarray:
+        """Log error and equivalent, averaged over laws, [2, ...]."""
+        each = [answers(law, law.theta, n.ravel(), amount.ravel())[:2, 0] for law in laws]
+        error, equivalent = median(np.stack(each), weights)
+        return np.stack([error, equivalent / (n.ravel() + np.abs(equivalent))]).reshape(2, *n.shape)
+
+    def measured(n: np.ndarray, amount: np.ndarray) -> np.ndarray:
+        mixed = (n >= min(mixed_sizes)) & (n <= max(mixed_sizes)) & (amount <= max(mixed_amounts))
+        alone = (n >= min(real_sizes)) & (n <= max(real_sizes))
+        return np.where(amount > 0, mixed & (amount <= most_multiple * n), alone)
+
+    sizes, amounts = refined(size_grid(real_sizes), amount_grid(mixed_amounts), middle, measured)
+    n, amount = (axis.ravel() for axis in np.meshgrid(sizes, amounts, indexing="ij"))
+    points = median(np.stack([answers(law, law.theta, n, amount)[:, 0] for law in laws]), weights)
+    drawn = [answers(law, law.thetas, n, amount) for law in laws if law.thetas is not None]
     low = high = np.full(points.shape, np.nan)
     if drawn:
         samples = np.concatenate(drawn, axis=1)
@@ -98,13 +172,12 @@ def predict_on_grid(
     error, error_low, error_high = (rows(np.minimum(np.exp(part[0]), 1.0)) for part in (points, low, high))
     equivalent, equivalent_low, equivalent_high = (rows(part[1], estimable) for part in (points, low, high))
     marginal, marginal_low, marginal_high = (rows(part[2], estimable) for part in (points, low, high))
-    mixed_sizes = [n for n, _ in cells]
     return PredictionGrid(
         num_real=sizes,
         num_synthetic=amounts,
         measured_num_real=(min(mixed_sizes), max(mixed_sizes)),
         measured_num_synthetic=max(s for _, s in cells),
-        measured_multiple=max(s / n for n, s in cells),
+        measured_multiple=most_multiple,
         error=error,
         error_low=error_low,
         error_high=error_high,

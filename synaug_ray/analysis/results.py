@@ -117,7 +117,9 @@ class PredictionGrid:
     """
 
     num_real: tuple[float, ...]  # log-spaced ascending: half the smallest to twice the largest measured
-    num_synthetic: tuple[float, ...]  # 0, then log-spaced: the smallest amount measured to twice the largest
+    num_synthetic: tuple[
+        float, ...
+    ]  # 0, then the smallest amount measured to twice the largest, all measured among them
     measured_num_real: tuple[int, int]  # sizes measured with synthetic images: inside nothing is extrapolated
     measured_num_synthetic: int  # largest amount measured
     measured_multiple: float  # largest synthetic multiple measured

@@ -1,5 +1,6 @@
 """The prediction grid against the laws it is made of, and its axes."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from helpers.simulate import Grid, power, simulate
 
 from synaug_ray.analysis.analyse import analyse
+from synaug_ray.analysis.calculator import estimate
 from synaug_ray.analysis.exchange import WeightedLaw
 from synaug_ray.analysis.prediction_grid import amount_grid, predict_on_grid, size_grid
 from synaug_ray.laws.curves import CURVES
@@ -36,9 +38,9 @@ def test_grid_holds_every_measured_size_and_reaches_twice_as_far():
     sizes = size_grid(MEASURED)
     assert set(MEASURED) <= set(sizes) and (sizes[0], sizes[-1]) == (10.0, 640.0)
     assert 15 <= len(sizes) <= 20 and (np.diff(sizes) > 0).all()
-    amounts = amount_grid(20.0, 640.0)
-    assert amounts[:2] == (0.0, 20.0) and amounts[-1] == 1280.0
-    assert len(amounts) == 13 and (np.diff(amounts) > 0).all()
+    amounts = amount_grid([20.0, 100.0, 640.0])
+    assert amounts[:2] == (0.0, 20.0) and amounts[-1] == 1280.0 and {100.0, 640.0} <= set(amounts)
+    assert 12 <= len(amounts) <= 15 and (np.diff(amounts) > 0).all()
     assert size_grid([100.0, 1_281_167.0])[-1] == 2_562_334.0  # not rounded
     uneven = size_grid([20.0, 21.0, 22.0, 2000.0])
     assert {20.0, 21.0, 22.0, 2000.0} <= set(uneven)
@@ -57,6 +59,31 @@ def test_values_are_those_of_the_law():
             left = n * 0.8 * (n / 80) ** -0.6 - n * r
             assert made_of.marginal[i][j] == (pytest.approx(1 / slope, rel=1e-5) if left >= 1 else None)
     assert made_of.error_low[3][3] is None  # no replicates, no interval
+
+
+HELPFUL = {
+    "F0": (0.3,), "F1": (0.9, 0.8), "F2": (0.5, 0.6, 0.5), "F3": (1.2, 0.6, 2.0), "F4": (1.2, -0.4, 2.0),
+    "F5": (0.3, 0.5, 0.6), "F6": (1.0, 0.2, 0.7, 0.05), "F3 signed": (0.4, 0.3, 2.0), "F4 signed": (0.1, 0.3, 0.3),
+}  # fmt: skip
+HARMFUL = {"F0": (-0.1,), "F3 signed": (-0.7, 0.05, 1.0), "F4 signed": (-0.5, -0.1, 0.5), "F6": (1.5, 0.0, 0.7, 0.25)}
+
+
+@pytest.mark.parametrize(("name", "natural"), [*HELPFUL.items(), *HARMFUL.items()])
+def test_interpolation_is_the_law_at_measured_cells_and_within_1_percent_between_them(name, natural):
+    form, curve_at = BY_NAME[name], lambda n: 0.15 * (n / 80) ** -0.55
+
+    def planted(n, amount):
+        r = form.r(tuple(np.array(v) for v in natural), n / 80, amount / n)
+        return np.minimum(curve_at(n * np.maximum(1 + r, 0.02)), 1.0)
+
+    grid = dataclasses.asdict(made(law(name, natural)))
+    for n, amount in CELLS:
+        assert estimate(grid, "error", n, amount).value == pytest.approx(planted(n, amount), rel=1e-5)
+    rng = np.random.default_rng(0)
+    for n in np.exp(rng.uniform(np.log(20), np.log(160), 40)):
+        for amount in np.append(0.0, np.exp(rng.uniform(np.log(20), np.log(4 * n), 10))):
+            assert estimate(grid, "error", n, amount).value == pytest.approx(planted(n, amount), rel=0.0101)
+    assert len(grid["num_real"]) < 40 and len(grid["num_synthetic"]) < 60
 
 
 def test_interval_holds_the_choice_of_the_law_and_its_replicates():
