@@ -33,7 +33,7 @@ SHAPES = {
 
 def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
     """The problems; empty where the grid can be planned."""
-    found = _too_large(spec, lines) + _ambiguous(spec)
+    found = _too_large(spec, lines) + _ambiguous(spec) + _nothing_synthetic(spec, lines)
     shape = image_shape(spec)
     side = shape[1] if shape else None
     for at, factors in _products(spec):
@@ -170,6 +170,20 @@ def _too_large(spec: GridSpec, lines: Lines) -> list[Message]:
         text = f"{spec.replicates:,} replicates; {MAX_REPLICATES:,} at most, and 1,000 are enough"
         problems.append(Message(text, lines.at(("replicates",)), "too-many-replicates", f"{spec.replicates:,}"))
     return problems
+
+
+def _nothing_synthetic(spec: GridSpec, lines: Lines) -> list[Message]:
+    """Products that ask for synthetic images, but for less than one everywhere."""
+    found = []
+    for at, factors in _products(spec):
+        largest, most_real = max(factors.synthetic_multiples), max(factors.num_real)
+        if largest and not round(largest * most_real):
+            text = (
+                f"{largest:g} x {most_real:,} = 0 images, to the nearest whole one: nothing synthetic would be measured"
+                f"; give {1 / most_real:.2g} or more, or 0 alone to measure real images only"
+            )
+            found.append(Message(text, lines.at((*at, "synthetic_multiples")), "no-synthetic-images", f"{largest:g}"))
+    return found
 
 
 def _ambiguous(spec: GridSpec) -> list[Message]:

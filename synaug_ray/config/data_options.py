@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
-from synaug_ray.config.recipes import Count, Number
+from synaug_ray.config.recipes import Count, Flag, Number
 
 
 class DataOptions(BaseModel):
@@ -34,4 +34,4 @@ class DataOptions(BaseModel):
     label: StrictStr | None = None  # a table's column of labels; None finds it
     duplicates: Literal["refuse", "warn", "drop-test"] | None = None  # test images that are also training images
     on_bad: Literal["refuse", "drop"] = "refuse"  # an image file, or an image in a table, that cannot be read
-    ordinal: StrictBool = False  # treat ordinal grades as classes; their order is not used
+    ordinal: Flag = False  # treat ordinal grades as classes; their order is not used

@@ -75,6 +75,7 @@ def _message(errors: list[Any], place: str, in_block: bool) -> Message:
     messages = [e["msg"].removeprefix("Value error, ") for e in errors]
     said = " or ".join(dict.fromkeys(m[0].lower() + m[1:] for m in messages)).replace("tuple", "list")
     said = said if len(said) <= MOST else f"{said[:MOST]}..."
+    said = "input should be true or false" if kind == "bool_type" else said
     value = error.get("input")
     if not isinstance(value, (str, int, float, bool)) and value is not None:
         return Message(said, place, code)

@@ -31,6 +31,12 @@ def _no_truth_value(value: object) -> object:
     return value
 
 
+def _truth_value(value: object) -> object:
+    """The words that YAML 1.1 has for true and false are text to ours, which here can mean nothing else."""
+    word = value.lower() if isinstance(value, str) else value
+    return True if word in ("yes", "on") else False if word in ("no", "off") else value
+
+
 def _integer(value: object) -> object:
     if not isinstance(value, int) or isinstance(value, bool):
         raise invalid("not-an-integer", "input should be a whole number >= 1")
@@ -40,6 +46,7 @@ def _integer(value: object) -> object:
 MOST = 1_000_000_000_000  # of any count, so that no product of two overflows
 Count = Annotated[int, BeforeValidator(_integer), Field(strict=True, ge=1, le=MOST)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Flag = Annotated[StrictBool, BeforeValidator(_truth_value)]
 Number = Annotated[float, BeforeValidator(_no_truth_value), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
@@ -95,7 +102,7 @@ class _Trained(_Generator):
     max_passes: Positive | None = None  # training ends after this many passes over the Subset
     batch: Count = 32
     ema_half_life: Positive = 1_600  # images seen
-    flip: StrictBool = False  # random horizontal flips of the training images
+    flip: Flag = False  # random horizontal flips of the training images
     precision: Precision = "fp32"  # of training
 
     @property
@@ -109,7 +116,7 @@ class _Trained(_Generator):
 class UNetRecipe(_Trained):
     """A class-conditional diffusion model on diffusers' U-Net: the base of EDM and DDPM."""
 
-    attention: tuple[StrictBool, ...] = (False, False)  # one entry per resolution; the middle block always has it
+    attention: tuple[Flag, ...] = (False, False)  # one entry per resolution; the middle block always has it
     layers_per_block: Count = 1
     norm_groups: Count = 8
     dropout: Share = 0.1
@@ -263,7 +270,7 @@ class ReferenceRecipe(_Generator):
     family: Literal["real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment"]
     noise: NotNegative = 0.0  # jitter: standard deviation, as a share of the images' own
     alpha: Positive = 1.0  # mixup: the share of the first image ~ Beta(alpha, alpha)
-    flip: StrictBool = False  # augment: horizontally, with probability 1/2
+    flip: Flag = False  # augment: horizontally, with probability 1/2
     shift: Annotated[Number, Field(ge=0, lt=1)] = 0.0  # augment: at most, as a share of the side, in each direction
     rotate: Annotated[Number, Field(ge=0, le=180)] = 0.0  # augment: at most, degrees in each direction
     scale: Annotated[Number, Field(ge=0, lt=1)] = 0.0  # augment: between 1 - scale and 1 + scale
@@ -351,12 +358,12 @@ class ClassifierRecipe(Recipe):
     name: Name
     model: str = ""  # its name in timm
     widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (128, 128)  # of layers (mlp), of stages (cnn)
-    small_stem: StrictBool = True  # timm only: 3x3 first convolution of stride 1, no max-pool
+    small_stem: Flag = True  # timm only: 3x3 first convolution of stride 1, no max-pool
     optimiser: Optimiser = Optimiser()
     nimg: Count = 64_000
     batch: Count = 64
     label_smoothing: Share = 0.0
-    flip: StrictBool = False
+    flip: Flag = False
     shift: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 0  # pixels, zero-padded random translation
     pack: Count = 16  # trials trained together in one process, padded to exactly this many
     precision: Precision = "fp32"

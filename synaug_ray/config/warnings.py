@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from synaug_ray.common.hardware import BF16, cpu_flags
-from synaug_ray.config.spec import GridSpec
+from synaug_ray.common.text import some
+from synaug_ray.config.spec import Factors, GridSpec
+
+FAR = 0.1  # share by which rounding to whole images may change a multiple before a word is said
 
 
 def grid_warnings(spec: GridSpec) -> list[str]:
@@ -14,6 +17,7 @@ def grid_warnings(spec: GridSpec) -> list[str]:
         found.append(f"{sizes} sizes of num_real are too few to test a scaling law; give four or more")
     if not any(multiple for factors in spec.products() for multiple in factors.synthetic_multiples):
         found.append("synthetic_multiples is 0 alone, so no synthetic images are measured; give other values too")
+    found += list(dict.fromkeys(said for factors in spec.products() for said in _rounded(factors)))
     found += [
         f"generators: {name} was trained on images outside this data set: verdicts call it open-set"
         for name in dict.fromkeys(
@@ -24,6 +28,34 @@ def grid_warnings(spec: GridSpec) -> list[str]:
         found.append("draws: 1 gives no interval and no verdict; give six or more")
     elif spec.draws < 5:
         found.append(f"draws: {spec.draws} gives wide intervals that depend on an assumption; six or more are better")
+    return found
+
+
+def _rounded(factors: Factors) -> list[str]:
+    """What becomes of multiples that are no whole numbers of images: no cell, the same cell, another multiple."""
+    none, same, far = [], [], []
+    for n in factors.num_real:
+        by_count: dict[int, list[float]] = {}
+        for multiple in (m for m in factors.synthetic_multiples if m):
+            by_count.setdefault(round(n * multiple), []).append(multiple)
+        for count, multiples in by_count.items():
+            times = " and ".join(f"{m:g} x {n:,}" for m in multiples)
+            if not count:
+                none += [f"{m:g} x {n:,} = 0 images" for m in multiples]
+            elif len(multiples) > 1:
+                same.append(f"{times} = {count:,} images")
+            elif abs(count / n / multiples[0] - 1) > FAR:
+                far.append(f"{times} = {count:,} images")
+    found = []
+    if none:
+        found.append(
+            f"synthetic_multiples: {some(none)}, to the nearest whole one: nothing synthetic is measured there; give "
+            "larger multiples, or a larger num_real"
+        )
+    if same:
+        found.append(f"synthetic_multiples: {some(same)}, to the nearest whole one: the same cells, measured once")
+    if far:
+        found.append(f"synthetic_multiples: {some(far)}, to the nearest whole one: other multiples than are asked for")
     return found
 
 

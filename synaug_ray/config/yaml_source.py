@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,24 @@ MAX_BYTES = 100_000  # a grid is a dozen lines; PyYAML takes seconds for this ma
 MAX_DEPTH = 20  # PyYAML's time grows with its square
 SHOWN = 80  # characters of a wrong value that a message quotes
 PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
+NUMBERS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float")}
+DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)?(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|nan)", re.IGNORECASE)
+BASES = {"b": "binary", "x": "hexadecimal"}
 Location = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML reads YAML 1.1, where yes, no, on and off are truth values; as in YAML 1.2 they are text here."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 
 
 @dataclass
@@ -80,7 +98,7 @@ def parse_bytes(data: bytes, path: str) -> tuple[dict[str, Any], Lines]:
         if refused:
             line, code, why, value = refused
             raise UsageProblem(Message(why, f"{path}:{line}", code, value))
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         problems: list[Message] = []
         _walk(node, (), lines, problems)
@@ -132,6 +150,8 @@ def _walk(node: yaml.Node | None, at: Location, lines: Lines, problems: list[Mes
         problems.append(
             Message(f"{shown} is a {kind} in YAML; put it in quotes", f"{lines.file}:{line}", "not-plain", shown)
         )
+    elif node.tag in NUMBERS and not DECIMAL.fullmatch(node.value):
+        problems.append(Message(_not_decimal(node), f"{lines.file}:{line}", "not-decimal", short(node.value)))
     if isinstance(node, yaml.SequenceNode):
         for i, item in enumerate(node.value):
             _walk(item, (*at, i), lines, problems)
@@ -152,6 +172,26 @@ def _walk(node: yaml.Node | None, at: Location, lines: Lines, problems: list[Mes
             lines.lines[(*at, key)] = name.start_mark.line + 1
 
 
+def _not_decimal(node: yaml.ScalarNode) -> str:
+    """Which number YAML 1.1 makes of a scalar that a reader may take for another, and how to write either."""
+    written, loader = node.value, _Loader("")
+    number = short(loader.construct_object(node))
+    bare = written.lstrip("+-").replace("_", "")
+    if ":" in written:
+        kind, as_decimal = "a number in base 60", ""
+    elif bare[:2].lower() in ("0b", "0x"):
+        kind, as_decimal = f"a {BASES[bare[1].lower()]} number", ""
+    elif re.fullmatch("0[0-7]+", bare):
+        sign, digits = "-" * written.startswith("-"), bare.lstrip("0")
+        kind, as_decimal = "an octal number", f"{sign}{digits} or " if digits else ""
+    else:
+        return f"{short(written)} is not a plain decimal number; write {number}, or put it in quotes if it is text"
+    return (
+        f"{short(written)} is {kind} in YAML, {number}; write a plain decimal number ({as_decimal}{number}), or put it "
+        "in quotes if it is text"
+    )
+
+
 def parse_overrides(raw: dict[str, Any], overrides: list[str], lines: Lines) -> list[Message]:
     """Apply ``a.b=value`` (the value in YAML) to ``raw`` in place; returns the problems found."""
     problems: list[Message] = []
@@ -162,15 +202,23 @@ def parse_overrides(raw: dict[str, Any], overrides: list[str], lines: Lines) -> 
             problems.append(Message(said, "", "not-an-override", short(text)))
             continue
         place = f"override {short(text)}"
+        found: list[Message] = []
         try:
-            refused = _refused(value)
-            parsed = None if refused else yaml.safe_load(value)
+            refused, parsed = _refused(value), None
+            if not refused:
+                loader = _Loader(value)
+                node = loader.get_single_node()
+                _walk(node, (), Lines(""), found)
+                parsed = loader.construct_document(node) if node is not None and not found else None
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             problems.append(Message(f"the value is not YAML ({one_line(error)})", place, "not-yaml", short(value)))
             continue
         if refused:
             _, code, why, wrong = refused
             problems.append(Message(why, place, code, wrong))
+            continue
+        if found:
+            problems += [replace(message, place=place) for message in found]
             continue
         at = _put(raw, name.split("."), parsed)
         if isinstance(at, Message):

@@ -60,6 +60,13 @@ def test_numbers_that_yaml_takes_for_text_are_numbers(tmp_path):
     assert load(tmp_path, TEXT, "generators.0.learning_rate=1e-3").generators[0].learning_rate == 1e-3
 
 
+@pytest.mark.parametrize("word,truth", [("yes", True), ("On", True), ("no", False), ("off", False), ("true", True)])
+def test_words_for_true_and_false_count_where_nothing_else_is_meant(tmp_path, word, truth):
+    """YAML 1.1 makes a truth value of every one; here a recipe may be named no."""
+    spec = load(tmp_path, TEXT, f"generators.0.flip={word}", "generators.1.name=no")
+    assert spec.generators[0].flip is truth and spec.generators[1].name == "no"  # type: ignore[union-attr]
+
+
 def grid(**values):
     base = {
         "dataset": "digits",
@@ -116,7 +123,8 @@ def test_the_real_share_is_void_but_in_mixtures():
 )
 def test_amounts_are_rounded_to_whole_images(n, multiple, num_synthetic):
     """To the nearest, halves to even; what rounds to nothing is the real-only cell."""
-    made = [c.num_synthetic for c in grid(num_real=[n], synthetic_multiples=[multiple]).cells()]
+    cells = grid(num_real=[n, 1_000], synthetic_multiples=[multiple]).cells()
+    made = [c.num_synthetic for c in cells if c.num_real == n]
     assert made == [0] if num_synthetic is None else [0, num_synthetic]
 
 

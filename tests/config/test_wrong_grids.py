@@ -70,7 +70,7 @@ FILES = [
     ("a: 1\nb: 2026-11-21\n", "not-plain", ":2", "'2026-11-21'"),
     ("a: 1\nb: 2026-13-45\n", "not-plain", ":2", "'2026-13-45'"),
     ("a: 1\n3: 2\n", "key-not-text", ":2", "'3'"),
-    ("a:\n  on: 2\n", "key-not-text", ":2", "'on'"),
+    ("a:\n  true: 2\n", "key-not-text", ":2", "'true'"),
     ("? [a]\n: 1\n", "key-not-text", ":1", "a list or mapping"),
     ("<<: {a: 1}\n", "key-not-text", ":1", "'<<'"),
     (b"a: \xff\n", "not-utf-8", "", ""),
@@ -87,7 +87,8 @@ VALUES = [
     ("draws: 3", "draws: three", "not-an-integer", ":8: draws", "'three'"),
     ("draws: 3", "draws: 0", "out-of-range", ":8: draws", "0"),
     ("draws: 3", "draws: 2.5", "not-an-integer", ":8: draws", "2.5"),
-    ("draws: 3", "draws: yes", "not-an-integer", ":8: draws", "True"),
+    ("draws: 3", "draws: yes", "not-an-integer", ":8: draws", "'yes'"),
+    ("draws: 3", "draws: true", "not-an-integer", ":8: draws", "True"),
     ("draws: 3", "draws:", "not-an-integer", ":8: draws", "None"),
     ("[20, 40, 80]", "[]", "too-short", ":3: num_real", ""),
     ("[20, 40, 80]", "[20, -40]", "out-of-range", ":3: num_real[1]", "-40"),
@@ -104,7 +105,12 @@ VALUES = [
     ("[0, 1, 2.5]", "[.nan]", "not-finite", ":4: synthetic_multiples[0]", "nan"),
     ("[0, 1, 2.5]", "[.inf]", "not-finite", ":4: synthetic_multiples[0]", "inf"),
     ("[0, 1, 2.5]", "[0, 5000]", "out-of-range", ":4: synthetic_multiples[1]", "5000"),
-    ("[0, 1, 2.5]", "[0, yes]", "not-a-number", ":4: synthetic_multiples[1]", "True"),
+    ("[0, 1, 2.5]", "[0, true]", "not-a-number", ":4: synthetic_multiples[1]", "True"),
+    ("edm-tiny, jitter", "{preset: edm-tiny, flip: maybe}", "bool-type", ":6: generators[0].flip", "'maybe'"),
+    ("[0, 1, 2.5]", "[0, 0.001, 0.006]", "no-synthetic-images", ":4: synthetic_multiples", "0.006"),
+    ("[0, 1, 2.5]", "[0, 0100]", "not-decimal", ":4", "'0100'"),
+    ("[20, 40, 80]", "[1:20]", "not-decimal", ":3", "'1:20'"),
+    ("edm-tiny, jitter", "{preset: edm-tiny, nimg: 0x10}", "not-decimal", ":6", "'0x10'"),
     ("[0, 1, 2.5]", "[1, 1.0]", "duplicate-value", ":4: synthetic_multiples", ""),
     ("proportional, 0.5", "propotional", "not-a-choice", ":5: real_share[0]", "'propotional'"),
     ("proportional, 0.5", "1.0", "not-a-choice", ":5: real_share[0]", "1.0"),
@@ -160,6 +166,7 @@ OVERRIDES = [
     ("dras=3", "unknown-key", ": dras", "'dras'"),
     ("data.size=big", "not-an-integer", ": data.size", "'big'"),
     ("generators.0.nimgs=7", "unknown-key", ": generators[0].nimgs", "'nimgs'"),
+    ("synthetic_multiples=0.001", "no-synthetic-images", ": synthetic_multiples", "0.001"),
     ("num_real=[20, x]", "not-an-integer", ": num_real[1]", "'x'"),
 ]
 
@@ -234,6 +241,11 @@ def test_a_name_is_of_one_recipe_in_all_blocks(refused, generators, code, value)
     """Tables identify recipes by name: two recipes under one name would be averaged together."""
     text = f"{GRID}blocks: [{{generators: [{generators}]}}]\n"
     assert refused(text) == [(code, "generators", value)]
+
+
+def test_a_block_without_a_synthetic_image(refused):
+    text = f"{GRID}blocks: [{{synthetic_multiples: [0.25], num_real: [1, 2]}}]\n"
+    assert refused(text) == [("no-synthetic-images", "g.yaml:10: blocks[0].synthetic_multiples", "0.25")]
 
 
 def test_a_recipe_may_be_in_several_blocks(tmp_path):

@@ -13,7 +13,7 @@ def parse(folder, text):
 
 
 def test_values_and_their_lines(tmp_path):
-    raw, lines = parse(tmp_path, "# a comment\na: 1\nb:\n  - x\n  - {c: 2.5, d: [yes, ~]}\n")
+    raw, lines = parse(tmp_path, "# a comment\na: 1\nb:\n  - x\n  - {c: 2.5, d: [true, ~]}\n")
     assert raw == {"a": 1, "b": ["x", {"c": 2.5, "d": [True, None]}]}
     assert lines.at(("a",)) == f"{tmp_path}/g.yaml:2: a"
     assert lines.at(("b", 0)) == f"{tmp_path}/g.yaml:4: b[0]"
@@ -21,6 +21,77 @@ def test_values_and_their_lines(tmp_path):
     # what stands nowhere has the line of what it would stand in
     assert lines.at(("b", 1, "missing")) == f"{tmp_path}/g.yaml:5: b[1].missing"
     assert lines.at(("missing",)) == f"{tmp_path}/g.yaml: missing"
+
+
+@pytest.mark.parametrize(
+    "written,value",
+    [
+        ("0", 0),
+        ("100", 100),
+        ("-5", -5),
+        ("+5", 5),
+        ("0.001", 0.001),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("1.0e-3", 0.001),
+        ("1.5E+2", 150.0),
+        ("1e3", "1e3"),  # text in YAML 1.1; where a number is expected, it is read as the decimal that it is
+        ("09", "09"),
+        ("0o17", "0o17"),
+        ("~", None),
+        ("null", None),
+        ("true", True),
+        ("False", False),
+        *((word, word) for word in ("yes", "Yes", "no", "NO", "on", "off", "y", "n")),
+        ("'0100'", "0100"),
+        ("'yes'", "yes"),
+        ("'2024-01-01'", "2024-01-01"),
+    ],
+)
+def test_what_is_written_is_what_is_read(tmp_path, written, value):
+    """In a file, in a list, in a nested mapping and on the command line alike."""
+    raw, _ = parse(tmp_path, f"a: {written}\nb: [{written}]\nc: [{{d: {written}}}]\n")
+    assert raw == {"a": value, "b": [value], "c": [{"d": value}]}
+    assert [type(v) for v in (raw["a"], raw["b"][0], raw["c"][0]["d"])] == [type(value)] * 3
+    raw = {}
+    assert override(raw, f"a={written}", f"b=[{written}]", f"c.d={written}")[0] == []
+    assert raw == {"a": value, "b": [value], "c": {"d": value}}
+
+
+@pytest.mark.parametrize(
+    "written,decimals",
+    [
+        ("0100", "100 or 64"),
+        ("-010", "-10 or -8"),
+        ("00", "0"),
+        ("0x10", "16"),
+        ("0b101", "5"),
+        ("1:20", "80"),
+        ("1:20:30", "4830"),
+        ("1:20.5", "80.5"),
+        ("1_000", "1000"),
+        ("1_0.5", "10.5"),
+        ("010.5", "10.5"),
+    ],
+)
+def test_a_number_that_is_not_what_it_looks_like_is_refused_with_its_decimals(tmp_path, written, decimals):
+    """Of all in one file at once, each with its line."""
+    with pytest.raises(UsageProblem) as found:
+        parse(tmp_path, f"a: {written}\nb: [1, {written}]\nc:\n  - {{d: {written}}}\n")
+    assert [m.place.rpartition(":")[2] for m in found.value.messages] == ["1", "2", "4"]
+    for message in found.value.messages:
+        assert (message.code, message.value) == ("not-decimal", repr(written))
+        assert decimals in message.text.partition("write")[2] and repr(written) in message.text
+    for text in (f"a={written}", f"a=[{written}]", f"a={{b: {written}}}"):
+        raw = {}
+        ((problem,), _) = override(raw, text)
+        assert (problem.code, problem.place) == ("not-decimal", f"override {text!r}") and raw == {}
+
+
+@pytest.mark.parametrize("text,code", [("a=2024-01-01", "not-plain"), ("a={b: 1, b: 2}", "duplicate-key")])
+def test_an_override_is_read_as_strictly_as_a_file(text, code):
+    ((problem,), _) = override({}, text)
+    assert (problem.code, problem.place) == (code, f"override {text!r}")
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
