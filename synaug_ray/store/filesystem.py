@@ -16,6 +16,7 @@ from synaug_ray.common.text import one_line
 
 SIGNED = re.compile(r"[?&][^=&]*(key|secret|token|sig|pass)[^=&]*=", re.IGNORECASE)  # a secret in the query
 S3 = ("s3", "s3a")
+LOCAL = ("file", "local")  # protocols of a path
 EXTRAS = {"s3": "s3fs", "s3a": "s3fs"}  # protocol: what the extra of its name installs
 ATTEMPTS = 10  # at a request of a run: with standard backoff (20 s at most) some 80 s, a server's restart
 FIRST_ATTEMPTS, FIRST_SECONDS = 2, 15.0  # for the very first request: a mistyped name should fail soon
@@ -29,9 +30,12 @@ def open_url(url: str, *, impatient: bool = False) -> tuple[fsspec.AbstractFileS
 
     Raises:
         StorageProblem: for an unknown protocol, a package that is lacking.
-        UsageProblem: for a URL with a password in it.
+        UsageProblem: for a URL with a password in it, or one that fsspec would cut into several.
     """
+    if (path := local_path(url)) is not None:  # not by fsspec, which opens what stands before a "::"
+        return LocalFileSystem(), os.path.abspath(os.path.expanduser(path)).rstrip("/")
     refuse_secrets(url)
+    refuse_chains(url)
     protocol, separator, _ = url.partition("://")
     # no cached listings: what other processes commit must be seen
     options: dict[str, Any] = {"use_listings_cache": False} if separator else {}
@@ -58,6 +62,25 @@ def read_file(fs: fsspec.AbstractFileSystem, path: str) -> bytes:
     """A file's bytes; raises what its file system raises."""
     data: Any = fs.cat_file(path)  # declared as whatever any of fsspec's file systems may return
     return data
+
+
+def local_path(url: str) -> str | None:
+    """The path that a path or ``file://`` URL names; None for any other URL."""
+    protocol, separator, rest = url.partition("://")
+    return url if not separator else rest if protocol in LOCAL else None
+
+
+def refuse_chains(url: str) -> None:
+    """Refuse "::" within a URL: fsspec opens the part before it, and files would land there.
+
+    Raises:
+        UsageProblem: with the URL.
+    """
+    if "::" in url.partition("://")[2]:
+        raise UsageProblem(
+            f"storage {url}: the name holds '::', by which fsspec chains several URLs, so that files would be written "
+            "elsewhere; name a folder without it"
+        )
 
 
 def check_reachable(url: str) -> None:
@@ -100,7 +123,7 @@ def refuse_secrets(url: str) -> None:
     protocol, separator, rest = url.rpartition("::")[2].partition("://")
     user, at, _ = rest.rpartition("@")  # a secret may hold a slash
     named = at and (":" in user or (protocol in S3 and "/" not in user))
-    if separator and protocol != "file" and (named or SIGNED.search(rest)):
+    if separator and protocol not in LOCAL and (named or SIGNED.search(rest)):
         raise UsageProblem(
             f"storage {protocol}://...: the URL holds a password or a key, which would appear in "
             "status.json and on the page; leave it out, and set AWS_ACCESS_KEY_ID and "

@@ -10,7 +10,7 @@ import fsspec
 
 from synaug_ray.common.errors import StorageProblem, UsageProblem, did_you_mean
 from synaug_ray.store.disk import existing
-from synaug_ray.store.filesystem import refuse_secrets
+from synaug_ray.store.filesystem import local_path, refuse_chains, refuse_secrets
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = ("store", "ray", "prometheus")  # other folders below the storage
@@ -21,15 +21,16 @@ def storage_root(flag: str | None) -> str:
 
     Raises:
         UsageProblem: for a path below the working directory, which a submitted job loses when it ends; for a URL with
-            a secret in it.
+            a secret in it, or that fsspec would cut into several.
         StorageProblem: for an unknown protocol, or a path that cannot become a folder. Nothing is written.
     """
     if flag == "":
         raise UsageProblem("--storage is empty; name a folder or a URL, or leave it out")
     chosen = flag or os.environ.get("SYNAUG_STORAGE") or str(Path.home() / "synaug_ray")
     refuse_secrets(chosen)
-    protocol, separator, _ = chosen.partition("://")
-    if separator and protocol != "file":
+    protocol = chosen.partition("://")[0]
+    if (local := local_path(chosen)) is None:
+        refuse_chains(chosen)
         known = {*fsspec.available_protocols(), *fsspec.registry}
         if protocol.rpartition("::")[2] not in known:
             raise StorageProblem(
@@ -38,7 +39,7 @@ def storage_root(flag: str | None) -> str:
             )
         return chosen.rstrip("/")
     try:
-        path = Path(chosen.removeprefix("file://")).expanduser().resolve()
+        path = Path(local).expanduser().resolve()
         here = Path.cwd().resolve()
         if path == here or here in path.parents:
             raise UsageProblem(

@@ -10,6 +10,7 @@ import io
 import json
 from contextlib import suppress
 from enum import StrEnum
+from glob import escape
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -76,7 +77,7 @@ def running(storage: str) -> list[str]:
     try:
         fs, root = open_url(storage)
         found: dict[str, Any] = {
-            str(path).split("/")[-2]: read_file(fs, str(path)) for path in sorted(fs.glob(f"{root}/*/{STATUS}"))
+            str(path).split("/")[-2]: read_file(fs, str(path)) for path in sorted(fs.glob(f"{escape(root)}/*/{STATUS}"))
         }
     except Exception:  # this serves a note and the order of work; what cannot be read is reported elsewhere
         return []

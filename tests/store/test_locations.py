@@ -1,11 +1,15 @@
 """Where results lie, what a run may be called, and where downloads and decoded images are kept."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from synaug_ray.common.errors import StorageProblem, UsageProblem
+from synaug_ray.store.filesystem import open_url
 from synaug_ray.store.locations import cache_folder, check_name, storage_root
+from synaug_ray.store.run_folder import FolderReader, RunFolder, running
+from synaug_ray.store.store import Store
 
 
 def test_what_is_named_comes_first_then_the_users_cache(tmp_path, monkeypatch):
@@ -92,6 +96,37 @@ def test_a_storage_that_cannot_become_a_folder(tmp_path):
 @pytest.mark.parametrize("url", ["s3://bucket/x", "gs://bucket", "memory://x", "simplecache::s3://bucket/x"])
 def test_storages_of_a_known_protocol(url):
     assert storage_root(url) == url
+
+
+@pytest.mark.parametrize(
+    "name", ["a::b", "a::file::b", "memory::x", "with space", "a[1]*?", "~", "C:\\x", "a%20b", "ünï"]
+)
+@pytest.mark.parametrize("form", ["{}", "file://{}", "local://{}", "{}/"])
+def test_files_land_where_the_storage_is_said_to_be(tmp_path, name, form):
+    """fsspec opens the part before a "::", so that all runs of all such storages shared one folder."""
+    storage = storage_root(form.format(tmp_path / "s" / name))
+    assert storage == str(tmp_path / "s" / name)
+    for run in ("r1", "r2"):
+        RunFolder(storage, run).write("status.json", '{"state": "running"}')
+        RunFolder.at(f"{storage}/{run}/").write("x", run)
+        assert (tmp_path / "s" / name / run / "x").read_text() == run
+        assert FolderReader(f"file://{storage}/{run}").text("x") == run
+    Store(f"{storage}/store").check_writable()
+    assert os.listdir(tmp_path) == ["s"] and os.listdir(tmp_path / "s") == [name]
+    assert running(storage) == ["r1", "r2"]
+
+
+def test_a_relative_path_of_a_run_is_below_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    RunFolder.at("a::b/r1").write("x", "1")
+    assert (tmp_path / "a::b" / "r1" / "x").read_text() == "1"
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/a::b", "memory://a::memory://b", "zip://x::s3://bucket/y"])
+def test_a_url_that_fsspec_would_cut_in_two_is_refused(url):
+    for opened in (storage_root, open_url):
+        with pytest.raises(UsageProblem, match="holds '::'.*name a folder without it"):
+            opened(url)
 
 
 def test_a_storage_of_no_known_protocol():

@@ -67,6 +67,8 @@ def open_hf(fingerprint: str, options: DataOptions, cache: Path) -> Source:
 
 def load_splits(name: str, configuration: str | None, commit: str, cache: Path) -> dict[str, Any]:
     """split -> ``datasets.Dataset``, downloaded where it is not in ``<cache>/huggingface``."""
+    if "::" in str(cache):  # `datasets` writes through fsspec, which opens the part before it
+        raise DataProblem(f"hf:{name}: the folder {cache} holds '::' in its name; name another with --data")
     import datasets
 
     try:

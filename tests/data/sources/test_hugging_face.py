@@ -136,3 +136,9 @@ def test_a_damaged_image_is_named_by_its_row_and_files_outside_of_the_cache_are_
     )
     (sentence,) = refused(f"hf:me/bad@{COMMIT}", cache)
     assert "2 of 40" in sentence and "me/bad train[7] (no image of a known format), me/bad train[9]" in sentence
+
+
+def test_a_cache_that_fsspec_would_cut_in_two_is_refused(tmp_path):
+    with pytest.raises(DataProblem, match="holds '::' in its name; name another with --data"):
+        hugging_face.load_splits("me/pets", None, COMMIT, tmp_path / "a::b")
+    assert not list(tmp_path.iterdir())
