@@ -116,6 +116,7 @@ class _Trained(_Generator):
 class UNetRecipe(_Trained):
     """A class-conditional diffusion model on diffusers' U-Net: the base of EDM and DDPM."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"conditioning"})
     attention: tuple[Flag, ...] = (False, False)  # one entry per resolution; the middle block always has it
     layers_per_block: Count = 1
     norm_groups: Count = 8
@@ -123,6 +124,9 @@ class UNetRecipe(_Trained):
     label_dropout: Share = 0.15  # share of labels replaced by the null class, for guidance
     learning_rate: Positive = 8e-3
     warmup_nimg: Count = 1_600
+    # How noise level and class enter each block: added to its features, or as their scale and shift after the
+    # normalisation (adaptive group norm, arXiv 2105.05233, section 3)
+    conditioning: Literal["add", "scale-shift"] = "add"
 
     @model_validator(mode="after")
     def _fits_together(self) -> UNetRecipe:
@@ -144,10 +148,13 @@ class EDMRecipe(UNetRecipe):
     """EDM: preconditioning, loss and noise levels of Karras et al., arXiv 2206.00364."""
 
     samplers: ClassVar[tuple[str, ...]] = ("dpmpp-2m", "dpmpp-3m", "heun", "euler")
-    later: ClassVar[frozenset[str]] = frozenset({"augment", "micro_batch"})
+    later: ClassVar[frozenset[str]] = UNetRecipe.later | {"augment", "micro_batch", "noise_frequencies"}
     family: Literal["edm"] = "edm"
     p_mean: Number = -1.2  # ln(sigma) ~ N(p_mean, p_std^2) in training
     p_std: Positive = 1.2
+    # Of the sinusoids that tell the network c_noise = ln(sigma) / 4: from 1 down to 1/10,000, which are diffusers' own
+    # for steps 0 to 1,000, or from 1 up to 100 radians a unit
+    noise_frequencies: Literal["falling", "rising"] = "falling"
     augment: Share = 0.0  # probability of each augmentation; the network is conditioned on them (non-leaky)
     micro_batch: Count | None = None  # images at once, where a batch does not fit; gradients accumulate
 
@@ -300,18 +307,41 @@ class SamplerRecipe(Recipe):
     generators. ``sampler_of`` chooses the one for a generator.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"guidance_interval"})
     family: Literal["dpmpp-2m", "dpmpp-3m", "heun", "euler", "ddim", "ddpm", "latent", "pipeline", "replay"] = (
         "dpmpp-2m"
     )
     name: Name
     steps: Annotated[int, Field(strict=True, ge=2, le=MOST)] = 8
     guidance: NotNegative = 1.5  # classifier-free; 1 is without guidance
+    # Lowest and highest noise level with guidance (Kynkäänniemi et al., arXiv 2404.07724); None is all levels.
+    # As EDM counts them: the standard deviation of the noise that is added to an image of black -1 and white 1
+    guidance_interval: tuple[NotNegative, Positive] | None = None
     sigma_min: Positive = 0.002
     sigma_max: Positive = 80.0
     rho: Positive = 7.0
     batch: Count = 256  # images sampled at once; the last batch is padded, so results do not depend on its size
     shard_size: Count = 256  # images; a run resumes at whole shards
     precision: Precision = "fp32"
+
+    def guidance_at(self, sigma: float) -> float:
+        """The guidance at a noise level."""
+        if self.guidance_interval is None:
+            return self.guidance
+        low, high = self.guidance_interval
+        tiny = 1 + 1e-9  # levels are powers of roots, and so not exactly those of the recipe
+        return self.guidance if low * tiny < sigma <= high * tiny else 1.0
+
+    @model_validator(mode="after")
+    def _interval_rises(self) -> SamplerRecipe:
+        if self.guidance_interval is not None and self.guidance_interval[0] >= self.guidance_interval[1]:
+            low, high = self.guidance_interval
+            raise invalid(
+                "sigma-order",
+                f"{self.name}: guidance_interval [{low:g}, {high:g}] is empty; its first noise level must be below the "
+                "second",
+            )
+        return self
 
     @model_validator(mode="after")
     def _noise_falls(self) -> SamplerRecipe:

@@ -7,6 +7,7 @@ arXiv 2102.09672 (eq. 17); sampled by DDIM (Song et al., arXiv 2010.02502) or an
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,9 @@ class DDPMGenerator:
                 def predict(x: Tensor, labels: Tensor, t: Tensor = t) -> Tensor:
                     return net(x, t, class_labels=labels).sample.float()
 
-                eps = guided(predict, x, labels, len(self.class_counts), sampler.guidance)
+                kept = float(scheduler.alphas_cumprod[int(t)])
+                guidance = sampler.guidance_at(math.sqrt((1 - kept) / kept) if kept > 0 else math.inf)
+                eps = guided(predict, x, labels, len(self.class_counts), guidance)
                 x = scheduler.step(eps, t, x, generator=streams).prev_sample
             return x
 

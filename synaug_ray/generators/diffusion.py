@@ -57,8 +57,15 @@ def task_of(subset: ImageSet, num_classes: int, seed: int, device: torch.device)
     return Task(images, torch.from_numpy(subset.labels).to(device), num_classes, seed)
 
 
-def network(recipe: UNetRecipe, shape: tuple[int, int, int], num_classes: int) -> UNet2DModel:
-    """diffusers' U-Net with one extra class: the null class, for guidance."""
+def network(
+    recipe: UNetRecipe, shape: tuple[int, int, int], num_classes: int, rising_frequencies: bool = False
+) -> UNet2DModel:
+    """diffusers' U-Net with one extra class: the null class, for guidance.
+
+    Args:
+        rising_frequencies: whether the sinusoids of the noise level have 1 to 100 radians a unit, for levels on a
+            logarithmic scale, instead of 1 to 1/10,000, for steps.
+    """
     down = tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in recipe.attention)
     up = tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(recipe.attention))
     return UNet2DModel(
@@ -66,6 +73,8 @@ def network(recipe: UNetRecipe, shape: tuple[int, int, int], num_classes: int) -
         in_channels=shape[0],
         out_channels=shape[0],
         time_embedding_type="positional",  # "fourier" takes the log of c_noise, which is negative: NaN
+        freq_shift=_rising(recipe.channels[0]) if rising_frequencies else 0,
+        resnet_time_scale_shift={"add": "default", "scale-shift": "scale_shift"}[recipe.conditioning],
         down_block_types=down,
         up_block_types=up,
         block_out_channels=recipe.channels,
@@ -75,6 +84,15 @@ def network(recipe: UNetRecipe, shape: tuple[int, int, int], num_classes: int) -
         attention_head_dim=min(recipe.channels[-1], 64),
         num_class_embeds=num_classes + 1,
     )
+
+
+def _rising(channels: int) -> int:
+    """The ``freq_shift`` at which the highest of diffusers' frequencies, 10,000 ** -(i / (count - freq_shift)), is 100.
+
+    A scale would not be saved with the network, so that diffusers' own pipeline would sample it wrongly.
+    """
+    count = channels // 2
+    return count + 2 * max(count - 1, 1)
 
 
 def initialise(make: Callable[[], UNet2DModel], seed: int, device: torch.device) -> UNet2DModel:

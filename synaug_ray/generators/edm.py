@@ -50,7 +50,7 @@ class EDMGenerator:
                     level = torch.full((len(x),), sigma, device=x.device, dtype=x.dtype)
                     return denoised(net, x, level, labels, self.sigma_data)
 
-                return guided(predict, x, labels, self.num_classes, sampler.guidance)
+                return guided(predict, x, labels, self.num_classes, sampler.guidance_at(sigma))
 
             noise = image_noise(seed, rows, self.shape).to(device)
             return SAMPLERS[sampler.family](denoise, noise * sigmas[0], sigmas)
@@ -108,7 +108,7 @@ def train(
     sigma_data = float(task.images.std())
 
     def make() -> UNet2DModel:
-        net = network(recipe, task.shape, len(classes))
+        net = network(recipe, task.shape, len(classes), recipe.noise_frequencies == "rising")
         if recipe.augment:
             assert isinstance(net.class_embedding, nn.Embedding)
             net.class_embedding = AugmentationEmbedding(net.class_embedding)

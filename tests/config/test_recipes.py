@@ -58,12 +58,13 @@ UNET = dict(
     batch=33,
     learning_rate=1e-3,
     warmup_nimg=1_601,
+    conditioning="scale-shift",
     ema_half_life=1_601,
     flip=True,
     precision="bf16",
 )
 OTHER = {  # a value for every field that is not its default
-    EDMRecipe: UNET | dict(p_mean=-1.1, p_std=1.1, augment=0.12, micro_batch=16),
+    EDMRecipe: UNET | dict(p_mean=-1.1, p_std=1.1, noise_frequencies="rising", augment=0.12, micro_batch=16),
     DDPMRecipe: UNET | dict(betas="linear", levels=100),
     GANRecipe: dict(
         channels=(16, 64),
@@ -86,6 +87,7 @@ OTHER = {  # a value for every field that is not its default
         family="heun",
         steps=9,
         guidance=2.0,
+        guidance_interval=(0.2, 2.0),
         sigma_min=0.003,
         sigma_max=70.0,
         rho=6.0,
@@ -243,6 +245,7 @@ def test_recipes_are_frozen():
         (ReferenceRecipe, {"rotate": 181.0}, "less than or equal to 180"),
         (SamplerRecipe, {"steps": 1}, "greater than or equal to 2"),
         (SamplerRecipe, {"sigma_min": 80.0}, "sigma_min 80 is not below sigma_max 80"),
+        (SamplerRecipe, {"guidance_interval": (2.0, 2.0)}, r"guidance_interval \[2, 2\] is empty"),
         (ClassifierRecipe, {"shift": -1}, "greater than or equal to 0"),
         (ReferenceRecipe, {"noise": -0.1}, "greater than or equal to 0"),
     ],

@@ -1,5 +1,7 @@
 """EDM against the paper's formulas as diffusers has them, and in plain diffusers."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -114,6 +116,7 @@ def test_guidance_one_is_the_plain_network_and_more_moves_along_the_difference(t
     y, null = torch.arange(4), torch.full((4,), 10)
     with torch.no_grad():
         level = torch.full((4,), 1.0)
+        trained.net.eval()
         with_label = edm.denoised(trained.net, x, level, y, trained.sigma_data)
         without = edm.denoised(trained.net, x, level, null, trained.sigma_data)
 
@@ -157,3 +160,49 @@ def test_augmentation_is_told_and_leaves_a_plain_network(subset):
     again = edm.from_files(generator.files())
     pools = [g.sample(SAMPLER, range(4), 0, CPU).images for g in (generator, again)]
     assert np.array_equal(*pools)
+
+
+def test_conditioning_by_scale_and_shift_is_saved_with_the_network(subset, tmp_path):
+    """A stock U-Net of the saved files answers as ours, and the class moves it more than a sum does at first."""
+    from diffusers import UNet2DModel
+
+    recipe = SMALL.model_copy(update={"conditioning": "scale-shift", "noise_frequencies": "rising", "nimg": 64})
+    generator, _ = edm.train(recipe, subset, CLASSES, 1, CPU)
+    for name, data in generator.files().items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    stock = UNet2DModel.from_pretrained(tmp_path / "unet").eval()
+    x, level = torch.randn(4, 1, 8, 8), torch.tensor([-1.5, -0.5, 0.3, 1.1])
+    with torch.no_grad():
+        nets = [net.eval()(x, level, class_labels=torch.arange(4)).sample for net in (stock, generator.net)]
+    assert torch.equal(*nets)
+    blocks = [m for m in stock.modules() if type(m).__name__ == "ResnetBlock2D"]
+    assert blocks and all(b.time_emb_proj.out_features == 2 * b.out_channels for b in blocks)
+
+
+@pytest.mark.parametrize("channels", [2, 8, 32])
+def test_rising_frequencies_go_from_1_to_100(channels):
+    recipe = EDMRecipe(name="x", channels=(channels,), attention=(False,), norm_groups=2)
+    embedded = network(recipe, (1, 8, 8), 2, rising_frequencies=True).time_proj(torch.tensor([0.01]))[0]
+    sines = embedded[channels // 2 :]  # cosines first
+    expected = np.geomspace(1, 100, channels // 2) if channels > 2 else np.ones(1)
+    assert sines.tolist() == pytest.approx([math.sin(0.01 * f) for f in expected], rel=1e-4)
+
+
+def test_guidance_is_where_its_interval_is(trained):
+    """All levels inside: as without an interval. None: as guidance 1. And there a network runs once an image."""
+
+    def images(**changes):
+        recipe = SamplerRecipe(name="s", steps=3, batch=8, guidance=3.0, **changes)
+        return trained.sample(recipe, range(8), 3, CPU).images
+
+    assert np.array_equal(images(guidance_interval=(0.0, 80.0)), images())
+    plain = trained.sample(SAMPLER.model_copy(update={"guidance": 1.0}), range(8), 3, CPU).images
+    assert np.array_equal(images(guidance_interval=(80.0, 90.0)), plain)
+    some = images(guidance_interval=(0.002, 80.0))  # all but the last level
+    assert not np.array_equal(some, plain) and not np.array_equal(some, images())
+
+
+def test_guidance_interval_is_open_below_and_closed_above():
+    recipe = SamplerRecipe(name="s", guidance=2.0, guidance_interval=(0.5, 2.0))
+    assert [recipe.guidance_at(sigma) for sigma in (0.5, 0.51, 2.0, 2.01)] == [1.0, 2.0, 2.0, 1.0]
