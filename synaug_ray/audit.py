@@ -18,7 +18,7 @@ from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.messages import messages
 from synaug_ray.config.yaml_source import Lines, parse_overrides
 from synaug_ray.data.load import identify, load
-from synaug_ray.plan.steps import DataIdentity
+from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.store.locations import cache_folder
 
 QUIET = 10.0  # seconds between two lines of progress

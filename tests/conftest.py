@@ -20,7 +20,7 @@ from synaug_ray.config.spec import DataOptions, GridSpec
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.load import identify, load
 from synaug_ray.plan.plan import Plan, make_plan
-from synaug_ray.plan.steps import DataIdentity
+from synaug_ray.plan.subset import DataIdentity
 
 INTEGRATION = {"cluster", "moto", "browser", "logged"}  # fixtures that make a test an integration test
 

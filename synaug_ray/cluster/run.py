@@ -26,7 +26,7 @@ from synaug_ray.cluster.watchdog import Watchdog, endpoints
 from synaug_ray.cluster.worker import WorkerConfig
 from synaug_ray.common.errors import ClusterLost, ResourceProblem
 from synaug_ray.common.text import one_line
-from synaug_ray.config.recipes import ReferenceRecipe
+from synaug_ray.config.generator_recipes import ReferenceRecipe
 from synaug_ray.data.images import Dataset
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.engine.execute import attempt

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from synaug_ray.common.errors import Message
-from synaug_ray.config.recipes import ClassifierRecipe, GeneratorRecipe
+from synaug_ray.config.generator_recipes import GeneratorRecipe
+from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.yaml_source import Lines, Location
 

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from synaug_ray.common.errors import Message, UsageProblem, did_you_mean
 from synaug_ray.config.checks import grid_problems
+from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES
 from synaug_ray.config.messages import in_brackets, messages
 from synaug_ray.config.presets import CLASSIFIERS, FEATURES, FILTERS, GENERATORS, SAMPLERS
-from synaug_ray.config.recipes import GENERATOR_FAMILIES, Precision
+from synaug_ray.config.recipes import Precision
 from synaug_ray.config.spec import DEFAULT_SAMPLER, FACTORS, Factors, GridSpec
 from synaug_ray.config.yaml_source import Lines, Location, parse_overrides, parse_yaml, short
 

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from synaug_ray.common.errors import Message, did_you_mean
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
+from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES
 from synaug_ray.config.presets import GENERATORS
-from synaug_ray.config.recipes import GENERATOR_FAMILIES, ClassifierRecipe, FilterRecipe, Optimiser, SamplerRecipe
+from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe, Optimiser, SamplerRecipe
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.yaml_source import SHOWN, Lines, Location, short
 

@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 from synaug_ray.config.feature_recipes import FeatureRecipe
-from synaug_ray.config.recipes import (
-    ClassifierRecipe,
-    DDPMRecipe,
-    EDMRecipe,
-    FilterRecipe,
-    GANRecipe,
-    GeneratorRecipe,
-    Optimiser,
-    ReferenceRecipe,
-    SamplerRecipe,
-)
+from synaug_ray.config.generator_recipes import DDPMRecipe, EDMRecipe, GANRecipe, GeneratorRecipe, ReferenceRecipe
+from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe, Optimiser, SamplerRecipe
 
 GENERATORS: dict[str, GeneratorRecipe] = {
     recipe.name: recipe

@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
+from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.presets import FILTERS, SAMPLERS
 from synaug_ray.config.recipes import (
     MOST,
     ClassifierRecipe,
     Count,
     FilterRecipe,
-    GeneratorRecipe,
     Number,
     Positive,
     Precision,

@@ -28,7 +28,7 @@ from synaug_ray.data.sources.medmnist import identify_medmnist, open_medmnist
 from synaug_ray.data.sources.npz import open_npz
 from synaug_ray.data.sources.torchvision import TORCHVISION, open_torchvision
 from synaug_ray.data.splits import assign
-from synaug_ray.plan.steps import DataIdentity
+from synaug_ray.plan.subset import DataIdentity
 
 SHOWN = 200  # characters of an unknown name quoted in a message
 BUILT_IN = ("digits", *TORCHVISION)

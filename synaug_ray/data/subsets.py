@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.data.images import ImageSet
-from synaug_ray.plan.steps import Subset
+from synaug_ray.plan.subset import Subset
 
 
 def class_sequence(counts: NDArray[np.int64], length: int) -> NDArray[np.int64]:

@@ -18,7 +18,8 @@ from synaug_ray.data.images import Dataset, ImageSet, concatenate
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import registry
 from synaug_ray.generators.base import Generator
-from synaug_ray.plan.steps import GeneratorStep, Pool, ShardStep, Step, Subset, TrialStep
+from synaug_ray.plan.steps import GeneratorStep, Pool, ShardStep, Step, TrialStep
+from synaug_ray.plan.subset import Subset
 from synaug_ray.quality.assess import RealReference, real_reference
 from synaug_ray.quality.filters import Select, selector
 from synaug_ray.quality.pretrained_features import PretrainedSpace, open_space

@@ -24,7 +24,8 @@ from synaug_ray.data.images import ImageSet
 from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.engine.failures import StepError, free_memory, step_error_of
 from synaug_ray.generators import registry
-from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Step, Subset, TrialStep
+from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Step, TrialStep
+from synaug_ray.plan.subset import Subset
 from synaug_ray.quality.assess import assess
 from synaug_ray.store.retry import StorageRefused
 from synaug_ray.store.store import Cause, finite, now

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from synaug_ray.config.recipes import DDPMRecipe, SamplerRecipe
+from synaug_ray.config.generator_recipes import DDPMRecipe
+from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.diffusion import Task, fit, guided, initialise, network, task_of, to_device
 from synaug_ray.generators.samplers import image_streams, sample_in_batches

@@ -14,7 +14,7 @@ from diffusers import UNet2DModel
 from torch import Tensor
 
 from synaug_ray.common.keys import derive_seed
-from synaug_ray.config.recipes import UNetRecipe
+from synaug_ray.config.generator_recipes import UNetRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.training.batching import passes
 from synaug_ray.training.distributed import Split

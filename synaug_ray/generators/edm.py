@@ -16,7 +16,8 @@ from diffusers import EDMEulerScheduler, UNet2DModel
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from synaug_ray.config.recipes import EDMRecipe, SamplerRecipe
+from synaug_ray.config.generator_recipes import EDMRecipe
+from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.augmentation import AugmentationEmbedding, augmented
 from synaug_ray.generators.diffusion import Task, fit, guided, initialise, network, task_of, to_device

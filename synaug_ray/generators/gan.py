@@ -21,7 +21,8 @@ from torch.nn.functional import interpolate, leaky_relu, pad
 from torch.nn.utils.parametrizations import spectral_norm
 
 from synaug_ray.common.keys import derive_seed
-from synaug_ray.config.recipes import GANRecipe, SamplerRecipe
+from synaug_ray.config.generator_recipes import GANRecipe
+from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.samplers import image_noise, sample_in_batches
 from synaug_ray.training.batching import passes

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from synaug_ray.config.recipes import GeneratorRecipe
+from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.data.images import ImageSet
 
 USES = {

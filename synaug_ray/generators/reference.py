@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug_ray.common.keys import derive_seed
-from synaug_ray.config.recipes import ReferenceRecipe, SamplerRecipe
+from synaug_ray.config.generator_recipes import ReferenceRecipe
+from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import class_sequence
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug_ray.config.recipes import GeneratorRecipe, ReferenceRecipe
+from synaug_ray.config.generator_recipes import GeneratorRecipe, ReferenceRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.base import Family, Generator
 from synaug_ray.generators.model_card import model_card

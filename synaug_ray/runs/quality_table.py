@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synaug_ray.config.recipes import ReferenceRecipe
+from synaug_ray.config.generator_recipes import ReferenceRecipe
 from synaug_ray.plan.plan import Plan
 from synaug_ray.store.store import CorruptPayload, Store
 

@@ -15,7 +15,8 @@ from synaug_ray.config.checks import image_shape
 from synaug_ray.config.load import validate_grid
 from synaug_ray.config.yaml_source import parse_bytes
 from synaug_ray.plan.plan import Plan, blocked, failed_ancestor, make_plan, pending
-from synaug_ray.plan.steps import STAGES, DataIdentity, Stage, Step
+from synaug_ray.plan.steps import STAGES, Stage, Step
+from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.runs.cost import PLURAL, costs
 from synaug_ray.runs.run import RunState, RunStatus
 from synaug_ray.store.filesystem import check_reachable

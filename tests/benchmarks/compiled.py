@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
+from synaug_ray.config.generator_recipes import EDMRecipe
 from synaug_ray.config.presets import GENERATORS
-from synaug_ray.config.recipes import EDMRecipe
 from synaug_ray.generators.diffusion import network
 from synaug_ray.generators.edm import denoised
 

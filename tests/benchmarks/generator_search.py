@@ -33,15 +33,17 @@ from torch import nn
 from synaug_ray.classifiers.models import build
 from synaug_ray.classifiers.train import Member, _fit, _Single, train_pack
 from synaug_ray.common.keys import derive_seed
+from synaug_ray.config.generator_recipes import EDMRecipe
 from synaug_ray.config.presets import GENERATORS, SAMPLERS
-from synaug_ray.config.recipes import ClassifierRecipe, EDMRecipe, SamplerRecipe
+from synaug_ray.config.recipes import ClassifierRecipe, SamplerRecipe
 from synaug_ray.data.decoding.decode import fit
 from synaug_ray.data.images import ImageSet, concatenate
 from synaug_ray.data.subsets import permutation
 from synaug_ray.generators import edm
 from synaug_ray.generators.base import Generator
 from synaug_ray.generators.diffusion import task_of
-from synaug_ray.plan.steps import DataIdentity, Pool, Protocol, Subset, TrialStep
+from synaug_ray.plan.steps import Pool, Protocol, TrialStep
+from synaug_ray.plan.subset import DataIdentity, Subset
 from synaug_ray.quality.features import train as train_space
 from synaug_ray.quality.memorization import memorization
 

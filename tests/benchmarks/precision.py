@@ -26,7 +26,8 @@ from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.load import identify, load
 from synaug_ray.data.subsets import Draws
-from synaug_ray.plan.steps import DataIdentity, Subset, TrialStep
+from synaug_ray.plan.steps import TrialStep
+from synaug_ray.plan.subset import DataIdentity, Subset
 
 DRAWS, NUM_REAL = 8, 80
 

@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from diffusers import ConsistencyModelPipeline, EDMDPMSolverMultistepScheduler
 
+from synaug_ray.config.generator_recipes import EDMRecipe
 from synaug_ray.config.presets import GENERATORS
-from synaug_ray.config.recipes import EDMRecipe, SamplerRecipe
+from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.generators.diffusion import network
 from synaug_ray.generators.edm import EDMGenerator
 

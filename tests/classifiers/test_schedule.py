@@ -7,7 +7,8 @@ import torch
 from synaug_ray.classifiers.schedule import augmented, num_steps, schedule
 from synaug_ray.config.presets import GENERATORS, SAMPLERS
 from synaug_ray.config.recipes import ClassifierRecipe
-from synaug_ray.plan.steps import GeneratorStep, Pool, Subset, TrialStep
+from synaug_ray.plan.steps import GeneratorStep, Pool, TrialStep
+from synaug_ray.plan.subset import Subset
 
 RECIPE = ClassifierRecipe(name="mlp", nimg=3_200, batch=32)
 N, S = 20, 60

@@ -12,7 +12,8 @@ from synaug_ray.common.errors import UsageProblem
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.recipes import ClassifierRecipe, Optimiser
 from synaug_ray.data.subsets import Draws
-from synaug_ray.plan.steps import Subset, TrialStep
+from synaug_ray.plan.steps import TrialStep
+from synaug_ray.plan.subset import Subset
 
 CPU = torch.device("cpu")
 RECIPE = ClassifierRecipe(name="mlp", nimg=6_400, pack=4)

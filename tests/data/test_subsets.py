@@ -6,7 +6,7 @@ import pytest
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import Draws, class_sequence, permutation
-from synaug_ray.plan.steps import DataIdentity, Subset
+from synaug_ray.plan.subset import DataIdentity, Subset
 
 DATA = DataIdentity("digits", "fp")
 

@@ -18,7 +18,7 @@ from safetensors.torch import load
 from synaug_ray import grid
 from synaug_ray.classifiers import train as training
 from synaug_ray.common.errors import Collapsed, DataProblem, Diverged, StorageProblem
-from synaug_ray.config.recipes import DDPMRecipe
+from synaug_ray.config.generator_recipes import DDPMRecipe
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.engine.execute import attempt
 from synaug_ray.engine.failures import cause_of

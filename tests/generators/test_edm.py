@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from synaug_ray.common.errors import Diverged
-from synaug_ray.config.recipes import EDMRecipe, SamplerRecipe
+from synaug_ray.config.generator_recipes import EDMRecipe
+from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import edm
 from synaug_ray.generators.augmentation import AugmentationEmbedding
 from synaug_ray.generators.diffusion import guided, network, task_of
-from synaug_ray.plan.steps import Subset
+from synaug_ray.plan.subset import Subset
 
 CPU = torch.device("cpu")
 CLASSES = tuple("0123456789")

@@ -22,11 +22,11 @@ from pydantic import ValidationError
 
 from synaug_ray.common.errors import DataProblem
 from synaug_ray.common.keys import folder_key
+from synaug_ray.config.generator_recipes import PretrainedRecipe
 from synaug_ray.config.presets import PIPELINE
-from synaug_ray.config.recipes import PretrainedRecipe
 from synaug_ray.data.subsets import Draws, class_sequence
 from synaug_ray.generators import pretrained, registry
-from synaug_ray.plan.steps import Subset
+from synaug_ray.plan.subset import Subset
 
 CPU = torch.device("cpu")
 CLASSES = tuple(f"digit_{i}" for i in range(10))
@@ -277,7 +277,7 @@ def test_a_pipeline_class_of_its_own_is_not_run(plain, subset, tmp_path):
 
 def test_an_edm_of_this_house_is_a_pretrained_pipeline_too(subset, tmp_path):
     """What was trained on one set of images is, saved, an open-set generator for another."""
-    from synaug_ray.config.recipes import EDMRecipe
+    from synaug_ray.config.generator_recipes import EDMRecipe
 
     files, _ = registry.train(EDMRecipe(name="e", channels=(8, 16), nimg=64), subset, CLASSES, 1, CPU)
     for name, data in files.items():

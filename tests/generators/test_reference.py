@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from synaug_ray.config.generator_recipes import ReferenceRecipe
 from synaug_ray.config.presets import GENERATORS
-from synaug_ray.config.recipes import ReferenceRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import permutation
 from synaug_ray.generators.reference import replay

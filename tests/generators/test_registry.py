@@ -8,12 +8,12 @@ import torch
 from sklearn.svm import SVC
 
 from synaug_ray.common.errors import Diverged
+from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, DDPMRecipe, EDMRecipe, GANRecipe
 from synaug_ray.config.presets import GENERATORS, SAMPLERS, sampler_of
-from synaug_ray.config.recipes import GENERATOR_FAMILIES, DDPMRecipe, EDMRecipe, GANRecipe
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import registry
 from synaug_ray.generators.diffusion import network, to_device
-from synaug_ray.plan.steps import Subset
+from synaug_ray.plan.subset import Subset
 from synaug_ray.training.checkpoint import restore, snapshot
 
 CPU = torch.device("cpu")

@@ -10,7 +10,8 @@ from helpers.paths import REPOSITORY
 from synaug_ray.config.load import load_grid, validate_grid
 from synaug_ray.config.yaml_source import Lines
 from synaug_ray.plan.plan import Plan, make_plan, packs, pending
-from synaug_ray.plan.steps import STAGES, DataIdentity
+from synaug_ray.plan.steps import STAGES
+from synaug_ray.plan.subset import DataIdentity
 
 SHIPPED = sorted((REPOSITORY / "grids").glob("*.yaml"))
 DATA = DataIdentity("digits", "fp")

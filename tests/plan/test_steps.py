@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from synaug_ray.config.data_options import DataOptions
+from synaug_ray.config.generator_recipes import EDMRecipe
 from synaug_ray.config.presets import CLASSIFIERS, FILTERS, GENERATORS, SAMPLERS
-from synaug_ray.config.recipes import ClassifierRecipe, EDMRecipe, Optimiser, SamplerRecipe
-from synaug_ray.plan.steps import DataIdentity, GeneratorStep, Pool, ShardStep, Subset, TrialStep
+from synaug_ray.config.recipes import ClassifierRecipe, Optimiser, SamplerRecipe
+from synaug_ray.plan.steps import GeneratorStep, Pool, ShardStep, TrialStep
+from synaug_ray.plan.subset import DataIdentity, Subset
 
 DATA = DataIdentity("digits", "fp")
 SUBSET = Subset(DATA, 40, 1)

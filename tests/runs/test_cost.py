@@ -7,7 +7,8 @@ from synaug_ray.config.load import load_grid, validate_grid
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, SAMPLERS
 from synaug_ray.config.yaml_source import Lines
 from synaug_ray.plan.plan import make_plan, pending
-from synaug_ray.plan.steps import STAGES, DataIdentity, GeneratorStep, Pool, Subset
+from synaug_ray.plan.steps import STAGES, GeneratorStep, Pool
+from synaug_ray.plan.subset import DataIdentity, Subset
 from synaug_ray.runs import cost as module
 from synaug_ray.runs.cost import (
     SAMPLE,

@@ -10,7 +10,8 @@ import pytest
 from helpers.paths import REPOSITORY, TESTS
 
 from synaug_ray.config.presets import GENERATORS
-from synaug_ray.plan.steps import DataIdentity, GeneratorStep, Subset
+from synaug_ray.plan.steps import GeneratorStep
+from synaug_ray.plan.subset import DataIdentity, Subset
 from synaug_ray.store.maintenance import sweep
 from synaug_ray.store.store import Store
 

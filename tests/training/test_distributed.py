@@ -6,11 +6,11 @@ import torch
 from torch import distributed, multiprocessing
 
 from synaug_ray.common.errors import PeerLost
+from synaug_ray.config.generator_recipes import DDPMRecipe, EDMRecipe, GANRecipe
 from synaug_ray.config.presets import SAMPLERS, sampler_of
-from synaug_ray.config.recipes import DDPMRecipe, EDMRecipe, GANRecipe
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import registry
-from synaug_ray.plan.steps import Subset
+from synaug_ray.plan.subset import Subset
 from synaug_ray.training.distributed import Split
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ import numpy as np
 
 from synaug_ray.common.text import printable, some
 from synaug_ray.config.checks import halving
-from synaug_ray.config.recipes import ReferenceRecipe
+from synaug_ray.config.generator_recipes import ReferenceRecipe
 from synaug_ray.data.images import Dataset
 from synaug_ray.plan.plan import Plan
 

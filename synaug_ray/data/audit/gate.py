@@ -12,7 +12,7 @@ import numpy as np
 from synaug_ray.common.errors import DataProblem
 from synaug_ray.data.audit.audit import VERSION, Audit, audit, with_notes
 from synaug_ray.data.images import Dataset
-from synaug_ray.plan.steps import DataIdentity
+from synaug_ray.plan.subset import DataIdentity
 
 LEAK = 0.01  # share of test images known from training above which a user's own data are refused
 QUIET = 10.0  # seconds between two lines of progress

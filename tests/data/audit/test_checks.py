@@ -8,7 +8,7 @@ from synaug_ray.config.yaml_source import Lines
 from synaug_ray.data.audit.checks import describe, problems
 from synaug_ray.data.images import Dataset, Found, ImageSet
 from synaug_ray.plan.plan import make_plan
-from synaug_ray.plan.steps import DataIdentity
+from synaug_ray.plan.subset import DataIdentity
 
 
 def dataset(*counts, size=8):

@@ -10,7 +10,7 @@ from synaug_ray.common.errors import DataProblem
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.audit import gate
 from synaug_ray.data.images import Dataset, ImageSet
-from synaug_ray.plan.steps import DataIdentity
+from synaug_ray.plan.subset import DataIdentity
 
 
 def data(duplicates=None, source="npz:x.npz", fingerprint="fp"):

@@ -9,7 +9,8 @@ from helpers.paths import SMALL_GRID
 from synaug_ray import grid
 from synaug_ray.common.errors import StorageProblem
 from synaug_ray.config.presets import GENERATORS
-from synaug_ray.plan.steps import DataIdentity, GeneratorStep, Subset
+from synaug_ray.plan.steps import GeneratorStep
+from synaug_ray.plan.subset import DataIdentity, Subset
 from synaug_ray.store import filesystem
 from synaug_ray.store.store import Store
 

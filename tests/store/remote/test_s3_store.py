@@ -12,7 +12,8 @@ import s3fs
 
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, SAMPLERS
 from synaug_ray.plan.plan import Plan, pending
-from synaug_ray.plan.steps import DataIdentity, GeneratorStep, Pool, Subset, TrialStep
+from synaug_ray.plan.steps import GeneratorStep, Pool, TrialStep
+from synaug_ray.plan.subset import DataIdentity, Subset
 from synaug_ray.store import backends
 from synaug_ray.store.run_folder import RunFolder
 from synaug_ray.store.store import CorruptPayload, Store
