@@ -153,16 +153,16 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     if args.dry_run:
         return DONE
     if missing.complete and not damaged and _up_to_date(run):
-        print(f"nothing to do: every trial is done. {run.folder.url}/report.html")
+        from synaug_ray.runs.answer import answer_text
+
+        print(f"nothing to do: every trial is done\n{answer_text(run.folder)}")
         request.loggers.start(run.folder.url)
         _stop_loggers(request.loggers)
         return DONE
-    others = running(storage)
+    others = running(storage, plan.data.key)
     if others:
-        print(
-            f"note     running here, or killed: {', '.join(others[:3])}; this run starts from the last step to avoid "
-            "duplicate work"
-        )
+        named = ", ".join(others[:3])
+        print(f"note     running here on the same images, or killed: {named}; this run starts from its last step")
     try:
         code = _run(run, request, missing, last_first=bool(others))
     except BaseException:
@@ -240,6 +240,7 @@ def _run(run: Run, request: _Request, missing: Plan, *, last_first: bool) -> int
     Args:
         last_first: start with the last step, because another driver started with the first.
     """
+    from synaug_ray.runs.answer import answer_text
     from synaug_ray.runs.lifecycle import finish, open_run
     from synaug_ray.runs.outputs import interrupted
 
@@ -282,7 +283,7 @@ def _run(run: Run, request: _Request, missing: Plan, *, last_first: bool) -> int
         with suppress(StorageProblem):  # there may be space for this
             interrupted(run)
         raise refusal from None
-    print(f"{headline}\nresults  {folder.url}\npage     {folder.url}/report.html")
+    print(answer_text(folder, headline))
     if not left.complete:
         print(missing_results(run, left), file=sys.stderr)
         return FAILED_CELLS

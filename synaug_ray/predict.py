@@ -12,7 +12,9 @@ from typing import Any
 
 from synaug_ray.analysis.calculator import Answer, Costs, Expectation, cheapest, expectation
 from synaug_ray.analysis.generators import CONTROLS
+from synaug_ray.analysis.more_real import Known, more_real
 from synaug_ray.analysis.prediction_text import expectation_sentences, plan_sentences, study_title
+from synaug_ray.analysis.recommendation import Recommendation, recommendations, unknown_mix
 from synaug_ray.common.cli import ended, tell
 from synaug_ray.common.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, collect_problems, did_you_mean
 from synaug_ray.report.run_view import NoRunError, read
@@ -46,17 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, call, print; returns the exit code (see ``synaug_ray.common.errors``)."""
     args = _parser().parse_args(argv)
     try:
-        question, laws = collect_problems(lambda: _question(args), lambda: _laws(args.run))
+        question, (laws, verdicts) = collect_problems(lambda: _question(args), lambda: _laws(args.run))
         studies = _studies(laws, args)
     except Problem as problem:
         return tell(problem)
-    answers = [(study, *_answer(study, question)) for study in studies]
+    answers = [(study, *_answer(study, question), _judged(study, laws, verdicts)) for study in studies]
     if args.json:
         print(json.dumps([_plain(*answer) for answer in answers], indent=2, allow_nan=False))
         return DONE
-    for study, point, mix in answers:
+    for study, point, mix, found in answers:
         lines = expectation_sentences(point, laws["confidence"], laws["error"]) if point else []
-        lines += plan_sentences(mix, question.target, question.costs) if mix and question.target else []
+        if mix and question.target:
+            helps = more_real(laws, study["classifier"], study["surface"]["measured_real_only"][1]).known is Known.HELPS
+            lines += plan_sentences(mix, question.target, question.costs, found, helps)
         print("\n  ".join([study_title(study) + ":", *lines]))
     if laws.get("draws", 0) < 5:
         print(f"note: from {laws.get('draws', 0)} draws; with fewer than five, intervals are only a rough guide.")
@@ -140,7 +144,8 @@ def _question(args: argparse.Namespace) -> Question:
     return Question(num_real, num_synthetic or 0, target, costs)
 
 
-def _laws(run: str) -> dict[str, Any]:
+def _laws(run: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """laws.json, and the verdicts of verdict.json."""
     try:
         view = read(run, images=False)
     except NoRunError as error:
@@ -150,7 +155,7 @@ def _laws(run: str) -> dict[str, Any]:
         if broken:
             raise UnreadableLawsProblem(broken)
         raise NothingFittedProblem(f"{run} has no laws.json yet: no cell is finished yet; run the grid first")
-    return view.laws
+    return view.laws, list((view.verdict or {}).get("verdicts") or ())
 
 
 def _studies(laws: dict[str, Any], args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -195,10 +200,19 @@ def _answer(study: dict[str, Any], question: Question) -> tuple[Expectation | No
     return point, mix
 
 
-def _plain(study: dict[str, Any], point: Expectation | None, mix: Answer | None) -> dict[str, Any]:
+def _judged(study: dict[str, Any], laws: dict[str, Any], verdicts: list[dict[str, Any]]) -> tuple[Recommendation, ...]:
+    """What is recommended at each measured size, by this study's own verdicts."""
+    return recommendations(laws, [v for v in verdicts if all(v[name] == study[name] for name in STUDY)])
+
+
+def _plain(
+    study: dict[str, Any], point: Expectation | None, mix: Answer | None, found: tuple[Recommendation, ...]
+) -> dict[str, Any]:
+    """Numbers of the laws; ``not_recommended`` says why the mix is none to act on, '' where it is."""
+    doubt = unknown_mix(found, mix.mix.num_real, mix.mix.num_synthetic) if mix and mix.mix else ""
     return {name: study[name] for name in STUDY} | {
         "expected": dataclasses.asdict(point) if point else None,
-        "cheapest": dataclasses.asdict(mix) if mix else None,
+        "cheapest": dataclasses.asdict(mix) | {"not_recommended": doubt} if mix else None,
     }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from synaug_ray.analysis.calculator import Answer, Costs, Expectation, Mix
+from synaug_ray.analysis.recommendation import Advice, Recommendation, unknown_mix
 from synaug_ray.analysis.verdict_text import setting, span
 from synaug_ray.laws.results import Estimate
 
@@ -91,18 +93,39 @@ def _mix(mix: Mix, costs: Costs) -> str:
     )
 
 
-def plan_sentences(answer: Answer, target: float, costs: Costs) -> list[str]:
-    """The cheapest mix and what it saves, or why there is none."""
+def plan_sentences(
+    answer: Answer, target: float, costs: Costs, found: Sequence[Recommendation], collecting_helps: bool
+) -> list[str]:
+    """The cheapest mix and what it saves, or why there is none.
+
+    A mix is told where the measured sizes on both sides of it show a gain, and more real images only where more of
+    them were measured to help.
+
+    Args:
+        found: what is recommended at the measured sizes, of this study alone.
+        collecting_helps: whether more real images were measured to lower the error at the largest sizes.
+    """
     if answer.mix is None:
         if answer.reached is None:
             return [f"No mix inside the measured range: you have {costs.have:,} real images, more than were measured."]
         return [
             f"No mix inside the measured range is expected to reach {100 * target:g}%: the lowest is "
             f"{percent(answer.reached.error)}, at {answer.reached.num_real:,} real and "
-            f"{answer.reached.num_synthetic:,} synthetic images. Collect and measure beyond it."
+            f"{answer.reached.num_synthetic:,} synthetic images. "
+            + (
+                "Collect more real images and measure beyond it."
+                if collecting_helps
+                else "More real images were not shown to help at the largest sizes either: look at the classifier, the "
+                "labels and the images that it gets wrong."
+            )
         ]
+    doubt = unknown_mix(found, answer.mix.num_real, answer.mix.num_synthetic)
+    if doubt:
+        return [doubt] + ([f"Real images alone: {_mix(answer.collect_only, costs)}."] if answer.collect_only else [])
     lines = [f"Cheapest mix for {100 * target:g}%: {_mix(answer.mix, costs)}."]
-    if answer.mix.num_synthetic == 0:
+    if answer.mix.num_synthetic == 0 and unknown_mix(found, answer.mix.num_real, 1).startswith(Advice.NOT_KNOWN):
+        lines.append("Whether synthetic images would make it cheaper is not known yet.")
+    elif answer.mix.num_synthetic == 0:
         lines.append("Synthetic images would only add to the cost.")
     elif answer.collect_only is None:
         lines.append("Real images alone are not expected to reach it inside the measured range.")

@@ -17,6 +17,7 @@ from synaug_ray.report import embedding, panels, run_view, tables, text
 from synaug_ray.report.figures import style, work
 from synaug_ray.report.run_view import RunView
 from synaug_ray.report.sections import (
+    advice,
     audit,
     calculator,
     controls,
@@ -62,7 +63,7 @@ def render(run: RunView, *, images: bool = True) -> str:
         "work": panels.work_panels(run.status),
     }
     found = verdict.get("verdicts") or ()
-    live = calculator.of(laws, names) if laws else None
+    live = calculator.of(laws, names, lambda studies: advice.by_study(run, studies)) if laws else None
     if live:
         sections["calculator"] = live.panels
     drawings = {p.id: p.figure.to_plotly_json() for section in sections.values() for p in section}
@@ -76,6 +77,7 @@ def render(run: RunView, *, images: bool = True) -> str:
         sections=sections,
         progress=progress.of(run),
         headline=verdict.get("headline") or "",
+        card=advice.card(run),
         sureness=verdicts.sureness(laws, verdict),
         warnings=_warnings(run),
         error_name=text.error_name(laws),

@@ -128,8 +128,8 @@ def with_interval(estimate: Any, form: Form) -> str:
 
 def real_share(text: str) -> str:
     """The real share of a batch: '0.5' -> '50 %'; 'none', where no batch mixes them, -> NO_SHARE."""
-    if text == "none":
-        return NO_SHARE
+    if text in ("none", "proportional"):
+        return NO_SHARE if text == "none" else "in proportion"
     try:
         return share(float(text))
     except ValueError:
@@ -149,9 +149,9 @@ class StudyNames:
         return cls(tuple(f for f in STUDY_FIELDS if f in varying | {"generator", "real_share"}))
 
     def name(self, study: Mapping[str, Any]) -> str:
-        """'edm · real share 50 %'."""
+        """'edm · 50 % of a batch real', 'edm · mixed in proportion'."""
         return " · ".join(
-            f"real share {part}" if field == "real_share" else part
+            _mixed(part) if field == "real_share" else part
             for field, part in zip(self.fields, self.parts(study), strict=True)
             if part != NO_SHARE
         )
@@ -159,6 +159,10 @@ class StudyNames:
     def parts(self, study: Mapping[str, Any]) -> list[str]:
         """The same, as one text per field."""
         return [real_share(str(study[f])) if f == "real_share" else str(study[f]) for f in self.fields]
+
+
+def _mixed(share: str) -> str:
+    return f"{share} of a batch real" if share.endswith("%") else f"mixed {share}"
 
 
 def study_key(study: Mapping[str, Any]) -> tuple[str, ...]:

@@ -72,8 +72,12 @@ def check_space(storage: str, needed: int) -> None:
         )
 
 
-def running(storage: str) -> list[str]:
-    """Names of the runs on a storage whose state is "running": a driver works on each, or was killed."""
+def running(storage: str, data: str) -> list[str]:
+    """Names of the runs on a storage whose state is "running": a driver works on each, or was killed.
+
+    Args:
+        data: the key of a data set; runs of other ones share no step with it, and are left out.
+    """
     try:
         fs, root = open_url(storage)
         found: dict[str, Any] = {
@@ -81,7 +85,12 @@ def running(storage: str) -> list[str]:
         }
     except Exception:  # this serves a note and the order of work; what cannot be read is reported elsewhere
         return []
-    return [name for name, text in found.items() if state_of(_object(text)) is RunState.RUNNING]
+    told = {name: _object(text) or {} for name, text in found.items()}
+    return [
+        name
+        for name, status in told.items()
+        if state_of(status) is RunState.RUNNING and status.get("data", data) == data  # older files do not say
+    ]
 
 
 def state_of(status: dict[str, Any] | None) -> RunState | None:

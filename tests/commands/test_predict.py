@@ -83,6 +83,54 @@ def test_a_target_out_of_reach_says_how_far_the_measured_range_goes(run, capsys)
     assert code == 0 and "No mix inside the measured range is expected to reach 0.1%: the lowest is" in out
 
 
+NOTHING = {("edm", "0.5"): nothing, ("edm", "proportional"): nothing}
+
+
+@pytest.fixture(scope="module")
+def useless(tmp_path_factory):
+    """Synthetic images that do nothing, from few draws: the laws may see a tiny gain, the verdicts do not."""
+    folder = tmp_path_factory.mktemp("runs") / "useless"
+    folder.mkdir()
+    analysis = analyse(*simulate(Grid(power(), NOTHING, draws=3, images=200), seed=4), replicates=60)
+    assert {v.outcome for v in analysis.verdicts} >= {"undecided"} and not any(
+        v.outcome == "helps" for v in analysis.verdicts
+    )
+    (folder / "laws.json").write_text(json.dumps(analysis.laws_json()))
+    (folder / "verdict.json").write_text(json.dumps(analysis.verdict_json()))
+    return folder
+
+
+@pytest.mark.parametrize("target", ["10%", "12%", "18%", "25%"])
+@pytest.mark.parametrize("prices", [(1, 0), (100, 0.0001), (0.01, 1)])
+def test_no_mix_is_recommended_that_the_verdicts_do_not_show(useless, capsys, target, prices):
+    words = (useless, "--target-error", target, "--cost-real", prices[0], "--cost-synthetic", prices[1], "--have", 20)
+    code, out, _ = ask(capsys, *words)
+    assert code == 0
+    for line in out.splitlines():
+        if "Cheapest mix" in line:
+            assert "and 0 synthetic images" in line
+    assert "Synthetic images would only add" not in out or "no effect" in (useless / "verdict.json").read_text()
+    _, plain, _ = ask(capsys, *words, "--json")
+    for answer in json.loads(plain):
+        mix = answer["cheapest"]["mix"]
+        assert not mix or not mix["num_synthetic"] or answer["cheapest"]["not_recommended"]
+
+
+def test_a_run_without_verdicts_recommends_no_mix(run, tmp_path, capsys):
+    (tmp_path / "laws.json").write_bytes((run / "laws.json").read_bytes())
+    words = (tmp_path, "--target-error", "10%", "--cost-real", 1, "--cost-synthetic", 0.01)
+    assert "Not known yet: nothing was judged" in ask(capsys, *words)[1]
+
+
+def test_collecting_is_not_advised_where_more_real_images_do_not_help(tmp_path, capsys):
+    grid = Grid(power(b=0.3, c=0.0), {("edm", "0.5"): nothing}, sizes=(20, 40, 80), images=400)
+    analysis = analyse(*simulate(grid, seed=2), replicates=60)
+    (tmp_path / "laws.json").write_text(json.dumps(analysis.laws_json()))
+    (tmp_path / "verdict.json").write_text(json.dumps(analysis.verdict_json()))
+    _, out, _ = ask(capsys, tmp_path, "--target-error", "1%", "--cost-real", 1, "--cost-synthetic", 0)
+    assert "More real images were not shown to help" in out and "Collect" not in out
+
+
 def test_outside_the_measured_range_is_said(run, capsys):
     _, out, _ = ask(capsys, run, "--real", 500, "--synthetic", 100)
     assert "Extrapolated: 500 real images lie outside the 20 to 320 measured with synthetic images." in out

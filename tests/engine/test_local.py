@@ -47,8 +47,10 @@ def test_two_drivers_at_once_end_with_one_record_a_step(small, digits, tmp_path,
 
 
 def test_who_is_at_work_on_a_storage_is_read_from_its_runs(tmp_path):
-    assert running(str(tmp_path)) == [] == running(str(tmp_path / "none"))
+    assert running(str(tmp_path), "k") == [] == running(str(tmp_path / "none"), "k")
     for name, state in (("a", "running"), ("b", "done"), ("c", "running")):
         RunFolder(str(tmp_path), name).write_json("status.json", {"run": name, "state": state})
     RunFolder(str(tmp_path), "d").write("status.json", b"{")
-    assert running(str(tmp_path)) == ["a", "c"]
+    RunFolder(str(tmp_path), "e").write_json("status.json", {"state": "running", "data": "other images"})
+    RunFolder(str(tmp_path), "f").write_json("status.json", {"state": "running", "data": "k"})
+    assert running(str(tmp_path), "k") == ["a", "c", "f"]

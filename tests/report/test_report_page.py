@@ -17,12 +17,15 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from synaug_ray.analysis.recommendation import Advice, lead, recommendations
 from synaug_ray.analysis.results import Analysis
 from synaug_ray.report import __main__ as command
 from synaug_ray.report import embedding, page
 from synaug_ray.report import text as report_text
 from synaug_ray.report.figures import style
 from synaug_ray.report.run_view import read
+from synaug_ray.runs.answer import answer_text
+from synaug_ray.store.run_folder import RunFolder
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&<b>bold</b>"
 
@@ -182,7 +185,7 @@ def test_figures_draw_the_numbers_of_the_tables(built: Page, laws: dict) -> None
 
 def test_page_has_its_parts_in_order(built: Page, finished: Path) -> None:
     headline = json.loads((finished / "verdict.json").read_text())["headline"]
-    assert built.words.index(headline) < built.words.index("How sure is this?")
+    assert built.words.index("Do this next.") < built.words.index(headline) < built.words.index("How sure is this?")
     parts = [a["id"] for tag, a in built.elements if tag == "h2"]
     assert parts == ["sure", "verdicts", "calculator", "exchange", "equivalents", "errors", "gains", "laws",
                      "controls", "quality", "samples", "audit", "run"]  # fmt: skip
@@ -190,6 +193,36 @@ def test_page_has_its_parts_in_order(built: Page, finished: Path) -> None:
     assert "python -m synaug_ray.grid digits --storage /data/synaug" in built.words
     labels = [a.get("aria-label") for t, a in built.elements if a.get("role") == "img"]
     assert len(labels) == len(built.figures) and all(labels)
+
+
+def test_the_card_says_what_the_rule_says(built: Page, finished: Path, laws: dict) -> None:
+    verdicts = json.loads((finished / "verdict.json").read_text())["verdicts"]
+    quality, status = (json.loads((finished / f"{name}.json").read_text()) for name in ("quality", "status"))
+    found = recommendations(laws, verdicts, quality, sum(status["cpu_seconds"].values()) / laws["draws"])
+    top = lead(found)
+    assert top is not None and top.num_real == 800
+    for said in (top.advice, top.reason, top.next_step, top.sure, *(r.reason for r in found)):
+        assert said in built.words
+    assert built.words.index(top.reason) < built.words.index("The verdicts")
+
+
+@pytest.mark.parametrize("outcome", ["helps", "hurts", "no effect", "undecided"])
+def test_the_card_follows_the_verdict(run_folder: Path, outcome: str) -> None:
+    verdicts = json.loads((run_folder / "verdict.json").read_text())["verdicts"]
+    for verdict in verdicts:
+        rate = {"value": 3.0, "low": None, "high": None}
+        verdict |= {"outcome": outcome, "exchange": verdict["exchange"] | {"marginal": rate, "note": ""}}
+    built = rebuilt(run_folder, "verdict.json", verdicts=verdicts)
+    word = {"helps": "Generate", "undecided": "Not known yet"}.get(outcome, "Collect")
+    card = next(t for t in built.text if t.strip().rstrip(":") in {str(a) for a in Advice})
+    assert card.strip().rstrip(":") == word
+
+
+def test_the_end_of_a_run_says_what_its_page_says(finished: Path) -> None:
+    lines = answer_text(RunFolder.at(str(finished))).splitlines()
+    words = Page((finished / "report.html").read_text()).words
+    assert len(lines) == 4 and lines[0].split(".")[0] in words and lines[1] in words
+    assert lines[3].endswith("report.html")
 
 
 def test_nothing_is_loaded_from_elsewhere(built: Page, finished: Path) -> None:

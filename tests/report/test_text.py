@@ -10,9 +10,9 @@ def study(**changes):
 def test_a_study_without_mixed_batches_has_no_real_share():
     studies = [study(), study(protocol="synthetic-only", real_share="none")]
     names = StudyNames.of(studies)
-    assert [names.name(s) for s in studies] == ["edm · mixed · real share 50\u202f%", "edm · synthetic-only"]
+    assert [names.name(s) for s in studies] == ["edm · mixed · 50\u202f% of a batch real", "edm · synthetic-only"]
     assert names.parts(studies[1]) == ["edm", "synthetic-only", "\u2014"]
 
 
 def test_shares_read_as_percent():
-    assert [real_share(s) for s in ("0.5", "0.75", "proportional")] == ["50\u202f%", "75\u202f%", "proportional"]
+    assert [real_share(s) for s in ("0.5", "0.75", "proportional")] == ["50\u202f%", "75\u202f%", "in proportion"]

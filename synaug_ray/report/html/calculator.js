@@ -83,15 +83,26 @@
     const costs = {real: state["cost-real"], synthetic: state["cost-synthetic"], coreHour: state["cost-hour"],
       have: state.own};
     const {mix, collectOnly, reached} = expectation.cheapest(surface, generation, state.target / 100, costs);
-    element("use").hidden = mix === null;
+    const doubt = mix === null ? "" : unknownMix(mix);
+    element("use").hidden = mix === null || doubt !== "";
     for (const name of ["real", "synthetic"]) {
-      if (mix === null) delete element("mix").dataset[name];
+      if (mix === null || doubt) delete element("mix").dataset[name];
       else element("mix").dataset[name] = String(mix[name]);
     }
-    write(element("mix"), {value: mix && mix.cost}, mix ? mixWords(mix) : noneWords(reached));
-    element("parts").textContent = mix ? partsWords(mix, costs, generation) : "";
-    write(element("alone"), {value: collectOnly && collectOnly.cost}, aloneWords(mix, collectOnly));
+    write(element("mix"), {value: mix && !doubt ? mix.cost : null}, doubt || (mix ? mixWords(mix) : noneWords(reached)));
+    element("parts").textContent = doubt ? "" : mix ? partsWords(mix, costs, generation) : "";
+    const open = mix !== null && whyNot(mix.real).startsWith("Not known");  // whether they help is not known
+    write(element("alone"), {value: collectOnly && collectOnly.cost}, aloneWords(mix, collectOnly, open));
     return element("mix").textContent;
+  };
+  // As analysis/recommendation.py has it: a mix is recommended where the measured sizes on both sides of it show a gain.
+  const unknownMix = ({real, synthetic}) => synthetic === 0 ? "" : whyNot(real);
+  const whyNot = (real) => {
+    const {advice} = study(), exact = advice.filter(({num_real}) => num_real === real);
+    const near = exact.length ? exact : [advice.findLast(({num_real}) => num_real < real),
+      advice.find(({num_real}) => num_real > real)].filter((one) => one);
+    if (near.length === 0) return "Not known yet: nothing was judged with synthetic images. Run the grid first.";
+    return near.find(({why_not}) => why_not)?.why_not ?? "";
   };
   const mixWords = ({real, synthetic, cost}) =>
     `${images(real)} real and ${synthetic ? images(synthetic) : "no"} synthetic images, for ${money(cost)} in all.`;
@@ -111,10 +122,11 @@
     : `No mix in the measured range reaches ${state.target} %. The lowest expected error there is ` +
       `${percent(reached.error.value)} %, with ${images(reached.real)} real and ${images(reached.synthetic)} ` +
       "synthetic images.";
-  const aloneWords = (mix, alone) => {
+  const aloneWords = (mix, alone, open) => {
     if (mix === null) return "";
     if (alone === null) return "Real images alone do not reach it in the measured range.";
-    return mix.synthetic === 0 ? "Synthetic images would not make it cheaper."
+    return mix.synthetic === 0
+      ? open ? "Whether synthetic images would make it cheaper is not known." : "Synthetic images would not make it cheaper."
       : `Real images alone: ${images(alone.real)}, for ${money(alone.cost)}.`;
   };
 

@@ -5,7 +5,7 @@ The arithmetic is in ``expectation.js``, equal to ``synaug_ray.analysis.calculat
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,12 +27,21 @@ class Calculator:
     panels: list[Panel]
 
 
-def of(laws: Mapping[str, Any], names: StudyNames) -> Calculator | None:
-    """The calculator of an analysis; None where no study has a prediction grid."""
+def of(
+    laws: Mapping[str, Any],
+    names: StudyNames,
+    allowed: Callable[[Sequence[Study]], list[list[dict[str, Any]]]] | None = None,
+) -> Calculator | None:
+    """The calculator of an analysis; None where no study has a prediction grid.
+
+    Args:
+        allowed: gives per study its measured sizes, and why no mix may be recommended at each (``advice.by_study``).
+    """
     studies = [s for s in laws["studies"] if s.get("surface")]
     if not studies:
         return None
     error = text.error_name(laws)
+    advice = allowed(studies) if allowed else [[] for _ in studies]
     return Calculator(
         tuple(names.name(s) for s in studies),
         {
@@ -40,8 +49,13 @@ def of(laws: Mapping[str, Any], names: StudyNames) -> Calculator | None:
             "confidence": laws["confidence"],
             "start": _first(studies),
             "studies": [
-                {"name": names.name(s), "surface": s["surface"], "generation": s.get("generation") or []}
-                for s in studies
+                {
+                    "name": names.name(s),
+                    "surface": s["surface"],
+                    "generation": s.get("generation") or [],
+                    "advice": judged,
+                }
+                for s, judged in zip(studies, advice, strict=True)
             ],
         },
         [

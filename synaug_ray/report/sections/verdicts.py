@@ -61,7 +61,7 @@ def matrix(verdicts: Verdicts, names: StudyNames, delta: float | None) -> Matrix
     shown = "the margin" if delta is None else margin(delta)
     legend = tuple((o, SIGNS[o], m.format(margin=shown)) for o, m in MEANINGS.items() if o in seen)
     return Matrix(
-        tuple(f.replace("_", " ") for f in names.fields),
+        tuple("real in a batch" if f == "real_share" else f for f in names.fields),
         tuple(text.images(n) for n in sizes),
         tuple(rows),
         legend,
@@ -74,8 +74,8 @@ def _pill(verdict: Mapping[str, Any]) -> Pill:
     return Pill(
         outcome=str(verdict["outcome"]),
         sign=SIGNS.get(str(verdict["outcome"]), "?"),
-        gain="" if gain is None else text.points(gain),
-        amount="" if amount is None else f"at {text.multiple(amount)}",
+        gain="" if gain is None else f"{text.points(gain)} points",
+        amount="" if amount is None else f"{amount:g} per real image",
         sentence=str(verdict.get("sentence", "")),
     )
 
@@ -164,7 +164,7 @@ def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
     if detectable:
         low, high = (text.percent(d) for d in (min(detectable), max(detectable)))
         sentences += " The smallest gain this run could detect is " + (
-            f"{low} points." if low == high else f"{low} to {high} points, depending on n."
+            f"{low} points." if low == high else f"{low} to {high} points, depending on the number of real images."
         )
     if text.error_name(laws) == "balanced error":
         sentences += " The classes are unbalanced, so errors are balanced errors: means over classes."

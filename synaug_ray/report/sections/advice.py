@@ -1,0 +1,73 @@
+"""The card at the top of the page: what is recommended, why, how sure that is, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synaug_ray.analysis.recommendation import STUDY, Advice, Recommendation, lead, recommendations, unknown_mix
+from synaug_ray.report import text
+from synaug_ray.report.run_view import RunView
+
+SLUGS = {Advice.COLLECT: "collect", Advice.GENERATE: "generate", Advice.EITHER: "either", Advice.NOT_KNOWN: "unknown"}
+
+
+@dataclass(frozen=True)
+class Card:
+    """The recommendation at the size that counts most, and a line for each other size."""
+
+    advice: str
+    slug: str  # a CSS class
+    title: str
+    reason: str
+    next_step: str
+    sure: str
+    others: tuple[tuple[str, str, str], ...]  # real images, advice, what it says
+
+
+def card(run: RunView) -> Card | None:
+    """None while nothing is judged."""
+    found = _found(run)
+    top = lead(found)
+    if top is None:
+        return None
+    others = tuple((text.images(r.num_real), str(r.advice), _short(r)) for r in found if r is not top)
+    return Card(str(top.advice), SLUGS[top.advice], top.title, top.reason, top.next_step, top.sure, others)
+
+
+def recommended(run: RunView) -> Recommendation | None:
+    """What the card says, as a value."""
+    return lead(_found(run))
+
+
+def draw_seconds(status: Mapping[str, Any] | None, laws: Mapping[str, Any] | None) -> float | None:
+    """What one draw of the whole grid took of one core or GPU, in seconds; None where it is not recorded."""
+    spent = (status or {}).get("cpu_seconds")
+    draws = (laws or {}).get("draws")
+    if not isinstance(spent, Mapping) or not draws:
+        return None
+    known = [value for value in map(text.finite, spent.values()) if value is not None]
+    return sum(known) / draws if known else None
+
+
+def by_study(run: RunView, studies: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+    """For the calculator, of each study: its measured sizes, and why no mix is to be recommended there ('': one is)."""
+    told = []
+    for study in studies:
+        own = [v for v in _verdicts(run) if all(str(v.get(k)) == str(study.get(k)) for k in STUDY)]
+        found = recommendations(run.laws, own, run.quality)
+        told.append([{"num_real": r.num_real, "why_not": unknown_mix(found, r.num_real, 1)} for r in found])
+    return told
+
+
+def _found(run: RunView) -> tuple[Recommendation, ...]:
+    return recommendations(run.laws, _verdicts(run), run.quality, draw_seconds(run.status, run.laws))
+
+
+def _verdicts(run: RunView) -> list[Mapping[str, Any]]:
+    return list((run.verdict or {}).get("verdicts") or ())
+
+
+def _short(found: Recommendation) -> str:
+    return f"{found.title}. {found.reason}" if found.title else found.reason
