@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
 
 from synaug_ray.config.recipes import Count, Flag, Number
+
+
+def _one_or_several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
 
 
 class DataOptions(BaseModel):
@@ -19,6 +23,7 @@ class DataOptions(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    later: ClassVar[frozenset[str]] = frozenset({"leave_out"})  # at its default out of every key, as Recipe.later
 
     size: Count | None = None  # pixels a side; None keeps the images' size
     resize: Literal["crop", "pad", "stretch"] = (
@@ -35,3 +40,14 @@ class DataOptions(BaseModel):
     duplicates: Literal["refuse", "warn", "drop-test"] | None = None  # test images that are also training images
     on_bad: Literal["refuse", "drop"] = "refuse"  # an image file, or an image in a table, that cannot be read
     ordinal: Flag = False  # treat ordinal grades as classes; their order is not used
+    # splits of the source that are not read, as where test images have no labels; images of train are held out instead
+    leave_out: Annotated[
+        tuple[Literal["val", "test"], ...],
+        BeforeValidator(_one_or_several),
+        AfterValidator(lambda splits: tuple(sorted(set(splits)))),
+    ] = ()
+
+    def fields(self) -> dict[str, Any]:
+        """What enters a key: all but the fields of ``later`` at their defaults."""
+        untouched = {name for name in self.later if getattr(self, name) == type(self).model_fields[name].default}
+        return self.model_dump(mode="json", exclude=untouched)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from synaug_ray.common.errors import DataProblem, Message, UsageProblem, did_you_mean
 from synaug_ray.common.text import printable
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.decoding.cache import new_arrays, open_arrays, write_arrays
+from synaug_ray.data.classes_alike import alike_note
+from synaug_ray.data.decoding.cache import amend, new_arrays, open_arrays, reading_of, write_arrays
 from synaug_ray.data.decoding.fingerprint import fingerprint
 from synaug_ray.data.decoding.read_all import Rows, read_parts
 from synaug_ray.data.images import Dataset
@@ -30,6 +31,8 @@ from synaug_ray.data.sources.torchvision import TORCHVISION, open_torchvision
 from synaug_ray.data.splits import assign
 from synaug_ray.plan.subset import DataIdentity
 
+READING = 2  # of labels, splits and folders: what an earlier one decoded is opened once more, for what it let pass
+_REREAD = ("folder", "npz", "parquet")  # kinds that lie on this machine
 SHOWN = 200  # characters of an unknown name quoted in a message
 BUILT_IN = ("digits", *TORCHVISION)
 KINDS = {
@@ -45,6 +48,7 @@ _APPLIES = {
     "group": ("folder", "npz", *_TABLES),
     "image": _TABLES,
     "label": _TABLES,
+    "leave_out": _TABLES,
     "on_bad": ("folder", *_TABLES),
     "ordinal": ("medmnist",),
 }
@@ -126,7 +130,7 @@ def _fingerprint(kind: str, dataset: str, rest: str, options: DataOptions, where
     if kind == "parquet":
         from synaug_ray.data.sources.parquet import identify_parquet
 
-        return identify_parquet(path, cache, where)
+        return identify_parquet(path, options, cache, where)
     if not path.is_file():
         raise DataProblem(f"{where}: {path} is not a file; npz:FILE names one .npz in MedMNIST's layout")
     return fingerprint({path.name: path}, path, cache)
@@ -147,11 +151,17 @@ def load(data: DataIdentity, cache: Path) -> Dataset:
     """
     folder, name = cache / "arrays" / data.key, _name(data.source)
     dataset = open_arrays(folder, name)
+    source = None
+    if dataset is not None and data.source.partition(":")[0] in _REREAD and reading_of(folder) < READING:
+        source = _open(data, cache)  # refuses what an earlier reading let pass; nothing is decoded again
+        notes = _notes(source, data)
+        amend(folder, notes=notes, reading=READING)
+        dataset = dataclasses.replace(dataset, notes=tuple(notes)) if source.classes == dataset.classes else None
     if dataset is None:
-        source = _open(data, cache)
+        source = source or _open(data, cache)
         _check_holdout(source, data.options)
         with new_arrays(folder, _bytes(source, data.options)) as scratch:
-            _make(source, data.options, scratch, name)
+            _make(source, data, scratch, name)
         dataset = open_arrays(folder, name)
     assert dataset is not None  # just written
     return dataset
@@ -200,7 +210,19 @@ def _bytes(source: Source, options: DataOptions) -> int:
     return 2 * sum(part.count for part in source.parts.values()) * channels * (options.size or 0) ** 2
 
 
-def _make(source: Source, options: DataOptions, scratch: Path, name: str) -> None:
+def _notes(source: Source, data: DataIdentity) -> list[str]:
+    """The reader's remarks, and what holds for every kind of source."""
+    notes = [*source.notes, *(f"the {split} split is left out (data.leave_out)" for split in data.options.leave_out)]
+    if source.held is None and data.source.partition(":")[0] in KINDS:
+        if "test" not in source.parts:
+            notes.append(f"no test images of its own: {data.options.holdout:.0%} of train are held out (data.holdout)")
+        if "val" not in source.parts:
+            notes.append("no validation images of its own: a tenth of train is held out")
+    return notes + alike_note(source.classes)
+
+
+def _make(source: Source, data: DataIdentity, scratch: Path, name: str) -> None:
+    options = data.options
     rows, tally = read_parts(source, options, scratch, name)
     groups = _group_numbers(rows)
     to = assign(source, options, {part: read.labels for part, read in rows.items()}, groups)
@@ -211,7 +233,8 @@ def _make(source: Source, options: DataOptions, scratch: Path, name: str) -> Non
         groups,
         {
             "classes": source.classes,
-            "notes": source.notes,
+            "notes": _notes(source, data),
+            "reading": READING,
             "found": dataclasses.asdict(tally.found()),
             "dropped": [f"{bad.name} ({bad.why})" for bad in tally.bad],
         },

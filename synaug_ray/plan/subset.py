@@ -34,7 +34,7 @@ class DataIdentity:
                 "version": self.VERSION,
                 "kind": self.source.partition(":")[0],
                 "fingerprint": self.fingerprint,
-                "options": self.options.model_dump(mode="json"),
+                "options": self.options.fields(),
             }
         )
 

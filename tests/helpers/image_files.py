@@ -10,6 +10,11 @@ from synaug_ray.common.errors import DataProblem, Problem
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.load import identify, load
 
+HELD_OUT = (  # what is noted where a source of one's own has neither test nor validation images
+    "no test images of its own: 20% of train are held out (data.holdout)",
+    "no validation images of its own: a tenth of train is held out",
+)
+
 
 def read(dataset, cache, **options):
     return load(identify(str(dataset), DataOptions(**options)), cache)

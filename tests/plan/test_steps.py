@@ -114,6 +114,7 @@ def test_the_path_of_a_source_is_where_and_not_what():
                 "duplicates": "warn",
                 "on_bad": "drop",
                 "ordinal": True,
+                "leave_out": ("test",),
             }.items()
         ),
     ],

@@ -67,6 +67,31 @@ def open_arrays(folder: Path, name: str) -> Dataset | None:
         return None
 
 
+def reading_of(folder: Path) -> int:
+    """The version of the reading of labels, splits and folders that made the arrays in ``folder``."""
+    try:
+        return int(json.loads((folder / "about.json").read_bytes()).get("reading", 1))
+    except (OSError, ValueError):
+        return 0
+
+
+def amend(folder: Path, **facts: Any) -> None:
+    """Change what is said about arrays that stay as they are; a folder that cannot be written is left as it is."""
+    with contextlib.suppress(OSError):
+        about = json.loads((folder / "about.json").read_bytes()) | facts
+        about.pop("key")
+        _write_about(folder, about)
+
+
+def _write_about(folder: Path, about: Mapping[str, Any]) -> None:
+    new = folder / f".about.{uuid.uuid4().hex[:8]}.json"
+    with new.open("w") as text:
+        json.dump({**about, "key": content_key(dict(about))}, text, indent=1)
+        text.flush()
+        os.fsync(text.fileno())
+    new.replace(folder / "about.json")
+
+
 def _checked(file: Path, size: int, sha256: str) -> NDArray[Any]:
     if file.stat().st_size != size or _sha256(file) != sha256:
         raise ValueError(f"{file} is damaged")
@@ -150,8 +175,4 @@ def write_arrays(
         if groups is not None:
             np.save(scratch / f"{split}_groups.npy", np.concatenate(members[split]))
     files = {file.name: {"size": file.stat().st_size, "sha256": _sha256(file)} for file in sorted(scratch.iterdir())}
-    whole = {"format": FORMAT, "groups": groups is not None, "files": files, **about}
-    with (scratch / "about.json").open("w") as text:
-        json.dump(whole | {"key": content_key(whole)}, text, indent=1)
-        text.flush()
-        os.fsync(text.fileno())
+    _write_about(scratch, {"format": FORMAT, "groups": groups is not None, "files": files, **about})

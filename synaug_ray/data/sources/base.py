@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from synaug_ray.config.data_options import DataOptions
 
 SPLITS = ("train", "val", "test")
 
@@ -44,3 +46,9 @@ class Source:
     val_of_test: bool = False  # if "val" is missing, it is taken from the test images
     held: tuple[int, int] | None = None  # fixed numbers of test and validation images to hold out
     notes: tuple[str, ...] = ()
+
+
+def absent(options: DataOptions, splits: Collection[str], name: str) -> list[str]:
+    """A sentence where ``data.leave_out`` names a split that is none of the ``splits`` of the source ``name``."""
+    missing = [split for split in options.leave_out if split not in splits]
+    return [f"data.leave_out: {name} has no {' and no '.join(missing)} split; remove it"] if missing else []

@@ -17,8 +17,10 @@ import pyarrow as pa
 from synaug_ray.common.errors import DataProblem, ResourceProblem, UsageProblem
 from synaug_ray.common.text import one_line
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.sources.arrow_table import BATCH, SPLIT_NAMES, Rows, table_source
+from synaug_ray.data.sources.arrow_table import BATCH, table_source
 from synaug_ray.data.sources.base import SPLITS, Source
+from synaug_ray.data.sources.columns import Rows
+from synaug_ray.data.sources.split_words import SPLIT_NAMES
 
 _SPEC = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(/(?P<configuration>[\w.-]+))?(@(?P<revision>[\w./-]+))?", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -62,7 +64,7 @@ def open_hf(fingerprint: str, options: DataOptions, cache: Path) -> Source:
     notes = tuple(f"the split {s} is not used" for s in sets if s.lower() not in SPLIT_NAMES)
     caches = [(cache / "huggingface").resolve(), Path(constants.HF_HUB_CACHE).resolve()]
     source = table_source({s: rows[s] for s in SPLITS if s in rows}, options, caches)
-    return Source(source.classes, source.parts, notes=notes)
+    return Source(source.classes, source.parts, notes=(*notes, *source.notes))
 
 
 def load_splits(name: str, configuration: str | None, commit: str, cache: Path) -> dict[str, Any]:

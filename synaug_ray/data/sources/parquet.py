@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,19 +13,25 @@ from synaug_ray.common.errors import DataProblem
 from synaug_ray.common.text import one_line, printable, some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.fingerprint import fingerprint
-from synaug_ray.data.sources.arrow_table import BATCH, SPLIT_NAMES, Rows, split_of, table_source
+from synaug_ray.data.sources.arrow_table import BATCH, table_source
+from synaug_ray.data.sources.arrow_types import is_new_kind
 from synaug_ray.data.sources.base import SPLITS, Source
+from synaug_ray.data.sources.columns import Rows, choose_columns, class_names
+from synaug_ray.data.sources.split_files import partition_values, split_before, splits_of
+from synaug_ray.data.sources.split_words import SPLIT_NAMES, splits_in
 
 READ_AHEAD = 1 << 20  # bytes; otherwise a whole column of a row group is held in memory
+READ_OTHERWISE = "+2"  # after the fingerprint of files that version 1 of this reading took for other data
 
 
-def identify_parquet(path: Path, cache: Path | None, where: str = "dataset") -> str:
-    """SHA-256 of the names and bytes of the file or files.
+def identify_parquet(path: Path, options: DataOptions, cache: Path | None, where: str = "dataset") -> str:
+    """SHA-256 of the names and bytes of the file or files; marked where they were once read in another way.
 
     Raises:
         DataProblem: if there is none.
     """
-    return fingerprint(_files(path, where), path, cache)
+    files = _files(path, where)
+    return fingerprint(files, path, cache) + (READ_OTHERWISE if _read_otherwise(path, files, options) else "")
 
 
 def open_parquet(path: Path, options: DataOptions) -> Source:
@@ -33,25 +40,89 @@ def open_parquet(path: Path, options: DataOptions) -> Source:
     Raises:
         DataProblem: for files that cannot be read, with everything wrong in the columns and labels.
     """
+    problems: list[str] = []
+    files = _files(path)
+    every = _rows(files, problems)
+    splits = {path.name: ""} if path.is_file() else splits_of(list(files), problems)
     rows: dict[str, list[Rows]] = {}
-    problems = []
-    for name, file in _files(path).items():
+    for name, split in splits.items():
+        if name in every:
+            rows.setdefault(split, []).append(every[name])
+    if len(rows) > 1 and "" in rows:
+        problems.append(
+            f"{printable(str(path))}: {some(r.name for r in rows[''])} belong to no split by "
+            "name; say train, val or test in each file name"
+        )
+    elif rows and "" not in rows and "train" not in rows and not problems:
+        problems.append(f"{printable(str(path))} has files of {' and '.join(rows)} but none of train")
+    if problems:
+        raise DataProblem(problems)
+    source = table_source({s: rows[s] for s in ("", *SPLITS) if s in rows}, options)
+    return Source(source.classes, source.parts, notes=(*_notes(path, rows), *source.notes))
+
+
+def _notes(path: Path, rows: Mapping[str, Sequence[Rows]]) -> Iterator[str]:
+    if "" not in rows:
+        each = "; ".join(f"{s}: {some((r.name for r in rows[s]), 3)}" for s in SPLITS if s in rows)
+        yield f"the splits are told by the files' names ({each})"
+    elif path.is_file() and splits_in(path.stem) - {"train"}:
+        yield f"{printable(path.name)} is read as a whole set, whatever split its name speaks of"
+    elif len(rows[""]) > 1:
+        yield f"{len(rows['']):,} files are read as one set: no name speaks of a split"
+
+
+def _read_otherwise(path: Path, files: Mapping[str, Path], options: DataOptions) -> bool:
+    """Whether version 1 of this reading made other data of these files, so that its results are none of these.
+
+    It took splits from the first word of a name, class names from the first file alone, and knew no view types.
+    """
+    before = {name: split_before(name) or "train" for name in files}
+    now = {path.name: "train"} if path.is_file() else {n: s or "train" for n, s in splits_of(list(files), []).items()}
+    every = list(_rows(files, []).values())
+    if before != now:
+        return True
+    if not every:
+        return False
+    if path.is_file() and split_before(path.name) and "split" in every[0].schema.names:
+        return True
+    with contextlib.suppress(DataProblem):  # then nothing is read now, which opening it will say
+        columns = choose_columns(every[0], options)
+        chosen = [every[0].schema.field(c).type for c in (columns.image, columns.label)]
+        if columns.label in partition_values(every[0].name):
+            return True
+        names = {class_names(r.schema, columns.label) for r in every if columns.label in r.schema.names}
+        return len(names) > 1 or any(map(is_new_kind, chosen))
+    return False
+
+
+def _rows(files: Mapping[str, Path], problems: list[str]) -> dict[str, Rows]:
+    found: dict[str, Rows] = {}
+    typed = _partition_types(files)
+    for name, file in files.items():
         try:
             schema = pq.read_schema(file)
         except (OSError, ValueError, pa.ArrowException) as error:
             problems.append(f"{printable(str(file))} is not a readable Parquet file ({one_line(error, 200)})")
             continue
-        rows.setdefault(_split(name) or "", []).append(Rows(name, schema, _reader(file)))
-    if len(rows) > 1 and "" in rows:
-        problems.append(
-            f"{printable(str(path))}: {some(r.name for r in rows[''])} belong to no split by "
-            "name; start each file name with train, val or test"
-        )
-    elif rows and "" not in rows and "train" not in rows:
-        problems.append(f"{printable(str(path))} has files of {' and '.join(rows)} but none of train")
-    if problems:
-        raise DataProblem(problems)
-    return table_source({s: rows[s] for s in ("", *SPLITS) if s in rows}, options)
+        constants = {k: v for k, v in partition_values(name).items() if k not in schema.names and not _is_split(k, v)}
+        for key in constants:
+            schema = schema.append(pa.field(key, typed[key]))
+        found[name] = Rows(name, schema, _reader(file, {k: (v, typed[k]) for k, v in constants.items()}))
+    return found
+
+
+def _is_split(key: str, value: str | None) -> bool:
+    return key.lower() == "split" and (value or "").lower() in SPLIT_NAMES
+
+
+def _partition_types(files: Mapping[str, Path]) -> dict[str, pa.DataType]:
+    """Whole numbers where every folder of a column is named by one, else strings."""
+    values: dict[str, set[str]] = {}
+    for name in files:
+        for key, value in partition_values(name).items():
+            values.setdefault(key, set()).update([] if value is None else [value])
+    whole = {k: all(v.isascii() and v.isdigit() and str(int(v)) == v for v in of) for k, of in values.items()}
+    return {key: pa.int64() if whole[key] and values[key] else pa.string() for key in values}
 
 
 def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
@@ -65,25 +136,38 @@ def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
     files = {
         p.relative_to(path).as_posix(): p
         for p in sorted(path.rglob("*.parquet"))
-        if not any(part.startswith(".") for part in p.relative_to(path).parts)
+        if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts)
     }
     if not files:
         raise DataProblem(f"{where}: parquet:{printable(str(path))} has no .parquet files; name a folder that does")
     return files
 
 
-def _split(name: str) -> str | None:
-    """By the file name, else by the nearest parent folder."""
-    *folders, _ = name.split("/")
-    return split_of(name) or next((SPLIT_NAMES[f.lower()] for f in reversed(folders) if f.lower() in SPLIT_NAMES), None)
+def _reader(
+    file: Path, constants: Mapping[str, tuple[str | None, pa.DataType]]
+) -> Callable[[Sequence[str]], Iterator[pa.RecordBatch]]:
+    """``constants``: columns that stand in the names of folders, with their value and type."""
 
-
-def _reader(file: Path):
     def batches(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        stored = [c for c in columns if c not in constants]
         try:
             with pq.ParquetFile(file, buffer_size=READ_AHEAD) as table:
-                yield from table.iter_batches(BATCH, columns=list(columns), use_threads=False)
+                for batch in table.iter_batches(BATCH, columns=stored, use_threads=False):
+                    yield _with(batch, columns, constants) if len(stored) < len(columns) else batch
         except (OSError, ValueError, pa.ArrowException) as error:
             raise DataProblem(f"{printable(str(file))} is damaged ({one_line(error, 200)})") from None
 
     return batches
+
+
+def _with(
+    batch: pa.RecordBatch, columns: Sequence[str], constants: Mapping[str, tuple[str | None, pa.DataType]]
+) -> pa.RecordBatch:
+    def column(name: str) -> pa.Array:
+        if name not in constants:
+            return batch.column(name)
+        value, kind = constants[name]
+        plain = int(value) if value is not None and pa.types.is_integer(kind) else value
+        return pa.array([plain] * batch.num_rows, kind)
+
+    return pa.RecordBatch.from_arrays([column(c) for c in columns], names=list(columns))

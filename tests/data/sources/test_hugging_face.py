@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 import pytest
-from helpers.image_files import counts, encoded, image_folder, read, refused
+from helpers.image_files import HELD_OUT, counts, encoded, image_folder, read, refused
 
 from synaug_ray.common.errors import DataProblem, ResourceProblem, UsageProblem
 from synaug_ray.config.data_options import DataOptions
@@ -73,7 +73,11 @@ def test_splits_of_no_use_are_noted(hub, cache):
         + "".join(f"  - split: {s}\n    path: data/{s}-0.parquet\n" for s in ("train", "unsupervised"))
         + "---\n"
     )
-    assert read(f"hf:me/more@{COMMIT}", cache).notes == ("the split unsupervised is not used",)
+    assert read(f"hf:me/more@{COMMIT}", cache).notes == (
+        "the split unsupervised is not used",
+        "the label is column label (int64), the image column image",
+        *HELD_OUT,
+    )
 
 
 def test_a_set_without_images(hub, cache):

@@ -12,7 +12,7 @@ from helpers.image_files import bag, counts, encoded, pixels, read, refused
 from synaug_ray.common.errors import UsageProblem
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.load import identify
-from synaug_ray.data.sources.arrow_table import split_of
+from synaug_ray.data.sources.split_files import split_of
 
 STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -170,13 +170,13 @@ def test_columns_that_are_not_there(tmp_path, cache, options, said):
             "it has image (list<element: int64>), label (int64); set data.image",
         ),
         ({"image": [b"", b""]}, "no column holds a label (integer or string)"),
-        ({"image": [b"", b""], "label": [0.5, 1.5]}, "no column holds a label"),
+        ({"image": [b"", b""], "label": [0.5, 1.5]}, "column label is double, which is not supported; make the labels"),
         (
             {"image": [b"", b""], "label": [[0, 1], [1, 0]]},
             "column label holds several labels per row (multi-label), which "
             "is not supported; give each image one label, or set data.label to another column",
         ),
-        ({"image": [b"", b""], "label": [0, None]}, "label is empty in 1 of 2 rows: 1"),
+        ({"image": [b"", b""], "label": [0, None]}, "column label is empty in 1 of 2 rows: x.parquet[1]; remove"),
         (
             {"image": [b"", b""], "label": [3, 3]},
             "column label holds 1 class (3) in train; a classifier needs at least "
@@ -199,7 +199,8 @@ def test_labels_outside_of_the_classes_named(tmp_path, cache):
     pets(tmp_path / "train.parquet", 40)
     write(tmp_path / "test.parquet", columns, hugging_face_metadata(["cat", "dog"]))
     assert refused(f"parquet:{tmp_path}", cache) == [
-        "test: column label holds -1 (-1 means unlabelled); expected 0 to 1"
+        "test: column label holds -1 (-1 means unlabelled); expected 0 to 1: set data.leave_out: test, and images are "
+        "held out of train instead"
     ]
 
 
@@ -243,6 +244,18 @@ def test_files_of_no_split_beside_others(tmp_path, cache):
         ("train-00000-of-00002.parquet", "train"),
         ("validation.parquet", "val"),
         ("test_1.parquet", "test"),
+        ("pets_train.parquet", "train"),
+        ("pets-test-00000-of-00001.parquet", "test"),
+        ("test.pets.parquet", "test"),
+        ("data_val_1.parquet", "val"),
+        ("petsDev2.parquet", "val"),
+        ("TEST.parquet", "test"),
+        ("testset.parquet", "test"),
+        ("contest.parquet", None),
+        ("pets_test/0.parquet", "test"),
+        ("split=test/part-0.parquet", "test"),
+        ("test/latest.parquet", "test"),
+        ("model=test/0.parquet", None),
         ("Test.parquet", "test"),
         ("trains.parquet", None),
         ("0000.parquet", None),
@@ -250,7 +263,7 @@ def test_files_of_no_split_beside_others(tmp_path, cache):
     ],
 )
 def test_splits_by_the_names_of_files(name, split):
-    assert split_of(name) == split
+    assert split_of(name) == ({split} if split else set())
 
 
 def test_splits_by_folders(tmp_path, cache):

@@ -1,0 +1,40 @@
+"""The words by which files, folders and columns say which split they are of."""
+
+from __future__ import annotations
+
+import re
+
+# of a whole name: a value in a column of splits, a split of a published set, a folder of Parquet files
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+UNCLEAR = "unclear"  # held-out images, to choose by or to test on: only their owner knows
+_WORDS = SPLIT_NAMES | {
+    **{f"{word}{what}": split for word, split in SPLIT_NAMES.items() for what in ("set", "data", "images", "imgs")},
+    "devel": "val",
+    "eval": UNCLEAR,
+    "evaluation": UNCLEAR,
+    "evalset": UNCLEAR,
+    "holdout": UNCLEAR,
+    "heldout": UNCLEAR,
+}
+SPLIT_COLUMNS = ("split", "splits", "subset", "partition", "set", "usage", "phase", "stage", "fold")
+
+
+def words(name: str) -> list[str]:
+    """The runs of letters in a name, in lower case; ``trainData2`` is ``train``, ``data``."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    joined = re.sub(r"(?i)\b(hold|held)[-_ ]out\b", "holdout", re.sub(r"[_\W\d]+", " ", apart))
+    return joined.lower().split()
+
+
+def splits_in(name: str) -> set[str]:
+    """The splits that a name's words speak of, ``UNCLEAR`` among them: none in ``contest`` or ``latest``."""
+    return {_WORDS[word] for word in words(name) if word in _WORDS}
