@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,9 @@ from synaug_ray.analysis.study import StudyFitter
 from synaug_ray.analysis.verdict import FEW_DRAWS, CellNoise, judge
 from synaug_ray.analysis.verdict_text import headline
 from synaug_ray.laws.catalogue import FORM_TABLE, PUBLISHED
+from synaug_ray.laws.simultaneous import Look, next_look
+
+FEW_GROUPS = 10  # of test images: with fewer, their variance is hardly known
 
 
 def _verdicts(cells: PairedCells, uncertainty: CellUncertainty, study: Study, delta: float, why: str) -> list[Verdict]:
@@ -33,7 +37,7 @@ def _verdicts(cells: PairedCells, uncertainty: CellUncertainty, study: Study, de
         pool[cell.num_real] = max(pool.get(cell.num_real, 0.0), cell.pool_seconds)  # the largest holds the others
         if uncertainty.has_intervals and uncertainty.draws[index] > 1:
             parts[cell.num_real, cell.num_synthetic] = CellNoise(
-                uncertainty.quantile,
+                float(uncertainty.half_simultaneous[index - len(cells.real)] / uncertainty.error[index]),
                 float(uncertainty.half[index] / uncertainty.error[index]),
                 float(uncertainty.draw_variance[index] * uncertainty.draws[index]),
                 float(uncertainty.image_variance[index]),
@@ -59,6 +63,13 @@ def _verdicts(cells: PairedCells, uncertainty: CellUncertainty, study: Study, de
 
 def _draw_warnings(cells: PairedCells, replicates: int) -> tuple[list[str], str]:
     draws = len(cells.draws)
+    groups = None if cells.groups is None else int(cells.groups.max()) + 1
+    few_groups = []
+    if groups is not None and groups < FEW_GROUPS:
+        few_groups = [
+            f"Only {groups} groups of test images (data.group): they say little of other groups, and the intervals "
+            "assume that groups differ as normally distributed effects do."
+        ]
     if draws < 2:
         why = "There is only one draw, so there are no intervals and nothing can be decided."
         return [why], why
@@ -66,10 +77,11 @@ def _draw_warnings(cells: PairedCells, replicates: int) -> tuple[list[str], str]
         return [], "Intervals have not been computed yet."
     if draws < FEW_DRAWS:
         return [
+            *few_groups,
             f"Only {draws} draws: intervals are wide and assume normally distributed draw effects (in simulations with "
-            "such effects, 90% intervals from 3 draws covered 90 to 97%). Six or more draws are better."
+            "such effects, 90% intervals from 3 draws covered 90 to 97%). Six or more draws are better.",
         ], ""
-    return [], ""
+    return few_groups, ""
 
 
 def analyse(
@@ -82,6 +94,7 @@ def analyse(
     replicates: int = 1000,
     seed: int = 0,
     balanced: bool | None = None,
+    looks: Sequence[Look] = (),
 ) -> Analysis:
     """Fit the laws and give the verdicts. Deterministic given ``seed``.
 
@@ -90,9 +103,9 @@ def analyse(
     without intervals, for a live view. ``balanced=None`` judges balanced error where the largest
     class has more than 1.5 times the images of the smallest, else test error.
 
-    Intervals that hold for all cells at once, on which verdicts rest, are at 1 - (1 - confidence) / 2,
-    so that under "synthetic images do nothing" a false "helps" or "hurts" comes in at most
-    (1 - confidence) / 2 of the analyses.
+    Intervals that hold for all cells at once, on which verdicts rest, leave (1 - confidence) / 2 to a false "helps" or
+    "hurts" under "synthetic images do nothing", over this and all later looks at growing data: ``looks`` are those so
+    far, this one last; none means that this is the first.
 
     Raises ``ValueError`` on tables that contradict themselves, hold nothing done, or on arguments
     out of range.
@@ -108,12 +121,14 @@ def analyse(
         raise ValueError("no real-only trial is done: there is nothing to compare with")
     rng = np.random.default_rng(seed)
     simultaneous_confidence = 1 - (1 - confidence) / 2
+    looks = tuple(looks) or (next_look((), len(cells.draws)),)
     uncertainty = measure(
         cells,
         confidence=confidence,
         simultaneous_confidence=simultaneous_confidence,
         replicates=replicates,
         rng=rng,
+        looks=looks,
     )
     draw_warnings, why = _draw_warnings(cells, replicates)
     fitter = StudyFitter(cells, uncertainty, confidence)
@@ -131,7 +146,7 @@ def analyse(
         for study in studies
         for v in _verdicts(cells, uncertainty, study, delta, why)
     )
-    not_beaten = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates)
+    not_beaten = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates, looks=looks)
     analysis = Analysis(
         error=cells.error,
         confidence=confidence,
@@ -149,5 +164,7 @@ def analyse(
         simultaneous_confidence=simultaneous_confidence if uncertainty.has_intervals else None,
         forms=FORM_TABLE,
         published=PUBLISHED,
+        looks=tuple(look.draws for look in looks) if uncertainty.has_intervals else (),
+        test_groups=None if cells.groups is None else int(cells.groups.max()) + 1,
     )
     return dataclasses.replace(analysis, controls=tuple(controls(analysis)))

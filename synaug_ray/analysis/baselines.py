@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from synaug_ray.analysis.cell_noise import alike, components
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
-from synaug_ray.laws import bootstrap
+from synaug_ray.laws import simultaneous
 
 BASELINES = {  # families that learn nothing, in words
     "jitter": "plain jitter of the real images",
@@ -16,7 +19,12 @@ BASELINES = {  # families that learn nothing, in words
 
 
 def unbeaten(
-    cells: PairedCells, *, confidence: float, rng: np.random.Generator, replicates: int
+    cells: PairedCells,
+    *,
+    confidence: float,
+    rng: np.random.Generator,
+    replicates: int,
+    looks: Sequence[simultaneous.Look] = (),
 ) -> dict[str, tuple[str, ...]]:
     """Per learnt generator the baselines (in words) that it is not shown to beat in any cell where both ran.
 
@@ -30,7 +38,7 @@ def unbeaten(
         family = cells.kinds[cell.study.generator].family
         if family in BASELINES:
             baselines.setdefault(_place(cell), []).append((family, cell))
-    pairs, sizes, values = [], [], []
+    pairs, compared, values = [], [], []
     for cell in cells.mixed:
         if cells.kinds[cell.study.generator].family in CONTROLS:
             continue
@@ -38,18 +46,15 @@ def unbeaten(
             difference = cell.gains - baseline.gains
             if (~np.isnan(difference[:, 0])).sum() > 1:
                 pairs.append((cell.study.generator, family))
-                sizes.append(np.log(cell.num_real))
+                compared.append(cell)
                 values.append(difference)
     if not values:
         return {}
-    parts = bootstrap.components(
-        np.stack(values), cells.image_weights, cells.strata, len(cells.draws) * len(cells.seeds)
-    )
-    errors = bootstrap.moderate(parts, np.array(sizes))
-    quantile = bootstrap.simultaneous_quantile(
-        parts, errors, np.array(sizes), 1 - (1 - confidence) / 2, replicates, rng
-    )
-    beats = parts.estimates - quantile * errors.error > 0
+    parts, likeness = components(cells, np.stack(values)), alike(cells, compared)
+    errors = likeness.moderate(parts)
+    seen = looks or (simultaneous.next_look((), len(cells.draws)),)
+    critical = simultaneous.critical_p(parts, errors, likeness.block, (1 - confidence) / 2, seen, replicates, rng)
+    beats = parts.estimates - simultaneous.quantiles(errors, critical) * errors.error > 0
     beaten = {pair for pair, beat in zip(pairs, beats, strict=True) if beat}
     left: dict[str, tuple[str, ...]] = {}
     for name, family in dict.fromkeys(pairs):

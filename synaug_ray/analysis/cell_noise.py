@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from synaug_ray.analysis.paired_cells import PairedCells
-from synaug_ray.laws import bootstrap
+from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
+from synaug_ray.laws import bootstrap, moderation, simultaneous
 from synaug_ray.laws.results import Estimate
 
 
@@ -19,7 +20,8 @@ class CellUncertainty:
     whose square is ``draw_variance`` + ``image_variance`` [Q]. ``pooled_error`` [Q] is ``error``
     estimated from all cells together, for the weights of fits. ``draws`` int [Q] says how many draws
     each cell rests on. The half widths of intervals, ``half`` [Q] pointwise and ``half_simultaneous``
-    [C], are NaN where there is no interval. ``replicates`` is [B, Q], or None.
+    [C], are NaN where there is no interval. ``freedom`` [Q] are the degrees of freedom of ``error``;
+    ``critical`` is the two-sided p-value of the simultaneous intervals. ``replicates`` is [B, Q], or None.
     """
 
     values: np.ndarray
@@ -28,10 +30,11 @@ class CellUncertainty:
     draw_variance: np.ndarray
     image_variance: np.ndarray
     draws: np.ndarray
+    freedom: np.ndarray
     half: np.ndarray
     half_simultaneous: np.ndarray
     half_mixed_error: np.ndarray  # [C] pointwise, of the mixed cells' own errors
-    quantile: float
+    critical: float
     replicates: np.ndarray | None
 
     @property
@@ -58,16 +61,49 @@ def _estimate(value: float, half: float) -> Estimate:
     return Estimate(float(value), float(value - half), float(value + half))
 
 
-def _mixed_error_half_widths(cells: PairedCells, group: np.ndarray, confidence: float) -> np.ndarray:
-    mixed = [cells.mixed[i] for i in group]
-    parts = bootstrap.components(
-        np.stack([cell.errors for cell in mixed]),
-        cells.image_weights,
-        cells.strata,
-        len(cells.draws) * len(cells.seeds),
+def components(cells: PairedCells, values: np.ndarray) -> bootstrap.Components:
+    """The variance of the means of ``values`` [Q, draws, images] by source."""
+    trials = len(cells.draws) * len(cells.seeds)
+    return bootstrap.components(values, cells.image_weights, cells.strata, trials, cells.groups)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alike:
+    """Which of some cells can be compared: arrays [Q] that moderation and the simultaneous intervals take."""
+
+    log_size: np.ndarray
+    family: np.ndarray  # int: cells whose variances are pooled
+    block: np.ndarray  # int: cells that rest on the same generators
+
+    def take(self, index: np.ndarray) -> Alike:
+        """The same for some of the cells."""
+        return Alike(log_size=self.log_size[index], family=self.family[index], block=self.block[index])
+
+    def moderate(self, parts: bootstrap.Components) -> moderation.StandardErrors:
+        """Moderated standard errors of these cells."""
+        return moderation.moderate(parts, self.log_size, self.family, self.block)
+
+
+def _numbered(values: list[Hashable]) -> np.ndarray:
+    numbers = {value: i for i, value in enumerate(dict.fromkeys(values))}
+    return np.array([numbers[value] for value in values], dtype=int)
+
+
+def alike(cells: PairedCells, mixed: Sequence[MixedCell]) -> Alike:
+    """Mixed cells are pooled within a family of generators; one generator at one size is a block."""
+    return Alike(
+        log_size=np.log([cell.num_real for cell in mixed]) if mixed else np.zeros(0),
+        family=_numbered([cells.kinds[cell.study.generator].family for cell in mixed]),
+        block=_numbered([(cell.study.classifier, cell.study.generator, cell.num_real) for cell in mixed]),
     )
-    errors = bootstrap.moderate(parts, np.log([cell.num_real for cell in mixed]))
-    return bootstrap.half_widths(errors, confidence)
+
+
+def _alike_real(cells: PairedCells) -> Alike:
+    return Alike(
+        log_size=np.log([cell.num_real for cell in cells.real]),
+        family=np.zeros(len(cells.real), dtype=int),
+        block=_numbered([(cell.classifier, cell.num_real) for cell in cells.real]),
+    )
 
 
 def measure(
@@ -77,46 +113,64 @@ def measure(
     simultaneous_confidence: float,
     replicates: int,
     rng: np.random.Generator,
+    looks: Sequence[simultaneous.Look] = (),
 ) -> CellUncertainty:
-    """The uncertainty of every cell. No intervals with ``replicates`` 0 or fewer than two draws."""
+    """The uncertainty of every cell. No intervals with ``replicates`` 0, and none for a cell of one draw.
+
+    Args:
+        simultaneous_confidence: of the intervals that hold for all cells at once, and at all looks together.
+        looks: at these data so far, this one last; none means that this is the first.
+    """
     values = np.stack([cell.errors for cell in cells.real] + [cell.gains for cell in cells.mixed])
-    parts = bootstrap.components(values, cells.image_weights, cells.strata, len(cells.draws) * len(cells.seeds))
-    reals = np.arange(len(cells.real))
-    mixed = np.arange(len(cells.real), len(values))
-    size = np.log([cell.num_real for cell in (*cells.real, *cells.mixed)])
-    pooled_variance = np.full(len(values), np.nan)
-    draw_variance, half = np.full(len(values), np.nan), np.full(len(values), np.nan)
-    half_simultaneous, quantile = np.full(len(mixed), np.nan), np.nan
-    half_mixed_error = np.full(len(mixed), np.nan)
-    joint = bootstrap.replicate(parts, replicates, rng) if replicates and len(cells.draws) > 1 else None
-    for group in (reals, mixed):
-        group = group[parts.draws[group] > 1]
+    parts = components(cells, values)
+    reals, mixed = np.arange(len(cells.real)), np.arange(len(cells.real), len(values))
+    unknown = np.full(len(values), np.nan)
+    draw_variance, pooled_variance, half, freedom = (unknown.copy() for _ in range(4))
+    critical = np.nan
+    half_simultaneous, half_mixed_error = np.full(len(mixed), np.nan), np.full(len(mixed), np.nan)
+    intervals = bool(replicates) and bool((parts.draws > 1).any())
+    for group, likeness in ((reals, _alike_real(cells)), (mixed, alike(cells, cells.mixed))):
+        several = parts.draws[group] > 1
+        group, likeness = group[several], likeness.take(several)
         if not len(group):
             continue
         own = parts.take(group)
-        errors = bootstrap.moderate(own, size[group])
-        draw_variance[group] = errors.draw_variance
-        pooled_variance[group] = errors.pooled_variance
-        if joint is None:
+        errors = likeness.moderate(own)
+        draw_variance[group], pooled_variance[group] = errors.draw_variance, errors.pooled_variance
+        freedom[group] = errors.freedom
+        if not intervals:
             continue
-        half[group] = bootstrap.half_widths(errors, confidence)
+        half[group] = moderation.half_widths(errors, confidence)
         if group[0] >= len(reals):
-            quantile = bootstrap.simultaneous_quantile(
-                own, errors, size[group], simultaneous_confidence, replicates, rng
-            )
-            half_simultaneous[group - len(reals)] = quantile * errors.error
-            half_mixed_error[group - len(reals)] = _mixed_error_half_widths(cells, group - len(reals), confidence)
-    error = np.sqrt(draw_variance + parts.image_variance)
+            seen = looks or (simultaneous.next_look((), len(cells.draws)),)
+            alpha = 1 - simultaneous_confidence
+            critical = simultaneous.critical_p(own, errors, likeness.block, alpha, seen, replicates, rng)
+            half_simultaneous[group - len(reals)] = simultaneous.quantiles(errors, critical) * errors.error
+            of_errors = components(cells, np.stack([cells.mixed[i].errors for i in group - len(reals)]))
+            half_mixed_error[group - len(reals)] = moderation.half_widths(likeness.moderate(of_errors), confidence)
     return CellUncertainty(
         values=parts.estimates,
-        error=error,
+        error=np.sqrt(draw_variance + parts.image_variance),
         pooled_error=np.sqrt(pooled_variance + parts.image_variance),
         draw_variance=draw_variance,
         image_variance=parts.image_variance,
         draws=parts.draws,
+        freedom=freedom,
         half=half,
         half_simultaneous=half_simultaneous,
         half_mixed_error=half_mixed_error,
-        quantile=quantile,
-        replicates=joint,
+        critical=critical,
+        replicates=_joint(parts, draw_variance, replicates, rng) if intervals else None,
     )
+
+
+def _joint(
+    parts: bootstrap.Components, draw_variance: np.ndarray, replicates: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Replicates of all cells; a cell of one draw moves as the draws of the others do, since its own say nothing."""
+    joint = bootstrap.replicate(parts, replicates, rng)
+    lone = np.flatnonzero(parts.draws < 2)
+    if len(lone):
+        typical = float(np.nanmedian(draw_variance * parts.draws))
+        joint[:, lone] += np.sqrt(typical) * rng.standard_normal((replicates, len(lone)))
+    return joint

@@ -16,7 +16,7 @@ import pandas as pd
 
 from synaug_ray.analysis.generators import Kind, generation_costs, kinds
 from synaug_ray.analysis.results import Generation
-from synaug_ray.analysis.trials import CELL_COLUMNS, checked_trials, image_weights, wrong_answers
+from synaug_ray.analysis.trials import CELL_COLUMNS, checked_trials, image_groups, image_weights, wrong_answers
 
 
 class StudyKey(NamedTuple):
@@ -71,7 +71,8 @@ class PairedCells:
 
     ``image_weights`` float64 [images] sums to 1 and turns "wrong" into the error judged;
     ``strata`` int [images] groups the images that are resampled together (the classes for
-    balanced error, one group otherwise).
+    balanced error, one group otherwise); ``groups`` int [images] those that are independent of others only
+    together (one patient's), None where each image is.
     """
 
     error: str  # the column judged, test_error or balanced_error
@@ -85,6 +86,7 @@ class PairedCells:
     warnings: tuple[str, ...]
     kinds: dict[str, Kind]  # by generator
     generation: dict[str, tuple[Generation, ...]]  # by generator
+    groups: np.ndarray | None = None
 
     @property
     def images(self) -> int:
@@ -184,4 +186,5 @@ def pair_cells(
         warnings=tuple(warnings),
         kinds=kinds(trials),
         generation=generation_costs(trials),
+        groups=image_groups(predictions),
     )

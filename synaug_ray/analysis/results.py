@@ -208,6 +208,8 @@ class Analysis:
     simultaneous_confidence: float | None = None  # of the intervals that hold for all cells at once
     forms: tuple[Form, ...] = ()  # all fitted forms
     published: tuple[Published, ...] = ()  # published values of F1's c2
+    looks: tuple[int, ...] = ()  # numbers of draws at each look at these results so far, this one last
+    test_groups: int | None = None  # independent groups (patients) of test images; None: each image is by itself
 
     def laws_json(self) -> dict[str, Any]:
         """Everything except the verdicts, as plain JSON values."""

@@ -22,6 +22,7 @@ MEASUREMENT_COLUMNS = (
     "seconds",
 )
 PREDICTION_COLUMNS = ("key", "label", "predicted")
+GROUP = "group"  # optional: the group of each test image, such as its patient
 CELL_COLUMNS = ["classifier", "generator", "protocol", "real_share", "num_real", "num_synthetic"]
 UNBALANCED = 1.5  # largest over smallest class from which balanced error is judged
 
@@ -99,6 +100,24 @@ def wrong_answers(
             f"predictions are wrong on {wrong[row].mean():.6f} of the test images"
         )
     return kept, wrong, label[0], int(max(label.max(), predicted.max())) + 1
+
+
+def image_groups(predictions: pd.DataFrame) -> np.ndarray | None:
+    """The group (such as a patient) of each test image, int64 [images] from 0; None where the table has none.
+
+    Raises ``ValueError`` where the groups differ between trials or their number is not that of the images.
+    """
+    if GROUP not in predictions.columns:
+        return None
+    groups = _stack(predictions[GROUP], GROUP)
+    if not (groups == groups[0]).all():
+        raise ValueError("predictions: the groups differ between trials; all must share one test set in one order")
+    if groups.shape[1] != len(predictions["label"].iloc[0]):
+        raise ValueError(
+            f"predictions: group and label must have the same length, got {groups.shape[1]} and "
+            f"{len(predictions['label'].iloc[0])}"
+        )
+    return np.unique(groups[0], return_inverse=True)[1].astype(np.int64)
 
 
 def image_weights(labels: np.ndarray, balanced: bool | None) -> tuple[str, np.ndarray, np.ndarray]:

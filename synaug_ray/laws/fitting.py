@@ -154,10 +154,13 @@ def _status(model: Model, theta: np.ndarray, sigma: np.ndarray, parameters: tupl
     scale = np.sqrt((jacobian**2).sum(axis=0))
     if (scale < 1e-9).any():
         return FitStatus.NOT_IDENTIFIABLE
-    singular = np.linalg.svd(jacobian / scale, compute_uv=False)
-    if singular[-1] < 1e-6 * singular[0]:
+    scaled = jacobian / scale
+    if not np.isfinite(scaled).all():
         return FitStatus.NOT_IDENTIFIABLE
-    variance = np.diag(np.linalg.inv(jacobian.T @ jacobian))
+    _, singular, directions = np.linalg.svd(scaled, full_matrices=False)
+    if singular[-1] < 1e-6 * singular[0] or len(singular) < len(scale):
+        return FitStatus.NOT_IDENTIFIABLE
+    variance = ((directions.T / singular) ** 2).sum(axis=1) / scale**2
     # so nearly singular that rounding makes a variance negative is not identifiable either
     loose = [not 0 <= v <= UNIDENTIFIED**2 for v, parameter in zip(variance, parameters, strict=True) if parameter.log]
     return FitStatus.NOT_IDENTIFIABLE if any(loose) else FitStatus.CONVERGED

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from synaug_ray.analysis.analyse import analyse
 from synaug_ray.analysis.results import Analysis
@@ -15,6 +17,7 @@ from synaug_ray.config.spec import write_grid
 from synaug_ray.plan.plan import blocked
 from synaug_ray.plan.steps import STAGES, Stage
 from synaug_ray.report import page
+from synaug_ray.runs.looks import take_look
 from synaug_ray.runs.quality_table import for_the_page, qualities
 from synaug_ray.runs.run import Run, RunState
 from synaug_ray.runs.status import missing_trials, unresolved_failures
@@ -28,7 +31,9 @@ from synaug_ray.store.run_folder import (
     QUALITY,
     QUALITY_TABLE,
     STATUS,
+    TEST_GROUPS,
     VERDICT,
+    RunFolder,
 )
 from synaug_ray.store.store import Failure, now
 
@@ -157,7 +162,8 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
     looks = qualities(run.plan, run.store)
     run.folder.write_parquet(QUALITY_TABLE, looks)
     run.folder.write_json(QUALITY, for_the_page(looks))
-    analysis = analyse_run(run, table, predicted, run.spec.replicates if replicates is None else replicates)
+    replicates = run.spec.replicates if replicates is None else replicates
+    analysis = analyse_run(run, table, predicted, replicates, final=state is not RunState.RUNNING)
     if analysis is not None:
         run.folder.write_json(LAWS, analysis.laws_json())
         run.folder.write_json(VERDICT, analysis.verdict_json() | _what_is_missing(run, analysis))
@@ -173,15 +179,42 @@ def _what_is_missing(run: Run, analysis: Analysis) -> dict[str, Any]:
     return {"missing": asdict(lacks), "warnings": [*warning, *analysis.warnings]}
 
 
-def analyse_run(run: Run, table: pd.DataFrame, predicted: pd.DataFrame, replicates: int) -> Analysis | None:
-    """The laws of the trials done so far; None until one real-only trial is done."""
+def analyse_run(
+    run: Run, table: pd.DataFrame, predicted: pd.DataFrame, replicates: int, *, final: bool = False
+) -> Analysis | None:
+    """The laws of the trials done so far; None until one real-only trial is done.
+
+    Args:
+        final: this session's last analysis. Only that is counted as a look at the results.
+    """
     done = pd.DataFrame(table[(table["status"] == "done") & table["key"].isin(predicted["key"].tolist())])
     if "real-only" not in set(done["protocol"]):
         return None
+    looks = take_look(run.folder, done, count=final) if replicates else ()
     return analyse(
         done.reset_index(drop=True),
-        predicted,
+        with_groups(predicted, run.folder),
         delta=run.spec.delta / 100,
         confidence=run.spec.confidence,
         replicates=replicates,
+        looks=looks,
     )
+
+
+def write_test_groups(folder: RunFolder, groups: Sequence[int] | None) -> None:
+    """Keep the groups (``data.group``) of the test images, in the order of predictions, for the analysis."""
+    if groups is None:
+        folder.remove(TEST_GROUPS)
+    else:
+        folder.write_parquet(TEST_GROUPS, pd.DataFrame({"group": groups}))
+
+
+def with_groups(predicted: pd.DataFrame, folder: RunFolder) -> pd.DataFrame:
+    """Predictions with the group of each test image where the run has groups; a run of an older version has none."""
+    data = folder.read(TEST_GROUPS)
+    if data is None or predicted.empty:
+        return predicted
+    groups = pd.read_parquet(pa.BufferReader(data))["group"].to_numpy()
+    if len(groups) != len(predicted["label"].iloc[0]):
+        return predicted
+    return predicted.assign(group=[groups] * len(predicted))

@@ -1,6 +1,6 @@
 """The folder of a run, ``<storage>/<run>/``: its files, and the only code that reads and writes them.
 
-All of them are views of the Store, and can be made again.
+All of them but ``looks/`` are views of the Store, and can be made again.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ GRID, STATUS, ENV, AUDIT = "grid.yaml", "status.json", "env.json", "audit.json"
 MEASUREMENTS, MEASUREMENTS_CSV, PREDICTIONS = "measurements.parquet", "measurements.csv", "predictions.parquet"
 QUALITY_TABLE, QUALITY, LAWS, VERDICT = "quality.parquet", "quality.json", "laws.json", "verdict.json"
 SAMPLES = "samples/index.json"
+LOOKS = "looks"  # a folder, and no view: how often the results were looked at
+TEST_GROUPS = "test_groups.parquet"  # of data.group: the group of each test image
 PAGE = "report.html"
 SEAL = "SHA256SUMS"  # of a finished run's files, as `sha256sum -c` reads it; the page can be rebuilt and is not in it
 SEALED = (
@@ -169,6 +171,21 @@ class RunFolder:
         except OSError as error:
             raise StorageProblem(f"cannot read {self.url}/{name} ({reason(error)})") from None
 
+    def names(self, folder: str) -> list[str]:
+        """The names of the files in one of its folders; none where it is not there.
+
+        Raises:
+            StorageProblem: where the storage refuses.
+        """
+        try:
+            with refusals(self.fs, f"list {self.url}/{folder}"):
+                self.fs.invalidate_cache()
+                return [str(path).rpartition("/")[2] for path in self.fs.ls(f"{self.root}/{folder}", detail=False)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise StorageProblem(f"cannot list {self.url}/{folder} ({reason(error)})") from None
+
     def read_json(self, name: str) -> dict[str, Any] | None:
         """The values of a file that holds a JSON object; None where it is missing, half written or another thing."""
         data = self.read(name)
@@ -181,8 +198,12 @@ class RunFolder:
 
     def unseal(self) -> None:
         """Take them back, before the first write."""
+        self.remove(SEAL)
+
+    def remove(self, name: str) -> None:
+        """Delete a file, if it is there."""
         with suppress(FileNotFoundError, NotADirectoryError):
-            self.fs.rm_file(f"{self.root}/{SEAL}")
+            self.fs.rm_file(f"{self.root}/{name}")
 
     def damaged(self) -> list[str]:
         """Files of a finished run that are not as they were written, or gone; none of a run that was not finished."""

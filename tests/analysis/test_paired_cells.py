@@ -107,3 +107,14 @@ def _other_labels(trials, predictions):
 def test_contradictions_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         pair_cells(*broken(change))
+
+
+def test_groups_of_test_images_reach_the_cells_and_must_agree():
+    frames = tables([row(f"r{draw}", 10, 0, draw, 0, [0]) for draw in (0, 1)])
+    assert pair_cells(*frames).groups is None
+    grouped = frames[1].assign(group=[np.array([7, 7, 3, 9])] * 2)
+    np.testing.assert_array_equal(pair_cells(frames[0], grouped).groups, [1, 1, 0, 2])
+    with pytest.raises(ValueError, match="groups differ between trials"):
+        pair_cells(frames[0], frames[1].assign(group=[np.arange(4), np.zeros(4, dtype=int)]))
+    with pytest.raises(ValueError, match="group and label must have the same length, got 3 and 4"):
+        pair_cells(frames[0], frames[1].assign(group=[np.arange(3)] * 2))

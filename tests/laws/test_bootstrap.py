@@ -4,15 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synaug_ray.laws.bootstrap import (
-    StandardErrors,
-    components,
-    half_widths,
-    interval,
-    moderate,
-    replicate,
-    simultaneous_quantile,
-)
+from synaug_ray.laws.bootstrap import components, interval, replicate
 
 
 def parts_of(values, trials=12):
@@ -53,45 +45,6 @@ def test_shared_hard_images_widen_errors_but_not_what_is_paired_away():
     assert parts.draw_variance[0] == pytest.approx(0.0, abs=1e-12)
 
 
-@pytest.mark.parametrize("draws", [5, 6, 8])
-def test_coverage_of_pointwise_intervals_under_draw_effects(draws):
-    rng = np.random.default_rng(3)
-    inside = []
-    for _ in range(120):
-        effect = 0.02 * rng.standard_normal((8, draws))
-        p = 0.2 + effect
-        values = (rng.random((8, draws, 200)) < p[:, :, None]).astype(float)
-        parts = parts_of(values)
-        half = half_widths(moderate(parts, np.zeros(8)), 0.9)
-        inside.append(np.abs(parts.estimates - 0.2) <= half)
-    assert 0.86 <= np.mean(inside) <= 0.95
-
-
-def test_draw_effects_widen_intervals():
-    rng = np.random.default_rng(4)
-
-    def width(sd):
-        p = np.clip(0.2 + sd * rng.standard_normal((20, 6, 1)), 0.01, 0.99)
-        parts = parts_of((rng.random((20, 6, 500)) < p).astype(float))
-        return half_widths(moderate(parts, np.zeros(20)), 0.9).mean()
-
-    assert width(0.05) > 2.5 * width(0.0)
-
-
-def test_simultaneous_quantile_is_t_for_one_mean_and_sidak_for_many_independent_ones():
-    rng = np.random.default_rng(5)
-    values = (rng.random((40, 6, 500)) < 0.2).astype(float)
-    many, one = parts_of(values), parts_of(values[:1])
-    errors = StandardErrors(np.diag(many.interaction), many.image_variance, 1e6, np.diag(many.interaction))
-    quantile = simultaneous_quantile(many, errors, np.zeros(40), 0.9, 20_000, np.random.default_rng(6))
-    sidak = stats.norm.ppf(0.5 + 0.9 ** (1 / 40) / 2)
-    assert quantile == pytest.approx(sidak, rel=0.05)
-    single = StandardErrors(np.diag(one.interaction), one.image_variance, 5.0, np.diag(one.interaction))
-    assert simultaneous_quantile(one, single, np.zeros(1), 0.9, 40_000, np.random.default_rng(7)) == pytest.approx(
-        stats.t.ppf(0.95, 5), rel=0.03
-    )
-
-
 def test_a_missing_draw_is_left_out_of_its_own_cell_only():
     rng = np.random.default_rng(8)
     values = (rng.random((2, 6, 100)) < 0.3).astype(np.float32)
@@ -109,3 +62,26 @@ def test_interval_with_infinite_replicates_is_open():
     low, high = interval(samples, 0.9)
     assert low == pytest.approx(1.05, abs=0.02)
     assert high is None
+
+
+def test_images_of_one_patient_count_once():
+    """Ten copies of each of 30 images: the variance is that of 30 images, and with every image its own, a tenth."""
+    rng = np.random.default_rng(9)
+    wrong = (rng.random(30) < 0.3).astype(np.float32)
+    patients = np.repeat(np.arange(30), 10)
+    values = np.tile(wrong[patients], (1, 6, 1))
+    weights, strata = np.full(300, 1 / 300), np.zeros(300, dtype=int)
+    grouped = components(values, weights, strata, 12, patients)
+    alone = components(values[:, :, ::10], np.full(30, 1 / 30), strata[:30], 12)
+    assert grouped.image_covariance[0, 0] == pytest.approx(alone.image_covariance[0, 0], rel=1e-5)
+    assert parts_of(values).image_variance[0] == pytest.approx(alone.image_variance[0] / 10, rel=0.05)
+    assert (grouped.clusters, alone.clusters) == (30, 30)
+
+
+def test_groups_of_one_image_change_nothing_whatever_their_order():
+    rng = np.random.default_rng(10)
+    values = (rng.random((3, 6, 80)) < 0.3).astype(np.float32)
+    weights, strata = np.full(80, 1 / 80), np.zeros(80, dtype=int)
+    plain, single = (components(values, weights, strata, 12, g) for g in (None, rng.permutation(80)))
+    np.testing.assert_allclose(plain.image_covariance, single.image_covariance, rtol=1e-5)
+    np.testing.assert_allclose(plain.interaction, single.interaction, rtol=1e-5)

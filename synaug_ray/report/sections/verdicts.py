@@ -9,6 +9,7 @@ from typing import Any
 from scipy.stats import chi2
 
 from synaug_ray.analysis.verdict_text import margin
+from synaug_ray.common.text import listed
 from synaug_ray.report import tables, text
 from synaug_ray.report.text import StudyNames, study_key, value_of
 
@@ -141,6 +142,23 @@ def deciding_note(laws: Mapping[str, Any] | None, verdicts: Verdicts) -> str:
     )
 
 
+def _looks(draws: Sequence[int]) -> str:
+    """How often the results were looked at; '' for pages of older versions."""
+    if not draws:
+        return ""
+    if len(draws) == 1:
+        return " This is the first look at these results; looking again after more draws costs a little certainty."
+    return (
+        f" This is look {len(draws)} at these results (after {listed(draws)} draws): the intervals are wider for it, "
+        "so that false verdicts stay as rare over all looks together."
+    )
+
+
+def _groups(laws: Mapping[str, Any]) -> str:
+    groups = laws.get("test_groups")
+    return "" if groups is None else f" Test images were resampled by group (data.group): {groups:,} groups."
+
+
 def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
     """What the intervals are based on, and the smallest detectable gain, in a few sentences."""
     if laws is None:
@@ -156,8 +174,10 @@ def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
     simultaneous = text.finite(laws.get("simultaneous_confidence"))
     if simultaneous is not None:
         sentences += (
-            f" “Helps” and “hurts” use wider intervals, which hold for all cells at once ({text.share(simultaneous)})."
+            f" “Helps” and “hurts” use wider intervals, which hold for all cells and all looks together "
+            f"({text.share(simultaneous)})."
         )
+    sentences += _looks(laws.get("looks") or ()) + _groups(laws)
     detectable = [
         d for v in verdict.get("verdicts", ()) if (d := text.finite(v.get("smallest_detectable_gain"))) is not None
     ]
