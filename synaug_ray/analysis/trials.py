@@ -109,7 +109,8 @@ def image_groups(predictions: pd.DataFrame) -> np.ndarray | None:
     """
     if GROUP not in predictions.columns:
         return None
-    groups = _stack(predictions[GROUP], GROUP)
+    column: Any = predictions[GROUP]
+    groups = _stack(column, GROUP)
     if not (groups == groups[0]).all():
         raise ValueError("predictions: the groups differ between trials; all must share one test set in one order")
     if groups.shape[1] != len(predictions["label"].iloc[0]):

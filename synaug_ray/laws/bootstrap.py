@@ -102,7 +102,7 @@ def components(
     def centred(matrix: np.ndarray) -> np.ndarray:
         """The influence of each image, or of each group of them, on the means: [Q, clusters]."""
         inside = (matrix - ((matrix @ classes) / sizes)[:, strata]) * (weights * small_sample)
-        return inside if order is None else np.add.reduceat(inside[:, order], starts, axis=1)
+        return inside if order is None or starts is None else np.add.reduceat(inside[:, order], starts, axis=1)
 
     image_means = filled.sum(axis=1) / np.maximum(count, 1)[:, None]
     influence = centred(image_means)

@@ -46,7 +46,7 @@ def take_look(folder: RunFolder, done: pd.DataFrame, *, count: bool) -> tuple[Lo
     digests = [told for told, _ in found]
     if digest in digests:
         return tuple(look for _, look in found[: digests.index(digest) + 1])
-    earlier, draws = [look for _, look in found], int(done["draw"].nunique())
+    earlier, draws = [look for _, look in found], len(set(done["draw"].tolist()))
     look = next_look(earlier, draws)
     if count and draws > 1:
         told = {"look": len(found) + 1, "draws": draws, "trials": len(keys), "spent": look.share, "at": now()}
