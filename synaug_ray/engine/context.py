@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load as load_arrays
 
+from synaug_ray.common.errors import DamagedState
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.recipes import FilterRecipe
@@ -20,15 +22,17 @@ from synaug_ray.generators import registry
 from synaug_ray.generators.base import Generator
 from synaug_ray.plan.steps import GeneratorStep, Pool, ShardStep, Step, TrialStep
 from synaug_ray.plan.subset import Subset
+from synaug_ray.quality import label_classifiers
 from synaug_ray.quality.assess import RealReference, real_reference
 from synaug_ray.quality.filters import Select, selector
+from synaug_ray.quality.label_classifiers import LabelClassifiers
 from synaug_ray.quality.pretrained_features import PretrainedSpace, open_space
 from synaug_ray.store.store import Store
 
 CACHE_BYTES = 1 << 30  # of shards cached per process
 CACHE_GENERATORS = 4  # per process
 CACHE_FILTERS = 8  # per process: a pack's trials come from few Subsets
-LABEL_CLASSIFIER_IMAGES = 5_000  # real images to train label classifiers on: more would cost more than they gain
+TRAINING_IMAGES = 5_000  # real images against which the variety of a pool is told: more would cost more than they gain
 Progress = Callable[[Step, float], None]  # (step, fraction done)
 FetchShard = Callable[[ShardStep], ImageSet | None]
 S = TypeVar("S", bound=Step)
@@ -64,6 +68,7 @@ class WorkerContext:
     _generators: OrderedDict[tuple[str, str], Generator] = field(init=False, default_factory=OrderedDict)
     _selectors: OrderedDict[tuple[Subset, str], Select] = field(init=False, default_factory=OrderedDict)
     _real_references: dict[Subset, RealReference] = field(init=False, default_factory=dict)
+    _label_classifiers: LabelClassifiers | None = field(init=False, default=None)
     _spaces: dict[str, PretrainedSpace] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -143,14 +148,28 @@ class WorkerContext:
             self._spaces[recipe.key] = open_space(recipe, self.device, tick)
         return self._spaces[recipe.key]
 
-    def real_reference(self, subset: Subset) -> RealReference:
+    def label_classifiers(self, data_key: str, tick: Callable[[float], None]) -> LabelClassifiers:
+        """Classifiers of all the data set's training images: trained once a storage, as far as processes can tell."""
+        if self._label_classifiers is None:
+            made = self.dataset.train, self.dataset.num_classes, derive_seed("judges", data_key), self.device
+            key = label_classifiers.storage_key(data_key)
+            stored = self.store.load_shared(key)
+            if stored is not None:
+                with suppress(DamagedState):
+                    self._label_classifiers = label_classifiers.from_bytes(stored, *made)
+            if self._label_classifiers is None:
+                self._label_classifiers = label_classifiers.of_data_set(*made, tick)
+                self.store.save_shared(key, label_classifiers.to_bytes(self._label_classifiers))
+        return self._label_classifiers
+
+    def real_reference(self, subset: Subset, tick: Callable[[float], None] = lambda share: None) -> RealReference:
         """What a Subset's pools are compared with in quality checks: training and validation images, never test images.
 
         Only the last is cached: the quality checks of one Subset run one after another.
         """
         if subset not in self._real_references:
             order = self.draws.order(subset)
-            seen, others = order[: subset.num_real], order[subset.num_real : LABEL_CLASSIFIER_IMAGES]
+            seen, others = order[: subset.num_real], order[subset.num_real : TRAINING_IMAGES]
             train = self.dataset.train
             # the seed's label never changes: another one would train other classifiers
             seed = derive_seed("yardstick", subset.data.key, subset.draw, subset.num_real)
@@ -162,5 +181,6 @@ class WorkerContext:
                 train.take(others) if len(others) else None,
                 seed,
                 self.device,
+                self.label_classifiers(subset.data.key, tick),
             )
         return self._real_references[subset]

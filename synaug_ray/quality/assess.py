@@ -26,11 +26,11 @@ from synaug_ray.quality.features import DIMENSIONS, Classifier, train
 from synaug_ray.quality.fidelity import MOST as COMPARED
 from synaug_ray.quality.fidelity import Fidelity, compare
 from synaug_ray.quality.flags import Flag, find
-from synaug_ray.quality.label_fidelity import LabelClassifiers, LabelFidelity, label_fidelity, train_label_classifiers
+from synaug_ray.quality.label_classifiers import LabelClassifiers, of_data_set
+from synaug_ray.quality.label_fidelity import LabelFidelity, label_fidelity
 from synaug_ray.quality.memorization import Duplicates, Memorization, duplicates, memorization
 
 MOST = 4_096  # images of a pool that are checked, its first ones
-MOST_TRAINING = 10_000  # real images to train label classifiers on, if the Subset has fewer
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class RealReference:
     subset: ImageSet  # what the generator was trained on
     held_out: ImageSet  # real images that nothing was trained on, never test images
     space: Classifier  # trained on the Subset
-    label_classifiers: LabelClassifiers  # trained on the Subset and the other training images
+    training: ImageSet  # the Subset and other training images, against which the variety of images is told
+    label_classifiers: LabelClassifiers  # trained on all training images of the data set
     num_classes: int
     seed: int
 
@@ -84,23 +85,25 @@ def real_reference(
     others: ImageSet | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    label_classifiers: LabelClassifiers | None = None,
 ) -> RealReference:
-    """Train the feature space and the label classifiers.
+    """Train the feature space, and the label classifiers where they are not given.
 
     Args:
         subset: the images the generator was trained on.
         held_out: real images outside of ``subset`` and ``others``: the validation split, never the test set.
-        others: further real training images, in random order; the label classifiers are trained on them too.
+        others: further real training images, in random order.
+        label_classifiers: those of the data set; without them of ``subset`` and ``others``.
     """
     where = torch.device(device)
-    more = max(0, MOST_TRAINING - len(subset))
-    training = subset if others is None else concatenate(subset, others.take(np.arange(min(len(others), more))))
+    training = subset if others is None else concatenate(subset, others)
     return RealReference(
         subset=subset,
         held_out=held_out,
         space=train(subset, num_classes, derive_seed("space", seed), where),
+        training=training,
         # the seed's label never changes: another one would train other classifiers
-        label_classifiers=train_label_classifiers(training, num_classes, derive_seed("judges", seed), where),
+        label_classifiers=label_classifiers or of_data_set(training, num_classes, derive_seed("judges", seed), where),
         num_classes=num_classes,
         seed=seed,
     )
@@ -133,7 +136,7 @@ def assess(
     )
     labels = label_fidelity(real.label_classifiers, pool, real.held_out, confidence)
     copies = memorization(subset, pool, held_out, space, confidence)
-    same = duplicates(subset, pool, held_out, real.label_classifiers.training, space.device)
+    same = duplicates(subset, pool, held_out, real.training, space.device)
     return Quality(
         num_pool=len(pool),
         num_real=len(subset),

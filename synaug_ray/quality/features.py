@@ -42,7 +42,7 @@ class Classifier:
     def _apply(self, net: nn.Module, images: ImageSet) -> Tensor:
         chunks = []
         for start in range(0, len(images), EVALUATION_BATCH):
-            x = _scaled(torch.tensor(images.images[start : start + EVALUATION_BATCH], device=self.device))
+            x = scaled(torch.tensor(images.images[start : start + EVALUATION_BATCH], device=self.device))
             with torch.inference_mode():
                 chunks.append(net(x).cpu())
         return torch.cat(chunks).clone()
@@ -65,7 +65,7 @@ def train_in_order(images: ImageSet, num_classes: int, order: Tensor, seed: int,
     optimiser = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, fused=True)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=len(order), pct_start=0.1)
     for batch in order.to(device):
-        loss = nn.functional.cross_entropy(net(_scaled(x[batch])), y[batch])
+        loss = nn.functional.cross_entropy(net(scaled(x[batch])), y[batch])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -96,5 +96,6 @@ def network(shape: tuple[int, int, int], num_classes: int) -> nn.Sequential:
     )
 
 
-def _scaled(x: Tensor) -> Tensor:
+def scaled(x: Tensor) -> Tensor:
+    """Pixels 0 to 255 as float32 from -1 to 1."""
     return x.float().div_(127.5).sub_(1)

@@ -19,7 +19,7 @@ from synaug_ray.config.recipes import FilterRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.quality.features import train
 from synaug_ray.quality.fidelity import NEIGHBOURS
-from synaug_ray.quality.label_fidelity import train_label_classifiers
+from synaug_ray.quality.label_classifiers import train_label_classifiers
 from synaug_ray.quality.memorization import distance_ratio, threshold
 from synaug_ray.quality.nearest import pixels
 

@@ -158,9 +158,16 @@ def _missing(
         for name, value in (("copies", copies), ("duplicates", same), ("labels", labels), ("density", fidelity.density))
         if value is None
     ]
-    if labels is not None and labels.skill is None:
-        missing.append("labels (the classifiers do no better than chance on held-out real images)")
-    return f"Not judged, too few images: {', '.join(missing)}. Provide more held-out real images, or a larger pool."
+    said = [f"too few images for {', '.join(missing)} (provide more held-out real images, or a larger pool)"]
+    said = said if missing else []
+    if labels is not None and labels.skill is None and labels.reference is None:
+        said.append("too few held-out real images to compare labels with")
+    elif labels is not None and labels.reference is not None and labels.skill is None:
+        said.append(
+            f"the classifiers recognise {labels.reference.value:.0%} of real images themselves ({labels.chance:.0%} by "
+            "chance), too few to tell whether the pool's images show their class"
+        )
+    return f"Not judged: {'; '.join(said)}."
 
 
 def _percent(interval: Interval) -> str:

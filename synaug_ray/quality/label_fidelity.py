@@ -1,42 +1,18 @@
-"""Do images show the requested class? As classified by networks trained on real training images, never test images.
-
-They are cross-fitted: the training images are split into folds, one classifier per fold is trained on all other
-folds, and an image is classified by the one that has not seen its nearest training image. A copy of a training
-image is thus no easier to classify than a new image, synthetic or real.
-"""
+"""Do images show the requested class? As classified by networks trained on real training images, never test images."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from synaug_ray.common.keys import derive_seed
 from synaug_ray.data.images import ImageSet
-from synaug_ray.quality.features import Classifier, train
 from synaug_ray.quality.intervals import Interval, share
-from synaug_ray.quality.nearest import nearest, pixels
+from synaug_ray.quality.label_classifiers import LabelClassifiers
 
-FOLDS = 3
 LEAST = 20  # images; no share is reported for fewer
-
-
-@dataclass(frozen=True)
-class LabelClassifiers:
-    """One classifier per fold of the training images, trained on the other folds."""
-
-    training: ImageSet
-    fold: NDArray[np.int64]  # of each training image
-    classifiers: tuple[Classifier, ...]
-
-    def log_probabilities(self, images: ImageSet) -> NDArray[np.float64]:
-        """float64 [N, classes], each row by the classifier that has not seen the nearest training image."""
-        device = self.classifiers[0].device
-        fold = self.fold[nearest(pixels(images), pixels(self.training), 1, device)[1][:, 0]]
-        of_each = np.stack([classifier.log_probabilities(images) for classifier in self.classifiers])
-        return of_each[fold, np.arange(len(images))]
+ABLE = 0.5  # (reference - chance) / (1 - chance) below which classifiers cannot tell good images from poor ones
 
 
 @dataclass(frozen=True)
@@ -53,7 +29,8 @@ class LabelFidelity:
     """How often the classifiers see the requested class, and their accuracy on held-out real images.
 
     ``skill`` is (agreement - chance) / (reference - chance): 1 for real images, 0 if labels and images
-    are independent. None if the classifiers are no better than chance.
+    are independent. None if the classifiers are too often wrong on real images themselves (``ABLE``): to those that
+    recognise a class by little, images that show little of it look as good as real ones.
     """
 
     num_judged: int
@@ -63,23 +40,6 @@ class LabelFidelity:
     chance: float  # agreement if the same labels and predictions were independent
     skill: Interval | None
     by_class: tuple[ClassFidelity, ...]
-
-
-def train_label_classifiers(training: ImageSet, num_classes: int, seed: int, device: torch.device) -> LabelClassifiers:
-    """Train LabelClassifiers on ``training``, in folds of equal class proportions."""
-    rng = np.random.default_rng(derive_seed("folds", seed))
-    fold = np.empty(len(training), dtype=np.int64)
-    order = rng.permutation(len(training))
-    order = order[np.argsort(training.labels[order], kind="stable")]
-    fold[order] = np.arange(len(order)) % FOLDS
-    return LabelClassifiers(
-        training,
-        fold,
-        tuple(
-            train(training.take(np.flatnonzero(fold != f)), num_classes, derive_seed("judge", seed, f), device)
-            for f in range(FOLDS)
-        ),
-    )
 
 
 def label_fidelity(
@@ -133,7 +93,7 @@ def _reference(
 
 
 def _skill(agreement: Interval, reference: Interval | None, chance: float) -> Interval | None:
-    if reference is None or reference.low <= chance:
+    if reference is None or reference.low <= chance or reference.value - chance < ABLE * (1 - chance):
         return None
     # to first order in both; differences of logarithms would not allow a skill of zero
     value = (agreement.value - chance) / (reference.value - chance)

@@ -7,6 +7,7 @@ Layout below ``<storage>/store``::
     payload/<stage>/<key>/<attempt>/ the files of one attempt
     failures/<stage>/<key>.json      why it is not done, and how often it was tried
     scratch/<stage>/<key>/           checkpoints of unfinished work, removed at the commit
+    shared/<key>.safetensors         what several steps need and any process can make again
 
 Two drivers at once cost double work and never a mixture: each writes an attempt of its own, a Record
 names its attempt with sizes and checksums, and the Record that came first stays. Only safetensors,
@@ -196,6 +197,17 @@ class Store:
     def drop_scratch(self, step: Step) -> None:
         """Remove the checkpoints of a step."""
         self._backend.remove_folder(f"scratch/{step.stage}/{step.key}")
+
+    def save_shared(self, key: str, data: bytes) -> None:
+        """Keep what several steps need, and any process can make again from its key."""
+        self._backend.write(f"shared/{key}.safetensors", data)
+
+    def load_shared(self, key: str) -> bytes | None:
+        """What was kept last, unchecked, or None."""
+        try:
+            return self._backend.read(f"shared/{key}.safetensors")
+        except FileNotFoundError:
+            return None
 
     def _renounce(self, record: Record, why: str) -> None:
         """Set a Record aside, unless another attempt has replaced it by now."""

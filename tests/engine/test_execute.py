@@ -11,8 +11,10 @@ from synaug_ray.common.keys import derive_seed
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.engine.execute import attempt, run_generator, run_shard, run_trials
 from synaug_ray.plan.plan import make_plan, packs
+from synaug_ray.plan.subset import Subset
 from synaug_ray.quality import features
 from synaug_ray.quality.filters import selector
+from synaug_ray.quality.label_classifiers import of_data_set, storage_key
 from synaug_ray.runs.quality_table import for_the_page, qualities
 from synaug_ray.runs.tables import measurements
 from synaug_ray.store.store import Store
@@ -152,3 +154,30 @@ def test_a_record_names_the_most_processes_that_had_part_in_a_generator(context,
     context.store.save_scratch(step, "processes", kept)
     run_generator(context, step)
     assert context.store.record("generator", step.key).made.get("processes") == told
+
+
+def test_the_label_classifiers_of_a_data_set_are_trained_once_a_storage(context, digits_identity, monkeypatch):
+    """On all training images, for all Subsets, and read by other processes; a damaged copy is made anew."""
+    made, seen = [], []
+    monkeypatch.setattr(features, "NIMG", (1_920, 1_920))
+
+    def counted(train, *rest):
+        seen.append(len(train))
+        return of_data_set(train, *rest)
+
+    monkeypatch.setattr("synaug_ray.quality.label_classifiers.GOOD", 0.0)
+    monkeypatch.setattr("synaug_ray.quality.label_classifiers.of_data_set", counted)
+    for num_real in (20, 40):
+        made.append(context.real_reference(Subset(digits_identity, num_real, 0)).label_classifiers)
+    assert seen == [len(context.dataset.train)] and made[0] is made[1]
+    other = WorkerContext(context.store, context.dataset, context.machine)
+    read = other.label_classifiers(digits_identity.key, lambda share: None)
+    assert len(seen) == 1
+    val = context.dataset.val
+    assert np.array_equal(read.log_probabilities(val), made[0].log_probabilities(val))
+    key = storage_key(digits_identity.key)
+    context.store.save_shared(key, b"damaged")
+    WorkerContext(context.store, context.dataset, context.machine).label_classifiers(
+        digits_identity.key, lambda share: None
+    )
+    assert len(seen) == 2 and context.store.load_shared(key) != b"damaged"

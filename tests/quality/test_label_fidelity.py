@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from synaug_ray.data.images import ImageSet
-from synaug_ray.quality.label_fidelity import FOLDS, label_fidelity
+from synaug_ray.quality.label_classifiers import FOLDS
+from synaug_ray.quality.label_fidelity import label_fidelity
 
 
 def test_a_training_image_is_judged_by_the_one_that_has_not_seen_it(real):
