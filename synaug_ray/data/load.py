@@ -48,7 +48,7 @@ _APPLIES = {
     "group": ("folder", "npz", *_TABLES),
     "image": _TABLES,
     "label": _TABLES,
-    "leave_out": _TABLES,
+    "leave_out": ("folder", "npz", "medmnist", *_TABLES),
     "on_bad": ("folder", *_TABLES),
     "ordinal": ("medmnist",),
 }

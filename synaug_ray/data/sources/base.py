@@ -14,6 +14,7 @@ from PIL import Image
 from synaug_ray.config.data_options import DataOptions
 
 SPLITS = ("train", "val", "test")
+UNLABELLED = -1  # how the Hub and others write the label of an image without one
 
 
 class Sample(NamedTuple):
@@ -52,3 +53,10 @@ def absent(options: DataOptions, splits: Collection[str], name: str) -> list[str
     """A sentence where ``data.leave_out`` names a split that is none of the ``splits`` of the source ``name``."""
     missing = [split for split in options.leave_out if split not in splits]
     return [f"data.leave_out: {name} has no {' and no '.join(missing)} split; remove it"] if missing else []
+
+
+def way_out(split: str) -> str:
+    """What to do about a split whose images have no labels."""
+    if split == "train":
+        return "label the images, or give a set that has labels"
+    return f"set data.leave_out: {split}, and images are held out of train instead"

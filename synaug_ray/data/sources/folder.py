@@ -13,10 +13,10 @@ from synaug_ray.common.text import printable, some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.decode import SUFFIXES
 from synaug_ray.data.decoding.fingerprint import fingerprint
-from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source
+from synaug_ray.data.sources.base import Part, Sample, Source, absent, way_out
+from synaug_ray.data.sources.companions import companions
+from synaug_ray.data.sources.folder_splits import split_folders
 from synaug_ray.data.sources.walk import Walk, walk
-
-SPLIT_LIKE = ("train", "training", "val", "valid", "validation", "test", "testing")
 
 
 def identify_folder(folder: Path, options: DataOptions, where: str, cache: Path | None) -> str:
@@ -39,31 +39,21 @@ def open_folder(folder: Path, options: DataOptions) -> Source:
     """
     found = _walked(folder)
     problems = list(found.problems)
-    top = {name.partition("/")[0] for name in found.folders}
-    alike = sorted(t for t in top if t.lower() in SPLIT_LIKE and t not in SPLITS)
-    if alike:  # as classes they would make a data set nobody intended
-        raise DataProblem(
-            [
-                *problems,
-                f"{printable(str(folder))} has folders named {some(alike)}: name the splits "
-                "train, val and test, exactly",
-            ]
-        )
-    splits = [s for s in SPLITS if s in top]
-    if splits and "train" not in splits:
-        raise DataProblem(
-            [
-                *problems,
-                f"{printable(str(folder))} has {' and '.join(splits)} but no train; expected "
-                f"{folder}/train/<class>/, or {folder}/<class>/ alone",
-            ]
-        )
+    layout: list[str] = []
+    splits = split_folders(found, layout)
+    if layout:  # nothing else can be told of it
+        raise DataProblem([*problems, *layout, *_not_read(found)])
+    problems += absent(options, splits, printable(str(folder)))
+    splits = [s for s in splits if s not in options.leave_out]
     by_class = {split: _by_class(found, split, problems) for split in splits or [""]}
     base = splits[0] if splits else ""  # train
     classes = sorted(name for name, files in by_class[base].items() if files)
     problems += _classes_wrong(folder, base, by_class[base], classes)
     for split in splits[1:]:
-        problems += _split_wrong(folder, split, by_class[split], classes, base)
+        problems += _split_wrong(folder, split, by_class[split], classes, base, _loose(found, split))
+    used = [name for name in found.files if name.partition("/")[0] not in options.leave_out]
+    beside: list[str] = []
+    companions(used, problems, beside)
     groups = _groups(found, options.group, problems) if options.group is not None else {}
     if problems:
         raise DataProblem(problems)
@@ -78,7 +68,7 @@ def open_folder(folder: Path, options: DataOptions) -> Source:
         return Part(sum(map(len, files.values())), samples)
 
     parts = {split or "train": part(files) for split, files in by_class.items()}
-    return Source(tuple(classes), parts, notes=tuple(_notes(found, splits)))
+    return Source(tuple(classes), parts, notes=(*_notes(found, splits, used), *beside))
 
 
 def _walked(folder: Path, where: str = "dataset") -> Walk:
@@ -164,8 +154,13 @@ def _classes_wrong(folder: Path, base: str, by_class: dict[str, list[str]], clas
     return problems
 
 
-def _split_wrong(folder: Path, split: str, by_class: dict[str, list[str]], classes: list[str], base: str) -> list[str]:
+def _split_wrong(
+    folder: Path, split: str, by_class: dict[str, list[str]], classes: list[str], base: str, loose: int
+) -> list[str]:
+    """``loose``: images of the split that lie in no class folder."""
     at = printable(str(folder / split))
+    if not by_class and loose:
+        return [f"{at} has {loose:,} images in no class folder, and so without labels; {way_out(split)}"]
     if not any(by_class.values()):
         return [f"{at} has no images; add some, or remove it to hold out a part of train instead"]
     unknown = sorted(name for name, files in by_class.items() if files and name not in classes)
@@ -173,6 +168,10 @@ def _split_wrong(folder: Path, split: str, by_class: dict[str, list[str]], class
         return []
     hint = did_you_mean(unknown[0], classes) if len(unknown) == 1 else ""
     return [f"{at}: class {some(unknown)} is not in {printable(str(folder / base))}{hint}"]
+
+
+def _loose(found: Walk, split: str) -> int:
+    return sum(name.startswith(f"{split}/") and name.count("/") == 1 for name in found.files)
 
 
 def _not_unicode(name: str) -> bool:
@@ -208,19 +207,22 @@ def _groups(found: Walk, rule: str, problems: list[str]) -> dict[str, str]:
     return groups
 
 
-def _notes(found: Walk, splits: list[str]) -> Iterator[str]:
+def _not_read(found: Walk) -> Iterator[str]:
     if found.ignored:
         others = some(f"{n:,} {suffix}" for suffix, n in found.ignored.most_common())
         yield f"{found.ignored.total():,} files are not read as images: {others}"
+
+
+def _notes(found: Walk, splits: list[str], used: list[str]) -> Iterator[str]:
+    """``used``: the images in no split that is left out."""
+    yield from _not_read(found)
     if found.outside:
         yield f"{found.outside:,} images are outside the folder, reached by links"
     depth = 2 if splits else 1
-    stray = [
-        name for name in found.files if name.count("/") < depth or (splits and name.partition("/")[0] not in splits)
-    ]
+    stray = [name for name in used if name.count("/") < depth or (splits and name.partition("/")[0] not in splits)]
     if stray:
         yield f"{len(stray):,} images are in no class folder and are left out: {some(stray)}"
-    deeper = Counter(name.split("/")[depth - 1] for name in found.files if name.count("/") > depth)
+    deeper = Counter(name.split("/")[depth - 1] for name in used if name.count("/") > depth)
     if deeper:
         yield (
             f"{deeper.total():,} images are nested below their class folder ({some(deeper)}): the "

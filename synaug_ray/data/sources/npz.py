@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from synaug_ray.common.errors import DataProblem
 from synaug_ray.common.text import one_line, printable, some
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.decoding.decode import MAX_PIXELS
-from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source
+from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, absent, way_out
+from synaug_ray.data.sources.npz_checks import images_wrong, misnamed, numbers_wrong
 
 MAX_HEADER = 10_000  # characters; numpy's own limit, whose parser is slow on longer ones
 MAX_LABELS = 1 << 30  # bytes of an array read in one piece
@@ -76,7 +76,11 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
     problems: list[str] = []
     parts: dict[str, Part] = {}
     labels: dict[str, NDArray[np.int64]] = {}
+    problems += absent(options, [s for s in SPLITS if f"{s}_images" in members], at)
+    problems += misnamed(at, held)
     for split in SPLITS:
+        if split in options.leave_out:
+            continue
         images, label = members.get(f"{split}_images"), members.get(f"{split}_labels")
         if split == "train" and (images is None or label is None):
             problems.append(f"{at} has no train_images or train_labels; it has {some(held) or 'nothing'}")
@@ -88,7 +92,7 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
                 f"{split}_{'images' if images is None else 'labels'}"
             )
         else:
-            wrong = _images_wrong(images)
+            wrong = images_wrong(images.name, images.shape, images.dtype)
             problems += [wrong] if wrong else []
             of = _labels(label, problems)
             if of is None:
@@ -99,7 +103,7 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
             labels[split] = of
             parts[split] = _part(images, of, groups)
     if not problems:
-        problems += _numbers_wrong(labels, len(names) if names else None)
+        problems += numbers_wrong(labels, len(names) if names else None)
     if problems:
         raise DataProblem([said if said.startswith(at) else f"{at}: {said}" for said in problems])
     count = len(names) if names else 1 + max(int(of.max()) for of in labels.values())
@@ -193,27 +197,6 @@ def _part(images: Member, labels: NDArray[np.int64], groups: NDArray | None) -> 
     return Part(len(labels), samples)
 
 
-def _images_wrong(member: Member) -> str | None:
-    shape, dtype = member.shape, member.dtype
-    expected = f"{member.name} is {dtype} {list(shape)}; expected uint8 [N, H, W] or [N, H, W, 3]"
-    if len(shape) == 5 or (len(shape) == 4 and shape[3] not in (1, 2, 3, 4) and shape[1] not in (1, 3)):
-        return f"{expected}: 3D images are not supported"
-    if len(shape) == 4 and shape[3] not in (1, 3):
-        if shape[1] in (1, 3):
-            return f"{expected}: move the channels last (np.moveaxis(images, 1, 3))"
-        return f"{expected}: {shape[3]} channels are neither greyscale nor colour; keep one or three"
-    if len(shape) not in (3, 4):
-        return expected
-    if dtype != np.uint8:
-        why = "scale the values to 0..255 and round them yourself, since the choice decides what detail is lost"
-        return f"{expected}: {why}"
-    if not math.prod(shape[1:]):
-        return expected
-    if shape[1] * shape[2] > MAX_PIXELS:
-        return f"{expected}, at most {MAX_PIXELS:,} pixels"
-    return None
-
-
 def _labels(member: Member, problems: list[str]) -> NDArray[np.int64] | None:
     """int64 [N]; None and a problem if they are not valid labels."""
     shape = member.shape
@@ -237,7 +220,9 @@ def _labels(member: Member, problems: list[str]) -> NDArray[np.int64] | None:
     if member.dtype.kind == "f":
         odd = np.flatnonzero(~np.isfinite(labels) | (labels != np.round(labels)))
         first = f": {member.name}[{odd[0]}] is {labels[odd[0]]}" if len(odd) else ""
-        problems.append(f"{what}{first}; save the classes as integers 0..K-1")
+        split = member.name.partition("_")[0]
+        without = f", or {way_out(split)}" if split != "train" and len(odd) == len(labels) else ""
+        problems.append(f"{what}{first}; save the classes as integers 0..K-1{without}")
         return None
     if len(labels) and int(labels.max()) > np.iinfo(np.int64).max:
         problems.append(f"{what}, 0..K-1; the largest is {labels.max()}")
@@ -261,25 +246,3 @@ def _groups(members: dict[str, Member], name: str, count: int, problems: list[st
     except UNREADABLE as error:
         problems.append(f"{printable(str(member.file))} is not a readable .npz ({one_line(error, 200)})")
         return None
-
-
-def _numbers_wrong(labels: dict[str, NDArray[np.int64]], classes: int | None) -> list[str]:
-    found = np.unique(np.concatenate(list(labels.values())))
-    expected = f"0..{classes - 1}" if classes else "0..K-1 without gaps, K >= 2"
-    if found[0] < 0:
-        split, at = next((s, int(np.argmax(of < 0))) for s, of in labels.items() if (of < 0).any())
-        return [
-            f"labels found: {some(found, 20)}; expected {expected}; {split}_labels[{at}] is {labels[split][at]}: "
-            "renumber the classes"
-        ]
-    if classes is not None:
-        return [f"labels found: {some(found, 20)}; expected {expected}"] if found[-1] >= classes else []
-    if len(found) < 2 or found[-1] != len(found) - 1:
-        missing = np.setdiff1d(np.arange(min(int(found[-1]), 10_000)), found)
-        gap = (
-            f"; {some(missing)} missing: renumber the classes"
-            if len(found) > 1
-            else ("; a classifier needs at least two classes: add images of another")
-        )
-        return [f"labels found: {some(found, 20)}; expected {expected}{gap}"]
-    return []

@@ -12,9 +12,8 @@ import numpy as np
 from synaug_ray.common.text import printable, some
 from synaug_ray.data.classes_alike import alike_to
 from synaug_ray.data.sources.arrow_types import LabelKind, label_kind
+from synaug_ray.data.sources.base import UNLABELLED, way_out
 from synaug_ray.data.sources.columns import Columns, Rows, class_names
-
-UNLABELLED = -1  # how the Hub writes the label of an image without one
 
 
 @dataclass(frozen=True)
@@ -167,10 +166,3 @@ def _unknown(split: str, values: set[Any], number: Mapping[Any, int], label: str
     hint = f"; train has {some(map(repr, like))}, which differs by case, spaces or Unicode form alone" if like else ""
     no_class_of_train = f": {way_out(split)}" if not values & number.keys() and not like else ""
     return [f"{split}: class {some(unknown)} is not in train{hint}{no_class_of_train}"]
-
-
-def way_out(split: str) -> str:
-    """What to do about a split whose images have no labels."""
-    if split == "train":
-        return "label the images, or give a set that has labels"
-    return f"set data.leave_out: {split}, and images are held out of train instead"

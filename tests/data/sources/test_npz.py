@@ -313,3 +313,32 @@ def test_the_real_pneumonia_file(shared_data, cache):
     assert data.shape == (1, 28, 28) and data.classes == ("0", "1")
     assert counts(data)[0] == [388, 3_494] and counts(data)[2] == [234, 390] and len(data.val) == 524
     assert 100 < data.train.images.mean() < 180  # X-rays, not noise and not blank
+
+
+# --- images without labels, splits by other names ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden", [np.full(6, -1), np.full(6, np.nan)])
+def test_a_test_split_without_labels(tmp_path, cache, hidden):
+    arrays = {f"{s}_images": np.stack([pixels(100 * k + i) for i in range(n)]) for k, (s, n) in enumerate(SIZES)}
+    np.savez(tmp_path / "x.npz", train_labels=np.arange(20) % 2, test_labels=hidden, **arrays)
+    (sentence,) = refused(f"npz:{tmp_path / 'x.npz'}", cache)
+    assert sentence.endswith("set data.leave_out: test, and images are held out of train instead")
+    data = read(f"npz:{tmp_path / 'x.npz'}", cache, leave_out="test")
+    assert len(data.test) == 4 and "the test split is left out (data.leave_out)" in data.notes
+    (sentence,) = refused(f"npz:{tmp_path / 'x.npz'}", cache, leave_out=("test", "val"))
+    assert sentence.endswith("has no val split; remove it")
+
+
+@pytest.mark.parametrize("name", ["valid", "validation", "testing", "dev", "eval", "TEST"])
+def test_arrays_of_a_split_by_another_name_are_not_left_out(tmp_path, cache, name):
+    arrays = {f"{s}_images": np.stack([pixels(100 * k + i) for i in range(n)]) for k, (s, n) in enumerate(SIZES[:1])}
+    more = {f"{name}_images": arrays["train_images"][:6], f"{name}_labels": np.arange(6) % 2}
+    np.savez(tmp_path / "x.npz", train_labels=np.arange(20) % 2, **arrays, **more)
+    (sentence,) = refused(f"npz:{tmp_path / 'x.npz'}", cache)
+    assert sentence.endswith(
+        f"has {name}_images, {name}_labels: name the splits train, val and test, exactly, as test_images"
+    )
+
+
+SIZES = (("train", 20), ("test", 6))
