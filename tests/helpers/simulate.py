@@ -38,11 +38,18 @@ class Grid:
     size_effect: float = 0.05
     generator_effect: float = 0.05
     seed_effect: float = 0.03
+    failing: float = 0.0  # share of generators that fail: their synthetic images multiply the error by ``failed``
+    failed: float = 1.8
+    nested: float = 0.0  # correlation of a draw's effects at neighbouring sizes, beside the effect of the whole draw
+    tails: float | None = None  # degrees of freedom of t-distributed log effects; None: normal
 
     def error(self, generator: str, share: str, n: int, s: float) -> float:
         """The planted error of one cell, averaged over draws, generators and seeds."""
         r = 0.0 if s == 0 else self.laws[generator, share](n, s)
-        return self.curve(n * (1 + r))
+        error = self.curve(n * (1 + r))
+        if s and self.failing:
+            error *= 1 + self.failing * (self.failed - 1)
+        return error
 
     def gain(self, generator: str, share: str, n: int, s: float) -> float:
         """The planted gain of one cell."""
@@ -63,6 +70,13 @@ def _lognormal(rng: np.random.Generator, sd: float, shape: tuple[int, ...]) -> n
     return np.exp(sd * rng.standard_normal(shape) - 0.5 * sd**2)
 
 
+def _heavy(rng: np.random.Generator, sd: float, shape: tuple[int, ...], freedom: float) -> np.ndarray:
+    """exp of t-distributed effects of standard deviation ``sd``, cut at four of them, with mean one."""
+    unit = np.sqrt((freedom - 2) / freedom)
+    probe = np.exp(sd * np.clip(unit * np.random.default_rng(0).standard_t(freedom, 100_000), -4, 4))
+    return np.exp(sd * np.clip(unit * rng.standard_t(freedom, shape), -4, 4)) / probe.mean()
+
+
 def simulate(grid: Grid, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measurements and predictions of ``grid``, in the formats of a run's parquet files."""
     rng = np.random.default_rng(seed)
@@ -71,12 +85,18 @@ def simulate(grid: Grid, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     uncovered = rng.standard_normal((grid.draws, grid.images))
     rest = 1 - grid.image_share - grid.draw_share
     common = np.sqrt(grid.image_share) * hard + np.sqrt(grid.draw_share) * uncovered
-    draw = _lognormal(rng, grid.draw_effect, (grid.draws,))
+
+    def effects(sd: float, shape: tuple[int, ...]) -> np.ndarray:
+        return _lognormal(rng, sd, shape) if grid.tails is None else _heavy(rng, sd, shape, grid.tails)
+
+    draw = effects(grid.draw_effect, (grid.draws,))
     seeded = _lognormal(rng, grid.seed_effect, (grid.draws, grid.seeds))
     measurements, predictions = [], []
 
     def trials(n: int, s: float, generator: str, share: str, effect: np.ndarray) -> None:
         planted = grid.error(generator, share, n, s)
+        if s and grid.failing:
+            planted /= 1 + grid.failing * (grid.failed - 1)
         num_synthetic = int(round(n * s))
         for d in range(grid.draws):
             for j in range(grid.seeds):
@@ -112,11 +132,14 @@ def simulate(grid: Grid, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
                     {"key": key, "label": labels.astype(np.uint16), "predicted": predicted.astype(np.uint16)}
                 )
 
+    at_size = np.ones(grid.draws)
     for n in grid.sizes:
-        at_size = _lognormal(rng, grid.size_effect, (grid.draws,))
+        at_size = at_size**grid.nested * effects(grid.size_effect, (grid.draws,))
         trials(n, 0, "none", "none", at_size)
         for generator, share in grid.laws:
-            own = at_size * _lognormal(rng, grid.generator_effect, (grid.draws,))
+            own = at_size * effects(grid.generator_effect, (grid.draws,))
+            if grid.failing:
+                own = own * np.where(rng.random(grid.draws) < grid.failing, grid.failed, 1.0)
             for s in grid.multiples:
                 trials(n, s, generator, share, own)
     return pd.DataFrame(measurements), pd.DataFrame(predictions)
