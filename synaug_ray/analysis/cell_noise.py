@@ -19,9 +19,10 @@ class CellUncertainty:
     ``values`` [Q]: errors of real-only cells, gains of mixed ones; ``error`` [Q] their standard errors,
     whose square is ``draw_variance`` + ``image_variance`` [Q]. ``pooled_error`` [Q] is ``error``
     estimated from all cells together, for the weights of fits. ``draws`` int [Q] says how many draws
-    each cell rests on. The half widths of intervals, ``half`` [Q] pointwise and ``half_simultaneous``
-    [C], are NaN where there is no interval. ``freedom`` [Q] are the degrees of freedom of ``error``;
-    ``critical`` is the two-sided p-value of the simultaneous intervals. ``replicates`` is [B, Q], or None.
+    each cell rests on, and ``parts`` holds the sources of its variance. The half widths of intervals,
+    ``half`` [Q] pointwise and ``half_simultaneous`` [C], are NaN where there is no interval. ``freedom``
+    [Q] are the degrees of freedom of ``error``; ``critical`` is the two-sided p-value of the simultaneous
+    intervals. ``replicates`` is [B, Q], or None.
     """
 
     values: np.ndarray
@@ -36,6 +37,7 @@ class CellUncertainty:
     half_mixed_error: np.ndarray  # [C] pointwise, of the mixed cells' own errors
     critical: float
     replicates: np.ndarray | None
+    parts: bootstrap.Components
 
     @property
     def has_intervals(self) -> bool:
@@ -161,6 +163,7 @@ def measure(
         half_mixed_error=half_mixed_error,
         critical=critical,
         replicates=_joint(parts, draw_variance, replicates, rng) if intervals else None,
+        parts=parts,
     )
 
 

@@ -10,7 +10,7 @@ from synaug_ray.analysis.results import CurvePoint, RealCurve
 from synaug_ray.laws.bootstrap import interval
 from synaug_ray.laws.curves import CURVES_BY_NAME, CurveForm
 from synaug_ray.laws.fitting import outward, refit
-from synaug_ray.laws.joint import JointData, curve_model
+from synaug_ray.laws.joint import JointData, curve_model, whitened
 from synaug_ray.laws.results import Estimate, LawFit
 from synaug_ray.laws.selection import Candidate, choose
 
@@ -73,8 +73,8 @@ def describe(
     thetas = None
     if replicates is not None:
         targets = np.log(np.maximum(replicates, data.least_error))
-        sigma = data.sigma[: len(data.sizes)]
-        thetas, _ = refit(curve_model(curve, data), chosen.fit, targets, sigma, curve.parameters)
+        model, targets, sigma = whitened(curve_model(curve, data), targets, data.whitener(slice(len(data.sizes))))
+        thetas, _ = refit(model, chosen.fit, targets, sigma, curve.parameters)
     fits = tuple(
         _law_fit(data, candidate, thetas if candidate is chosen else None, confidence)
         for candidate in candidates.values()

@@ -26,6 +26,7 @@ from synaug_ray.analysis.results import (
 from synaug_ray.common.text import first_few
 from synaug_ray.laws.alternatives import j2, j3
 from synaug_ray.laws.averaging import Refit, Replicates, WeightedLaw, average, refit_law
+from synaug_ray.laws.covariance import cell_covariance
 from synaug_ray.laws.curves import CURVES_BY_NAME, CurveForm
 from synaug_ray.laws.equivalence import BY_NAME, EquivalenceForm, reported
 from synaug_ray.laws.joint import (
@@ -73,6 +74,7 @@ class StudyFitter:
         sizes = np.array([cells.real[i].num_real for i in real], dtype=float)
         base = np.searchsorted(sizes, [cells.mixed[i].num_real for i in mixed])
         positions = mixed + len(cells.real)
+        of_study = np.concatenate([real, positions])
         data = JointData(
             sizes=sizes,
             real=uncertainty.values[real],
@@ -83,7 +85,14 @@ class StudyFitter:
             gain_error=uncertainty.pooled_error[positions],
             chance=1 - 1 / max(cells.num_classes, 2),
             n0=float(np.exp(np.log(sizes).mean())),
-            least_error=0.5 / cells.images,
+            # half a wrong answer among all trials of a cell
+            least_error=0.5 / (cells.images * len(cells.draws) * len(cells.seeds)),
+            covariance=cell_covariance(
+                uncertainty.parts.take(of_study),
+                (uncertainty.pooled_error**2 - uncertainty.image_variance)[of_study],
+                base,
+                len(sizes),
+            ),
         )
         return data, real, positions
 

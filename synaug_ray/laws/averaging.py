@@ -15,7 +15,7 @@ import numpy as np
 from synaug_ray.laws.curves import CURVES_BY_NAME, CurveForm
 from synaug_ray.laws.equivalence import BY_NAME, EquivalenceForm
 from synaug_ray.laws.fitting import refit
-from synaug_ray.laws.joint import JointData, joint_model, joint_parameters, split
+from synaug_ray.laws.joint import JointData, joint_model, joint_parameters, split, whitened
 from synaug_ray.laws.results import FitStatus
 from synaug_ray.laws.selection import Candidate, akaike_weights, fit_forms, overdispersion
 
@@ -44,13 +44,8 @@ def refit_law(data: JointData, curve: CurveForm, candidate: Candidate, replicate
     if replicates is None or candidate.fit.status is FitStatus.FAILED:
         return None
     form = BY_NAME[candidate.name]
-    return refit(
-        joint_model(curve, form, data),
-        candidate.fit,
-        data.targets(*replicates),
-        data.sigma,
-        joint_parameters(curve, form),
-    )
+    model, targets, sigma = whitened(joint_model(curve, form, data), data.targets(*replicates), data.whitener())
+    return refit(model, candidate.fit, targets, sigma, joint_parameters(curve, form))
 
 
 def _runner_up(curves: dict[str, Candidate], chosen: CurveForm) -> CurveForm | None:

@@ -24,7 +24,8 @@ class JointData:
 
     ``sizes`` [k] ascending num_real; ``real`` [k] their errors; ``base`` [C] index into ``sizes``;
     ``s`` [C]; ``gains`` [C] paired; standard errors of errors and gains beside them. ``least_error``
-    is half a wrong answer: logarithms of smaller errors mean nothing.
+    is half a wrong answer: logarithms of smaller errors mean nothing. ``covariance`` [k + C, k + C] is that of
+    errors and gains together; without it they count as independent.
     """
 
     sizes: np.ndarray
@@ -37,6 +38,7 @@ class JointData:
     chance: float
     n0: float
     least_error: float
+    covariance: np.ndarray | None = None
 
     @property
     def x(self) -> np.ndarray:
@@ -57,10 +59,25 @@ class JointData:
     @property
     def sigma(self) -> np.ndarray:
         """Standard errors of the points on the log scale, [k + C]."""
+        return np.sqrt(np.diag(self.point_covariance))
+
+    @property
+    def point_covariance(self) -> np.ndarray:
+        """Covariance of the points on the log scale, [k + C, k + C], with what no law is held to."""
         errors = np.maximum(self.real, self.least_error)
         mixed = np.maximum(errors[self.base] - self.gains, self.least_error)
-        relative = np.concatenate([self.real_error / errors, self.gain_error / mixed])
-        return np.hypot(np.nan_to_num(relative, nan=0.1), DISCREPANCY)
+        if self.covariance is None:
+            relative = np.concatenate([self.real_error / errors, self.gain_error / mixed])
+            return np.diag(np.nan_to_num(relative, nan=0.1) ** 2 + DISCREPANCY**2)
+        k = len(errors)
+        slopes = np.diag(np.concatenate([1 / errors, -1 / mixed]))
+        slopes[np.arange(k, len(slopes)), self.base] = 1 / mixed - 1 / errors[self.base]
+        return slopes @ self.covariance @ slopes.T + DISCREPANCY**2 * np.eye(len(slopes))
+
+    def whitener(self, points: slice = slice(None)) -> np.ndarray:
+        """The symmetric W with W C W = 1, C the covariance of the ``points``: each residual stays with its cell."""
+        values, vectors = np.linalg.eigh(self.point_covariance[points, points])
+        return (vectors / np.sqrt(values)) @ vectors.T
 
     def log_errors(self) -> np.ndarray:
         """Measured log errors of all cells, [k + C] (not ratios)."""
@@ -71,6 +88,7 @@ class JointData:
     def subset(self, sizes: np.ndarray, cells: np.ndarray) -> JointData:
         """Only some sizes and cells (boolean masks); cells of dropped sizes must be dropped too."""
         position = np.cumsum(sizes) - 1
+        kept = np.concatenate([sizes, cells])
         return replace(
             self,
             sizes=self.sizes[sizes],
@@ -80,7 +98,13 @@ class JointData:
             s=self.s[cells],
             gains=self.gains[cells],
             gain_error=self.gain_error[cells],
+            covariance=None if self.covariance is None else self.covariance[np.ix_(kept, kept)],
         )
+
+
+def whitened(model: Model, target: np.ndarray, whitener: np.ndarray) -> tuple[Model, np.ndarray, np.ndarray]:
+    """Model, target [..., N] and standard errors [N] of a fit whose residuals are independent, of variance 1."""
+    return lambda theta: model(theta) @ whitener, target @ whitener, np.ones(len(whitener))
 
 
 def curve_model(curve: CurveForm, data: JointData) -> Model:

@@ -20,7 +20,7 @@ from synaug_ray.laws.bootstrap import interval
 from synaug_ray.laws.curves import CURVES, CurveForm
 from synaug_ray.laws.equivalence import BY_NAME, FORMS, EquivalenceForm
 from synaug_ray.laws.fitting import Fit, fit, refit, starts_of
-from synaug_ray.laws.joint import JointData, curve_model, joint_model, joint_parameters, predict_log_error
+from synaug_ray.laws.joint import JointData, curve_model, joint_model, joint_parameters, predict_log_error, whitened
 from synaug_ray.laws.results import FitStatus, HeldOut
 
 Key = TypeVar("Key", bound=Hashable)
@@ -93,10 +93,11 @@ def akaike_weights(candidates: dict[Key, Candidate]) -> dict[Key, float]:
 def fit_curves(data: JointData) -> dict[str, Candidate]:
     """Every real-only form that has fewer parameters than there are sizes. Needs LEAST_SIZES sizes."""
     k = len(data.sizes)
+    whitener = data.whitener(slice(k))
     out = {}
     for curve in CURVES:
         if len(curve.parameters) < k and k >= curve.least_sizes:
-            fitted = fit(curve_model(curve, data), data.target[:k], data.sigma[:k], curve.parameters)
+            fitted = fit(*whitened(curve_model(curve, data), data.target[:k], whitener), curve.parameters)
             out[curve.name] = Candidate(curve.name, fitted, k)
     return out
 
@@ -106,13 +107,12 @@ def fit_forms(
 ) -> dict[str, Candidate]:
     """Every equivalence law jointly with the curve, started from the real-only fit of the curve."""
     out = {}
+    whitener = data.whitener()
     for form in forms:
         starts = starts_of(form.parameters)
         starts = np.concatenate([np.repeat(curve_theta[None], len(starts), axis=0), starts], axis=1)
         fitted = fit(
-            joint_model(curve, form, data),
-            data.target,
-            data.sigma,
+            *whitened(joint_model(curve, form, data), data.target, whitener),
             joint_parameters(curve, form),
             starts=starts,
         )
@@ -211,11 +211,13 @@ def _coverage(
 ) -> float:
     (sizes, cells), (real, gains), form = masks, replicates, BY_NAME[candidate.name]
     seen = data.subset(sizes, cells)
+    targets = seen.targets(real[:, sizes], gains[:, cells])
+    model, targets, sigma = whitened(joint_model(curve, form, seen), targets, seen.whitener())
     thetas, _ = refit(
-        joint_model(curve, form, seen),
+        model,
         candidate.fit,
-        seen.targets(real[:, sizes], gains[:, cells]),
-        seen.sigma,
+        targets,
+        sigma,
         joint_parameters(curve, form),
     )
     points = data.targets(real, gains)

@@ -1,0 +1,57 @@
+"""The covariance of the cells of one study, for the weights of fits.
+
+Cells share test images, draws and, through pairing, their real-only baseline: three amounts at one size are far
+from three independent measurements. Test images contribute their own covariance, which is well measured. Draws
+contribute variances pooled over cells, and correlations pooled over the pairs of cells that stand in the same
+relation (same size or not, error or gain): a few draws cannot tell more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synaug_ray.laws.bootstrap import Components
+
+PRIOR_FREEDOM = 2.0  # correlations are shrunk towards none as if that many further draws had shown none
+HIGHEST_CORRELATION = 0.95
+
+
+def relations(base: np.ndarray, sizes: int) -> np.ndarray:
+    """Which pairs are alike, int [k + C, k + C]; ``base`` [C] holds the size of each mixed cell."""
+    size = np.concatenate([np.arange(sizes), base])
+    mixed = np.arange(len(size)) >= sizes
+    same = size[:, None] == size
+    return 2 * (mixed[:, None].astype(int) + mixed) + same
+
+
+def cell_covariance(parts: Components, draw_variance: np.ndarray, base: np.ndarray, sizes: int) -> np.ndarray | None:
+    """Covariance [k + C, k + C] of errors [k] and gains [C]; None where some have no variance between draws.
+
+    Args:
+        parts: of the same cells, in the same order.
+        draw_variance: [k + C], pooled.
+        base: int [C], the size of each mixed cell among the ``sizes`` k.
+    """
+    if not np.isfinite(draw_variance).all():
+        return None
+    freedom = float(np.median(parts.draws) - 1)
+    length = np.maximum(np.sqrt(parts.draw_variance), 1e-30)
+    unit = parts.draw_deviations / length[:, None]
+    cosine = unit @ unit.T
+    kind = relations(base, sizes)
+    correlation = np.eye(len(cosine))
+    apart = ~np.eye(len(cosine), dtype=bool)
+    for k in np.unique(kind):
+        pairs = (kind == k) & apart
+        if pairs.any():
+            correlation[pairs] = np.mean(cosine[pairs]) * freedom / (freedom + PRIOR_FREEDOM)
+    correlation = np.where(apart, np.clip(correlation, -HIGHEST_CORRELATION, HIGHEST_CORRELATION), 1.0)
+    values, vectors = np.linalg.eigh(correlation)
+    correlation = (vectors * np.maximum(values, 1e-3)) @ vectors.T
+    scale = np.sqrt(np.diag(correlation))
+    spread = np.sqrt(draw_variance)
+    images = parts.image_covariance - parts.interaction
+    values, vectors = np.linalg.eigh((images + images.T) / 2)
+    return (
+        correlation / np.outer(scale, scale) * np.outer(spread, spread) + (vectors * np.maximum(values, 0)) @ vectors.T
+    )
