@@ -7,9 +7,12 @@ point*: (dE/dn) / (dE/ds) at (n, s), which also credits a real image with improv
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
-from synaug_ray.analysis.results import Exchange
+from synaug_ray.analysis.measured_rates import Slopes
+from synaug_ray.analysis.results import Cell, Exchange
 from synaug_ray.laws.averaging import WeightedLaw
 from synaug_ray.laws.bootstrap import interval
 from synaug_ray.laws.equivalence import EquivalenceForm, Natural
@@ -38,18 +41,27 @@ def rates(
     return marginal, average, limit
 
 
+def rates_of_slopes(slope: np.ndarray) -> np.ndarray:
+    """1 / slope; inf where synthetic images do not help."""
+    return np.where(slope < LEAST_SLOPE, np.inf, 1 / np.maximum(slope, LEAST_SLOPE))
+
+
+def growth(form: EquivalenceForm, parameters: Natural, n: np.ndarray, n0: float, amount: np.ndarray) -> np.ndarray:
+    """1 + dm/dn at constant num_synthetic, at least 0: what a real image is worth that also trains the generator."""
+    x, s = n / n0, amount / n
+    dm_dn = form.r(parameters, x, s) + x * form.slope_in_x(parameters, x, s) - s * form.slope(parameters, x, s)
+    return np.maximum(1 + dm_dn, 0.0)
+
+
 def tradeoff(form: EquivalenceForm, parameters: Natural, n: np.ndarray, n0: float, amount: np.ndarray) -> np.ndarray:
     """(dE/dn) / (dE/ds) at n [W] real and ``amount`` [W] synthetic images, [B, W]; inf where s does not help.
 
     In J1 both derivatives hold E_real' at n + m, m = n r(n, s/n), so that the curve cancels:
     (1 + dm/dn) / (dm/ds). 0 where a further real image does not help.
     """
-    x, s = n / n0, amount / n
-    slope = form.slope(parameters, x, s)
-    r = form.r(parameters, x, s)
-    dm_dn = r + x * form.slope_in_x(parameters, x, s) - s * slope
+    slope = form.slope(parameters, n / n0, amount / n)
     helps = slope >= LEAST_SLOPE
-    return np.where(helps, np.maximum(1 + dm_dn, 0.0) / np.where(helps, slope, 1.0), np.inf)
+    return np.where(helps, growth(form, parameters, n, n0, amount) / np.where(helps, slope, 1.0), np.inf)
 
 
 def median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -62,6 +74,12 @@ def median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def _estimate(value: float, samples: list[np.ndarray], confidence: float) -> Estimate:
     low, high = interval(np.concatenate(samples), confidence) if samples else (None, None)
     return Estimate(value if np.isfinite(value) else None, low, high)
+
+
+def _spanned(value: float, ends: list[list[np.ndarray]], confidence: float) -> Estimate:
+    """An estimate whose lower end is that of the first samples and whose upper end that of the second."""
+    first, second = (_estimate(value, samples, confidence) for samples in ends)
+    return Estimate(first.value, first.low, second.high)
 
 
 def not_estimable(n: int, num_synthetic: int, note: str = NOT_ESTIMABLE) -> Exchange:
@@ -77,6 +95,24 @@ def not_estimable(n: int, num_synthetic: int, note: str = NOT_ESTIMABLE) -> Exch
     )
 
 
+def as_measured(found: Exchange, cell: Cell, refused: str = "") -> Exchange:
+    """The exchange with the average rate as the cell itself measured it, and nothing from laws that are ``refused``.
+
+    The law's average is kept where the real-only curve was not measured and so m is not known.
+    """
+    m, s = cell.equivalent, cell.num_synthetic
+    if refused:
+        found = not_estimable(cell.num_real, cell.num_synthetic, f"not estimable: {refused}")
+    if m.value is None:
+        return found
+    if m.low is None and m.high is None:  # no intervals at all
+        average = Estimate(s / m.value if m.value > 0 else None)
+    else:
+        least = 0.0 if m.high is None else (s / m.high if m.high > 0 else None)
+        average = Estimate(s / m.value if m.value > 0 else None, least, s / m.low if m.low and m.low > 0 else None)
+    return dataclasses.replace(found, average=average)
+
+
 def opposed(gain: Estimate, found: Exchange) -> bool:
     """Whether the laws predict a gain where the images significantly hurt, or none where they significantly help.
 
@@ -89,12 +125,15 @@ def opposed(gain: Estimate, found: Exchange) -> bool:
     return (gain.high < 0 and counted) or (gain.low > 0 and not counted)
 
 
-def exchange(laws: list[WeightedLaw], n: int, num_synthetic: int, n0: float, confidence: float) -> Exchange:
+def exchange(
+    laws: list[WeightedLaw], n: int, num_synthetic: int, n0: float, confidence: float, slopes: Slopes | None = None
+) -> Exchange:
     """The exchange rate at n real and ``num_synthetic`` synthetic images, averaged over laws.
 
     The value is the median over laws by weight; the interval is that of their replicates together, so it
-    includes the choice of the law. An interval without an upper end includes "not reachable"; without a
-    lower end too, nothing is known.
+    includes the choice of the law. With measured ``slopes`` the marginal rate is theirs, and the trade-off's too but
+    for what a real image does to the generator, which is the laws'. An interval without an upper end includes "not
+    reachable"; without a lower end too, nothing is known.
     """
     at, amount = np.array([float(n)]), np.array([float(num_synthetic)])
 
@@ -107,6 +146,23 @@ def exchange(laws: list[WeightedLaw], n: int, num_synthetic: int, n0: float, con
     points = np.stack([answers(law, law.theta)[:, 0] for law in laws])
     drawn = [answers(law, law.thetas) for law in laws if law.thetas is not None]
     marginal, average, limit, trade = (float(v) for v in median(points, weights))
+    marginals = [[d[0] for d in drawn]] * 2
+    trades = [[d[3] for d in drawn]] * 2
+    if slopes is not None:
+        grown = median(np.array([growth(law.form, law.law(law.theta), at, n0, amount)[0, 0] for law in laws]), weights)
+        marginal = float(rates_of_slopes(np.array(slopes.value)))
+        trade = float(grown) * marginal
+        if slopes.low is not None and slopes.high is not None:
+            ends = [
+                (growth(law.form, law.law(law.thetas), at, n0, amount)[:, 0], law.rows)
+                for law in laws
+                if law.thetas is not None and law.rows is not None
+            ]
+            marginals = [[rates_of_slopes(side)] for side in (slopes.high, slopes.low)]
+            trades = [
+                [np.maximum(g, 1e-12) * rates_of_slopes(side[rows]) for g, rows in ends]
+                for side in (slopes.high, slopes.low)
+            ]
     reachable = bool(np.isfinite(marginal))
     bound = limit if np.isfinite(limit) else None
     note = ""
@@ -117,11 +173,11 @@ def exchange(laws: list[WeightedLaw], n: int, num_synthetic: int, n0: float, con
     return Exchange(
         num_real=n,
         num_synthetic=num_synthetic,
-        marginal=_estimate(marginal, [d[0] for d in drawn], confidence),
+        marginal=_spanned(marginal, marginals, confidence),
         average=_estimate(average, [d[1] for d in drawn], confidence),
         reachable=reachable,
         limit=bound,
         note=note,
         limit_interval=_estimate(limit, [d[2] for d in drawn], confidence),
-        tradeoff=_estimate(trade, [d[3] for d in drawn], confidence),
+        tradeoff=_spanned(trade, trades, confidence),
     )

@@ -75,12 +75,29 @@ def equivalent_estimate(
     return Estimate(point if censoring is Censoring.NONE else None, low, high), censoring
 
 
+def equivalents_of(
+    data: JointData, replicates: tuple[np.ndarray, np.ndarray] | None
+) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """m of the C mixed cells, and of joint replicates (errors [B, k] of the sizes, gains [B, C]), [B, C].
+
+    None from one size, whose curve cannot be inverted.
+    """
+    if len(data.sizes) < 2:
+        return None
+    base_n, samples = data.sizes[data.base], None
+    if replicates is not None:
+        samples = np.stack(
+            [equivalents(data.sizes, np.maximum(e, 0), base_n, g) for e, g in zip(*replicates, strict=True)]
+        )
+    return equivalents(data.sizes, data.real, base_n, data.gains), samples
+
+
 def measured_cells(
     cells: PairedCells,
     uncertainty: CellUncertainty,
     data: JointData,
     positions: np.ndarray,
-    replicates: tuple[np.ndarray, np.ndarray] | None,
+    worth: tuple[np.ndarray, np.ndarray | None] | None,
     confidence: float,
     held_out: np.ndarray,
     predicted: np.ndarray | None,
@@ -90,18 +107,11 @@ def measured_cells(
     Args:
         data: the same cells as points of a fit.
         positions: int [C], where they are among all cells, real-only ones first.
-        replicates: joint bootstrap replicates of the errors [B, k] of the sizes and the gains [B, C].
+        worth: the cells' ``equivalents_of``.
         held_out: bool [C].
         predicted: errors [C] by the chosen law; None without a law.
     """
-    base_n = data.sizes[data.base]
-    several = len(data.sizes) > 1
-    samples = None
-    if several and replicates is not None:
-        samples = np.stack(
-            [equivalents(data.sizes, np.maximum(e, 0), base_n, g) for e, g in zip(*replicates, strict=True)]
-        )
-    point = equivalents(data.sizes, data.real, base_n, data.gains) if several else None
+    point, samples = worth or (None, None)
     out = []
     for i, position in enumerate(positions):
         mixed = int(position) - len(cells.real)

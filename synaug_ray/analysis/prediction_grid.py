@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from synaug_ray.analysis.exchange import median, rates
+from synaug_ray.analysis.anchor import Anchor, AnchoredPoints
+from synaug_ray.analysis.exchange import median, rates, rates_of_slopes
 from synaug_ray.analysis.results import PredictionGrid, Rows
 from synaug_ray.laws.averaging import WeightedLaw
 from synaug_ray.laws.equivalence import grow
@@ -125,28 +126,47 @@ def predict_on_grid(
     chance: float,
     confidence: float,
     estimable: bool,
+    anchor: Anchor | None = None,
+    misfit: str = "",
 ) -> PredictionGrid:
     """The grid of a study with mixed ``cells`` (num_real, num_synthetic) and real-only ``real_sizes``.
 
     Values are weighted medians over the laws, as in ``exchange``; intervals are those of all replicates
-    together. With ``estimable`` False (a flat real-only curve) only the error has values.
+    together. With ``estimable`` False (a flat real-only curve) only the error has values; with a ``misfit``, a
+    sentence on what the laws do not hold, there are no marginal rates. ``anchor`` ties the laws to the measurements.
     """
     weights = np.array([law.weight for law in laws])
     mixed_sizes, mixed_amounts = [n for n, _ in cells], [float(s) for _, s in cells]
     most_multiple = max(s / n for n, s in cells)
 
-    def answers(law: WeightedLaw, theta: np.ndarray, n: np.ndarray, amount: np.ndarray) -> np.ndarray:
-        """Log error, equivalent and marginal rate, [3, B, G]."""
+    def answers(law: WeightedLaw, theta: np.ndarray, residual: np.ndarray | None, rows: np.ndarray | None,
+                n: np.ndarray, amount: np.ndarray, at: AnchoredPoints | None) -> np.ndarray:  # fmt: skip
+        """Log error, equivalent and both ends of the marginal rate, [4, B, G]."""
         p, q = split(theta, law.curve, law.form)
         r = law.form.r(q, n / n0, amount / n)
         error = law.curve.log_error(p, grow(n / n0, r), chance)
         marginal, _, _ = rates(law.form, q, n, n0, np.maximum(amount, 1.0))
-        return np.stack([np.broadcast_to(v, r.shape) for v in (error, np.maximum(r, -1.0) * n, marginal)])
+        ends = marginal, marginal
+        if at is not None and residual is not None:
+            slope = law.form.slope(q, n / n0, np.maximum(amount, 1.0) / n)
+            lower, upper = at.of_slope(law, theta, rows)
+            ends = rates_of_slopes(slope + upper), rates_of_slopes(slope + lower)
+            if not at.anchor.slopes:
+                ends = marginal, marginal
+            error = error + at.of_error(residual, rows)
+            r = r + at.of_equivalent(law, theta, r, rows)
+        return np.stack([np.broadcast_to(v, r.shape) for v in (error, np.maximum(r, -1.0) * n, *ends)])
+
+    def point(n: np.ndarray, amount: np.ndarray) -> np.ndarray:
+        """Averages over laws, [4, G]."""
+        at = anchor and anchor.at(n, amount / n)
+        return median(
+            np.stack([answers(law, law.theta, law.residual, None, n, amount, at)[:, 0] for law in laws]), weights
+        )
 
     def middle(n: np.ndarray, amount: np.ndarray) -> np.ndarray:
-        """Log error and equivalent, averaged over laws, [2, ...]."""
-        each = [answers(law, law.theta, n.ravel(), amount.ravel())[:2, 0] for law in laws]
-        error, equivalent = median(np.stack(each), weights)
+        """Log error and equivalent on the scale of ``refined``, [2, ...]."""
+        error, equivalent, *_ = point(n.ravel(), amount.ravel())
         return np.stack([error, equivalent / (n.ravel() + np.abs(equivalent))]).reshape(2, *n.shape)
 
     def measured(n: np.ndarray, amount: np.ndarray) -> np.ndarray:
@@ -156,8 +176,9 @@ def predict_on_grid(
 
     sizes, amounts = refined(size_grid(real_sizes), amount_grid(mixed_amounts), middle, measured)
     n, amount = (axis.ravel() for axis in np.meshgrid(sizes, amounts, indexing="ij"))
-    points = median(np.stack([answers(law, law.theta, n, amount)[:, 0] for law in laws]), weights)
-    drawn = [answers(law, law.thetas, n, amount) for law in laws if law.thetas is not None]
+    points = point(n, amount)
+    at = anchor and anchor.at(n, amount / n)
+    drawn = [answers(law, law.thetas, law.residuals, law.rows, n, amount, at) for law in laws if law.thetas is not None]
     low = high = np.full(points.shape, np.nan)
     if drawn:
         samples = np.concatenate(drawn, axis=1)
@@ -171,7 +192,8 @@ def predict_on_grid(
     # a power law knows no chance level and exceeds 1 at few images, which no error does
     error, error_low, error_high = (rows(np.minimum(np.exp(part[0]), 1.0)) for part in (points, low, high))
     equivalent, equivalent_low, equivalent_high = (rows(part[1], estimable) for part in (points, low, high))
-    marginal, marginal_low, marginal_high = (rows(part[2], estimable) for part in (points, low, high))
+    rated = estimable and not misfit
+    marginal, marginal_low, marginal_high = rows(points[2], rated), rows(low[2], rated), rows(high[3], rated)
     return PredictionGrid(
         num_real=sizes,
         num_synthetic=amounts,
@@ -188,4 +210,5 @@ def predict_on_grid(
         marginal_low=marginal_low,
         marginal_high=marginal_high,
         measured_real_only=(int(min(real_sizes)), int(max(real_sizes))),
+        misfit=misfit,
     )

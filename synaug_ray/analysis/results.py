@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from synaug_ray.laws.results import Estimate, FitStatus, Form, LawFit, Published
+from synaug_ray.laws.results import Estimate, FitStatus, Form, HeldOut, LawFit, Published
 
 
 class Outcome(StrEnum):
@@ -133,6 +133,7 @@ class PredictionGrid:
     marginal_low: Rows
     marginal_high: Rows
     measured_real_only: tuple[int, int]  # sizes measured without: the range of the column num_synthetic = 0
+    misfit: str = ""  # what no fitted law holds, in a sentence; then ``marginal`` has no values
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,9 @@ class Study:
     generation: tuple[Generation, ...] = ()
     rivals: tuple[LawFit, ...] = ()  # J2 and J3, without real-equivalents: reported, never chosen
     primary: PrimaryLaw | None = None
+    misfit: str = ""  # what no fitted law holds, in a sentence; empty where the laws hold
+    overdispersion: float | None = None  # chi-square of the averaged laws per degree of freedom
+    held_out: HeldOut | None = None  # of the averaged laws, which rates and predictions rest on
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from synaug_ray.analysis.cell_noise import CellUncertainty
-from synaug_ray.analysis.exchange import OPPOSED, exchange, not_estimable, opposed
-from synaug_ray.analysis.measured_cells import measured_cells
+from synaug_ray.analysis.exchange import OPPOSED, as_measured, exchange, not_estimable, opposed
+from synaug_ray.analysis.law_check import Checked, check, unseen
+from synaug_ray.analysis.measured_cells import equivalents_of, measured_cells
+from synaug_ray.analysis.measured_rates import Slopes, slopes
 from synaug_ray.analysis.paired_cells import PairedCells, StudyKey
 from synaug_ray.analysis.prediction_grid import predict_on_grid
 from synaug_ray.analysis.real_only import as_estimate, describe
@@ -140,10 +142,11 @@ class StudyFitter:
         data, real, positions = self._data(key.classifier, key)
         errors, gains = self._replicates(real), self._replicates(positions)
         replicates = None if errors is None or gains is None else (errors, gains)
+        worth = equivalents_of(data, replicates)
         measured = functools.partial(
-            measured_cells, self.cells, self.uncertainty, data, positions, replicates, self.confidence
+            measured_cells, self.cells, self.uncertainty, data, positions, worth, self.confidence
         )
-        if key.classifier not in self._curves:
+        if key.classifier not in self._curves or worth is None:
             return Study(*key, cells=measured(np.zeros(len(positions), dtype=bool), None), fits=(), chosen=None,
                          exchange=())  # fmt: skip
         masks = development(data)
@@ -165,15 +168,21 @@ class StudyFitter:
         cells = measured(held, np.exp(predicted[0, len(data.sizes) :]))
         laws = average(data, self._curves[key.classifier], curve, candidates, refits, replicates)
         unseen_cells = held_out_cells(data, masks, seen_candidates, curve) if masks else None
+        held_out = unseen(data, masks, curve, seen_candidates, unseen_cells) if masks and unseen_cells else None
+        steep = slopes(data.sizes[data.base], np.array([float(cell.num_synthetic) for cell in cells]), *worth)
+        checked = check(data, laws, len(self.cells.draws), worth, steep, held_out) if laws else None
         return Study(
             *key,
             cells=cells,
             fits=fits,
             chosen=form.name,
-            exchange=self._exchange(key, cells, laws, data.n0),
-            surface=self._prediction_grid(key, data, cells, laws),
+            exchange=self._exchange(key, cells, laws, data.n0, steep, checked.misfit if checked else ""),
+            surface=self._prediction_grid(key, data, cells, laws, checked),
             rivals=self._alternatives(key, data, masks, unseen_cells),
             primary=self._primary(data, curve, candidates[PRIMARY], thetas.get(PRIMARY)),
+            misfit=checked.misfit if checked else "",
+            overdispersion=checked.lack.overdispersion if checked else None,
+            held_out=held_out.judged if held_out else None,
         )
 
     def _refits(
@@ -193,7 +202,7 @@ class StudyFitter:
         return {name: refitted for name, refitted in found.items() if refitted is not None}
 
     def _prediction_grid(
-        self, key: StudyKey, data: JointData, cells: tuple[Cell, ...], laws: list[WeightedLaw]
+        self, key: StudyKey, data: JointData, cells: tuple[Cell, ...], laws: list[WeightedLaw], checked: Checked | None
     ) -> PredictionGrid | None:
         """None without a usable law, and for synthetic-only training, where zero images is not real-only."""
         if not laws or key.protocol == ALL_SYNTHETIC:
@@ -206,21 +215,40 @@ class StudyFitter:
             chance=data.chance,
             confidence=self.confidence,
             estimable=key.classifier not in self.flat,
+            anchor=checked.anchor if checked else None,
+            misfit=checked.misfit if checked else "",
         )
 
     def _exchange(
-        self, key: StudyKey, cells: tuple[Cell, ...], laws: list[WeightedLaw], n0: float
+        self,
+        key: StudyKey,
+        cells: tuple[Cell, ...],
+        laws: list[WeightedLaw],
+        n0: float,
+        steep: dict[tuple[float, float], Slopes],
+        misfit: str,
     ) -> tuple[Exchange, ...]:
-        """Exchange rates at the cells. Where a cell contradicts the laws there is none, and a warning."""
+        """Exchange rates at the cells. Where a cell contradicts the laws there is none, and a warning.
+
+        With a ``misfit`` of the laws there are only the average rates that the cells themselves measured.
+        """
         if key.classifier in self.flat or not laws:
             return tuple(not_estimable(cell.num_real, cell.num_synthetic) for cell in cells)
         found, against = [], []
         for cell in cells:
-            rate = exchange(laws, cell.num_real, cell.num_synthetic, n0, self.confidence)
-            if opposed(cell.gain_simultaneous, rate):
+            at = cell.num_real, cell.num_synthetic
+            rate = exchange(laws, *at, n0, self.confidence, steep.get(at))
+            if not opposed(cell.gain_simultaneous, rate):
+                rate = as_measured(rate, cell, misfit)
+            else:
                 rate = not_estimable(cell.num_real, cell.num_synthetic, OPPOSED)
                 against.append(f"{cell.synthetic_multiple:g}x at {cell.num_real}")
             found.append(rate)
+        if misfit:
+            self.warnings.append(
+                f"{'/'.join(key)}: {misfit}: exchange rates are those of the cells alone, and what the calculator says "
+                "between the cells is interpolated."
+            )
         if against:
             self.warnings.append(
                 f"{'/'.join(key)}: {', '.join(against)} {'contradicts' if len(against) == 1 else 'contradict'} the "

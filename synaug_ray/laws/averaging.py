@@ -14,7 +14,7 @@ import numpy as np
 
 from synaug_ray.laws.curves import CURVES_BY_NAME, CurveForm
 from synaug_ray.laws.equivalence import BY_NAME, EquivalenceForm
-from synaug_ray.laws.fitting import refit
+from synaug_ray.laws.fitting import Parameter, bounds, refit
 from synaug_ray.laws.joint import JointData, joint_model, joint_parameters, split, whitened
 from synaug_ray.laws.results import FitStatus
 from synaug_ray.laws.selection import Candidate, akaike_weights, fit_forms, overdispersion
@@ -26,13 +26,20 @@ Refit = tuple[np.ndarray, np.ndarray]  # theta [B, P] and cost [B]
 
 @dataclass(frozen=True)
 class WeightedLaw:
-    """A law in the average: its weight, its theta [1, P], and theta [b, P] of the replicates assigned to it or None."""
+    """A law in the average: its weight, its theta [1, P], and theta [b, P] of the replicates assigned to it or None.
+
+    ``rows`` [b] says which replicates these are. ``residual`` [1, k + C] and ``residuals`` [b, k + C] are what the law
+    leaves of the measured points and of its replicates.
+    """
 
     curve: CurveForm
     form: EquivalenceForm
     weight: float
     theta: np.ndarray
     thetas: np.ndarray | None
+    residual: np.ndarray | None = None
+    residuals: np.ndarray | None = None
+    rows: np.ndarray | None = None
 
     def law(self, theta: np.ndarray) -> tuple[np.ndarray, ...]:
         """Natural parameters of r alone, each [B, 1]."""
@@ -55,14 +62,19 @@ def _runner_up(curves: dict[str, Candidate], chosen: CurveForm) -> CurveForm | N
     return CURVES_BY_NAME[name] if name is not None and others[name] >= LEAST_CURVE_WEIGHT else None
 
 
-def _drawn(pairs: list[Candidate], refits: list[Refit], factor: float) -> list[np.ndarray]:
-    """The theta of the replicates assigned to each pair. Stratified with a fixed seed, so it is deterministic."""
+def _drawn(pairs: list[Candidate], refits: list[Refit], factor: float) -> np.ndarray:
+    """The pair that each replicate is assigned to, [B]. Stratified with a fixed seed, so it is deterministic."""
     scores = np.stack([2 * cost / factor + 2 * pair.free for pair, (_, cost) in zip(pairs, refits, strict=True)])
     share = np.exp(-(scores - scores.min(axis=0)) / 2)
     reached = np.cumsum(share / share.sum(axis=0), axis=0)
     even = np.random.default_rng(0).permutation(np.linspace(0, 1, scores.shape[1] + 2)[1:-1])
-    picked = np.minimum((reached < even).sum(axis=0), len(pairs) - 1)
-    return [theta[picked == i] for i, (theta, _) in enumerate(refits)]
+    return np.minimum((reached < even).sum(axis=0), len(pairs) - 1)
+
+
+def _widened(theta: np.ndarray, thetas: np.ndarray, parameters: tuple[Parameter, ...], factor: float) -> np.ndarray:
+    """Replicates moved away from the estimate by the square root of the overdispersion, inside the bounds."""
+    low, high = bounds(parameters)
+    return np.clip(theta + np.sqrt(factor) * (thetas - theta), low, high)
 
 
 def average(
@@ -87,15 +99,30 @@ def average(
         pairs |= {(other.name, name): candidate for name, candidate in found.items()}
     weights = akaike_weights(pairs)
     laws = [(CURVES_BY_NAME[on], pairs[on, name], weight) for (on, name), weight in weights.items()]
-    rows: list[np.ndarray | None] = [None] * len(laws)
+    drawn = None
+    refits: list[Refit] = []
+    factor = overdispersion(pairs.values())
     if replicates is not None and laws:
-        refits = [
+        # averaged candidates are usable, so none has failed and each has refits
+        found = [
             (known.get(pair.name) if on is curve else None) or refit_law(data, on, pair, replicates)
             for on, pair, _ in laws
         ]
-        # averaged candidates are usable, so none has failed and each has refits
-        rows = [*_drawn([pair for _, pair, _ in laws], [r for r in refits if r], overdispersion(pairs.values()))]
-    return [
-        WeightedLaw(on, BY_NAME[pair.name], weight, pair.fit.theta[None], own)
-        for (on, pair, weight), own in zip(laws, rows, strict=True)
-    ]
+        refits = [refitted for refitted in found if refitted]
+        drawn = _drawn([pair for _, pair, _ in laws], refits, factor)
+    out = []
+    for i, (on, pair, weight) in enumerate(laws):
+        form, theta = BY_NAME[pair.name], pair.fit.theta[None]
+        model = joint_model(on, form, data)
+        thetas = residuals = rows = None
+        if drawn is not None and replicates is not None:
+            rows = np.flatnonzero(drawn == i)
+            thetas = _widened(theta, refits[i][0][rows], joint_parameters(on, form), factor)
+            residuals = data.targets(replicates[0][rows], replicates[1][rows]) - model(thetas)
+        out.append(WeightedLaw(on, form, weight, theta, thetas, data.target[None] - model(theta), residuals, rows))
+    return out
+
+
+def misfit(laws: list[WeightedLaw]) -> np.ndarray:
+    """What the laws together leave of the measured points, [k + C]."""
+    return sum((law.weight * law.residual[0] for law in laws if law.residual is not None), np.zeros(1))

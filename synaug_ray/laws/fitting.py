@@ -70,7 +70,8 @@ def starts_of(parameters: tuple[Parameter, ...], most: int = MOST_STARTS) -> np.
     return grid
 
 
-def _bounds(parameters: tuple[Parameter, ...]) -> tuple[np.ndarray, np.ndarray]:
+def bounds(parameters: tuple[Parameter, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest theta [P] on the scale of the search."""
     low = np.array([float(parameter.inward(np.asarray(parameter.low))) for parameter in parameters])
     high = np.array([float(parameter.inward(np.asarray(parameter.high))) for parameter in parameters])
     return low, high
@@ -108,7 +109,7 @@ def minimise(
     Shapes: theta [B, P], target [B, N] or [1, N], sigma [N]; model maps [b, P] to [b, N].
     Returns theta [B, P] and cost [B]. Rows stop on their own; a row that never gets better keeps its start.
     """
-    low, high = _bounds(parameters)
+    low, high = bounds(parameters)
     theta = np.clip(theta, low, high)
     target = np.broadcast_to(target, (len(theta), target.shape[-1]))
     value = model(theta)
@@ -146,7 +147,7 @@ def minimise(
 
 
 def _status(model: Model, theta: np.ndarray, sigma: np.ndarray, parameters: tuple[Parameter, ...]) -> FitStatus:
-    low, high = _bounds(parameters)
+    low, high = bounds(parameters)
     edge = 1e-3 * (high - low)
     if ((theta <= low + edge) | (theta >= high - edge)).any():
         return FitStatus.AT_BOUND

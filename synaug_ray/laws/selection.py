@@ -121,15 +121,19 @@ def fit_forms(
 
 
 def development(data: JointData) -> tuple[np.ndarray, np.ndarray] | None:
-    """Masks (sizes, cells) of what form selection may see, or None where too few cells would be left."""
+    """Masks (sizes, cells) of what form selection may see, or None where too few cells would be left.
+
+    Held out are mixed cells alone: the real-only curve is known at every size, also when laws are extrapolated.
+    """
     if not len(data.s):
         return None
-    sizes = data.sizes < data.sizes[data.base].max()
-    cells = (data.s < data.s.max()) & sizes[data.base]
+    own = data.sizes[data.base]
+    cells = (data.s < data.s.max()) & (own < own.max())
+    sizes = len(np.unique(own[cells]))
     multiples = len(np.unique(np.round(data.s[cells], 3)))
-    if sizes.sum() < LEAST_DEVELOPMENT_SIZES or multiples < LEAST_DEVELOPMENT_MULTIPLES:
+    if sizes < LEAST_DEVELOPMENT_SIZES or multiples < LEAST_DEVELOPMENT_MULTIPLES:
         return None
-    return sizes, cells
+    return np.ones(len(data.sizes), dtype=bool), cells
 
 
 def _skill(residual: np.ndarray, reference: np.ndarray) -> float | None:

@@ -54,6 +54,7 @@ class Plant:
     parameters: tuple[float, ...] = ()
     curve: Curve = power()
     noise: Mapping[str, float] = field(default_factory=dict)
+    true: EquivalenceForm | None = None  # r of the mean error, where that is not the form's
 
     @property
     def natural(self) -> tuple[np.ndarray, ...]:
@@ -66,6 +67,11 @@ class Plant:
 
     def r(self, n: float, s: float) -> float:
         return float(self.form.r(self.natural, np.array([[n / N0]]), np.array([[s]]))[0, 0])
+
+    def worth(self, n: float, s: float) -> float:
+        """r of the mean error."""
+        form = self.true or self.form
+        return float(form.r(self.natural, np.array([[n / N0]]), np.array([[s]]))[0, 0])
 
 
 def of_no_form(name: str, r: Callable[[np.ndarray, np.ndarray], np.ndarray], limit: Callable[[np.ndarray], np.ndarray]):
@@ -92,6 +98,13 @@ RISE_AND_FALL = of_no_form(
 FLOOR = of_no_form(  # never worth more than 60 real images, however many there are
     "generator floor", lambda x, s: -60 / (N0 * x) * np.expm1(-0.5 * s * N0 * x / 60), lambda x: 60 / (N0 * x)
 )
+FAILING = 0.15
+_LOST = (1 + FAILING * (Grid.failed - 1)) ** (-1 / 0.55)  # of n (1 + r), by what failures add to the mean error
+FAILED = dataclasses.replace(
+    BY_NAME["F3"],
+    r=lambda p, x, s: (1 + BY_NAME["F3"].r(p, x, s)) * _LOST - 1,
+    limit=lambda p, x: (1 + BY_NAME["F3"].limit(p, x)) * _LOST - 1,
+)
 BOUNDED = BY_NAME["F3"], (1.2, 0.6, 2.0)
 PLANTS = {
     "F1": Plant(BY_NAME["F1"], (float(np.log(2.53)), 0.8)),
@@ -103,7 +116,7 @@ PLANTS = {
     "plateau": Plant(*BOUNDED, curve=plateau),
     "rise and fall": Plant(RISE_AND_FALL, (0.0,)),
     "generator floor": Plant(FLOOR, (0.0,)),
-    "failing generators": Plant(*BOUNDED, noise={"failing": 0.15}),
+    "failing generators": Plant(*BOUNDED, noise={"failing": FAILING}, true=FAILED),
     "nested draws": Plant(*BOUNDED, noise={"draw_effect": 0.12, "size_effect": 0.08, "nested": 0.9}),
     "heavy tails": Plant(*BOUNDED, noise={"tails": 3.0, "generator_effect": 0.1}),
 }
@@ -116,12 +129,12 @@ def grid_of(plant: str, draws: int) -> Grid:
 
 def truths(plant: str, grid: Grid, n: int, amount: int) -> dict[str, float]:
     """The planted values at one cell; inf is "not reachable"."""
-    law, form = PLANTS[plant], PLANTS[plant].form
+    law, form = PLANTS[plant], PLANTS[plant].true or PLANTS[plant].form
     at = np.array([float(n)]), N0, np.array([float(amount)])
     marginal, average, _ = (float(v[0, 0]) for v in rates(form, law.natural, *at))
     return {
         "gain": grid.gain("edm", "proportional", n, amount / n),
-        "equivalent": n * law.r(n, amount / n),
+        "equivalent": n * law.worth(n, amount / n),
         "marginal": marginal,
         "average": average,
         "tradeoff": float(tradeoff(form, law.natural, *at)[0, 0]),

@@ -1,0 +1,103 @@
+"""Ties laws to the measurements: log errors by the discrepancy, real-equivalents by interpolation of measured ones.
+
+Inside the measured range equivalents are those of the cells, inverted from the real-only curve as measured; between
+cells what the law misses of them is interpolated. Beyond it, and where the curve was not measured, the law counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import stats
+
+from synaug_ray.analysis.measured_rates import Slopes
+from synaug_ray.laws.averaging import WeightedLaw
+from synaug_ray.laws.discrepancy import Correction, Discrepancy, away_from_cells, correction, interpolation
+from synaug_ray.laws.equivalence import grow
+from synaug_ray.laws.joint import JointData, split
+
+LEAST_STEEPNESS = 0.02  # of the curve, in e-folds of the error per e-fold of images, where it is divided by
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The cells of a study, their discrepancy, and their r as measured: ``r`` [1, C], ``samples`` [B, C] or None.
+
+    r is not finite where the real-only curve was not measured. ``slopes`` are dr/ds as measured, by
+    cell, not finite where the law counts.
+    """
+
+    data: JointData
+    discrepancy: Discrepancy
+    r: np.ndarray
+    samples: np.ndarray | None
+    slopes: Mapping[int, Slopes] = field(default_factory=dict)
+
+    def at(self, n: np.ndarray, s: np.ndarray) -> AnchoredPoints:
+        """The ties at points of n [G] real images and s [G] synthetic ones a real one."""
+        far = self.discrepancy.mixed_rate * away_from_cells(self.data, n, s)
+        steep = np.array(sorted(self.slopes), dtype=int)
+        return AnchoredPoints(
+            self,
+            n,
+            correction(self.discrepancy, self.data, n, s),
+            interpolation(self.data, np.arange(len(self.data.s)), n, s, from_zero=True),
+            interpolation(self.data, steep, n, s, from_zero=False),
+            far,
+        )
+
+
+@dataclass(frozen=True)
+class AnchoredPoints:
+    """An anchor at G points. ``far`` [G] is the discrepancy of log errors beyond the range of the cells."""
+
+    anchor: Anchor
+    n: np.ndarray
+    found: Correction
+    between: np.ndarray
+    between_slopes: np.ndarray
+    far: np.ndarray
+
+    def _deviates(self, rows: np.ndarray | None) -> np.ndarray:
+        """t-distributed deviates of replicates [b, 1]; none for the measurement itself. Always the same ones."""
+        if rows is None or self.anchor.samples is None:
+            return np.zeros((1, 1))
+        count = len(self.anchor.samples)
+        even = np.random.default_rng(1).permutation(np.linspace(0, 1, count + 2)[1:-1])
+        return stats.t.ppf(even, self.anchor.discrepancy.freedom)[rows, None]
+
+    def of_error(self, residual: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+        """What is added to log errors, [b, G], for residuals [b, k + C] of the measured points."""
+        return residual @ self.found.weights.T + self._deviates(rows) * self.found.spread
+
+    def of_equivalent(self, law: WeightedLaw, theta: np.ndarray, r: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+        """What is added to r [b, G]."""
+        data = self.anchor.data
+        p, q = split(theta, law.curve, law.form)
+        x = data.x[data.base]
+        own = law.form.r(q, x, data.s)
+        measured = self.anchor.r if rows is None or self.anchor.samples is None else self.anchor.samples[rows]
+        missed = np.where(np.isfinite(measured), measured, own) - own
+        grown = grow(self.n / data.n0, r)
+        steps = [law.curve.log_error(p, grown * factor, data.chance) for factor in (0.99, 1.01)]
+        steepness = np.maximum((steps[0] - steps[1]) / np.log(1.01 / 0.99), LEAST_STEEPNESS)
+        return missed @ self.between.T - self._deviates(rows) * self.far * np.maximum(1 + r, 0.0) / steepness
+
+    def of_slope(self, law: WeightedLaw, theta: np.ndarray, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """What is added to dr/ds [b, G], at the lower and at the upper end of what was measured."""
+        data, steep = self.anchor.data, sorted(self.anchor.slopes)
+        if not steep:
+            return np.zeros((1, 1)), np.zeros((1, 1))
+        own = law.form.slope(split(theta, law.curve, law.form)[1], data.x[data.base][steep], data.s[steep])
+        sides = []
+        for side in ("low", "high"):
+            found = [self.anchor.slopes[i] for i in steep]
+            measured = np.array([[one.value for one in found]])
+            if rows is not None and self.anchor.samples is not None:
+                drawn = [getattr(one, side) for one in found]
+                unknown = np.full(len(self.anchor.samples), np.nan)
+                measured = np.stack([unknown if one is None else one for one in drawn], axis=1)[rows]
+            sides.append((np.where(np.isfinite(measured), measured, own) - own) @ self.between_slopes.T)
+        return sides[0], sides[1]

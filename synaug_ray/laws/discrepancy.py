@@ -1,0 +1,201 @@
+"""What no fitted law holds: a smooth discrepancy, estimated from the misfit inside and from one step beyond.
+
+A law has the right shape at best roughly, and its bootstrap knows of noise alone. So a discrepancy is added to it
+(Kennedy and O'Hagan 2001): to the log error of the real-only curve, and to the log ratio of a mixed cell to its
+baseline. Inside the measured range it is a Gaussian process whose variance is the misfit that noise does not
+explain; where there is none, laws count as they are, and where there is much, predictions interpolate the
+measurements. Beyond the range its standard deviation grows in proportion to the distance in doublings. That rate
+is judged by predicting each of the last sizes (and the held-out cells) from what lies before it.
+
+Both have priors, since a study has few sizes. That of the rate was set on half of the learning curves of LCDB
+(Mohr et al. 2022), tests/benchmarks/laws/lcdb.py, and judged on the other half.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from synaug_ray.laws.curves import CURVES_BY_NAME
+from synaug_ray.laws.fitting import outward
+from synaug_ray.laws.joint import JointData
+from synaug_ray.laws.selection import LEAST_SIZES, HeldOutCells, fit_curves
+
+REACH = 2.0  # doublings over which the discrepancy keeps a correlation of 1/e
+PRIOR_INSIDE = 0.015  # of log error, about a percentage of the error
+PRIOR_RATE = 0.03  # of log error, per doubling
+PRIOR_FREEDOM = 3.0
+HELD_OUT_FREEDOM = 2.0  # held-out cells share two or three directions beyond the range, however many they are
+MOST_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """Standard deviations of the discrepancy, of logarithms of errors.
+
+    ``real`` of the curve and ``mixed`` of the ratio at one synthetic image a real one, inside the measured range;
+    ``real_rate`` and ``mixed_rate`` per doubling beyond it; ``freedom`` of their t quantile.
+    """
+
+    real: float
+    mixed: float
+    real_rate: float
+    mixed_rate: float
+    freedom: float
+
+
+def _near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Correlation [A, B] of points at a and b doublings."""
+    return np.exp(-np.abs(a[:, None] - b) / REACH)
+
+
+def _grows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Covariance [A, B] of a discrepancy that starts at zero without synthetic images, 1 at as many as real ones."""
+    return np.minimum(a[:, None], b) * _near(a, b)
+
+
+def _excess(residual: np.ndarray, whitener: np.ndarray, kernel: np.ndarray, free: int) -> float:
+    """The standard deviation of a discrepancy with that ``kernel`` that explains the misfit beyond noise."""
+    freedom = len(residual) - free
+    if freedom < 1:
+        return PRIOR_INSIDE
+    misfit = float(((whitener @ residual) ** 2).sum()) - freedom
+    per_unit = float(np.trace(whitener @ kernel @ whitener)) * freedom / len(residual)
+    variance = max(misfit / per_unit, 0.0)
+    return float(np.sqrt((PRIOR_FREEDOM * PRIOR_INSIDE**2 + freedom * variance) / (PRIOR_FREEDOM + freedom)))
+
+
+def one_step_ahead(data: JointData) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals of the last sizes from all smaller ones, per doubling, and their variances by noise, [K].
+
+    Each is predicted by the mean of all curves; noise as of a straight line through logarithms.
+    """
+    k, errors, noise = len(data.sizes), data.target[: len(data.sizes)], data.sigma[: len(data.sizes)] ** 2
+    doublings = np.log2(data.sizes)
+    found = []
+    for m in range(max(LEAST_SIZES, k - MOST_STEPS), k):
+        before = data.subset(np.arange(k) < m, np.zeros(len(data.s), dtype=bool))
+        ahead = data.x[m : m + 1]
+        predicted = [
+            curve.log_error(outward(fitted.fit.theta[None], curve.parameters), ahead, data.chance)[0, 0]
+            for curve, fitted in ((CURVES_BY_NAME[name], c) for name, c in fit_curves(before).items())
+        ]
+        step = doublings[m] - doublings[m - 1]
+        away = doublings[:m] - doublings[:m].mean()
+        leverage = 1 / m + (doublings[m] - doublings[:m].mean()) ** 2 / (away**2).sum()
+        found.append(((errors[m] - np.mean(predicted)) / step, (noise[m] + leverage * noise[:m].mean()) / step**2))
+    steps = np.array(found).reshape(-1, 2)
+    return steps[:, 0], steps[:, 1]
+
+
+def rate(residuals: np.ndarray, noise: np.ndarray, *, most_freedom: float = np.inf) -> tuple[float, float]:
+    """Standard deviation per doubling and its freedom, from residuals per doubling and their noise variances."""
+    freedom = min(float(len(residuals)), most_freedom)
+    seen = float(np.maximum(residuals**2 - noise, 0.0).mean()) if len(residuals) else 0.0
+    total = PRIOR_FREEDOM + freedom
+    return float(np.sqrt((PRIOR_FREEDOM * PRIOR_RATE**2 + freedom * seen) / total)), total
+
+
+def estimate(
+    data: JointData,
+    residual: np.ndarray,
+    free: tuple[int, int],
+    unseen: tuple[JointData, HeldOutCells, np.ndarray] | None,
+) -> Discrepancy:
+    """The discrepancy of laws with ``residual`` [k + C] (points minus laws).
+
+    Args:
+        data: all cells.
+        residual: on the scale of the points: log errors, then log ratios.
+        free: number of parameters of the curve and of the law.
+        unseen: what the laws had seen, the held-out cells, and the log errors [k + C] that the laws predicted.
+    """
+    k = len(data.sizes)
+    u, w = np.log2(data.sizes), np.log2(1 + data.s)
+    real = _excess(residual[:k], data.whitener(slice(k)), _near(u, u), free[0])
+    kernel = _near(u[data.base], u[data.base]) * _grows(w, w)
+    mixed = _excess(residual[k:], data.whitener(slice(k, None)), kernel, free[1]) if len(w) else PRIOR_INSIDE
+    real_rate, freedom = rate(*one_step_ahead(data))
+    mixed_rate = PRIOR_RATE
+    if unseen is not None:
+        seen, cells, predicted = unseen
+        i = cells.index - k
+        away = beyond(data.sizes[data.base][i], data.s[i], seen.sizes[seen.base], seen.s).sum(axis=0)
+        far = away > 0.1
+        if far.any():
+            off = (predicted[cells.index] - cells.truth)[far] / away[far]
+            noise = (np.diag(data.point_covariance)[cells.index] * 2)[far] / away[far] ** 2
+            mixed_rate, _ = rate(off, noise, most_freedom=HELD_OUT_FREEDOM)
+    return Discrepancy(real, mixed, real_rate, mixed_rate, freedom)
+
+
+def beyond(n: np.ndarray, s: np.ndarray, sizes: np.ndarray, multiples: np.ndarray) -> np.ndarray:
+    """Doublings that points [G] lie outside the measured sizes, and above the measured multiples, [2, G]."""
+    u = np.log2(n)
+    low, high = np.log2(sizes.min()), np.log2(sizes.max())
+    most = multiples.max(initial=0.0)
+    above = np.log2(np.maximum(s, 1e-9) / most) if most > 0 else np.zeros(len(s))
+    return np.stack([np.maximum(np.maximum(low - u, u - high), 0.0), np.maximum(above, 0.0)])
+
+
+def away_from_cells(data: JointData, n: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """Doublings [G] outside the range of the mixed cells; 0 without synthetic images."""
+    return beyond(n, s, data.sizes[data.base], data.s).sum(axis=0) * (s > 0)
+
+
+def interpolation(data: JointData, cells: np.ndarray, n: np.ndarray, s: np.ndarray, *, from_zero: bool) -> np.ndarray:
+    """Weights [G, c] that interpolate a quantity of some mixed cells (indices [c]) at points [G].
+
+    Args:
+        data: the cells.
+        cells: those where the quantity is known.
+        n: real images.
+        s: synthetic images a real one.
+        from_zero: whether the quantity is 0 without synthetic images.
+    """
+    w, at_w = np.log2(1 + data.s[cells]), np.log2(1 + s)
+    base, at = np.log2(data.sizes)[data.base[cells]], np.log2(n)
+    along = _grows if from_zero else _near
+    kernel = _near(base, base) * along(w, w)
+    return np.linalg.solve(kernel + 1e-9 * np.eye(len(w)), (_near(at, base) * along(at_w, w)).T).T
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What the discrepancy adds to log errors at G points.
+
+    ``weights`` [G, k + C] times the residuals of the measured points; ``spread`` [G] the standard deviation that is
+    left.
+    """
+
+    weights: np.ndarray
+    spread: np.ndarray
+
+
+def _kriging(
+    kernel: np.ndarray, cross: np.ndarray, prior: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights [G, N] of N residuals and the variance [G] left without their noise, which replicates hold."""
+    weights = np.linalg.solve(kernel + noise, cross.T).T
+    left = prior - 2 * (weights * cross).sum(axis=1) + ((weights @ kernel) * weights).sum(axis=1)
+    return weights, np.maximum(left, 0.0)
+
+
+def correction(found: Discrepancy, data: JointData, n: np.ndarray, s: np.ndarray) -> Correction:
+    """The correction at points of n [G] real images and s [G] synthetic ones a real one."""
+    k = len(data.sizes)
+    u, at = np.log2(data.sizes), np.log2(n)
+    w, at_w = np.log2(1 + data.s), np.log2(1 + s)
+    noise = data.point_covariance
+    real, real_left = _kriging(
+        found.real**2 * _near(u, u), found.real**2 * _near(at, u), np.full(len(n), found.real**2), noise[:k, :k]
+    )
+    scale, base = found.mixed**2, u[data.base]
+    mixed, mixed_left = _kriging(
+        scale * _near(base, base) * _grows(w, w), scale * _near(at, base) * _grows(at_w, w), scale * at_w, noise[k:, k:]
+    )
+    off_curve = beyond(n, np.zeros(len(n)), data.sizes, data.s)[0]
+    mixed_variance = mixed_left + (found.mixed_rate * away_from_cells(data, n, s)) ** 2
+    spread = np.sqrt(real_left + mixed_variance + (found.real_rate * off_curve) ** 2)
+    return Correction(np.concatenate([real, mixed], axis=1), spread)
