@@ -26,7 +26,7 @@ REACH = 2.0  # doublings over which the discrepancy keeps a correlation of 1/e
 PRIOR_INSIDE = 0.015  # of log error, about a percentage of the error
 PRIOR_RATE = 0.03  # of log error, per doubling
 PRIOR_FREEDOM = 3.0
-HELD_OUT_FREEDOM = 2.0  # held-out cells share two or three directions beyond the range, however many they are
+HELD_OUT_FREEDOM = 4.0  # held-out cells share their draws and the law's error, however many they are
 MOST_STEPS = 3
 
 
@@ -121,12 +121,16 @@ def estimate(
     if unseen is not None:
         seen, cells, predicted = unseen
         i = cells.index - k
-        away = beyond(data.sizes[data.base][i], data.s[i], seen.sizes[seen.base], seen.s).sum(axis=0)
-        far = away > 0.1
-        if far.any():
-            off = (predicted[cells.index] - cells.truth)[far] / away[far]
-            noise = (np.diag(data.point_covariance)[cells.index] * 2)[far] / away[far] ** 2
-            mixed_rate, _ = rate(off, noise, most_freedom=HELD_OUT_FREEDOM)
+        away = beyond(data.sizes[data.base][i], data.s[i], seen.sizes[seen.base], seen.s)
+        off = predicted[cells.index] - cells.truth
+        noise = 2 * np.diag(data.point_covariance)[cells.index]
+        # one direction may be foreseen well and the other badly, and one must not hide the other
+        for direction in away:
+            far = direction > 0.1
+            step = away.sum(axis=0)[far]
+            if far.any():
+                found = rate(off[far] / step, noise[far] / step**2, most_freedom=HELD_OUT_FREEDOM)[0]
+                mixed_rate = max(mixed_rate, found)
     return Discrepancy(real, mixed, real_rate, mixed_rate, freedom)
 
 
