@@ -35,6 +35,11 @@ class _Generator(Recipe):
         """How often it halves its images; their side must be a multiple of 2 to that power."""
         return 0
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether it sees its training images mirrored, so that a copy of one may be mirrored."""
+        return False
+
     def length(self, num_real: int) -> int:
         """Images seen in training on ``num_real`` images."""
         return 0
@@ -55,6 +60,10 @@ class _Trained(_Generator):
     @property
     def halvings(self) -> int:
         return len(self.channels) - 1
+
+    @property
+    def mirrors(self) -> bool:
+        return self.flip
 
     def length(self, num_real: int) -> int:
         return self.nimg if self.max_passes is None else min(self.nimg, round(self.max_passes * num_real))
@@ -104,6 +113,10 @@ class EDMRecipe(UNetRecipe):
     noise_frequencies: Literal["falling", "rising"] = "falling"
     augment: Share = 0.0  # probability of each augmentation; the network is conditioned on them (non-leaky)
     micro_batch: Count | None = None  # images at once, where a batch does not fit; gradients accumulate
+
+    @property
+    def mirrors(self) -> bool:
+        return self.flip or self.augment > 0  # the network is told of that, which it may not learn perfectly
 
     @model_validator(mode="after")
     def _divides(self) -> EDMRecipe:
@@ -228,6 +241,10 @@ class ReferenceRecipe(_Generator):
     shift: Annotated[Number, Field(ge=0, lt=1)] = 0.0  # augment: at most, as a share of the side, in each direction
     rotate: Annotated[Number, Field(ge=0, le=180)] = 0.0  # augment: at most, degrees in each direction
     scale: Annotated[Number, Field(ge=0, lt=1)] = 0.0  # augment: between 1 - scale and 1 + scale
+
+    @property
+    def mirrors(self) -> bool:
+        return self.family == "augment" and self.flip
 
     def most_images(self, num_train: int, num_real: int) -> int | None:
         """The largest possible pool; None where there is no limit."""

@@ -66,7 +66,7 @@ class WorkerContext:
     draws: Draws = field(init=False)
     _shards: OrderedDict[str, ImageSet] = field(init=False, default_factory=OrderedDict)
     _generators: OrderedDict[tuple[str, str], Generator] = field(init=False, default_factory=OrderedDict)
-    _selectors: OrderedDict[tuple[Subset, str], Select] = field(init=False, default_factory=OrderedDict)
+    _selectors: OrderedDict[tuple[Subset, str, bool], Select] = field(init=False, default_factory=OrderedDict)
     _real_references: dict[Subset, RealReference] = field(init=False, default_factory=dict)
     _label_classifiers: LabelClassifiers | None = field(init=False, default=None)
     _spaces: dict[str, PretrainedSpace] = field(init=False, default_factory=dict)
@@ -122,14 +122,14 @@ class WorkerContext:
             return real
         raw = self.pool(trial.pool, trial.num_raw)
         if trial.filter is not None:
-            raw = self._selector(trial.filter, trial.subset, real)(raw, trial.num_synthetic)
+            raw = self._selector(trial.filter, trial.subset, real, trial.mirrors)(raw, trial.num_synthetic)
         return concatenate(real, raw)
 
-    def _selector(self, recipe: FilterRecipe, subset: Subset, real: ImageSet) -> Select:
-        at = (subset, recipe.key)
+    def _selector(self, recipe: FilterRecipe, subset: Subset, real: ImageSet, mirrors: bool) -> Select:
+        at = (subset, recipe.key, mirrors)
         if at not in self._selectors:
             seed = derive_seed("filter", subset.data.key, subset.draw, subset.num_real)
-            self._selectors[at] = selector(recipe, real, self.dataset.num_classes, seed, self.device)
+            self._selectors[at] = selector(recipe, real, self.dataset.num_classes, seed, self.device, mirrors)
         self._selectors.move_to_end(at)
         while len(self._selectors) > CACHE_FILTERS:
             self._selectors.popitem(last=False)

@@ -120,7 +120,9 @@ def run_quality(context: WorkerContext, step: QualityStep) -> None:
     clock, subset = _Clock(), step.pool.generator.subset
     spaces = {recipe.key: context.space(recipe, lambda share: context.progress(step, share)) for recipe in step.spaces}
     real = context.real_reference(subset, lambda share: context.progress(step, share))
-    found = assess(real, context.pool(step.pool, step.num_images), spaces=spaces)
+    found = assess(
+        real, context.pool(step.pool, step.num_images), spaces=spaces, mirrors=step.pool.generator.recipe.mirrors
+    )
     result = {"num_real": subset.num_real, "draw": subset.draw, "words": list(found.words)}
     text = json.dumps(finite(found.as_json()), allow_nan=False)
     context.store.commit(

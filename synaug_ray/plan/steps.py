@@ -227,7 +227,11 @@ class TrialStep(Step):
     version: ClassVar[int] = 1  # 1: 2026-11, first
 
     def fields(self) -> dict[str, Any]:
-        filtered = {} if self.filter is None else {"filter": self.filter.key}  # left out: older keys stay
+        filtered: dict[str, Any] = (
+            {} if self.filter is None else {"filter": self.filter.key}
+        )  # left out: older keys stay
+        if self.mirrors:
+            filtered["mirrors"] = True
         return filtered | {
             "subset": self.subset.fields(),
             "pool": self.pool.key if self.pool else None,
@@ -237,6 +241,12 @@ class TrialStep(Step):
             "classifier": self.classifier.key,
             "seed": self.seed,
         }
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether its filter searches mirrored copies too: no other filter looks for copies."""
+        copies = self.filter is not None and self.filter.family == "copies"
+        return copies and self.pool is not None and self.pool.generator.recipe.mirrors
 
     def parents(self) -> tuple[Step, ...]:
         return self.pool.shards(self.num_raw) if self.pool else ()

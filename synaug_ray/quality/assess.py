@@ -118,12 +118,17 @@ class Space(Protocol):
 
 
 def assess(
-    real: RealReference, pool: ImageSet, confidence: float = 0.9, spaces: Mapping[str, Space] = MappingProxyType({})
+    real: RealReference,
+    pool: ImageSet,
+    confidence: float = 0.9,
+    spaces: Mapping[str, Space] = MappingProxyType({}),
+    mirrors: bool = False,
 ) -> Quality:
     """Measure a pool. Deterministic for the same images, seed and number of threads.
 
     Args:
         spaces: pretrained networks, by key, in whose features the pool is also compared with real images.
+        mirrors: whether the generator saw its images mirrored, so that a copy of one may be mirrored.
     """
     pool = pool.take(np.arange(min(len(pool), MOST)))
     subset, space, seed = real.subset, real.space, real.seed
@@ -135,7 +140,7 @@ def assess(
         for f in (features, space.features(subset.take(again)))
     )
     labels = label_fidelity(real.label_classifiers, pool, real.held_out, confidence)
-    copies = memorization(subset, pool, held_out, space, confidence)
+    copies = memorization(subset, pool, held_out, space, confidence, mirrors)
     same = duplicates(subset, pool, held_out, real.training, space.device)
     return Quality(
         num_pool=len(pool),
@@ -150,7 +155,7 @@ def assess(
         labels=labels,
         memorization=copies,
         duplicates=same,
-        domain=tell_apart(subset, pool, held_out, derive_seed("domain", seed), space.device, confidence),
+        domain=tell_apart(subset, pool, held_out, derive_seed("domain", seed), space.device, confidence, mirrors),
         overlap=subspace_overlap(held_out, theirs, pool, features, derive_seed("overlap", seed)),
         projection=projection(held_out, theirs, pool, features) if len(held_out) > 1 else None,
         pretrained={

@@ -13,7 +13,7 @@ from synaug_ray.common.keys import derive_seed
 from synaug_ray.data.images import ImageSet, concatenate
 from synaug_ray.quality.features import BATCH, Classifier, train_in_order
 from synaug_ray.quality.intervals import Interval, share, weighted_mean
-from synaug_ray.quality.nearest import nearest, pixels
+from synaug_ray.quality.nearest import nearest, pixels, with_mirrored
 from synaug_ray.training.batching import passes
 
 FOLDS = 3
@@ -69,7 +69,13 @@ class Projection:
 
 
 def tell_apart(
-    subset: ImageSet, pool: ImageSet, held_out: ImageSet, seed: int, device: torch.device, confidence: float = 0.9
+    subset: ImageSet,
+    pool: ImageSet,
+    held_out: ImageSet,
+    seed: int,
+    device: torch.device,
+    confidence: float = 0.9,
+    mirrors: bool = False,
 ) -> DomainClassifier | None:
     """Cross-validate a classifier of real (``subset``, ``held_out``) versus synthetic images.
 
@@ -82,8 +88,9 @@ def tell_apart(
     if min(len(real), len(pool)) < LEAST:
         return None
     synthetic = pool.take(np.arange(min(len(pool), 4 * len(real))))
-    anchor = np.random.default_rng(derive_seed("folds", seed)).permutation(len(subset)) % FOLDS
-    fold_real, fold_synthetic = (_folds(images, subset, anchor, device, seed) for images in (real, synthetic))
+    seen = with_mirrored(subset) if mirrors else subset
+    anchor = np.resize(np.random.default_rng(derive_seed("folds", seed)).permutation(len(subset)) % FOLDS, len(seen))
+    fold_real, fold_synthetic = (_folds(images, seen, anchor, device, seed) for images in (real, synthetic))
     right_real, right_synthetic = np.empty(len(real), bool), np.empty(len(synthetic), bool)
     for f in range(FOLDS):
         known = real.take(np.flatnonzero(fold_real != f)), synthetic.take(np.flatnonzero(fold_synthetic != f))

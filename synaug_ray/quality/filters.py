@@ -21,22 +21,25 @@ from synaug_ray.quality.features import train
 from synaug_ray.quality.fidelity import NEIGHBOURS
 from synaug_ray.quality.label_classifiers import train_label_classifiers
 from synaug_ray.quality.memorization import distance_ratio, threshold
-from synaug_ray.quality.nearest import pixels
+from synaug_ray.quality.nearest import pixels, with_mirrored
 
 Select = Callable[[ImageSet, int], ImageSet]  # (a pool's first images, number needed) -> that many of them
 
 
-def selector(recipe: FilterRecipe, subset: ImageSet, num_classes: int, seed: int, device: torch.device) -> Select:
-    """Fit a filter to a Subset, once for all its pools.
+def selector(
+    recipe: FilterRecipe, subset: ImageSet, num_classes: int, seed: int, device: torch.device, mirrors: bool = False
+) -> Select:
+    """Fit a filter to a Subset, once for all its pools; ``mirrors`` as in ``memorization``.
 
     The returned function keeps the pool's order, and raises TooFewKept if too few images are left.
     """
     if recipe.family == "copies":
-        x = pixels(subset)
-        limit = threshold(distance_ratio(x, x, device, same=True)[0]) if len(subset) > 1 else 0.0
+        x, views = pixels(with_mirrored(subset) if mirrors else subset), 2 if mirrors else 1
+        own = distance_ratio(x[: len(subset)], x, device, same=True, views=views)[0] if len(subset) > 1 else np.zeros(1)
+        limit = threshold(own)
 
         def keep(pool: ImageSet) -> NDArray[np.int64]:
-            return np.flatnonzero(distance_ratio(pixels(pool), x, device)[0] > limit)
+            return np.flatnonzero(distance_ratio(pixels(pool), x, device, views=views)[0] > limit)
     else:
         score = (confidence if recipe.family == "unconfident" else realism)(subset, num_classes, seed, device)
 

@@ -24,7 +24,7 @@ from synaug_ray.common.errors import DamagedState
 from synaug_ray.common.keys import content_key, derive_seed
 from synaug_ray.data.images import ImageSet
 from synaug_ray.quality.features import Classifier, network, scaled, train
-from synaug_ray.quality.nearest import nearest, pixels
+from synaug_ray.quality.nearest import mirrored, nearest, pixels
 from synaug_ray.training.batching import passes
 from synaug_ray.training.checkpoint import tensors_from_bytes, tensors_to_bytes
 
@@ -51,6 +51,7 @@ class LabelClassifiers:
     training: ImageSet
     fold: NDArray[np.int64]  # of each training image
     classifiers: tuple[Classifier, ...]
+    mirrors: bool = False  # whether they were trained on mirrored images too, and so know a mirrored copy
 
     def log_probabilities(self, images: ImageSet) -> NDArray[np.float64]:
         """float64 [N, classes], each row by the classifier that has not seen the nearest training image."""
@@ -59,13 +60,14 @@ class LabelClassifiers:
 
     def _nearest(self, images: ImageSet) -> NDArray[np.int64]:
         """The nearest training image of each, in parts, since all their pixels may not fit into memory."""
-        x, device = pixels(images), self.classifiers[0].device
+        sides = (images, mirrored(images)) if self.mirrors else (images,)
         best, index = np.full(len(images), np.inf), np.zeros(len(images), np.int64)
         for start in range(0, len(self.training), PART):
-            part = self.training.take(np.arange(start, min(start + PART, len(self.training))))
-            distance, found = nearest(x, pixels(part), 1, device)
-            closer = distance[:, 0] < best
-            best[closer], index[closer] = distance[closer, 0], start + found[closer, 0]
+            part = pixels(self.training.take(np.arange(start, min(start + PART, len(self.training)))))
+            for side in sides:
+                distance, found = nearest(pixels(side), part, 1, self.classifiers[0].device)
+                closer = distance[:, 0] < best
+                best[closer], index[closer] = distance[closer, 0], start + found[closer, 0]
         return index
 
 
@@ -91,10 +93,10 @@ def of_data_set(
     """
     train = _first(train, seed)
     small = train_label_classifiers(train, num_classes, seed, device)
-    accuracy = _accuracy(small, mirrored=False)
+    accuracy = _accuracy(small, on_mirrored=False)
     if accuracy >= GOOD:
         return small
-    mirror = _accuracy(small, mirrored=True) >= SAME * accuracy
+    mirror = _accuracy(small, on_mirrored=True) >= SAME * accuracy
     large = LabelClassifiers(
         train,
         small.fold,
@@ -109,8 +111,9 @@ def of_data_set(
             )
             for f in range(FOLDS)
         ),
+        mirror,
     )
-    return large if _accuracy(large, mirrored=False) > accuracy else small
+    return large if _accuracy(large, on_mirrored=False) > accuracy else small
 
 
 def folds(images: ImageSet, seed: int) -> NDArray[np.int64]:
@@ -122,14 +125,14 @@ def folds(images: ImageSet, seed: int) -> NDArray[np.int64]:
     return fold
 
 
-def _accuracy(classifiers: LabelClassifiers, mirrored: bool) -> float:
+def _accuracy(classifiers: LabelClassifiers, on_mirrored: bool) -> float:
     """Mean over classes of the accuracy on training images, each by the classifier that has not seen it."""
     training, right = classifiers.training, np.empty(len(classifiers.training), bool)
     for f, classifier in enumerate(classifiers.classifiers):
         mine = np.flatnonzero(classifiers.fold == f)
         images = training.take(mine)
-        if mirrored:
-            images = ImageSet(np.ascontiguousarray(images.images[..., ::-1]), images.labels)
+        if on_mirrored:
+            images = mirrored(images)
         right[mine] = classifier.log_probabilities(images).argmax(1) == images.labels
     return float(np.mean([right[training.labels == c].mean() for c in np.unique(training.labels)]))
 
@@ -201,7 +204,7 @@ def to_bytes(classifiers: LabelClassifiers) -> bytes:
     """The networks, for ``from_bytes``; the images are not among them."""
     tensors = {f"{f}.{k}": v for f, c in enumerate(classifiers.classifiers) for k, v in c.net.state_dict().items()}
     small = not any(isinstance(layer, nn.BatchNorm2d) for layer in classifiers.classifiers[0].net)
-    data = tensors_to_bytes(tensors, {"network": "small" if small else "large"})
+    data = tensors_to_bytes(tensors, {"network": "small" if small else "large", "mirrors": "yes" * classifiers.mirrors})
     return hashlib.sha256(data).hexdigest().encode() + data
 
 
@@ -222,7 +225,7 @@ def from_bytes(data: bytes, train: ImageSet, num_classes: int, seed: int, device
         if notes["network"] == "large":
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         classifiers.append(Classifier(net.to(device).eval(), device))
-    return LabelClassifiers(train, folds(train, seed), tuple(classifiers))
+    return LabelClassifiers(train, folds(train, seed), tuple(classifiers), bool(notes["mirrors"]))
 
 
 def _first(train: ImageSet, seed: int) -> ImageSet:

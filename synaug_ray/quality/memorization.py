@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from synaug_ray.data.images import ImageSet
 from synaug_ray.quality.features import Classifier
 from synaug_ray.quality.intervals import Interval, share
-from synaug_ray.quality.nearest import nearest, pixels
+from synaug_ray.quality.nearest import nearest, pixels, with_mirrored
 
 BASE_RATE = 0.01  # of real images counted as near-copies, in pixels and in features each
 LEAST = 20  # held-out images needed for calibration
@@ -89,7 +89,7 @@ class Duplicates:
 
 
 def distance_ratio(
-    images: NDArray[np.float32], real: NDArray[np.float32], device: torch.device, same: bool = False
+    images: NDArray[np.float32], real: NDArray[np.float32], device: torch.device, same: bool = False, views: int = 1
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Distance to the nearest real row relative to the mean of the NEXT nearest; that distance; the row's index.
 
@@ -97,9 +97,20 @@ def distance_ratio(
     its neighbours. (Carlini et al., arXiv 2301.13188, section 4.2, also normalise by many neighbours; a single
     second neighbour, as in arXiv 2310.02664, misses copies of an image that is in the data twice.)
     With ``same`` the images are the real ones, and none is its own neighbour.
+
+    Args:
+        views: how often ``real`` holds each real image, one after all of another; row i is image i modulo their count.
     """
-    k = min(NEXT + 1, len(real) - same)
-    distance, index = nearest(images, real, k, device, same)
+    count = len(real) // views
+    k = min(NEXT + 1, len(real) - views * same)
+    if views > 1 and same:  # nor are its other views its neighbours
+        distance, index = nearest(images, real, min(k + views, len(real)), device)
+        other = index % count != np.arange(len(images))[:, None]
+        chosen = np.argsort(~other, axis=1, kind="stable")[:, :k]
+        distance, index = (np.take_along_axis(a, chosen, 1) for a in (distance, index))
+    else:
+        distance, index = nearest(images, real, k, device, same)
+    index %= count
     if k == 1:
         return np.where(distance[:, 0] > 0, 1.0, 0.0), distance[:, 0], index[:, 0]
     after = distance[:, 1:].mean(1)
@@ -108,16 +119,28 @@ def distance_ratio(
 
 
 def memorization(
-    subset: ImageSet, pool: ImageSet, held_out: ImageSet, space: Classifier, confidence: float = 0.9
+    subset: ImageSet,
+    pool: ImageSet,
+    held_out: ImageSet,
+    space: Classifier,
+    confidence: float = 0.9,
+    mirrors: bool = False,
 ) -> Memorization | None:
-    """Near-copies of ``subset`` in ``pool``; None with fewer than 20 images in the pool or held out."""
+    """Near-copies of ``subset`` in ``pool``; None with fewer than 20 images in the pool or held out.
+
+    Args:
+        mirrors: whether copies of mirrored images count, as for a generator that was trained with flips; then held-out
+            images are compared with mirrored ones too.
+    """
     if min(len(pool), len(held_out)) < LEAST:
         return None
     device = space.device
+    seen, views = (with_mirrored(subset), 2) if mirrors else (subset, 1)
+    theirs = space.features(seen)
     found, real = (
         [
-            distance_ratio(pixels(images), pixels(subset), device),
-            distance_ratio(space.features(images), space.features(subset), device),
+            distance_ratio(pixels(images), pixels(seen), device, views=views),
+            distance_ratio(space.features(images), theirs, device, views=views),
         ]
         for images in (pool, held_out)
     )

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from synaug_ray.data.images import ImageSet
+from synaug_ray.data.images import ImageSet, concatenate
 
 CHUNK = 2**22  # distances per block: 16 MiB in float32
 
@@ -14,6 +14,16 @@ CHUNK = 2**22  # distances per block: 16 MiB in float32
 def pixels(images: ImageSet) -> NDArray[np.float32]:
     """Images as rows: uint8 [N, C, H, W] to float32 [N, C*H*W] in [0, 1]."""
     return images.images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+
+
+def mirrored(images: ImageSet) -> ImageSet:
+    """The images mirrored left to right."""
+    return ImageSet(np.ascontiguousarray(images.images[..., ::-1]), images.labels)
+
+
+def with_mirrored(images: ImageSet) -> ImageSet:
+    """The images, then each of them mirrored: row i + N is row i mirrored."""
+    return concatenate(images, mirrored(images))
 
 
 def nearest(

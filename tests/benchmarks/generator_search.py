@@ -155,7 +155,7 @@ def copied(args: argparse.Namespace, candidate: Candidate, subset: ImageSet, jud
     """Near-copies, and how the pixels are spread."""
     pool, _ = pool_of(args, candidate, subset, judge.num_classes)
     space = train_space(subset, judge.num_classes, 0, DEVICE)
-    copies = memorization(subset, pool, judge.val, space)
+    copies = memorization(subset, pool, judge.val, space, mirrors=recipe_of(args, candidate).mirrors)
     assert copies is not None
     saturated = [float(((s.images >= 254) | (s.images <= 1)).mean()) for s in (pool, judge.val)]
     spread = [float(np.sqrt((s.images / 127.5).var(0).sum())) for s in (pool, judge.val)]

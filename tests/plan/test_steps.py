@@ -206,3 +206,16 @@ def test_cells_of_a_draw_and_seed_share_their_seed_so_that_they_can_be_paired():
 def test_generators_of_a_draw_share_their_seed_over_sizes():
     assert replace(GENERATOR, subset=replace(SUBSET, num_real=80)).seed == GENERATOR.seed
     assert replace(GENERATOR, subset=replace(SUBSET, draw=2)).seed != GENERATOR.seed
+
+
+def test_only_a_search_for_copies_among_mirrored_images_has_a_new_key():
+    """Where the generator was trained with flips and the filter looks for copies: elsewhere results are what they were."""
+
+    def keys(filter_name, flip, **fields):
+        generator = GeneratorStep(SUBSET, EDM.model_copy(update={"flip": flip, **fields}))
+        trial = TrialStep(SUBSET, Pool(generator, SAMPLER), 80, "mixed", 0.5, MLP, 1, FILTERS[filter_name])
+        return trial.mirrors, "mirrors" in trial.fields()
+
+    assert keys("no-copies", True) == keys("no-copies", False, augment=0.1) == (True, True)
+    for name, flip in (("no-copies", False), ("confident", True), ("inliers", True)):
+        assert keys(name, flip) == (False, False)

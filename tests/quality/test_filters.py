@@ -82,3 +82,14 @@ def test_a_score_does_not_depend_on_the_rest_of_the_pool(real, mixture):
     part = mixture.take(np.arange(40))
     for score in (filters.realism(real.subset, 10, 0, CPU), filters.confidence(real.subset, 10, 0, CPU)):
         assert np.allclose(score(part), score(mixture)[:40], rtol=1e-3, atol=1e-4)
+
+
+def test_mirrored_copies_are_dropped_where_the_generator_saw_mirrored_images(real, pools):
+    """All of them, and hardly any other image: as many as unmirrored ones."""
+    copies = ImageSet(np.ascontiguousarray(pools["replay"].images[:200, ..., ::-1]), pools["replay"].labels[:200])
+    pool = concatenate(copies, pools["holdout"].take(np.arange(300)))
+    select = filters.selector(FILTERS["no-copies"], real.subset, 10, 0, CPU, mirrors=True)
+    images = select(pool, 280)
+    assert (index_of(images, pool) >= 200).all()
+    blind = index_of(filters.selector(FILTERS["no-copies"], real.subset, 10, 0, CPU)(pool, 280), pool)
+    assert (blind < 200).any()

@@ -39,14 +39,14 @@ def quick(monkeypatch):
 def test_small_networks_do_where_they_are_right(real):
     """As on digits; the fixture trains on all of them."""
     assert not is_large(real.label_classifiers)
-    assert label_classifiers._accuracy(real.label_classifiers, mirrored=False) > label_classifiers.GOOD
+    assert label_classifiers._accuracy(real.label_classifiers, on_mirrored=False) > label_classifiers.GOOD
 
 
 @pytest.mark.parametrize("accuracy", [0.2, 0.95])
 def test_the_better_networks_are_kept(monkeypatch, quick, accuracy):
     """Small ones that are wrong on unseen images give way, unless the large ones are worse."""
     monkeypatch.setattr(label_classifiers, "GOOD", 1.1)
-    monkeypatch.setattr(label_classifiers, "_accuracy", lambda found, mirrored: accuracy if is_large(found) else 0.5)
+    monkeypatch.setattr(label_classifiers, "_accuracy", lambda found, on_mirrored: accuracy if is_large(found) else 0.5)
     assert is_large(of_data_set(ramps([(1, 0), (0, 1)]), 2, 0, CPU)) == (accuracy > 0.5)
 
 
@@ -83,7 +83,7 @@ def test_moved_images_are_their_neighbours_shifted_or_mirrored():
 @pytest.mark.parametrize("large", [False, True])
 def test_stored_and_read_they_answer_the_same(monkeypatch, quick, large):
     monkeypatch.setattr(label_classifiers, "GOOD", 1.1 if large else 0.0)
-    monkeypatch.setattr(label_classifiers, "_accuracy", lambda found, mirrored: float(is_large(found)))
+    monkeypatch.setattr(label_classifiers, "_accuracy", lambda found, on_mirrored: float(is_large(found)))
     train = ramps([(1, 0), (0, 1)])
     made = of_data_set(train, 2, 3, CPU)
     data = to_bytes(made)

@@ -90,3 +90,41 @@ def test_a_replay_is_expected_to_repeat():
     subset, held = images.take(np.arange(20)), images.take(np.arange(40, 140))
     found = [duplicates(subset, subset.take(rng.integers(0, 20, 100)), held, subset, CPU) for _ in range(20)]
     assert np.mean([f.distinct for f in found]) == pytest.approx(found[0].distinct_replay, abs=0.1)
+
+
+@pytest.fixture(scope="module")
+def mirror_copies(real, pools):
+    """A third of the images are exact mirrored copies, the others are held out."""
+    third = (np.arange(600) % 3 == 0)[:, None, None, None]
+    return ImageSet(
+        np.where(third, pools["replay"].images[..., ::-1], pools["holdout"].images), pools["holdout"].labels
+    )
+
+
+def test_mirrored_copies_are_found_where_the_generator_saw_mirrored_images(real, pools, mirror_copies):
+    unseen = memorization(real.subset, mirror_copies, real.held_out, real.space)
+    found = memorization(real.subset, mirror_copies, real.held_out, real.space, mirrors=True)
+    assert found.exact == 200 and unseen.exact == 0 and found.in_pixels > 1 / 3 - 0.01 > unseen.in_pixels
+    assert found.near_copies.low - 0.02 < 1 / 3 < found.near_copies.high
+    exact = [p for p in found.closest if p.ratio == 0]
+    assert exact and all(
+        np.array_equal(mirror_copies.images[p.synthetic], real.subset.images[p.real][..., ::-1]) for p in exact
+    )
+
+
+def test_held_out_images_stay_at_the_base_rate_where_mirrored_ones_count(real, pools):
+    found = memorization(real.subset, pools["holdout"], real.held_out, real.space, mirrors=True)
+    assert not found.advise_against_sharing and found.near_copies.value < 0.05
+
+
+@pytest.mark.parametrize("count", [2, 3, 9])
+def test_an_images_own_views_are_not_its_neighbours(count):
+    """Against all pairs in plain numpy."""
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((2 * count, 3)).astype(np.float32)
+    points[count] = points[0]  # its own mirror: no neighbour at distance 0
+    _, distance, index = distance_ratio(points[:count], points, CPU, same=True, views=2)
+    for i in range(count):
+        apart = np.linalg.norm(points - points[i], axis=1)
+        apart[[i, i + count]] = np.inf
+        assert distance[i] == pytest.approx(apart.min()) and index[i] == apart.argmin() % count
