@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from synaug_ray.common.text import printable
+from synaug_ray.data.audit.alike import alike_class_note, alike_problems
 from synaug_ray.data.audit.rows import (
     READING,
     AuditRow,
@@ -77,7 +78,9 @@ def audit(dataset: Dataset, *, seed: int = 0, tell: Tell = lambda what, share: N
     """
     started = time.monotonic()
     counts = {name: np.bincount(part.labels, minlength=dataset.num_classes) for name, part in parts_of(dataset)}
-    rows = [*image_rows(dataset), *class_rows(dataset, counts)]
+    alike = [AuditRow("images all alike", "refused by a run", said, "warning") for said in alike_problems(dataset)]
+    alike += [AuditRow("one image a class", "", f"A{said[1:]}.", "note") for said in alike_class_note(dataset)]
+    rows = [*image_rows(dataset), *alike, *class_rows(dataset, counts)]
     found, seconds = _search(dataset, seed, tell)
     rows += duplicate_rows(dataset, found)
     clashes = _clashes(dataset, found)

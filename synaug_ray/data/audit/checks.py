@@ -9,6 +9,7 @@ import numpy as np
 from synaug_ray.common.text import printable, some
 from synaug_ray.config.checks import halving
 from synaug_ray.config.generator_recipes import ReferenceRecipe
+from synaug_ray.data.audit.alike import alike_class_note, alike_problems
 from synaug_ray.data.images import Dataset
 from synaug_ray.plan.plan import Plan
 
@@ -26,6 +27,7 @@ def problems(plan: Plan, dataset: Dataset, place: Callable[[int], str] = lambda 
         found.append(f"{dataset.name}: no training image of class {missing}; add images or remove the class")
     if dataset.num_classes > MOST_CLASSES:
         found.append(f"{dataset.name}: {dataset.num_classes:,} classes; {MOST_CLASSES:,} at most are supported")
+    found += alike_problems(dataset)
     found += _groups_shared(dataset)
     stratify = next((t.subset.stratify for t in plan.trials.values()), "natural")
     most = total if stratify == "natural" else smallest * dataset.num_classes
@@ -83,7 +85,9 @@ def describe(dataset: Dataset) -> str:
         lines.append(
             f"note     {len(dataset.dropped):,} files were left out, since they cannot be read: {some(dataset.dropped)}"
         )
-    return "\n".join(lines + [f"note     {note}" for note in dataset.notes] + _changed(dataset))
+    return "\n".join(
+        lines + [f"note     {note}" for note in (*dataset.notes, *alike_class_note(dataset))] + _changed(dataset)
+    )
 
 
 def _changed(dataset: Dataset) -> list[str]:

@@ -13,7 +13,7 @@ from synaug_ray.plan.subset import DataIdentity
 
 def dataset(*counts, size=8):
     labels = np.repeat(np.arange(len(counts)), counts).astype(np.int64)
-    part = ImageSet(np.zeros((len(labels), 1, size, size), np.uint8), labels)
+    part = ImageSet(np.random.default_rng(0).integers(0, 256, (len(labels), 1, size, size), np.uint8), labels)
     return Dataset("set", part, part, part, tuple("abcdef"[: len(counts)]))
 
 
@@ -122,7 +122,7 @@ def test_what_was_read_is_said_with_what_is_odd_about_it():
 
     def part(*counts):
         labels = np.repeat(np.arange(3), counts)
-        return ImageSet(np.zeros((len(labels), 1, 8, 8), np.uint8), labels)
+        return ImageSet(np.random.default_rng(0).integers(0, 256, (len(labels), 1, 8, 8), np.uint8), labels)
 
     said = describe(Dataset("x", part(10, 10, 10), part(2, 2, 2), part(9, 3, 0), ("cat", "dog", "owl")))
     assert "x: 3 classes (cat, dog, owl), 8 x 8 pixels, grey" in said
