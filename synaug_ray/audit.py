@@ -17,7 +17,7 @@ from synaug_ray.common.errors import DONE, INTERRUPTED, Problem, StorageProblem,
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.messages import messages
 from synaug_ray.config.yaml_source import Lines, parse_overrides
-from synaug_ray.data.load import identify, load
+from synaug_ray.data.load import identify, load, settled
 from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.store.locations import cache_folder
 
@@ -59,6 +59,7 @@ def _main(args: argparse.Namespace) -> int:
     started = time.monotonic()
     data = _identify(args.dataset, options, cache)
     dataset = load(data, cache)
+    data = settled(data, cache)
     seconds = time.monotonic() - started
     print(f"read     {seconds:.1f} s", flush=True)
 
@@ -69,7 +70,7 @@ def _main(args: argparse.Namespace) -> int:
         text = json.dumps(
             {
                 "source": args.dataset,
-                "options": options.model_dump(mode="json"),
+                "options": data.options.model_dump(mode="json"),
                 "key": data.key,
                 "read_seconds": round(seconds, 3),
                 **audited.to_json(),

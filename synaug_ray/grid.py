@@ -37,7 +37,7 @@ from synaug_ray.config.feature_recipes import weights_of
 from synaug_ray.config.load import available, find_grid, placed_grid
 from synaug_ray.config.spec import GridSpec, write_grid
 from synaug_ray.config.yaml_source import Lines, short
-from synaug_ray.data.load import identify, unknown_name
+from synaug_ray.data.load import Unsettled, identify, settled, unknown_name
 from synaug_ray.plan.plan import Plan, make_plan, pending, reversed_plan
 from synaug_ray.runs.cost import disk_bytes
 from synaug_ray.runs.loggers import Loggers
@@ -136,7 +136,7 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     request = _request(args)
     spec, storage = request.spec, request.storage
     data = identify(spec.dataset, spec.data, request.lines.at(("dataset",)), None if args.dry_run else request.cache)
-    plan = make_plan(spec, data)
+    plan = make_plan(spec, settled(data, request.cache))
     check_reachable(storage)
     session = Session(uuid.uuid4().hex[:12], "python -m synaug_ray.grid " + shlex.join(words), time.time())
     run = Run(request.name, spec, plan, Store(f"{storage}/store"), RunFolder(storage, request.name), session)
@@ -159,12 +159,13 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
         request.loggers.start(run.folder.url)
         _stop_loggers(request.loggers)
         return DONE
-    others = running(storage, plan.data.key)
+    others = running(storage, plan.data.key)[:3]
     if others:
-        named = ", ".join(others[:3])
-        print(f"note     running here on the same images, or killed: {named}; this run starts from its last step")
+        print(f"note     running here on the same images, or killed: {', '.join(others)}; starting from the last step")
     try:
         code = _run(run, request, missing, last_first=bool(others))
+    except Unsettled:
+        return _main(args, words)
     except BaseException:
         _stop_loggers(request.loggers, 1.0)
         raise

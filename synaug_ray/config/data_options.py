@@ -23,13 +23,18 @@ class DataOptions(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    later: ClassVar[frozenset[str]] = frozenset({"leave_out"})  # at its default out of every key, as Recipe.later
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"ground", "leave_out"}
+    )  # at its default out of every key, as Recipe.later
 
     size: Count | None = None  # pixels a side; None keeps the images' size
     resize: Literal["crop", "pad", "stretch"] = (
         "crop"  # of images that are not square: centre crop, black bars, distort
     )
     mode: Literal["rgb", "gray"] | None = None
+    # what transparent images are drawn on. None means white, and becomes white once decoding has shown one: so opaque
+    # images keep the key that they had before, and transparent ones, whose hidden colours were read, do not
+    ground: Literal["white", "gray", "black"] | None = None
     split_seed: Annotated[int, Field(strict=True, ge=0, lt=2**32 - 1)] = 0  # 32 bits, as scikit-learn's seeds
     holdout: Annotated[Number, Field(gt=0, lt=1)] = 0.2  # share of images for testing, where there is no test split
     group: Annotated[StrictStr, Field(min_length=1, max_length=200)] | None = None

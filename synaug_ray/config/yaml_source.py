@@ -150,7 +150,7 @@ def _walk(node: yaml.Node | None, at: Location, lines: Lines, problems: list[Mes
         problems.append(
             Message(f"{shown} is a {kind} in YAML; put it in quotes", f"{lines.file}:{line}", "not-plain", shown)
         )
-    elif node.tag in NUMBERS and not DECIMAL.fullmatch(node.value):
+    elif isinstance(node, yaml.ScalarNode) and node.tag in NUMBERS and not DECIMAL.fullmatch(node.value):
         problems.append(Message(_not_decimal(node), f"{lines.file}:{line}", "not-decimal", short(node.value)))
     if isinstance(node, yaml.SequenceNode):
         for i, item in enumerate(node.value):

@@ -18,7 +18,15 @@ from synaug_ray.common.errors import DataProblem, Message, UsageProblem, did_you
 from synaug_ray.common.text import printable
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.classes_alike import alike_note
-from synaug_ray.data.decoding.cache import amend, new_arrays, open_arrays, reading_of, write_arrays
+from synaug_ray.data.decoding.cache import (
+    amend,
+    move_arrays,
+    new_arrays,
+    notes_on_pixels,
+    open_arrays,
+    reading_of,
+    write_arrays,
+)
 from synaug_ray.data.decoding.fingerprint import fingerprint
 from synaug_ray.data.decoding.read_all import Rows, read_parts
 from synaug_ray.data.images import Dataset
@@ -46,6 +54,7 @@ KINDS = {
 _TABLES = ("parquet", "hf")
 _APPLIES = {
     "group": ("folder", "npz", *_TABLES),
+    "ground": ("folder", *_TABLES),
     "image": _TABLES,
     "label": _TABLES,
     "leave_out": ("folder", "npz", "medmnist", *_TABLES),
@@ -139,7 +148,8 @@ def _fingerprint(kind: str, dataset: str, rest: str, options: DataOptions, where
 def load(data: DataIdentity, cache: Path) -> Dataset:
     """The images of a source, brought to one size and mode and split.
 
-    They are decoded once into ``<cache>/arrays/<key>/`` and memory-mapped from then on.
+    They are decoded once into ``<cache>/arrays/<key>/`` and memory-mapped from then on. Only decoding shows whether any
+    is transparent: what is made of them has to be planned with what ``settled`` says afterwards.
 
     Args:
         data: what ``identify`` returned.
@@ -149,6 +159,7 @@ def load(data: DataIdentity, cache: Path) -> Dataset:
         DataProblem: with every problem found.
         StorageProblem: if the cache cannot be written.
     """
+    data = settled(data, cache)
     folder, name = cache / "arrays" / data.key, _name(data.source)
     dataset = open_arrays(folder, name)
     source = None
@@ -156,15 +167,41 @@ def load(data: DataIdentity, cache: Path) -> Dataset:
         source = _open(data, cache)  # refuses what an earlier reading let pass; nothing is decoded again
         notes = _notes(source, data)
         amend(folder, notes=notes, reading=READING)
-        dataset = dataclasses.replace(dataset, notes=tuple(notes)) if source.classes == dataset.classes else None
+        said = (*notes, *notes_on_pixels(folder))
+        dataset = dataclasses.replace(dataset, notes=said) if source.classes == dataset.classes else None
     if dataset is None:
         source = source or _open(data, cache)
         _check_holdout(source, data.options)
         with new_arrays(folder, _bytes(source, data.options)) as scratch:
-            _make(source, data, scratch, name)
+            transparent = _make(source, data, scratch, name)
+        if transparent and data.options.ground is None:
+            move_arrays(folder, cache / "arrays" / _settle(data, cache).key)
+            return load(data, cache)
         dataset = open_arrays(folder, name)
     assert dataset is not None  # just written
     return dataset
+
+
+class Unsettled(Exception):
+    """Decoding has shown what the identity in a plan lacks: it has to be made anew with ``settled``."""
+
+
+def settled(data: DataIdentity, cache: Path) -> DataIdentity:
+    """The identity with what decoding has shown: that there are transparent images, and so a ground behind them."""
+    known = data.options.ground is None and _shown(data, cache).is_file()
+    return dataclasses.replace(data, options=data.options.model_copy(update={"ground": "white"})) if known else data
+
+
+def _shown(data: DataIdentity, cache: Path) -> Path:
+    return cache / "transparent" / data.key
+
+
+def _settle(data: DataIdentity, cache: Path) -> DataIdentity:
+    """Keep for ``settled`` that there are transparent images."""
+    mark = _shown(data, cache)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    return settled(data, cache)
 
 
 def _open(data: DataIdentity, cache: Path) -> Source:
@@ -221,7 +258,8 @@ def _notes(source: Source, data: DataIdentity) -> list[str]:
     return notes + alike_note(source.classes)
 
 
-def _make(source: Source, data: DataIdentity, scratch: Path, name: str) -> None:
+def _make(source: Source, data: DataIdentity, scratch: Path, name: str) -> bool:
+    """Decode into ``scratch``; whether any image is transparent."""
     options = data.options
     rows, tally = read_parts(source, options, scratch, name)
     groups = _group_numbers(rows)
@@ -234,11 +272,13 @@ def _make(source: Source, data: DataIdentity, scratch: Path, name: str) -> None:
         {
             "classes": source.classes,
             "notes": _notes(source, data),
+            "on_pixels": tally.notes(options),
             "reading": READING,
             "found": dataclasses.asdict(tally.found()),
             "dropped": [f"{bad.name} ({bad.why})" for bad in tally.bad],
         },
     )
+    return tally.remarks["drawn"] > 0
 
 
 def _group_numbers(rows: Mapping[str, Rows]) -> dict[str, NDArray[np.int64]] | None:

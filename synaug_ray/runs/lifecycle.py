@@ -17,7 +17,7 @@ from synaug_ray.data.audit.audit import table
 from synaug_ray.data.audit.checks import describe, problems
 from synaug_ray.data.audit.gate import apply_duplicate_policy
 from synaug_ray.data.images import Dataset
-from synaug_ray.data.load import load
+from synaug_ray.data.load import Unsettled, load, settled
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.plan.plan import pending
 from synaug_ray.quality.pretrained_features import open_space
@@ -38,6 +38,7 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
 
     Raises:
         DataProblem, UsageProblem, StorageProblem: with all that is wrong, before anything is written.
+        Unsettled: where the images show that the plan has to be made anew.
     """
     spec, plan, store = run.spec, run.plan, run.store
     recipes = {t.classifier.key: t.classifier for t in plan.trials.values()}.values()
@@ -48,6 +49,12 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
         *(partial(open_space, recipe) for recipe in spaces),
     )
     dataset = load(plan.data, cache)
+    if settled(plan.data, cache) != plan.data:
+        print(
+            "note     some images are transparent and are drawn on a ground (data.ground); the plan with it:",
+            flush=True,
+        )
+        raise Unsettled
     found = problems(plan, dataset, place)
     if dataset.shape != told:  # else the grid alone has shown that they fit
         found += [said for recipe in recipes if (said := incompatibility(recipe, dataset.shape, dataset.num_classes))]

@@ -28,7 +28,9 @@ from synaug_ray.data.decoding.read_all import Rows
 from synaug_ray.data.images import Dataset, Found, ImageSet
 from synaug_ray.data.sources.base import SPLITS
 
-FORMAT = 1  # of these folders
+# of these folders. 2: 2026-11, what a file's tags forbid to read is refused, and transparent images are drawn on a
+# ground: what was decoded before is decoded again, so that it is not measured silently
+FORMAT = 2
 STALE = 24 * 3600  # seconds after which what a killed process left is swept away
 
 
@@ -61,7 +63,7 @@ def open_arrays(folder: Path, name: str) -> Dataset | None:
             groups,
             found,
             tuple(about["dropped"]),
-            tuple(about["notes"]),
+            (*about["notes"], *about["on_pixels"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -73,6 +75,11 @@ def reading_of(folder: Path) -> int:
         return int(json.loads((folder / "about.json").read_bytes()).get("reading", 1))
     except (OSError, ValueError):
         return 0
+
+
+def notes_on_pixels(folder: Path) -> list[str]:
+    """What decoding found odd in the arrays in ``folder``, or did to them."""
+    return list(json.loads((folder / "about.json").read_bytes())["on_pixels"])
 
 
 def amend(folder: Path, **facts: Any) -> None:
@@ -137,6 +144,14 @@ def new_arrays(folder: Path, need: int) -> Iterator[Path]:
         ) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def move_arrays(folder: Path, to: Path) -> None:
+    """Give a folder of arrays the name of another key, unless there is one of that name already: it has the same."""
+    try:
+        folder.rename(to)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sweep(folder: Path) -> None:

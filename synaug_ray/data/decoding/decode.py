@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from synaug_ray.data.decoding.pixel_format import GREY, Fault, Remark, fault_of, remarks_of, unidentified
+from synaug_ray.data.decoding.transparency import GROUNDS, draw_on, key_scale, opacity, solid
 from synaug_ray.data.sources.base import Sample
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")  # Pillow reads others by means we do not trust (EPS)
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 MAX_PIXELS = 89_478_485  # Pillow's limit, at which it warns; a small file can unpack to any size
-GREY = ("1", "L", "LA", "La")  # Pillow's modes without colour
-
-Fault = Literal["unreadable", "deep", "large", "frames"]
 
 
 @dataclass(frozen=True)
@@ -32,21 +31,31 @@ class Bad:
 
 @dataclass(frozen=True)
 class Decoded:
-    """``pixels``: uint8 [C, H, W]; ``size`` (width, height) and ``mode`` are those before anything was changed."""
+    """``pixels``: uint8 [C, H, W]; ``size`` (width, height) and ``mode`` are those before anything was changed.
+
+    ``remarks`` are what was done to the numbers that the mode does not tell.
+    """
 
     pixels: NDArray[np.uint8]
     label: int
     group: str | None
     size: tuple[int, int]
     mode: str
+    remarks: tuple[Remark, ...] = ()
 
 
 def decode(
-    sample: Sample, size: int | None, mode: Literal["rgb", "gray"] | None, resize: Literal["crop", "pad", "stretch"]
+    sample: Sample,
+    size: int | None,
+    mode: Literal["rgb", "gray"] | None,
+    resize: Literal["crop", "pad", "stretch"],
+    ground: Literal["white", "gray", "black"] | None = None,
 ) -> Decoded | Bad:
     """Read one image, turn it as its camera was held, and make it ``size`` and ``mode`` where these are given.
 
-    Only pixels are kept: EXIF and other metadata go, transparency goes, palettes are resolved.
+    Only pixels are kept: EXIF and other metadata go, palettes are resolved. A transparent image is drawn on ``ground``
+    (None: white), since the colours that it hides are no picture. One that is opaque everywhere has the same pixels as
+    without its transparency.
     """
     try:
         image, label = _open(sample)
@@ -54,19 +63,29 @@ def decode(
             fault = _fault(sample.name, image)
             if fault is not None:
                 return fault
-            found = image.mode
+            found, remarks, scale = image.mode, remarks_of(image), key_scale(image)
             if isinstance(sample.content, (Path, bytes)):
                 image = _upright(image)
             whole = image.size
+            alpha = opacity(image, scale)
+            image.info.pop("transparency", None)  # else Pillow warns of what has been taken into account
+            if alpha is not None:
+                remarks += ("drawn",) if alpha.getbbox() else ("drawn", "clear")
+                image = draw_on(GROUNDS[ground or "white"], image, alpha)
+            elif image.mode in ("La", "RGBa", "LAB"):  # which Pillow converts to no grey
+                image = solid(image)
             target = {"rgb": "RGB", "gray": "L", None: "L" if found in GREY else "RGB"}[mode]
             image = image if image.mode == target else image.convert(target)
             pixels = np.asarray(image if size is None else fit(image, size, resize))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # Pillow looked before we did
         return Bad(sample.name, "large", _short(error))
     except Exception as error:  # a decoder fed with any bytes raises anything: all of it means "not readable"
+        wrong = unidentified(sample.content) if isinstance(sample.content, (Path, bytes)) else None
+        if wrong is not None:
+            return Bad(sample.name, *wrong)
         return Bad(sample.name, "unreadable", _short(error))
     pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-    return Decoded(np.ascontiguousarray(pixels), label, sample.group, whole, found)
+    return Decoded(np.ascontiguousarray(pixels), label, sample.group, whole, found, remarks)
 
 
 def fit(image: Image.Image, size: int, resize: Literal["crop", "pad", "stretch"]) -> Image.Image:
@@ -112,10 +131,9 @@ def _fault(name: str, image: Image.Image) -> Bad | None:
     """What the header alone shows; nothing is decoded before this has passed."""
     if image.width * image.height > MAX_PIXELS:
         return Bad(name, "large", f"{image.width} x {image.height}")
-    # Pillow opens 16-bit colour as 8-bit without a word; how the file stores it stands in its tiles
-    raw = " ".join(str(tile[3]) for tile in getattr(image, "tile", ()))
-    if image.mode.startswith(("I", "F")) or ";16" in raw:
-        return Bad(name, "deep", image.mode)
+    wrong = fault_of(image)
+    if wrong is not None:
+        return Bad(name, *wrong)
     # the second image of a phone's JPEG (MPO) is a preview or a depth map
     if image.format != "MPO" and getattr(image, "is_animated", False):
         return Bad(name, "frames", f"{getattr(image, 'n_frames', 'several')} frames")

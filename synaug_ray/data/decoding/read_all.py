@@ -20,8 +20,9 @@ from tqdm import tqdm
 from synaug_ray.common.errors import DataProblem
 from synaug_ray.common.text import some
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.decoding.decode import GREY, MAX_PIXELS, Bad, Decoded, decode
+from synaug_ray.data.decoding.decode import MAX_PIXELS, Bad, Decoded, decode
 from synaug_ray.data.decoding.npy_rows import RowWriter
+from synaug_ray.data.decoding.pixel_format import GREY, Remark
 from synaug_ray.data.images import Found
 from synaug_ray.data.sources.base import Part, Sample, Source
 
@@ -33,9 +34,19 @@ THREADS = min(16, os.cpu_count() or 1)
 _FAULTS = {
     "unreadable": "cannot be read; repair or remove them, or set data.on_bad: drop",
     "deep": "have more than 8 bits a pixel; convert them to 8 bits yourself: how decides what detail is lost",
+    "form": "are stored in a way that is not read; save them as 8-bit grey or RGB yourself",
+    "bands": "have bands beside grey or colour, which would be left out; save the one or three that are to be seen",
     "large": f"have more than {MAX_PIXELS:,} pixels; downscale them first",
     "frames": "hold several frames; give one image a file",
 }
+_REMARKS: dict[Remark, str] = {
+    "drawn": "are transparent in part and are drawn on {ground} (data.ground)",
+    "clear": "are transparent everywhere, so that nothing but the ground is seen",
+    "shallow": "have fewer than 8 bits a sample and are scaled to 0..255",
+    "converted": "are CMYK or Lab and are converted to RGB, without a colour profile of their own",
+    "profile": "carry a colour profile other than sRGB, which is not applied",
+}
+NARROW = 26  # of 255: values that span less are told
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -59,6 +70,23 @@ class Tally:
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
     bad: list[Bad] = field(default_factory=list)
+    remarks: Counter[Remark] = field(default_factory=Counter)
+    darkest: int = 255
+    brightest: int = 0
+
+    def notes(self, options: DataOptions) -> list[str]:
+        """What was done to the images' numbers, or is odd in them, for the reader's notes."""
+        said = [
+            f"{self.remarks[remark]:,} images {sentence.format(ground=options.ground or 'white')}"
+            for remark, sentence in _REMARKS.items()
+            if self.remarks[remark]
+        ]
+        if self.brightest - self.darkest < NARROW:
+            said.append(
+                f"all values of all images lie between {self.darkest} and {self.brightest} of 0 to 255: they were "
+                "scaled wrongly, or show next to nothing"
+            )
+        return said
 
     def found(self) -> Found:
         sizes = tuple((w, h, n) for (w, h), n in self.sizes.most_common(MOST_SIZES))
@@ -102,7 +130,7 @@ def _read(
     shapes: Counter[tuple[int, int, int]] = tally.by_part.setdefault(split, Counter())
 
     def work(batch: list[Sample]) -> list[Decoded | Bad]:
-        return [decode(s, options.size, options.mode, options.resize) for s in batch]
+        return [decode(s, options.size, options.mode, options.resize, options.ground) for s in batch]
 
     with RowWriter(file) as out:
         for batch in _in_order(pool, work, _batched(part.samples(), BATCH), THREADS + 2):
@@ -114,6 +142,9 @@ def _read(
                     continue
                 tally.sizes[image.size] += 1
                 tally.modes[image.mode] += 1
+                tally.remarks.update(image.remarks)
+                tally.darkest = min(tally.darkest, int(image.pixels.min()))
+                tally.brightest = max(tally.brightest, int(image.pixels.max()))
                 shapes[image.pixels.shape] += 1
                 tally.shapes[image.pixels.shape] += 1
                 if len(tally.shapes) == 1:  # else this source is refused, and only what is wrong is looked for

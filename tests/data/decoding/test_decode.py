@@ -113,11 +113,6 @@ def test_modes_without_a_wish(mode, channels):
     assert isinstance(found, Decoded) and len(found.pixels) == channels and found.mode == mode
 
 
-def test_transparency_goes_and_the_colours_stay():
-    colour = pixels(0, channels=4)
-    assert (whole(file(Image.fromarray(colour))) == colour[..., :3].transpose(2, 0, 1)).all()
-
-
 # --- more than eight bits ---------------------------------------------------------------------------------------
 
 

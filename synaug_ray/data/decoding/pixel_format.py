@@ -1,0 +1,131 @@
+"""What a file's own tags say of its pixels: what Pillow would cut or drop without a word, and what it converts.
+
+Pillow gives 8 bits of grey or colour whatever a file holds: it halves 16-bit samples, reads signed ones as unsigned,
+and leaves bands out. So the tags decide, before a pixel is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from PIL import Image, TiffImagePlugin
+
+GREY = ("1", "L", "LA", "La")  # Pillow's modes without colour
+Fault = Literal["unreadable", "deep", "form", "bands", "large", "frames"]
+Remark = Literal["drawn", "clear", "shallow", "converted", "profile"]
+
+# TIFF 6.0 and its Technical Notes; Adobe Photoshop TIFF; libtiff's tiff.h
+_BITS, _PHOTOMETRIC, _FILL_ORDER, _BANDS, _PLANAR, _EXTRA, _FORMAT = 258, 262, 266, 277, 284, 338, 339
+_ALPHA = (1, 2, 999)  # associated, unassociated, Corel Draw's
+_OF_COLOUR = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}  # photometric interpretation -> bands of its colour
+_OTHER = {  # photometric interpretations that are not read
+    4: "a transparency mask",
+    9: "ICCLab",
+    10: "ITULab",
+    32803: "raw samples of a camera's colour filter",
+    32844: "LogL",
+    32845: "LogLuv",
+    34892: "raw samples of a camera",
+}
+_FORMATS = {2: "signed integers", 3: "floating-point numbers", 5: "complex integers", 6: "complex numbers"}
+
+
+class Wrong(NamedTuple):
+    """A fault, and why in a few words."""
+
+    fault: Fault
+    why: str
+
+
+def fault_of(image: Image.Image) -> Wrong | None:
+    """Why the samples of an open image cannot be read as they are; only its header is read."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        wrong = tiff_fault(image.tag_v2)
+        if wrong is not None:
+            return wrong
+    if image.mode.startswith(("I", "F")):
+        return Wrong("deep", image.mode)
+    for tile in getattr(image, "tile", ()):
+        codec, _, _, arguments = tile
+        raw = arguments[0] if isinstance(arguments, tuple) else arguments
+        if image.format == "PPM" and codec != "raw" and _maxval(arguments) > 255:
+            return Wrong("deep", f"maxval {_maxval(arguments)}")
+        if image.format != "BMP" and ";16" in str(raw):  # BMP's BGR;16 has 5, 6 and 5 bits
+            return Wrong("deep", f"16-bit {image.mode}")
+    if image.format in ("JPEG", "MPO") and image.mode == "CMYK" and "adobe" not in image.info:
+        return Wrong("form", "CMYK without Adobe's marker, which says whether 0 is ink or paper")
+    return None
+
+
+def tiff_fault(tags: Mapping[int, Any]) -> Wrong | None:
+    """The same for the tags of a TIFF, also of one that Pillow has no mode for."""
+    bits = _numbers(tags.get(_BITS, 1))
+    photometric = int(tags.get(_PHOTOMETRIC, 0))
+    bands = int(tags.get(_BANDS, len(bits)))
+    deep = max(bits)
+    if deep > 8:
+        return Wrong("deep", f"{deep} bits a sample")
+    formats = [code for code in _numbers(tags.get(_FORMAT, 1)) if code not in (1, 4)]  # unsigned; not stated
+    if formats:
+        return Wrong("form", f"samples are {_FORMATS.get(formats[0], f'of format {formats[0]}')}")
+    if photometric not in _OF_COLOUR:
+        return Wrong("form", _OTHER.get(photometric, f"photometric interpretation {photometric}"))
+    colour, extra = _OF_COLOUR[photometric], _numbers(tags.get(_EXTRA, ()))
+    if photometric == 6 and bands == 1:  # the Y of YCbCr alone
+        colour = 1
+    more = bands - colour
+    if more > 0 and not (more == 1 and extra and extra[0] in _ALPHA):
+        stated = (
+            "of which none is said to be transparency" if not set(extra) & set(_ALPHA) else "one of them transparency"
+        )
+        return Wrong("bands", f"{bands} bands: {colour} and {more} more, {stated}")
+    if tags.get(_PLANAR, 1) == 2 and (photometric == 0 or min(bits) < 8 or tags.get(_FILL_ORDER, 1) == 2):
+        return Wrong("form", "planes of inverted or packed samples")  # Pillow reads them as plain ones
+    return None
+
+
+def unidentified(content: Path | bytes) -> Wrong | None:
+    """What the tags say of a TIFF for which Pillow has no mode; None for any other file, or a damaged one."""
+    try:
+        with io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb") as file:
+            header = file.read(8)
+            if header[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+                return None
+            header += file.read(8) if header[2:3] == b"+" or header[3:4] == b"+" else b""
+            tags = TiffImagePlugin.ImageFileDirectory_v2(header)
+            file.seek(tags.next)
+            tags.load(file)
+            return tiff_fault(tags)
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):
+        return None
+
+
+def remarks_of(image: Image.Image) -> tuple[Remark, ...]:
+    """What is done to an image's numbers on the way to 8 bits of grey or RGB, and would else not be known."""
+    found: list[Remark] = []
+    for codec, _, _, arguments in getattr(image, "tile", ()):
+        raw = str(arguments[0] if isinstance(arguments, tuple) else arguments)
+        packed = raw.startswith(("L;2", "L;4", "BGR;15", "BGR;16"))
+        if packed or (image.format == "PPM" and codec != "raw" and _maxval(arguments) not in (0, 255)):
+            found.append("shallow")
+            break
+    if image.mode in ("CMYK", "LAB"):
+        found.append("converted")
+    profile = image.info.get("icc_profile") or b""
+    if profile and image.mode not in GREY and b"sRGB" not in profile and "sRGB".encode("utf-16-be") not in profile:
+        found.append("profile")
+    return tuple(found)
+
+
+def _maxval(arguments: Any) -> int:
+    """The largest value that a PPM says it holds."""
+    last = arguments[-1] if isinstance(arguments, tuple) else 0
+    return last if isinstance(last, int) else 0
+
+
+def _numbers(value: Any) -> tuple[int, ...]:
+    return tuple(map(int, value)) if isinstance(value, (tuple, list)) else (int(value),)

@@ -1,0 +1,70 @@
+"""Transparent images: how much of what lies behind shows, and an image drawn on a ground.
+
+What colour a wholly transparent pixel has is an accident of the program that wrote it: often black, sometimes the
+picture that was cut away. It must not be seen.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from synaug_ray.data.decoding.pixel_format import GREY
+
+GROUNDS = {"white": 255, "gray": 128, "black": 0}
+_SCALES = {"L;2": 85, "L;4": 17}  # from a packed PNG's numbers, in which its transparent grey is given, to 0..255
+
+
+def key_scale(image: Image.Image) -> int:
+    """What the transparent grey of an open PNG is to be multiplied with; its header tells, which a copy has no more."""
+    raws = [a[0] if isinstance(a, tuple) else a for *_, a in getattr(image, "tile", ())]
+    return _SCALES.get(str(raws[0]), 1) if raws else 1
+
+
+def opacity(image: Image.Image, scale: int = 1) -> Image.Image | None:
+    """How opaque each pixel is, 0 to 255 (mode L); None where all of them are, whatever the mode.
+
+    Args:
+        scale: of ``key_scale``.
+    """
+    alpha = _alpha(image, scale)
+    return None if alpha is None or alpha.getextrema() == (255, 255) else alpha
+
+
+def _alpha(image: Image.Image, scale: int) -> Image.Image | None:
+    if image.mode in ("La", "RGBa"):
+        return image.getchannel("a")
+    if image.mode in ("LA", "PA", "RGBA"):
+        return image.getchannel("A")
+    key = image.info.get("transparency")
+    if key is None:
+        return None
+    if image.mode == "P":
+        table = np.full(256, 255, np.uint8)
+        if isinstance(key, bytes):
+            table[: len(key)] = np.frombuffer(key, np.uint8)[:256]
+        else:
+            table[key & 255] = 0
+        return Image.fromarray(table[np.asarray(image)])
+    pixels = np.asarray(image.convert("L") if image.mode == "1" else image)
+    if image.mode == "RGB" and isinstance(key, tuple):
+        hidden = (pixels == np.array([part & 255 for part in key], np.uint8)).all(axis=2)
+    elif image.mode in ("1", "L") and isinstance(key, int):
+        hidden = pixels == ((255 if key else 0) if image.mode == "1" else (key * scale) & 255)
+    else:
+        return None
+    return Image.fromarray(np.where(hidden, 0, 255).astype(np.uint8))
+
+
+def solid(image: Image.Image) -> Image.Image:
+    """The colours alone, in mode L or RGB."""
+    if image.mode in ("La", "RGBa"):  # multiplied by the opacity
+        image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
+    return image.convert("L" if image.mode in GREY else "RGB")
+
+
+def draw_on(ground: int, image: Image.Image, alpha: Image.Image) -> Image.Image:
+    """The image as it looks before a ground of one grey value; mode L or RGB."""
+    colours = solid(image)
+    behind = Image.new(colours.mode, colours.size, ground if colours.mode == "L" else (ground,) * 3)
+    return Image.composite(colours, behind, alpha)
