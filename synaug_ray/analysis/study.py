@@ -15,7 +15,7 @@ from synaug_ray.analysis.measured_cells import equivalents_of, measured_cells
 from synaug_ray.analysis.measured_rates import Slopes, slopes
 from synaug_ray.analysis.paired_cells import PairedCells, StudyKey
 from synaug_ray.analysis.prediction_grid import predict_on_grid
-from synaug_ray.analysis.real_only import as_estimate, describe
+from synaug_ray.analysis.real_only import as_estimate, describe, not_shown_to_fall
 from synaug_ray.analysis.results import (
     Cell,
     CurvePoint,
@@ -113,16 +113,13 @@ class StudyFitter:
         points = tuple(CurvePoint(float(n), self.uncertainty.estimate(i)) for n, i in measured_at)
         if len(data.sizes) < LEAST_SIZES:
             self.warnings.append(
-                f"{classifier}: {len(data.sizes)} numbers of real images measured, but a curve needs {LEAST_SIZES}; "
-                "no law is fitted."
+                f"{classifier}: {len(data.sizes)} numbers of real images measured, but a curve needs {LEAST_SIZES}: "
+                "no law is fitted, and no exchange rate, calculator or prediction is given. Add more to num_real."
             )
             return RealCurve(classifier, chosen="", fits=(), points=points, line=())
         if self._flat(real):
             self.flat.add(classifier)
-            self.warnings.append(
-                f"{classifier}: {data.sizes[-1]:.0f} real images are not shown to be better than {data.sizes[0]:.0f}, "
-                "so the value of a real image and all exchange rates are not estimable."
-            )
+            self.warnings.append(not_shown_to_fall(classifier, data, len(self.cells.draws)))
         self._curves[classifier] = fit_curves(data)
         replicates = self._replicates(real)
         return describe(classifier, data, self._curves[classifier], points, replicates, self.confidence)
@@ -134,7 +131,9 @@ class StudyFitter:
         names = ["/".join(key) for key in self.nothing_held_out]
         return [
             *self.warnings,
-            f"{first_few(names, 3)}: too few sizes or amounts to hold out any cells; laws are chosen on all of them.",
+            f"{first_few(names, 3)}: too few sizes or amounts to test the fitted formulas on "
+            "measurements they had not seen. Give four numbers of real images and three amounts, or read the curves as "
+            "rough.",
         ]
 
     def study(self, key: StudyKey) -> Study:

@@ -49,10 +49,11 @@ def checked_trials(measurements: pd.DataFrame) -> pd.DataFrame:
     trials: Any = measurements[measurements["status"] == "done"].copy()
     if trials.empty:
         raise ValueError("measurements hold no trial with status 'done': nothing to analyse yet")
-    if trials["key"].duplicated().any():
-        raise ValueError(f"measurements repeat the key {trials.loc[trials['key'].duplicated(), 'key'].iloc[0]}")
     real_only = trials["num_synthetic"] == 0
     trials.loc[real_only, ["generator", "protocol", "real_share"]] = ["none", "real-only", "none"]
+    again = trials.duplicated(["key", *CELL_COLUMNS])  # one trial may measure cells of two studies
+    if again.any():
+        raise ValueError(f"measurements repeat the key {trials.loc[again, 'key'].iloc[0]}")
     repeated = trials.duplicated([*CELL_COLUMNS, "draw", "seed"])
     if repeated.any():
         row = trials[repeated].iloc[0]

@@ -5,18 +5,14 @@ from __future__ import annotations
 from synaug_ray.common.hardware import BF16, cpu_flags
 from synaug_ray.common.text import some
 from synaug_ray.config.spec import Factors, GridSpec
+from synaug_ray.config.unanswerable import unanswerable
 
 FAR = 0.1  # share by which rounding to whole images may change a multiple before a word is said
 
 
 def grid_warnings(spec: GridSpec) -> list[str]:
     """What the grid will not be able to show."""
-    found = []
-    sizes = len({n for factors in spec.products() for n in factors.num_real})
-    if sizes < 4:
-        found.append(f"{sizes} sizes of num_real are too few to test a scaling law; give four or more")
-    if not any(multiple for factors in spec.products() for multiple in factors.synthetic_multiples):
-        found.append("synthetic_multiples is 0 alone, so no synthetic images are measured; give other values too")
+    found = unanswerable(spec)
     found += list(dict.fromkeys(said for factors in spec.products() for said in _rounded(factors)))
     found += [
         f"generators: {name} was trained on images outside this data set: verdicts call it open-set"

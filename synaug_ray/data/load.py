@@ -30,7 +30,7 @@ from synaug_ray.data.decoding.cache import (
 from synaug_ray.data.decoding.fingerprint import fingerprint
 from synaug_ray.data.decoding.read_all import Rows, read_parts
 from synaug_ray.data.images import Dataset
-from synaug_ray.data.sources.base import Source
+from synaug_ray.data.sources.base import Source, your_copy
 from synaug_ray.data.sources.digits import open_digits
 from synaug_ray.data.sources.folder import identify_folder, open_folder
 from synaug_ray.data.sources.medmnist import identify_medmnist, open_medmnist
@@ -141,7 +141,9 @@ def _fingerprint(kind: str, dataset: str, rest: str, options: DataOptions, where
 
         return identify_parquet(path, options, cache, where)
     if not path.is_file():
-        raise DataProblem(f"{where}: {path} is not a file; npz:FILE names one .npz in MedMNIST's layout")
+        said = "is a folder, not a file" if path.is_dir() else "no such file"
+        copy = your_copy("npz", path, "one .npz file in MedMNIST's layout")
+        raise DataProblem(f"{where}: npz:{printable(str(path))}: {said}{copy}")
     return fingerprint({path.name: path}, path, cache)
 
 

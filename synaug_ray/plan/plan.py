@@ -57,7 +57,9 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
     generators: dict[str, GeneratorStep] = {}
     trials: dict[str, TrialStep] = {}
     names: dict[str, str] = {}
-    rows: dict[tuple[str, str], Row] = {}
+    rows: dict[tuple[str, str, float | None], Row] = {}
+    cells = list(spec.cells())
+    in_proportion = {cell for cell in cells if cell.protocol == "mixed" and cell.real_share is None}
     subsets: dict[tuple[int, int], Subset] = {}
     pools: dict[tuple[Subset, str, str], Pool] = {}
     amounts: dict[Pool, int] = {}
@@ -65,7 +67,7 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
     def subset(num_real: int, draw: int) -> Subset:
         return subsets.setdefault((num_real, draw), Subset(data, num_real, draw, spec.stratify))
 
-    for cell in spec.cells():
+    for cell in cells:
         pool = None
         if cell.generator is not None:
             seen = subset(cell.generator.trained_on or cell.num_real, cell.draw)
@@ -81,7 +83,7 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
             pool,
             cell.num_synthetic,
             cell.protocol,  # type: ignore[arg-type]
-            cell.real_share,
+            None if _in_proportion(cell) and cell._replace(real_share=None) in in_proportion else cell.real_share,
             cell.classifier,
             cell.seed,
             None if cell.filter.family == "none" else cell.filter,
@@ -89,7 +91,7 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
         trial = trials.setdefault(trial.key, trial)
         if pool is not None:
             amounts[pool] = max(amounts.get(pool, 0), trial.num_raw)
-        rows.setdefault((trial.key, cell.arm), Row(cell, trial))
+        rows.setdefault((trial.key, cell.arm, cell.real_share), Row(cell, trial))
     shards = {shard.key: shard for pool, amount in amounts.items() for shard in pool.shards(amount)}
     checks = [
         QualityStep(pool, min(amount, QUALITY_IMAGES), spec.quality_features)
@@ -97,6 +99,17 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
         if pool.generator.subset.draw < spec.quality_draws
     ]
     return Plan(data, generators, shards, trials, tuple(rows.values()), names, {q.key: q for q in checks})
+
+
+def _in_proportion(cell: CellSpec) -> bool:
+    """Whether a share is what the counts give anyway, as half is of as many synthetic images as real ones.
+
+    Where a grid has both, one trial measures both: they are the same mixture, and its rows belong to both studies.
+    """
+    return (
+        cell.real_share is not None
+        and abs(cell.real_share - cell.num_real / (cell.num_real + cell.num_synthetic)) < 1e-9
+    )
 
 
 def pending(plan: Plan, store: Finished) -> Plan:

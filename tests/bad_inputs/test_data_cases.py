@@ -73,7 +73,10 @@ def test_case_05_a_folder_that_is_not_there(door):
     (said,) = door.refused_in_a_run(3, f"dataset=folder:{door.folder}/nowhere")
     where, _, what = said.partition(": dataset: ")
     assert where.startswith("override 'dataset=folder:")
-    assert what == "folder:nowhere: no such folder; name one that contains <class>/*.png or train/<class>/*.png"
+    assert what == (
+        "folder:nowhere: no such folder; name one that contains <class>/*.png or train/<class>/*.png, in the grid or on "
+        "the command line: dataset=folder:/path/to/nowhere"
+    )
 
 
 def test_case_05_a_folder_without_images(door):
@@ -397,7 +400,7 @@ def test_case_54_offline_says_what_to_put_where(door, monkeypatch):
     (said,) = door.refused_in_a_run(3, "dataset=cifar100", SMALL)
     assert said.startswith(
         "cifar100 is not in cache and could not be downloaded (Network is unreachable). Put "
-        "cifar-100-python.tar.gz (md5 eb9058c3a382ffc7106e4002c42a8d85) into "
+        "cifar-100-python.tar.gz (md5 eb9058c3a382ffc7106e4002c42a8d85) from https://"
     )
     assert said.endswith(", or name another folder with --data")
 

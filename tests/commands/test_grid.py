@@ -137,6 +137,8 @@ def test_dry_run_writes_nothing_and_imports_neither_torch_nor_ray(tmp_path):
         ([GRID, "dataset=cifr10"], 2, "no data set 'cifr10'. Did you mean 'cifar10'?"),
         ([GRID, "num_real=[20, 5000]"], 3, "num_real[1]: 5,000 is too many: the training split has 1,000 images"),
         ([GRID, "dataset=folder:/nowhere/at/all"], 3, "no such folder"),
+        (["pneumonia"], 3, "dataset=npz:/path/to/pneumonia-28.npz"),
+        (["cifar10-16px"], 3, "dataset=folder:/path/to/cifar10-jpeg"),
         ([GRID, "classifiers=[{family: timm, name: r, model: resnet-18, pack: 1}]"], 2, "Did you mean 'resnet18'?"),
         ([GRID, "generators=[real-holdout]", "num_real=[900]", "blocks=[]"], 3, "only 100 real ones are held out"),
     ],

@@ -88,6 +88,27 @@ def test_amounts_that_round_to_the_same_are_one_trial():
     assert {t.num_synthetic for t in made.trials.values()} == {0, 3} and len(made.trials) == 2 * 2 * 2
 
 
+def test_a_share_that_the_counts_give_anyway_is_run_once_for_both_studies():
+    """Half real at one synthetic image per real one, and a quarter at three, are mixtures in proportion."""
+    shares = ["proportional", 0.5, 0.25, 0.75]
+    for order in (shares, shares[::-1]):
+        made = plan(num_real=[20, 40], synthetic_multiples=[0, 1, 3], real_share=order)
+        assert len(made.trials) == 2 * 2 * 2 * (1 + 2 * 4 - 2) and len(made.rows) == 2 * 2 * 2 * (1 + 2 * 4)
+        twice = [r for r in made.rows if r.cell.real_share is not None and r.trial.real_share is None]
+        assert {(r.cell.real_share, r.cell.num_synthetic // r.cell.num_real) for r in twice} == {(0.5, 1), (0.25, 3)}
+
+
+def test_a_share_alone_keeps_its_trials():
+    """What was done before stays done: only a grid that has the mixture in proportion too shares its trials."""
+    made = plan(synthetic_multiples=[0, 1], real_share=[0.5])
+    assert {t.real_share for t in made.trials.values() if t.pool} == {0.5}
+
+
+def test_the_same_mixture_of_two_blocks_is_run_once():
+    made = plan(synthetic_multiples=[0, 1], real_share=[0.5], blocks=[{"real_share": ["proportional"]}])
+    assert {t.real_share for t in made.trials.values() if t.pool} == {None}
+
+
 def test_generators_trained_on_more_are_shared_over_num_real():
     made = plan(generators=[{"preset": "edm-tiny", "trained_on": 800}])
     assert {g.subset.num_real for g in made.generators.values()} == {800}
@@ -232,6 +253,8 @@ def test_a_dry_run_of_ten_thousand_cells_is_fast_and_loads_neither_torch_nor_ray
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[-1] == "[]"
-    assert [line.split()[1] for line in lines if line.startswith("trials")] == [f"{10 * 12 * 4 * (1 + 2 * 5 * 2):,}"]
+    assert [line.split()[1] for line in lines if line.startswith("trials")] == [
+        f"{10 * 12 * 4 * (1 + 2 * (5 * 2 - 1)):,}"
+    ]  # half real at 1x is in proportion
     assert not (tmp_path / "s").exists()
     assert seconds < 6  # of a core, whatever else the machine does; about 2 on a server of 2020

@@ -11,10 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from synaug_ray.common.text import printable
 from synaug_ray.config.data_options import DataOptions
 
 SPLITS = ("train", "val", "test")
 UNLABELLED = -1  # how the Hub and others write the label of an image without one
+
+
+def your_copy(kind: str, path: Path, what: str) -> str:
+    """What to do where a file or folder is missing: give one's own copy, on the command line or in the grid.
+
+    Args:
+        what: such as "a folder that contains <class>/*.png".
+    """
+    looked = "" if path.is_absolute() else f" below {printable(str(Path.cwd()))}"
+    example = f"dataset={kind}:/path/to/{printable(path.name) or 'images'}"
+    return f"{looked}; name {what}, in the grid or on the command line: {example}"
 
 
 class Sample(NamedTuple):

@@ -13,7 +13,7 @@ from synaug_ray.common.text import printable, some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.decode import SUFFIXES
 from synaug_ray.data.decoding.fingerprint import fingerprint
-from synaug_ray.data.sources.base import Part, Sample, Source, absent, way_out
+from synaug_ray.data.sources.base import Part, Sample, Source, absent, way_out, your_copy
 from synaug_ray.data.sources.companions import companions
 from synaug_ray.data.sources.folder_splits import split_folders
 from synaug_ray.data.sources.walk import Walk, walk
@@ -74,8 +74,8 @@ def open_folder(folder: Path, options: DataOptions) -> Source:
 def _walked(folder: Path, where: str = "dataset") -> Walk:
     if not folder.is_dir():
         raise DataProblem(
-            f"{where}: folder:{printable(str(folder))}: no such folder; name one that contains "
-            "<class>/*.png or train/<class>/*.png"
+            f"{where}: folder:{printable(str(folder))}: no such folder"
+            + your_copy("folder", folder, "one that contains <class>/*.png or train/<class>/*.png")
         )
     found = walk(folder)
     if not found.files and not found.problems:

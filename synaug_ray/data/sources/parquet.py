@@ -15,7 +15,7 @@ from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.fingerprint import fingerprint
 from synaug_ray.data.sources.arrow_table import BATCH, table_source
 from synaug_ray.data.sources.arrow_types import is_new_kind
-from synaug_ray.data.sources.base import SPLITS, Source
+from synaug_ray.data.sources.base import SPLITS, Source, your_copy
 from synaug_ray.data.sources.columns import Rows, choose_columns, class_names
 from synaug_ray.data.sources.split_files import partition_values, split_before, splits_of
 from synaug_ray.data.sources.split_words import SPLIT_NAMES, splits_in
@@ -130,8 +130,8 @@ def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
         return {path.name: path}
     if not path.is_dir():
         raise DataProblem(
-            f"{where}: parquet:{printable(str(path))}: no such file or folder; name a .parquet "
-            "file, or a folder of them"
+            f"{where}: parquet:{printable(str(path))}: no such file or folder"
+            + your_copy("parquet", path, "a .parquet file, or a folder of them")
         )
     files = {
         p.relative_to(path).as_posix(): p

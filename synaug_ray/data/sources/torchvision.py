@@ -213,8 +213,26 @@ def open_torchvision(name: str, cache: Path) -> Source:
         needs = f" It needs pip install {' '.join(published.needs)}." if published.needs else ""
         raise DataProblem(
             f"{name} is not in {cache} and could not be downloaded ({one_line(error, 300)}).{needs} Put {files} "
-            f"into {at}, or name another folder with --data"
+            f"{_addresses(published)}into {at}, or name another folder with --data"
         ) from None
+
+
+def _addresses(published: Published) -> str:
+    """Where torchvision would download from, as far as its class says; ends with a blank."""
+    from torchvision import datasets
+
+    named = getattr(datasets, published.name)
+    mirrors, splits = getattr(named, "mirrors", ()), getattr(named, "split_list", {})
+    listed = [entry[0] for entry in splits.values() if isinstance(entry, (list, tuple))] if splits else []
+    found = next(
+        (
+            one
+            for one in (getattr(named, "url", ""), *mirrors[:1], *listed, getattr(named, "_URL", ""))
+            if isinstance(one, str) and one
+        ),
+        "",
+    )
+    return f"from {found} " if found else ""
 
 
 def _through_torchvision(published: Published, cache: Path) -> Source:

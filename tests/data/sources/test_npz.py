@@ -289,7 +289,7 @@ def test_a_pickle_is_not_executed(tmp_path, cache):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(DataProblem, match="is not a file; npz:FILE names one .npz"):
+    with pytest.raises(DataProblem, match="no such file; name one .npz file .* dataset=npz:/path/to/"):
         identify(f"npz:{tmp_path / 'x.npz'}", DataOptions())
 
 

@@ -1,0 +1,50 @@
+"""What a grid cannot answer, whatever its numbers turn out to be, and what it would take: said before it starts."""
+
+from __future__ import annotations
+
+from synaug_ray.config.generator_recipes import GeneratorRecipe, ReferenceRecipe
+from synaug_ray.config.spec import GridSpec
+
+LEAST_SIZES = 3  # numbers of real images that a law needs
+
+
+def unanswerable(spec: GridSpec) -> list[str]:
+    """A sentence for each question that the grid leaves open by its design."""
+    products = spec.products()
+    sizes = len({n for factors in products for n in factors.num_real})
+    found = []
+    if sizes < LEAST_SIZES:
+        sizes_give = "1 size of num_real gives" if sizes == 1 else f"{sizes} sizes of num_real give"
+        found.append(
+            f"{sizes_give} verdicts, but no law: there will be no exchange rate, no calculator and no prediction "
+            f"(predict). Give {LEAST_SIZES} sizes for these, four or more to test the law"
+        )
+    elif sizes == LEAST_SIZES:
+        found.append(f"{sizes} sizes of num_real are too few to test a scaling law; give four or more")
+    amounts = {m for factors in products for m in factors.synthetic_multiples if m}
+    if not amounts:
+        said = "so no synthetic images are measured, and there will be no verdict; give other values too"
+        return [*found, f"synthetic_multiples is 0 alone, {said}"]
+    used = [(g, f.num_real) for f in products if any(f.synthetic_multiples) for g in f.generators]
+    learnt = [(g, num_real) for g, num_real in used if not isinstance(g, ReferenceRecipe)]
+    if not learnt:
+        found.append(
+            "generators: none of these learns, so this grid cannot say whether to collect or to generate; add one that "
+            "does, such as edm-28px"
+        )
+    elif all(_saw_more(g, num_real) for g, num_real in learnt):
+        found.append(
+            "generators: all of these are trained on more real images than their cells have (trained_on), so this grid "
+            "cannot say what a generator brings that is trained on the num_real images alone; add one with none"
+        )
+    if learnt and len(amounts) == 1 and sizes >= LEAST_SIZES:
+        found.append(
+            "synthetic_multiples: from one amount, this grid cannot tell how an exchange rate changes with the amount; "
+            "give two or more"
+        )
+    return found
+
+
+def _saw_more(generator: GeneratorRecipe, num_real: tuple[int, ...]) -> bool:
+    """Whether it sees more real images than any cell has. A pretrained one is at hand for whoever asks."""
+    return generator.family != "pretrained" and (getattr(generator, "trained_on", None) or 0) > max(num_real)
