@@ -136,13 +136,14 @@ def analyse(
     studies = tuple(
         dataclasses.replace(
             fitter.study(key),
-            **cells.kinds[key.generator]._asdict(),
+            family=cells.kinds[key.generator].family,
+            open_set=cells.kinds[key.generator].open_set,
             generation=cells.generation.get(key.generator, ()),
         )
         for key in sorted({cell.study for cell in cells.mixed})
     )
     verdicts = tuple(
-        dataclasses.replace(v, family=study.family, open_set=study.open_set)
+        dataclasses.replace(v, family=study.family, open_set=cells.kinds[v.generator].open_in(v.num_real))
         for study in studies
         for v in _verdicts(cells, uncertainty, study, delta, why)
     )

@@ -18,7 +18,12 @@ class Kind(NamedTuple):
     """What a generator is, whatever its name."""
 
     family: str  # edm, real-holdout, jitter ...; the generator's name where the table has no such column
-    open_set: bool  # it saw more real images than the cell's own
+    open_set: bool  # in every cell it saw more real images than the cell's own
+    open_at: frozenset[int] = frozenset()  # the numbers of real images at which it did
+
+    def open_in(self, num_real: int) -> bool:
+        """Whether it saw more real images than a cell of ``num_real``."""
+        return self.open_set or num_real in self.open_at
 
 
 def kinds(trials: pd.DataFrame) -> dict[str, Kind]:
@@ -26,8 +31,10 @@ def kinds(trials: pd.DataFrame) -> dict[str, Kind]:
     found = {}
     for name, rows in trials[trials["num_synthetic"] > 0].groupby("generator"):
         family = rows["family"].tolist()[0] if "family" in rows else name
-        saw_more = "trained_on" in rows and bool((rows["trained_on"] > rows["num_real"]).any())
-        found[str(name)] = Kind(str(family), saw_more or family == "pretrained")
+        more = rows[rows["trained_on"] > rows["num_real"]] if "trained_on" in rows else rows[:0]
+        open_at = frozenset(int(n) for n in more["num_real"])
+        everywhere = open_at == frozenset(int(n) for n in rows["num_real"])
+        found[str(name)] = Kind(str(family), everywhere or family == "pretrained", open_at)
     return found
 
 

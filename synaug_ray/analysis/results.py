@@ -158,7 +158,7 @@ class Study:
     chosen: str | None
     exchange: tuple[Exchange, ...]
     family: str = ""  # of the generator: edm, jitter, real-holdout ...
-    open_set: bool = False  # the generator saw more real images than the cell's own
+    open_set: bool = False  # in every cell the generator saw more real images than the cell's own
     surface: PredictionGrid | None = None
     generation: tuple[Generation, ...] = ()
     rivals: tuple[LawFit, ...] = ()  # J2 and J3, without real-equivalents: reported, never chosen

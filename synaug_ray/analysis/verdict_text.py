@@ -181,7 +181,14 @@ def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]
     """
     if not verdicts:
         return "No cell with synthetic images has been measured yet."
-    kinds = {v.generator: (v.family in CONTROLS, v.open_set) for v in verdicts}
+    open_at = {
+        name: [v.num_real for v in verdicts if v.generator == name and v.open_set]
+        for name in {w.generator for w in verdicts}
+    }
+    kinds = {
+        v.generator: (v.family in CONTROLS, all(w.open_set for w in verdicts if w.generator == v.generator))
+        for v in verdicts
+    }
     generators = sorted(kinds, key=lambda name: (kinds[name], name))
     learnt = [name for name in generators if not kinds[name][0]]
     if not learnt:
@@ -189,7 +196,8 @@ def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]
         return "Only controls ran: " + "; ".join(clauses) + "."
     clauses = []
     for name in learnt:
-        shown = f"{name} (open-set: trained on more real images)" if kinds[name][1] else name
+        at = "" if kinds[name][1] else f" at {', '.join(f'{n:,}' for n in sorted(set(open_at[name])))}"
+        shown = f"{name} (open-set{at}: trained on more real images)" if open_at[name] else name
         clause = _clause(shown, [v for v in verdicts if v.generator == name])
         if name in unbeaten:
             clause += f", and is not shown to beat {' or '.join(unbeaten[name])}"

@@ -31,17 +31,28 @@ def class_sequence(counts: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     period, present = int(counts.sum()), np.flatnonzero(counts)
     if len(present) == 1:
         return np.full(length, present[0], dtype=np.int64)
+    # a pool's shards ask one after another for ever longer prefixes: a power of two is made once for many of them
+    places = min(1 << max(length - 1, 0).bit_length(), period)
+    return np.resize(_period(counts.tobytes(), places)[: min(length, period)], length)
+
+
+@lru_cache(maxsize=32)
+def _period(stored: bytes, places: int) -> NDArray[np.int64]:
+    """The first places of a ``class_sequence``, of int64 counts as bytes; not more than one period of it."""
+    counts = np.frombuffer(stored, dtype=np.int64)
+    period, present = int(counts.sum()), np.flatnonzero(counts)
     share = counts[present] / period
     slack = 1 - 1 / (2 * len(present) - 2)
     given = np.zeros(len(present))
-    order = np.empty(min(length, period), dtype=np.int64)
+    order = np.empty(places, dtype=np.int64)
     for place in range(len(order)):
         lag = share * (place + 1) - given
         deadline = np.where(lag >= 1 - slack - 1e-9, (slack - lag) / share, np.inf)
         pick = int(np.argmin(deadline))
         given[pick] += 1
         order[place] = present[pick]
-    return np.resize(order, length)
+    order.setflags(write=False)
+    return order
 
 
 def permutation(

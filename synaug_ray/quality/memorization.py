@@ -107,7 +107,7 @@ def distance_ratio(
         distance, index = nearest(images, real, min(k + views, len(real)), device)
         other = index % count != np.arange(len(images))[:, None]
         chosen = np.argsort(~other, axis=1, kind="stable")[:, :k]
-        distance, index = (np.take_along_axis(a, chosen, 1) for a in (distance, index))
+        distance, index = np.take_along_axis(distance, chosen, 1), np.take_along_axis(index, chosen, 1)
     else:
         distance, index = nearest(images, real, k, device, same)
     index %= count

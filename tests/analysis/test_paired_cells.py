@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synaug_ray.analysis.analyse import analyse
 from synaug_ray.analysis.paired_cells import pair_cells
 
 LABELS = np.array([0, 0, 0, 1], dtype=np.uint16)
@@ -42,6 +43,17 @@ def test_a_generator_that_was_trained_elsewhere_has_seen_more():
     for family, trained_on, open_set in (("pretrained", 10, True), ("edm", 10, False), ("edm", 20, True)):
         trials = frames[0].assign(family=family, trained_on=trained_on)
         assert pair_cells(trials, frames[1]).kinds["edm"].open_set is open_set
+
+
+def test_a_generator_is_open_set_in_the_cells_in_which_it_saw_more():
+    """``trained_on: 20`` beside ``num_real: 10, 20, 40``: at 20 it saw the Subset, at 40 half of it."""
+    rows = [row(f"r{n}{s}{draw}", n, s, draw, 0, [0]) for n in (10, 20, 40) for s in (0, n) for draw in (0, 1)]
+    frames = tables(rows)
+    kind = pair_cells(frames[0].assign(family="edm", trained_on=20), frames[1]).kinds["edm"]
+    assert [kind.open_in(n) for n in (10, 20, 40)] == [True, False, False] and not kind.open_set
+    analysis = analyse(frames[0].assign(family="edm", trained_on=20), frames[1], replicates=20)
+    assert {v.num_real: v.open_set for v in analysis.verdicts} == {10: True, 20: False, 40: False}
+    assert not any(study.open_set for study in analysis.studies)
 
 
 def test_gains_are_paired_by_draw_and_seed():

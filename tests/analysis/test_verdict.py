@@ -136,6 +136,9 @@ def test_headline_says_which_generator_saw_more_real_images():
     closed, opened = replace(helps, generator="z-edm"), replace(helps, generator="a-edm", open_set=True)
     text = headline((opened, closed), {})
     assert text.index("z-edm helps") < text.index("a-edm (open-set: trained on more real images) helps")
+    some = (replace(closed, open_set=True), replace(closed, num_real=80))
+    for order in (some, some[::-1]):
+        assert "z-edm (open-set at 40: trained on more real images)" in headline(order, {})
 
 
 def test_headline_tells_the_ways_of_mixing_apart_where_one_helps_and_another_hurts():
