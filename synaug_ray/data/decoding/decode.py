@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from synaug_ray.data.decoding.pixel_format import GREY, Fault, Remark, fault_of, remarks_of, unidentified
-from synaug_ray.data.decoding.transparency import GROUNDS, draw_on, key_scale, opacity, solid
+from synaug_ray.data.decoding.transparency import GROUNDS, draw_on, drawn, key_scale, opacity, solid
 from synaug_ray.data.sources.base import Sample
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")  # Pillow reads others by means we do not trust (EPS)
@@ -70,8 +70,8 @@ def decode(
             alpha = opacity(image, scale)
             image.info.pop("transparency", None)  # else Pillow warns of what has been taken into account
             if alpha is not None:
-                remarks += ("drawn",) if alpha.getbbox() else ("drawn", "clear")
                 image = draw_on(GROUNDS[ground or "white"], image, alpha)
+                remarks += drawn(image, alpha)
             elif image.mode in ("La", "RGBa", "LAB"):  # which Pillow converts to no grey
                 image = solid(image)
             target = {"rgb": "RGB", "gray": "L", None: "L" if found in GREY else "RGB"}[mode]

@@ -16,7 +16,7 @@ from PIL import Image, TiffImagePlugin
 
 GREY = ("1", "L", "LA", "La")  # Pillow's modes without colour
 Fault = Literal["unreadable", "deep", "form", "bands", "large", "frames"]
-Remark = Literal["drawn", "clear", "shallow", "converted", "profile"]
+Remark = Literal["drawn", "clear", "lost", "shallow", "converted", "profile"]
 
 # TIFF 6.0 and its Technical Notes; Adobe Photoshop TIFF; libtiff's tiff.h
 _BITS, _PHOTOMETRIC, _FILL_ORDER, _BANDS, _PLANAR, _EXTRA, _FORMAT = 258, 262, 266, 277, 284, 338, 339
@@ -72,6 +72,8 @@ def tiff_fault(tags: Mapping[int, Any]) -> Wrong | None:
     formats = [code for code in _numbers(tags.get(_FORMAT, 1)) if code not in (1, 4)]  # unsigned; not stated
     if formats:
         return Wrong("form", f"samples are {_FORMATS.get(formats[0], f'of format {formats[0]}')}")
+    if _PHOTOMETRIC not in tags and tags.get(259) != 6:  # old-style JPEG is YCbCr without saying so
+        return Wrong("form", "no tag says whether 0 is black or white")
     if photometric not in _OF_COLOUR:
         return Wrong("form", _OTHER.get(photometric, f"photometric interpretation {photometric}"))
     colour, extra = _OF_COLOUR[photometric], _numbers(tags.get(_EXTRA, ()))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from synaug_ray.data.decoding.pixel_format import GREY
+from synaug_ray.data.decoding.pixel_format import GREY, Remark
 
 GROUNDS = {"white": 255, "gray": 128, "black": 0}
 _SCALES = {"L;2": 85, "L;4": 17}  # from a packed PNG's numbers, in which its transparent grey is given, to 0..255
@@ -68,3 +68,11 @@ def draw_on(ground: int, image: Image.Image, alpha: Image.Image) -> Image.Image:
     colours = solid(image)
     behind = Image.new(colours.mode, colours.size, ground if colours.mode == "L" else (ground,) * 3)
     return Image.composite(colours, behind, alpha)
+
+
+def drawn(image: Image.Image, alpha: Image.Image) -> tuple[Remark, ...]:
+    """What there is to say of an image that was drawn on a ground."""
+    if not alpha.getbbox():
+        return ("drawn", "clear")
+    bands = [image.getchannel(band).getextrema() for band in image.getbands()]
+    return ("drawn", "lost") if all(low == high for low, high in bands) else ("drawn",)

@@ -1,6 +1,7 @@
 """What a file's tags say decides: exact pixels where there are 8 bits of grey or colour, else a refusal that says why."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -119,6 +120,14 @@ def test_what_is_no_picture_yet(photometric, why):
     assert found[0] == "form" and why in found[1]
 
 
+def test_black_and_white_are_not_guessed():
+    """A required tag; without it Pillow takes 0 for white."""
+    content = tiff(GREY8)
+    at = content.index(struct.pack("<HHI", 262, 3, 1))
+    other = content[:at] + struct.pack("<HHI", 261, 3, 1) + content[at + 8 :]
+    assert fault(other) == ("form", "no tag says whether 0 is black or white")
+
+
 def test_a_palette_of_a_tiff():
     table = RNG.integers(0, 256, (256, 3), np.uint8)
     same(tiff(GREY8, 3, t320=(table.T.astype(int) * 257).ravel().tolist()), table[GREY8])
@@ -188,8 +197,6 @@ def test_a_cmyk_jpeg_needs_adobes_marker():
 
 
 def test_a_bmp_of_sixteen_bits_a_pixel_has_few_bits_a_sample():
-    import struct
-
     colours = np.array([[0, 0xFFFF, 0xF800, 0x07E0]], "<u2")
     masks = struct.pack("<III", 0xF800, 0x07E0, 0x001F)
     head = struct.pack("<IiiHHIIiiII", 40, 4, 1, 1, 16, 3, 8, 0, 0, 0, 0)

@@ -5,9 +5,11 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from helpers.image_files import read
-from helpers.raw_images import png, tiff
+from helpers.image_files import read, refused
+from helpers.raw_images import png, pnm, tiff
 from PIL import Image
 
 from synaug_ray import grid
@@ -60,6 +62,7 @@ def words(*values):
 
 _TABLE_OPACITY = np.concatenate([TABLE_ALPHA, np.full(6, 255, np.uint8)])
 _FOUR = NUMBERS.astype(np.uint8)
+_COLORMAP = (np.vstack([TABLE, np.zeros((240, 3))]).T.astype(int) * 257).ravel().tolist()
 KEY = RGB[2, 3]
 CASES = {  # name: the file, its colours, its opacity, and by how much rounding may differ
     "PNG RGBA": (file(np.dstack([RGB, ALPHA]), "PNG"), RGB, ALPHA, 1),
@@ -74,6 +77,8 @@ CASES = {  # name: the file, its colours, its opacity, and by how much rounding 
     "WebP": (file(np.dstack([RGB, ALPHA]), "WEBP", lossless=True, exact=True), RGB, ALPHA, 1),
     "TIFF": (tiff(np.dstack([RGB, ALPHA]), extra=(2,)), RGB, ALPHA, 1),
     "TIFF planes": (tiff(np.dstack([RGB, ALPHA]), extra=(2,), planar=True), RGB, ALPHA, 1),
+    "TIFF palette": (tiff(np.dstack([NUMBERS.astype(np.uint8), ALPHA]), 3, extra=(2,), t320=_COLORMAP), TABLE[NUMBERS],
+                     ALPHA, 1),
     "TIFF grey": (tiff(np.dstack([GREY, ALPHA]), 1, extra=(2,)), GREY, ALPHA, 1),
     "TIFF premultiplied": (tiff(np.dstack([premultiplied(RGB, ALPHA), ALPHA]), extra=(1,)), RGB, ALPHA, 2),
     "TIFF grey premultiplied": (tiff(np.dstack([premultiplied(GREY, ALPHA), ALPHA]), 1, extra=(1,)), GREY, ALPHA, 2),
@@ -151,6 +156,14 @@ def test_a_turned_camera_and_transparency():
 def test_nothing_to_be_seen_at_all_is_said():
     found = one(file(np.dstack([RGB, 0 * ALPHA]), "PNG"), "white")
     assert isinstance(found, Decoded) and found.remarks == ("drawn", "clear") and (found.pixels == 255).all()
+
+
+@pytest.mark.parametrize("form", ["RGBA", "LA"])
+def test_white_on_white_is_said_to_be_lost(form):
+    image = np.dstack([np.full((6, 8, len(form) - 1), 255, np.uint8), ALPHA])
+    content = png(image, {"RGBA": 6, "LA": 4}[form])
+    assert one(content).remarks == ("drawn", "lost") and one(content, "black").remarks == ("drawn",)
+    assert (pixels(content, "black")[0] == ALPHA).all()
 
 
 # --- a whole data set -------------------------------------------------------------------------------------------
@@ -244,6 +257,21 @@ def test_a_run_of_transparent_images_is_planned_and_kept_under_their_own_key(tmp
     assert grid.main(["smoke", *words, *places]) == 0  # found out again: nothing is made twice
     assert json.loads((tmp_path / "s" / "r" / "status.json").read_text())["data"] == after.key
     assert len(list((tmp_path / "s" / "store" / "records" / "trial").iterdir())) == 2
+
+
+def test_images_in_a_table_are_read_by_the_same_rules(tmp_path, cache):
+    def write(images):
+        pq.write_table(pa.table({"image": images, "label": [i % 2 for i in range(40)]}), tmp_path / "t.parquet")
+        return f"parquet:{tmp_path / 't.parquet'}"
+
+    seen = [np.dstack([RNG.integers(0, 256, (8, 8, 3), np.uint8), np.full((8, 8), 255 * (i % 4 > 0), np.uint8)])
+            for i in range(40)]  # fmt: skip
+    data = read(write([file(image, "PNG") for image in seen]), cache)
+    assert "10 images are transparent in part and are drawn on white (data.ground)" in data.notes
+    assert "10 images are transparent everywhere, so that nothing but the ground is seen" in data.notes
+    assert (whole(data) == 255).all(axis=(1, 2, 3)).sum() == 10
+    (said,) = refused(write([pnm(image[..., :3].astype(int) * 257, 65_535) for image in seen]), cache)
+    assert said.startswith("40 of 40 images have more than 8 bits a pixel") and "t.parquet[0] (maxval 65535)" in said
 
 
 def test_images_that_span_next_to_nothing_are_told(tmp_path, cache):
