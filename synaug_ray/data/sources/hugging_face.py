@@ -20,6 +20,7 @@ from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.sources.arrow_table import BATCH, table_source
 from synaug_ray.data.sources.base import SPLITS, Source
 from synaug_ray.data.sources.columns import Rows
+from synaug_ray.data.sources.hub_files import check_class_names
 from synaug_ray.data.sources.split_words import SPLIT_NAMES
 
 _SPEC = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(/(?P<configuration>[\w.-]+))?(@(?P<revision>[\w./-]+))?", re.ASCII)
@@ -32,12 +33,14 @@ def identify_hf(spec: str, where: str) -> str:
     Raises:
         UsageProblem: for what is no name of a set.
         ResourceProblem: where ``datasets`` is not installed.
-        DataProblem: where the Hub does not know it, or cannot be asked.
+        DataProblem: where the Hub does not know it, or cannot be asked; where its files disagree on the classes.
     """
     name, configuration, revision = _parts(spec, where)
     if find_spec("datasets") is None:
         raise ResourceProblem("hf:OWNER/NAME needs the package datasets; install it with pip install 'synaug-ray[hf]'")
     commit = revision if revision and _COMMIT.fullmatch(revision) else _commit(name, revision, where)
+    if find_spec("huggingface_hub") is not None:
+        check_class_names(name, configuration or "", commit)
     return f"{name}/{configuration or ''}@{commit}"
 
 
@@ -54,6 +57,7 @@ def open_hf(fingerprint: str, options: DataOptions, cache: Path) -> Source:
 
     name, configuration, commit = re.fullmatch(r"(.+)/([^/]*)@(.+)", fingerprint).groups()  # type: ignore[union-attr]
     sets = load_splits(name, configuration or None, commit, cache)
+    check_class_names(name, configuration, commit)  # of what was downloaded just now
     rows: dict[str, list[Rows]] = {}
     for split, table in sets.items():
         of = SPLIT_NAMES.get(split.lower())

@@ -9,6 +9,7 @@ from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.load import identify
 from synaug_ray.data.sources import hugging_face
 from tests.data.sources.test_parquet import STRUCT, hugging_face_metadata, pets, write
+from tests.data.sources.test_table_labels import animals, coded, truly
 
 datasets = pytest.importorskip("datasets", reason="the optional package datasets is not installed")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -146,3 +147,31 @@ def test_a_cache_that_fsspec_would_cut_in_two_is_refused(tmp_path):
     with pytest.raises(DataProblem, match="holds '::' in its name; name another with --data"):
         hugging_face.load_splits("me/pets", None, COMMIT, tmp_path / "a::b")
     assert not list(tmp_path.iterdir())
+
+
+def test_files_that_list_their_classes_differently(hub, cache):
+    """``datasets`` gives the number of test's cat, 0, the name of train's first class, bird: a silent wrong answer."""
+    bird, cat = ["bird", "cat", "dog"], ["cat", "dog"]
+    snapshot = hub / "datasets--me--zoo" / "snapshots" / COMMIT
+    for folder in (hub / "zoo", snapshot):
+        animals(folder / "data" / "train-0.parquet", bird * 10, coded(bird * 10, bird), bird)
+        animals(folder / "data" / "test-0.parquet", cat * 10, coded(cat * 10, cat), cat, 100)
+    theirs = hugging_face.load_splits("me/zoo", None, COMMIT, cache)["test"]
+    assert theirs.features["label"].names[theirs[0]["label"]] == "bird"
+    (sentence,) = refused(f"hf:me/zoo@{COMMIT}", cache)
+    assert sentence == (
+        "hf:me/zoo: its files list the classes of column label differently (data/test-0.parquet: cat, dog; "
+        "data/train-0.parquet: bird, cat, dog), and datasets takes the first list for all of them: give the files "
+        f"themselves, parquet:{snapshot}, whose classes are matched by name"
+    )
+    assert truly(read(f"parquet:{snapshot}", cache)).classes == ("bird", "cat", "dog")
+
+
+def test_a_test_split_without_labels_is_left_out(hub, cache):
+    """A set of the Hub cannot be edited."""
+    pets(hub / "hidden" / "data" / "train-0.parquet", 40)
+    columns = {"image": pa.array([{"bytes": encoded(i), "path": None} for i in range(9)], STRUCT), "label": [-1] * 9}
+    write(hub / "hidden" / "data" / "test-0.parquet", columns, hugging_face_metadata(["cat", "dog"]))
+    (sentence,) = refused(f"hf:me/hidden@{COMMIT}", cache)
+    assert sentence.endswith("set data.leave_out: test, and images are held out of train instead")
+    assert counts(read(f"hf:me/hidden@{COMMIT}", cache, leave_out="test"))[2] == [4, 4]
