@@ -26,7 +26,6 @@ from synaug_ray.cluster.watchdog import Watchdog, endpoints
 from synaug_ray.cluster.worker import WorkerConfig
 from synaug_ray.common.errors import ClusterLost, ResourceProblem
 from synaug_ray.common.text import one_line
-from synaug_ray.config.generator_recipes import ReferenceRecipe
 from synaug_ray.data.images import Dataset
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.engine.execute import attempt
@@ -105,7 +104,7 @@ def _run(
     context = WorkerContext(run.store, dataset, Machine(slots.device, 1, run.session.id))
     trainable = []
     for step in missing.generators.values():
-        if isinstance(step.recipe, ReferenceRecipe):
+        if step.recipe.reference:
             for known in context.missing([step]):
                 attempt(context, known)  # nothing to train: a record, a few milliseconds
         else:
@@ -127,7 +126,7 @@ def _run(
         trainers.start()
         waves.start()
         progress.start()
-        trials.run(missing.trials | missing.qualities, config, scratch, waves.is_alive, stopping.is_set)
+        trials.run(missing.trials, missing.qualities, config, scratch, waves.is_alive, stopping.is_set)
         waves.join()
         trainers.join()
         if waves.error is not None:

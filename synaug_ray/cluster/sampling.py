@@ -12,7 +12,7 @@ import ray
 from ray.data import ActorPoolStrategy, DataContext, ExecutionOptions
 
 from synaug_ray.cluster.slots import SAMPLER
-from synaug_ray.cluster.worker import WorkerConfig, context_here, own_name, preempted, run_if_missing
+from synaug_ray.cluster.worker import WorkerConfig, context_here, own_name, preempted, run_step
 from synaug_ray.plan.steps import ShardStep
 from synaug_ray.store.store import Store
 
@@ -28,7 +28,10 @@ class Sampler:
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         step = self._steps[str(row["shard"][0])]
-        images = run_if_missing(self._context, self._config, step)
+        if self._context.store.has(step):
+            images = self._context.shard(step)
+        else:
+            images = run_step(self._context, self._config, step)
         if images is None:  # it failed, and the Store has the reason
             shape = self._context.dataset.shape
             return {"images": np.zeros((0, *shape), np.uint8), "labels": np.zeros(0, np.int64)}

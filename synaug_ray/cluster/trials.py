@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ray import tune
@@ -26,10 +26,10 @@ from synaug_ray.cluster.worker import (
 )
 from synaug_ray.common.text import one_line
 from synaug_ray.plan.plan import packs
-from synaug_ray.plan.steps import QualityStep, TrialStep
+from synaug_ray.plan.steps import QualityStep, Step, TrialStep
 from synaug_ray.store.store import Cause, Store
 
-Steps = dict[str, TrialStep | QualityStep]
+Steps = dict[str, Step]
 QUALITY_CHECKS = 4  # handed out at a time: packs that become ready come before the next
 RETRIES = 2  # of a pack whose worker died; then each of its steps is tried alone
 # Tune fails a trial at once, whatever its retries, where the idle worker it was to reuse had died (2.60): such a step
@@ -54,7 +54,7 @@ class PackTrial(tune.Trainable):
         if len(self._keys) == 1:
             run_if_missing(self._context, self._worker_config, self._steps[self._keys[0]])
         elif work := self._context.missing([self._steps[k] for k in self._keys]):  # or another driver has made them
-            attempt_with_timeout(self._context, [step for step in work if isinstance(step, TrialStep)])
+            attempt_with_timeout(self._context, work)
         return {"done": True, "trials": len(self._keys)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -72,28 +72,29 @@ class ReadyTrialSearcher(Searcher):
 
     def __init__(
         self,
-        steps: Steps,
+        trials: Mapping[str, TrialStep],
+        checks: Mapping[str, QualityStep],
         store: Store,
         more: Callable[[], bool],
         stopped: Callable[[], bool],
         session: str = "",
-        alone: bool = False,
+        one_by_one: Iterable[Step] = (),
     ) -> None:
         """Take what is to be handed out.
 
         Args:
+            trials: to be packed, by key.
+            checks: of quality, by key.
             more: whether generators or shards are still to come.
             stopped: whether to end early.
             session: of this run of the command, for what it records.
-            alone: whether to hand out steps one by one, at once.
+            one_by_one: steps to be handed out before all others, each by itself.
         """
         super().__init__()
-        self._waiting, self._store, self._more, self._stopped = dict(steps), store, more, stopped
-        self._session = session
-        self._packs: list[tuple[TrialStep | QualityStep, ...]] = []
-        if alone:
-            self._packs, self._waiting = [(step,) for step in steps.values()], {}
-        self._handed: dict[str, tuple[TrialStep | QualityStep, ...]] = {}
+        self._trials, self._checks = dict(trials), dict(checks)
+        self._store, self._more, self._stopped, self._session = store, more, stopped, session
+        self._packs: list[tuple[Step, ...]] = [(step,) for step in one_by_one]
+        self._handed: dict[str, tuple[Step, ...]] = {}
         self._lost: Counter[str] = Counter()  # Tune trials of a step alone that failed
         self._looked = 0.0
 
@@ -117,17 +118,17 @@ class ReadyTrialSearcher(Searcher):
         if time.monotonic() - self._looked < self._store.poll:
             return False
         more = self._more()  # before the listing, so that the last shard is not missed
-        stands = self._store.keys("shard")
-        ready = [t for t in self._waiting.values() if all(s.key in stands for s in t.parents())]
-        full = [
-            p for p in packs(t for t in ready if isinstance(t, TrialStep)) if len(p) == p[0].classifier.pack or not more
-        ]
-        checks = [q for q in ready if isinstance(q, QualityStep)]
-        # those of one Subset together: they share its label classifiers
-        checks.sort(key=lambda q: (q.pool.generator.subset.num_real, q.pool.generator.subset.draw))
-        self._packs += full or [(q,) for q in checks[:QUALITY_CHECKS]]
-        for step in (s for p in self._packs for s in p):
-            del self._waiting[step.key]
+        done = self._store.keys("shard")
+        trials = [t for t in self._trials.values() if all(s.key in done for s in t.parents())]
+        full = [p for p in packs(trials) if len(p) == p[0].classifier.pack or not more]
+        for trial in (t for p in full for t in p):
+            del self._trials[trial.key]
+        self._packs += full
+        if not full:
+            checks = [q for q in self._checks.values() if all(s.key in done for s in q.parents())]
+            # those of one Subset together: they share its label classifiers
+            checks.sort(key=lambda q: (q.pool.generator.subset.num_real, q.pool.generator.subset.draw))
+            self._packs += [(self._checks.pop(q.key),) for q in checks[:QUALITY_CHECKS]]
         self._looked = time.monotonic()
         return not more
 
@@ -135,9 +136,9 @@ class ReadyTrialSearcher(Searcher):
         pack = self._handed.pop(trial_id, ())
         if not error:
             return
-        stands = self._store.keys(pack[0].stage) if pack else set()  # a pack is of one stage
-        for step in pack:  # which of them is it? the others must not go down with it
-            if step.key in stands:
+        done = self._store.keys(pack[0].stage) if pack else set()  # a pack is of one stage
+        for step in pack:  # alone from now on: the one that its worker died of must not take the others with it
+            if step.key in done:
                 continue
             self._lost[step.key] += len(pack) == 1
             if self._lost[step.key] < LOST:
@@ -157,7 +158,12 @@ class ReadyTrialSearcher(Searcher):
 
 
 def run(
-    steps: Steps, config: WorkerConfig, scratch: str, more: Callable[[], bool], stopped: Callable[[], bool]
+    trials: dict[str, TrialStep],
+    checks: dict[str, QualityStep],
+    config: WorkerConfig,
+    scratch: str,
+    more: Callable[[], bool],
+    stopped: Callable[[], bool],
 ) -> None:
     """Run all trials and quality checks that become ready; returns when none is left or ``stopped``.
 
@@ -166,17 +172,20 @@ def run(
     goes on: each time at least one step is settled.
     """
     store, session = Store(config.store), config.session
+    steps: Steps = {**trials, **checks}
     retry_alone: Steps = {}
     broken = 0
     for number in itertools.count():
-        left = {k: step for k, step in steps.items() if k not in _settled(store, session)}
-        retry_alone = {k: step for k, step in retry_alone.items() if k in left}
-        if not left or stopped():
+        settled = _settled(store, session)
+        retry_alone = {k: step for k, step in retry_alone.items() if k not in settled}
+        if not steps.keys() - settled or stopped():
             return
         if retry_alone:
-            searcher = ReadyTrialSearcher(retry_alone, store, lambda: False, stopped, session, alone=True)
+            searcher = ReadyTrialSearcher({}, {}, store, lambda: False, stopped, session, retry_alone.values())
         else:
-            searcher = ReadyTrialSearcher(left, store, more, stopped, session)
+            left_trials = {k: t for k, t in trials.items() if k not in settled}
+            left_checks = {k: q for k, q in checks.items() if k not in settled}
+            searcher = ReadyTrialSearcher(left_trials, left_checks, store, more, stopped, session)
         try:
             _tuner(
                 searcher, 1 if retry_alone else config.slots.count, steps, config, f"trials-{session}-{number}", scratch

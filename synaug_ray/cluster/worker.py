@@ -19,7 +19,7 @@ from synaug_ray.cluster.slots import Slots
 from synaug_ray.data.images import ImageSet
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.engine.execute import Work, attempt
-from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Step, TrialStep
+from synaug_ray.plan.steps import ShardStep, Step
 from synaug_ray.store.store import Cause, Store
 
 DEATHS = 3  # of workers at one step: then it is recorded, and the rest goes on
@@ -71,15 +71,15 @@ def own_name() -> str:
     return ray.get_runtime_context().get_actor_id() or ""
 
 
-def run_if_missing(
-    context: WorkerContext, config: WorkerConfig, step: GeneratorStep | ShardStep | QualityStep | TrialStep
-) -> ImageSet | None:
-    """Run a step that is still missing, unless too many workers died at it."""
-    if context.store.has(step):
-        return context.shard(step) if isinstance(step, ShardStep) else None
-    if not may_begin(context, config, step):
-        return None
-    return attempt_with_timeout(context, [step] if isinstance(step, TrialStep) else step)
+def run_if_missing(context: WorkerContext, config: WorkerConfig, step: Step) -> None:
+    """Run a step unless it is done, or too many workers died at it."""
+    if not context.store.has(step):
+        run_step(context, config, step)
+
+
+def run_step(context: WorkerContext, config: WorkerConfig, step: Step) -> ImageSet | None:
+    """Run a step unless too many workers died at it; returns the images of a shard."""
+    return attempt_with_timeout(context, step) if may_begin(context, config, step) else None
 
 
 def may_begin(context: WorkerContext, config: WorkerConfig, step: Step) -> bool:

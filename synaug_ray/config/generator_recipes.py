@@ -27,6 +27,7 @@ class _Generator(Recipe):
     """What every generator's recipe has, whatever its family."""
 
     samplers: ClassVar[tuple[str, ...]]  # families of samplers that work with it, the default first
+    reference: ClassVar[bool] = False  # a control or baseline without training
     open_set: ClassVar[bool] = False  # whether it was trained on more than any Subset, by its nature
     name: Name
 
@@ -232,6 +233,7 @@ class ReferenceRecipe(_Generator):
     """
 
     samplers: ClassVar[tuple[str, ...]] = ("replay",)
+    reference: ClassVar[bool] = True
     trained_on: ClassVar[None] = None
     later: ClassVar[frozenset[str]] = frozenset({"alpha", "flip", "shift", "rotate", "scale"})
     family: Literal["real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment"]

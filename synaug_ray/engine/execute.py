@@ -24,7 +24,7 @@ from synaug_ray.data.images import ImageSet
 from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.engine.failures import StepError, free_memory, step_error_of
 from synaug_ray.generators import registry
-from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Step, TrialStep
+from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
 from synaug_ray.plan.subset import Subset
 from synaug_ray.quality.assess import assess
 from synaug_ray.store.retry import StorageRefused
@@ -34,7 +34,7 @@ from synaug_ray.training.distributed import Split
 LOG = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 60.0  # between states of an unfinished generator; a kill costs at most this
-Work = GeneratorStep | ShardStep | QualityStep | Sequence[TrialStep]
+Work = Step | Sequence[Step]  # one step, or a pack of trials
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ def run_shard(context: WorkerContext, step: ShardStep, batch_split: BatchSplit =
     return images
 
 
-def run_quality(context: WorkerContext, step: QualityStep) -> None:
-    """Check the quality of a pool and commit the result."""
+def run_quality(context: WorkerContext, step: QualityStep, batch_split: BatchSplit = WHOLE) -> None:
+    """Check the quality of a pool and commit the result; there is no batch to split (``QualityStep.splits``)."""
     clock, subset = _Clock(), step.pool.generator.subset
     spaces = {recipe.key: context.space(recipe, lambda share: context.progress(step, share)) for recipe in step.spaces}
     real = context.real_reference(subset, lambda share: context.progress(step, share))
@@ -177,6 +177,14 @@ def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: B
         )
 
 
+# what runs a step of each stage; trials run in packs
+RUN: dict[Stage, Callable[[WorkerContext, Any, BatchSplit], ImageSet | None]] = {
+    "generator": run_generator,
+    "shard": run_shard,
+    "quality": run_quality,
+}
+
+
 def attempt(context: WorkerContext, work: Work) -> ImageSet | None:
     """Run a step or a pack of trials; an error is stored as a Failure and stops nothing else.
 
@@ -187,12 +195,11 @@ def attempt(context: WorkerContext, work: Work) -> ImageSet | None:
         StorageRefused: if nothing can be written any more.
         PeerLost: if one of several processes that train together failed; all must restart.
     """
-    return _attempt(context, work, WHOLE)
+    return _attempt(context, [work] if isinstance(work, Step) else work, WHOLE)
 
 
-def _attempt(context: WorkerContext, work: Work, batch_split: BatchSplit) -> ImageSet | None:
-    steps = [work] if isinstance(work, Step) else list(work)
-    images, step_error = _try(context, work, batch_split)
+def _attempt(context: WorkerContext, steps: Sequence[Step], batch_split: BatchSplit) -> ImageSet | None:
+    images, step_error = _try(context, steps, batch_split)
     if step_error is not None and context.machine.world > 1:
         if context.machine.rank == 0 or step_error.cause != Cause.DIVERGED:  # divergence is the same in all processes
             context.store.fail(
@@ -202,20 +209,19 @@ def _attempt(context: WorkerContext, work: Work, batch_split: BatchSplit) -> Ima
     for _ in range(1 + sum(len(s.parents()) for s in steps)):  # each attempt reveals at most one damaged file
         if step_error is None or not step_error.lost or not _restore_parents(context, steps):
             break
-        images, step_error = _try(context, work, batch_split)
+        images, step_error = _try(context, steps, batch_split)
     if (
         step_error is not None
         and step_error.cause == Cause.OUT_OF_MEMORY
         and batch_split.parts == 1
-        and not isinstance(work, QualityStep)
+        and steps[0].splits
     ):
         batch_split = BatchSplit(2, f"{step_error.cause}: {step_error.message}")
         free_memory()
-        images, step_error = _try(context, work, batch_split)
+        images, step_error = _try(context, steps, batch_split)
     if step_error is not None and len(steps) > 1:
         free_memory()
         for step in steps:  # find the culprit; the others must not fail with it
-            assert isinstance(step, TrialStep)
             _attempt(context, [step], batch_split)
     elif step_error is not None:
         context.store.fail(
@@ -229,28 +235,24 @@ def _attempt(context: WorkerContext, work: Work, batch_split: BatchSplit) -> Ima
     return images
 
 
-def _try(context: WorkerContext, work: Work, batch_split: BatchSplit) -> tuple[ImageSet | None, StepError | None]:
+def _try(
+    context: WorkerContext, steps: Sequence[Any], batch_split: BatchSplit
+) -> tuple[ImageSet | None, StepError | None]:
     try:
-        if isinstance(work, ShardStep):
-            return run_shard(context, work, batch_split), None
-        if isinstance(work, GeneratorStep):
-            run_generator(context, work, batch_split)
-        elif isinstance(work, QualityStep):
-            run_quality(context, work)
-        else:
-            run_trials(context, work, batch_split)
+        if steps[0].stage == "trial":
+            run_trials(context, steps, batch_split)
+            return None, None
+        return RUN[steps[0].stage](context, steps[0], batch_split), None
     except (StorageRefused, PeerLost):
         raise
     except Exception as error:  # of any kind: stored as the step's Failure
         return None, step_error_of(error)
-    return None, None
 
 
 def _restore_parents(context: WorkerContext, steps: Sequence[Step]) -> bool:
     """Make missing parents of these steps again; whether any were missing and all exist now."""
     missing = {p.key: p for step in steps for p in step.parents() if not context.store.has(p)}
     for step in missing.values():
-        assert isinstance(step, (GeneratorStep, ShardStep))
         _restore_parents(context, [step])
         attempt(context, step)
     return bool(missing) and all(context.store.has(p) for p in missing.values())

@@ -28,6 +28,7 @@ class Step(ABC):
 
     stage: ClassVar[Stage]
     version: ClassVar[int]
+    splits: ClassVar[bool] = True  # whether its batches can be split, to fit into memory
 
     @abstractmethod
     def fields(self) -> dict[str, Any]:
@@ -171,6 +172,7 @@ class QualityStep(Step):
     # 2: 2026-11, labels judged by classifiers of all training images, as good as the data set asks for; none where they
     #    are too often wrong on real images; mirrored copies
     version: ClassVar[int] = 2
+    splits: ClassVar[bool] = False
 
     def fields(self) -> dict[str, Any]:
         also = {"spaces": sorted(s.key for s in self.spaces)} if self.spaces else {}  # left out: older keys stay

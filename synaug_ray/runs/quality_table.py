@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synaug_ray.config.generator_recipes import ReferenceRecipe
 from synaug_ray.plan.plan import Plan
 from synaug_ray.store.store import CorruptPayload, Store
 
@@ -76,7 +75,7 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
             {
                 "generator": plan.names[generator.key],
                 "family": generator.recipe.family,
-                "reference": isinstance(generator.recipe, ReferenceRecipe),
+                "reference": generator.recipe.reference,
                 "num_real": generator.subset.num_real,
                 "draw": generator.subset.draw,
                 "num_images": found["num_pool"],

@@ -25,7 +25,7 @@ def searcher(small, tmp_path):
     state = {"more": True, "stopped": False}
     store = Store(str(tmp_path / "store"))
     store.poll = 0.0
-    made = ReadyTrialSearcher(plan.trials, store, lambda: state["more"], lambda: state["stopped"])
+    made = ReadyTrialSearcher(plan.trials, {}, store, lambda: state["more"], lambda: state["stopped"])
     return made, state, plan, store
 
 
@@ -110,7 +110,7 @@ def test_a_step_handed_to_an_idle_worker_that_had_died_is_not_lost(cluster, smal
     monkeypatch.setattr(classify, "packs", lambda trials: [(trial,) for trial in trials])
     steps = {k: t for k, t in plan.trials.items() if t.pool is None}
     worker_config = WorkerConfig(store.url, ray.put(digits), Coordinator.remote(0, []), Slots(2, False), "now")
-    classify.run(steps, worker_config, str(tmp_path), lambda: False, lambda: False)
+    classify.run(steps, {}, worker_config, str(tmp_path), lambda: False, lambda: False)
     assert len(list(marks.iterdir())) == 2
     assert store.keys("trial") == steps.keys() and len(steps) == 4 and not store.failed("trial")
 
@@ -140,7 +140,7 @@ class Tuners:
                     raise RuntimeError("Caught unexpected exception") from error
             for name, keys in packs:
                 for key in keys:
-                    self.store.commit(self.searcher._waiting.get(key) or self.steps[key], {}, {}, {})
+                    self.store.commit(self.steps[key], {}, {}, {})
                 self.searcher.on_trial_complete(trial_id=name)
 
 
@@ -155,7 +155,7 @@ def test_steps_that_run_out_of_memory_are_found_one_by_one_and_the_rest_is_done(
     tuners.steps = plan.trials
     monkeypatch.setattr(classify, "_tuner", tuners)
     worker_config = WorkerConfig(store.url, None, None, Slots(2, False), "now")
-    classify.run(plan.trials, worker_config, "", lambda: False, lambda: False)
+    classify.run(plan.trials, {}, worker_config, "", lambda: False, lambda: False)
     assert store.keys("trial") == plan.trials.keys() - bad
     assert {k: f.cause for k, f in store.failed("trial").items()} == dict.fromkeys(bad, "out of memory")
     assert all(
@@ -176,7 +176,7 @@ def test_where_tune_breaks_off_for_a_reason_of_its_own_it_is_not_begun_for_ever(
     monkeypatch.setattr(classify, "_tuner", lambda *_: Broken())
     worker_config = WorkerConfig(str(tmp_path / "store"), None, None, Slots(2, False), "now")
     with pytest.raises(RuntimeError, match="no reason"):
-        classify.run(plan.trials, worker_config, "", lambda: False, lambda: False)
+        classify.run(plan.trials, {}, worker_config, "", lambda: False, lambda: False)
     assert len(rounds) == classify.RESTARTS + 1
 
 
@@ -184,7 +184,7 @@ def test_a_look_at_a_pool_comes_after_the_packs_that_are_ready(digits_identity, 
     plan = make_plan(small_grid(quality_draws=1, blocks=[]), digits_identity)
     store, more = Store(str(tmp_path / "store")), [True]
     store.poll = 0.0
-    made = ReadyTrialSearcher(plan.trials | plan.qualities, store, lambda: more[0], lambda: False)
+    made = ReadyTrialSearcher(plan.trials, plan.qualities, store, lambda: more[0], lambda: False)
     for step in (*plan.generators.values(), *plan.shards.values()):
         store.commit(step, {}, {}, {})
     packs, answer = suggest_all(made)
