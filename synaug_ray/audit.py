@@ -80,7 +80,9 @@ def _main(args: argparse.Namespace) -> int:
         try:
             Path(args.json).write_text(text + "\n")
         except OSError as error:
-            raise StorageProblem(f"--json {args.json}: cannot be written ({error.strerror})") from None
+            raise StorageProblem(
+                f"--json {args.json}: cannot be written ({error.strerror})", code="json-path"
+            ) from None
     print(table(audited) + (f"\njson     {args.json}" if args.json else ""), flush=True)
     return DONE
 
@@ -122,7 +124,8 @@ def _identify(dataset: str, options: DataOptions, cache: Path) -> DataIdentity:
                 f", for example {kind}:{dataset}"
                 if kind in ("folder", "npz", "parquet")
                 else ": folder:, npz:, parquet:"
-            )
+            ),
+            code="data-kind",
         )
     return identify(dataset, options, "dataset", cache)
 
@@ -133,11 +136,11 @@ def _check_writable(file: str | None) -> None:
         return
     path = Path(file)
     if path.is_dir():
-        raise StorageProblem(f"--json {file}: is a folder; name a file")
+        raise StorageProblem(f"--json {file}: is a folder; name a file", code="json-path")
     if not path.resolve().parent.is_dir():
-        raise StorageProblem(f"--json {file}: no folder {path.resolve().parent}; create it first")
+        raise StorageProblem(f"--json {file}: no folder {path.resolve().parent}; create it first", code="json-path")
     if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
-        raise StorageProblem(f"--json {file}: cannot be written (permission denied)")
+        raise StorageProblem(f"--json {file}: cannot be written (permission denied)", code="json-path")
 
 
 def _teller() -> Callable[[str, float], None]:

@@ -59,7 +59,8 @@ def connect() -> list[psutil.Process] | None:
         raise ResourceProblem(
             f"cannot start Ray on this machine ({said}); --local runs without Ray"
             if here
-            else why_not_joined(os.environ["RAY_ADDRESS"], said, access(os.environ, joins=True))
+            else why_not_joined(os.environ["RAY_ADDRESS"], said, access(os.environ, joins=True)),
+            code="cluster-unreachable",
         ) from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, asked_to_end)  # ray.init installs sys.exit(15), which would skip our shutdown

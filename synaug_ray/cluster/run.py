@@ -151,5 +151,6 @@ def _shared(dataset: Dataset) -> Any:
         said = one_line(error, 200)
         raise ResourceProblem(
             f"the images do not fit into Ray's object store ({said}); give it more (`ray start "
-            "--object-store-memory`), or use smaller images"
+            "--object-store-memory`), or use smaller images",
+            code="object-store-full",
         ) from None

@@ -76,5 +76,6 @@ def _too_many(workers_per_generator: int, where: str, there: Slots) -> ResourceP
     return ResourceProblem(
         f"--workers-per-generator {workers_per_generator}: the {where} has {there.count} "
         f"{'slot' if there.count == 1 else 'slots'}, each a "
-        f"{'GPU with a CPU core' if there.gpu else 'CPU core'}; ask for {there.count} at most"
+        f"{'GPU with a CPU core' if there.gpu else 'CPU core'}; ask for {there.count} at most",
+        code="too-few-slots",
     )

@@ -31,15 +31,17 @@ class Problem(Exception):
     exit_code = BUG
     code = "bug"  # of messages that have none of their own
 
-    def __init__(self, messages: Iterable[Message | str] | Message | str) -> None:
+    def __init__(self, messages: Iterable[Message | str] | Message | str, code: str = "") -> None:
+        """Take what is wrong; ``code`` is of messages that have none of their own, by default that of the class."""
         every = [messages] if isinstance(messages, (Message, str)) else list(messages)
-        self.messages = [self._coded(message) for message in every]
+        self.messages = [self._coded(message, code or self.code) for message in every]
         super().__init__("\n".join(self.sentences))
 
-    def _coded(self, message: Message | str) -> Message:
+    @staticmethod
+    def _coded(message: Message | str, code: str) -> Message:
         if isinstance(message, str):
-            return Message(message, code=self.code)
-        return message if message.code else replace(message, code=self.code)
+            return Message(message, code=code)
+        return message if message.code else replace(message, code=code)
 
     @property
     def sentences(self) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from synaug_ray.common.errors import Problem, ResourceProblem
+from synaug_ray.common.errors import Message, Problem, ResourceProblem
 
 Level = Literal["ok", "note", "problem"]
 WIDTH = 120  # characters a line
@@ -35,4 +35,7 @@ def table(findings: Iterable[Finding]) -> str:
 def problem(findings: Iterable[Finding]) -> Problem | None:
     """All problems as one, of the kind with the lowest exit code; None if there are none."""
     found = [f for f in findings if f.level == "problem"]
-    return min((f.kind for f in found), key=lambda kind: kind.exit_code)([f.means for f in found]) if found else None
+    if not found:
+        return None
+    kind = min((f.kind for f in found), key=lambda kind: kind.exit_code)
+    return kind([Message(f.means, code=f"cluster-{f.what.lower()}") for f in found])

@@ -133,7 +133,9 @@ def _fingerprint(kind: str, dataset: str, rest: str, options: DataOptions, where
         path.exists()
     except (OSError, RuntimeError, ValueError) as error:  # name too long, unknown user
         reason = getattr(error, "strerror", None) or error
-        raise DataProblem(f"{where}: {kind}:{printable(rest[:SHOWN])} is not a valid path ({reason})") from None
+        raise DataProblem(
+            f"{where}: {kind}:{printable(rest[:SHOWN])} is not a valid path ({reason})", code="not-a-path"
+        ) from None
     if kind == "folder":
         return identify_folder(path, options, where, cache)
     if kind == "parquet":
@@ -143,7 +145,7 @@ def _fingerprint(kind: str, dataset: str, rest: str, options: DataOptions, where
     if not path.is_file():
         said = "is a folder, not a file" if path.is_dir() else "no such file"
         copy = your_copy("npz", path, "one .npz file in MedMNIST's layout")
-        raise DataProblem(f"{where}: npz:{printable(str(path))}: {said}{copy}")
+        raise DataProblem(f"{where}: npz:{printable(str(path))}: {said}{copy}", code="no-such-data")
     return fingerprint({path.name: path}, path, cache)
 
 
@@ -239,7 +241,7 @@ def _name(source: str) -> str:
 def _check_holdout(source: Source, options: DataOptions) -> None:
     if options.holdout != DataOptions.model_fields["holdout"].default and (source.held or "test" in source.parts):
         why = "has test images of its own" if "test" in source.parts else "has a fixed split"
-        raise DataProblem(f"data.holdout: {options.holdout} does not apply: this set {why}; remove it")
+        raise DataProblem(f"data.holdout: {options.holdout} does not apply: this set {why}; remove it", code="holdout")
 
 
 def _bytes(source: Source, options: DataOptions) -> int:

@@ -66,14 +66,16 @@ def held_out(
         raise DataProblem(
             f"{len(rare):,} of {len(classes):,} classes have only one {what} "
             f"({some(classes[c] for c in rare)}): too few to hold any out; add images, or provide the "
-            "splits yourself (train, val and test)"
+            "splits yourself (train, val and test)",
+            code="too-few-images",
         )
     present = int((counts > 0).sum())
     count = max(count, present)
     if len(labels) - count < present:
         raise DataProblem(
             f"{len(labels):,} images of {present:,} classes are too few to hold {count:,} out; add "
-            "images, or provide the splits yourself (train, val and test)"
+            "images, or provide the splits yourself (train, val and test)",
+            code="too-few-images",
         )
     if groups is None:
         from sklearn.model_selection import train_test_split
@@ -85,7 +87,8 @@ def held_out(
         raise DataProblem(
             f"no group can be held out: {len(np.unique(groups)):,} groups of {len(labels):,} images are "
             f"too large for {count / len(labels):.0%} of the images; raise data.holdout, or provide the "
-            "splits yourself"
+            "splits yourself",
+            code="groups-too-large",
         )
     return np.flatnonzero(held)
 

@@ -76,7 +76,8 @@ class PretrainedGenerator:
                     images = np.asarray(pipeline(**given).images)
                 except ValueError as error:
                     raise DataProblem(
-                        f"pipeline {self.pipeline} refuses its arguments ({sampler.steps} steps): {error}"
+                        f"pipeline {self.pipeline} refuses its arguments ({sampler.steps} steps): {error}",
+                        code="pipeline-arguments",
                     ) from error
             return shaped(torch.from_numpy(images).permute(0, 3, 1, 2), self.shape) * 2 - 1
 
@@ -142,7 +143,8 @@ def conditions(recipe: PretrainedRecipe, takes: Any, classes: tuple[str, ...]) -
         if given and len(given) != len(classes):
             raise DataProblem(
                 f"generator {recipe.name}: {len(given)} {name} for {len(classes)} classes; give one per "
-                "class, in the order of the classes"
+                "class, in the order of the classes",
+                code="pipeline-classes",
             )
     if "class_labels" in takes:
         return recipe.class_ids or tuple(range(len(classes)))
@@ -153,7 +155,8 @@ def conditions(recipe: PretrainedRecipe, takes: Any, classes: tuple[str, ...]) -
         )
     raise DataProblem(
         f"generator {recipe.name}: {recipe.pipeline} takes neither class_labels nor a prompt, so it "
-        "cannot be conditioned on a class; use a class-conditional or a text-to-image pipeline"
+        "cannot be conditioned on a class; use a class-conditional or a text-to-image pipeline",
+        code="pipeline-unconditional",
     )
 
 
@@ -182,7 +185,9 @@ def open_pipeline(where: str, content: str) -> Any:
             **source,
         )
     except (OSError, ImportError, ValueError) as error:
-        raise DataProblem(f"pipeline {where} cannot be read: {one_line(error, 500)}") from error
+        raise DataProblem(
+            f"pipeline {where} cannot be read: {one_line(error, 500)}", code="pipeline-unreadable"
+        ) from error
     pipeline.set_progress_bar_config(disable=True)
     scheduler = getattr(pipeline, "scheduler", None)
     if isinstance(scheduler, DDPMScheduler):
@@ -208,12 +213,14 @@ def _check_folder(folder: Path, content: str) -> None:
     index = folder / "model_index.json"
     if not index.is_file():
         raise DataProblem(
-            f"pipeline {folder} has no model_index.json on this machine; put the folder where every machine sees it"
+            f"pipeline {folder} has no model_index.json on this machine; put the folder where every machine sees it",
+            code="pipeline-missing",
         )
     if folder_key(folder) != content:
         raise DataProblem(
             f"pipeline {folder} has changed since the grid was read; put back the files, or run the grid "
-            "without `content:`"
+            "without `content:`",
+            code="pipeline-changed",
         )
     foreign = []
     for part, value in json.loads(index.read_text()).items():
@@ -225,7 +232,8 @@ def _check_folder(folder: Path, content: str) -> None:
     if foreign:
         raise DataProblem(
             f"pipeline {folder} names its own code or other packages' ({', '.join(foreign)}); only "
-            f"parts of {' and '.join(LIBRARIES)} are loaded"
+            f"parts of {' and '.join(LIBRARIES)} are loaded",
+            code="pipeline-code",
         )
 
 

@@ -63,12 +63,14 @@ def open_space(
     if recipe.model not in names:
         raise UsageProblem(
             f"{at}: timm has no {recipe.model!r}{did_you_mean(recipe.model, names, '.')} "
-            "timm.list_models() lists all it has"
+            "timm.list_models() lists all it has",
+            code="unknown-model",
         )
     if recipe.content != digest(recipe.weights):
         raise DataProblem(
             f"{at}: on {socket.gethostname()} {recipe.weights} is missing or has changed (content "
-            f"{recipe.content[:12]}); put it there, or where all nodes see it"
+            f"{recipe.content[:12]}); put it there, or where all nodes see it",
+            code="weights-changed",
         )
     try:
         try:
@@ -86,12 +88,14 @@ def open_space(
         said = one_line(error, 200)
         raise DataProblem(
             f"{at}: {recipe.weights} cannot be used as {recipe.model} ({said}); the weights must be its "
-            "model.safetensors as published at huggingface.co/timm, and size one that it supports"
+            "model.safetensors as published at huggingface.co/timm, and size one that it supports",
+            code="weights-unusable",
         ) from None
     if out.ndim != 2:
         raise DataProblem(
             f"{at}: {recipe.model} returns features of shape {tuple(out.shape[1:])} per image instead of one "
-            "vector; choose another model"
+            "vector; choose another model",
+            code="weights-unusable",
         )
     mean, std = (torch.tensor(wanted[name], device=where).view(1, 3, 1, 1) for name in ("mean", "std"))
     return PretrainedSpace(net, where, (size[0], size[1]), mean, std, tick)

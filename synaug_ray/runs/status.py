@@ -86,7 +86,9 @@ def read_run_status(run: str) -> RunStatus:
     folder = RunFolder(storage, name)
     grid, status = folder.read(GRID), folder.read(STATUS)
     if grid is None or status is None:
-        raise UsageProblem(f"no run at {run}: a run's folder is <storage>/<run>, and holds grid.yaml and status.json")
+        raise UsageProblem(
+            f"no run at {run}: a run's folder is <storage>/<run>, and holds grid.yaml and status.json", code="no-run"
+        )
     try:
         values = json.loads(status)
         spec = validate_grid(*parse_bytes(grid, f"{folder.url}/grid.yaml"))
@@ -100,7 +102,8 @@ def read_run_status(run: str) -> RunStatus:
     except (ValueError, KeyError, TypeError, Problem) as error:
         raise StorageProblem(
             f"{folder.url}: grid.yaml or status.json is damaged or of an older version ({error}); run "
-            "the grid's command again, which writes both"
+            "the grid's command again, which writes both",
+            code="run-damaged",
         ) from None
     store = Store(f"{storage}/store")
     return RunStatus(name, spec, make_plan(spec, data), store, folder, state, updated, max(1, cores))
@@ -165,7 +168,8 @@ def why(run: RunStatus, asked: str) -> list[str]:
     if len(asked) < SHORTEST or len(found) != 1:
         raise UsageProblem(
             f"--why {asked}: {len(found):,} steps of this run have a key that begins with it; give at least "
-            f"{SHORTEST} digits of one key, from measurements.csv or from the failures that are listed"
+            f"{SHORTEST} digits of one key, from measurements.csv or from the failures that are listed",
+            code="no-such-key",
         )
     (step,) = found.values()
     return list(_why(step, run, unresolved_failures(run.plan, run.store), ""))

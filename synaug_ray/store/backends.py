@@ -105,7 +105,8 @@ class LocalBackend(Backend):
         if closed:  # another user's, for example: better found now than after a training
             raise StorageProblem(
                 f"cannot write to {', '.join(closed)}: no permission, or read-only; have it given, or "
-                "set --storage to a folder you may write to"
+                "set --storage to a folder you may write to",
+                code="storage-not-writable",
             )
 
     def advice(self, error: Exception) -> str:
@@ -167,7 +168,9 @@ def check_writable(backend: Backend, folders: Iterable[str]) -> None:
         write_file(backend.fs, probe, b"synaug_ray")
         backend.fs.rm_file(probe)
     except Exception as error:  # remote storages raise exceptions of their own
-        raise StorageProblem(f"cannot write to {backend.url} ({reason(error)}); {backend.advice(error)}") from None
+        raise StorageProblem(
+            f"cannot write to {backend.url} ({reason(error)}); {backend.advice(error)}", code="storage-not-writable"
+        ) from None
     backend.check_permissions(folders)
 
 

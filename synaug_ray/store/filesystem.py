@@ -51,10 +51,10 @@ def open_url(url: str, *, impatient: bool = False) -> tuple[fsspec.AbstractFileS
     except ImportError as error:
         how = f"pip install '.[{protocol}]'" if protocol in EXTRAS else str(error)
         raise StorageProblem(
-            f"storage {url}: {EXTRAS.get(protocol, 'a package for it')} is not installed; {how}"
+            f"storage {url}: {EXTRAS.get(protocol, 'a package for it')} is not installed; {how}", code="package-missing"
         ) from None
     except (ValueError, OSError) as error:
-        raise StorageProblem(f"storage {url}: {error}") from None
+        raise StorageProblem(f"storage {url}: {error}", code="storage-path") from None
     return fs, root.rstrip("/")
 
 
@@ -79,7 +79,8 @@ def refuse_chains(url: str) -> None:
     if "::" in url.partition("://")[2]:
         raise UsageProblem(
             f"storage {url}: the name holds '::', by which fsspec chains several URLs, so that files would be written "
-            "elsewhere; name a folder without it"
+            "elsewhere; name a folder without it",
+            code="storage-path",
         )
 
 
@@ -108,10 +109,13 @@ def check_reachable(url: str) -> None:
     except FileNotFoundError as error:
         if error.__cause__ is not None:  # the server says: no such bucket. An empty folder raises without a cause
             raise StorageProblem(
-                f"cannot read {url} ({reason(error)}); make the bucket, or name another with --storage"
+                f"cannot read {url} ({reason(error)}); make the bucket, or name another with --storage",
+                code="no-such-bucket",
             ) from None
     except Exception as error:  # remote storages raise exceptions of their own
-        raise StorageProblem(f"cannot read {url} ({reason(error)}); {advice(error)}") from None
+        raise StorageProblem(
+            f"cannot read {url} ({reason(error)}); {advice(error)}", code="storage-unreachable"
+        ) from None
 
 
 def refuse_secrets(url: str) -> None:
@@ -127,7 +131,8 @@ def refuse_secrets(url: str) -> None:
         raise UsageProblem(
             f"storage {protocol}://...: the URL holds a password or a key, which would appear in "
             "status.json and on the page; leave it out, and set AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, or what the provider's own tools read"
+            "AWS_SECRET_ACCESS_KEY, or what the provider's own tools read",
+            code="secret-in-url",
         )
 
 
@@ -162,5 +167,6 @@ def refusals(fs: fsspec.AbstractFileSystem, doing: str) -> Iterator[None]:
             raise
         raise StorageProblem(
             f"cannot {doing} ({reason(error)}); finished steps are kept. When it answers again, run the "
-            "same command to go on"
+            "same command to go on",
+            code="storage-unreachable",
         ) from None

@@ -25,7 +25,7 @@ def storage_root(flag: str | None) -> str:
         StorageProblem: for an unknown protocol, or a path that cannot become a folder. Nothing is written.
     """
     if flag == "":
-        raise UsageProblem("--storage is empty; name a folder or a URL, or leave it out")
+        raise UsageProblem("--storage is empty; name a folder or a URL, or leave it out", code="storage-path")
     chosen = flag or os.environ.get("SYNAUG_STORAGE") or str(Path.home() / "synaug_ray")
     refuse_secrets(chosen)
     protocol = chosen.partition("://")[0]
@@ -35,7 +35,8 @@ def storage_root(flag: str | None) -> str:
         if protocol.rpartition("::")[2] not in known:
             raise StorageProblem(
                 f"storage {chosen}: no protocol {protocol!r}{did_you_mean(protocol, known, '.')} Give "
-                "a folder, or a URL such as s3://bucket/folder (or gs, abfs, hdfs)"
+                "a folder, or a URL such as s3://bucket/folder (or gs, abfs, hdfs)",
+                code="storage-protocol",
             )
         return chosen.rstrip("/")
     try:
@@ -44,11 +45,14 @@ def storage_root(flag: str | None) -> str:
         if path == here or here in path.parents:
             raise UsageProblem(
                 f"storage {path} lies below the working directory {here}, which for a submitted job "
-                "is a temporary copy, deleted with the job; name another folder with --storage"
+                "is a temporary copy, deleted with the job; name another folder with --storage",
+                code="storage-below-working-directory",
             )
         _check_folder(path)
     except (OSError, RuntimeError, ValueError) as error:  # no such user, a loop of links, a name too long
-        raise StorageProblem(f"storage {chosen}: {getattr(error, 'strerror', None) or error}") from None
+        raise StorageProblem(
+            f"storage {chosen}: {getattr(error, 'strerror', None) or error}", code="storage-path"
+        ) from None
     return str(path)
 
 
@@ -63,7 +67,8 @@ def _check_folder(path: Path) -> None:
     )
     if reason:
         raise StorageProblem(
-            f"cannot write to {path} ({reason}); set --storage to a folder you may write to, or $SYNAUG_STORAGE"
+            f"cannot write to {path} ({reason}); set --storage to a folder you may write to, or $SYNAUG_STORAGE",
+            code="storage-not-writable",
         )
 
 
@@ -79,7 +84,9 @@ def check_name(name: str, origin: str = "--name") -> str:
     if not RUN_NAME.fullmatch(name) or name in RESERVED:
         allowed = "letters, digits, . _ - (64 at most, beginning with a letter or digit)"
         other = "" if origin == "--name" else "; give another with --name"
-        raise UsageProblem(f"{origin}: {name!r} is not a run name: {allowed}, and not {' or '.join(RESERVED)}{other}")
+        raise UsageProblem(
+            f"{origin}: {name!r} is not a run name: {allowed}, and not {' or '.join(RESERVED)}{other}", code="run-name"
+        )
     return name
 
 
@@ -93,12 +100,12 @@ def cache_folder(flag: str | None) -> Path:
         StorageProblem: for a name that no folder can have, or that is a file.
     """
     if flag == "":
-        raise UsageProblem("--data is empty; name a folder, or leave it out")
+        raise UsageProblem("--data is empty; name a folder, or leave it out", code="data-path")
     try:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         cache = Path(flag or home / "synaug_ray").expanduser()
         if not existing(cache).is_dir():
-            raise StorageProblem(f"--data {cache}: {existing(cache)} is a file; name a folder")
+            raise StorageProblem(f"--data {cache}: {existing(cache)} is a file; name a folder", code="data-path")
     except (OSError, RuntimeError) as error:  # a name too long, no such user
-        raise StorageProblem(f"--data {flag}: {getattr(error, 'strerror', None) or error}") from None
+        raise StorageProblem(f"--data {flag}: {getattr(error, 'strerror', None) or error}", code="data-path") from None
     return cache

@@ -70,7 +70,8 @@ def check_space(storage: str, needed: int) -> None:
     if free is not None and needed > free:
         raise StorageProblem(
             f"{storage} has {size(free)} free, and what is missing needs about {size(needed)}; name "
-            "a larger disk with --storage, or lower num_real, synthetic_multiples or draws"
+            "a larger disk with --storage, or lower num_real, synthetic_multiples or draws",
+            code="storage-full",
         )
 
 
@@ -143,7 +144,9 @@ class RunFolder:
         except OSError as error:
             if error.errno in LASTING:
                 raise refused(error, f"write {self.url}/{name}") from None
-            raise StorageProblem(f"cannot write {self.url}/{name} ({reason(error)})") from None
+            raise StorageProblem(
+                f"cannot write {self.url}/{name} ({reason(error)})", code="storage-not-writable"
+            ) from None
         path = f"{self.root}/{name}"
         return path if isinstance(self.fs, LocalFileSystem) else self.fs.unstrip_protocol(path)
 
@@ -169,7 +172,9 @@ class RunFolder:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise StorageProblem(f"cannot read {self.url}/{name} ({reason(error)})") from None
+            raise StorageProblem(
+                f"cannot read {self.url}/{name} ({reason(error)})", code="storage-unreadable"
+            ) from None
 
     def names(self, folder: str) -> list[str]:
         """The names of the files in one of its folders; none where it is not there.
@@ -184,7 +189,9 @@ class RunFolder:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise StorageProblem(f"cannot list {self.url}/{folder} ({reason(error)})") from None
+            raise StorageProblem(
+                f"cannot list {self.url}/{folder} ({reason(error)})", code="storage-unreadable"
+            ) from None
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """The values of a file that holds a JSON object; None where it is missing, half written or another thing."""

@@ -124,7 +124,8 @@ class Store:
             }
             raise StorageProblem(
                 f"{self.root}/records/{step.stage}/{step.key}.json was made with other fields "
-                f"({', '.join(sorted(changed))}); remove it to have it made again"
+                f"({', '.join(sorted(changed))}); remove it to have it made again",
+                code="record-of-other-fields",
             )
         return True
 
@@ -229,7 +230,8 @@ class Store:
             return set()
         except OSError as error:
             raise StorageProblem(
-                f"cannot read {self.url} ({reason(error)}); check that it is there and that you may read it"
+                f"cannot read {self.url} ({reason(error)}); check that it is there and that you may read it",
+                code="storage-unreadable",
             ) from None
         return {name.removesuffix(".json") for name in names if name.endswith(".json")}
 

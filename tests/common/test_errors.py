@@ -6,6 +6,7 @@ import pytest
 
 from synaug_ray.common.errors import (
     DataProblem,
+    Message,
     Problem,
     ResourceProblem,
     StorageProblem,
@@ -34,3 +35,11 @@ def test_independent_checks_are_told_together_with_the_code_of_what_shows_first(
     assert caught.value.sentences == ["a", "b", "c"] and caught.value.exit_code == 2
     with pytest.raises(KeyError):  # a bug stays a bug
         collect_problems(lambda: refuse(UsageProblem, "a"), lambda: {}["b"])
+
+
+def test_each_message_has_the_most_specific_code_known():
+    """That of the message, else that of what raised it, else that of its class; pickling keeps it."""
+    messages = ["one", Message("two", code="its-own")]
+    assert [m.code for m in StorageProblem(messages).messages] == ["storage", "its-own"]
+    problem = pickle.loads(pickle.dumps(StorageProblem(messages, code="storage-full")))
+    assert [m.code for m in problem.messages] == ["storage-full", "its-own"]

@@ -20,12 +20,13 @@ def test_a_path_is_not_broken():
 
 def test_all_problems_are_one_of_the_kind_that_shows_earliest():
     found = [
-        Finding("a", "no core", "problem"),
+        Finding("slots", "no core", "problem"),
         Finding("b", "as it should be"),
         Finding("c", "beware", "note"),
-        Finding("d", "not shared", "problem", StorageProblem),
+        Finding("shared", "not shared", "problem", StorageProblem),
     ]
     whole = problem(found)
     assert whole is not None and whole.exit_code == STORAGE and whole.sentences == ["no core", "not shared"]
+    assert [m.code for m in whole.messages] == ["cluster-slots", "cluster-shared"]
     assert (only := problem(found[:3])) is not None and only.exit_code == RESOURCES
     assert problem(found[1:3]) is None

@@ -34,7 +34,8 @@ def apply_duplicate_policy(data: DataIdentity, dataset: Dataset, cache: Path) ->
         raise DataProblem(
             f"{dataset.name}: {len(known):,} of {len(dataset.test):,} test images are in train too, or nearly the same "
             "(python -m synaug_ray.audit tells which): errors would come out too low. Set data.duplicates: drop-test "
-            "to measure without them, or warn to go on as it is"
+            "to measure without them, or warn to go on as it is",
+            code="test-images-in-train",
         )
     if rule == "drop-test" and len(known):
         kept = np.setdiff1d(np.arange(len(dataset.test)), known)

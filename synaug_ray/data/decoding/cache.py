@@ -129,7 +129,8 @@ def new_arrays(folder: Path, need: int) -> Iterator[Path]:
         if need > free:
             raise StorageProblem(
                 f"the images need {need / 1e9:,.1f} GB in {folder.parent}, which has "
-                f"{free / 1e9:,.1f} GB free; make room, or name another folder with --data"
+                f"{free / 1e9:,.1f} GB free; make room, or name another folder with --data",
+                code="data-cache-full",
             )
         yield scratch
         damaged = scratch / "damaged"
@@ -140,7 +141,8 @@ def new_arrays(folder: Path, need: int) -> Iterator[Path]:
             scratch.rename(folder)
     except OSError as error:
         raise StorageProblem(
-            f"cannot write to {folder.parent} ({error.strerror or error}); name another folder with --data"
+            f"cannot write to {folder.parent} ({error.strerror or error}); name another folder with --data",
+            code="data-cache-not-writable",
         ) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -53,7 +53,9 @@ def fingerprint(files: Mapping[str, Path], place: Path, cache: Path | None) -> s
         list(pool.map(read, [name for name, digest in digests.items() if digest is None]))
     if unreadable:
         raise DataProblem(
-            f"{len(unreadable):,} of {len(files):,} files cannot be opened: {some(unreadable)}; check their permissions"
+            f"{len(unreadable):,} of {len(files):,} files cannot be opened: {some(unreadable)}; check their "
+            "permissions",
+            code="data-unreadable",
         )
     index.save()
     whole = hashlib.sha256()

@@ -59,7 +59,7 @@ def table_source(rows: Mapping[str, Sequence[Rows]], options: DataOptions, besid
     if problems:
         raise DataProblem(problems)
     if "train" not in listed:
-        raise DataProblem(f"{every[0].name} has {some(listed) or 'no rows'} but no train")
+        raise DataProblem(f"{every[0].name} has {some(listed) or 'no rows'} but no train", code="no-train-split")
     classes, numbers = number_classes(listed, columns, problems, notes)
     if problems:
         raise DataProblem(problems)

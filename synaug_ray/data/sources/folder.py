@@ -75,14 +75,16 @@ def _walked(folder: Path, where: str = "dataset") -> Walk:
     if not folder.is_dir():
         raise DataProblem(
             f"{where}: folder:{printable(str(folder))}: no such folder"
-            + your_copy("folder", folder, "one that contains <class>/*.png or train/<class>/*.png")
+            + your_copy("folder", folder, "one that contains <class>/*.png or train/<class>/*.png"),
+            code="no-such-data",
         )
     found = walk(folder)
     if not found.files and not found.problems:
         others = "; found " + some(f"{n:,} {s}" for s, n in found.ignored.most_common()) if found.ignored else ""
         raise DataProblem(
             f"{where}: folder:{printable(str(folder))} has no images; expected "
-            f"{folder}/train/<class>/*.png or {folder}/<class>/*.png ({', '.join(SUFFIXES)}){others}"
+            f"{folder}/train/<class>/*.png or {folder}/<class>/*.png ({', '.join(SUFFIXES)}){others}",
+            code="no-images",
         )
     return found
 
@@ -182,11 +184,14 @@ def _rule(rule: str, where: str) -> re.Pattern[str]:
     try:
         pattern = re.compile(rule)
     except re.error as error:
-        raise UsageProblem(f"{where}: data.group {rule!r} is not a regular expression ({error})") from None
+        raise UsageProblem(
+            f"{where}: data.group {rule!r} is not a regular expression ({error})", code="group-pattern"
+        ) from None
     if pattern.groups != 1:
         raise UsageProblem(
             f"{where}: data.group {rule!r} has {pattern.groups} groups in parentheses; expected one, "
-            "which matches the patient in a path inside the folder, such as '(p[0-9]+)_'"
+            "which matches the patient in a path inside the folder, such as '(p[0-9]+)_'",
+            code="group-pattern",
         )
     return pattern
 

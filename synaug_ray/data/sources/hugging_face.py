@@ -37,7 +37,10 @@ def identify_hf(spec: str, where: str) -> str:
     """
     name, configuration, revision = _parts(spec, where)
     if find_spec("datasets") is None:
-        raise ResourceProblem("hf:OWNER/NAME needs the package datasets; install it with pip install 'synaug-ray[hf]'")
+        raise ResourceProblem(
+            "hf:OWNER/NAME needs the package datasets; install it with pip install 'synaug-ray[hf]'",
+            code="package-missing",
+        )
     commit = revision if revision and _COMMIT.fullmatch(revision) else _commit(name, revision, where)
     if find_spec("huggingface_hub") is not None:
         check_class_names(name, configuration or "", commit)
@@ -64,7 +67,7 @@ def open_hf(fingerprint: str, options: DataOptions, cache: Path) -> Source:
         if of is not None:  # "unsupervised", "extra" and the like are of no use here
             rows.setdefault(of, []).append(Rows(f"{name} {split}", table.features.arrow_schema, _reader(table)))
     if "train" not in rows:
-        raise DataProblem(f"hf:{name} has the splits {', '.join(sets)} and no train")
+        raise DataProblem(f"hf:{name} has the splits {', '.join(sets)} and no train", code="no-train-split")
     notes = tuple(f"the split {s} is not used" for s in sets if s.lower() not in SPLIT_NAMES)
     caches = [(cache / "huggingface").resolve(), Path(constants.HF_HUB_CACHE).resolve()]
     source = table_source({s: rows[s] for s in SPLITS if s in rows}, options, caches)
@@ -74,7 +77,9 @@ def open_hf(fingerprint: str, options: DataOptions, cache: Path) -> Source:
 def load_splits(name: str, configuration: str | None, commit: str, cache: Path) -> dict[str, Any]:
     """split -> ``datasets.Dataset``, downloaded where it is not in ``<cache>/huggingface``."""
     if "::" in str(cache):  # `datasets` writes through fsspec, which opens the part before it
-        raise DataProblem(f"hf:{name}: the folder {cache} holds '::' in its name; name another with --data")
+        raise DataProblem(
+            f"hf:{name}: the folder {cache} holds '::' in its name; name another with --data", code="data-cache-name"
+        )
     import datasets
 
     try:
@@ -86,16 +91,19 @@ def load_splits(name: str, configuration: str | None, commit: str, cache: Path) 
             raise DataProblem(
                 f"hf:{name} uses a loading script, which datasets 4 and later do not run: convert it to "
                 "Parquet (datasets.Dataset.to_parquet) and give parquet:PATH, or look for a copy on the "
-                "Hub that has Parquet files"
+                "Hub that has Parquet files",
+                code="hub-loading-script",
             ) from None
         if "Config name is missing" in text:
             raise DataProblem(
-                f"hf:{name} has several configurations; name one as hf:{name}/CONFIGURATION ({text[:400]})"
+                f"hf:{name} has several configurations; name one as hf:{name}/CONFIGURATION ({text[:400]})",
+                code="hub-configuration",
             ) from None
         raise DataProblem(
             f"hf:{name}@{commit} is not in {cache / 'huggingface'} and could not be loaded "
             f"({text[:300]}); run once on a machine that can reach the Hub, or copy that folder from a machine "
-            "that has the set, or name another with --data"
+            "that has the set, or name another with --data",
+            code="data-not-downloaded",
         ) from None
 
 
@@ -104,7 +112,8 @@ def _parts(spec: str, where: str) -> tuple[str, str | None, str | None]:
     if match is None or ".." in spec:
         raise UsageProblem(
             f"{where}: hf:{spec} is not a valid data set name; expected hf:OWNER/NAME, and /CONFIGURATION or "
-            "@REVISION where needed"
+            "@REVISION where needed",
+            code="hub-name",
         )
     return match["name"], match["configuration"], match["revision"]
 
@@ -118,7 +127,8 @@ def _commit(name: str, revision: str | None, where: str) -> str:
         raise DataProblem(
             f"{where}: the Hugging Face Hub cannot resolve {name}@{revision or 'main'} to a commit "
             f"({one_line(error, 200)}); check the name, or, without a network, give the "
-            f"commit: hf:{name}@<40 hexadecimal digits>"
+            f"commit: hf:{name}@<40 hexadecimal digits>",
+            code="hub-name",
         ) from None
 
 

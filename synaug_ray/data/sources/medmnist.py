@@ -32,19 +32,25 @@ def identify_medmnist(spec: str, options: DataOptions, where: str) -> str:
     name, info, suffix = _entry(spec, where)
     task, classes = info["task"], len(info["label"])
     if name.endswith("3d"):
-        raise DataProblem(f"{where}: {name} has 3D images; only 2D images are supported: choose another set")
+        raise DataProblem(
+            f"{where}: {name} has 3D images; only 2D images are supported: choose another set", code="data-kind"
+        )
     if "multi-label" in task:
         raise DataProblem(
             f"{where}: {name} is multi-label ({classes} labels per image); only one label per image is "
-            "supported: choose another set"
+            "supported: choose another set",
+            code="data-kind",
         )
     if "ordinal" in task and not options.ordinal:
         raise DataProblem(
             f"{where}: {name} is ordinal, {classes} grades; set data.ordinal: true to treat them as "
-            f"{classes} unordered classes"
+            f"{classes} unordered classes",
+            code="data-ordinal",
         )
     if "ordinal" not in task and options.ordinal:
-        raise UsageProblem(f"{where}: data.ordinal applies only to ordinal sets, and {name} is {task}; remove it")
+        raise UsageProblem(
+            f"{where}: data.ordinal applies only to ordinal sets, and {name} is {task}; remove it", code="data-ordinal"
+        )
     return str(info[f"MD5{suffix}"])
 
 
@@ -69,11 +75,14 @@ def _entry(spec: str, where: str) -> tuple[str, dict[str, Any], str]:
     table = _table()
     if name not in table:
         raise UsageProblem(
-            f"{where}: medmnist has no {name!r}{did_you_mean(name, table, '.')} It has {', '.join(table)}"
+            f"{where}: medmnist has no {name!r}{did_you_mean(name, table, '.')} It has {', '.join(table)}",
+            code="unknown-dataset",
         )
     sizes = [NATIVE] + sorted(int(k.removeprefix("MD5_")) for k in table[name] if k.startswith("MD5_"))
     if at and size not in map(str, sizes):
-        raise UsageProblem(f"{where}: {name} has no size {size!r}; it has {', '.join(map(str, sizes))}")
+        raise UsageProblem(
+            f"{where}: {name} has no size {size!r}; it has {', '.join(map(str, sizes))}", code="unknown-size"
+        )
     return name, table[name], f"_{size}" if at and size != str(NATIVE) else ""
 
 
@@ -82,13 +91,16 @@ def _table() -> dict[str, dict[str, Any]]:
     package = find_spec("medmnist")
     if package is None or package.origin is None:
         raise ResourceProblem(
-            "medmnist:NAME needs the package medmnist; install it with pip install 'synaug-ray[medmnist]'"
+            "medmnist:NAME needs the package medmnist; install it with pip install 'synaug-ray[medmnist]'",
+            code="package-missing",
         )
     tree = ast.parse((Path(package.origin).parent / "info.py").read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.Assign) and [getattr(t, "id", "") for t in node.targets] == ["INFO"]:
             return ast.literal_eval(node.value)
-    raise ResourceProblem("the medmnist package that is installed has no table INFO; install medmnist 3")
+    raise ResourceProblem(
+        "the medmnist package that is installed has no table INFO; install medmnist 3", code="package-missing"
+    )
 
 
 def _is(file: Path, md5: str) -> bool:
@@ -106,5 +118,6 @@ def _download(url: str, file: Path, md5: str, spec: str) -> None:
     except Exception as error:  # urllib, http and ssl raise many kinds
         raise DataProblem(
             f"medmnist:{spec} is not in {file.parent} and could not be downloaded ({error}). Put "
-            f"{file.name} (md5 {md5}, {url}) there, or name another folder with --data"
+            f"{file.name} (md5 {md5}, {url}) there, or name another folder with --data",
+            code="data-not-downloaded",
         ) from None

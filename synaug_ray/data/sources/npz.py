@@ -72,7 +72,7 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
     try:
         held, members = _members(file, options.group)
     except UNREADABLE as error:
-        raise DataProblem(f"{at} is not a readable .npz ({one_line(error, 200)})") from None
+        raise DataProblem(f"{at} is not a readable .npz ({one_line(error, 200)})", code="data-damaged") from None
     problems: list[str] = []
     parts: dict[str, Part] = {}
     labels: dict[str, NDArray[np.int64]] = {}
@@ -116,7 +116,8 @@ def _members(file: Path, group: str | None) -> tuple[list[str], dict[str, Member
     with file.open("rb") as raw:
         if raw.read(6) == b"\x93NUMPY":
             raise DataProblem(
-                f"{printable(str(file))} is a single array (.npy); expected an .npz with train_images and train_labels"
+                f"{printable(str(file))} is a single array (.npy); expected an .npz with train_images and train_labels",
+                code="data-layout",
             )
     with zipfile.ZipFile(file) as archive:
         infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
@@ -191,7 +192,7 @@ def _part(images: Member, labels: NDArray[np.int64], groups: NDArray | None) -> 
                     at += 1
         except UNREADABLE as error:
             raise DataProblem(
-                f"{printable(str(images.file))} is not a readable .npz ({one_line(error, 200)})"
+                f"{printable(str(images.file))} is not a readable .npz ({one_line(error, 200)})", code="data-damaged"
             ) from None
 
     return Part(len(labels), samples)

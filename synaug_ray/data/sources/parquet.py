@@ -131,7 +131,8 @@ def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
     if not path.is_dir():
         raise DataProblem(
             f"{where}: parquet:{printable(str(path))}: no such file or folder"
-            + your_copy("parquet", path, "a .parquet file, or a folder of them")
+            + your_copy("parquet", path, "a .parquet file, or a folder of them"),
+            code="no-such-data",
         )
     files = {
         p.relative_to(path).as_posix(): p
@@ -139,7 +140,9 @@ def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
         if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts)
     }
     if not files:
-        raise DataProblem(f"{where}: parquet:{printable(str(path))} has no .parquet files; name a folder that does")
+        raise DataProblem(
+            f"{where}: parquet:{printable(str(path))} has no .parquet files; name a folder that does", code="no-images"
+        )
     return files
 
 
@@ -155,7 +158,9 @@ def _reader(
                 for batch in table.iter_batches(BATCH, columns=stored, use_threads=False):
                     yield _with(batch, columns, constants) if len(stored) < len(columns) else batch
         except (OSError, ValueError, pa.ArrowException) as error:
-            raise DataProblem(f"{printable(str(file))} is damaged ({one_line(error, 200)})") from None
+            raise DataProblem(
+                f"{printable(str(file))} is damaged ({one_line(error, 200)})", code="data-damaged"
+            ) from None
 
     return batches
 

@@ -213,7 +213,8 @@ def open_torchvision(name: str, cache: Path) -> Source:
         needs = f" It needs pip install {' '.join(published.needs)}." if published.needs else ""
         raise DataProblem(
             f"{name} is not in {cache} and could not be downloaded ({one_line(error, 300)}).{needs} Put {files} "
-            f"{_addresses(published)}into {at}, or name another folder with --data"
+            f"{_addresses(published)}into {at}, or name another folder with --data",
+            code="data-not-downloaded",
         ) from None
 
 
@@ -240,7 +241,10 @@ def _through_torchvision(published: Published, cache: Path) -> Source:
     from torchvision.datasets.utils import check_integrity
 
     if not hasattr(tarfile, "data_filter"):
-        raise DataProblem(f"{published.name.lower()}: Python before 3.11.4 extracts archives unsafely; update it")
+        raise DataProblem(
+            f"{published.name.lower()}: Python before 3.11.4 extracts archives unsafely; update it",
+            code="python-too-old",
+        )
     sets = {
         split: getattr(datasets, published.name)(str(cache), download=True, **arguments)
         for split, arguments in published.splits.items()
@@ -248,13 +252,16 @@ def _through_torchvision(published: Published, cache: Path) -> Source:
     for file, md5 in published.files.items():  # not all of torchvision's sets verify existing files
         at = cache / published.folder / file
         if at.is_file() and not check_integrity(at, md5):
-            raise DataProblem(f"{at} is not the published file (md5 {md5}); remove it and run again")
+            raise DataProblem(
+                f"{at} is not the published file (md5 {md5}); remove it and run again", code="data-not-as-published"
+            )
     parts = {}
     for (split, images), count in zip(sets.items(), published.counts, strict=True):
         if len(images) != count:
             raise DataProblem(
                 f"{published.name.lower()}: {split} has {len(images):,} images in {cache}, expected "
-                f"{count:,}; remove the extracted files and run again"
+                f"{count:,}; remove the extracted files and run again",
+                code="data-not-as-published",
             )
         parts[split] = Part(count, _samples(split, images, count))
     return Source(_classes(sets["train"]), parts, val_of_test="test" in parts)
@@ -291,7 +298,8 @@ def _cifar(published: Published, cache: Path) -> Source:
     except NotCifar as error:
         raise DataProblem(
             f"{published.name.lower()}: {unpacked if unpacked.is_dir() else cache / known.filename} is "
-            f"not the published file ({error}); remove it and run again"
+            f"not the published file ({error}); remove it and run again",
+            code="data-not-as-published",
         ) from None
     parts = {}
     for split, files in (("train", known.train_list), ("test", known.test_list)):
