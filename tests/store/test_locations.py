@@ -114,7 +114,7 @@ def test_files_land_where_the_storage_is_said_to_be(tmp_path, name, form):
         assert FolderReader(f"file://{storage}/{run}").text("x") == run
     Store(f"{storage}/store").check_writable()
     assert os.listdir(tmp_path) == ["s"] and os.listdir(tmp_path / "s") == [name]
-    assert running(storage) == ["r1", "r2"]
+    assert running(storage, "k") == ["r1", "r2"]
 
 
 def test_a_relative_path_of_a_run_is_below_the_working_directory(tmp_path, monkeypatch):
