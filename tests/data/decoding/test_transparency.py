@@ -100,7 +100,7 @@ def channels_first(array):
 def test_it_is_drawn_on_the_ground(name, ground):
     content, colours, alpha, off = CASES[name]
     found = one(content, ground)
-    assert isinstance(found, Decoded) and found.remarks[-1:] == ("drawn",)
+    assert isinstance(found, Decoded) and "drawn" in found.remarks
     assert np.abs(found.pixels - channels_first(over(GROUNDS[ground], colours, alpha))).max() <= off
     hidden = found.pixels[:, alpha == 0]
     assert hidden.size and (hidden == GROUNDS[ground]).all()
