@@ -13,11 +13,12 @@ from synaug_ray.common.text import printable, some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.sources.arrow_types import is_string
 from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, absent
-from synaug_ray.data.sources.columns import Columns, Rows, choose_columns, class_names, only_paths
+from synaug_ray.data.sources.columns import Columns, Rows, choose_columns, class_names, is_place, only_paths
 from synaug_ray.data.sources.split_words import SPLIT_COLUMNS, SPLIT_NAMES, splits_in
 from synaug_ray.data.sources.table_labels import Run, kinds_differ, number_classes
 
 BATCH = 64  # rows read at a time
+LONGEST_PATH = 4096  # bytes
 
 
 def table_source(rows: Mapping[str, Sequence[Rows]], options: DataOptions, beside: Sequence[Path] = ()) -> Source:
@@ -72,9 +73,17 @@ def _no_bytes(rows: Mapping[str, Sequence[Rows]], image: str) -> Iterator[str]:
     for each in rows.values():
         first = next(iter(each[0].batches([image])), None)
         values = first.column(0).to_pylist() if first is not None else []
-        paths = [v["path"] for v in values if isinstance(v, dict) and not v["bytes"] and v.get("path")]
+        paths = [path for v in values if (path := _only_path(v))]
         if values and len(paths) == len(values):
             yield only_paths(each[0], image, paths[0])
+
+
+def _only_path(value: Any) -> str | None:
+    """Where an image lies that a row does not hold."""
+    if isinstance(value, dict):
+        return value.get("path") if not value["bytes"] else None
+    text = value.decode(errors="replace") if isinstance(value, bytes) and len(value) < LONGEST_PATH else ""
+    return text if is_place(text) else None
 
 
 def _runs(rows: Rows, columns: Columns, split: str, problems: list[str], notes: list[str]) -> Iterator[tuple[str, Run]]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 LabelKind = Literal["integers", "strings", "booleans", "nothing"]
 
 
-def _stored(kind: pa.DataType) -> pa.DataType:
+def stored(kind: pa.DataType) -> pa.DataType:
     """The type of the values behind dictionaries and extension types."""
     while True:
         if isinstance(kind, pa.BaseExtensionType):
@@ -22,26 +22,26 @@ def _stored(kind: pa.DataType) -> pa.DataType:
 
 def is_binary(kind: pa.DataType) -> bool:
     """Bytes of any length."""
-    kind = _stored(kind)
+    kind = stored(kind)
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
 
 
 def is_string(kind: pa.DataType) -> bool:
     """Text."""
-    kind = _stored(kind)
+    kind = stored(kind)
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def is_list(kind: pa.DataType) -> bool:
     """Several values a row."""
-    kind = _stored(kind)
+    kind = stored(kind)
     tests = ("is_list", "is_large_list", "is_fixed_size_list", "is_list_view", "is_large_list_view")
     return any(getattr(pa.types, test)(kind) for test in tests)
 
 
 def holds_images(kind: pa.DataType) -> bool:
     """Encoded images: bytes, or a struct with a field ``bytes``."""
-    kind = _stored(kind)
+    kind = stored(kind)
     if pa.types.is_struct(kind):
         return any(field.name == "bytes" and is_binary(field.type) for field in kind)
     return is_binary(kind)
@@ -49,7 +49,7 @@ def holds_images(kind: pa.DataType) -> bool:
 
 def holds_paths(kind: pa.DataType) -> bool:
     """Text that may name image files, alone or in a struct without bytes."""
-    kind = _stored(kind)
+    kind = stored(kind)
     if pa.types.is_struct(kind):
         return any(field.name == "path" and is_string(field.type) for field in kind) and not holds_images(kind)
     return is_string(kind)
@@ -57,7 +57,7 @@ def holds_paths(kind: pa.DataType) -> bool:
 
 def label_kind(kind: pa.DataType) -> LabelKind | None:
     """What kind of labels a column of this type holds; None for one that holds none. Widths do not matter."""
-    kind = _stored(kind)
+    kind = stored(kind)
     if pa.types.is_integer(kind):
         return "integers"
     if is_string(kind):

@@ -14,7 +14,7 @@ from synaug_ray.common.errors import DataProblem, did_you_mean
 from synaug_ray.common.text import printable, some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.decode import SUFFIXES
-from synaug_ray.data.sources.arrow_types import holds_images, holds_paths, is_list, label_kind
+from synaug_ray.data.sources.arrow_types import holds_images, holds_paths, is_list, label_kind, stored
 from synaug_ray.data.sources.split_words import SPLIT_COLUMNS, splits_in, words
 
 LABEL_NAMES = ("label", "labels", "class", "target", "y")
@@ -78,7 +78,7 @@ def choose_columns(rows: Rows, options: DataOptions) -> Columns:
     split = "split" if "split" in schema.names and label != "split" else None
     guessed = options.label is None and label not in (*_typed(schema), *_named(schema))
     also = f"; not taken, though they could be it: {some(others)}" if others else ""
-    kind = schema.field(label).type
+    kind = stored(schema.field(label).type)
     note = f"the label is column {printable(label)} ({kind}){also}, the image column {printable(image)}"
     return Columns(image, label, options.group, split, guessed, note)
 
@@ -110,7 +110,7 @@ def path_hints(rows: Rows, names: Sequence[str]) -> Iterator[str]:
             continue
         first = next(iter(rows.batches([name])), None)
         values = [v.get("path") if isinstance(v, dict) else v for v in first.column(0).to_pylist()] if first else []
-        if paths := [v for v in values if isinstance(v, str) and _is_place(v)]:
+        if paths := [v for v in values if isinstance(v, str) and is_place(v)]:
             yield only_paths(rows, name, paths[0])
 
 
@@ -124,7 +124,8 @@ def only_paths(rows: Rows, column: str, path: str) -> str:
     )
 
 
-def _is_place(text: str) -> bool:
+def is_place(text: str) -> bool:
+    """Whether a text says where an image lies: a file's name, or an address."""
     return text.lower().partition("?")[0].endswith((*SUFFIXES, ".gif")) or bool(re.match(r"[a-z0-9]+://", text))
 
 

@@ -15,6 +15,8 @@ from synaug_ray.data.sources.arrow_types import LabelKind, label_kind
 from synaug_ray.data.sources.base import UNLABELLED, way_out
 from synaug_ray.data.sources.columns import Columns, Rows, class_names
 
+_LIKE_NONE = {"nan", "none", "null", "na", "n/a", "<na>"}  # what missing labels become as text
+
 
 @dataclass(frozen=True)
 class Run:
@@ -93,8 +95,10 @@ def number_classes(
     number = {v: i for i, v in enumerate(classes)}
     for split, each in values.items():
         problems += _unknown(split, {v for run in each for v in run}, number, label)
-    if UNLABELLED in number and not named:
-        notes.append(f"label -1 in column {label} is a class like the others; where it means none, remove those rows")
+    if none := [v for v in classes if (v == UNLABELLED and not named) or str(v).strip().lower() in _LIKE_NONE]:
+        notes.append(
+            f"label {some(none)} in column {label} is a class like others; where it means none, remove those rows"
+        )
     if problems:
         return (), {}
     return tuple(map(str, classes)), {s: [[number[v] for v in run] for run in each] for s, each in values.items()}

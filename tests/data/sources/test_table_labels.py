@@ -211,6 +211,7 @@ def test_views_are_read_as_what_they_show(tmp_path, cache):
         ([f"imgs/{i}.JPG" for i in range(40)], "paths (imgs/0.JPG ...)"),
         ([f"https://example.org/{i}" for i in range(40)], "web addresses (https://example.org/0 ...)"),
         (pa.array([{"path": f"{i}.tif"} for i in range(40)]), "paths (0.tif ...)"),
+        ([f"imgs/{i}.png".encode() for i in range(40)], "paths (imgs/0.png ...)"),
     ],
 )
 def test_rows_that_only_say_where_the_image_is(tmp_path, cache, column, what):
@@ -284,3 +285,21 @@ def test_a_class_of_test_that_is_written_otherwise(tmp_path, cache):
     assert sentence == (
         "test: class Cat, dog  is not in train; train has 'cat', 'dog', which differs by case, spaces or Unicode form alone"
     )
+
+
+@pytest.mark.parametrize("none", ["nan", "None", -1])
+def test_a_class_that_may_mean_no_label_is_noted(tmp_path, cache, none):
+    """What pandas makes of missing labels as text; and -1 may be a class, as in {-1, 1}."""
+    labels = [none, 1 if none == -1 else "dog"] * 20
+    data = read(animals(tmp_path / "x.parquet", CATS_DOGS, labels), cache)
+    assert any(f"{none} in column label is a class like others; where it means none" in note for note in data.notes)
+
+
+def test_the_option_at_its_default_stays_out_of_the_key():
+    """An option at its default stays out of the key: what was made before it existed stays valid."""
+    from synaug_ray.config.data_options import DataOptions
+
+    assert "leave_out" not in DataOptions().fields() and DataOptions(leave_out=("test",)).fields()["leave_out"] == [
+        "test"
+    ]
+    assert DataOptions.model_validate({"leave_out": "test"}) == DataOptions(leave_out=("test", "test"))
