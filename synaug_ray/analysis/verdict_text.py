@@ -181,24 +181,19 @@ def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]
     """
     if not verdicts:
         return "No cell with synthetic images has been measured yet."
-    open_at = {
-        name: [v.num_real for v in verdicts if v.generator == name and v.open_set]
-        for name in {w.generator for w in verdicts}
-    }
-    kinds = {
-        v.generator: (v.family in CONTROLS, all(w.open_set for w in verdicts if w.generator == v.generator))
-        for v in verdicts
-    }
+    of = {v.generator: [w for w in verdicts if w.generator == v.generator] for v in verdicts}
+    kinds = {name: (cells[0].family in CONTROLS, all(v.open_set for v in cells)) for name, cells in of.items()}
     generators = sorted(kinds, key=lambda name: (kinds[name], name))
     learnt = [name for name in generators if not kinds[name][0]]
     if not learnt:
-        clauses = [_clause(name, [v for v in verdicts if v.generator == name]) for name in generators]
+        clauses = [_clause(name, of[name]) for name in generators]
         return "Only controls ran: " + "; ".join(clauses) + "."
     clauses = []
     for name in learnt:
-        at = "" if kinds[name][1] else f" at {', '.join(f'{n:,}' for n in sorted(set(open_at[name])))}"
-        shown = f"{name} (open-set{at}: trained on more real images)" if open_at[name] else name
-        clause = _clause(shown, [v for v in verdicts if v.generator == name])
+        opened = sorted({v.num_real for v in of[name] if v.open_set})
+        at = "" if kinds[name][1] else f" at {', '.join(f'{n:,}' for n in opened)}"
+        shown = f"{name} (open-set{at}: trained on more real images)" if opened else name
+        clause = _clause(shown, of[name])
         if name in unbeaten:
             clause += f", and is not shown to beat {' or '.join(unbeaten[name])}"
         clauses.append(clause)
