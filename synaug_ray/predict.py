@@ -17,6 +17,7 @@ from synaug_ray.analysis.prediction_text import expectation_sentences, plan_sent
 from synaug_ray.analysis.recommendation import Recommendation, recommendations, unknown_mix
 from synaug_ray.common.cli import ended, tell
 from synaug_ray.common.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, collect_problems, did_you_mean
+from synaug_ray.laws.results import Estimate
 from synaug_ray.report.run_view import NoRunError, read
 
 STUDY = ("generator", "classifier", "protocol", "real_share")
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps([_plain(*answer) for answer in answers], indent=2, allow_nan=False))
         return DONE
     for study, point, mix, found in answers:
-        lines = expectation_sentences(point, laws["confidence"], laws["error"]) if point else []
+        lines = _expected(study, laws, point) if point else []
         if mix and question.target:
             helps = more_real(laws, study["classifier"], study["surface"]["measured_real_only"][1]).known is Known.HELPS
             lines += plan_sentences(mix, question.target, question.costs, found, helps)
@@ -189,6 +190,25 @@ def _studies(laws: dict[str, Any], args: argparse.Namespace) -> list[dict[str, A
             else "no law could be fitted: it needs three numbers of real images, and images mixed with synthetic ones"
         )
     return drawn
+
+
+def _measured(study: dict[str, Any], laws: dict[str, Any], at: Expectation) -> Estimate | None:
+    """The error as measured at this very point; None where it was not."""
+    if at.num_synthetic:
+        found = [
+            cell["error"]
+            for cell in study["cells"]
+            if (cell["num_real"], cell["num_synthetic"]) == (at.num_real, at.num_synthetic)
+        ]
+    else:
+        curves = [curve for curve in laws.get("real", []) if curve["classifier"] == study["classifier"]]
+        found = [p["error"] for curve in curves for p in curve["points"] if p["num_real"] == at.num_real]
+    return Estimate(**found[0]) if found else None
+
+
+def _expected(study: dict[str, Any], laws: dict[str, Any], at: Expectation) -> list[str]:
+    measured, misfit = _measured(study, laws, at), study.get("misfit", "")
+    return expectation_sentences(at, laws["confidence"], laws["error"], measured=measured, misfit=misfit)
 
 
 def _answer(study: dict[str, Any], question: Question) -> tuple[Expectation | None, Answer | None]:

@@ -8,6 +8,7 @@ point*: (dE/dn) / (dE/ds) at (n, s), which also credits a real image with improv
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -181,3 +182,39 @@ def exchange(
         limit_interval=_estimate(limit, [d[2] for d in drawn], confidence),
         tradeoff=_spanned(trade, trades, confidence),
     )
+
+
+def exchanges(
+    cells: tuple[Cell, ...],
+    laws: list[WeightedLaw],
+    n0: float,
+    confidence: float,
+    steep: Mapping[tuple[float, float], Slopes],
+    misfit: str,
+) -> tuple[tuple[Exchange, ...], list[str]]:
+    """Exchange rates at the cells, and warnings. Where a cell contradicts the laws there is none.
+
+    With a ``misfit`` of the laws there are only the average rates that the cells themselves measured.
+    """
+    found, against, warnings = [], [], []
+    for cell in cells:
+        at = cell.num_real, cell.num_synthetic
+        rate = exchange(laws, *at, n0, confidence, steep.get(at))
+        if opposed(cell.gain_simultaneous, rate):
+            rate = not_estimable(*at, OPPOSED)
+            against.append(f"{cell.synthetic_multiple:g}x at {cell.num_real}")
+        else:
+            rate = as_measured(rate, cell, misfit)
+        found.append(rate)
+    if misfit:
+        warnings.append(
+            f"{misfit}: exchange rates are those of the cells alone, and what the calculator says between the cells is "
+            "interpolated."
+        )
+    if against:
+        warnings.append(
+            f"{', '.join(against)} {'contradicts' if len(against) == 1 else 'contradict'} the fitted laws, which "
+            "predict the opposite effect: no exchange rate is given there, and the calculator, which uses the laws, is "
+            "unreliable nearby."
+        )
+    return tuple(found), warnings

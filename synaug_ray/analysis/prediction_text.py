@@ -35,11 +35,27 @@ def _number(value: Estimate, digits: str) -> str:
     return f"{value.value:{digits}}" + ("" if interval == "no interval" else f" ({interval})")
 
 
-def expectation_sentences(at: Expectation, confidence: float, error: str) -> list[str]:
-    """Error, equivalent and exchange rate at one point, and whether it is extrapolated.
+_OFF = " The fitted laws do not fit this cell: what they expect lies outside its interval."
+
+
+def off(at: Expectation, measured: Estimate) -> bool:
+    """Whether the expected error lies outside the interval of the cell's own measurement."""
+    if at.error.value is None or measured.low is None or measured.high is None:
+        return False
+    return not measured.low <= at.error.value <= measured.high
+
+
+def expectation_sentences(
+    at: Expectation, confidence: float, error: str, *, measured: Estimate | None = None, misfit: str = ""
+) -> list[str]:
+    """Error, equivalent and exchange rate at one point, whether it is extrapolated, and whether the laws hold there.
 
     Args:
+        at: the point.
+        confidence: of the intervals.
         error: the column judged, ``test_error`` or ``balanced_error``.
+        measured: the error as measured at this very point, if it was.
+        misfit: what no fitted law of the study holds, in a sentence.
     """
     images = f"{at.num_real:,} real" + (f" and {at.num_synthetic:,} synthetic" if at.num_synthetic else "") + " images"
     what = "Expected balanced error" if error == "balanced_error" else "Expected error"
@@ -48,8 +64,13 @@ def expectation_sentences(at: Expectation, confidence: float, error: str) -> lis
         lines[0] = f"{what} at {images}: not estimable, outside the range of the prediction grid."
     elif at.error.low is None:
         lines[0] = f"{what} at {images}: {percent(at.error)}, without an interval."
+    if measured is not None and measured.value is not None:
+        lines.append(f"Measured there: {percent(measured)}." + (_OFF if off(at, measured) else ""))
     if at.num_synthetic:
         lines += [_worth(at), _rate(at)]
+    if misfit:
+        between = "between the measured cells this is interpolated, and beyond them little is known"
+        lines.append(f"Caution: {misfit}; {between}.")
     lines += [f"Extrapolated: {sentence}." for sentence in at.outside]
     return lines
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from synaug_ray.analysis.results import CurvePoint, RealCurve
 from synaug_ray.laws.bootstrap import interval
-from synaug_ray.laws.curves import CURVES_BY_NAME, CurveForm
+from synaug_ray.laws.curve_average import averaged_curve
+from synaug_ray.laws.curves import CURVES_BY_NAME
 from synaug_ray.laws.fitting import outward, refit
 from synaug_ray.laws.joint import JointData, curve_model, whitened
 from synaug_ray.laws.results import Estimate, LawFit
@@ -48,12 +47,11 @@ def _law_fit(data: JointData, candidate: Candidate, thetas: np.ndarray | None, c
 
 
 def _line(
-    data: JointData, curve: CurveForm, chosen: Candidate, thetas: np.ndarray | None, confidence: float
+    data: JointData, candidates: dict[str, Candidate], replicates: np.ndarray | None, confidence: float
 ) -> tuple[CurvePoint, ...]:
+    """The averaged curves with what they miss: of one curve alone the band would hold neither its choice nor misfit."""
     sizes = np.geomspace(data.sizes[0], LINE_BEYOND * data.sizes[-1], LINE_POINTS)
-    fine = dataclasses.replace(data, sizes=sizes)
-    point = np.exp(curve_model(curve, fine)(chosen.fit.theta[None]))[0]
-    drawn = None if thetas is None else np.exp(curve_model(curve, fine)(thetas))
+    point, drawn = averaged_curve(data, candidates, replicates, sizes)
     return tuple(
         CurvePoint(float(n), as_estimate(point[i], None if drawn is None else drawn[:, i], confidence))
         for i, n in enumerate(sizes)
@@ -68,7 +66,7 @@ def describe(
     replicates: np.ndarray | None,
     confidence: float,
 ) -> RealCurve:
-    """All fitted curves; the chosen one refitted to ``replicates`` [B, k] of the errors if any."""
+    """All fitted curves, the line of their average, and the chosen one's intervals from ``replicates`` [B, k]."""
     chosen = choose(candidates)
     curve = CURVES_BY_NAME[chosen.name]
     thetas = None
@@ -80,7 +78,7 @@ def describe(
         _law_fit(data, candidate, thetas if candidate is chosen else None, confidence)
         for candidate in candidates.values()
     )
-    return RealCurve(classifier, curve.name, fits, points, _line(data, curve, chosen, thetas, confidence))
+    return RealCurve(classifier, curve.name, fits, points, _line(data, candidates, replicates, confidence))
 
 
 def not_shown_to_fall(classifier: str, data: JointData, draws: int) -> str:
@@ -92,3 +90,27 @@ def not_shown_to_fall(classifier: str, data: JointData, draws: int) -> str:
         return f"{classifier}: {told}, {so} Use six or more (draws: 6)."
     told = f"{high} real images are not shown to be better than {low}"
     return f"{classifier}: {told}, {so} Use more draws, or a wider range of num_real."
+
+
+def shape_warnings(classifier: str, sizes: np.ndarray, replicates: np.ndarray | None, confidence: float) -> list[str]:
+    """Where the measured curve (replicates [B, k] of its errors) surely rises, or surely falls faster than before.
+
+    Equivalents are read off this curve, and every curve that is fitted falls ever more slowly.
+    """
+    if replicates is None or len(sizes) < 2:
+        return []
+    found = []
+    tail = (1 - confidence) / 2 / max(len(sizes) - 1, 1)  # over all pieces together
+    pieces = -np.diff(replicates, axis=1) / np.diff(sizes)
+    for i in np.flatnonzero(np.quantile(pieces, 1 - tail, axis=0) < 0):
+        found.append(
+            f"{classifier}: the error rises from {sizes[i]:.0f} to {sizes[i + 1]:.0f} real images. Sizes between which "
+            "it does not fall are pooled before real-equivalents are read off."
+        )
+    for i in np.flatnonzero(np.quantile(np.diff(pieces, axis=1), tail, axis=0) > 0):
+        found.append(
+            f"{classifier}: the real-only curve is not convex: a real image lowers the error more from "
+            f"{sizes[i + 1]:.0f} to {sizes[i + 2]:.0f} than from {sizes[i]:.0f} to {sizes[i + 1]:.0f}. No fitted curve "
+            "does so; real-equivalents near there rest on straight lines between the sizes."
+        )
+    return found

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from synaug_ray.analysis.cell_noise import CellUncertainty
-from synaug_ray.analysis.exchange import OPPOSED, as_measured, exchange, not_estimable, opposed
+from synaug_ray.analysis.exchange import exchanges, not_estimable
 from synaug_ray.analysis.law_check import Checked, check, unseen
 from synaug_ray.analysis.measured_cells import equivalents_of, measured_cells
 from synaug_ray.analysis.measured_rates import Slopes, slopes
 from synaug_ray.analysis.paired_cells import PairedCells, StudyKey
 from synaug_ray.analysis.prediction_grid import predict_on_grid
-from synaug_ray.analysis.real_only import as_estimate, describe, not_shown_to_fall
+from synaug_ray.analysis.real_only import as_estimate, describe, not_shown_to_fall, shape_warnings
 from synaug_ray.analysis.results import (
     Cell,
     CurvePoint,
@@ -122,6 +122,7 @@ class StudyFitter:
             self.warnings.append(not_shown_to_fall(classifier, data, len(self.cells.draws)))
         self._curves[classifier] = fit_curves(data)
         replicates = self._replicates(real)
+        self.warnings += shape_warnings(classifier, data.sizes, replicates, self.confidence)
         return describe(classifier, data, self._curves[classifier], points, replicates, self.confidence)
 
     def all_warnings(self) -> list[str]:
@@ -175,7 +176,7 @@ class StudyFitter:
             cells=cells,
             fits=fits,
             chosen=form.name,
-            exchange=self._exchange(key, cells, laws, data.n0, steep, checked.misfit if checked else ""),
+            exchange=self._exchange(key, cells, laws, data.n0, steep, checked),
             surface=self._prediction_grid(key, data, cells, laws, checked),
             rivals=self._alternatives(key, data, masks, unseen_cells),
             primary=self._primary(data, curve, candidates[PRIMARY], thetas.get(PRIMARY)),
@@ -225,36 +226,13 @@ class StudyFitter:
         laws: list[WeightedLaw],
         n0: float,
         steep: dict[tuple[float, float], Slopes],
-        misfit: str,
+        checked: Checked | None,
     ) -> tuple[Exchange, ...]:
-        """Exchange rates at the cells. Where a cell contradicts the laws there is none, and a warning.
-
-        With a ``misfit`` of the laws there are only the average rates that the cells themselves measured.
-        """
-        if key.classifier in self.flat or not laws:
+        if key.classifier in self.flat or checked is None:
             return tuple(not_estimable(cell.num_real, cell.num_synthetic) for cell in cells)
-        found, against = [], []
-        for cell in cells:
-            at = cell.num_real, cell.num_synthetic
-            rate = exchange(laws, *at, n0, self.confidence, steep.get(at))
-            if not opposed(cell.gain_simultaneous, rate):
-                rate = as_measured(rate, cell, misfit)
-            else:
-                rate = not_estimable(cell.num_real, cell.num_synthetic, OPPOSED)
-                against.append(f"{cell.synthetic_multiple:g}x at {cell.num_real}")
-            found.append(rate)
-        if misfit:
-            self.warnings.append(
-                f"{'/'.join(key)}: {misfit}: exchange rates are those of the cells alone, and what the calculator says "
-                "between the cells is interpolated."
-            )
-        if against:
-            self.warnings.append(
-                f"{'/'.join(key)}: {', '.join(against)} {'contradicts' if len(against) == 1 else 'contradict'} the "
-                "fitted laws, which predict the opposite effect: no exchange rate is given there, and the calculator, "
-                "which uses the laws, is unreliable nearby."
-            )
-        return tuple(found)
+        found, warnings = exchanges(cells, laws, n0, self.confidence, steep, checked.misfit)
+        self.warnings += [f"{'/'.join(key)}: {warning}" for warning in warnings]
+        return found
 
     def _alternatives(
         self, key: StudyKey, data: JointData, masks: tuple[np.ndarray, np.ndarray] | None, cells: HeldOutCells | None

@@ -71,7 +71,7 @@ def _drawn(pairs: list[Candidate], refits: list[Refit], factor: float) -> np.nda
     return np.minimum((reached < even).sum(axis=0), len(pairs) - 1)
 
 
-def _widened(theta: np.ndarray, thetas: np.ndarray, parameters: tuple[Parameter, ...], factor: float) -> np.ndarray:
+def widened(theta: np.ndarray, thetas: np.ndarray, parameters: tuple[Parameter, ...], factor: float) -> np.ndarray:
     """Replicates moved away from the estimate by the square root of the overdispersion, inside the bounds."""
     low, high = bounds(parameters)
     return np.clip(theta + np.sqrt(factor) * (thetas - theta), low, high)
@@ -117,7 +117,7 @@ def average(
         thetas = residuals = rows = None
         if drawn is not None and replicates is not None:
             rows = np.flatnonzero(drawn == i)
-            thetas = _widened(theta, refits[i][0][rows], joint_parameters(on, form), factor)
+            thetas = widened(theta, refits[i][0][rows], joint_parameters(on, form), factor)
             residuals = data.targets(replicates[0][rows], replicates[1][rows]) - model(thetas)
         out.append(WeightedLaw(on, form, weight, theta, thetas, data.target[None] - model(theta), residuals, rows))
     return out

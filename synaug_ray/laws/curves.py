@@ -92,8 +92,8 @@ CURVES: tuple[CurveForm, ...] = (
         "Caballero et al. 2022 (arXiv 2210.14891), one break; c0 before it, c after it",
         (
             _ERROR_AT_N0,
-            dataclasses.replace(_EXPONENT, name="c0"),
-            _EXPONENT,
+            dataclasses.replace(_EXPONENT, name="c0", high=12.0),
+            dataclasses.replace(_EXPONENT, high=12.0, starts=(0.2, 0.5, 2.0)),  # a sharp fall may follow a break
             _FLOOR,
             Parameter("d", "n/n0 at the break", 0.02, 50.0, (0.3, 1.0, 3.0), log=True),
             Parameter("f", "dimensionless: width of the break in e-folds of n", 0.05, 2.0, (0.1, 0.5), log=True),

@@ -66,10 +66,10 @@ def _excess(residual: np.ndarray, whitener: np.ndarray, kernel: np.ndarray, free
     return float(np.sqrt((PRIOR_FREEDOM * PRIOR_INSIDE**2 + freedom * variance) / (PRIOR_FREEDOM + freedom)))
 
 
-def one_step_ahead(data: JointData) -> tuple[np.ndarray, np.ndarray]:
-    """Residuals of the last sizes from all smaller ones, per doubling, and their variances by noise, [K].
+def step_residuals(data: JointData) -> list[tuple[dict[str, float], float]]:
+    """The log error of each of the last sizes minus what every curve fitted to all smaller ones says, per doubling.
 
-    Each is predicted by the mean of all curves; noise as of a straight line through logarithms.
+    Beside it its variance by noise, as of a straight line through logarithms.
     """
     k, errors, noise = len(data.sizes), data.target[: len(data.sizes)], data.sigma[: len(data.sizes)] ** 2
     doublings = np.log2(data.sizes)
@@ -77,16 +77,22 @@ def one_step_ahead(data: JointData) -> tuple[np.ndarray, np.ndarray]:
     for m in range(max(LEAST_SIZES, k - MOST_STEPS), k):
         before = data.subset(np.arange(k) < m, np.zeros(len(data.s), dtype=bool))
         ahead = data.x[m : m + 1]
-        predicted = [
-            curve.log_error(outward(fitted.fit.theta[None], curve.parameters), ahead, data.chance)[0, 0]
-            for curve, fitted in ((CURVES_BY_NAME[name], c) for name, c in fit_curves(before).items())
-        ]
         step = doublings[m] - doublings[m - 1]
+        missed = {}
+        for name, fitted in fit_curves(before).items():
+            curve = CURVES_BY_NAME[name]
+            said = curve.log_error(outward(fitted.fit.theta[None], curve.parameters), ahead, data.chance)[0, 0]
+            missed[name] = float(errors[m] - said) / step
         away = doublings[:m] - doublings[:m].mean()
         leverage = 1 / m + (doublings[m] - doublings[:m].mean()) ** 2 / (away**2).sum()
-        found.append(((errors[m] - np.mean(predicted)) / step, (noise[m] + leverage * noise[:m].mean()) / step**2))
-    steps = np.array(found).reshape(-1, 2)
-    return steps[:, 0], steps[:, 1]
+        found.append((missed, float(noise[m] + leverage * noise[:m].mean()) / step**2))
+    return found
+
+
+def one_step_ahead(data: JointData) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals of the mean of all curves as in ``step_residuals``, and their variances by noise, [K]."""
+    steps = step_residuals(data)
+    return np.array([np.mean(list(missed.values())) for missed, _ in steps]), np.array([noise for _, noise in steps])
 
 
 def rate(residuals: np.ndarray, noise: np.ndarray, *, most_freedom: float = np.inf) -> tuple[float, float]:
@@ -136,6 +142,8 @@ def estimate(
 
 def beyond(n: np.ndarray, s: np.ndarray, sizes: np.ndarray, multiples: np.ndarray) -> np.ndarray:
     """Doublings that points [G] lie outside the measured sizes, and above the measured multiples, [2, G]."""
+    if not len(sizes):
+        return np.zeros((2, len(n)))
     u = np.log2(n)
     low, high = np.log2(sizes.min()), np.log2(sizes.max())
     most = multiples.max(initial=0.0)
