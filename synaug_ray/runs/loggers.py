@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import time
 from typing import IO
 
 from synaug_ray.common.errors import UsageProblem, did_you_mean
+from synaug_ray.common.packages import why_not_installed
 
 PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 ELSEWHERE = {"mlflow": "MLFLOW_TRACKING_URI", "wandb": "WANDB_DIR"}  # where a logger writes, if not beside the run
@@ -91,10 +91,9 @@ def _checked(asked: str | None, storage: str) -> tuple[str, ...]:
             problems.append(
                 f"--log {name}: no such logger{did_you_mean(name, PACKAGES, '.')} Loggers: {', '.join(PACKAGES)}"
             )
-        elif importlib.util.find_spec(PACKAGES[name]) is None:
+        elif lacks := why_not_installed(PACKAGES[name]):
             problems.append(
-                f"--log {name} needs the package {PACKAGES[name]}, which is not installed: pip install "
-                f"'synaug-ray[{name}]'"
+                f"--log {name} needs the package {PACKAGES[name]}, {lacks}: pip install 'synaug-ray[{name}]'"
             )
         elif "://" in storage and not os.environ.get(ELSEWHERE.get(name, "")):
             where = f", or ${ELSEWHERE[name]}" if name in ELSEWHERE else ""

@@ -10,14 +10,15 @@ from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.registry import known_implementations
 
 from synaug_ray.common.errors import Problem, StorageProblem, UsageProblem
+from synaug_ray.common.packages import why_not_installed
 from synaug_ray.common.text import one_line
 
 SIGNED = re.compile(r"[?&][^=&]*(key|secret|token|sig|pass)[^=&]*=", re.IGNORECASE)  # a secret in the query
 S3 = ("s3", "s3a")
 LOCAL = ("file", "local")  # protocols of a path
-EXTRAS = {"s3": "s3fs", "s3a": "s3fs"}  # protocol: what the extra of its name installs
 ATTEMPTS = 10  # at a request of a run: with standard backoff (20 s at most) some 80 s, a server's restart
 FIRST_ATTEMPTS, FIRST_SECONDS = 2, 15.0  # for the very first request: a mistyped name should fail soon
 
@@ -46,13 +47,15 @@ def open_url(url: str, *, impatient: bool = False) -> tuple[fsspec.AbstractFileS
         retries = {} if own and not impatient else {"retries": {"mode": "standard", "total_max_attempts": attempts}}
         # one GET a file: otherwise s3fs asks for its size first
         options |= {"config_kwargs": retries, "max_concurrency": 1}
+    known = known_implementations.get(protocol.rpartition("::")[2], {})
+    package = str(known.get("class", "fsspec")).partition(".")[0]
+    if separator and (lacks := why_not_installed(package)):
+        how = ".[s3]" if protocol in S3 else package
+        raise StorageProblem(f"storage {url} needs the package {package}, {lacks}: pip install '{how}'", code="package-missing")
     try:
         fs, root = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
-        how = f"pip install '.[{protocol}]'" if protocol in EXTRAS else str(error)
-        raise StorageProblem(
-            f"storage {url}: {EXTRAS.get(protocol, 'a package for it')} is not installed; {how}", code="package-missing"
-        ) from None
+        raise StorageProblem(f"storage {url}: a package for it is not installed; {error}", code="package-missing") from None
     except (ValueError, OSError) as error:
         raise StorageProblem(f"storage {url}: {error}", code="storage-path") from None
     return fs, root.rstrip("/")

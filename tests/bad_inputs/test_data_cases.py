@@ -281,11 +281,11 @@ def test_a_set_that_needs_a_package_that_is_not_installed(door, monkeypatch):
     from synaug_ray.data.sources import medmnist
 
     medmnist._table.cache_clear()
-    real = medmnist.find_spec
-    monkeypatch.setattr(medmnist, "find_spec", lambda name: None if name == "medmnist" else real(name))
+    monkeypatch.setattr(medmnist, "why_not_installed", lambda name: "which is not installed")
     code, _, (said,) = door.run("dataset=medmnist:bloodmnist", "--dry-run")
     assert code == 6 and said == (
-        "medmnist:NAME needs the package medmnist; install it with pip install 'synaug-ray[medmnist]'"
+        "medmnist:NAME needs the package medmnist, which is not installed; install it with pip install "
+        "'synaug-ray[medmnist]'"
     )
 
 

@@ -163,7 +163,7 @@ def test_a_wrong_word_is_told_before_anything_starts(asked, match):
 
 
 def test_a_package_that_is_not_there_and_a_storage_that_is_no_folder_are_told_together(monkeypatch):
-    monkeypatch.setattr(loggers.importlib.util, "find_spec", lambda name: None if name == "mlflow" else object())
+    monkeypatch.setattr(loggers, "why_not_installed", lambda name: "which is not installed" if name == "mlflow" else "")
     with pytest.raises(UsageProblem) as caught:
         Loggers("mlflow,tensorboard", "s3://bucket")
     assert len(caught.value.sentences) == 2
@@ -191,7 +191,7 @@ def test_a_broken_logger_is_a_sentence(how, finished, tmp_path, monkeypatch):
     (tmp_path / "mlflow" / "__init__.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
     monkeypatch.setenv("A_TOKEN", "t0ken-t0ken")
-    monkeypatch.setattr(loggers.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(loggers, "why_not_installed", lambda name: "")
     beside = Loggers("mlflow", str(tmp_path))
     beside.start(str(finished[0]))
     (sentence,) = beside.stop(3.0 if how == "hangs" else 600.0)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from synaug_ray.common.errors import DataProblem, ResourceProblem, UsageProblem
+from synaug_ray.common.packages import why_not_installed
 from synaug_ray.common.text import one_line
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.sources.arrow_table import BATCH, table_source
@@ -36,13 +36,13 @@ def identify_hf(spec: str, where: str) -> str:
         DataProblem: where the Hub does not know it, or cannot be asked; where its files disagree on the classes.
     """
     name, configuration, revision = _parts(spec, where)
-    if find_spec("datasets") is None:
+    if lacks := why_not_installed("datasets"):
         raise ResourceProblem(
-            "hf:OWNER/NAME needs the package datasets; install it with pip install 'synaug-ray[hf]'",
+            f"hf:OWNER/NAME needs the package datasets, {lacks}; install it with pip install 'synaug-ray[hf]'",
             code="package-missing",
         )
     commit = revision if revision and _COMMIT.fullmatch(revision) else _commit(name, revision, where)
-    if find_spec("huggingface_hub") is not None:
+    if not why_not_installed("huggingface_hub"):
         check_class_names(name, configuration or "", commit)
     return f"{name}/{configuration or ''}@{commit}"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from synaug_ray.common.errors import DataProblem, ResourceProblem, UsageProblem, did_you_mean
+from synaug_ray.common.packages import why_not_installed
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.sources.base import Source
 from synaug_ray.data.sources.npz import open_npz
@@ -89,9 +90,10 @@ def _entry(spec: str, where: str) -> tuple[str, dict[str, Any], str]:
 @lru_cache(maxsize=1)
 def _table() -> dict[str, dict[str, Any]]:
     package = find_spec("medmnist")
-    if package is None or package.origin is None:
+    lacks = why_not_installed("medmnist")
+    if lacks or package is None or package.origin is None:
         raise ResourceProblem(
-            "medmnist:NAME needs the package medmnist; install it with pip install 'synaug-ray[medmnist]'",
+            f"medmnist:NAME needs the package medmnist, {lacks}; install it with pip install 'synaug-ray[medmnist]'",
             code="package-missing",
         )
     tree = ast.parse((Path(package.origin).parent / "info.py").read_text(encoding="utf-8"))

@@ -125,7 +125,7 @@ def test_names_that_are_none(spec):
 
 
 def test_without_the_package(monkeypatch):
-    monkeypatch.setattr(hugging_face, "find_spec", lambda name: None)
+    monkeypatch.setattr(hugging_face, "why_not_installed", lambda name: "which is not installed")
     with pytest.raises(ResourceProblem, match=r"install it with pip install 'synaug-ray\[hf\]'"):
         identify(f"hf:me/pets@{COMMIT}", DataOptions())
 

@@ -83,7 +83,7 @@ def test_sets_that_cannot_be_used(package, name, options, problem, said):
 
 
 def test_without_the_package(monkeypatch):
-    monkeypatch.setattr(medmnist_sets, "find_spec", lambda name: None)
+    monkeypatch.setattr(medmnist_sets, "why_not_installed", lambda name: "which is not installed")
     medmnist_sets._table.cache_clear()
     with pytest.raises(ResourceProblem, match=r"install it with pip install 'synaug-ray\[medmnist\]'"):
         identify("medmnist:bloodmnist", DataOptions())

@@ -176,7 +176,10 @@ def test_without_s3fs():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 5 and not done.stdout
-    assert done.stderr == "error: storage s3://bucket/x: s3fs is not installed; pip install '.[s3]'\n"
+    assert (
+        done.stderr
+        == "error: storage s3://bucket/x needs the package s3fs, which is not installed: pip install '.[s3]'\n"
+    )
 
 
 def test_an_unknown_protocol():
