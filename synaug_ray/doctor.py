@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("grid", nargs="?", help="the grid to run; without it only the cluster is checked")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")
-    parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/synaug_ray")
+    parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/.local/share/synaug_ray")
     try:
         args = parser.parse_intermixed_args(sys.argv[1:] if argv is None else argv)
         storage, planned = collect_problems(

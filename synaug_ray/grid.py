@@ -45,7 +45,7 @@ from synaug_ray.runs.plan_summary import disk_line, missing_results, plan_lines,
 from synaug_ray.runs.run import Run, RunState, Session
 from synaug_ray.store.disk import free_bytes
 from synaug_ray.store.filesystem import check_reachable
-from synaug_ray.store.locations import cache_folder, check_name, storage_root
+from synaug_ray.store.locations import cache_folder, check_name, old_place, storage_root
 from synaug_ray.store.maintenance import check_payloads, check_records, sweep
 from synaug_ray.store.retry import refusal_in
 from synaug_ray.store.run_folder import ENV, GRID, PAGE, STATUS, RunFolder, check_space, running, state_of
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("grid", nargs="?", help="a name (./grids/NAME.yaml, else a built-in grid) or a .yaml file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")
-    parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/synaug_ray")
+    parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/.local/share/synaug_ray")
     parser.add_argument("--data", metavar="PATH", help="for downloads and decoded images; default ~/.cache/synaug_ray")
     parser.add_argument("--name", metavar="RUN", help="the run's name; default the grid's")
     parser.add_argument("--dry-run", "-n", action="store_true", help="show the plan; write and start nothing")
@@ -146,7 +146,7 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     needed = disk_bytes(missing, shape, 0) if shape else 0
     if needed:
         print(disk_line(needed, free_bytes(storage)))
-    for note in plan_notes(run, damaged):
+    for note in (*plan_notes(run, damaged), *request.notes):
         print(f"note     {note}")
     sys.stdout.flush()
     check_space(storage, needed)
@@ -191,6 +191,7 @@ class _Request:
     cache: Path
     loggers: Loggers
     workers_per_generator: int  # 0: without Ray
+    notes: tuple[str, ...]  # on where things are kept
 
 
 def _request(args: argparse.Namespace) -> _Request:
@@ -210,6 +211,7 @@ def _request(args: argparse.Namespace) -> _Request:
         cache=cache,
         loggers=loggers,
         workers_per_generator=0 if args.local else args.workers_per_generator,
+        notes=old_place(storage),
     )
 
 

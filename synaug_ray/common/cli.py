@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 import time
@@ -11,7 +10,8 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
-from synaug_ray.common.errors import BUG, DONE, INTERRUPTED, Problem, UsageProblem
+from synaug_ray.common.errors import BUG, DONE, INTERRUPTED, STORAGE, Problem, UsageProblem
+from synaug_ray.common.streams import mend
 
 DEAF_SECONDS = 20.0  # after an interrupt: shutting down takes seconds, and people press Ctrl-C twice
 
@@ -49,15 +49,18 @@ def ended(main: Callable[[], int], unread: int = DONE) -> int:
     Args:
         unread: the exit code where the reader of stdout is gone, as with ``| head``.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # paths and class names may have characters that the terminal cannot show
-            stream.reconfigure(errors="backslashreplace")
+    output = mend()
     try:
-        code = main()
+        code = _code_of(main)
         sys.stdout.flush()
-        return code
+        if output is None or not output.refused:
+            return code
+        print(
+            f"error: cannot write to standard output ({output.refused}); the rest was done. Name another file for it, "
+            "or /dev/null",
+            file=sys.stderr,
+        )
+        return code or STORAGE
     except BrokenPipeError:  # the buffer must not be flushed again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return unread
@@ -67,3 +70,10 @@ def ended(main: Callable[[], int], unread: int = DONE) -> int:
         traceback.print_exc()
         print("error: this is a bug in synaug_ray; please report it with the lines above", file=sys.stderr)
         return BUG
+
+
+def _code_of(main: Callable[[], int]) -> int:
+    try:
+        return main()
+    except SystemExit as end:  # argparse's, after --help
+        return end.code if isinstance(end.code, int) else DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,17 @@ from pathlib import Path
 def existing(path: Path) -> Path:
     """The path itself, or the nearest one above it that there is."""
     return next(p for p in (path, *path.parents) if p.exists())
+
+
+def not_writable(path: Path) -> str:
+    """Why a folder cannot be written or made, as its nearest existing folder tells; empty where it can."""
+    try:
+        nearest = existing(path)
+    except PermissionError as error:
+        return f"{error.filename}: {error.strerror}"
+    if not nearest.is_dir():
+        return f"{nearest} is a file"
+    return "" if os.access(nearest, os.W_OK | os.X_OK) else f"{nearest} is read-only"
 
 
 def free_bytes(storage: str) -> int | None:

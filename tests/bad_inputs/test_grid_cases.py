@@ -352,8 +352,9 @@ def test_case_37_storage_that_is_a_file(door):
 
 def test_case_37_storage_that_is_read_only(door, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
-    code, _, (said,) = door.run("--dry-run")
+    code, _, (said, cached) = door.run("--dry-run")
     assert code == 5 and "is read-only); set --storage to a folder you may write to" in said
+    assert "is read-only; name a folder that you may write to" in cached and cached.startswith("--data ")
 
 
 @pytest.mark.parametrize(

@@ -170,8 +170,9 @@ def test_storage_that_cannot_be_written(tmp_path, capsys):
     assert "cannot write to" in capsys.readouterr().err
 
 
-def test_storage_below_the_working_directory(tmp_path, capsys, monkeypatch):
+def test_storage_below_the_working_directory_of_a_job(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
     assert grid.main([GRID, "--storage", "runs", "--local"]) == 2
     assert "below the working directory" in capsys.readouterr().err
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from synaug_ray.common.errors import StorageProblem, UsageProblem
+from synaug_ray.store import disk
 from synaug_ray.store.filesystem import open_url
-from synaug_ray.store.locations import cache_folder, check_name, storage_root
+from synaug_ray.store.locations import JOB, cache_folder, check_name, old_place, storage_root
 from synaug_ray.store.run_folder import FolderReader, RunFolder, running
 from synaug_ray.store.store import Store
 
@@ -56,13 +57,18 @@ def test_the_storage_is_the_flag_else_the_variable_else_home(tmp_path, monkeypat
     assert storage_root(f"file://{tmp_path}/flag") == str(tmp_path / "flag")
     assert storage_root(None) == str(tmp_path / "variable")
     monkeypatch.delenv("SYNAUG_STORAGE")
-    assert storage_root(None) == str(tmp_path / "home" / "synaug_ray")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert storage_root(None) == str(tmp_path / "data" / "synaug_ray")
+    for none in ("", "relative"):  # which the specification ignores
+        monkeypatch.setenv("XDG_DATA_HOME", none)
+        assert storage_root(None) == str(tmp_path / "home" / ".local" / "share" / "synaug_ray")
     assert storage_root("~/x") == str(tmp_path / "home" / "x")
     assert storage_root("s3://bucket/x/") == "s3://bucket/x"
 
 
 @pytest.mark.parametrize("below", [".", "runs", "a/../runs", "./x/y", "ABS/runs", "file://ABS/runs", "../here/runs"])
-def test_a_storage_below_the_working_directory_is_refused(tmp_path, monkeypatch, below):
+def test_a_storage_below_the_working_directory_of_a_job_is_refused(tmp_path, monkeypatch, below):
+    monkeypatch.setenv(JOB, "{}")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     with pytest.raises(UsageProblem) as caught:
@@ -70,7 +76,8 @@ def test_a_storage_below_the_working_directory_is_refused(tmp_path, monkeypatch,
     assert [m.code for m in caught.value.messages] == ["storage-below-working-directory"]
 
 
-def test_a_link_that_leads_below_the_working_directory_is_refused(tmp_path, monkeypatch):
+def test_a_link_that_leads_below_the_working_directory_of_a_job_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv(JOB, "{}")
     (tmp_path / "here" / "runs").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "here" / "runs")
     monkeypatch.chdir(tmp_path / "here")
@@ -78,7 +85,8 @@ def test_a_link_that_leads_below_the_working_directory_is_refused(tmp_path, monk
         storage_root(str(tmp_path / "link"))
 
 
-def test_beside_and_above_the_working_directory_are_allowed(tmp_path, monkeypatch):
+def test_beside_and_above_the_working_directory_of_a_job_are_allowed(tmp_path, monkeypatch):
+    monkeypatch.setenv(JOB, "{}")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert storage_root("..") == str(tmp_path)
@@ -161,3 +169,72 @@ def test_names_of_users_and_of_containers_are_no_secrets(url):
 
 def test_a_path_may_look_like_such_a_url(tmp_path):
     assert storage_root(f"file://{tmp_path}/a:b@c") == f"{tmp_path}/a:b@c"
+
+
+@pytest.mark.parametrize("below", [".", "runs", "~/x"])
+def test_below_the_working_directory_where_that_stays(tmp_path, monkeypatch, below):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert storage_root(below).startswith(str(tmp_path))
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "SYNAUG_STORAGE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_a_clone_in_the_home_folder_is_not_taken_for_the_storage(home, monkeypatch):
+    """Cloned there, it has the name that the default storage had, and the first command is given within it."""
+    (home / "synaug_ray" / "synaug_ray" / "store").mkdir(parents=True)
+    monkeypatch.chdir(home / "synaug_ray")
+    storage = storage_root(None)
+    assert storage == str(home / ".local" / "share" / "synaug_ray") and not old_place(storage)
+
+
+def test_results_in_the_old_default_are_still_found_and_that_is_said(home):
+    old, new = home / "synaug_ray", home / ".local" / "share" / "synaug_ray"
+    (old / "store" / "records").mkdir(parents=True)
+    assert storage_root(None) == str(old)
+    (note,) = old_place(str(old))
+    assert str(old) in note and f"move that folder to {new}" in note
+    assert not old_place(str(home / "elsewhere"))
+    new.parent.mkdir(parents=True)
+    old.rename(new)
+    assert storage_root(None) == str(new) and not old_place(str(new))
+    (old / "store" / "records").mkdir(parents=True)
+    assert storage_root(None) == str(new)  # both: the new one
+
+
+def test_without_a_home_only_what_needs_one_asks_for_it(home, monkeypatch):
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    assert storage_root(str(home / "s")) == str(home / "s") and cache_folder(str(home / "c")) == home / "c"
+    with pytest.raises(StorageProblem, match=r"no home folder is known .*; name a folder with --storage, or set"):
+        storage_root(None)
+    with pytest.raises(StorageProblem, match=r"no home folder is known .*; name a folder with --data, or set \$HOME"):
+        cache_folder(None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    assert cache_folder(None) == home / "cache" / "synaug_ray"
+    assert storage_root(None) == str(home / "data" / "synaug_ray")
+
+
+def test_a_home_that_is_no_folder(home, monkeypatch):
+    (home / "file").touch()
+    monkeypatch.setenv("HOME", str(home / "file"))
+    with pytest.raises(StorageProblem, match=r"cannot write to .*/file is a file\); set --storage"):
+        storage_root(None)
+    with pytest.raises(StorageProblem, match=r"--data .*/file is a file; name a folder"):
+        cache_folder(None)
+
+
+def test_a_cache_that_cannot_be_written_is_told_before_it_is_needed_unless_it_is_there(home, monkeypatch):
+    monkeypatch.setattr(disk.os, "access", lambda *_: False)
+    with pytest.raises(StorageProblem, match=r"--data .*/new: .* is read-only; name a folder that you may write to"):
+        cache_folder(str(home / "new"))
+    assert cache_folder(str(home)) == home

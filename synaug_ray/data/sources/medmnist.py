@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,7 +64,8 @@ def open_medmnist(spec: str, options: DataOptions, cache: Path) -> Source:
     """
     name, info, suffix = _entry(spec, "dataset")
     md5, file = info[f"MD5{suffix}"], f"{name}{suffix}.npz"
-    at = next((f for f in (cache / "medmnist" / file, Path.home() / ".medmnist" / file) if _is(f, md5)), None)
+    own = Path(os.path.expanduser("~/.medmnist")) / file  # as the package has it; without a home it is nowhere
+    at = next((f for f in (cache / "medmnist" / file, own) if _is(f, md5)), None)
     if at is None:
         at = cache / "medmnist" / file
         _download(info[f"url{suffix}"], at, md5, spec)
