@@ -9,7 +9,7 @@ from pathlib import Path
 import fsspec
 
 from synaug_ray.common.errors import StorageProblem, UsageProblem, did_you_mean
-from synaug_ray.store.disk import existing, not_writable
+from synaug_ray.store.disk import not_writable
 from synaug_ray.store.filesystem import local_path, refuse_chains, refuse_secrets
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
