@@ -6,6 +6,13 @@ import ray before.
 
 import os
 
+
+def address() -> str:
+    """The cluster that ``$RAY_ADDRESS`` names; empty for a Ray of our own, as where it is empty or ``local``."""
+    named = os.environ.get("RAY_ADDRESS", "").strip()
+    return "" if named == "local" else named
+
+
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # 5 files a trial; the Store is the record
@@ -19,8 +26,17 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
-if "RAY_ADDRESS" not in os.environ:
+if not address():
     # a cluster of this machine alone: with Ray's switch for laptops its servers listen on 127.0.0.1, not everywhere
     QUIET["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    # below `uv run` Ray would upload the working directory and start workers by uv in a copy, without our packages
+    QUIET["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
+# Ray gives its own processes 15 to 60 s to come up, and a machine that is busy takes longer
+QUIET |= {
+    "RAY_raylet_start_wait_time_s": "180",
+    "RAY_gcs_server_port_wait_time_s": "180",
+    "RAY_agent_register_timeout_ms": "180000",
+    "RAY_prestart_worker_first_driver": "0",  # ray.init would wait for ever for workers that do not come: see start.py
+}
 for _name, _value in QUIET.items():
     os.environ.setdefault(_name, _value)

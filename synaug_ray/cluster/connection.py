@@ -15,8 +15,10 @@ import psutil
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from synaug_ray.cluster import address
 from synaug_ray.cluster.auth import access, why_not_joined
 from synaug_ray.cluster.checks import Node
+from synaug_ray.cluster.start import await_worker, ray_folder
 from synaug_ray.common.errors import ResourceProblem
 from synaug_ray.common.text import one_line
 
@@ -25,7 +27,7 @@ END_SECONDS = 5.0  # for killed processes to exit
 
 def joins() -> bool:
     """Whether a run joins an existing cluster."""
-    return "RAY_ADDRESS" in os.environ or ray.is_initialized()
+    return bool(address()) or ray.is_initialized()
 
 
 def connect() -> list[psutil.Process] | None:
@@ -38,11 +40,11 @@ def connect() -> list[psutil.Process] | None:
         joined. None if this process was connected already.
 
     Raises:
-        ResourceProblem: if Ray cannot be started or joined.
+        ResourceProblem: if Ray cannot be started or joined, or its workers do not start.
     """
     if ray.is_initialized():
         return None
-    here = "RAY_ADDRESS" not in os.environ
+    here = not address()
     for name in ("ray.data", "ray.train", "ray.tune", "ray._private.worker"):
         logging.getLogger(name).setLevel(logging.ERROR)
     others = _children()
@@ -50,21 +52,37 @@ def connect() -> list[psutil.Process] | None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
         if here:
+            os.environ.pop("RAY_ADDRESS", None)  # empty or "local": what is started must not read it otherwise
             own_token()
-            ray.init(address="local", include_dashboard=False, **quiet)
+            folder = ray_folder()
+            ray.init(address="local", include_dashboard=False, **folder, **quiet)
         else:
             ray.init(**quiet)
-    except Exception as error:  # a bare Exception if an overloaded machine does not start a node in 30 s
+    except ResourceProblem:
+        raise
+    except Exception as error:  # a bare Exception if an overloaded machine does not start a node in time
         said = one_line(error)
         raise ResourceProblem(
             f"cannot start Ray on this machine ({said}); --local runs without Ray"
             if here
-            else why_not_joined(os.environ["RAY_ADDRESS"], said, access(os.environ, joins=True)),
+            else why_not_joined(address(), said, access(os.environ, joins=True)),
             code="cluster-unreachable",
         ) from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, asked_to_end)  # ray.init installs sys.exit(15), which would skip our shutdown
-    return [child for child in _children() if child not in others] if here else []
+    started = [child for child in _children() if child not in others] if here else []
+    if here:
+        try:
+            await_worker(_started.remote(), logs(), started)
+        except BaseException:
+            ray.shutdown()
+            raise
+    return started
+
+
+def logs() -> Path:
+    """Where the node of this process keeps the logs of Ray and its workers."""
+    return Path(ray._private.worker._global_node.get_logs_dir_path())  # no public name has it
 
 
 def end_node(started: list[psutil.Process]) -> None:
@@ -88,6 +106,11 @@ def end_node(started: list[psutil.Process]) -> None:
     psutil.wait_procs(doomed, timeout=END_SECONDS)
 
 
+@ray.remote(num_cpus=0, max_retries=0)
+def _started() -> None:
+    """A worker has come up."""
+
+
 def _children() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
@@ -95,17 +118,24 @@ def _children() -> list[psutil.Process]:
 def own_token() -> None:
     """Create Ray's token if there is none, readable by its owner only; Ray's own would be world-readable.
 
-    Whoever has it can run code as this user, and it never expires.
+    Whoever has it can run code as this user, and it never expires. Where the home folder cannot keep it, one for this
+    run alone is handed on in the environment.
     """
     elsewhere = os.environ.keys() & {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
     if elsewhere or os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
         return
-    file = Path.home() / ".ray" / "auth_token"
-    with suppress(OSError):  # it exists, or Ray will report why it cannot be created
-        file.parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            out.write(secrets.token_hex(32))
+    try:
+        file = Path.home() / ".ray" / "auth_token"
+        with suppress(OSError):  # it exists, or cannot be made
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as out:
+                out.write(secrets.token_hex(32))
+        kept = file.read_text().strip()
+    except (OSError, RuntimeError, ValueError):  # cannot be read, no home, not text
+        kept = ""
+    if not kept:
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def nodes() -> list[Node]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -53,7 +52,7 @@ def refuse_unfit(storage: str, files: Mapping[str, str], workers_per_generator: 
         ResourceProblem: where it cannot be joined, has no room, runs other software, or lacks a file.
         StorageProblem: where not all of its nodes see the storage. Both with all that is wrong.
     """
-    if "RAY_ADDRESS" in os.environ:
+    if connection.address():
         connection.connect()
         seen = probe_nodes(storage, files)
         found = problem(

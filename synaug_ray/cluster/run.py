@@ -48,7 +48,11 @@ def run_on_cluster(
             memory for the images.
         ClusterLost: where it was lost.
     """
-    ours = connection.connect()
+    try:
+        ours = connection.connect()
+    except ResourceProblem:
+        interrupted(run)
+        raise
     try:
         slots = available_slots(workers_per_generator)
     except ResourceProblem:
