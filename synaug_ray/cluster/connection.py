@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import ray
@@ -82,7 +83,8 @@ def connect() -> list[psutil.Process] | None:
 
 def logs() -> Path:
     """Where the node of this process keeps the logs of Ray and its workers."""
-    return Path(ray._private.worker._global_node.get_logs_dir_path())  # no public name has it
+    node: Any = ray._private.worker._global_node  # pyright: ignore[reportAttributeAccessIssue]  # no public name has it
+    return Path(node.get_logs_dir_path())
 
 
 def end_node(started: list[psutil.Process]) -> None:

@@ -33,7 +33,7 @@ LINES = 400  # at the end of a log, among which the last error is looked for
 def ray_folder() -> dict[str, str]:
     """Arguments of ``ray.init`` for where its files go: none where Ray's own choice can be used.
 
-    That is ``$RAY_TMPDIR``, else ``$TMPDIR/ray``, else ``/tmp/ray``. It cannot where it is too deep for a socket, or may
+    That is ``ray`` below ``$RAY_TMPDIR``, ``$TMPDIR`` or ``/tmp``. It cannot where it is too deep for a socket, or may
     not be written, as another user's ``/tmp/ray``. What does not fit into memory still goes to the disk that was named.
 
     Raises:
@@ -50,8 +50,9 @@ def ray_folder() -> dict[str, str]:
                 return {"_temp_dir": str(Path(folder, name))} | spilled
     most = SOCKET_BYTES - SESSION_BYTES
     raise ResourceProblem(
-        f"Ray has no folder for its files: {choice} and /tmp cannot be written, or have more than {most} bytes in their "
-        "path; set RAY_TMPDIR to a short folder that you may write to. --local runs without Ray"
+        f"Ray has no folder for its files: {choice} and /tmp cannot be written, or have more than {most} bytes in "
+        "their path; set RAY_TMPDIR to a short folder that you may write to. --local runs without Ray",
+        code="no-folder-for-ray",
     )
 
 
@@ -62,7 +63,8 @@ def _usable(folder: Path) -> bool:
 def _writable(folder: Path) -> bool:
     try:
         nearest = next(p for p in (folder, *folder.parents) if p.exists())
-        return folder.is_absolute() and nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+        with tempfile.TemporaryFile(dir=nearest):  # a file system may refuse even whom it allows
+            return folder.is_absolute()
     except OSError:
         return False
 
@@ -110,7 +112,8 @@ def no_workers(said: str) -> ResourceProblem:
     why = f"the last one said: {said}" if said else "and said nothing; see raylet.err in Ray's logs"
     return ResourceProblem(
         f"Ray's workers do not start on this machine; {why}. They run {sys.executable} in this environment: look at "
-        "PYTHONPATH, sitecustomize, the virtual environment and free memory. --local runs without Ray"
+        "PYTHONPATH, sitecustomize, the virtual environment and free memory. --local runs without Ray",
+        code="no-workers",
     )
 
 

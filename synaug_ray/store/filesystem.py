@@ -51,11 +51,15 @@ def open_url(url: str, *, impatient: bool = False) -> tuple[fsspec.AbstractFileS
     package = str(known.get("class", "fsspec")).partition(".")[0]
     if separator and (lacks := why_not_installed(package)):
         how = ".[s3]" if protocol in S3 else package
-        raise StorageProblem(f"storage {url} needs the package {package}, {lacks}: pip install '{how}'", code="package-missing")
+        raise StorageProblem(
+            f"storage {url} needs the package {package}, {lacks}: pip install '{how}'", code="package-missing"
+        )
     try:
         fs, root = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
-        raise StorageProblem(f"storage {url}: a package for it is not installed; {error}", code="package-missing") from None
+        raise StorageProblem(
+            f"storage {url}: a package for it is not installed; {error}", code="package-missing"
+        ) from None
     except (ValueError, OSError) as error:
         raise StorageProblem(f"storage {url}: {error}", code="storage-path") from None
     return fs, root.rstrip("/")

@@ -68,7 +68,8 @@ def _default() -> Path:
         new = _users(*DATA)
     except RuntimeError:
         raise StorageProblem(
-            f"{NO_HOME}, so there is no default storage; name a folder with --storage, or set $SYNAUG_STORAGE or $HOME"
+            f"{NO_HOME}, so there is no default storage; name a folder with --storage, or set $SYNAUG_STORAGE or $HOME",
+            code="no-home",
         ) from None
     old = old_default()
     return old if old is not None and not _holds_results(new) else new
@@ -138,13 +139,14 @@ def cache_folder(flag: str | None) -> Path:
             where the default needs one.
     """
     if flag == "":
-        raise UsageProblem("--data is empty; name a folder, or leave it out", code="storage-path")
+        raise UsageProblem("--data is empty; name a folder, or leave it out", code="data-path")
     if flag is None:
         try:
             flag = str(_users(*CACHE))
         except RuntimeError:
             raise StorageProblem(
-                f"{NO_HOME}, so there is no place for decoded images; name a folder with --data, or set $HOME"
+                f"{NO_HOME}, so there is no place for decoded images; name a folder with --data, or set $HOME",
+                code="no-home",
             ) from None
     try:
         cache = Path(flag).expanduser()
@@ -152,7 +154,7 @@ def cache_folder(flag: str | None) -> Path:
             "" if cache.is_dir() else not_writable(cache)
         )  # one that is there may be read-only, and hold everything
     except (OSError, RuntimeError) as error:  # a name too long, no such user
-        raise StorageProblem(f"--data {flag}: {getattr(error, 'strerror', None) or error}") from None
+        raise StorageProblem(f"--data {flag}: {getattr(error, 'strerror', None) or error}", code="data-path") from None
     if reason:
-        raise StorageProblem(f"--data {cache}: {reason}; name a folder that you may write to")
+        raise StorageProblem(f"--data {cache}: {reason}; name a folder that you may write to", code="data-path")
     return cache

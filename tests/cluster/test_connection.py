@@ -1,6 +1,9 @@
 """How Ray is started or joined, and what a user is told where it cannot be."""
 
+import os
 import signal
+import subprocess
+import sys
 from contextlib import nullcontext
 
 import pytest
@@ -85,16 +88,78 @@ def test_no_token_is_made_where_another_is_meant(home, monkeypatch, name, value)
     assert not (home / ".ray").exists()
 
 
-def test_a_home_that_cannot_be_written_is_left_to_ray(home, monkeypatch):
-    monkeypatch.setenv("HOME", str(home / "file"))
+def no_file(home):
     (home / "file").write_text("")
+    return str(home / "file")
+
+
+def empty(home):
+    (home / ".ray").mkdir()
+    (home / ".ray" / "auth_token").write_text("\n")
+    return str(home)
+
+
+def a_folder(home):
+    (home / ".ray" / "auth_token").mkdir(parents=True)
+    return str(home)
+
+
+@pytest.mark.parametrize("broken", [no_file, empty, a_folder, lambda home: "/proc/1/nowhere"])
+def test_a_home_that_cannot_keep_the_token_is_done_without(broken, home, monkeypatch):
+    """Each run has one of its own then, and hands it on in the environment."""
+    monkeypatch.setenv("HOME", broken(home))
     connection.own_token()
+    assert len(bytes.fromhex(connection.os.environ["RAY_AUTH_TOKEN"])) == 32
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+
+
+def test_without_any_home_there_is_a_token(home, monkeypatch):
+    monkeypatch.setattr(connection.Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    connection.own_token()
+    assert connection.os.environ["RAY_AUTH_TOKEN"]
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+
+
+@pytest.mark.parametrize(
+    "value,joined", [(None, ""), ("", ""), (" ", ""), ("local", ""), ("auto", "auto"), ("127.0.0.1:6379",) * 2]
+)
+def test_an_address_that_is_empty_or_local_is_a_ray_of_our_own(value, joined, monkeypatch):
+    """As Ray itself takes it; otherwise it would stay behind after the run, with a dashboard."""
+    asked = {}
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if value is not None:
+        monkeypatch.setenv("RAY_ADDRESS", value)
+    monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(connection.ray, "init", lambda **words: asked.update(words))
+    monkeypatch.setattr(connection, "await_worker", lambda *_: None)
+    monkeypatch.setattr(connection, "logs", lambda: None)
+    monkeypatch.setattr(connection._started, "remote", lambda: None)
+    assert connection.address() == joined and connection.joins() == bool(joined)
+    connection.connect()
+    assert (asked.get("address"), asked.get("include_dashboard")) == ((None, None) if joined else ("local", False))
+    assert ("RAY_ADDRESS" in connection.os.environ) == bool(joined)
+
+
+def test_below_uv_run_workers_of_our_own_ray_are_started_as_ever():
+    """Ray would upload the working directory and start them by ``uv run`` in a copy, without this package."""
+    script = (
+        "import synaug_ray.cluster; from ray._private import worker; "
+        "import ray._private.runtime_env.uv_runtime_env_hook as hook; "
+        "hook._get_uv_run_cmdline = lambda: ['uv', 'run', 'python']; "
+        "print(worker._maybe_modify_runtime_env({}, False))"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.stdout == "{}\n", done.stderr
 
 
 def test_who_asks_a_run_to_end_is_heard_by_the_run_and_not_by_ray(monkeypatch, home):
     """ray.init replaces the handler of SIGTERM, which a job is stopped with."""
     monkeypatch.setattr(connection.ray, "is_initialized", lambda: False)
     monkeypatch.setattr(connection.ray, "init", lambda **_: signal.signal(signal.SIGTERM, signal.SIG_IGN))
+    monkeypatch.setattr(connection, "await_worker", lambda *_: None)
+    monkeypatch.setattr(connection, "logs", lambda: None)
+    monkeypatch.setattr(connection._started, "remote", lambda: None)
     before, ours = signal.getsignal(signal.SIGTERM), lambda *_: None
     signal.signal(signal.SIGTERM, ours)
     try:
