@@ -78,7 +78,7 @@ def test_the_last_words_of_a_worker(log, error, tmp_path):
 
 def own_ray(folder, **variables):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | variables
-    words = [str(SMALL_GRID), "--storage", str(folder / "s"), "--data", str(folder / "c")]
+    words = [str(SMALL_GRID), "draws=1", "blocks=[]", "--storage", str(folder / "s"), "--data", str(folder / "c")]
     run = psutil.Popen(
         [sys.executable, "-m", "synaug_ray.grid", *words],
         cwd=folder,
