@@ -1,0 +1,73 @@
+"""``python -m synaug_ray.export RUN``: the synthetic images of one generator as files, with their origin in each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from synaug_ray.common.cli import Parser, ended, tell
+from synaug_ray.common.errors import DONE, Problem
+from synaug_ray.runs.exporting import FORMATS, choose, export, refuse_copies
+from synaug_ray.runs.status import read_run_status
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, write, print; returns the exit code (see ``synaug_ray.common.errors``)."""
+    try:
+        args = _parser().parse_args(argv)
+        run = read_run_status(args.run)
+        chosen = choose(run, args.generator, args.num_real, args.draw)
+        refuse_copies(chosen, args.i_have_read_the_copy_check)
+        print("\n".join(export(run, chosen, Path(args.out), args.format, args.num_synthetic)))
+    except Problem as problem:
+        return tell(problem)
+    if not chosen.checked:
+        print(
+            "note     no quality check looked for copies of real images among these; run the grid with quality_draws=1 "
+            "or more before you share them",
+            file=sys.stderr,
+        )
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m synaug_ray.export",
+        allow_abbrev=False,
+        description="Write the synthetic images of one generator, and the generator with its card, to a folder. Every "
+        "file says that its images are synthetic, by which generator, and from which data.",
+        epilog="exit codes: 0 written, 2 command line, 3 near-copies of real images were found, 5 storage",
+    )
+    parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")
+    parser.add_argument("--generator", metavar="G", required=True, help="its name in the grid")
+    parser.add_argument("--num-real", metavar="N", type=_count, required=True, help="real images of the cells")
+    parser.add_argument("--draw", metavar="D", type=_number, default=0, help="which draw of the real images; default 0")
+    parser.add_argument("--num-synthetic", metavar="S", type=_count, help="how many images; default all that were made")
+    parser.add_argument("--out", metavar="FOLDER", required=True, help="an empty or new folder")
+    parser.add_argument("--format", choices=FORMATS, default="folder", help="folder: images/<class>/ (default)")
+    parser.add_argument(
+        "--i-have-read-the-copy-check",
+        action="store_true",
+        help="export although near-copies of real images were found",
+    )
+    return parser
+
+
+def _number(text: str) -> int:
+    digits = text.replace(",", "")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 12:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(digits)
+
+
+def _count(text: str) -> int:
+    value = _number(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"{text!r} must be 1 or more")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(ended(main))
