@@ -88,7 +88,7 @@ def _read_otherwise(path: Path, files: Mapping[str, Path], options: DataOptions)
     with contextlib.suppress(DataProblem):  # then nothing is read now, which opening it will say
         columns = choose_columns(every[0], options)
         chosen = [every[0].schema.field(c).type for c in (columns.image, columns.label)]
-        if columns.label in partition_values(every[0].name):
+        if columns.label not in pq.read_schema(files[every[0].name]).names:  # it stands in the folders' names
             return True
         names = {class_names(r.schema, columns.label) for r in every if columns.label in r.schema.names}
         return len(names) > 1 or any(map(is_new_kind, chosen))

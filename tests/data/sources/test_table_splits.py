@@ -126,6 +126,7 @@ def plain(path):
         ({"0.parquet": {}, "1.parquet": {}}, True),
         ({"train/0.parquet": {}, "test/0.parquet": {}}, True),
         ({"pets_train.parquet": {}}, True),  # one set, as it was
+        ({"label=cat/0.parquet": {}, "fold=1/1.parquet": {}}, True),  # the files have the column themselves
         ({"pets_train.parquet": {}, "pets_test.parquet": {}}, False),
         ({"train.parquet": {"names": ["cat", "dog"]}, "test.parquet": {"names": ["dog", "cat"]}}, False),
         ({"train.parquet": {"names": ["cat", "dog"]}, "test.parquet": {"names": ["cat", "dog"]}}, True),
