@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,18 +12,38 @@ import pandas as pd
 from synaug_ray.analysis.baselines import unbeaten
 from synaug_ray.analysis.cell_noise import CellUncertainty, measure
 from synaug_ray.analysis.controls import controls
-from synaug_ray.analysis.paired_cells import PairedCells, StudyKey, pair_cells
+from synaug_ray.analysis.deciding import CellNoise, spread_of_gains
+from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, pair_cells
 from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
 from synaug_ray.analysis.study import StudyFitter
-from synaug_ray.analysis.verdict import FEW_DRAWS, CellNoise, judge
+from synaug_ray.analysis.verdict import FEW_DRAWS, Failures, Margin, judge
 from synaug_ray.analysis.verdict_text import headline
 from synaug_ray.laws.catalogue import FORM_TABLE, PUBLISHED
 from synaug_ray.laws.simultaneous import Look, next_look
 
+TOO_FEW = "Some of its amounts have only one draw: too few for an interval."
 FEW_GROUPS = 10  # of test images: with fewer, their variance is hardly known
 
 
-def _verdicts(cells: PairedCells, uncertainty: CellUncertainty, study: Study, delta: float, why: str) -> list[Verdict]:
+def _failures(cells: PairedCells, cell: MixedCell) -> Failures:
+    """The gain of a cell with the worst one seen in place of each draw whose generator failed."""
+    gains = cell.gains @ cells.image_weights
+    seen = gains[~np.isnan(gains)]
+    return Failures(
+        cell.failed,
+        cell.failed + len(seen),
+        float((seen.sum() + cell.failed * seen.min()) / (cell.failed + len(seen))),
+    )
+
+
+def _verdicts(
+    cells: PairedCells,
+    uncertainty: CellUncertainty,
+    study: Study,
+    margin: Callable[[float], Margin],
+    looks: Sequence[Look],
+    why: str,
+) -> list[Verdict]:
     key = StudyKey(study.classifier, study.generator, study.protocol, study.real_share)
     exchanges: dict[tuple[int, int], Exchange] = {(e.num_real, e.num_synthetic): e for e in study.exchange}
     parts: dict[tuple[int, int], CellNoise] = {}
@@ -30,18 +51,30 @@ def _verdicts(cells: PairedCells, uncertainty: CellUncertainty, study: Study, de
         cell.num_real: cell.seconds for cell in cells.real if cell.classifier == study.classifier
     }
     pool: dict[int, float] = {}
+    failures: dict[int, dict[int, Failures]] = {}
+    gains: list[tuple[float, float]] = []
+    real = {
+        cell.num_real: float(uncertainty.values[i])
+        for i, cell in enumerate(cells.real)
+        if cell.classifier == study.classifier
+    }
     for index, cell in enumerate(cells.mixed, start=len(cells.real)):
         if cell.study != key:
             continue
         seconds[cell.num_real] += cell.seconds
         pool[cell.num_real] = max(pool.get(cell.num_real, 0.0), cell.pool_seconds)  # the largest holds the others
+        if cell.failed:
+            failures.setdefault(cell.num_real, {})[cell.num_synthetic] = _failures(cells, cell)
         if uncertainty.has_intervals and uncertainty.draws[index] > 1:
+            gains.append((float(uncertainty.values[index]), float(uncertainty.error[index])))
             parts[cell.num_real, cell.num_synthetic] = CellNoise(
                 float(uncertainty.half_simultaneous[index - len(cells.real)] / uncertainty.error[index]),
                 float(uncertainty.half[index] / uncertainty.error[index]),
                 float(uncertainty.draw_variance[index] * uncertainty.draws[index]),
                 float(uncertainty.image_variance[index]),
+                float(uncertainty.freedom[index]),
             )
+    spread = spread_of_gains(*zip(*gains, strict=True)) if gains else 0.0
     out = []
     for n in sorted({cell.num_real for cell in study.cells}):
         of_size = [cell for cell in study.cells if cell.num_real == n]
@@ -52,10 +85,12 @@ def _verdicts(cells: PairedCells, uncertainty: CellUncertainty, study: Study, de
                 of_size,
                 exchanges,
                 parts if judged else {},
-                delta=delta,
-                draws=len(cells.draws),
+                margin=margin(real[n]),
+                spread=spread,
+                looks=looks,
+                failures=failures.get(n, {}),
                 seconds_per_draw=seconds[n] * len(cells.seeds) + pool.get(n, 0.0),
-                why_undecided="" if judged else why or "Some of its cells have only one draw.",
+                why_undecided="" if judged else why or TOO_FEW,
             )
         )
     return out
@@ -90,6 +125,7 @@ def analyse(
     *,
     num_classes: int | None = None,
     delta: float = 0.01,
+    relative_delta: float | None = None,
     confidence: float = 0.9,
     replicates: int = 1000,
     seed: int = 0,
@@ -99,7 +135,9 @@ def analyse(
     """Fit the laws and give the verdicts. Deterministic given ``seed``.
 
     ``measurements`` has one row per trial, ``predictions`` one row per done trial. ``delta`` is the
-    largest gain or loss, as a fraction, that still counts as no effect. ``replicates=0`` gives points
+    largest gain or loss, as a fraction, that still counts as no effect; ``relative_delta`` replaces it by a
+    fraction of the real-only error at each size. "No effect" is not said where the margin is over a quarter
+    of that error. ``replicates=0`` gives points
     without intervals, for a live view. ``balanced=None`` judges balanced error where the largest
     class has more than 1.5 times the images of the smallest, else test error.
 
@@ -114,6 +152,8 @@ def analyse(
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
     if not 0 < delta < 1:
         raise ValueError(f"delta is a fraction between 0 and 1 (0.01 is one point), got {delta}")
+    if relative_delta is not None and not 0 < relative_delta < 1:
+        raise ValueError(f"relative_delta is a fraction of the real-only error between 0 and 1, got {relative_delta}")
     if replicates < 0:
         raise ValueError(f"replicates must not be negative, got {replicates}")
     cells = pair_cells(measurements, predictions, num_classes=num_classes, balanced=balanced)
@@ -145,13 +185,21 @@ def analyse(
     verdicts = tuple(
         dataclasses.replace(v, family=study.family, open_set=cells.kinds[v.generator].open_in(v.num_real))
         for study in studies
-        for v in _verdicts(cells, uncertainty, study, delta, why)
+        for v in _verdicts(
+            cells,
+            uncertainty,
+            study,
+            functools.partial(Margin.at, delta=delta, relative_delta=relative_delta),
+            looks,
+            why,
+        )
     )
     not_beaten = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates, looks=looks)
     analysis = Analysis(
         error=cells.error,
         confidence=confidence,
         delta=delta,
+        relative_delta=relative_delta,
         draws=len(cells.draws),
         seeds=len(cells.seeds),
         test_images=cells.images,

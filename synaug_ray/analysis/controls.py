@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from synaug_ray.analysis.results import Analysis, Study
-from synaug_ray.analysis.verdict_text import margin, points, span
+from synaug_ray.analysis.verdict_text import points, shown_margin, span
 from synaug_ray.laws.results import Estimate
 
 ONE_FOR_ONE = (0.8, 1.25)  # synthetic images per real image that count as one for one
@@ -58,22 +58,32 @@ def _real_holdout(study: Study) -> dict[str, Any] | None:
     )
 
 
-def _duplicate(study: Study, delta: float) -> dict[str, Any]:
+def _duplicate(study: Study, analysis: Analysis) -> dict[str, Any]:
     """Copies of the subset must have no effect.
 
     Passes if every cell's own interval lies inside +-delta (a claim about all cells needs no correction
     for their number: each must pass, Berger 1982); fails if a simultaneous interval lies outside it.
     """
+    deltas = {v.num_real: v.margin for v in analysis.verdicts if v.classifier == study.classifier}
+    of_cells = [deltas.get(cell.num_real) or analysis.delta for cell in study.cells]
     own = [(cell.gain.low, cell.gain.high) for cell in study.cells]
     joint = [(cell.gain_simultaneous.low, cell.gain_simultaneous.high) for cell in study.cells]
     passed = None
-    if any(low > delta or high < -delta for low, high in joint if low is not None and high is not None):
+    if any(
+        low > delta or high < -delta
+        for (low, high), delta in zip(joint, of_cells, strict=True)
+        if low is not None and high is not None
+    ):
         passed = False
-    elif all(low is not None and high is not None and low > -delta and high < delta for low, high in own):
+    elif all(
+        low is not None and high is not None and low > -delta and high < delta
+        for (low, high), delta in zip(own, of_cells, strict=True)
+    ):
         passed = True
     worst = max((cell.gain for cell in study.cells), key=lambda gain: abs(gain.value or 0.0))
     text = f"Duplicated real images: at most {points(worst.value or 0)} points ({span(worst)}); expected none."
-    return _entry(study, f"no gain or loss beyond {margin(delta)}", "largest gain or loss", worst, passed, text)
+    beyond = shown_margin(analysis.delta, analysis.relative_delta)
+    return _entry(study, f"no gain or loss beyond {beyond}", "largest gain or loss", worst, passed, text)
 
 
 def _label_shuffle(study: Study) -> dict[str, Any]:
@@ -108,7 +118,7 @@ def controls(analysis: Analysis) -> list[dict[str, Any]]:
         if study.family == "real-holdout":
             entry = _real_holdout(study)
         elif study.family == "duplicate":
-            entry = _duplicate(study, analysis.delta)
+            entry = _duplicate(study, analysis)
         elif study.family == "label-shuffle":
             entry = _label_shuffle(study)
         if entry is not None:

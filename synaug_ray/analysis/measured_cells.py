@@ -118,7 +118,7 @@ def measured_cells(
         cell = cells.mixed[mixed]
         equivalent, censoring = Estimate(None), Censoring.NONE
         if point is not None:
-            own = None if samples is None else samples[:, i]
+            own = None if samples is None or uncertainty.draws[position] < 2 else samples[:, i]
             equivalent, censoring = equivalent_estimate(float(point[i]), own, cell.num_real, data.sizes, confidence)
         value = float(np.nanmean(cell.errors @ cells.image_weights))
         out.append(

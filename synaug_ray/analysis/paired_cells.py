@@ -16,7 +16,14 @@ import pandas as pd
 
 from synaug_ray.analysis.generators import Kind, generation_costs, kinds
 from synaug_ray.analysis.results import Generation
-from synaug_ray.analysis.trials import CELL_COLUMNS, checked_trials, image_groups, image_weights, wrong_answers
+from synaug_ray.analysis.trials import (
+    CELL_COLUMNS,
+    checked_trials,
+    failed_draws,
+    image_groups,
+    image_weights,
+    wrong_answers,
+)
 
 
 class StudyKey(NamedTuple):
@@ -58,6 +65,7 @@ class MixedCell:
     trials: int
     seconds: float
     pool_seconds: float  # mean cost of one draw's generator and of its pool up to this amount
+    failed: int = 0  # draws that are not there because their generator failed
 
     @property
     def multiple(self) -> float:
@@ -113,6 +121,22 @@ def _seed_mean(values: np.ndarray) -> np.ndarray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
+def _failure_warnings(failed: dict[tuple[Any, ...], set[int]], mixed: list[MixedCell]) -> list[str]:
+    """Which generators failed and how often, and where all of them did."""
+    there = {(cell.study.generator, cell.num_real): cell for cell in mixed}
+    said = {}
+    for (_, generator, _, _, num_real, _), draws in failed.items():
+        cell = there.get((str(generator), int(num_real)))
+        if cell is None:
+            said[generator, num_real] = f"{generator} at {num_real} real images: none of {len(draws)} trained"
+        elif cell.failed:
+            tried = cell.failed + int((~np.isnan(cell.gains[:, 0])).sum())
+            said[generator, num_real] = f"{generator} at {num_real} real images: {cell.failed} of {tried} failed"
+    if not said:
+        return []
+    return [f"Generators failed ({'; '.join(said.values())}). Verdicts are of those that trained."]
+
+
 def pair_cells(
     measurements: pd.DataFrame,
     predictions: pd.DataFrame,
@@ -128,7 +152,7 @@ def pair_cells(
     """
     warnings: list[str] = []
     states: Any = measurements["status"] if "status" in measurements.columns else ()
-    unfinished = sum(state != "done" for state in states)
+    unfinished, failed = sum(state != "done" for state in states), failed_draws(measurements)
     if unfinished:
         warnings.append(f"{unfinished} of {len(measurements)} trials are not done; the analysis uses the others.")
     trials, wrong, labels, seen = wrong_answers(checked_trials(measurements), predictions, warnings)
@@ -168,8 +192,10 @@ def pair_cells(
                 trials=len(rows),
                 seconds=seconds,
                 pool_seconds=_mean_of(rows, "pool_cost_seconds", 0.0),
+                failed=len(failed.get(cell, set()) - set(rows["draw"])),
             )
         )
+    warnings += _failure_warnings(failed, mixed)
     if unpaired:
         warnings.append(f"{unpaired} cells have no real-only trial with the same draw and seed and are left out.")
     if incomplete:

@@ -28,6 +28,7 @@ from synaug_ray.analysis.recommendation_text import (
     next_to_decide,
     surety,
 )
+from synaug_ray.analysis.verdict_text import shown_margin
 from synaug_ray.common.text import long_duration
 
 Json = Mapping[str, Any]
@@ -250,9 +251,8 @@ def _no_gain(made: Any, laws: Json, learnt: Sequence[Json], n: int, flaw: str) -
     if worst["outcome"] == "hurts":
         what = f"the synthetic images do not help, and some raise the error by {gain_clause(worst['gain'], -1)}"
     else:
-        what = f"the synthetic images change the error by less than {100 * float(laws.get('delta') or 0.01):g} " + (
-            "point" if f"{100 * float(laws.get('delta') or 0.01):g}" == "1" else "points"
-        )
+        shown = shown_margin(float(laws.get("delta") or 0.01), laws.get("relative_delta"))
+        what = f"the synthetic images change the error by less than {shown}"
     by = [more_real(laws, name, n) for name in sorted({str(v["classifier"]) for v in learnt})]
     real = next((r for r in by if r.known is Known.HELPS), by[0])
     if real.known is Known.HELPS:

@@ -183,12 +183,16 @@ class Verdict:
     equivalent: Estimate
     exchange: Exchange | None
     smallest_detectable_gain: float
-    deciding_draws: int | None  # number of draws that would probably decide it, where undecided
+    deciding_draws: int | None  # draws, those there included, that decide it with a chance of 80%, where undecided
     deciding_seconds: float | None  # measured cost of the additional draws, generators included
     sentence: str
     family: str = ""
     open_set: bool = False
-    deciding_range: tuple[int, int | None] | None = None  # instead of deciding_draws from few draws
+    deciding_range: tuple[int, int | None] | None = None  # draws for an even chance and for 90%; None: no number does
+    margin: float | None = None  # gains and losses within +- this count as none
+    failed_draws: int = 0  # whose generator failed, of ``tried_draws``; the verdict is of those that train
+    tried_draws: int | None = None
+    gain_if_failed: float | None = None  # the gain with the worst one seen in place of those that failed
 
 
 @dataclass(frozen=True)
@@ -213,6 +217,7 @@ class Analysis:
     forms: tuple[Form, ...] = ()  # all fitted forms
     published: tuple[Published, ...] = ()  # published values of F1's c2
     looks: tuple[int, ...] = ()  # numbers of draws at each look at these results so far, this one last
+    relative_delta: float | None = None  # instead of ``delta``: a fraction of the real-only error of each size
     test_groups: int | None = None  # independent groups (patients) of test images; None: each image is by itself
 
     def laws_json(self) -> dict[str, Any]:
@@ -227,6 +232,7 @@ class Analysis:
             "headline": self.headline,
             "confidence": self.confidence,
             "delta": self.delta,
+            "relative_delta": self.relative_delta,
             "warnings": list(self.warnings),
             "verdicts": whole["verdicts"],
         }

@@ -24,6 +24,7 @@ MEASUREMENT_COLUMNS = (
 PREDICTION_COLUMNS = ("key", "label", "predicted")
 GROUP = "group"  # optional: the group of each test image, such as its patient
 CELL_COLUMNS = ["classifier", "generator", "protocol", "real_share", "num_real", "num_synthetic"]
+GENERATOR_FAILURES = ("diverged", "collapsed")  # causes that say something of the generator, not of the machine
 UNBALANCED = 1.5  # largest over smallest class from which balanced error is judged
 
 
@@ -101,6 +102,14 @@ def wrong_answers(
             f"predictions are wrong on {wrong[row].mean():.6f} of the test images"
         )
     return kept, wrong, label[0], int(max(label.max(), predicted.max())) + 1
+
+
+def failed_draws(measurements: pd.DataFrame) -> dict[tuple[Any, ...], set[int]]:
+    """By cell, the draws without trials since their generator failed: ``status`` blocked, ``cause`` its own failure."""
+    if not {"status", "cause", *CELL_COLUMNS, "draw"} <= set(measurements.columns):
+        return {}
+    rows: Any = measurements[(measurements["status"] == "blocked") & measurements["cause"].isin(GENERATOR_FAILURES)]
+    return {cell: set(map(int, of["draw"])) for cell, of in rows.groupby(CELL_COLUMNS, sort=True)}
 
 
 def image_groups(predictions: pd.DataFrame) -> np.ndarray | None:

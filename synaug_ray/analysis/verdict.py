@@ -9,33 +9,44 @@ such an intersection-union test of equivalence needs no correction for their num
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from scipy import stats
-
+from synaug_ray.analysis.deciding import CellNoise, draws_to_decide
 from synaug_ray.analysis.paired_cells import StudyKey
 from synaug_ray.analysis.results import Cell, Exchange, Outcome, Verdict
-from synaug_ray.analysis.verdict_text import verdict_sentence
+from synaug_ray.analysis.verdict_text import failure_sentence, verdict_sentence
 from synaug_ray.laws.results import Estimate
+from synaug_ray.laws.simultaneous import Look
 
-MOST_DRAWS = 10_000  # more than this is not practical
 FEW_DRAWS = 5  # with fewer, the intervals assume normal draw effects, which cannot be checked
-ROUGHLY = 0.9  # confidence of the range of deciding draws where draws are few
+WIDEST_MARGIN = 0.25  # of the real-only error: about what doubling the real images gains. A wider margin shows nothing
 
 
 @dataclass(frozen=True)
-class CellNoise:
-    """The parts of a cell's half widths: quantile * sqrt(draw / D + image).
+class Margin:
+    """Gains and losses within +-``delta`` count as none; ``wide``: so large against the error that it shows nothing."""
 
-    ``quantile`` is that of the simultaneous interval, ``own`` of the cell's own; ``draw`` is the variance
-    between draws of one draw's gain, ``image`` the test set's.
-    """
+    delta: float
+    error: float  # the real-only error there
 
-    quantile: float
-    own: float
-    draw: float
-    image: float
+    @classmethod
+    def at(cls, error: float, delta: float, relative_delta: float | None) -> Margin:
+        """The margin at a real-only error: absolute, or relative to it."""
+        return cls(delta if relative_delta is None else relative_delta * error, error)
+
+    @property
+    def wide(self) -> bool:
+        return self.delta > WIDEST_MARGIN * self.error
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Draws at one size whose generator failed, of those tried, and the gain with the worst one seen in their place."""
+
+    failed: int
+    tried: int
+    gain: float
 
 
 def _ends(gains: list[Estimate]) -> list[tuple[float, float]]:
@@ -57,55 +68,30 @@ def outcome_of(simultaneous: list[Estimate], own: list[Estimate], delta: float) 
     return Outcome.UNDECIDED
 
 
-def draws_to_decide(gains: list[float], noise: list[CellNoise], delta: float) -> int | None:
-    """The number of draws that would probably decide the verdict, if the gains are as estimated.
-
-    Either the largest effect's half width falls below the effect, or every half width below what
-    is left of delta. Only the part between draws shrinks; None where the test set is too small.
-    """
-
-    def needed(part: CellNoise, quantile: float, width: float) -> float:
-        room = (width / quantile) ** 2 - part.image
-        return math.inf if width <= 0 or room <= 0 else part.draw / room
-
-    effect = min(needed(part, part.quantile, abs(gain)) for gain, part in zip(gains, noise, strict=True))
-    nothing = max(needed(part, part.own, delta - abs(gain)) for gain, part in zip(gains, noise, strict=True))
-    return math.ceil(min(effect, nothing)) if min(effect, nothing) < MOST_DRAWS else None
-
-
-def rough_range(gains: list[float], noise: list[CellNoise], delta: float, draws: int) -> tuple[int, int | None] | None:
-    """The same as a range, from the chi-square interval of the variance between a few draws.
-
-    None where even the smallest such variance is too large; an upper end of None is "perhaps never".
-    """
-    freedom = max(draws - 1, 1)
-    tail = (1 - ROUGHLY) / 2
-    ends = [
-        draws_to_decide(gains, [replace(part, draw=part.draw * freedom / chi) for part in noise], delta)
-        for chi in (float(stats.chi2.ppf(1 - tail, freedom)), float(stats.chi2.ppf(tail, freedom)))
-    ]
-    low, high = (None if end is None else max(end, draws + 1) for end in ends)
-    return None if low is None else (low, high)
-
-
 def judge(
     study: StudyKey,
     cells: list[Cell],
     exchanges: dict[tuple[int, int], Exchange],
     noise: dict[tuple[int, int], CellNoise],
     *,
-    delta: float,
-    draws: int,
+    margin: Margin,
+    spread: float,
+    looks: Sequence[Look],
+    failures: dict[int, Failures],
     seconds_per_draw: float,
     why_undecided: str,
 ) -> Verdict:
     """The verdict over ``cells``, all amounts of one num_real of one study.
 
-    ``noise`` is empty where there are no intervals, and ``why_undecided`` then says why.
+    ``noise`` is empty where there are no intervals, and ``why_undecided`` then says why. ``spread`` is the variance of
+    the study's true gains; ``failures`` are by num_synthetic.
     """
     gains = [cell.gain_simultaneous for cell in cells]
-    values = [gain.value or 0.0 for gain in gains]
+    draws, delta = looks[-1].draws, margin.delta
     outcome = outcome_of(gains, [cell.gain for cell in cells], delta)
+    too_wide = outcome is Outcome.NO_EFFECT and margin.wide
+    if too_wide:
+        outcome = Outcome.UNDECIDED
     also_hurts = None
     if outcome is Outcome.HELPS:
         helping = [c for c in cells if (c.gain_simultaneous.low or 0.0) > 0]
@@ -119,16 +105,18 @@ def judge(
     where = (cell.num_real, cell.num_synthetic)
     gain = cell.gain_simultaneous
     detectable = 0.0 if gain.low is None or gain.high is None else (gain.high - gain.low) / 2
-    deciding_draws = deciding_seconds = deciding_range = None
+    deciding, deciding_seconds = None, None
     if outcome is Outcome.UNDECIDED and noise:
-        parts = [noise[c.num_real, c.num_synthetic] for c in cells]
-        if draws < FEW_DRAWS:
-            deciding_range = rough_range(values, parts, delta, draws)
-        else:
-            deciding_draws = draws_to_decide(values, parts, delta)
-        if deciding_draws is not None:
-            deciding_draws = max(deciding_draws, draws + 1)
-            deciding_seconds = (deciding_draws - draws) * seconds_per_draw
+        deciding = draws_to_decide(
+            [gain.value or 0.0 for gain in gains],
+            [noise[c.num_real, c.num_synthetic] for c in cells],
+            spread,
+            None if margin.wide else delta,
+            looks,
+        )
+        if deciding.draws is not None:
+            deciding_seconds = (deciding.draws - draws) * seconds_per_draw
+    failed = failures.get(cell.num_synthetic)
     sentence = verdict_sentence(
         outcome,
         study.generator,
@@ -138,13 +126,16 @@ def judge(
         exchanges.get(where),
         also_hurts=also_hurts,
         delta=delta,
+        error=margin.error,
+        too_wide=too_wide,
         detectable=detectable,
-        deciding_draws=deciding_draws,
+        deciding=deciding,
         deciding_seconds=deciding_seconds,
-        deciding_range=deciding_range,
         draws=draws,
         why_undecided=why_undecided,
     )
+    if failed is not None:
+        sentence += failure_sentence(failed.failed, failed.tried, failed.gain)
     return Verdict(
         *study,
         num_real=cell.num_real,
@@ -154,8 +145,12 @@ def judge(
         equivalent=cell.equivalent,
         exchange=exchanges.get(where),
         smallest_detectable_gain=detectable,
-        deciding_draws=deciding_draws,
+        deciding_draws=None if deciding is None else deciding.draws,
         deciding_seconds=deciding_seconds,
         sentence=sentence,
-        deciding_range=deciding_range,
+        deciding_range=None if deciding is None or deciding.even is None else (deciding.even, deciding.likely),
+        margin=delta,
+        failed_draws=0 if failed is None else failed.failed,
+        tried_draws=None if failed is None else failed.tried,
+        gain_if_failed=None if failed is None else failed.gain,
     )

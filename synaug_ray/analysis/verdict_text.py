@@ -5,6 +5,7 @@ Gains and losses are in points: 1 point is 0.01 of error.
 
 from __future__ import annotations
 
+from synaug_ray.analysis.deciding import Deciding
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.results import Cell, Exchange, Outcome, Verdict
 from synaug_ray.common.text import listed, long_duration
@@ -19,6 +20,11 @@ def points(value: float) -> str:
 def margin(delta: float) -> str:
     """A margin of effects: 0.01 -> '1 point', 0.025 -> '2.5 points'."""
     return f"{100 * delta:g} point" + ("" if f"{100 * delta:g}" == "1" else "s")
+
+
+def shown_margin(delta: float, relative_delta: float | None) -> str:
+    """The margin of a whole analysis: absolute in points, or relative to the real-only error of each size."""
+    return margin(delta) if relative_delta is None else f"{100 * relative_delta:g}% of the real-only error"
 
 
 def span(estimate: Estimate, scale: float = 100.0, form: str = "+.1f") -> str:
@@ -73,10 +79,11 @@ def verdict_sentence(
     *,
     also_hurts: float | None,
     delta: float,
+    error: float,
+    too_wide: bool,
     detectable: float,
-    deciding_draws: int | None,
+    deciding: Deciding | None,
     deciding_seconds: float | None,
-    deciding_range: tuple[int, int | None] | None,
     draws: int,
     why_undecided: str,
 ) -> str:
@@ -105,15 +112,33 @@ def verdict_sentence(
     text = f"{start} is undecided: {points(value)} points at {amount} ({span(gain)})."
     if why_undecided:
         return f"{text} {why_undecided}"
+    if too_wide:
+        return text + (
+            f" All lies within ±{margin(delta)}, but the real-only error here is {100 * error:.1f} points: a margin "
+            "that large against it shows nothing. Set relative_delta: 0.1 (a tenth of the error), or a smaller delta."
+        )
     text += f" Effects smaller than about {100 * detectable:.1f} points could not be detected."
-    if deciding_range is not None:
-        least, most = deciding_range
-        reach = f"{least} to {most}" if most is not None else f"at least {least}, and perhaps no number is enough"
-        return text + f" From {draws} draws, the number that would decide it is known only roughly: {reach}."
-    if deciding_draws is None:
-        return text + " More draws would not decide it: the test set is too small."
+    if deciding is None or deciding.even is None:
+        return text + " More draws would hardly decide it: the test set is too small."
+    if deciding.draws is None:
+        return text + (
+            f" About {deciding.even} draws instead of {draws} give an even chance to decide it; no number of draws "
+            "makes it likely with this test set."
+        )
     cost = "" if deciding_seconds is None else f", for about {long_duration(deciding_seconds)} of one device"
-    return text + f" About {deciding_draws} draws instead of {draws} would decide it{cost}."
+    more = "" if deciding.likely is None else f", {deciding.likely} for 9 in 10"
+    return text + (
+        f" About {deciding.draws} draws instead of {draws} would decide it with a chance of 80%{cost} "
+        f"({deciding.even} draws for an even chance{more})."
+    )
+
+
+def failure_sentence(failed: int, tried: int, gain: float) -> str:
+    """What failed generators mean for a verdict, as a sentence that follows it."""
+    return (
+        f" This is given that the generator trains: {failed} of {tried} did not ({100 * failed / tried:.0f}%). With "
+        f"the worst gain seen in their place it would be {points(gain)} points."
+    )
 
 
 def _example(verdict: Verdict, mix: bool) -> str:

@@ -109,6 +109,8 @@ class GridSpec(Factors):
     precision: Precision | None = None  # overrides that of every recipe that has one; None: the recipes' own
     stratify: Literal["natural", "balanced"] = "natural"
     delta: Positive = 1.0  # points: effects within +-delta count as no effect
+    relative_delta: Annotated[Number, Field(gt=0, lt=1)] | None = None  # instead of delta: a fraction of the real-only
+    # error at each size, such as 0.1
     confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.9
     replicates: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 1_000  # of the bootstrap
     quality_draws: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 2  # draws whose pools get a quality check:

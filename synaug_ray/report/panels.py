@@ -145,19 +145,29 @@ def so_far_panels(run: RunView) -> list[Panel]:
     ]
 
 
+def _least_error(laws: Laws, classifier: str) -> float:
+    """The smallest measured real-only error of a classifier."""
+    found = [
+        p["error"]["value"] for curve in laws["real"] if curve["classifier"] == classifier for p in curve["points"]
+    ]
+    return min((float(value) for value in found if value is not None), default=0.0)
+
+
 def gain_panels(laws: Laws, names: StudyNames) -> list[Panel]:
     """Gain against multiple, one figure a study; studies of one generator share their range."""
-    delta = float(laws["delta"])
+    relative = laws.get("relative_delta")
     panels = []
     for i, study in enumerate(laws["studies"]):
         kin = [
             s for s in laws["studies"] if (s["generator"], s["classifier"]) == (study["generator"], study["classifier"])
         ]
+        delta = float(laws["delta"]) if relative is None else relative * _least_error(laws, study["classifier"])
+        band = margin(delta) if relative is None else f"{100 * relative:g}% of the smallest real-only error"
         panels.append(
             Panel(
                 f"gains-{i}",
                 names.name(study),
-                f"Above zero the synthetic images help. Grey band: ±{margin(delta)}, effects too small to matter. "
+                f"Above zero the synthetic images help. Grey band: ±{band}, effects too small to matter. "
                 "Thick bars: intervals for each cell alone; thin bars: for all cells at once, as in the verdicts.",
                 gains.figure(study, delta, gains.reach(kin, delta), text.error_name(laws)),
                 gains.table(study),

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from synaug_ray.analysis.analyse import analyse
 from synaug_ray.analysis.results import Analysis
+from synaug_ray.analysis.trials import GENERATOR_FAILURES
 from synaug_ray.config.spec import write_grid
 from synaug_ray.plan.plan import blocked
 from synaug_ray.plan.steps import STAGES, Stage
@@ -191,10 +192,12 @@ def analyse_run(
     if "real-only" not in set(done["protocol"]):
         return None
     looks = take_look(run.folder, done, count=final) if replicates else ()
+    failed = pd.DataFrame(table[(table["status"] == "blocked") & table["cause"].isin(GENERATOR_FAILURES)])
     return analyse(
-        done.reset_index(drop=True),
+        pd.concat([done, failed], ignore_index=True) if len(failed) else done.reset_index(drop=True),
         with_groups(predicted, run.folder),
         delta=run.spec.delta / 100,
+        relative_delta=run.spec.relative_delta,
         confidence=run.spec.confidence,
         replicates=replicates,
         looks=looks,

@@ -130,3 +130,19 @@ def test_groups_of_test_images_reach_the_cells_and_must_agree():
         pair_cells(frames[0], frames[1].assign(group=[np.arange(4), np.zeros(4, dtype=int)]))
     with pytest.raises(ValueError, match="group and label must have the same length, got 3 and 4"):
         pair_cells(frames[0], frames[1].assign(group=[np.arange(3)] * 2))
+
+
+def test_draws_whose_generator_failed_are_counted_and_named():
+    rows = [row(f"r{d}", 10, 0, d, 0, [0]) for d in range(4)]
+    rows += [row(f"m{d}", 10, 10, d, 0, [], "done" if d else "blocked") for d in range(4)]
+    rows += [row(f"x{d}", 10, 20, d, 0, [], "blocked") for d in range(2)]
+    measurements, predictions = tables(rows)
+    causes = ["diverged" if s == "blocked" else "" for s in measurements["status"]]
+    cells = pair_cells(measurements.assign(cause=causes), predictions)
+    assert [(cell.num_synthetic, cell.failed) for cell in cells.mixed] == [(10, 1)]
+    assert (
+        "Generators failed (edm at 10 real images: 1 of 4 failed). Verdicts are of those that trained."
+        in cells.warnings
+    )
+    other = pair_cells(measurements.assign(cause="preempted"), predictions)  # says nothing of the generator
+    assert [cell.failed for cell in other.mixed] == [0] and not any("Generators" in w for w in other.warnings)

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from synaug_ray.analysis.deciding import CellNoise
 from synaug_ray.analysis.paired_cells import StudyKey
 from synaug_ray.analysis.results import Cell, Censoring, Outcome
-from synaug_ray.analysis.verdict import CellNoise, draws_to_decide, judge, outcome_of
+from synaug_ray.analysis.verdict import Failures, Margin, judge, outcome_of
 from synaug_ray.analysis.verdict_text import headline, span
 from synaug_ray.laws.results import Estimate
+from synaug_ray.laws.simultaneous import Look
 
 
 def gains(*pairs):
@@ -37,18 +39,6 @@ def test_no_effect_rests_on_each_cell_s_own_interval_and_effects_on_the_wider_on
     assert outcome_of(own, own, 0.01) is Outcome.HELPS
 
 
-def test_draws_to_decide_shrink_only_the_part_between_draws():
-    # Half width 3 sqrt(v / D + 1e-6) must fall to the gain 0.006: v / D = 3e-6.
-    noise = CellNoise(3.0, 3.0, 3e-5, 1e-6)
-    assert draws_to_decide([0.006], [noise], 0.001) == 10
-    # As an equivalence: what is left of delta is 0.012 - 0.006, the same width.
-    assert draws_to_decide([0.0], [noise], 0.006) == 10
-    # The cell's own interval is narrower and needs less: 1.4 sqrt(v / D + 1e-6) = 0.006, v / D = 1.74e-5.
-    assert draws_to_decide([0.0], [replace(noise, own=1.4)], 0.006) == 2
-    # A half width of 3 sqrt(1e-6) = 0.003 stays for any number of draws.
-    assert draws_to_decide([0.002], [noise], 0.004) is None
-
-
 def cell(multiple, low, high, n=40):
     gain = Estimate((low + high) / 2, low, high)
     return Cell(
@@ -65,14 +55,19 @@ def cell(multiple, low, high, n=40):
     )
 
 
-def verdict(*cells, noise=CellNoise(3.0, 3.0, 3e-5, 1e-6), draws=6):  # noqa: B008
+NOISE = CellNoise(3.0, 2.0, 2e-5, 1e-6, 15.0)
+
+
+def verdict(*cells, noise=NOISE, draws=6, error=0.2, delta=0.01, relative_delta=None, failures=None):
     return judge(
         StudyKey("mlp", "edm", "mixed", "0.5"),
         list(cells),
         {},
         {(c.num_real, c.num_synthetic): noise for c in cells},
-        delta=0.01,
-        draws=draws,
+        margin=Margin.at(error, delta, relative_delta),
+        spread=1e-4,
+        looks=[Look(draws, 0.6)],
+        failures=failures or {},
         seconds_per_draw=30.0,
         why_undecided="",
     )
@@ -95,26 +90,45 @@ def test_hurts_states_the_harm_as_a_positive_number():
 def test_undecided_says_what_deciding_costs():
     answer = verdict(cell(1, -0.003, 0.015))
     assert answer.outcome is Outcome.UNDECIDED
-    assert answer.deciding_draws is not None and answer.deciding_draws > 6
+    assert answer.deciding_draws is not None and answer.deciding_range is not None
+    even, likely = answer.deciding_range
+    assert 6 < even <= answer.deciding_draws <= (likely or math.inf)
     assert answer.deciding_seconds == (answer.deciding_draws - 6) * 30.0
-    assert f"About {answer.deciding_draws} draws instead of 6" in answer.sentence
+    assert f"About {answer.deciding_draws} draws instead of 6 would decide it with a chance of 80%" in answer.sentence
+    assert f"({even} draws for an even chance" in answer.sentence
     assert answer.smallest_detectable_gain == pytest.approx(0.009)
-    limited = verdict(cell(1, -0.003, 0.015), noise=CellNoise(3.0, 3.0, 3e-5, 1e-4))
-    assert limited.deciding_draws is None
+    limited = verdict(cell(1, -0.003, 0.015), noise=replace(NOISE, image=1e-4))
+    assert (limited.deciding_draws, limited.deciding_range) == (None, None)
     assert "the test set is too small" in limited.sentence
 
 
-def test_few_draws_give_a_rough_range_of_what_deciding_takes_or_nothing():
-    rough = verdict(cell(1, -0.003, 0.015), draws=3)
-    assert (rough.deciding_draws, rough.deciding_seconds) == (None, None)
-    # v / D = 3e-6 decides (see above); 3 draws say v to within 2 / 5.99 to 2 / 0.1026.
-    assert rough.deciding_range == (4, math.ceil(3e-5 * 2 / 0.102587 / 3e-6))
-    assert "From 3 draws, the number that would decide it is known only roughly: 4 to 195." in rough.sentence
-    open_ended = verdict(cell(1, -0.003, 0.015), draws=2, noise=CellNoise(3.0, 3.0, 3e-3, 1e-6))
-    assert open_ended.deciding_range is not None and open_ended.deciding_range[1] is None
-    assert f"at least {open_ended.deciding_range[0]}, and perhaps no number is enough" in open_ended.sentence
-    never = verdict(cell(1, -0.003, 0.015), draws=3, noise=CellNoise(3.0, 3.0, 3e-5, 1e-4))
-    assert never.deciding_range is None and "test set is too small" in never.sentence
+def test_no_effect_is_refused_where_the_margin_is_large_against_the_error():
+    """At an error of 1%, +-1 point holds everything from no error at all to twice as many."""
+    small = cell(1, -0.004, 0.006)
+    assert verdict(small).outcome is Outcome.NO_EFFECT
+    refused = verdict(small, error=0.01)
+    assert refused.outcome is Outcome.UNDECIDED and refused.margin == 0.01
+    assert "All lies within ±1 point, but the real-only error here is 1.0 points" in refused.sentence
+    assert "Set relative_delta: 0.1" in refused.sentence
+    assert verdict(small, error=0.04).outcome is Outcome.NO_EFFECT  # a quarter is the widest
+    assert verdict(small, error=0.0399).outcome is Outcome.UNDECIDED
+
+
+def test_a_relative_margin_follows_the_error():
+    small = cell(1, -0.004, 0.006)
+    wide, narrow = (verdict(small, error=e, relative_delta=0.1) for e in (0.2, 0.02))
+    assert (wide.outcome, wide.margin) == (Outcome.NO_EFFECT, pytest.approx(0.02))
+    assert "no effect larger than 2 points" in wide.sentence
+    assert (narrow.outcome, narrow.margin) == (Outcome.UNDECIDED, pytest.approx(0.002))
+
+
+def test_failed_generators_are_told_with_every_verdict():
+    found = verdict(cell(4, 0.02, 0.06), failures={160: Failures(2, 8, 0.013)})
+    assert (found.failed_draws, found.tried_draws, found.gain_if_failed) == (2, 8, 0.013)
+    assert found.sentence.endswith(
+        "This is given that the generator trains: 2 of 8 did not (25%). With the worst gain seen in their place it would "
+        "be +1.3 points."
+    )
 
 
 def test_headline_puts_learnt_generators_before_controls_and_says_when_jitter_is_as_good():

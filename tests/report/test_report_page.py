@@ -390,9 +390,9 @@ def test_held_out_is_said_only_where_cells_were(run_folder: Path, built: Page, l
 def test_the_cost_of_deciding_is_marked_as_rough(run_folder: Path, built: Page) -> None:
     undecided = [row for row in built.tables["Verdicts, table"][1:] if row[2][0] == "undecided"]
     assert {(row[8][0], row[9][0]) for row in undecided} == {("≈ 10", "≈ 10 min")}
-    assert "estimate from the spread among 6 draws" in built.words
-    assert "may be 0.5 to 4 times" in built.words  # 5 / chi2(5) at 0.95 and 0.05: 0.452 and 4.365
-    assert "may be 0.3 to 300 times" in rebuilt(run_folder, "laws.json", draws=2).words
+    assert "estimate from 6 draws" in built.words
+    assert "4 in 5 such questions would be decided" in built.words
+    assert "estimate from 2 draws" in rebuilt(run_folder, "laws.json", draws=2).words
     assert [report_text.rough(v) for v in (0.0, 7.0, 14.0, 86.0, 1520.0)] == [
         "≈ 0",
         "≈ 7",
@@ -542,3 +542,17 @@ def test_forms_are_listed_with_their_numbers(built: Page, laws: dict) -> None:
                 assert f"{name} = {fit['parameters'][name]['value']:.4g} [" in row[2][0]
     chosen = {row[0][0]: row[1][0] for row in built.tables["Chosen forms, table"][1:]}
     assert chosen["real only"] == "power law with floor" and list(chosen.values()).count("none chosen") == 2
+
+
+def test_looks_and_groups_are_told_beside_the_intervals(run_folder: Path) -> None:
+    assert "This is the first look" in rebuilt(run_folder, "laws.json", looks=[6]).words
+    third = rebuilt(run_folder, "laws.json", looks=[5, 6, 8], test_groups=37).words
+    assert "This is look 3 at these results (after 5, 6 and 8 draws)" in third
+    assert "resampled by group (data.group): 37 groups" in third
+
+
+def test_a_relative_margin_is_shown_as_such(run_folder: Path) -> None:
+    rebuilt(run_folder, "verdict.json", relative_delta=0.1)
+    shown = rebuilt(run_folder, "laws.json", relative_delta=0.1).words
+    assert "the interval is within ±10% of the real-only error" in shown
+    assert "Grey band: ±10% of the smallest real-only error" in shown

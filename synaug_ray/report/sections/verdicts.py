@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.stats import chi2
-
-from synaug_ray.analysis.verdict_text import margin
+from synaug_ray.analysis.verdict_text import shown_margin
 from synaug_ray.common.text import listed
 from synaug_ray.report import tables, text
 from synaug_ray.report.text import StudyNames, study_key, value_of
@@ -49,8 +47,8 @@ def slug(outcome: Any) -> str:
     return {"helps": "helps", "hurts": "hurts", "no effect": "none"}.get(str(outcome), "undecided")
 
 
-def matrix(verdicts: Verdicts, names: StudyNames, delta: float | None) -> Matrix:
-    """The verdicts by study and n; None where a study has no verdict at some n."""
+def matrix(verdicts: Verdicts, names: StudyNames, told: Mapping[str, Any]) -> Matrix:
+    """The verdicts by study and n; None where a study has no verdict at some n. ``told`` is ``verdict.json``."""
     sizes = sorted({v["num_real"] for v in verdicts})
     at = {(study_key(v), v["num_real"]): v for v in verdicts}
     studies = list({study_key(v): v for v in verdicts}.values())
@@ -59,7 +57,8 @@ def matrix(verdicts: Verdicts, names: StudyNames, delta: float | None) -> Matrix
         found = [at.get((study_key(study), n)) for n in sizes]
         rows.append((tuple(names.parts(study)), tuple(None if v is None else _pill(v) for v in found)))
     seen = {str(v["outcome"]) for v in verdicts}
-    shown = "the margin" if delta is None else margin(delta)
+    delta = text.finite(told.get("delta"))
+    shown = "the margin" if delta is None else shown_margin(delta, text.finite(told.get("relative_delta")))
     legend = tuple((o, SIGNS[o], m.format(margin=shown)) for o, m in MEANINGS.items() if o in seen)
     return Matrix(
         tuple("real in a batch" if f == "real_share" else f for f in names.fields),
@@ -127,18 +126,12 @@ def full_table(verdicts: Verdicts, names: StudyNames) -> tables.Table:
 
 
 def deciding_note(laws: Mapping[str, Any] | None, verdicts: Verdicts) -> str:
-    """How far what deciding costs may be off, where it is told; '' elsewhere.
-
-    Draws needed are in proportion to the variance among draws, which D draws of a normal effect know to
-    within (D - 1) / chi2(D - 1) at the analysis' confidence.
-    """
+    """What the number of draws to decide means, where it is told; '' elsewhere."""
     if laws is None or not any(v.get("deciding_draws") for v in verdicts) or laws["draws"] < 2:
         return ""
-    freedom, tail = laws["draws"] - 1, (1 - laws["confidence"]) / 2
-    few, many = (text.one_digit(freedom / float(chi2.ppf(q, freedom))) for q in (1 - tail, tail))
     return (
-        f"The cost of deciding is a rough estimate from the spread among {laws['draws']} draws; "
-        f"the true cost may be {few} to {many} times the number given."
+        f"The draws to decide are a rough estimate from {laws['draws']} draws: with so many, 4 in 5 such questions "
+        "would be decided, if true gains are as widespread as this grid’s; the sentences below have a range."
     )
 
 

@@ -1,0 +1,122 @@
+"""How many draws would decide an undecided verdict, with a chance.
+
+The largest of several gains that were measured is too large on average, and taking it at face value promises
+decisions that do not come. So gains are shrunk towards zero by what the study's cells say of their spread (normal
+prior, empirical Bayes), and futures are simulated: a truth from what the data leave possible, the draws to come, and
+the intervals that they will give, which keep the draws that are there and the test images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from synaug_ray.laws.simultaneous import Look, next_look
+
+POWER = 0.8  # the chance of a decision that `draws` gives
+EVEN, LIKELY = 0.5, 0.9  # chances at the ends of the range
+MOST_DRAWS = 10_000  # more than this is not practical
+FUTURES = 1_000  # simulated
+
+
+@dataclass(frozen=True)
+class CellNoise:
+    """The parts of a cell's half widths: quantile * sqrt(draw / D + image).
+
+    ``quantile`` is that of the simultaneous interval, ``own`` of the cell's own, both at ``freedom`` degrees of
+    freedom; ``draw`` is the variance between draws of one draw's gain, ``image`` the test set's.
+    """
+
+    quantile: float
+    own: float
+    draw: float
+    image: float
+    freedom: float = np.inf
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """Draws that decide with a chance of 80%, and those for an even chance and for 90%; None: no number does."""
+
+    draws: int | None
+    even: int | None
+    likely: int | None
+
+
+def spread_of_gains(gains: Sequence[float], errors: Sequence[float]) -> float:
+    """The variance of true gains around zero, from estimates and their standard errors (method of moments)."""
+    return max(float(np.mean(np.square(gains) - np.square(errors))), 0.0)
+
+
+def next_p(p: float, looks: Sequence[Look], draws: int) -> float:
+    """About the two-sided p-value of one cell at a next look with ``draws`` draws; ``p`` is the last look's.
+
+    For a Gaussian path: the value at which the chance to cross there and not before is what the next look may spend.
+    """
+    now, before = looks[-1], looks[-2].share if len(looks) > 1 else 0.0
+    spend = p * (next_look(looks, draws).share - now.share) / (now.share - before)
+    bound, kept = float(stats.norm.isf(p / 2)), np.sqrt(min(now.draws / draws, 1.0))
+    z = np.linspace(-bound, bound, 101)
+    weights = stats.norm.pdf(z) * (z[1] - z[0])
+    levels = np.geomspace(1e-6, 1.0, 50)
+    later = stats.norm.isf(levels / 2)[:, None]
+    scale = np.sqrt(max(1 - kept**2, 1e-9))
+    crosses = stats.norm.sf((later - kept * z) / scale) + stats.norm.cdf((-later - kept * z) / scale)
+    return float(np.interp(spend, crosses @ weights, levels))
+
+
+def draws_to_decide(
+    gains: Sequence[float],
+    noise: Sequence[CellNoise],
+    spread: float,
+    delta: float | None,
+    looks: Sequence[Look],
+) -> Deciding:
+    """How many draws, those that are there included, decide the verdict over some amounts of one pool.
+
+    Args:
+        gains: [C] as measured, of the amounts.
+        noise: [C] of the same.
+        spread: variance of true gains around zero.
+        delta: the margin of "no effect"; None where that verdict is not to be had.
+        looks: so far, with the numbers of draws; the last is the one that left it undecided.
+    """
+    rng, there = np.random.default_rng(0), looks[-1].draws
+    gain, draw, image = np.array(gains), np.array([n.draw for n in noise]), np.array([n.image for n in noise])
+    freedom = np.array([min(n.freedom, 1e6) for n in noise])
+    p_joint, p_own = (2 * stats.t.sf([q(n) for n in noise], freedom) for q in (lambda n: n.quantile, lambda n: n.own))
+    kept = (spread + image) / np.maximum(spread + image + draw / there, 1e-30)
+    # The amounts of one pool move together, and so do their variances.
+    luck, future = rng.standard_normal((2, FUTURES, 1))
+    true_draw = draw * (freedom.min() / rng.chisquare(freedom.min(), (FUTURES, 1)))
+    centre = (
+        kept * gain + np.sqrt(kept * true_draw / there) * luck
+    )  # what endless draws would show on these test images
+
+    def chance(draws: int) -> float:
+        new = draws - there
+        seen = (there * gain + new * (centre + np.sqrt(true_draw / new) * future)) / draws
+        estimated = (freedom * draw + new * true_draw) / (freedom + new)
+        error, later = np.sqrt(estimated / draws + image), freedom + new
+        ahead = {p: next_p(p, looks, draws) for p in set(p_joint.round(9))}
+        joint = stats.t.isf(np.array([ahead[p] for p in p_joint.round(9)]) / 2, later)
+        decided = (np.abs(seen) > joint * error).any(axis=1)
+        if delta is not None:
+            decided |= (np.abs(seen) + stats.t.isf(p_own / 2, later) * error < delta).all(axis=1)
+        return float(decided.mean())
+
+    steps = [there + 1]
+    while steps[-1] < MOST_DRAWS:
+        steps.append(min(max(steps[-1] + 1, round(there + (steps[-1] - there) * 1.2)), MOST_DRAWS))
+    found: dict[float, int] = {}
+    for draws in steps:
+        now = chance(draws)
+        for wanted in (EVEN, POWER, LIKELY):
+            if now >= wanted:
+                found.setdefault(wanted, draws)
+        if LIKELY in found:
+            break
+    return Deciding(found.get(POWER), found.get(EVEN), found.get(LIKELY))
