@@ -1,13 +1,14 @@
 """How often are verdicts false, also after looking again, and do the gains' intervals hold? Simulated worlds.
 
     python tests/benchmarks/laws/verdicts.py --out verdicts.jsonl            (200 worlds of each kind)
-    python tests/benchmarks/laws/verdicts.py --out verdicts.jsonl --table    (only write the table)
+    python tests/benchmarks/laws/verdicts.py --out verdicts.jsonl --table    (only print the table)
 
 The simulator shares nothing with tests/helpers/simulate.py. Effects are added to errors, so that a planted gain is the
 mean over draws exactly: real-only errors of a draw move along its nested subsets (a random walk over sizes); each
 generator moves all amounts of its pool together, with Gaussian or heavy-tailed (t, 3 degrees of freedom) noise, more for
 some generators than for others; some generators fail; some test images come in groups (patients). Each world is looked at
-several times, with more draws each time. No law is fitted. The table goes to verdicts.md beside this file.
+several times, with more draws each time. No law is fitted. The table is printed; that of the last run is in verdicts.md beside
+this file.
 """
 
 from __future__ import annotations
@@ -242,7 +243,7 @@ def main() -> None:
     parser.add_argument("--kinds", default="", help="only those whose name holds this")
     parser.add_argument("--replicates", type=int, default=3000, help="simulated paths for a boundary")
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--table", action="store_true", help="simulate nothing, only write the table")
+    parser.add_argument("--table", action="store_true", help="simulate nothing, only print the table")
     args = parser.parse_args()
     rows = [json.loads(line) for line in args.out.read_text().splitlines()] if args.out.exists() else []
     done = {(row["kind"], row["world"]) for row in rows}
