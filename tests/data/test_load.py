@@ -121,3 +121,11 @@ def test_identifying_needs_nothing_heavy_and_no_network():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)}
     )
     assert done.stdout.strip() == "[]" and len(BUILT_IN) > 20
+
+
+def test_a_later_option_at_its_default_stays_out_of_the_key():
+    """What was made before it existed stays valid."""
+    assert "leave_out" not in DataOptions().fields() and DataOptions(leave_out=("test",)).fields()["leave_out"] == [
+        "test"
+    ]
+    assert DataOptions.model_validate({"leave_out": "test"}) == DataOptions(leave_out=("test", "test"))

@@ -293,13 +293,3 @@ def test_a_class_that_may_mean_no_label_is_noted(tmp_path, cache, none):
     labels = [none, 1 if none == -1 else "dog"] * 20
     data = read(animals(tmp_path / "x.parquet", CATS_DOGS, labels), cache)
     assert any(f"{none} in column label is a class like others; where it means none" in note for note in data.notes)
-
-
-def test_the_option_at_its_default_stays_out_of_the_key():
-    """An option at its default stays out of the key: what was made before it existed stays valid."""
-    from synaug_ray.config.data_options import DataOptions
-
-    assert "leave_out" not in DataOptions().fields() and DataOptions(leave_out=("test",)).fields()["leave_out"] == [
-        "test"
-    ]
-    assert DataOptions.model_validate({"leave_out": "test"}) == DataOptions(leave_out=("test", "test"))
