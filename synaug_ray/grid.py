@@ -40,6 +40,7 @@ from synaug_ray.config.yaml_source import Lines, short
 from synaug_ray.data.load import Unsettled, identify, settled, unknown_name
 from synaug_ray.plan.plan import Plan, make_plan, pending, reversed_plan
 from synaug_ray.runs.cost import disk_bytes
+from synaug_ray.runs.heartbeat import Heartbeat
 from synaug_ray.runs.loggers import Loggers
 from synaug_ray.runs.plan_summary import disk_line, missing_results, plan_lines, plan_notes
 from synaug_ray.runs.run import Run, RunState, Session
@@ -163,7 +164,8 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     if others:
         print(f"note     running here on the same images, or killed: {', '.join(others)}; starting from the last step")
     try:
-        code = _run(run, request, missing, last_first=bool(others))
+        with Heartbeat(run.folder, session.id):
+            code = _run(run, request, missing, last_first=bool(others))
     except Unsettled:
         return _main(args, words)
     except BaseException:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from synaug_ray.common.text import duration
 from synaug_ray.config.warnings import grid_warnings, precision_warnings
 from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.steps import STAGES
 from synaug_ray.runs.cost import PLURAL, costs, describe_cost, describe_total_cost
+from synaug_ray.runs.heartbeat import driver_of
 from synaug_ray.runs.run import Run
 from synaug_ray.runs.status import missing_trials
 from synaug_ray.store.disk import size
@@ -41,8 +43,15 @@ def disk_line(needed: int, free: int | None) -> str:
 
 
 def plan_notes(run: Run, damaged: Sequence[str]) -> list[str]:
-    """Warnings about the grid, then about damaged files of the run's folder, or else about changed data."""
+    """Warnings about the grid, about another driver at work, and on damaged files of the folder or changed data."""
     notes = grid_warnings(run.spec) + precision_warnings(run.spec)
+    other = driver_of(run.folder)
+    if other is not None and other.alive:
+        notes.append(
+            f"{other} works on this run now (last sign of life {duration(other.silent)} ago): a second driver "
+            "joins it, from the last step, and both share this machine or cluster; to follow the first alone, use "
+            f"python -m synaug_ray.status {run.folder.url}"
+        )
     if damaged:
         return [*notes, f"{run.folder.url}: {', '.join(damaged)} differ from {SEAL}: made again"]
     key = run.plan.data.key

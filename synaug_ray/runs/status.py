@@ -18,6 +18,7 @@ from synaug_ray.plan.plan import Plan, blocked, failed_ancestor, make_plan, pend
 from synaug_ray.plan.steps import STAGES, Stage, Step
 from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.runs.cost import PLURAL, costs
+from synaug_ray.runs.heartbeat import driver_of
 from synaug_ray.runs.run import RunState, RunStatus
 from synaug_ray.store.filesystem import check_reachable
 from synaug_ray.store.run_folder import GRID, STATUS, RunFolder
@@ -116,7 +117,12 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
     state = str(run.state)
     if run.state is RunState.RUNNING:
         state += f", last update {duration(silent)} ago"
-        if silent > SILENT:
+        driver = driver_of(run.folder, now)
+        if driver is not None and driver.alive:
+            state += f"; {driver} is at work (sign of life {duration(driver.silent)} ago)"
+        elif driver is not None:
+            state += f"; its driver, {driver}, has died: run the same command to continue"
+        elif silent > SILENT:
             state += "; the driver may have died: run the same command to continue"
     lines, records = [f"run        {run.name}: {state}"], []
     failed, missing = unresolved_failures(run.plan, run.store), pending(run.plan, run.store)
