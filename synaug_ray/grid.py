@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m synaug_ray.grid",
         allow_abbrev=False,
-        description="How many synthetic images is one more real image worth? Runs whatever a grid is still missing.",
+        description="How many synthetic images is one more real image worth? Runs the missing steps of a grid.",
         epilog="exit codes: 0 done, 2 command line or grid file, 3 data, 4 finished with failed cells, "
         "5 storage, 6 resources, 70 a bug, 75 the cluster was lost (run it again; 1 where Ray ended the "
         "process first), 130 interrupted (Ctrl-C), 143 ended by SIGTERM",

@@ -1,4 +1,4 @@
-"""``python -m synaug_ray.status RUN``: how a run stands, from any terminal, while it runs or after."""
+"""``python -m synaug_ray.status RUN``: the status of a run, from any terminal, during the run or after it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m synaug_ray.status",
         allow_abbrev=False,
         description="What of a run is done, failed, blocked and left. Reads the storage alone, so it asks no cluster.",
-        epilog="exit codes: 0 told, 2 command line, 5 storage",
+        epilog="exit codes: 0 printed, 2 command line, 5 storage",
     )
     parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")
     parser.add_argument("--why", metavar="KEY", help="why one step is done or not: its key, or the first digits of it")

@@ -15,7 +15,7 @@ TRAINING_COST, IMAGE_COST = "generator_cost_seconds", "image_cost_seconds"
 
 
 class Kind(NamedTuple):
-    """What a generator is, whatever its name."""
+    """What a generator is, apart from its name."""
 
     family: str  # edm, real-holdout, jitter ...; the generator's name where the table has no such column
     open_set: bool  # in every cell it saw more real images than the cell's own

@@ -2,7 +2,7 @@
 
 A trial's result depends on its key alone, not on the other trials of its pack: a pack of width K is always
 padded to exactly K members, so that every kernel runs at the same shapes. (On a CPU, widths 2 to 32 gave
-the same bits whatever the other members.)
+the same bits with any other members.)
 """
 
 from __future__ import annotations

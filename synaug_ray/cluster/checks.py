@@ -1,4 +1,4 @@
-"""Whether a cluster can do a run, judged from what was found there: plain values in, sentences out."""
+"""Whether a cluster can do a run, judged from what was measured there: plain values in, findings out."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from synaug_ray.common.text import first_few
 from synaug_ray.plan.plan import Plan
 from synaug_ray.store.disk import size
 
-LANES = 3  # a slot has a trainer, a sampler and a classifier, each a process
-# of a lane's process: 0.75 GB resident (0.67 private) once torch and Ray's libraries are imported, Ray 2.60 and a CPU
-# build of torch 2.14, and a quarter for what a small network takes in training
+LANES = 3  # of a slot: a trainer, a sampler and a classifier, each a process of its own
+# memory of one such process: 0.75 GB resident (0.67 private) after torch and Ray's libraries are imported, Ray 2.60, a
+# CPU build of torch 2.14, and a quarter for what a small network takes in training
 WORKER_BYTES = 1_000_000_000
-DECIDING = ("ray", "torch")  # one version on all nodes, or a run is refused; of the rest it is told
+DECIDING = ("ray", "torch")  # a run is refused unless all nodes have one version; other differences are notes
 SHOWN = 6  # nodes named in a sentence
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a process on a node said."""
+    """The answer of a process on a node."""
 
     software: Software
     bf16: bool | None  # whether its CPU multiplies bf16 in hardware
-    unread: str = ""  # why it did not see the driver's marker in the storage
-    unwritten: str = ""  # why it could not leave its own beside it
-    lacks: tuple[str, ...] = ()  # files of weights that are not there, or have another content
+    unread: str = ""  # why it could not read the driver's marker in the storage
+    unwritten: str = ""  # why it could not write its own marker there
+    missing_files: tuple[str, ...] = ()  # weights that do not exist there, or have another content
 
 
 @dataclass(frozen=True)
 class Node:
-    """A machine of the cluster: what Ray gives out of it, and what was found by asking."""
+    """A machine of the cluster: its resources in Ray, and what the probe found."""
 
     name: str
     id: str
@@ -60,7 +60,7 @@ def whole_slots(nodes: Iterable[Node]) -> tuple[int, bool]:
     """How many lanes of each kind a cluster has room for, and whether they are on GPUs.
 
     A lane never spans nodes: a GPU counts with a CPU core of its own node, and a core alone where no node has both.
-    With 0 Ray would wait for ever.
+    With no slot, Ray would wait for ever.
     """
     nodes = list(nodes)
     gpus = sum(_on_gpus(n) for n in nodes)
@@ -72,7 +72,7 @@ def _on_gpus(node: Node) -> int:
 
 
 def needs(plan: Plan, shape: tuple[int, int, int]) -> Needs:
-    """Of a plan with images of (channels, height, width): real ones once, synthetic ones as shards and joined."""
+    """Memory for a plan of images of (channels, height, width): real ones once, synthetic ones in shards and joined."""
     trials, pixels = list(plan.trials.values()), prod(shape)
     return Needs(
         max((t.subset.num_real for t in trials), default=0) * pixels,
@@ -81,7 +81,7 @@ def needs(plan: Plan, shape: tuple[int, int, int]) -> Needs:
 
 
 def resources(nodes: Sequence[Node]) -> list[Finding]:
-    """What a run would work with, and what of the cluster it would leave alone."""
+    """What of the cluster a run would use, and what it would leave idle."""
     count, gpu = whole_slots(nodes)
     has = first_few(
         (f"{n.name} has {n.resources.get('CPU', 0):g} CPU, {n.resources.get('GPU', 0):g} GPU" for n in nodes), SHOWN
@@ -90,7 +90,7 @@ def resources(nodes: Sequence[Node]) -> list[Finding]:
         return [
             Finding(
                 "slots",
-                f"no node has a whole CPU core to give ({has}), and Ray would wait for one for ever; "
+                f"no node has a whole CPU core for a slot ({has}), and Ray would wait for ever; "
                 "start a node with --num-cpus 1 or more (nodes that an autoscaler might add do not count)",
                 "problem",
             )
@@ -110,13 +110,17 @@ def resources(nodes: Sequence[Node]) -> list[Finding]:
     aside = [n for n in nodes if n.whole("CPU") and not n.whole("GPU")]
     if gpu and aside:
         rows.append(
-            Finding("CPUs", f"those of {names(aside)} are not used: where there are GPUs, all work is on them", "note")
+            Finding(
+                "CPUs",
+                f"the CPUs of {names(aside)} are not used: on a cluster with GPUs, all work runs on GPUs",
+                "note",
+            )
         )
     return rows
 
 
 def versions(driver: Software, nodes: Sequence[Node]) -> list[Finding]:
-    """Where a node runs other software than the driver: a run would mix results of both, or fail on one."""
+    """Nodes whose software differs from the driver's: a run would mix results of both, or fail on one."""
     skew: dict[tuple[str, bool], list[Node]] = {}
     for node in nodes:
         for said in _skew(driver, node.answer.software) if node.answer else ():
@@ -124,7 +128,7 @@ def versions(driver: Software, nodes: Sequence[Node]) -> list[Finding]:
     rows = [
         Finding(
             "versions",
-            f"{what} on {names(where)}; install on every node what the driver has",
+            f"{what} on {names(where)}; install the driver's versions on every node",
             "problem" if refused else "note",
         )
         for (what, refused), where in skew.items()
@@ -133,8 +137,8 @@ def versions(driver: Software, nodes: Sequence[Node]) -> list[Finding]:
     return rows + [
         Finding(
             "versions",
-            f"{n.name} cannot be asked what it runs (here are {ours}): {n.silence}; mend "
-            "that node or take it out of the cluster",
+            f"the software of {n.name} is unknown (here: {ours}): {n.silence}; repair "
+            "that node or remove it from the cluster",
             "problem",
         )
         for n in nodes
@@ -164,7 +168,7 @@ def _skew(ours: Software, theirs: Software) -> Iterable[tuple[str, bool]]:
 
 
 def sharing(storage: str, here: str, nodes: Sequence[Node], unwritten: str = "") -> list[Finding]:
-    """Whether every node reads and writes the storage that the driver does; ``unwritten``: why the driver cannot."""
+    """Whether every node reads and writes the driver's storage; ``unwritten``: why the driver itself cannot."""
     if unwritten:
         return [
             Finding(
@@ -178,7 +182,7 @@ def sharing(storage: str, here: str, nodes: Sequence[Node], unwritten: str = "")
     rows = []
     for said, attribute in (
         (f"is not shared by all nodes: a marker written on {here} was not seen on", "unread"),
-        ("can be read and not written on", "unwritten"),
+        ("can be read but not written on", "unwritten"),
     ):
         where: dict[str, list[Node]] = {}
         for n in nodes:
@@ -206,16 +210,16 @@ def sharing(storage: str, here: str, nodes: Sequence[Node], unwritten: str = "")
 
 
 def weights(nodes: Sequence[Node]) -> list[Finding]:
-    """Where a node lacks a network whose features a grid asks for: its quality checks would fail there."""
+    """Nodes without the weights of a network in ``quality_features``: quality checks would fail there."""
     where: dict[str, list[Node]] = {}
     for node in nodes:
-        for path in node.answer.lacks if node.answer else ():
+        for path in node.answer.missing_files if node.answer else ():
             where.setdefault(path, []).append(node)
     return [
         Finding(
             "weights",
             f"quality_features: {path} is not on {names(some_nodes)}, or has another content there; "
-            "copy it to the same path on every node, or name one that all see",
+            "copy it to the same path on every node, or give a path that all nodes share",
             "problem",
         )
         for path, some_nodes in where.items()
@@ -223,7 +227,7 @@ def weights(nodes: Sequence[Node]) -> list[Finding]:
 
 
 def memory(nodes: Sequence[Node], needed: Needs = Needs(0, 0)) -> list[Finding]:
-    """Whether a node's memory holds the lanes it will get, and its object store the images: estimates, so only told."""
+    """Whether each node has memory for its processes and object store for the images; estimates, so notes only."""
     gpu = whole_slots(nodes)[1]
     rows = []
     for n in nodes:
@@ -246,7 +250,7 @@ def memory(nodes: Sequence[Node], needed: Needs = Needs(0, 0)) -> list[Finding]:
 
 
 def bf16(nodes: Sequence[Node], asked: bool) -> list[Finding]:
-    """Where a CPU would have to emulate bf16, for a run that is on CPUs; ``asked``: whether the run uses it."""
+    """CPUs that would emulate bf16, if the run is on CPUs; ``asked``: whether the run uses it."""
     lacking = [n for n in nodes if n.answer and n.answer.bf16 is False]
     if whole_slots(nodes)[1]:
         return []

@@ -1,7 +1,7 @@
-"""What the lanes share: who has which generator and which GPU, how often a step was begun, where a shard's images are.
+"""State shared by all workers: who has which generator and GPU, how often a step was begun, where a shard's images are.
 
 One small actor without torch, because every process costs seconds of a core to start. Its state is a
-convenience: it comes back with all generators booked, workers ask the Store before they begin one, and
+convenience: after a restart it has all generators again, workers ask the Store before they begin one, and
 shards are in the Store.
 """
 
@@ -34,7 +34,7 @@ class Coordinator:
         Args:
             cap: bytes of the blocks that are held.
             generators: to be trained, in this order; a coordinator that is restarted has them all again.
-            gpus: of each node by its id, as CUDA is told of them.
+            gpus: of each node by its id, in the form of CUDA_VISIBLE_DEVICES.
         """
         self._waiting = list(generators)
         self._begun: Counter[str] = Counter()
@@ -66,13 +66,13 @@ class Coordinator:
         return self._notes.get(key, "")
 
     def begin(self, key: str) -> int:
-        """Told before a step is begun; how often it was begun, this time included."""
+        """Count a start of a step; returns how often it was begun, this time included."""
         self._begun[key] += 1
         return self._begun[key]
 
-    def take(self, worker: int, anew: bool) -> GeneratorStep | None:
-        """The next generator for a worker, or None; a worker that starts anew gets its own back."""
-        if anew and worker in self._taken:
+    def take(self, worker: int, restarted: bool) -> GeneratorStep | None:
+        """The next generator for a worker, or None; a restarted worker gets its own back."""
+        if restarted and worker in self._taken:
             return self._taken[worker]
         self._taken.pop(worker, None)
         if not self._waiting:
@@ -81,7 +81,10 @@ class Coordinator:
         return self._taken[worker]
 
     def put(self, key: str, block: list[Any], size: int) -> None:
-        """Keep a block, the least recently used ones let go; a list of its reference, so that Ray fetches nothing."""
+        """Keep a block, and drop the least recently used ones above the cap.
+
+        ``block`` holds its reference in a list, so that Ray does not fetch the block itself.
+        """
         if key in self._blocks:
             self._bytes -= self._blocks.pop(key)[1]
         self._blocks[key] = (block[0], size)

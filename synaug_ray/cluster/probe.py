@@ -25,15 +25,15 @@ from synaug_ray.store.backends import write_file
 from synaug_ray.store.disk import existing
 from synaug_ray.store.filesystem import open_url, reason
 
-ANSWER_SECONDS = 120.0  # for a node to start a process and answer: 2 s as a rule, a minute on a machine that is swamped
-SEEN_SECONDS = 4.0  # for a file to be seen elsewhere: NFS keeps what it knows of a folder for 3 s
+ANSWER_SECONDS = 120.0  # for a node to start a process and answer: typically 2 s, a minute on an overloaded machine
+SEEN_SECONDS = 4.0  # until a file is visible on other nodes: NFS caches a folder for 3 s
 
 Reader = Callable[[str], str]  # a file's path or URL -> why it cannot be read; empty where it can
 
 
 @dataclass(frozen=True)
 class ClusterProbe:
-    """What was found."""
+    """What the probe found."""
 
     nodes: tuple[Node, ...]
     here: str  # the driver's node
@@ -42,15 +42,15 @@ class ClusterProbe:
 
 
 def refuse_unfit(storage: str, files: Mapping[str, str], workers_per_generator: int) -> None:
-    """Join the cluster of ``$RAY_ADDRESS``, where it is set, and refuse one where a run could not work.
+    """Join the cluster of ``$RAY_ADDRESS``, if that is set, and refuse one where a run would fail.
 
     Args:
-        files: that every node has to have, and their SHA-256.
+        files: that every node must have, with their SHA-256.
         workers_per_generator: workers that are to train a generator.
 
     Raises:
-        ResourceProblem: where it cannot be joined, has no room, runs other software, or lacks a file.
-        StorageProblem: where not all of its nodes see the storage. Both with all that is wrong.
+        ResourceProblem: where it cannot be joined, has no slot, runs other software, or misses a file.
+        StorageProblem: where not all of its nodes share the storage. Both list everything that is wrong.
     """
     if connection.address():
         connection.connect()
@@ -69,7 +69,7 @@ def refuse_unfit(storage: str, files: Mapping[str, str], workers_per_generator: 
 
 
 def probe_cluster(storage: str, files: Mapping[str, str]) -> ClusterProbe:
-    """Look at the cluster that a run would join, else at a Ray that is started for it and ended.
+    """Probe the cluster that a run would join; if there is none, a local Ray that is started and ended here.
 
     Raises:
         ResourceProblem: where it cannot be joined or started.
@@ -84,12 +84,12 @@ def probe_cluster(storage: str, files: Mapping[str, str]) -> ClusterProbe:
 
 
 def probe_nodes(storage: str, files: Mapping[str, str], read: Reader | None = None) -> ClusterProbe:
-    """Ask every node of the cluster that this process has joined.
+    """Probe every node of the cluster that this process has joined.
 
-    A marker is written to the storage, read on every node, which leaves one of its own; all are removed.
+    A marker file is written to the storage and read on every node, which writes one of its own; all are removed.
 
     Args:
-        files: that the nodes are asked for, and their SHA-256.
+        files: that every node must have, with their SHA-256.
         read: how the nodes read a marker; ``why_unread`` by default.
     """
     nodes, here = connection.nodes(), ray.get_runtime_context().get_node_id()
@@ -124,18 +124,18 @@ def _answered(node: Node, waiting: Any, seconds: float) -> Node:
     except GetTimeoutError:
         ray.cancel(waiting, force=True)
         return replace(node, silence=f"no answer in {ANSWER_SECONDS:.0f} s")
-    except Exception as error:  # what a worker without this package raises is a matter of what it lacks
+    except Exception as error:  # a worker without this package, or a part of it, raises anything
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         telling = [line for line in lines if "Error" in line and "ray::" not in line]
         return replace(node, silence=(telling or lines or [type(error).__name__])[-1][:300])
 
 
 def _seen(node: Node, folder: str) -> Node:
-    """Whether the marker that a node says it left is where the driver looks."""
+    """Whether the driver can read the marker that a node wrote."""
     if not folder or node.answer is None or node.answer.unread or node.answer.unwritten:
         return node
     unseen = _unread_after_a_while(f"{folder}/{node.id}", why_unread)
-    if unseen:  # it lies somewhere else: its node removes it
+    if unseen:  # written to another disk: its node removes it
         with suppress(RayError):
             ray.get(
                 _remove_there.options(scheduling_strategy=connection.on(node)).remote(folder), timeout=ANSWER_SECONDS
@@ -153,8 +153,8 @@ def _answer(folder: str, node: str, read: Reader, files: dict[str, str]) -> Answ
             write_file(fs, path, b"synaug_ray")
         except Exception as error:
             unwritten = reason(error)
-    lacks = tuple(path for path, content in files.items() if digest(path) != content)
-    return Answer(software(), bf16_in_hardware(), unread, unwritten, lacks)
+    missing = tuple(path for path, content in files.items() if digest(path) != content)
+    return Answer(software(), bf16_in_hardware(), unread, unwritten, missing)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

@@ -1,4 +1,4 @@
-"""A plan on a cluster: generators, waves of sampling and packs of trials all at once, none waiting for a stage."""
+"""A plan on a cluster: generators, waves of sampling and packs of trials run concurrently, with no stage barriers."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def run_on_cluster(
         workers_per_generator: slots that train a generator together, each with its part of every batch.
 
     Raises:
-        ResourceProblem: for no cluster to work on, fewer slots than workers for a generator, or too little
-            memory for the images.
-        ClusterLost: where it was lost.
+        ResourceProblem: if there is no usable cluster, fewer slots than workers per generator, or too little memory for
+            the images.
+        ClusterLost: if the cluster was lost during the run.
     """
     try:
         ours = connection.connect()
@@ -60,8 +60,8 @@ def run_on_cluster(
             ray.shutdown()
         raise
     run = dataclasses.replace(run, session=dataclasses.replace(run.session, cores=slots.count, device=slots.device))
-    # Train and Tune want a folder for their own state, which nothing is ever restored from. One that this machine
-    # alone sees will do: workers on other nodes write there only with a checkpoint, and none is reported to Ray
+    # Train and Tune need a folder for their own state, from which nothing is ever restored. A local one is enough:
+    # workers on other nodes would write there only with a checkpoint, and none is reported to Ray
     scratch = tempfile.mkdtemp(prefix="synaug_ray-")
 
     def lost(who: str) -> str:
@@ -80,7 +80,7 @@ def run_on_cluster(
             watchdog.stop()
             ray.shutdown()
     except (Exception, KeyboardInterrupt):
-        # Ctrl-C, or what else was on its way while the cluster was already gone: the cause is told, not what it caused
+        # if the cluster is gone, report that, not the Ctrl-C or error that followed from it
         who = watchdog.unreachable()
         watchdog.stop()
         if ours:
@@ -110,13 +110,13 @@ def _run(
     for step in missing.generators.values():
         if step.recipe.reference:
             for known in context.missing([step]):
-                attempt(context, known)  # nothing to train: a record, a few milliseconds
+                attempt(context, known)  # nothing to train: a few milliseconds for its Record
         else:
             trainable.append(step)
-    # what most shards wait for first: the tail of a run is then short
+    # generators that most shards wait for come first, which shortens the tail of a run
     waiting = Counter(s.generator.key for s in missing.shards.values())
     trainable.sort(key=lambda step: -waiting[step.key])
-    # beside the driver: the node whose end is the run's end too
+    # on the driver's node: if that dies, so does the run
     beside = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     gpus = gpus_of(connection.nodes()) if slots.gpu else {}
     coordinator = Coordinator.options(scheduling_strategy=beside).remote(byte_cap(), trainable, gpus)

@@ -1,6 +1,6 @@
-"""Generators by Ray Train: Trainers of one worker, or of several that train together, each going on to the next step.
+"""Generators by Ray Train: each Trainer, of one or several workers, trains one generator after another.
 
-A Trainer takes some 10 s to start: this way that is paid once a Trainer, not once a generator.
+A Trainer takes some 10 s to start: this way once per Trainer, not once per generator.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from synaug_ray.engine.context import WorkerContext
 from synaug_ray.plan.steps import GeneratorStep
 from synaug_ray.store.store import Store
 
-CONTROLLERS = 3  # a Trainer whose controller itself died is started anew, so often in all
+CONTROLLERS = 3  # attempts at a Trainer whose controller died
 
 
 class Apart(TorchConfig):
-    """No process group from Ray: its store would listen on every address of the machine, and one needs none."""
+    """No process group from Ray: its store would listen on every address of the machine, and one process needs none."""
 
     @property
     def backend_cls(self) -> type[Backend]:
@@ -84,7 +84,7 @@ class Trainers:
             thread.start()
 
     def at_work(self) -> bool:
-        """Whether a generator may still come."""
+        """Whether any generator may still be finished."""
         return any(thread.is_alive() for thread in self._threads)
 
     def stop(self) -> None:
@@ -92,7 +92,7 @@ class Trainers:
         self._ended.set()
 
     def join(self) -> None:
-        """Wait for all; generators that no Trainer could be kept alive for are recorded, and the rest stands."""
+        """Wait for all; a generator whose Trainers kept dying is recorded as preempted."""
         for thread in self._threads:
             thread.join()
         store, session = Store(self._config.store), self._config.session
@@ -106,7 +106,7 @@ class Trainers:
             try:
                 self._fit(worker)
                 return
-            except Exception:  # its controller died, or more workers than all generators together may cost
+            except Exception:  # its controller died, or more workers than are allowed for all generators together
                 if self._ended.is_set():
                     return
 
@@ -149,12 +149,12 @@ def _loop(
     return loop
 
 
-def _next(context: WorkerContext, config: WorkerConfig, worker: int, anew: bool) -> str | None:
-    """Key of the next generator that is to be trained; ``anew``: by a worker that may have died of one."""
-    failed = context.store.failed("generator") if anew else {}
+def _next(context: WorkerContext, config: WorkerConfig, worker: int, restarted: bool) -> str | None:
+    """Key of the next generator to train; ``restarted``: the worker may have died while training one."""
+    failed = context.store.failed("generator") if restarted else {}
     while True:
-        step: Any = ray.get(config.coordinator.take.remote(worker, anew))
-        anew = False
+        step: Any = ray.get(config.coordinator.take.remote(worker, restarted))
+        restarted = False
         if step is None:
             return None
         given_up = step.key in failed and failed[step.key].session == config.session
@@ -172,7 +172,7 @@ def _agreed(choose: Callable[[], str | None], rank: int, workers_per_generator: 
 def _join(rank: int, workers_per_generator: int, device: str) -> None:
     """Make the workers one process group. Its store listens on the first one's node, on the address that Ray knows.
 
-    It asks nobody who it is. Without a socket of ours it would listen on every address of the machine.
+    The store has no authentication. Without a socket of ours it would listen on every address of the machine.
     """
     where, patience = None, timedelta(seconds=SILENT_SECONDS)
     if rank == 0:

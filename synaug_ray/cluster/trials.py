@@ -1,6 +1,6 @@
-"""Classifier trials by Ray Tune: a Tune trial is a pack, actors are reused, a searcher hands out what is ready.
+"""Classifier trials by Ray Tune: a Tune trial is a pack, actors are reused, and a searcher suggests what is ready.
 
-Quality checks go the same way, one at a time, when no pack is ready: the answer does not wait for them.
+Quality checks run the same way, one at a time, when no pack is ready: trials never wait for them.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from synaug_ray.plan.steps import QualityStep, Step, TrialStep
 from synaug_ray.store.store import Cause, Store
 
 Steps = dict[str, Step]
-QUALITY_CHECKS = 4  # handed out at a time: packs that become ready come before the next
-RETRIES = 2  # of a pack whose worker died; then each of its steps is tried alone
-# Tune fails a trial at once, whatever its retries, where the idle worker it was to reuse had died (2.60): such a step
-# comes back, and workers count how often it was really begun. This only bounds workers that die before they begin.
+QUALITY_CHECKS = 4  # suggested at a time, so that packs that become ready meanwhile come before the next
+RETRIES = 2  # of a pack whose worker died; then each of its steps is run by itself
+# Tune (2.60) fails a trial at once, despite max_failures, if the idle worker it was to reuse had died. Such a step is
+# suggested again, and workers count how often it really began. This only bounds workers that die before they begin.
 LOST = 10
-RESTARTS = 3  # of the experiment, where Tune itself broke off for a reason of its own
+RESTARTS = 3  # of the experiment, if Tune itself fails
 
 
 class PackTrial(tune.Trainable):
-    """Tune's view of a pack: one step trains it whole; each of its trials is committed by itself."""
+    """A pack as a Tune trial: one step trains all of it; each member is committed separately."""
 
     def setup(self, config: dict[str, Any], worker_config: WorkerConfig, steps: Steps) -> None:
         self._context, self._worker_config = context_here(worker_config, "classifier", own_name()), worker_config
@@ -53,7 +53,9 @@ class PackTrial(tune.Trainable):
     def step(self) -> dict[str, Any]:
         if len(self._keys) == 1:
             run_if_missing(self._context, self._worker_config, self._steps[self._keys[0]])
-        elif work := self._context.missing([self._steps[k] for k in self._keys]):  # or another driver has made them
+        elif work := self._context.missing(
+            [self._steps[k] for k in self._keys]
+        ):  # unless another driver has run them all
             attempt_with_timeout(self._context, work)
         return {"done": True, "trials": len(self._keys)}
 
@@ -65,7 +67,7 @@ class PackTrial(tune.Trainable):
 
 
 class ReadyTrialSearcher(Searcher):
-    """Hands out full packs of trials whose images exist, short ones when no more can join; then quality checks.
+    """Suggests full packs of trials whose images exist, smaller ones when no more can join them; then quality checks.
 
     ``suggest`` never blocks, because Tune calls it in its own loop.
     """
@@ -80,7 +82,7 @@ class ReadyTrialSearcher(Searcher):
         session: str = "",
         one_by_one: Iterable[Step] = (),
     ) -> None:
-        """Take what is to be handed out.
+        """Take the steps to suggest.
 
         Args:
             trials: to be packed, by key.
@@ -88,7 +90,7 @@ class ReadyTrialSearcher(Searcher):
             more: whether generators or shards are still to come.
             stopped: whether to end early.
             session: of this run of the command, for what it records.
-            one_by_one: steps to be handed out before all others, each by itself.
+            one_by_one: steps to suggest before all others, each by itself.
         """
         super().__init__()
         self._trials, self._checks = dict(trials), dict(checks)
@@ -99,7 +101,7 @@ class ReadyTrialSearcher(Searcher):
         self._looked = 0.0
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without its callables: Tune pickles a searcher at the start, for a restore that is never asked for."""
+        """Without its callables: Tune pickles a searcher at the start, for a restore that never happens here."""
         return {k: v for k, v in self.__dict__.items() if k not in ("_more", "_stopped")}
 
     def suggest(self, trial_id: str) -> Any:
@@ -107,14 +109,14 @@ class ReadyTrialSearcher(Searcher):
             return Searcher.FINISHED
         if not self._packs:
             finished = self._look()
-            if not self._packs:  # what is out may come back, to be tried alone
+            if not self._packs:  # steps in progress may come back, to be run alone
                 return Searcher.FINISHED if finished and not self._handed else None
         pack = self._packs.pop(0)
         self._handed[trial_id] = pack
         return {"keys": [t.key for t in pack]}
 
     def _look(self) -> bool:
-        """Pack what is ready; whether nothing is left to wait for."""
+        """Pack what is ready; returns whether nothing is left to wait for."""
         if time.monotonic() - self._looked < self._store.poll:
             return False
         more = self._more()  # before the listing, so that the last shard is not missed
@@ -147,7 +149,7 @@ class ReadyTrialSearcher(Searcher):
                 preempted(self._store, step, self._session)
 
     def handed(self) -> Steps:
-        """What is out and has not come back."""
+        """Steps that were suggested and have not completed."""
         return {step.key: step for pack in self._handed.values() for step in pack}
 
     def save(self, checkpoint_path: str) -> None:
@@ -167,9 +169,9 @@ def run(
 ) -> None:
     """Run all trials and quality checks that become ready; returns when none is left or ``stopped``.
 
-    Where the memory monitor ends a worker, Tune breaks off whatever ``max_failures`` says (2.60). What was being
-    worked on is then done first, one step at a time; one that runs out of memory alone is recorded, and the rest
-    goes on: each time at least one step is settled.
+    When Ray's memory monitor kills a worker, Tune (2.60) ends the experiment despite ``max_failures``. The steps that
+    were in progress are then run first, one at a time; one that runs out of memory even alone is recorded as failed,
+    and the run goes on. So each restart settles at least one step.
     """
     store, session = Store(config.store), config.session
     steps: Steps = {**trials, **checks}
@@ -208,13 +210,13 @@ def run(
 
 
 def _settled(store: Store, session: str) -> set[str]:
-    """Keys of trials and quality checks that stand, or that have failed in this session."""
+    """Keys of trials and quality checks that are done, or that have failed in this session."""
     failed = {k for stage in ("trial", "quality") for k, f in store.failed(stage).items() if f.session == session}
     return store.keys("trial") | store.keys("quality") | failed
 
 
 def _out_of_memory(error: BaseException | None) -> BaseException | None:
-    """The memory monitor's word in a chain of causes."""
+    """The memory monitor's error in a chain of causes, if any."""
     while error is not None and not isinstance(error, OutOfMemoryError):
         error = error.__cause__ or error.__context__
     return error

@@ -22,7 +22,7 @@ from synaug_ray.common.errors import LOST
 POLL_SECONDS = 2.0
 HEAD_PATIENCE = 30.0  # seconds: a head with a second life may come back; Ray itself gives up after 60
 NODE_PATIENCE = 6.0  # a raylet does not come back
-END_SECONDS = 25.0  # for the driver to end by itself, once it was told
+END_SECONDS = 25.0  # for the driver to end by itself, after it was notified
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Watchdog(threading.Thread):
         self.lost = ""
 
     def stop(self) -> None:
-        """Stop checking; a driver that was told of the loss is still waited for."""
+        """Stop checking; a driver that was notified of the loss is still waited for."""
         self._end.set()
 
     def driver_ended(self) -> None:
@@ -92,7 +92,7 @@ class Watchdog(threading.Thread):
     def _end_driver(self) -> None:
         if self._main is not None and callable(signal.getsignal(signal.SIGTERM)):
             signal.pthread_kill(self._main, signal.SIGTERM)  # the grid's command makes an exception of it
-        if not self._driver_ended.wait(END_SECONDS):  # the main thread hangs in a call that nobody will answer
+        if not self._driver_ended.wait(END_SECONDS):  # the main thread hangs in a call that will never return
             print(f"error: {self._sentence(self.lost)}", file=sys.stderr, flush=True)
             os._exit(LOST)
 

@@ -1,4 +1,4 @@
-"""A worker's context, and how it runs a step: the same in a trainer, a sampler and a classifier."""
+"""A worker's context, and how it runs a step: shared by trainers, samplers and classifiers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ from synaug_ray.engine.execute import Work, attempt
 from synaug_ray.plan.steps import ShardStep, Step
 from synaug_ray.store.store import Cause, Store
 
-DEATHS = 3  # of workers at one step: then it is recorded, and the rest goes on
-SILENT_SECONDS = float(os.environ.get("SYNAUG_SILENT_SECONDS", 7200))  # then a worker hangs, and is ended
-FETCH_SECONDS = 30.0  # for a block from another node: one that was lost may never come
+DEATHS = 3  # of workers at one step: then the step is recorded as preempted, and the run goes on
+SILENT_SECONDS = float(
+    os.environ.get("SYNAUG_SILENT_SECONDS", 7200)
+)  # without progress: then a worker is taken to hang, and exits
+FETCH_SECONDS = 30.0  # for a block from another node: a lost one may never arrive
 
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """What workers of every kind are handed: where the Store is, and references to what is shared."""
+    """What every worker gets: where the Store is, and references to shared objects."""
 
     store: str
     dataset: Any  # reference to a Dataset
@@ -39,11 +41,11 @@ class WorkerConfig:
 
 
 def context_here(config: WorkerConfig, lane: str, who: str, rank: int = 0, world: int = 1) -> WorkerContext:
-    """Images without a copy from the object store; shards from there too, else from the Store.
+    """A worker's context: images and shards from Ray's object store without a copy; shards not there, from the Store.
 
     Args:
         lane: ``trainer``, ``sampler`` or ``classifier``: each GPU has one of each.
-        who: a name that it has again where it starts anew.
+        who: a name that the worker keeps when it is restarted.
         rank: of ``world`` processes that train one generator together.
     """
     if config.slots.gpu:
@@ -55,7 +57,7 @@ def context_here(config: WorkerConfig, lane: str, who: str, rank: int = 0, world
             if not found:
                 return None
             images = images_of(ray.get(found[0], timeout=FETCH_SECONDS))
-        except RayError:  # its node is gone, or who had sampled it: the Store has it
+        except RayError:  # its node or its sampler is gone: read it from the Store
             return None
         return images if len(images) else None
 
@@ -67,7 +69,7 @@ def context_here(config: WorkerConfig, lane: str, who: str, rank: int = 0, world
 
 
 def own_name() -> str:
-    """Of this actor, on the cluster; one that Ray starts anew keeps it."""
+    """The name of this actor on the cluster; it keeps it when Ray restarts it."""
     return ray.get_runtime_context().get_actor_id() or ""
 
 
@@ -83,7 +85,7 @@ def run_step(context: WorkerContext, config: WorkerConfig, step: Step) -> ImageS
 
 
 def may_begin(context: WorkerContext, config: WorkerConfig, step: Step) -> bool:
-    """Tell the Coordinator that a step begins; record it as failed if too many workers died at it."""
+    """Count a start of a step; record the step as failed if too many workers died at it."""
     begun: Any = ray.get(config.coordinator.begin.remote(step.key))
     if begun > DEATHS:
         preempted(context.store, step, config.session, ray.get(config.coordinator.last_note.remote(step.key)))
@@ -97,7 +99,7 @@ def attempt_with_timeout(context: WorkerContext, work: Work) -> ImageSet | None:
 
 
 def preempted(store: Store, step: Step, session: str, said: str = "") -> None:
-    """Record that workers died of a step, or with it, and what the last one said."""
+    """Record a step as preempted, with the last worker's note if there is one."""
     if not store.has(step):
         last = f"; the last one reported: {said}" if said else ""
         store.fail(

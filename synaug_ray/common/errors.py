@@ -94,7 +94,7 @@ class StorageProblem(Problem):
 
 
 class ResourceProblem(Problem):
-    """The machine or the cluster lacks what is asked for."""
+    """The machine or the cluster does not have what a run needs."""
 
     exit_code = RESOURCES
     code = "resources"

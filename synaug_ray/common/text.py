@@ -15,7 +15,7 @@ def one_line(message: object, longest: int | None = None) -> str:
 
 
 def printable(text: str) -> str:
-    """One line of valid Unicode, whatever was in a file name."""
+    """One line of valid Unicode, even where a file name is not."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 

@@ -215,7 +215,8 @@ class PretrainedRecipe(_Generator):
         if "{label}" not in self.prompt:
             raise invalid(
                 "prompt-without-label",
-                f"{self.name}: the prompt {self.prompt!r} lacks {{label}}, so it would be the same for all classes",
+                f"{self.name}: the prompt {self.prompt!r} does not contain {{label}}, so it "
+                "would be the same for all classes; add {label}",
             )
         return self
 

@@ -88,7 +88,7 @@ def _message(errors: list[Any], place: str, in_block: bool) -> Message:
 
 
 def in_brackets(value: object, at: Location) -> str:
-    """How to write a list, where the text at ``at`` looks like one."""
+    """How to write a list, if the text at ``at`` resembles one."""
     if not isinstance(value, str) or len(value) > SHOWN or not _LISTED.fullmatch(value):
         return ""
     key = ".".join(str(part) for part in (at[:-1] if isinstance(at[-1], int) else at))

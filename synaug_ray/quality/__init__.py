@@ -1,1 +1,1 @@
-"""Audit of a pool of synthetic images: does it look real, show the class asked for, vary, and not copy?"""
+"""Quality checks of a pool of synthetic images: realism, labels, variety and copies."""

@@ -186,7 +186,7 @@ def _folds(
 
 
 def _train(real: ImageSet, synthetic: ImageSet, seed: int, device: torch.device) -> Classifier:
-    """Train on batches of half real, half synthetic images, whatever their counts."""
+    """Train on batches of half real, half synthetic images, regardless of their counts."""
     both = ImageSet(
         concatenate(real, synthetic).images, np.repeat(np.array([0, 1], np.int64), [len(real), len(synthetic)])
     )

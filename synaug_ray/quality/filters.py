@@ -74,7 +74,7 @@ def confidence(
 def realism(
     subset: ImageSet, num_classes: int, seed: int, device: torch.device
 ) -> Callable[[ImageSet], NDArray[np.float64]]:
-    """Realism score of Kynkaanniemi et al. (arXiv 1904.06991, section 5), float64 [N]: from 1 on inside the manifold.
+    """Realism score of Kynkaanniemi et al. (arXiv 1904.06991, section 5), float64 [N]: >= 1 inside the manifold.
 
     The largest ratio of a real ball's radius to the image's distance from its centre, in the feature
     space of a classifier of the Subset; as in the paper, the larger half of the balls is left out.

@@ -2,7 +2,7 @@
 
 A near-copy is closer to its nearest training image than held-out real images are to theirs, relative to
 the distance of the next nearest. Thresholds are conformal: quantiles over held-out real images, so that
-a new real image falls below them at a known base rate, whatever the data.
+a new real image falls below them at a known base rate, for any data.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def resource(name: str) -> str:
 
 
 def island(value: Any, digits: int | None = None) -> str:
-    """JSON that can stand inside a <script> element: no text in it can end the element or open a comment.
+    """JSON that is safe inside a <script> element: no text in it can end the element or open a comment.
 
     ``digits`` rounds floats to so many significant ones.
     """
@@ -50,7 +50,7 @@ def packed_plotly_js() -> str:
 def policy(*scripts: str) -> str:
     """The content security policy: no request at all, and no script but those given.
 
-    A script that page.js unpacks and inserts is held to its hash like one that stands in the page.
+    A script that page.js unpacks and inserts is held to its hash like one that is in the page.
     """
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
     # Styles: plotly.js sets them on its elements. Images: samples, and a figure being saved as a file.

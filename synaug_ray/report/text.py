@@ -29,7 +29,7 @@ def _minus(text: str) -> str:
 
 
 def percent(fraction: float) -> str:
-    """0.1234 -> '12.34'; the unit stands in the column's head."""
+    """0.1234 -> '12.34'; the unit is in the column's header."""
     return _minus(f"{100 * fraction:.2f}")
 
 

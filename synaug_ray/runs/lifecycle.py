@@ -43,9 +43,9 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
     spec, plan, store = run.spec, run.plan, run.store
     recipes = {t.classifier.key: t.classifier for t in plan.trials.values()}.values()
     spaces = {s.key: s for step in pending(plan, store).qualities.values() for s in step.spaces}.values()
-    told = image_shape(spec)
+    expected = image_shape(spec)
     collect_problems(
-        *(partial(check_classifier, recipe, told) for recipe in recipes),
+        *(partial(check_classifier, recipe, expected) for recipe in recipes),
         *(partial(open_space, recipe) for recipe in spaces),
     )
     dataset = load(plan.data, cache)
@@ -56,7 +56,7 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
         )
         raise Unsettled
     found = problems(plan, dataset, place)
-    if dataset.shape != told:  # else the grid alone has shown that they fit
+    if dataset.shape != expected:  # otherwise the check of the grid alone covers it
         found += [said for recipe in recipes if (said := incompatibility(recipe, dataset.shape, dataset.num_classes))]
     if found:
         raise DataProblem(found)

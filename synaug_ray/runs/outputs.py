@@ -119,8 +119,8 @@ def _spent(run: Run) -> dict[str, Any]:
                 if (made := record.made).get("began"):
                     work.add((stage, f"{made['host']} {made['pid']}", made["began"], made["took"]))
             if stage == "generator":
-                told = {k: record.result[k] for k in ("num_real", "draw", "seconds", "nimg")}
-                generators.append({"key": key} | told)
+                values = {k: record.result[k] for k in ("num_real", "draw", "seconds", "nimg")}
+                generators.append({"key": key} | values)
             elif stage == "shard":
                 rates.setdefault(steps[key].parents()[0].key, []).append(
                     record.result["nimg"] / max(record.result["seconds"], 1e-9)
@@ -175,9 +175,9 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
 
 def _what_is_missing(run: Run, analysis: Analysis) -> dict[str, Any]:
     """``missing`` (how many trials, by cause), and a first warning if there are any."""
-    lacks = missing_trials(run.plan, run.store)
-    warning = (f"{lacks.sentence()}. The verdicts rest on the others.",) if lacks.trials else ()
-    return {"missing": asdict(lacks), "warnings": [*warning, *analysis.warnings]}
+    without = missing_trials(run.plan, run.store)
+    warning = (f"{without.sentence()}. The verdicts rest on the others.",) if without.trials else ()
+    return {"missing": asdict(without), "warnings": [*warning, *analysis.warnings]}
 
 
 def analyse_run(

@@ -33,7 +33,7 @@ SHORTEST = 6  # digits of a key that --why accepts
 def unresolved_failures(
     plan: Plan, store: Store, done: Mapping[Stage, set[str]] | None = None
 ) -> dict[Stage, dict[str, Failure]]:
-    """Failures of a plan's steps that no later attempt has made good, by stage and key.
+    """Failures of a plan's steps that no later attempt has resolved, by stage and key.
 
     Args:
         done: keys of the finished steps by stage; None asks the Store.
@@ -148,16 +148,16 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
         parts += [f"{unknown:,} steps of unknown duration"] * bool(unknown)
         lines.append(f"left       {', and '.join(parts) or 'almost nothing'}")
     lines += _mixtures(records)
-    if (lacks := missing_trials(run.plan, run.store)).trials:
-        lines.append(f"missing    {lacks.sentence()}")
-    told = [(run.plan.steps(stage)[key], f) for stage in STAGES for key, f in failed[stage].items()]
-    for step, f in told[:SHOWN]:
+    if (without := missing_trials(run.plan, run.store)).trials:
+        lines.append(f"missing    {without.sentence()}")
+    failures = [(run.plan.steps(stage)[key], f) for stage in STAGES for key, f in failed[stage].items()]
+    for step, f in failures[:SHOWN]:
         lines.append(
             f"failed     {step.describe(run.plan.names)}: {f.cause}, {_times(f.attempts)}: {f.message} "
             f"(--why {step.key[:12]})"
         )
-    if len(told) > SHOWN:
-        lines.append(f"           and {len(told) - SHOWN:,} more")
+    if len(failures) > SHOWN:
+        lines.append(f"           and {len(failures) - SHOWN:,} more")
     return lines
 
 
@@ -218,9 +218,9 @@ def _mixtures(records: Sequence[Record]) -> Iterator[str]:
     for what, of in (("versions of the code", _code), ("versions of torch", lambda made: made.get("torch"))):
         counts = Counter(of(record.made) for record in records)
         if len(counts) > 1:
-            told = ", ".join(f"{name or 'unknown'} ({count:,})" for name, count in counts.most_common(SHOWN))
+            each = ", ".join(f"{name or 'unknown'} ({count:,})" for name, count in counts.most_common(SHOWN))
             yield (
-                f"mixed      the steps were made by {len(counts)} {what}: {told}. Their results may differ by more "
+                f"mixed      the steps were made by {len(counts)} {what}: {each}. Their results may differ by more "
                 "than chance; use a new --storage to make all of them with one"
             )
 

@@ -119,7 +119,7 @@ def why_not(row: Row, failed: Failures) -> str:
 
 
 def share_name(protocol: str, real_share: float | None) -> str:
-    """How a real share stands in tables: ``proportional``, ``0.5`` ..., ``none`` where it is void."""
+    """How a real share is written in tables: ``proportional``, ``0.5`` ..., ``none`` where it does not apply."""
     if protocol != "mixed":
         return "none"
     return "proportional" if real_share is None else f"{real_share:g}"

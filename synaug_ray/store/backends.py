@@ -20,7 +20,7 @@ from synaug_ray.common.errors import StorageProblem
 from synaug_ray.store.filesystem import advice, open_url, read_file, reason, refusals
 from synaug_ray.store.retry import with_retries
 
-ROUND_TRIPS = 16  # at once, to remote storage: one takes some 30 ms, whatever it brings
+ROUND_TRIPS = 16  # at once, to remote storage: one takes some 30 ms, however little it returns
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -76,7 +76,7 @@ class Backend(ABC):
 
 
 class LocalBackend(Backend):
-    """A local or mounted file system: retried here, because nobody else does."""
+    """A local or mounted file system: retried here, because no client below does it."""
 
     poll_seconds = 0.5
 

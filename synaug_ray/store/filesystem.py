@@ -30,7 +30,7 @@ def open_url(url: str, *, impatient: bool = False) -> tuple[fsspec.AbstractFileS
         impatient: give up early, to find out whether anything is there at all.
 
     Raises:
-        StorageProblem: for an unknown protocol, a package that is lacking.
+        StorageProblem: for an unknown protocol, or a missing package.
         UsageProblem: for a URL with a password in it, or one that fsspec would cut into several.
     """
     if (path := local_path(url)) is not None:  # not by fsspec, which opens what stands before a "::"
@@ -67,7 +67,7 @@ def open_url(url: str, *, impatient: bool = False) -> tuple[fsspec.AbstractFileS
 
 def read_file(fs: fsspec.AbstractFileSystem, path: str) -> bytes:
     """A file's bytes; raises what its file system raises."""
-    data: Any = fs.cat_file(path)  # declared as whatever any of fsspec's file systems may return
+    data: Any = fs.cat_file(path)  # fsspec declares a union of all that its methods return
     return data
 
 
@@ -95,7 +95,7 @@ def check_reachable(url: str) -> None:
     """Ask remote storage for one listing, for at most about 15 seconds; a local path is not asked.
 
     Raises:
-        StorageProblem: no such bucket, credentials that do not do, nobody who answers; with what to do.
+        StorageProblem: if there is no such bucket, the credentials are refused or no server answers; with what to do.
     """
     fs, root = open_url(url, impatient=True)
     if isinstance(fs, LocalFileSystem):
@@ -163,7 +163,7 @@ def advice(error: Exception) -> str:
 def refusals(fs: fsspec.AbstractFileSystem, doing: str) -> Iterator[None]:
     """Turn the exceptions of remote storage, which are of its own kinds, into StorageProblem; a disk's pass unchanged.
 
-    ``FileNotFoundError`` passes: what is not there is often no fault.
+    ``FileNotFoundError`` passes: a missing file is often not an error.
     """
     try:
         yield

@@ -88,10 +88,10 @@ def running(storage: str, data: str) -> list[str]:
         }
     except Exception:  # this serves a note and the order of work; what cannot be read is reported elsewhere
         return []
-    told = {name: _object(text) or {} for name, text in found.items()}
+    statuses = {name: _object(text) or {} for name, text in found.items()}
     return [
         name
-        for name, status in told.items()
+        for name, status in statuses.items()
         if state_of(status) is RunState.RUNNING and status.get("data", data) == data  # older files do not say
     ]
 
@@ -217,8 +217,8 @@ class RunFolder:
         seal = self.read(SEAL)
         if seal is None:
             return []
-        told = dict(line.split("  ", 1)[::-1] for line in seal.decode(errors="replace").splitlines() if "  " in line)
-        return [name for name in SEALED if name in told and _digest(self.read(name) or b"") != told[name]]
+        sums = dict(line.split("  ", 1)[::-1] for line in seal.decode(errors="replace").splitlines() if "  " in line)
+        return [name for name in SEALED if name in sums and _digest(self.read(name) or b"") != sums[name]]
 
 
 class NoRunError(FileNotFoundError):

@@ -77,13 +77,13 @@ class Store:
 
     def records(self, stage: Stage, keys: Iterable[str]) -> dict[str, Record]:
         """The Records, of those steps that are done, in the order given; raises as ``record``."""
-        stands = self.keys(stage)
+        done = self.keys(stage)
 
         def read(key: str) -> Record | None:
             with suppress(MissingRecord):  # set aside since the listing, or damaged
                 return self.record(stage, key)
 
-        keys = [key for key in keys if key in stands]
+        keys = [key for key in keys if key in done]
         return {k: r for k, r in zip(keys, self.each(read, keys), strict=True) if r is not None}
 
     def each(self, ask: Callable[[T], R], items: Iterable[T]) -> list[R]:

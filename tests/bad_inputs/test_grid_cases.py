@@ -93,14 +93,14 @@ def test_all_problems_at_once(door, told):
         ("unknown-preset", "g.yaml:5: classifiers[0]", "'mpl'"),
         ("out-of-range", "override 'seeds=0': seeds", "0"),
         ("unknown-key", "g.yaml:6: drews", "'drews'"),
-        ("usage", "", ""),  # the run's name
+        ("run-name", "", ""),  # the run's name
     ]
 
 
 def test_a_wrong_grid_and_a_wrong_storage_are_told_together(door, told):
     (door.folder / "file").write_text("")
     told(door.refused(2, "drews=6", storage=f"{door.folder}/file"))
-    assert [code for code, _, _ in door.found] == ["unknown-key", "storage"]
+    assert [code for code, _, _ in door.found] == ["unknown-key", "storage-not-writable"]
 
 
 def test_two_misspelt_presets_are_two_problems(door, told):
@@ -532,7 +532,7 @@ def test_cases_43_and_44_a_step_that_fails_is_recorded_with_its_cause(door, monk
             raise error
         return real(bench, step, *way)
 
-    monkeypatch.setattr(execute, "run_shard", run_shard)
+    monkeypatch.setitem(execute.RUN, "shard", run_shard)
     code, out, _ = door.run(
         "--local", "num_real=20", "draws=2", "classifiers=[{preset: mlp, nimg: 640}]", "replicates=0", "quality_draws=0"
     )

@@ -58,7 +58,7 @@ def test_weights_that_a_node_has_not_are_named(cluster, tmp_path):
         (tmp_path / name).write_bytes(there)
     files = {str(tmp_path / name): content for name in ("right", "other", "none")}
     (node,) = probe.probe_nodes(str(tmp_path / "storage"), files).nodes
-    assert node.answer is not None and node.answer.lacks == (str(tmp_path / "other"), str(tmp_path / "none"))
+    assert node.answer is not None and node.answer.missing_files == (str(tmp_path / "other"), str(tmp_path / "none"))
 
 
 def test_a_node_that_cannot_answer_says_why(cluster, tmp_path, monkeypatch):

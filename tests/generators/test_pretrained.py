@@ -237,7 +237,7 @@ def test_another_class_is_another_image(folder, subset):
 
 
 def test_a_prompt_that_names_no_class_is_refused(plain):
-    with pytest.raises(ValidationError, match=r"lacks \{label\}"):
+    with pytest.raises(ValidationError, match=r"does not contain \{label\}"):
         PretrainedRecipe(name="p", pipeline=str(plain), prompt="a photo")
 
 

@@ -29,8 +29,8 @@ def answering(
     bf16: bool | None = True,
     cpu: float = 4,
     base: Software = DRIVER,
-    lacks: tuple[str, ...] = (),
+    missing_files: tuple[str, ...] = (),
     **software: Any,
 ) -> Node:
     """A node of four cores that runs ``base``, with changes."""
-    return node(name, cpu, answer=Answer(replace(base, **software), bf16, unread, unwritten, lacks))
+    return node(name, cpu, answer=Answer(replace(base, **software), bf16, unread, unwritten, missing_files))

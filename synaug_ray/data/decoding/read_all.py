@@ -33,7 +33,7 @@ THREADS = min(16, os.cpu_count() or 1)
 
 _FAULTS = {
     "unreadable": "cannot be read; repair or remove them, or set data.on_bad: drop",
-    "deep": "have more than 8 bits a pixel; convert them to 8 bits yourself: how decides what detail is lost",
+    "deep": "have more than 8 bits a channel; convert them to 8 bits yourself: how decides what detail is lost",
     "form": "are stored in a way that is not read; save them as 8-bit grey or RGB yourself",
     "bands": "have bands beside grey or colour, which would be left out; save the one or three that are to be seen",
     "large": f"have more than {MAX_PIXELS:,} pixels; downscale them first",
@@ -43,7 +43,7 @@ _REMARKS: dict[Remark, str] = {
     "drawn": "are transparent in part and are drawn on {ground} (data.ground)",
     "clear": "are transparent everywhere, so that nothing but the ground is seen",
     "lost": "show nothing on {ground}, since what they draw is of that colour: set data.ground to another",
-    "shallow": "have fewer than 8 bits a sample and are scaled to 0..255",
+    "shallow": "have fewer than 8 bits a channel and are scaled to 0..255",
     "converted": "are CMYK or Lab and are converted to RGB, without a colour profile of their own",
     "profile": "carry a colour profile other than sRGB, which is not applied",
 }

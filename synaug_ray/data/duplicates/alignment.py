@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
-NOISE = 1.0  # grey levels of noise that any image has: flat images have little else, and are not told apart
+NOISE = 1.0  # grey levels of noise that any image has: flat images have little else, and cannot be distinguished
 REACH = 0.25  # largest shift in half widths, and largest change of scale: 12% of the width either way
 STEPS = (5, 3, 2)  # Gauss-Newton steps at a quarter, a half and the whole of the size
 MARGIN = 0.15  # largest change in one step, so that a poor linearisation cannot throw a pair out of reach

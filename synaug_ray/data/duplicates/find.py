@@ -1,4 +1,4 @@
-"""Exact and near duplicates inside a set of images, or between two, told from images that only look alike.
+"""Exact and near duplicates inside a set of images, or between two, distinguished from images that only look alike.
 
 Exact ones share all pixels. Near ones are found in four steps:
 
@@ -6,13 +6,13 @@ Exact ones share all pixels. Near ones are found in four steps:
    each image four candidates, and four neighbours of rank 11 to 20 as a background.
 2. Candidates and background are aligned alike and compared at up to 32x32 pixels (``alignment``). An image's score is
    log(median distance of its background / distance of its nearest candidate): how much nearer that one is than images
-   that merely look like it. So a dense crowd of look-alikes, such as X-rays or eights, raises nobody's score.
+   that merely look like it. So a dense crowd of look-alikes, such as X-rays or eights, raises no score.
 3. The scores of images without a copy follow a Gumbel law, since distances to the nearest of many go as rank^(1/m) in
    m dimensions. Its two parameters come from the 10% and 50% quantiles, which copies hardly move while fewer than about
    40% of the images have one. Where most seem to have one, they come from images compared with other classes alone,
    where no copy is but by a wrong label; of a set without labels nothing is then named.
 4. Benjamini and Hochberg's rule (J. R. Stat. Soc. B 57, 1995) sets the threshold: at most 1% of those named are
-   expected to be false, as far as the Gumbel law holds. Two measurements on the set itself stand beside it: the share
+   expected to be false, as far as the Gumbel law holds. Two measurements on the set itself accompany it: the share
    of images that pass when compared with other classes alone, and the share of copies planted in it that are found.
    The 1% is nominal: of those named in CIFAR-10 about 4% are, by eye, two photos of like things.
 
@@ -110,7 +110,7 @@ def find(
     """
     exact = exact_pairs(images, reference)
     inside = reference is None
-    kept = np.setdiff1d(np.arange(len(images)), exact[:, 0])  # of exact copies the first stands for all
+    kept = np.setdiff1d(np.arange(len(images)), exact[:, 0])  # of exact copies only the first is searched
     pool = images if reference is None else reference
     among = kept if reference is None else np.setdiff1d(np.arange(len(pool)), exact_pairs(pool)[:, 0])
     nothing = Duplicates(exact, np.zeros((0, 2), np.int64), np.zeros(0), np.zeros(0, np.bool_))

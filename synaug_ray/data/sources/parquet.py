@@ -149,7 +149,7 @@ def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
 def _reader(
     file: Path, constants: Mapping[str, tuple[str | None, pa.DataType]]
 ) -> Callable[[Sequence[str]], Iterator[pa.RecordBatch]]:
-    """``constants``: columns that stand in the names of folders, with their value and type."""
+    """``constants``: columns encoded in folder names, with their value and type."""
 
     def batches(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         stored = [c for c in columns if c not in constants]

@@ -15,7 +15,7 @@ NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 def partition_values(name: str) -> dict[str, str | None]:
-    """The columns that stand in the folders of a path: ``label=cat/0.parquet``, as Hive, Spark and pyarrow write."""
+    """The columns encoded in the folder names of a path: ``label=cat/0.parquet``, as Hive, Spark and pyarrow write."""
     *folders, _ = name.split("/")
     found = {}
     for folder in folders:

@@ -126,7 +126,7 @@ def full_table(verdicts: Verdicts, names: StudyNames) -> tables.Table:
 
 
 def deciding_note(laws: Mapping[str, Any] | None, verdicts: Verdicts) -> str:
-    """What the number of draws to decide means, where it is told; '' elsewhere."""
+    """What the number of draws to decide means, if it is given; else ''."""
     if laws is None or not any(v.get("deciding_draws") for v in verdicts) or laws["draws"] < 2:
         return ""
     return (
