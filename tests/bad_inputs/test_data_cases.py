@@ -169,7 +169,7 @@ def test_case_16_sixteen_bits(door, folder):
     Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(door.folder / "images" / "cat" / "deep.png")
     (said,) = door.refused_in_a_run(3, spec, SMALL)
     assert said.startswith(
-        "1 of 81 images have more than 8 bits a pixel; convert them to 8 bits yourself: how decides "
+        "1 of 81 images have more than 8 bits a channel; convert them to 8 bits yourself: how decides "
         "what detail is lost: cat/deep.png (I;16)"
     )
 

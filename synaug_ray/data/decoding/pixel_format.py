@@ -68,7 +68,7 @@ def tiff_fault(tags: Mapping[int, Any]) -> Wrong | None:
     bands = int(tags.get(_BANDS, len(bits)))
     deep = max(bits)
     if deep > 8:
-        return Wrong("deep", f"{deep} bits a channel")
+        return Wrong("deep", f"{deep} bits a sample")
     formats = [code for code in _numbers(tags.get(_FORMAT, 1)) if code not in (1, 4)]  # unsigned; not stated
     if formats:
         return Wrong("form", f"samples are {_FORMATS.get(formats[0], f'of format {formats[0]}')}")

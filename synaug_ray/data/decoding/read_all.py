@@ -43,7 +43,7 @@ _REMARKS: dict[Remark, str] = {
     "drawn": "are transparent in part and are drawn on {ground} (data.ground)",
     "clear": "are transparent everywhere, so that nothing but the ground is seen",
     "lost": "show nothing on {ground}, since what they draw is of that colour: set data.ground to another",
-    "shallow": "have fewer than 8 bits a channel and are scaled to 0..255",
+    "shallow": "have fewer than 8 bits a sample and are scaled to 0..255",
     "converted": "are CMYK or Lab and are converted to RGB, without a colour profile of their own",
     "profile": "carry a colour profile other than sRGB, which is not applied",
 }

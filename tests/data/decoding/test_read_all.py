@@ -47,7 +47,7 @@ def test_dropping_is_for_the_unreadable_alone(tmp_path, cache):
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "b" / "deep.png")
     (sentence,) = refused(name, cache, on_bad="drop")
     assert sentence == (
-        "1 of 21 images have more than 8 bits a pixel; convert them to 8 bits yourself: how decides "
+        "1 of 21 images have more than 8 bits a channel; convert them to 8 bits yourself: how decides "
         "what detail is lost: b/deep.png (I;16)"
     )
 

@@ -271,7 +271,7 @@ def test_images_in_a_table_are_read_by_the_same_rules(tmp_path, cache):
     assert "10 images are transparent everywhere, so that nothing but the ground is seen" in data.notes
     assert (whole(data) == 255).all(axis=(1, 2, 3)).sum() == 10
     (said,) = refused(write([pnm(image[..., :3].astype(int) * 257, 65_535) for image in seen]), cache)
-    assert said.startswith("40 of 40 images have more than 8 bits a pixel") and "t.parquet[0] (maxval 65535)" in said
+    assert said.startswith("40 of 40 images have more than 8 bits a channel") and "t.parquet[0] (maxval 65535)" in said
 
 
 def test_images_that_span_next_to_nothing_are_told(tmp_path, cache):
