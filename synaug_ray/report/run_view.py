@@ -7,6 +7,7 @@ by a run that was killed: such a file is left out and named in
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import pandas as pd
 
 from synaug_ray.store.run_folder import (
     AUDIT,
+    BY_CLASS,
     ENV,
     GRID,
     LAWS,
@@ -72,6 +74,7 @@ class RunView:
     samples: tuple[SampleSheet, ...]
     missing: tuple[str, ...]
     problems: tuple[str, ...]
+    by_class: pd.DataFrame | None = None  # errors, and for two classes sensitivity and the like
 
 
 def read(run_folder: str, *, images: bool = True) -> RunView:
@@ -85,6 +88,7 @@ def read(run_folder: str, *, images: bool = True) -> RunView:
     audit, quality = files.json(AUDIT, dict), files.json(QUALITY, dict)
     measurements = files.measurements()
     samples = _samples(files) if images else ()
+    by_class = _table(files, BY_CLASS)
     return RunView(
         name=str((status or {}).get("run") or files.name),
         location=str(run_folder),
@@ -99,7 +103,17 @@ def read(run_folder: str, *, images: bool = True) -> RunView:
         samples=samples,
         missing=tuple(files.missing),
         problems=tuple(files.problems),
+        by_class=by_class,
     )
+
+
+def _table(files: FolderReader, name: str) -> pd.DataFrame | None:
+    text = files.text(name)
+    try:
+        return None if text is None else pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""])
+    except ValueError as error:  # pandas' ParserError and EmptyDataError are both
+        files.problems.append(f"{name} could not be read: {error}")
+        return None
 
 
 def _samples(files: FolderReader) -> tuple[SampleSheet, ...]:

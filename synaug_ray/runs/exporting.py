@@ -19,8 +19,9 @@ from safetensors.numpy import load as load_arrays
 from synaug_ray.common.errors import DataProblem, Message, StorageProblem, UsageProblem, did_you_mean
 from synaug_ray.config.generator_recipes import ReferenceRecipe
 from synaug_ray.plan.steps import Pool
+from synaug_ray.runs.outputs import class_names
 from synaug_ray.runs.run import RunStatus
-from synaug_ray.store.run_folder import QUALITY, SAMPLES
+from synaug_ray.store.run_folder import QUALITY
 from synaug_ray.store.store import CorruptPayload, MissingRecord
 
 FORMATS = ("folder", "npz", "parquet")
@@ -67,7 +68,7 @@ def choose(run: RunStatus, generator: str, num_real: int, draw: int) -> Chosen:
     checked = any(check.get("memorization") for check in found)
     if not checked:  # by an older version, whose Records are not this plan's
         copies, checked = _told_on_the_page(run, generator, pool.generator.subset.num_real)
-    return Chosen(pool, count, _classes(run), copies, checked)
+    return Chosen(pool, count, class_names(run.folder), copies, checked)
 
 
 def refuse_copies(chosen: Chosen, read: bool) -> None:
@@ -149,22 +150,13 @@ def _told_on_the_page(run: RunStatus, generator: str, num_real: int) -> tuple[st
     """What the run's ``quality.json`` says of copies, and whether it says anything of these images."""
     table = run.folder.read_json(QUALITY) or {}
     for row in table.get("rows") or ():
-        at = dict(zip(table.get("columns") or (), row, strict=False))
+        at: dict[str, Any] = dict(zip(table.get("columns") or (), row, strict=False))
         if at.get("generator") == generator and at.get("real images seen") == num_real:
             share = at.get("near-copies")
             if "copies" in str(at.get("found")):
                 return f"{share or 'Many'} of the images are near-copies of training images.", True
             return "", share is not None
     return "", False
-
-
-def _classes(run: RunStatus) -> tuple[str, ...]:
-    sheets = run.folder.read(SAMPLES)
-    try:
-        named = json.loads(sheets)[0]["classes"] if sheets else []
-    except (ValueError, LookupError, TypeError):
-        named = []
-    return tuple(str(name) for name in named)
 
 
 def _read(run: RunStatus, chosen: Chosen, most: int | None) -> tuple[np.ndarray, np.ndarray]:

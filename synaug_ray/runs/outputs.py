@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from synaug_ray.analysis.analyse import analyse
+from synaug_ray.analysis.by_class import by_class
 from synaug_ray.analysis.results import Analysis
 from synaug_ray.analysis.trials import GENERATOR_FAILURES
 from synaug_ray.config.spec import write_grid
@@ -24,6 +26,7 @@ from synaug_ray.runs.run import Run, RunState
 from synaug_ray.runs.status import missing_trials, unresolved_failures
 from synaug_ray.runs.tables import csv_text, measurements, predictions
 from synaug_ray.store.run_folder import (
+    BY_CLASS,
     GRID,
     LAWS,
     MEASUREMENTS,
@@ -31,6 +34,7 @@ from synaug_ray.store.run_folder import (
     PREDICTIONS,
     QUALITY,
     QUALITY_TABLE,
+    SAMPLES,
     STATUS,
     TEST_GROUPS,
     VERDICT,
@@ -168,9 +172,21 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
     if analysis is not None:
         run.folder.write_json(LAWS, analysis.laws_json())
         run.folder.write_json(VERDICT, analysis.verdict_json() | _what_is_missing(run, analysis))
+    if state is not RunState.RUNNING:
+        told = by_class(table, predicted, class_names(run.folder), run.spec.confidence)
+        run.folder.write(BY_CLASS, csv_text(told))
     run.folder.write_json(STATUS, status(run, state))
     page.write(run.folder.url)
     return analysis
+
+
+def class_names(folder: RunFolder) -> tuple[str, ...]:
+    """The names of the classes, from the sample sheets' index; empty while there is none."""
+    sheets = folder.read(SAMPLES)
+    try:
+        return tuple(str(name) for name in json.loads(sheets)[0]["classes"]) if sheets else ()
+    except (ValueError, LookupError, TypeError):
+        return ()
 
 
 def _what_is_missing(run: Run, analysis: Analysis) -> dict[str, Any]:

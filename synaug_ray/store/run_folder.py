@@ -29,7 +29,7 @@ from synaug_ray.store.store import finite
 GRID, STATUS, ENV, AUDIT = "grid.yaml", "status.json", "env.json", "audit.json"
 MEASUREMENTS, MEASUREMENTS_CSV, PREDICTIONS = "measurements.parquet", "measurements.csv", "predictions.parquet"
 QUALITY_TABLE, QUALITY, LAWS, VERDICT = "quality.parquet", "quality.json", "laws.json", "verdict.json"
-SAMPLES = "samples/index.json"
+SAMPLES, BY_CLASS = "samples/index.json", "by_class.csv"
 LOOKS = "looks"  # a folder, and no view: how often the results were looked at
 TEST_GROUPS = "test_groups.parquet"  # of data.group: the group of each test image
 PAGE = "report.html"
@@ -47,6 +47,7 @@ SEALED = (
     LAWS,
     VERDICT,
     SAMPLES,
+    BY_CLASS,
 )
 OF_A_RUN = (STATUS, MEASUREMENTS, MEASUREMENTS_CSV, LAWS, VERDICT, GRID)  # a folder with any of these is a run's
 

@@ -1,0 +1,133 @@
+"""Errors and gains of each class; for two classes sensitivity, specificity and AUC too: what medicine asks for.
+
+Each number is a mean over draws (of the mean over seeds). Its interval takes Student's t over draws, and a variance of
+two parts: that between draws, and that of the test images, which all draws share. Intervals hold for each number alone,
+unlike those of the verdicts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+STUDY = ["classifier", "generator", "protocol", "real_share", "num_real", "num_synthetic"]
+COLUMNS = (*STUDY, "measure", "class", "value", "low", "high", "gain", "gain_low", "gain_high", "test_images")
+
+
+def by_class(
+    measurements: pd.DataFrame, predictions: pd.DataFrame, classes: Sequence[str] = (), confidence: float = 0.9
+) -> pd.DataFrame:
+    """One row a cell and measure, in fractions; ``gain`` is against the real-only cell, positive where it is better.
+
+    Args:
+        measurements: one row a trial; those that are not done are left out.
+        predictions: ``key``, ``label``, ``predicted`` and ``probability`` (of the true class), [T] each, a row a trial.
+        classes: their names; numbers where there are fewer. Of two, the second counts as positive.
+    """
+    known = measurements[(measurements["status"] == "done") & measurements["key"].isin(predictions["key"].tolist())]
+    if known.empty:
+        return pd.DataFrame(columns=list(COLUMNS))
+    told = predictions.set_index("key")
+    label = np.asarray(told["label"].iloc[0], dtype=np.int64)
+    cells: dict[tuple[Any, ...], dict[int, list[str]]] = {}
+    for row in known.to_dict("records"):
+        real_only = row["num_synthetic"] == 0
+        study = (row["classifier"], *(("none",) * 3 if real_only else (row[k] for k in STUDY[1:4])))
+        at = (*study, int(row["num_real"]), int(row["num_synthetic"]))
+        cells.setdefault(at, {}).setdefault(int(row["draw"]), []).append(str(row["key"]))
+    made = {at: _components(told, label, draws) for at, draws in cells.items()}
+    rows = []
+    for at, own in made.items():
+        base = made.get((at[0], "none", "none", "none", at[4], 0)) if at[5] else None
+        for (measure, k), (by_draw, parts) in own.items():
+            value = _estimate(list(by_draw.values()), parts, confidence)
+            gain: tuple[float | None, ...] = (None, None, None)
+            if base is not None:
+                theirs, their_parts = base[measure, k]
+                sign = -1.0 if "error" in measure else 1.0
+                both = [d for d in by_draw if d in theirs]
+                if both:
+                    apart = [sign * (by_draw[d] - theirs[d]) for d in both]
+                    pairs = [sign * (a - b) for a, b in zip(parts, their_parts, strict=True)]
+                    gain = _estimate(apart, pairs, confidence)
+            images = int((label == k).sum()) if k >= 0 else len(label)
+            rows.append((*at, measure, _name(classes, k), *value, *gain, images))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def auc(score: np.ndarray, positive: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """The area under the ROC curve, ties counting half, with its components of positives [P] and negatives [N].
+
+    The components' means are the area, and their variances give its variance (DeLong et al. 1988).
+    """
+    p, n = score[positive], score[~positive]
+    below = np.searchsorted(np.sort(n), p, "left") + np.searchsorted(np.sort(n), p, "right")
+    above = np.searchsorted(np.sort(p), n, "left") + np.searchsorted(np.sort(p), n, "right")
+    of_p, of_n = below / (2 * len(n)), 1 - above / (2 * len(p))
+    return float(of_p.mean()), of_p, of_n
+
+
+Measure = tuple[str, int]  # its name, and its class, -1 for all
+Measured = dict[Measure, tuple[dict[int, float], list[np.ndarray]]]  # by draw; of independent groups of images
+
+
+def _components(told: pd.DataFrame, label: np.ndarray, draws: dict[int, list[str]]) -> Measured:
+    """Each measure by draw, and per group of test images (a class) what each image adds, a mean over all trials."""
+    found = [int(k) for k in np.unique(label)]
+    two = len(found) == 2
+    out: Measured = {("error", k): ({}, []) for k in found}
+    extra = (
+        ("balanced error", -1),
+        *((("sensitivity", found[1]), ("specificity", found[0]), ("AUC", -1)) if two else ()),
+    )
+    out |= {measure: ({}, []) for measure in extra}
+    wrong_of, p_of, n_of = [], [], []
+    for draw, keys in draws.items():
+        wrong = np.mean([np.asarray(told.at[key, "predicted"]) != label for key in keys], axis=0)
+        wrong_of.append(wrong)
+        errors = {k: float(wrong[label == k].mean()) for k in found}
+        for k in found:
+            out["error", k][0][draw] = errors[k]
+        out["balanced error", -1][0][draw] = float(np.mean(list(errors.values())))
+        if two:
+            out["sensitivity", found[1]][0][draw] = 1 - errors[found[1]]
+            out["specificity", found[0]][0][draw] = 1 - errors[found[0]]
+            positive = label == found[1]
+            areas = []
+            for key in keys:
+                true = np.asarray(told.at[key, "probability"], dtype=float)
+                areas.append(auc(np.where(positive, true, 1 - true), positive))
+            out["AUC", -1][0][draw] = float(np.mean([a for a, _, _ in areas]))
+            p_of.append(np.mean([p for _, p, _ in areas], axis=0))
+            n_of.append(np.mean([n for _, _, n in areas], axis=0))
+    mean = np.mean(wrong_of, axis=0)
+    for k in found:
+        out["error", k][1].append(mean[label == k])
+        out["balanced error", -1][1].append(mean[label == k] / len(found))
+    if two:
+        out["sensitivity", found[1]][1].append(1 - mean[label == found[1]])
+        out["specificity", found[0]][1].append(1 - mean[label == found[0]])
+        out["AUC", -1][1].extend([np.mean(p_of, axis=0), np.mean(n_of, axis=0)])
+    return out
+
+
+def _estimate(
+    by_draw: list[float], parts: list[np.ndarray], confidence: float
+) -> tuple[float, float | None, float | None]:
+    """Mean over draws, low and high; no interval from one draw."""
+    value, draws = float(np.mean(by_draw)), len(by_draw)
+    if draws < 2:
+        return value, None, None
+    images = sum(float(part.var(ddof=1)) / len(part) for part in parts if len(part) > 1)
+    between = float(np.var(by_draw, ddof=1)) / draws
+    half = float(stats.t.ppf((1 + confidence) / 2, draws - 1)) * math.sqrt(between + images)
+    return value, value - half, value + half
+
+
+def _name(classes: Sequence[str], k: int) -> str:
+    return "all" if k < 0 else str(classes[k]) if k < len(classes) else str(k)
