@@ -29,7 +29,9 @@ def by_class(
         predictions: ``key``, ``label``, ``predicted`` and ``probability`` (of the true class), [T] each, a row a trial.
         classes: their names; numbers where there are fewer. Of two, the second counts as positive.
     """
-    known = measurements[(measurements["status"] == "done") & measurements["key"].isin(predictions["key"].tolist())]
+    known: Any = measurements[
+        (measurements["status"] == "done") & measurements["key"].isin(predictions["key"].tolist())
+    ]
     if known.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     told = predictions.set_index("key")
