@@ -16,9 +16,7 @@ from synaug_ray.common.keys import derive_seed
 from synaug_ray.data.images import ImageSet, concatenate
 from synaug_ray.quality.domain_gap import (
     DomainClassifier,
-    Projection,
     SubspaceOverlap,
-    projection,
     subspace_overlap,
     tell_apart,
 )
@@ -63,7 +61,6 @@ class Quality:
     duplicates: Duplicates | None
     domain: DomainClassifier | None
     overlap: SubspaceOverlap | None
-    projection: Projection | None
     pretrained: dict[str, Fidelity] = field(
         default_factory=dict
     )  # fidelity in pretrained networks' features, by their key
@@ -157,7 +154,6 @@ def assess(
         duplicates=same,
         domain=tell_apart(subset, pool, held_out, derive_seed("domain", seed), space.device, confidence, mirrors),
         overlap=subspace_overlap(held_out, theirs, pool, features, derive_seed("overlap", seed)),
-        projection=projection(held_out, theirs, pool, features) if len(held_out) > 1 else None,
         pretrained={
             key: compare(
                 other.features(_first(held_out)),

@@ -25,7 +25,6 @@ NIMG = 6_400  # images seen in training one classifier
 RANK = 3  # dimension of a class subspace
 LEAST_A_CLASS = 2 * RANK
 SPLITS = 10  # random halves of the real images over which the subspace overlap is averaged
-POINTS = 300  # images of each kind in a projection
 
 
 @dataclass(frozen=True)
@@ -46,26 +45,7 @@ class SubspaceOverlap:
     rank: int
     overlap: float  # mean over classes
     real: float  # between two disjoint sets of real images of the same size
-    angles: tuple[float, ...]  # radians, largest last, mean over classes
     classes: tuple[int, ...]  # those with enough images
-
-
-@dataclass(frozen=True)
-class Point:
-    """An image in the plane of the two leading principal components of the real features."""
-
-    x: float
-    y: float
-    label: int
-
-
-@dataclass(frozen=True)
-class Projection:
-    """Real and synthetic images in one plane, and the share of the real variance it explains."""
-
-    real: tuple[Point, ...]
-    synthetic: tuple[Point, ...]
-    explained: float
 
 
 def tell_apart(
@@ -131,7 +111,7 @@ def subspace_overlap(
             here, there, fake = (
                 _basis(f) for f in (mine[order[:half]], mine[order[half : 2 * half]], theirs[other[:half]])
             )
-            angles.append(subspace_angles(here, fake)[::-1])
+            angles.append(subspace_angles(here, fake))
             angles_real.append(subspace_angles(here, there))
     if not classes:
         return None
@@ -139,26 +119,7 @@ def subspace_overlap(
         RANK,
         float((np.cos(angles) ** 2).mean()),
         float((np.cos(angles_real) ** 2).mean()),
-        tuple(np.mean(angles, 0).tolist()),
         tuple(classes),
-    )
-
-
-def projection(
-    real: ImageSet, real_features: NDArray[np.float32], pool: ImageSet, pool_features: NDArray[np.float32]
-) -> Projection:
-    """The first POINTS images of each kind on the two leading principal components of the real features."""
-    middle = real_features.mean(0)
-    _, s, vt = svd(real_features - middle, full_matrices=False)
-    axes = vt[:2].T * np.sign(vt[:2].sum(1))  # fix the signs, so that the same images give the same plot
-
-    def points(images: ImageSet, features: NDArray[np.float32]) -> tuple[Point, ...]:
-        at = np.round((features[:POINTS] - middle) @ axes, 4)
-        return tuple(Point(float(x), float(y), int(c)) for (x, y), c in zip(at, images.labels, strict=False))
-
-    total = float((s**2).sum())
-    return Projection(
-        points(real, real_features), points(pool, pool_features), float((s[:2] ** 2).sum()) / total if total else 0.0
     )
 
 

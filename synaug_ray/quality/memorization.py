@@ -23,26 +23,6 @@ from synaug_ray.quality.nearest import nearest, pixels, with_mirrored
 BASE_RATE = 0.01  # of real images counted as near-copies, in pixels and in features each
 LEAST = 20  # held-out images needed for calibration
 NEXT = 5  # neighbours after the first, with whose distance its distance is compared
-SHOWN = 16  # closest pairs kept for inspection
-BINS = 24
-
-
-@dataclass(frozen=True)
-class Pair:
-    """An image of the pool, its nearest training image, and its distance ratio in pixels."""
-
-    synthetic: int
-    real: int
-    ratio: float
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """Shares of images by pixel distance to the nearest training image; the held-out images' median is 1."""
-
-    edges: tuple[float, ...]  # BINS + 1; the last bin includes all larger distances
-    pool: tuple[float, ...]
-    held_out: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -63,8 +43,6 @@ class Memorization:
     base_rate: Interval  # share of real images that count as near-copies
     excess: float  # (near_copies - base_rate) / (1 - base_rate)
     distance_ratio: float  # median pixel distance to the nearest training image, relative to the held-out images'
-    closest: tuple[Pair, ...]
-    histogram: Histogram
 
     @property
     def advise_against_sharing(self) -> bool:
@@ -147,11 +125,10 @@ def memorization(
     copies, base = (
         np.stack([f[0] <= threshold(r[0]) for f, r in zip(one, real, strict=True)]) for one in (found, real)
     )
-    ratio, distance, index = found[0]
+    _, distance, _ = found[0]
     rate = base_rate(int(base.any(0).sum()), len(held_out), confidence)
     near = share(float(copies.any(0).sum()), len(pool), confidence)
     median = float(np.median(real[0][1])) or 1.0
-    order = np.argsort(ratio, kind="stable")[:SHOWN]
     return Memorization(
         len(pool),
         len(subset),
@@ -163,8 +140,6 @@ def memorization(
         rate,
         max(0.0, (near.value - rate.value) / (1 - rate.value)),
         float(np.median(distance)) / median,
-        tuple(Pair(int(i), int(index[i]), float(ratio[i])) for i in order),
-        _histogram(distance / median, real[0][1] / median),
     )
 
 
@@ -219,9 +194,3 @@ def _groups(x: NDArray[np.float32], limit: float, device: torch.device) -> int:
 
 def _spread(x: NDArray[np.float32]) -> float:
     return float(np.sqrt(x.var(0, dtype=np.float64).sum()))
-
-
-def _histogram(pool: NDArray[np.float64], held_out: NDArray[np.float64]) -> Histogram:
-    edges = np.linspace(0, 2, BINS + 1)
-    shares = [np.histogram(np.minimum(d, edges[-1]), edges)[0] / len(d) for d in (pool, held_out)]
-    return Histogram(tuple(edges.tolist()), tuple(shares[0].tolist()), tuple(shares[1].tolist()))

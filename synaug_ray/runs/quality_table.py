@@ -37,6 +37,8 @@ COLUMNS = (
     "words",
     "sentences",
     *NUMBERS,
+    "worst_class",
+    "worst_class_agreement",
     "generator_key",
     "seconds",
     "cpu_seconds",
@@ -57,7 +59,8 @@ SHARES = ("label_agreement", "label_reference", "near_copies", "base_rate", "dom
 def qualities(plan: Plan, store: Store) -> pd.DataFrame:
     """One row per checked pool: shares are fractions, distances in units of the real features' spread.
 
-    ``words`` are its flags, comma-separated, "ok" if nothing is wrong. Each pretrained network adds
+    ``words`` are its flags, comma-separated, "ok" if nothing is wrong. ``worst_class`` is the number of the class that
+    is shown least often where it was asked for, among those with 20 images or more. Each pretrained network adds
     columns such as ``kernel_dinov2``.
     """
     rows = []
@@ -82,6 +85,7 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
                 "words": ", ".join(flag["word"] for flag in found["flags"]),
                 "sentences": " ".join(flag["sentence"] for flag in found["flags"]),
                 **{name: _at(found, path) for name, path in (NUMBERS | pretrained).items()},
+                **worst_class(found["labels"]),
                 "generator_key": generator.key,
                 "seconds": record.result["seconds"],
                 "cpu_seconds": record.result["cpu_seconds"],
@@ -132,6 +136,15 @@ def _at(found: Any, path: tuple[str, ...]) -> float | None:
             return None
         found = found[name]
     return found
+
+
+def worst_class(labels: Any) -> dict[str, Any]:
+    """The class shown least often where it was asked for; ``labels``: of a quality check, None where not judged."""
+    judged = [c for c in (labels or {"by_class": ()})["by_class"] if c["agreement"] is not None]
+    worst = min(judged, key=lambda c: c["agreement"]["value"], default=None)
+    if worst is None:
+        return {"worst_class": None, "worst_class_agreement": None}
+    return {"worst_class": worst["label"], "worst_class_agreement": worst["agreement"]["value"]}
 
 
 def _mean(name: str, values: list[float | None]) -> str | None:
