@@ -125,7 +125,7 @@ def test_case_10_zero_alone_is_a_note(door):
 def test_case_13_too_few_sizes_for_a_law_is_a_note(door):
     code, out, _ = door.run("--dry-run", text=replaced("[20, 40, 60, 80]", "[20, 40]"))
     assert code == 0
-    assert "note     2 sizes of num_real are too few to test a scaling law; give four or more" in out
+    assert "note     2 sizes of num_real give verdicts, but no law" in out
 
 
 def test_case_14_one_draw_gives_no_interval_and_is_a_note(door):

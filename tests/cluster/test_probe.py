@@ -106,4 +106,5 @@ def test_a_grid_is_refused_before_images_are_read_with_all_that_is_wrong(joining
 def test_a_grid_that_ray_would_let_wait_for_ever_is_refused(joining, tmp_path, capsys):
     joining(Node("a", "1", {"GPU": 8.0}), Node("b", "2", {"CPU": 0.5}))
     assert grid.main([SMALL, "--storage", str(tmp_path / "s")]) == RESOURCES
-    assert "Ray would wait for one for ever" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "a has 0 CPU, 8 GPU, b has 0.5 CPU, 0 GPU" in said and "--num-cpus 1" in said
