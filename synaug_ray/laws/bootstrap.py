@@ -10,10 +10,10 @@ replicate therefore moves the cells by
 
     scale * sum_d xi_d (mean_d - mean) / sqrt(D (D - 1)),    xi_d ~ N(0, 1),    scale ~ sqrt(v / chi2_v),
 
-v = D - 1, whose marginal is exactly the t interval of D draws, at every confidence level. To this
-comes a Gaussian deviation for the test images. The image x draw interaction is in both parts (the
-crossed bootstrap is conservative for that reason, Owen 2007, arXiv 0712.1111), so it is taken out
-of the image part.
+v = D - 1 with each cell's own D, whose marginal is exactly the t interval of its draws, at every
+confidence level. To this comes a Gaussian deviation for the test images. The image x draw interaction
+is in both parts (the crossed bootstrap is conservative for that reason, Owen 2007, arXiv 0712.1111),
+so it is taken out of the image part.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,12 +132,25 @@ def root(covariance: np.ndarray) -> np.ndarray:
 
 def replicate(parts: Components, replicates: int, rng: np.random.Generator) -> np.ndarray:
     """Joint replicates of the Q means, [replicates, Q]. A mean of one draw moves with the images only."""
-    freedom = max(float(parts.draws.max() - 1), 1.0)
-    student = np.sqrt(freedom / rng.chisquare(freedom, replicates))
+    student = _t_scales(np.maximum(parts.draws - 1.0, 1.0), replicates, rng)
     xi = rng.standard_normal((replicates, parts.draw_deviations.shape[1]))
-    draw = student[:, None] * (xi @ parts.draw_deviations.T)
+    draw = student * (xi @ parts.draw_deviations.T)
     image = rng.standard_normal((replicates, len(parts.estimates))) @ root(parts.image_covariance - parts.interaction).T
     return parts.estimates + draw + image
+
+
+def _t_scales(freedom: np.ndarray, replicates: int, rng: np.random.Generator) -> np.ndarray:
+    """sqrt(v / chi2_v) with the degrees of freedom [Q] of each mean, [replicates, Q].
+
+    All means have the same quantile of their own distribution, so that they stay as joint as with one scale for all.
+    """
+    most = float(freedom.max())
+    drawn = rng.chisquare(most, replicates)
+    scales = np.repeat(np.sqrt(most / drawn)[:, None], len(freedom), axis=1)
+    for fewer in np.unique(freedom[freedom < most]):
+        chi2 = 2 * special.gammaincinv(fewer / 2, special.gammainc(most / 2, drawn / 2))
+        scales[:, freedom == fewer] = np.sqrt(fewer / chi2)[:, None]
+    return scales
 
 
 def interval(samples: np.ndarray, confidence: float) -> tuple[float | None, float | None]:

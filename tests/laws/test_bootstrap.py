@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synaug_ray.laws.bootstrap import components, interval, replicate
+from synaug_ray.laws.bootstrap import components, interval, replicate, root
 
 
 def parts_of(values, trials=12):
@@ -55,6 +55,35 @@ def test_a_missing_draw_is_left_out_of_its_own_cell_only():
     assert parts.estimates[0] == full.estimates[0]
     assert parts.estimates[1] == pytest.approx(np.nanmean(values[1]), abs=1e-6)
     assert np.isfinite(replicate(parts, 10, rng)).all()
+
+
+def test_each_cell_has_the_t_interval_of_its_own_draws_and_stays_joint():
+    """Three of eight draws are there in the first cell, all in the second, five in the third."""
+    means = np.array([0.10, 0.14, 0.11, 0.19, 0.12, 0.16, 0.13, 0.15])
+    values = np.stack([means, means, means[::-1]])
+    values[0, 3:], values[2, 5:] = np.nan, np.nan
+    samples = replicate(parts_of(np.repeat(values[:, :, None], 50, axis=2)), 60_000, np.random.default_rng(3))
+    for cell, of_cell in enumerate(values):
+        own = of_cell[~np.isnan(of_cell)]
+        error = stats.sem(own)
+        expected = stats.t.interval(0.9, len(own) - 1, loc=own.mean(), scale=error)
+        assert interval(samples[:, cell], 0.9) == pytest.approx(expected, abs=0.08 * error)
+    # what the draws that both have say is still shared: the correlation of the deviations
+    parts = parts_of(np.repeat(values[:, :, None], 50, axis=2))
+    first, second = parts.draw_deviations[:2]
+    shared = first @ second / np.sqrt((first @ first) * (second @ second))
+    z = samples[:, :2] - parts.estimates[:2]
+    assert stats.spearmanr(*z.T).statistic == pytest.approx(6 / np.pi * np.arcsin(shared / 2), abs=0.05)
+
+
+def test_cells_of_as_many_draws_have_one_scale():
+    """As before: where every draw is there, replicates are bit for bit those of one t scale for all."""
+    values = (np.random.default_rng(8).random((3, 6, 100)) < 0.3).astype(np.float32)
+    parts, rng = parts_of(values), np.random.default_rng(5)
+    student = np.sqrt(5 / rng.chisquare(5.0, 20))
+    draw = student[:, None] * (rng.standard_normal((20, 6)) @ parts.draw_deviations.T)
+    image = rng.standard_normal((20, 3)) @ root(parts.image_covariance - parts.interaction).T
+    assert np.array_equal(replicate(parts, 20, np.random.default_rng(5)), parts.estimates + draw + image)
 
 
 def test_interval_with_infinite_replicates_is_open():
