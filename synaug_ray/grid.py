@@ -12,41 +12,34 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-from synaug_ray.common.cli import Interrupt, Parser, ended, tell
+from synaug_ray.common.cli import Interrupt, ended, tell
 from synaug_ray.common.errors import (
     DONE,
     FAILED_CELLS,
     INTERRUPTED,
     TERMINATED,
     ClusterLost,
-    Message,
     Problem,
     StorageProblem,
-    UsageProblem,
-    collect_problems,
-    did_you_mean,
     problem_within,
 )
 from synaug_ray.common.provenance import CODE
 from synaug_ray.config.checks import image_shape, place_of_num_real
 from synaug_ray.config.feature_recipes import weights_of
-from synaug_ray.config.load import available, find_grid, placed_grid
-from synaug_ray.config.spec import GridSpec, write_grid
-from synaug_ray.config.yaml_source import Lines, short
-from synaug_ray.data.load import Unsettled, identify, settled, unknown_name
+from synaug_ray.config.spec import write_grid
+from synaug_ray.data.load import Unsettled, identify, settled
 from synaug_ray.plan.plan import Plan, make_plan, pending, reversed_plan
 from synaug_ray.runs.cost import disk_bytes
 from synaug_ray.runs.heartbeat import Heartbeat
 from synaug_ray.runs.loggers import Loggers
 from synaug_ray.runs.plan_summary import disk_line, missing_results, plan_lines, plan_notes
+from synaug_ray.runs.request import Request, parse, requested
 from synaug_ray.runs.run import Run, RunState, Session
 from synaug_ray.store.disk import free_bytes
 from synaug_ray.store.filesystem import check_reachable
-from synaug_ray.store.locations import cache_folder, check_name, old_place, storage_root
 from synaug_ray.store.maintenance import check_payloads, check_records, sweep
 from synaug_ray.store.retry import refusal_in
 from synaug_ray.store.run_folder import ENV, GRID, PAGE, STATUS, RunFolder, check_space, running, state_of
@@ -61,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, interrupt)  # what `ray job stop` and Kubernetes send
         signal.signal(signal.SIGINT, interrupt)
     try:
-        return _main(_parse(words), words)
+        return _main(parse(words), words)
     except Problem as problem:
         return tell(problem)
     except KeyboardInterrupt:
@@ -69,72 +62,8 @@ def main(argv: list[str] | None = None) -> int:
         return TERMINATED if interrupt.heard == signal.SIGTERM else INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="python -m synaug_ray.grid",
-        allow_abbrev=False,
-        description="How many synthetic images is one more real image worth? Runs the missing steps of a grid.",
-        epilog="exit codes: 0 done, 2 command line or grid file, 3 data, 4 finished with failed cells, "
-        "5 storage, 6 resources, 70 a bug, 75 the cluster was lost (run it again; 1 where Ray ended the "
-        "process first), 130 interrupted (Ctrl-C), 143 ended by SIGTERM",
-    )
-    parser.add_argument("grid", nargs="?", help="a name (./grids/NAME.yaml, else a built-in grid) or a .yaml file")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")
-    parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/.local/share/synaug_ray")
-    parser.add_argument("--data", metavar="PATH", help="for downloads and decoded images; default ~/.cache/synaug_ray")
-    parser.add_argument("--name", metavar="RUN", help="the run's name; default the grid's")
-    parser.add_argument("--dry-run", "-n", action="store_true", help="show the plan; write and start nothing")
-    parser.add_argument("--local", action="store_true", help="one step after another, without Ray")
-    parser.add_argument(
-        "--workers-per-generator",
-        type=_count,
-        default=1,
-        metavar="K",
-        help="train each generator data-parallel on K slots: for few, large generators",
-    )
-    parser.add_argument(
-        "--log",
-        metavar="NAMES",
-        help="log finished trials to tensorboard, mlflow, wandb, or several of them, separated by commas",
-    )
-    return parser
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{short(text)} must be an integer from 1 to 1,000,000")
-    return int(text)
-
-
-def _parse(words: list[str]) -> argparse.Namespace:
-    parser = _parser()
-    args, unknown = parser.parse_known_intermixed_args(words)
-    if unknown:
-        wrong = [word.partition("=")[0] for word in unknown if word.startswith("-")] or unknown
-        options = [o for action in parser._actions for o in action.option_strings if o.startswith("--")]
-        raise UsageProblem(
-            [
-                Message(
-                    f"no option {short(word)}{did_you_mean(word, options, '.')} Options: {', '.join(options)}; "
-                    "grid values are written key=value",
-                    code="unknown-option",
-                    value=short(word),
-                )
-                for word in wrong
-            ]
-        )
-    if args.local and args.workers_per_generator > 1:
-        raise UsageProblem(
-            f"--workers-per-generator {args.workers_per_generator} needs Ray: leave out --local, or this option"
-        )
-    if args.grid is None:
-        text = f"no grid given. Available: {', '.join(available())}; or give a .yaml file"
-        raise UsageProblem(Message(text, code="no-grid"))
-    return args
-
-
 def _main(args: argparse.Namespace, words: list[str]) -> int:
-    request = _request(args)
+    request = requested(args)
     spec, storage = request.spec, request.storage
     data = identify(spec.dataset, spec.data, request.lines.at(("dataset",)), None if args.dry_run else request.cache)
     plan = make_plan(spec, settled(data, request.cache))
@@ -181,52 +110,6 @@ def _stop_loggers(loggers: Loggers, seconds: float | None = None) -> None:
         print(f"warning: {sentence}", file=sys.stderr)
 
 
-@dataclass(frozen=True)
-class _Request:
-    """The parsed command line."""
-
-    path: Path  # of the grid's file
-    spec: GridSpec
-    lines: Lines  # position of each value in the file
-    name: str
-    storage: str
-    cache: Path
-    loggers: Loggers
-    workers_per_generator: int  # 0: without Ray
-    notes: tuple[str, ...]  # on where things are kept
-
-
-def _request(args: argparse.Namespace) -> _Request:
-    """The request; raises one Problem with everything that is wrong."""
-    (path, spec, lines, name), storage, cache, loggers = collect_problems(
-        lambda: _declared(args),
-        lambda: storage_root(args.storage),
-        lambda: cache_folder(args.data),
-        lambda: Loggers(args.log, args.storage or os.environ.get("SYNAUG_STORAGE", "")),
-    )
-    return _Request(
-        path=path,
-        spec=spec,
-        lines=lines,
-        name=name,
-        storage=storage,
-        cache=cache,
-        loggers=loggers,
-        workers_per_generator=0 if args.local else args.workers_per_generator,
-        notes=old_place(storage),
-    )
-
-
-def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, Lines, str]:
-    """The grid's file, its spec, its lines, and the run's name."""
-    path = find_grid(args.grid)
-    (spec, lines), name = collect_problems(
-        lambda: placed_grid(path, args.overrides, unknown_name),
-        lambda: check_name(path.stem, str(path)) if args.name is None else check_name(args.name),
-    )
-    return path, spec, lines, name
-
-
 def _up_to_date(run: Run) -> bool:
     """Whether the run's folder is complete, and made from this grid by this code."""
     page = run.folder.read(PAGE)
@@ -239,7 +122,7 @@ def _up_to_date(run: Run) -> bool:
     )
 
 
-def _run(run: Run, request: _Request, missing: Plan, *, last_first: bool) -> int:
+def _run(run: Run, request: Request, missing: Plan, *, last_first: bool) -> int:
     """Execute missing steps, write the results and print the headline; returns the exit code.
 
     Args:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from synaug_ray.analysis.cell_noise import CellUncertainty
 from synaug_ray.analysis.exchange import exchanges, not_estimable
+from synaug_ray.analysis.fitted_law import PRIMARY, law_fit, primary_law
 from synaug_ray.analysis.law_check import Checked, check, unseen
 from synaug_ray.analysis.measured_cells import equivalents_of, measured_cells
 from synaug_ray.analysis.measured_rates import Slopes, slopes
 from synaug_ray.analysis.paired_cells import PairedCells, StudyKey
 from synaug_ray.analysis.prediction_grid import predict_on_grid
-from synaug_ray.analysis.real_only import as_estimate, describe, not_shown_to_fall, shape_warnings
+from synaug_ray.analysis.real_only import describe, not_shown_to_fall, shape_warnings
 from synaug_ray.analysis.results import (
     Cell,
     CurvePoint,
     Exchange,
     PredictionGrid,
-    PrimaryLaw,
     RealCurve,
     Study,
 )
@@ -30,13 +29,9 @@ from synaug_ray.laws.alternatives import j2, j3
 from synaug_ray.laws.averaging import Refit, Replicates, WeightedLaw, average, refit_law
 from synaug_ray.laws.covariance import cell_covariance
 from synaug_ray.laws.curves import CURVES_BY_NAME, CurveForm
-from synaug_ray.laws.equivalence import BY_NAME, EquivalenceForm, reported
-from synaug_ray.laws.joint import (
-    JointData,
-    predict_log_error,
-    split,
-)
-from synaug_ray.laws.results import Estimate, HeldOut, LawFit
+from synaug_ray.laws.equivalence import BY_NAME, EquivalenceForm
+from synaug_ray.laws.joint import JointData, predict_log_error
+from synaug_ray.laws.results import HeldOut, LawFit
 from synaug_ray.laws.selection import (
     LEAST_SIZES,
     Candidate,
@@ -50,7 +45,6 @@ from synaug_ray.laws.selection import (
 )
 
 RATE_ALWAYS = "real-holdout"  # this control is checked by F0, so F0 gets an interval whichever law is chosen
-PRIMARY = "F1"  # the source paper's law, always with an interval, for comparison with its published values
 MIXED = "mixed"
 ALL_SYNTHETIC = "synthetic-only"  # no real images in the batch: zero synthetic images is not real-only training
 
@@ -160,7 +154,7 @@ class StudyFitter:
         refits = self._refits(key, data, curve, form, candidates, replicates)
         thetas = {name: theta for name, (theta, _) in refits.items()}
         fits = tuple(
-            self._law_fit(data, curve, candidate, thetas.get(candidate.name), judged.get(candidate.name))
+            law_fit(data, curve, candidate, thetas.get(candidate.name), judged.get(candidate.name), self.confidence)
             for candidate in candidates.values()
         )
         predicted = predict_log_error(candidates[form.name].fit.theta[None], curve, form, data)
@@ -179,7 +173,7 @@ class StudyFitter:
             exchange=self._exchange(key, cells, laws, data.n0, steep, checked),
             surface=self._prediction_grid(key, data, cells, laws, checked),
             rivals=self._alternatives(key, data, masks, unseen_cells),
-            primary=self._primary(data, curve, candidates[PRIMARY], thetas.get(PRIMARY)),
+            primary=primary_law(data, curve, candidates[PRIMARY], thetas.get(PRIMARY), self.confidence),
             misfit=checked.misfit if checked else "",
             overdispersion=checked.lack.overdispersion if checked else None,
             held_out=held_out.judged if held_out else None,
@@ -248,62 +242,7 @@ class StudyFitter:
             found += [third] if third else []
         return tuple(found)
 
-    def _primary(
-        self, data: JointData, curve: CurveForm, candidate: Candidate, thetas: np.ndarray | None
-    ) -> PrimaryLaw:
-        form = BY_NAME[PRIMARY]
-
-        def named(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            values = reported(form, split(theta, curve, form)[1], data.n0)
-            return values["c2"][0][:, 0], values["lambda"][0][:, 0]
-
-        c2, rate = named(candidate.fit.theta[None])
-        drawn = None if thetas is None else named(thetas)
-
-        def estimate(value: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Estimate:
-            return as_estimate(value(c2, rate)[0], None if drawn is None else value(*drawn), self.confidence)
-
-        return PrimaryLaw(
-            estimate(lambda c2, rate: c2),
-            estimate(lambda c2, rate: rate),
-            tuple(
-                (int(n), estimate(lambda c2, rate, n=n: (c2 - 1) * np.exp(np.clip(rate * n, -60, 60))))
-                for n in data.sizes[np.unique(data.base)]
-            ),
-            candidate.fit.status,
-        )
-
     def _choose(self, seen: JointData) -> tuple[CurveForm, EquivalenceForm, dict[str, Candidate]]:
         curve = choose(fit_curves(seen))
         candidates = fit_forms(seen, CURVES_BY_NAME[curve.name], curve.fit.theta)
         return CURVES_BY_NAME[curve.name], BY_NAME[choose(candidates).name], candidates
-
-    def _law_fit(
-        self,
-        data: JointData,
-        curve: CurveForm,
-        candidate: Candidate,
-        thetas: np.ndarray | None,
-        judged: HeldOut | None,
-    ) -> LawFit:
-        form = BY_NAME[candidate.name]
-        point = reported(form, split(candidate.fit.theta[None], curve, form)[1], data.n0)
-        drawn = None if thetas is None else reported(form, split(thetas, curve, form)[1], data.n0)
-        parameters = {
-            name: as_estimate(value[0, 0], None if drawn is None else drawn[name][0][:, 0], self.confidence)
-            for name, (value, _) in point.items()
-        }
-        units = {name: unit for name, (_, unit) in point.items()} | {"n0": f"{data.n0:.6g} real images"}
-        residual = predict_log_error(candidate.fit.theta[None], curve, form, data)[0] - data.log_errors()
-        return LawFit(
-            form=form.name,
-            formula=form.formula,
-            source=form.source,
-            parameters=parameters,
-            units=units,
-            status=candidate.fit.status,
-            share_of_starts=candidate.fit.share_of_starts,
-            rmse_log_error=float(np.sqrt((residual**2).mean())),
-            aicc=candidate.aicc,
-            held_out=judged,
-        )
