@@ -13,7 +13,7 @@ from typing import Any
 from synaug_ray.analysis.calculator import Answer, Costs, Expectation, cheapest, expectation
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.more_real import Known, more_real
-from synaug_ray.analysis.prediction_text import expectation_sentences, plan_sentences, study_title
+from synaug_ray.analysis.prediction_text import expectation_sentences, plan_sentences, study_title, why_unknown
 from synaug_ray.analysis.recommendation import Recommendation, recommendations, unknown_mix
 from synaug_ray.common.cli import ended, tell
 from synaug_ray.common.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, collect_problems, did_you_mean
@@ -207,8 +207,14 @@ def _measured(study: dict[str, Any], laws: dict[str, Any], at: Expectation) -> E
 
 
 def _expected(study: dict[str, Any], laws: dict[str, Any], at: Expectation) -> list[str]:
-    measured, misfit = _measured(study, laws, at), study.get("misfit", "")
-    return expectation_sentences(at, laws["confidence"], laws["error"], measured=measured, misfit=misfit)
+    return expectation_sentences(
+        at,
+        laws["confidence"],
+        laws["error"],
+        measured=_measured(study, laws, at),
+        misfit=study.get("misfit", ""),
+        unknown=why_unknown(study),
+    )
 
 
 def _answer(study: dict[str, Any], question: Question) -> tuple[Expectation | None, Answer | None]:
@@ -228,9 +234,13 @@ def _judged(study: dict[str, Any], laws: dict[str, Any], verdicts: list[dict[str
 def _plain(
     study: dict[str, Any], point: Expectation | None, mix: Answer | None, found: tuple[Recommendation, ...]
 ) -> dict[str, Any]:
-    """Numbers of the laws; ``not_recommended`` says why the mix is none to act on, '' where it is."""
+    """Numbers of the laws; ``not_recommended`` says why the mix is none to act on, '' where it is.
+
+    ``not_estimable`` says why rates are null: of the next real image, or all of them.
+    """
     doubt = unknown_mix(found, mix.mix.num_real, mix.mix.num_synthetic) if mix and mix.mix else ""
     return {name: study[name] for name in STUDY} | {
+        "not_estimable": study.get("misfit", "") or why_unknown(study),
         "expected": dataclasses.asdict(point) if point else None,
         "cheapest": dataclasses.asdict(mix) | {"not_recommended": doubt} if mix else None,
     }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synaug_ray.analysis.calculator import Answer, Costs, Expectation, Mix
+from synaug_ray.analysis.exchange import NOT_ESTIMABLE
 from synaug_ray.analysis.recommendation import Advice, Recommendation, unknown_mix
 from synaug_ray.analysis.verdict_text import setting, span
 from synaug_ray.laws.results import Estimate
@@ -45,8 +46,26 @@ def off(at: Expectation, measured: Estimate) -> bool:
     return not measured.low <= at.error.value <= measured.high
 
 
+def caution(misfit: str) -> str:
+    """What a misfit of the laws means for what is said between and beyond the cells; empty without one."""
+    between = "between the measured cells this is interpolated, and beyond them little is known"
+    return f"Caution: {misfit}; {between}." if misfit else ""
+
+
+def why_unknown(study: Mapping[str, Any]) -> str:
+    """Why nothing is known of a study's real-equivalents and rates; empty where something is."""
+    notes = {exchange["note"] for exchange in study.get("exchange") or ()}
+    return NOT_ESTIMABLE.partition(": ")[2] if notes == {NOT_ESTIMABLE} else ""
+
+
 def expectation_sentences(
-    at: Expectation, confidence: float, error: str, *, measured: Estimate | None = None, misfit: str = ""
+    at: Expectation,
+    confidence: float,
+    error: str,
+    *,
+    measured: Estimate | None = None,
+    misfit: str = "",
+    unknown: str = "",
 ) -> list[str]:
     """Error, equivalent and exchange rate at one point, whether it is extrapolated, and whether the laws hold there.
 
@@ -55,7 +74,8 @@ def expectation_sentences(
         confidence: of the intervals.
         error: the column judged, ``test_error`` or ``balanced_error``.
         measured: the error as measured at this very point, if it was.
-        misfit: what no fitted law of the study holds, in a sentence.
+        misfit: what no fitted law of the study holds, in a sentence: then there is no rate for the next real image.
+        unknown: why nothing is known of real-equivalents and rates, as ``why_unknown`` has it.
     """
     images = f"{at.num_real:,} real" + (f" and {at.num_synthetic:,} synthetic" if at.num_synthetic else "") + " images"
     what = "Expected balanced error" if error == "balanced_error" else "Expected error"
@@ -67,17 +87,16 @@ def expectation_sentences(
     if measured is not None and measured.value is not None:
         lines.append(f"Measured there: {percent(measured)}." + (_OFF if off(at, measured) else ""))
     if at.num_synthetic:
-        lines += [_worth(at), _rate(at)]
+        lines += [_worth(at, unknown), _rate(at, misfit, unknown)]
     if misfit:
-        between = "between the measured cells this is interpolated, and beyond them little is known"
-        lines.append(f"Caution: {misfit}; {between}.")
+        lines.append(caution(misfit))
     lines += [f"Extrapolated: {sentence}." for sentence in at.outside]
     return lines
 
 
-def _worth(at: Expectation) -> str:
+def _worth(at: Expectation, unknown: str) -> str:
     if at.equivalent.value is None:
-        return "Worth in real images: not estimable."
+        return f"Worth in real images: {_not_estimable(unknown)}."
     what = "worth" if at.equivalent.value >= 0 else "as harmful as removing"
     size = Estimate(at.equivalent.value, at.equivalent.low, at.equivalent.high)
     if at.equivalent.value < 0:
@@ -90,9 +109,13 @@ def _worth(at: Expectation) -> str:
     )
 
 
-def _rate(at: Expectation) -> str:
+def _not_estimable(why: str) -> str:
+    return f"not estimable: {why}" if why else "not estimable"
+
+
+def _rate(at: Expectation, misfit: str, unknown: str) -> str:
     if at.equivalent.value is None and at.marginal.value is None and at.marginal.low is None:
-        return "Exchange rate: not estimable."
+        return f"Exchange rate: {_not_estimable(unknown)}."
     parts = []
     if at.num_synthetic and at.average.value is not None:
         parts.append(f"{_number(at.average, ',.1f')} synthetic images for one real image on average")
@@ -100,6 +123,8 @@ def _rate(at: Expectation) -> str:
         parts.append("this amount replaces no real image")
     if at.marginal.value is not None:
         parts.append(f"{_number(at.marginal, ',.1f')} for the next one")
+    elif misfit:  # the laws would say whether more of them are worth one, and no law holds
+        parts.append("for the next one not estimable")
     else:
         parts.append("further synthetic images replace no real image (not reachable)")
     return "Exchange rate: " + "; ".join(parts) + "."

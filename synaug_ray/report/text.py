@@ -59,6 +59,11 @@ def plain(value: float) -> str:
     return _minus(f"{value:,.0f}" if abs(value) >= 1000 and value == int(value) else f"{value:.4g}")
 
 
+def two_digits(value: float) -> str:
+    """1.234 -> '1.2', 123 -> '123'."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def one_digit(value: float) -> str:
     """One significant digit: 254 -> '300', 0.452 -> '0.5'."""
     return f"{float(f'{value:.1g}'):,.10g}"

@@ -22,7 +22,7 @@ from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.plan.plan import pending
 from synaug_ray.quality.pretrained_features import open_space
 from synaug_ray.runs.cost import disk_bytes
-from synaug_ray.runs.outputs import begin, interrupted, refresh, write_test_groups
+from synaug_ray.runs.outputs import begin, interrupted, refresh, write_classes, write_test_groups
 from synaug_ray.runs.run import Run, RunState
 from synaug_ray.runs.sample_sheets import sheets
 from synaug_ray.store.run_folder import AUDIT, ENV, SAMPLES, check_space
@@ -66,6 +66,7 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
     check_space(run.folder.storage, disk_bytes(pending(plan, store), dataset.shape, len(dataset.test)))
     store.check_writable()
     begin(run)
+    write_classes(run.folder, dataset.classes)
     write_test_groups(run.folder, None if dataset.groups is None else dataset.groups[2].tolist())
     run.folder.write_json(AUDIT, audited.to_json())
     return dataset

@@ -27,6 +27,7 @@ from synaug_ray.runs.status import missing_trials, unresolved_failures
 from synaug_ray.runs.tables import csv_text, measurements, predictions
 from synaug_ray.store.run_folder import (
     BY_CLASS,
+    CLASSES,
     GRID,
     LAWS,
     MEASUREMENTS,
@@ -180,13 +181,24 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
     return analysis
 
 
+def write_classes(folder: RunFolder, names: Sequence[str]) -> None:
+    """Keep the names of the classes, by number: chance, and with it the laws, depends on how many there are."""
+    folder.write_json(CLASSES, {"classes": list(names)})
+
+
 def class_names(folder: RunFolder) -> tuple[str, ...]:
-    """The names of the classes, from the sample sheets' index; empty while there is none."""
-    sheets = folder.read(SAMPLES)
+    """The names of the classes; a run of an older version has them with its sample sheets, or not at all."""
     try:
-        return tuple(str(name) for name in json.loads(sheets)[0]["classes"]) if sheets else ()
-    except (ValueError, LookupError, TypeError):
+        kept = folder.read_json(CLASSES) or json.loads(folder.read(SAMPLES) or "[{}]")[0]
+        return tuple(str(name) for name in kept.get("classes", ()))
+    except (ValueError, LookupError, TypeError, AttributeError):
         return ()
+
+
+def num_classes(folder: RunFolder) -> int | None:
+    """How many classes there are; None in a run of an older version: those in labels and answers are counted then."""
+    names = (folder.read_json(CLASSES) or {}).get("classes")
+    return len(names) if isinstance(names, list) and names else None
 
 
 def _what_is_missing(run: Run, analysis: Analysis) -> dict[str, Any]:
@@ -212,6 +224,7 @@ def analyse_run(
     return analyse(
         pd.concat([done, failed], ignore_index=True) if len(failed) else done.reset_index(drop=True),
         with_groups(predicted, run.folder),
+        num_classes=num_classes(run.folder),
         delta=run.spec.delta / 100,
         relative_delta=run.spec.relative_delta,
         confidence=run.spec.confidence,

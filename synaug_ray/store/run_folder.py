@@ -31,6 +31,7 @@ MEASUREMENTS, MEASUREMENTS_CSV, PREDICTIONS = "measurements.parquet", "measureme
 QUALITY_TABLE, QUALITY, LAWS, VERDICT = "quality.parquet", "quality.json", "laws.json", "verdict.json"
 SAMPLES, BY_CLASS = "samples/index.json", "by_class.csv"
 LOOKS = "looks"  # a folder, and no view: how often the results were looked at
+CLASSES = "classes.json"  # the names of the classes by number: some may be in no answer and no test image
 TEST_GROUPS = "test_groups.parquet"  # of data.group: the group of each test image
 PAGE = "report.html"
 SEAL = "SHA256SUMS"  # of a finished run's files, as `sha256sum -c` reads it; the page can be rebuilt and is not in it

@@ -12,6 +12,7 @@ import pytest
 from helpers.chromium import Chromium, Tab, open_page
 
 from synaug_ray.analysis import calculator
+from synaug_ray.analysis.exchange import NOT_ESTIMABLE
 from synaug_ray.laws.results import Estimate
 from synaug_ray.report import page
 
@@ -253,6 +254,34 @@ def test_curves_and_their_table_show_the_prediction_grid(tab: Tab, studies: list
     drawn = tab.evaluate("page.figures['expected-real'].data[3].y")
     everything = tab.evaluate("page.figures['expected-real'].data[2].y")
     assert 0 < len(drawn) < len(everything)  # the solid line ends where the measured range does
+
+
+def test_why_nothing_is_estimable_is_said_in_the_calculator(browser: Chromium, run_folder: Path) -> None:
+    """One study whose laws do not hold has no rate for the next image; of one with a flat curve nothing is known."""
+    laws = json.loads((run_folder / "laws.json").read_text())
+    refused, flat = laws["studies"][2], laws["studies"][3]
+    refused["misfit"] = refused["surface"]["misfit"] = "no fitted law holds the measurements"
+    for name in ("marginal", "marginal_low", "marginal_high"):
+        refused["surface"][name] = [[None] * len(row) for row in refused["surface"][name]]
+    for name in (f"{what}{end}" for what in ("equivalent", "marginal") for end in ("", "_low", "_high")):
+        flat["surface"][name] = [[None] * len(row) for row in flat["surface"][name]]
+    flat["exchange"] = [e | {"note": NOT_ESTIMABLE} for e in flat["exchange"]]
+    (run_folder / "laws.json").write_text(json.dumps(laws))
+    page.write(str(run_folder))
+    tab = open_page(browser, run_folder / "report.html")
+    said = {}
+    for study in (1, 2, 3):
+        choose(tab, study)
+        tab.fill("calc-real", "200")
+        tab.fill("calc-synthetic", "400")
+        hidden = tab.evaluate("document.getElementById('calc-caution').hidden")
+        said[study] = [hidden, *(text(tab, name) for name in ("caution", "equivalent", "average", "marginal"))]
+    assert said[1][0] and said[3][0] and not said[2][0] and "not estimable" not in " ".join(said[1][1:])
+    assert said[2][1].startswith("Caution: no fitted law holds the measurements; between the measured cells")
+    assert said[2][2].endswith("real") and said[2][3].endswith("synthetic") and said[2][4] == "not estimable"
+    assert said[3][2:] == ["not estimable: more real images are not shown to help"] * 3
+    assert tab.complaints == []
+    tab.close()
 
 
 def test_a_run_without_prediction_grids_has_no_calculator(run_folder: Path) -> None:

@@ -24,6 +24,7 @@ from synaug_ray.report import embedding, page
 from synaug_ray.report import text as report_text
 from synaug_ray.report.figures import style
 from synaug_ray.report.run_view import read
+from synaug_ray.report.sections.fitted_laws import AVERAGE
 from synaug_ray.runs.answer import answer_text
 from synaug_ray.store.run_folder import RunFolder
 
@@ -542,6 +543,20 @@ def test_forms_are_listed_with_their_numbers(built: Page, laws: dict) -> None:
                 assert f"{name} = {fit['parameters'][name]['value']:.4g} [" in row[2][0]
     chosen = {row[0][0]: row[1][0] for row in built.tables["Chosen forms, table"][1:]}
     assert chosen["real only"] == "power law with floor" and list(chosen.values()).count("none chosen") == 2
+
+
+def test_the_average_of_the_forms_has_its_own_error_beside_the_chosen_ones(run_folder: Path) -> None:
+    averaged = {"cells": 9, "rmse_log_error": 0.051, "skill_no_effect": 0.527, "skill_constant_rate": 0.2,
+                "coverage": 0.875}  # fmt: skip
+    laws = json.loads((run_folder / "laws.json").read_text())
+    laws["studies"][2] |= {"held_out": averaged, "overdispersion": 6.25}
+    built = rebuilt(run_folder, "laws.json", studies=laws["studies"])
+    chosen = {row[0][0]: row for row in built.tables["Chosen forms, table"][1:]}
+    told = {name: [entry(row[k][1])[0] for k in (3, 4, 5)] for name, row in chosen.items() if "none" not in row[1][0]}
+    assert [0.412, 0.527, 2.5] in told.values() and [0.412, None, None] in told.values()
+    rows = built.tables[numbered("Forms of the equivalence", 2)][1:]
+    assert "chosen" in rows[0][0][0] and rows[1][0][0] == AVERAGE and len(rows) == len(laws["studies"][2]["fits"]) + 1
+    assert [entry(rows[1][k][1])[0] for k in range(7, 12)] == list(averaged.values())
 
 
 def test_looks_and_groups_are_told_beside_the_intervals(run_folder: Path) -> None:

@@ -58,15 +58,20 @@
   const showAnswers = () => {
     const expected = expectation.at(study().surface, state.real, state.synthetic);
     const {error, equivalent, average, marginal, outside} = expected;
+    const {caution, unknown: why} = study();
+    const notEstimable = why ? "not estimable: " + why : "not estimable";
     const unknown = equivalent.value === null && marginal.low === null;
     const synthetic = (price, none) => price.value !== null ? `${interval(price, rate)} synthetic`
-      : unknown ? "not estimable" : none;
+      : unknown ? notEstimable : none;
     write(element("error"), error, error.value === null ? "not estimable" : interval(error, percent) + " %");
     write(element("equivalent"), equivalent, state.synthetic === 0 ? "no synthetic images"
-      : equivalent.value === null ? "not estimable" : interval(shifted(equivalent, state.real), images) + " real");
+      : equivalent.value === null ? notEstimable : interval(shifted(equivalent, state.real), images) + " real");
     write(element("average"), average, state.synthetic === 0 ? "–"
       : synthetic(average, "not reachable: they replace no real image"));
-    write(element("marginal"), marginal, synthetic(marginal, "not reachable: more of them replace no real image"));
+    write(element("marginal"), marginal, synthetic(marginal, caution ? "not estimable"  // no law holds that would say
+      : "not reachable: more of them replace no real image"));
+    element("caution").hidden = caution === "";
+    element("caution").textContent = caution;
     const warning = element("outside");
     warning.hidden = outside.length === 0;
     warning.textContent = outside.length === 0 ? "" : outside.join("; ") + (error.value === null

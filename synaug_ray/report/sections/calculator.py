@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synaug_ray.analysis.generators import CONTROLS
+from synaug_ray.analysis.prediction_text import caution, why_unknown
 from synaug_ray.report import text
 from synaug_ray.report.figures import expected
 from synaug_ray.report.panels import Panel
@@ -54,6 +55,8 @@ def of(
                     "surface": s["surface"],
                     "generation": s.get("generation") or [],
                     "advice": judged,
+                    "caution": caution(s.get("misfit") or ""),
+                    "unknown": why_unknown(s),
                 }
                 for s, judged in zip(studies, advice, strict=True)
             ],

@@ -24,6 +24,8 @@ COLUMNS = (
     "held-out coverage",
     "source",
 )
+BEFORE_HELD_OUT = COLUMNS.index("held-out cells")
+AVERAGE = "average of the forms (in rates and the calculator)"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def all_fits(laws: Mapping[str, Any], names: StudyNames) -> tuple[Fitted, ...]:
         Fitted(
             names.name(s),
             s["chosen"],
-            _table([*s["fits"], *(s.get("rivals") or ())], s["chosen"], "Forms of the equivalence"),
+            _table([*s["fits"], *(s.get("rivals") or ())], s["chosen"], "Forms of the equivalence", s.get("held_out")),
         )
         for s in laws["studies"]
     ]
@@ -58,7 +60,7 @@ def all_fits(laws: Mapping[str, Any], names: StudyNames) -> tuple[Fitted, ...]:
 
 
 def chosen_fits(laws: Mapping[str, Any], names: StudyNames) -> tables.Table:
-    """The form chosen for each curve and study, or 'none chosen'."""
+    """The form chosen for each curve and study, or 'none chosen', and how the average of all forms does."""
     several = len({r["classifier"] for r in laws["real"]}) > 1
     fitted = [("real only" + (f" · {r['classifier']}" if several else ""), r) for r in laws["real"]]
     fitted += [(names.name(s), s) for s in laws["studies"]]
@@ -66,22 +68,35 @@ def chosen_fits(laws: Mapping[str, Any], names: StudyNames) -> tables.Table:
     for name, owner in fitted:
         fit = next((f for f in owner["fits"] if f["form"] == owner["chosen"]), None)
         if fit is None:
-            rows.append((tables.words(name), tables.words("none chosen"), *(tables.words("") for _ in range(4))))
+            rows.append((tables.words(name), tables.words("none chosen"), *(tables.words("") for _ in range(6))))
             continue
-        held_out = fit.get("held_out") or {}
+        held_out, averaged = fit.get("held_out") or {}, owner.get("held_out") or {}
+        overdispersion = text.finite(owner.get("overdispersion"))
+        misfit = None if overdispersion is None else overdispersion**0.5
         rows.append(
             (
                 tables.words(name),
                 tables.words(fit["form"]),
                 tables.words(fit["status"]),
                 tables.number(held_out.get("skill_no_effect"), text.plain, missing="–"),
+                tables.number(averaged.get("skill_no_effect"), text.plain, missing="–"),
+                tables.number(misfit, text.two_digits, missing="–"),
                 tables.words(fit["formula"], "code"),
                 _parameters(fit),
             )
         )
     return tables.Table(
         "Chosen forms",
-        ("curve", "form", "status", "held-out skill", "formula", "parameters"),
+        (
+            "curve",
+            "form",
+            "status",
+            "held-out skill",
+            "held-out skill of the average",
+            "misfit of the average",
+            "formula",
+            "parameters",
+        ),
         tuple(rows),
     )
 
@@ -114,16 +129,19 @@ def primary(laws: Mapping[str, Any], names: StudyNames) -> tables.Table | None:
     )
 
 
-def _table(fits: Sequence[Mapping[str, Any]], chosen: str | None, caption: str) -> tables.Table:
-    return tables.Table(
-        caption,
-        COLUMNS,
-        tuple(_row(f, f["form"] == chosen) for f in sorted(fits, key=lambda f: f["form"] != chosen)),
-    )
+def _table(
+    fits: Sequence[Mapping[str, Any]], chosen: str | None, caption: str, averaged: Mapping[str, Any] | None = None
+) -> tables.Table:
+    """The chosen form first, then the average of all where its held-out error is known."""
+    rows = [_row(f, f["form"] == chosen) for f in sorted(fits, key=lambda f: f["form"] != chosen)]
+    if averaged:
+        blank = tables.words("")
+        mean = (tables.words(AVERAGE), *(blank for _ in COLUMNS[1:BEFORE_HELD_OUT]), *_held_out(averaged), blank)
+        rows.insert(1, mean)
+    return tables.Table(caption, COLUMNS, tuple(rows))
 
 
 def _row(fit: Mapping[str, Any], chosen: bool) -> tuple[tables.Entry, ...]:
-    held_out = fit.get("held_out") or {}
     return (
         tables.words(fit["form"] + (" (chosen)" if chosen else "")),
         tables.words(fit["formula"], "code"),
@@ -132,17 +150,22 @@ def _row(fit: Mapping[str, Any], chosen: bool) -> tuple[tables.Entry, ...]:
         tables.number(fit.get("share_of_starts"), text.share, missing="–"),
         tables.number(fit.get("rmse_log_error"), text.plain, missing="–"),
         tables.number(fit.get("aicc"), text.plain, missing="–"),
-        *(
-            tables.number(held_out.get(k), form, missing="–")
-            for k, form in (
-                ("cells", text.plain),
-                ("rmse_log_error", text.plain),
-                ("skill_no_effect", text.plain),
-                ("skill_constant_rate", text.plain),
-                ("coverage", text.share),
-            )
-        ),
+        *_held_out(fit.get("held_out") or {}),
         tables.words(fit.get("source", "")),
+    )
+
+
+def _held_out(judged: Mapping[str, Any]) -> tuple[tables.Entry, ...]:
+    """Number of cells, error, skills and coverage."""
+    return tuple(
+        tables.number(judged.get(k), form, missing="–")
+        for k, form in (
+            ("cells", text.plain),
+            ("rmse_log_error", text.plain),
+            ("skill_no_effect", text.plain),
+            ("skill_constant_rate", text.plain),
+            ("coverage", text.share),
+        )
     )
 
 
