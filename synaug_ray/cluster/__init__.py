@@ -6,6 +6,8 @@ import ray before.
 
 import os
 
+from synaug_ray.common.surroundings import name_the_user
+
 
 def address() -> str:
     """The cluster that ``$RAY_ADDRESS`` names; empty for a Ray of our own, as where it is empty or ``local``."""
@@ -40,3 +42,4 @@ QUIET |= {
 }
 for _name, _value in QUIET.items():
     os.environ.setdefault(_name, _value)
+name_the_user()  # of a worker too, whose node may know the user by a number alone

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from synaug_ray.common.errors import BUG, DONE, INTERRUPTED, STORAGE, Problem, UsageProblem
 from synaug_ray.common.streams import mend
+from synaug_ray.common.surroundings import check_working_directory, name_the_user
 
 DEAF_SECONDS = 20.0  # after an interrupt: shutting down takes seconds, and people press Ctrl-C twice
 
@@ -73,6 +74,11 @@ def ended(main: Callable[[], int], unread: int = DONE) -> int:
 
 
 def _code_of(main: Callable[[], int]) -> int:
+    try:
+        check_working_directory()
+        name_the_user()
+    except Problem as problem:
+        return tell(problem)
     try:
         return main()
     except SystemExit as end:  # argparse's, after --help

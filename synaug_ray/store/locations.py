@@ -93,7 +93,7 @@ def old_place(storage: str) -> tuple[str, ...]:
 
 
 def _holds_results(storage: Path) -> bool:
-    return (storage / "store" / "records").is_dir()
+    return os.path.isdir(storage / "store" / "records")  # not one that may not be read, either
 
 
 def _users(variable: str, below_home: str) -> Path:

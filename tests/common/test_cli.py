@@ -1,14 +1,16 @@
 """How commands end: an exit code, and a traceback for bugs alone."""
 
+import getpass
 import os
 import runpy
 import subprocess
 import sys
 
 import pytest
+from helpers.paths import REPOSITORY
 
 from synaug_ray.common.cli import ended
-from synaug_ray.common.errors import BUG, DONE, INTERRUPTED
+from synaug_ray.common.errors import BUG, DONE, INTERRUPTED, STORAGE
 
 
 def broken():
@@ -47,7 +49,10 @@ def test_nobody_reads_on(lines, code):
     assert run.stderr.read() == b"" and run.wait() == code
 
 
-@pytest.mark.parametrize("command", ["grid", "audit", "predict", "status", "doctor", "report.__main__"])
+COMMANDS = ["grid", "audit", "predict", "status", "doctor", "export", "report.__main__"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_refuses_an_unknown_option(command, monkeypatch, capsys):
     """As ``python -m`` runs it."""
 
@@ -61,3 +66,57 @@ def test_every_command_refuses_an_unknown_option(command, monkeypatch, capsys):
         runpy.run_module(f"synaug_ray.{command}", run_name="__main__")
     shown = capsys.readouterr().err
     assert ended.value.code == 2 and "Traceback" not in shown and shown
+
+
+@pytest.fixture
+def gone(tmp_path, monkeypatch):
+    """A working directory that was deleted."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PWD", str(folder))
+    folder.rmdir()
+    yield folder
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_that_its_working_directory_was_deleted(command, gone, monkeypatch, capsys):
+    def end(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr(sys, "argv", [command, "--help"])
+    monkeypatch.delitem(sys.modules, f"synaug_ray.{command}", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"synaug_ray.{command}", run_name="__main__")
+    assert ended.value.code == STORAGE
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"error: the working directory {gone} is not there any more") and "cd ." in told
+
+
+def test_nothing_that_a_command_imports_needs_a_working_directory(tmp_path):
+    """A process of its own: in the others all is imported already."""
+    words = f"mkdir {tmp_path}/d && cd {tmp_path}/d && rmdir {tmp_path}/d && exec {sys.executable} -m synaug_ray.grid x"
+    done = subprocess.run(
+        ["sh", "-c", words], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    )
+    (told,) = done.stderr.splitlines()
+    assert done.returncode == STORAGE and "is not there any more" in told
+
+
+@pytest.mark.parametrize("error", [KeyError("uid not found"), OSError("No username set"), ImportError("pwd")])
+def test_a_user_without_a_name_gets_the_number(error, monkeypatch):
+    """What getpass raises differs between versions of Python; torch and others ask it for folders of their own."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "")  # so that it is as before afterwards
+        monkeypatch.delenv(name)
+
+    def nameless(uid):
+        raise error
+
+    monkeypatch.setattr("pwd.getpwuid", nameless)
+    assert ended(lambda: int(getpass.getuser()) - os.getuid()) == 0
+    monkeypatch.setenv("USER", "ada")
+    monkeypatch.delenv("LOGNAME")
+    assert ended(lambda: len(getpass.getuser())) == 3
