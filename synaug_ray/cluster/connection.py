@@ -19,9 +19,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from synaug_ray.cluster import address
 from synaug_ray.cluster.auth import access, why_not_joined
 from synaug_ray.cluster.checks import Node
+from synaug_ray.cluster.joining import try_to_join
 from synaug_ray.cluster.start import await_worker, ray_folder
 from synaug_ray.common.errors import ResourceProblem
 from synaug_ray.common.text import one_line
+from synaug_ray.store.locations import JOB
 
 END_SECONDS = 5.0  # for killed processes to exit
 
@@ -58,6 +60,8 @@ def connect() -> list[psutil.Process] | None:
             folder = ray_folder()
             ray.init(address="local", include_dashboard=False, **folder, **quiet)
         else:
+            if JOB not in os.environ:  # the driver of a submitted job was started by a worker of its node
+                try_to_join(address())
             ray.init(**quiet)
     except ResourceProblem:
         raise

@@ -17,6 +17,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from synaug_ray.cluster import connection
 from synaug_ray.cluster.checks import Answer, Node, resources, sharing, versions, weights
 from synaug_ray.cluster.slots import check_workers_per_generator
+from synaug_ray.cluster.start import last_error
 from synaug_ray.common.findings import problem
 from synaug_ray.common.hardware import bf16_in_hardware
 from synaug_ray.common.provenance import software
@@ -102,7 +103,7 @@ def probe_nodes(storage: str, files: Mapping[str, str], read: Reader | None = No
             for n in nodes
         }
         end = time.monotonic() + ANSWER_SECONDS
-        answered = [_answered(n, waiting[n.id], max(1.0, end - time.monotonic())) for n in nodes]
+        answered = [_answered(n, waiting[n.id], max(1.0, end - time.monotonic()), n.id == here) for n in nodes]
         return ClusterProbe(tuple(_seen(n, folder) for n in answered), name, unwritten)
 
 
@@ -118,12 +119,14 @@ def why_unread(url: str) -> str:
     return ""
 
 
-def _answered(node: Node, waiting: Any, seconds: float) -> Node:
+def _answered(node: Node, waiting: Any, seconds: float, here: bool) -> Node:
     try:
         return replace(node, answer=ray.get(waiting, timeout=seconds))
     except GetTimeoutError:
         ray.cancel(waiting, force=True)
-        return replace(node, silence=f"no answer in {ANSWER_SECONDS:.0f} s")
+        said = last_error(connection.logs()) if here else ""
+        told = f", and its last worker said: {said}" if said else ""
+        return replace(node, silence=f"no answer in {ANSWER_SECONDS:.0f} s{told}")
     except Exception as error:  # a worker without this package, or a part of it, raises anything
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         telling = [line for line in lines if "Error" in line and "ray::" not in line]

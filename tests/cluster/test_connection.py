@@ -15,6 +15,11 @@ from synaug_ray.cluster.trainers import Apart
 from synaug_ray.common.errors import RESOURCES, ResourceProblem
 
 
+@pytest.fixture(autouse=True)
+def nobody_else_tries(monkeypatch):
+    monkeypatch.setattr(connection, "try_to_join", lambda address: None)
+
+
 def test_a_ray_that_does_not_start_is_a_sentence(monkeypatch):
     """Ray raises a bare Exception where a swamped machine does not start a node in 30 s."""
 
