@@ -135,12 +135,18 @@ def _check_writable(file: str | None) -> None:
     if file is None:
         return
     path = Path(file)
-    if path.is_dir():
+    parent = path.resolve().parent
+    if os.path.isdir(path):  # not Path.is_dir, which raises where a folder above may not be searched
         raise StorageProblem(f"--json {file}: is a folder; name a file", code="json-path")
-    if not path.resolve().parent.is_dir():
-        raise StorageProblem(f"--json {file}: no folder {path.resolve().parent}; create it first", code="json-path")
-    if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
-        raise StorageProblem(f"--json {file}: cannot be written (permission denied)", code="json-path")
+    if not os.access(path if os.path.exists(path) else parent, os.W_OK):
+        if not os.access(parent, os.F_OK) and os.access(next(p for p in parent.parents if os.path.isdir(p)), os.X_OK):
+            raise StorageProblem(f"--json {file}: no folder {parent}; create it first", code="json-path")
+        raise StorageProblem(
+            f"--json {file}: cannot be written (permission denied); name a file in a folder that you may write to",
+            code="json-path",
+        )
+    if not os.path.isdir(parent):
+        raise StorageProblem(f"--json {file}: no folder {parent}; create it first", code="json-path")
 
 
 def _teller() -> Callable[[str, float], None]:

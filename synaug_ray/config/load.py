@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -55,7 +56,11 @@ def find_grid(name: str) -> Path:
 
 def available() -> list[str]:
     """Names of the grids in ``./grids`` and of the shipped ones."""
-    return sorted({p.stem for folder in (Path("grids"), *SHIPPED) for p in folder.glob("*.yaml")})
+    named: set[str] = set()
+    for folder in (Path("grids"), *SHIPPED):
+        with suppress(PermissionError):  # a working directory that may not be searched, as another user's home
+            named |= {p.stem for p in folder.glob("*.yaml")}
+    return sorted(named)
 
 
 def load_grid(path: Path, overrides: list[str]) -> GridSpec:
