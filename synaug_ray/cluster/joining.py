@@ -18,22 +18,36 @@ from synaug_ray.cluster.start import last_error
 from synaug_ray.common.errors import ResourceProblem
 
 JOIN_SECONDS = 120.0  # as long as a node has for its answer in the probe
-TRY = "import ray; ray.init(log_to_driver=False, logging_level='ERROR')"
+REFUSED = 9  # exit code of the other process, which then says why
+TRY = f"""
+import os, ray
+try:
+    ray.init(log_to_driver=False, logging_level="ERROR")
+except Exception as error:
+    print("\\0", error, flush=True)
+    os._exit({REFUSED})
+"""
 
 
 def try_to_join(address: str) -> None:
-    """Join the cluster and leave it, in another process. What is refused there is left to the join itself to tell.
+    """Join the cluster and leave it, in another process.
 
     Args:
         address: of the cluster, as ``$RAY_ADDRESS`` names it.
 
     Raises:
+        ConnectionError: with what Ray says, where it refuses: asking twice would take twice as long.
         ResourceProblem: where it takes longer than JOIN_SECONDS, with the last words of workers on this machine.
     """
     quiet = subprocess.DEVNULL
-    with subprocess.Popen([sys.executable, "-c", TRY], stdin=quiet, stdout=quiet, stderr=quiet) as other:
+    words = [sys.executable, "-c", TRY]
+    with subprocess.Popen(
+        words, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, text=True, errors="replace"
+    ) as other:
         try:
-            other.wait(JOIN_SECONDS)
+            output, _ = other.communicate(timeout=JOIN_SECONDS)
+            if other.returncode == REFUSED:
+                raise ConnectionError(output.rpartition("\0")[2].strip())
         except subprocess.TimeoutExpired:
             said = last_words(address)
             why = f"the last one here said: {said}" if said else "see raylet.err in Ray's logs on its nodes"

@@ -18,10 +18,13 @@ from synaug_ray.cluster import joining
 from synaug_ray.common.errors import RESOURCES, ResourceProblem
 
 
-def test_what_joins_or_is_refused_is_left_to_the_join_itself(monkeypatch):
-    for text in ("pass", "raise ConnectionError('no such cluster')"):
-        monkeypatch.setattr(joining, "TRY", text)
+def test_what_joins_is_left_to_the_join_itself_and_what_is_refused_says_why(monkeypatch):
+    refusing = joining.TRY.replace("import os, ray", "import os, ray; ray.init = lambda **_: 1 / 0")
+    monkeypatch.setattr(joining, "TRY", refusing)
+    with pytest.raises(ConnectionError, match="^division by zero$"):
         joining.try_to_join("auto")
+    monkeypatch.setattr(joining, "TRY", "raise SystemExit(1)")  # no Ray there, or whatever: the join itself will say
+    joining.try_to_join("auto")
 
 
 def test_what_waits_for_ever_is_ended_with_the_last_words_of_a_worker(monkeypatch):
