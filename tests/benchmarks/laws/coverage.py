@@ -43,6 +43,10 @@ DRAWS = (3, 5, 8)
 QUANTITIES = ("gain", "equivalent", "marginal", "average", "tradeoff", "predict inside", "predict 2x beyond")
 RATES = ("marginal", "average", "tradeoff")
 SEED = 20_261_121  # of the published table; tuning used others
+FEW = (
+    "So few grids a row say little of one row: a share is uncertain by twice its ±, and one of 100 ± 0 by more; "
+    "predictions are mostly right or wrong for a whole grid at once. Read rows together."
+)
 TOLD_APART = 3.84  # noncentrality at which a chi-square test of one degree of freedom sees a difference half the time
 
 
@@ -309,7 +313,7 @@ def markdown(lines: list[dict], rows: list[dict]) -> str:
     """The table with its legend."""
 
     def percent(value: object) -> str:
-        return "-" if value is None else f"{100 * float(str(value)):.1f}"
+        return "-" if value is None or np.isnan(float(str(value))) else f"{100 * float(str(value)):.1f}"
 
     head = (
         "planted",
@@ -355,7 +359,8 @@ def markdown(lines: list[dict], rows: list[dict]) -> str:
             "count as the planted one's equal, since a test on the cells that selection sees would miss the difference in "
             f"more than half of such grids: {alike}.",
             "",
-            f"{len(rows)} grids, {replicates} replicates, seed {seeds}, {minutes:.0f} core-minutes.",
+            f"{len(rows)} grids, {replicates} replicates, seed {seeds}, {minutes:.0f} core-minutes. "
+            + (FEW if min(int(str(line["grids"])) for line in lines) < 50 else ""),
             "",
         ]
     )
