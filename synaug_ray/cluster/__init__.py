@@ -33,13 +33,14 @@ if not address():
     QUIET["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     # below `uv run` Ray would upload the working directory and start workers by uv in a copy, without our packages
     QUIET["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
-# Ray gives its own processes 15 to 60 s to come up, and a machine that is busy takes longer
-QUIET |= {
-    "RAY_raylet_start_wait_time_s": "180",
-    "RAY_gcs_server_port_wait_time_s": "180",
-    "RAY_agent_register_timeout_ms": "180000",
-    "RAY_prestart_worker_first_driver": "0",  # ray.init would wait for ever for workers that do not come: see start.py
-}
+    # Ray gives its own processes 15 to 60 s to come up, and a machine that is busy takes longer. A
+    # driver that joins would wait as long for a cluster that refuses its token
+    QUIET |= {
+        "RAY_raylet_start_wait_time_s": "180",
+        "RAY_gcs_server_port_wait_time_s": "180",
+        "RAY_agent_register_timeout_ms": "180000",
+        "RAY_prestart_worker_first_driver": "0",  # ray.init would wait for ever: see start.py
+    }
 for _name, _value in QUIET.items():
     os.environ.setdefault(_name, _value)
 name_the_user()  # of a worker too, whose node may know the user by a number alone
