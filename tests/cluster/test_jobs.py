@@ -25,6 +25,7 @@ RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 NOT_YET = "No available agent"  # Ray's answer to a job in a head's first seconds
 TIMED_OUT = "timed out during startup"
 NOISE = re.compile(r"Traceback|Warning|WARNING|Error|\x1b")
+BUSY = re.compile(r".*PYTHON worker processes have been started on node.*\n")  # the raylet, of a machine that is slow
 STAGES = ("generator", "shard", "trial")
 LONGER = ("draws=4", "classifiers.0.nimg=60000")  # some ten seconds of work: long enough to be stopped in its middle
 
@@ -73,7 +74,8 @@ class Head:
 
     def log(self, name: str) -> str:
         """A job's log, without what the client that fetches it says of itself."""
-        return "\n".join(line for line in self.job("logs", name).stdout.splitlines() if "cli.py:" not in line) + "\n"
+        lines = self.job("logs", name).stdout.splitlines()
+        return BUSY.sub("", "\n".join(line for line in lines if "cli.py:" not in line) + "\n")
 
     def status(self) -> dict[str, Any]:
         return json.loads((self.storage / "small" / "status.json").read_text())

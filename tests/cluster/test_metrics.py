@@ -74,14 +74,14 @@ class Prometheus:
 
 @pytest.fixture(scope="module")
 def scraped(cluster, tmp_path_factory):
-    """A run on Ray, of which half was done before, watched by Prometheus; and the times of its beginning and end."""
+    """A run on Ray, of which most was done before, watched by Prometheus; and the times of its beginning and end."""
     binary = shutil.which("prometheus")
     if binary is None:
         pytest.skip("no prometheus: apt-get install --no-install-recommends prometheus")
     folder, storage = tmp_path_factory.mktemp("prometheus"), tmp_path_factory.mktemp("storage")
     (storage / "watched.yaml").write_text(GRID)
     words = [str(storage / "watched.yaml"), "--storage", str(storage)]
-    assert grid.main([*words, "draws=2", "--local"]) == 0  # so that the first refit has something to say
+    assert grid.main([*words, "draws=3", "--local"]) == 0  # so that the first refit has rates: none from two draws
     (storage / "prometheus").mkdir()
     prometheus = Prometheus(binary, folder, storage)
     try:
