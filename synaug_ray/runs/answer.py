@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from synaug_ray.report.run_view import read
 from synaug_ray.report.sections.advice import recommended
-from synaug_ray.store.run_folder import RunFolder
+from synaug_ray.store.run_folder import LAWS, QUALITY, STATUS, VERDICT, RunFolder
 
 
 def answer_text(folder: RunFolder, otherwise: str = "") -> str:
@@ -13,8 +12,8 @@ def answer_text(folder: RunFolder, otherwise: str = "") -> str:
     Args:
         otherwise: said while nothing is judged.
     """
-    run = read(folder.url, images=False)
-    advice = recommended(run)
-    said = [advice.sentence if advice else "", str((run.verdict or {}).get("headline") or "")]
+    laws, verdict, quality, status = map(folder.read_json, (LAWS, VERDICT, QUALITY, STATUS))
+    advice = recommended(laws, verdict, quality, status)
+    said = [advice.sentence if advice else "", str((verdict or {}).get("headline") or "")]
     lines = [line for line in said if line] or [otherwise]
     return "\n".join([*lines, f"results  {folder.url}", f"page     {folder.url}/report.html"])

@@ -56,8 +56,11 @@ def costs(plan: Plan, missing: Plan, store: Store, shape: tuple[int, int, int] |
     figures = MEASURED if shape == MEASURED_SHAPE else {}
     table: dict[Stage, Cost] = {}
     for stage in STAGES:
-        rate = _rates(plan, store, stage, figures)
         steps = list(missing.steps(stage).values())
+        if not steps:  # nothing to read records for
+            table[stage] = Cost(0, 0.0, 0)
+            continue
+        rate = _rates(plan, store, stage, figures)
         rated = [(s, rate(s)) for s in steps]
         known = [s.images_seen * r for s, r in rated if r is not None]
         unknown_of = sorted({s.cost_name for s, r in rated if r is None})

@@ -10,6 +10,7 @@ from synaug_ray.analysis.recommendation import STUDY, Advice, Recommendation, le
 from synaug_ray.report import text
 from synaug_ray.report.run_view import RunView
 
+Json = Mapping[str, Any] | None  # of a file of the run, None where it is not there
 SLUGS = {Advice.COLLECT: "collect", Advice.GENERATE: "generate", Advice.EITHER: "either", Advice.NOT_KNOWN: "unknown"}
 
 
@@ -28,7 +29,7 @@ class Card:
 
 def card(run: RunView) -> Card | None:
     """None while nothing is judged."""
-    found = _found(run)
+    found = _found(run.laws, run.verdict, run.quality, run.status)
     top = lead(found)
     if top is None:
         return None
@@ -36,12 +37,12 @@ def card(run: RunView) -> Card | None:
     return Card(str(top.advice), SLUGS[top.advice], top.title, top.reason, top.next_step, top.sure, others)
 
 
-def recommended(run: RunView) -> Recommendation | None:
-    """What the card says, as a value."""
-    return lead(_found(run))
+def recommended(laws: Json, verdict: Json, quality: Json, status: Json) -> Recommendation | None:
+    """What the card says, as a value; of the run's files of these names, None for those that are not there."""
+    return lead(_found(laws, verdict, quality, status))
 
 
-def draw_seconds(status: Mapping[str, Any] | None, laws: Mapping[str, Any] | None) -> float | None:
+def draw_seconds(status: Json, laws: Json) -> float | None:
     """What one draw of the whole grid took of one core or GPU, in seconds; None where it is not recorded."""
     spent = (status or {}).get("cpu_seconds")
     draws = (laws or {}).get("draws")
@@ -55,18 +56,18 @@ def by_study(run: RunView, studies: Sequence[Mapping[str, Any]]) -> list[list[di
     """For the calculator, of each study: its measured sizes, and why no mix is to be recommended there ('': one is)."""
     told = []
     for study in studies:
-        own = [v for v in _verdicts(run) if all(str(v.get(k)) == str(study.get(k)) for k in STUDY)]
+        own = [v for v in _verdicts(run.verdict) if all(str(v.get(k)) == str(study.get(k)) for k in STUDY)]
         found = recommendations(run.laws, own, run.quality)
         told.append([{"num_real": r.num_real, "why_not": unknown_mix(found, r.num_real, 1)} for r in found])
     return told
 
 
-def _found(run: RunView) -> tuple[Recommendation, ...]:
-    return recommendations(run.laws, _verdicts(run), run.quality, draw_seconds(run.status, run.laws))
+def _found(laws: Json, verdict: Json, quality: Json, status: Json) -> tuple[Recommendation, ...]:
+    return recommendations(laws, _verdicts(verdict), quality, draw_seconds(status, laws))
 
 
-def _verdicts(run: RunView) -> list[Mapping[str, Any]]:
-    return list((run.verdict or {}).get("verdicts") or ())
+def _verdicts(verdict: Json) -> list[Mapping[str, Any]]:
+    return list((verdict or {}).get("verdicts") or ())
 
 
 def _short(found: Recommendation) -> str:
