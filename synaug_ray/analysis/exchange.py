@@ -19,8 +19,9 @@ from synaug_ray.laws.bootstrap import interval
 from synaug_ray.laws.equivalence import EquivalenceForm, Natural
 from synaug_ray.laws.results import Estimate
 
-NOT_ESTIMABLE = "not estimable: more real images are not shown to help"
-OPPOSED = "not estimable: the measurement contradicts the fitted laws here"
+UNKNOWN = "not estimable"  # how the notes of rates begin that are not known
+NOT_ESTIMABLE = f"{UNKNOWN}: more real images are not shown to help"
+OPPOSED = f"{UNKNOWN}: the measurement contradicts the fitted laws here"
 LEAST_SLOPE = 1e-9  # real images per synthetic one; a smaller slope, as of a saturated law, counts as not reachable
 
 
@@ -103,7 +104,7 @@ def as_measured(found: Exchange, cell: Cell, refused: str = "") -> Exchange:
     """
     m, s = cell.equivalent, cell.num_synthetic
     if refused:
-        found = not_estimable(cell.num_real, cell.num_synthetic, f"not estimable: {refused}")
+        found = not_estimable(cell.num_real, cell.num_synthetic, f"{UNKNOWN}: {refused}")
     if m.value is None:
         return found
     if m.low is None and m.high is None:  # no intervals at all

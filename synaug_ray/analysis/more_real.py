@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from synaug_ray.analysis.exchange import NOT_ESTIMABLE
+from synaug_ray.analysis.real_only import LEAST_DRAWS
 from synaug_ray.laws.results import Estimate
 
 Json = Mapping[str, Any]
-FEW_DRAWS = 3  # with fewer, an interval is so wide that it says nothing
 
 
 class Known(StrEnum):
@@ -59,7 +60,7 @@ def more_real(laws: Json, classifier: str, num_real: int) -> MoreReal:
     gain = Estimate(value, value - half, value + half)
     if value - half > 0 and not _flat(laws, classifier):
         return MoreReal(Known.HELPS, low, high, gain, bool(larger))
-    few = int(laws.get("draws") or 0) < FEW_DRAWS and value > 0
+    few = int(laws.get("draws") or 0) < LEAST_DRAWS and value > 0
     return MoreReal(Known.TOO_FEW if few else Known.NOT_SHOWN, low, high, gain, bool(larger))
 
 
@@ -72,7 +73,7 @@ def number(estimate: Any) -> float | None:
 def _flat(laws: Json, classifier: str) -> bool:
     """Whether the analysis found that the real-only curve is not shown to fall."""
     rates = [e for s in laws.get("studies") or () if s.get("classifier") == classifier for e in s.get("exchange") or ()]
-    return any("more real images are not shown to help" in str(e.get("note")) for e in rates)
+    return any(NOT_ESTIMABLE in str(e.get("note")) for e in rates)
 
 
 def _half_width(estimate: Json) -> float | None:

@@ -13,7 +13,9 @@ from synaug_ray.laws.joint import JointData, curve_model, whitened
 from synaug_ray.laws.results import Estimate, LawFit
 from synaug_ray.laws.selection import Candidate, choose
 
-TOO_FEW = 3  # draws: with two, the interval of any difference is wider than anything that is measured
+LEAST_DRAWS = (
+    3  # of a difference of errors: with two, the interval of any difference is wider than anything that is measured
+)
 LINE_POINTS = 41
 LINE_BEYOND = 2.0  # the fitted line is drawn up to this many times the largest measured size
 
@@ -85,7 +87,7 @@ def not_shown_to_fall(classifier: str, data: JointData, draws: int) -> str:
     """The warning where the error of the largest size is not told from that of the smallest."""
     low, high = f"{data.sizes[0]:,.0f}", f"{data.sizes[-1]:,.0f}"
     so = "so the value of a real image and all exchange rates are not estimable."
-    if draws < TOO_FEW and data.real[-1] < data.real[0]:
+    if draws < LEAST_DRAWS and data.real[-1] < data.real[0]:
         told = f"{draws} draws are too few to say whether {high} real images are better than {low}"
         return f"{classifier}: {told}, {so} Use six or more (draws: 6)."
     told = f"{high} real images are not shown to be better than {low}"

@@ -17,9 +17,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from synaug_ray.analysis.exchange import OPPOSED, UNKNOWN
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.more_real import Known, more_real, number
 from synaug_ray.analysis.recommendation_text import (
+    FEW,
     as_multiple,
     change_clause,
     defects,
@@ -33,7 +35,6 @@ from synaug_ray.common.text import long_duration
 
 Json = Mapping[str, Any]
 STUDY = ("classifier", "generator", "protocol", "real_share")
-NOT_ESTIMABLE = "not estimable"  # how the notes of such exchange rates begin
 PRETRAINED = "pretrained"  # the one open-set family that a reader has too
 BASELINES = ("jitter", "mixup", "augment")  # of the families that learn nothing, those that are of use outside a test
 
@@ -137,7 +138,7 @@ def usable(verdict: Json) -> bool:
 def estimable(verdict: Json) -> bool:
     """Whether the exchange rate at the verdict's own cell is known, be it "not reachable"."""
     rate = verdict.get("exchange")
-    if not isinstance(rate, Mapping) or str(rate.get("note") or "").startswith(NOT_ESTIMABLE):
+    if not isinstance(rate, Mapping) or str(rate.get("note") or "").startswith(UNKNOWN):
         return False
     return not rate.get("reachable", True) or number(rate.get("marginal")) is not None
 
@@ -233,10 +234,10 @@ def _rates_unknown(made: Any, laws: Json, lead: Json, n: int) -> Recommendation:
     sizes = len(next((c["points"] for c in laws.get("real") or () if c.get("classifier") == lead["classifier"]), ()))
     if sizes < 3:
         step = f"Measure at three or more numbers of real images ({sizes} now), so that the two can be compared."
-    elif isinstance(rate, Mapping) and "contradicts" in str(rate.get("note")):
+    elif isinstance(rate, Mapping) and OPPOSED in str(rate.get("note")):
         step = "Measure more sizes and amounts near it (num_real, synthetic_multiples): the fitted laws say otherwise."
-    elif more_real(laws, str(lead["classifier"]), n).known is Known.TOO_FEW or int(laws.get("draws") or 0) < 6:
-        step = "Run the same command with draws=6 or more, and over a wider range of num_real."
+    elif more_real(laws, str(lead["classifier"]), n).known is Known.TOO_FEW or int(laws.get("draws") or 0) < FEW:
+        step = f"Run the same command with draws={FEW} or more, and over a wider range of num_real."
     else:
         step = "Measure over a wider range of num_real, or with more test images."
     reason = (
@@ -263,7 +264,7 @@ def _no_gain(made: Any, laws: Json, learnt: Sequence[Json], n: int, flaw: str) -
         return made(Advice.COLLECT, "more real images", reason, "Or try a better generator, trained longer.")
     if real.known is Known.TOO_FEW:
         reason = f"At {n:,} real images, {what}; whether more real images help, too few draws can tell.{flaw}"
-        return made(Advice.NOT_KNOWN, "", reason, "Run the same command with draws=6 or more.")
+        return made(Advice.NOT_KNOWN, "", reason, f"Run the same command with draws={FEW} or more.")
     reason = f"At {n:,} real images, {what}, and more real images were not shown to help either.{flaw}"
     step = "Look at the images that are misclassified, try another classifier, or measure with more test images."
     return made(Advice.NOT_KNOWN, "", reason, step)
