@@ -14,6 +14,7 @@ from scipy import stats
 
 from synaug_ray.analysis.measured_rates import Slopes
 from synaug_ray.laws.averaging import WeightedLaw
+from synaug_ray.laws.bootstrap import evenly
 from synaug_ray.laws.discrepancy import Correction, Discrepancy, away_from_cells, correction, interpolation
 from synaug_ray.laws.equivalence import grow
 from synaug_ray.laws.joint import JointData, split
@@ -64,8 +65,7 @@ class AnchoredPoints:
         """t-distributed deviates of replicates [b, 1]; none for the measurement itself. Always the same ones."""
         if rows is None or self.anchor.samples is None:
             return np.zeros((1, 1))
-        count = len(self.anchor.samples)
-        even = np.random.default_rng(1).permutation(np.linspace(0, 1, count + 2)[1:-1])
+        even = evenly(len(self.anchor.samples), np.random.default_rng(1))
         return stats.t.ppf(even, self.anchor.discrepancy.freedom)[rows, None]
 
     def of_error(self, residual: np.ndarray, rows: np.ndarray | None) -> np.ndarray:

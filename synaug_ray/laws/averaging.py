@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from synaug_ray.laws.bootstrap import evenly
 from synaug_ray.laws.curves import CURVES_BY_NAME, CurveForm
 from synaug_ray.laws.equivalence import BY_NAME, EquivalenceForm
 from synaug_ray.laws.fitting import Parameter, bounds, refit
@@ -67,7 +68,7 @@ def _drawn(pairs: list[Candidate], refits: list[Refit], factor: float) -> np.nda
     scores = np.stack([2 * cost / factor + 2 * pair.free for pair, (_, cost) in zip(pairs, refits, strict=True)])
     share = np.exp(-(scores - scores.min(axis=0)) / 2)
     reached = np.cumsum(share / share.sum(axis=0), axis=0)
-    even = np.random.default_rng(0).permutation(np.linspace(0, 1, scores.shape[1] + 2)[1:-1])
+    even = evenly(scores.shape[1], np.random.default_rng(0))
     return np.minimum((reached < even).sum(axis=0), len(pairs) - 1)
 
 

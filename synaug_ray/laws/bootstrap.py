@@ -130,6 +130,17 @@ def root(covariance: np.ndarray) -> np.ndarray:
     return vectors * np.sqrt(np.maximum(values, 0.0))
 
 
+def positive_part(covariance: np.ndarray, least: float = 0.0) -> np.ndarray:
+    """A symmetric matrix with eigenvalues of at least ``least``: estimates from few draws may have smaller ones."""
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
+    return (vectors * np.maximum(values, least)) @ vectors.T
+
+
+def evenly(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Shares in (0, 1) [count], evenly spaced in random order: less noisy than uniform numbers."""
+    return rng.permutation(np.linspace(0, 1, count + 2)[1:-1])
+
+
 def replicate(parts: Components, replicates: int, rng: np.random.Generator) -> np.ndarray:
     """Joint replicates of the Q means, [replicates, Q]. A mean of one draw moves with the images only."""
     student = _t_scales(np.maximum(parts.draws - 1.0, 1.0), replicates, rng)

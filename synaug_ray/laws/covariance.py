@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synaug_ray.laws.bootstrap import Components
+from synaug_ray.laws.bootstrap import Components, positive_part
 
 PRIOR_FREEDOM = 2.0  # correlations are shrunk towards none as if that many further draws had shown none
 HIGHEST_CORRELATION = 0.95
@@ -46,12 +46,8 @@ def cell_covariance(parts: Components, draw_variance: np.ndarray, base: np.ndarr
         if pairs.any():
             correlation[pairs] = np.mean(cosine[pairs]) * freedom / (freedom + PRIOR_FREEDOM)
     correlation = np.where(apart, np.clip(correlation, -HIGHEST_CORRELATION, HIGHEST_CORRELATION), 1.0)
-    values, vectors = np.linalg.eigh(correlation)
-    correlation = (vectors * np.maximum(values, 1e-3)) @ vectors.T
+    correlation = positive_part(correlation, 1e-3)
     scale = np.sqrt(np.diag(correlation))
     spread = np.sqrt(draw_variance)
-    images = parts.image_covariance - parts.interaction
-    values, vectors = np.linalg.eigh((images + images.T) / 2)
-    return (
-        correlation / np.outer(scale, scale) * np.outer(spread, spread) + (vectors * np.maximum(values, 0)) @ vectors.T
-    )
+    images = positive_part(parts.image_covariance - parts.interaction)
+    return correlation / np.outer(scale, scale) * np.outer(spread, spread) + images

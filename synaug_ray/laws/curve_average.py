@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 from synaug_ray.laws.averaging import widened
+from synaug_ray.laws.bootstrap import evenly
 from synaug_ray.laws.curves import CURVES_BY_NAME
 from synaug_ray.laws.discrepancy import correction, estimate, step_residuals
 from synaug_ray.laws.fitting import outward, refit
@@ -64,7 +65,7 @@ def averaged_curve(
         return point, None
     count = len(replicates)
     rng = np.random.default_rng(0)
-    even = rng.permutation(np.linspace(0, 1, count + 2)[1:-1])
+    even = evenly(count, rng)
     which = np.minimum(np.searchsorted(np.cumsum(list(weights.values())), even), len(weights) - 1)
     deviates = stats.t.ppf(rng.permutation(even), found.freedom)[:, None]
     targets = np.log(np.maximum(replicates, alone.least_error))
