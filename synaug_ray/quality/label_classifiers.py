@@ -154,7 +154,8 @@ def large_network(shape: tuple[int, int, int], num_classes: int) -> nn.Sequentia
                 nn.ReLU(),
             ]
             before = width
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, num_classes))
+    net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, num_classes))
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _train_large(
@@ -165,7 +166,6 @@ def _train_large(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("weights", seed))
         net = large_network(_shape(images), num_classes).to(device)
-    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=0.05, fused=True)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.2)
     x, y = torch.tensor(images.images, device=device), torch.tensor(images.labels, device=device)
@@ -222,8 +222,6 @@ def from_bytes(data: bytes, train: ImageSet, num_classes: int, seed: int, device
     for f in range(FOLDS):
         net = (network if notes["network"] == "small" else large_network)(_shape(train), num_classes)
         net.load_state_dict({k.removeprefix(f"{f}."): v for k, v in tensors.items() if k.startswith(f"{f}.")})
-        if notes["network"] == "large":
-            net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         classifiers.append(Classifier(net.to(device).eval(), device))
     return LabelClassifiers(train, folds(train, seed), tuple(classifiers), bool(notes["mirrors"]))
 

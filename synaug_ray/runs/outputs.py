@@ -165,9 +165,9 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
     run.folder.write_parquet(MEASUREMENTS, table)
     run.folder.write(MEASUREMENTS_CSV, csv_text(table))
     run.folder.write_parquet(PREDICTIONS, predicted)
-    looks = qualities(run.plan, run.store)
-    run.folder.write_parquet(QUALITY_TABLE, looks)
-    run.folder.write_json(QUALITY, for_the_page(looks))
+    checks = qualities(run.plan, run.store)
+    run.folder.write_parquet(QUALITY_TABLE, checks)
+    run.folder.write_json(QUALITY, for_the_page(checks))
     replicates = run.spec.replicates if replicates is None else replicates
     analysis = analyse_run(run, table, predicted, replicates, final=state is not RunState.RUNNING)
     if analysis is not None:

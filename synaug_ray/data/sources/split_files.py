@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from synaug_ray.common.text import some
-from synaug_ray.data.sources.split_words import SPLIT_NAMES, UNCLEAR, splits_in
+from synaug_ray.data.sources.split_words import SPLIT_FOLDERS, SPLIT_NAMES, UNCLEAR, splits_in
 
 HIVE = re.compile(r"([^=/]+)=([^=/]*)")
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -75,9 +75,5 @@ def splits_of(names: Sequence[str], problems: list[str]) -> dict[str, str]:
 def _whole(folder: str) -> str | None:
     """The split of a folder that is named train, test ..., or split=train."""
     if match := HIVE.fullmatch(folder):
-        return (
-            SPLIT_NAMES.get(match[2].lower())
-            if match[1].lower() in ("split", "splits", "subset", "partition")
-            else None
-        )
+        return SPLIT_NAMES.get(match[2].lower()) if match[1].lower() in SPLIT_FOLDERS else None
     return SPLIT_NAMES.get(folder.lower())

@@ -25,7 +25,8 @@ _WORDS = SPLIT_NAMES | {
     "holdout": UNCLEAR,
     "heldout": UNCLEAR,
 }
-SPLIT_COLUMNS = ("split", "splits", "subset", "partition", "set", "usage", "phase", "stage", "fold")
+SPLIT_FOLDERS = ("split", "splits", "subset", "partition")  # split=train
+SPLIT_COLUMNS = (*SPLIT_FOLDERS, "set", "usage", "phase", "stage", "fold")
 
 
 def words(name: str) -> list[str]:
