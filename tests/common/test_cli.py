@@ -52,20 +52,25 @@ def test_nobody_reads_on(lines, code):
 COMMANDS = ["grid", "audit", "predict", "status", "doctor", "export", "report.__main__"]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_refuses_an_unknown_option(command, monkeypatch, capsys):
-    """As ``python -m`` runs it."""
+def as_main(command, word, monkeypatch):
+    """The exit code of a command as ``python -m`` runs it, with one word."""
 
     def end(code):
         raise SystemExit(code)
 
     monkeypatch.setattr(os, "_exit", end)
-    monkeypatch.setattr(sys, "argv", [command, "--nonsense"])
+    monkeypatch.setattr(sys, "argv", [command, word])
     monkeypatch.delitem(sys.modules, f"synaug_ray.{command}", raising=False)
     with pytest.raises(SystemExit) as ended:
         runpy.run_module(f"synaug_ray.{command}", run_name="__main__")
+    return ended.value.code
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_refuses_an_unknown_option(command, monkeypatch, capsys):
+    code = as_main(command, "--nonsense", monkeypatch)
     shown = capsys.readouterr().err
-    assert ended.value.code == 2 and "Traceback" not in shown and shown
+    assert code == 2 and "Traceback" not in shown and shown
 
 
 @pytest.fixture
@@ -82,15 +87,7 @@ def gone(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_says_that_its_working_directory_was_deleted(command, gone, monkeypatch, capsys):
-    def end(code):
-        raise SystemExit(code)
-
-    monkeypatch.setattr(os, "_exit", end)
-    monkeypatch.setattr(sys, "argv", [command, "--help"])
-    monkeypatch.delitem(sys.modules, f"synaug_ray.{command}", raising=False)
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_module(f"synaug_ray.{command}", run_name="__main__")
-    assert ended.value.code == STORAGE
+    assert as_main(command, "--help", monkeypatch) == STORAGE
     (told,) = capsys.readouterr().err.splitlines()
     assert told.startswith(f"error: the working directory {gone} is not there any more") and "cd ." in told
 
