@@ -35,7 +35,8 @@ from synaug_ray.data.sources.digits import open_digits
 from synaug_ray.data.sources.folder import identify_folder, open_folder
 from synaug_ray.data.sources.medmnist import identify_medmnist, open_medmnist
 from synaug_ray.data.sources.npz import open_npz
-from synaug_ray.data.sources.torchvision import TORCHVISION, open_torchvision
+from synaug_ray.data.sources.torchvision import open_torchvision
+from synaug_ray.data.sources.torchvision_sets import TORCHVISION
 from synaug_ray.data.splits import assign
 from synaug_ray.plan.subset import DataIdentity
 

@@ -19,7 +19,7 @@ from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.load import identify
 from synaug_ray.data.sources import cifar, torchvision
 from synaug_ray.data.sources.cifar import NotCifar, read_batch
-from synaug_ray.data.sources.torchvision import TORCHVISION
+from synaug_ray.data.sources.torchvision_sets import TORCHVISION
 
 # --- the table --------------------------------------------------------------------------------------------------
 
