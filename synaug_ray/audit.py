@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from synaug_ray.common.cli import Parser, ended, tell
-from synaug_ray.common.errors import DONE, INTERRUPTED, Problem, StorageProblem, UsageProblem, collect_problems
+from synaug_ray.common.errors import DONE, INTERRUPTED, Message, Problem, StorageProblem, UsageProblem, collect_problems
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.messages import messages
-from synaug_ray.config.yaml_source import Lines, parse_overrides
+from synaug_ray.config.yaml_source import Lines, parse_overrides, short
 from synaug_ray.data.load import identify, load, settled
 from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.store.locations import cache_folder
@@ -103,7 +104,10 @@ def data_options(words: list[str]) -> DataOptions:
     """
     raw: dict[str, object] = {}
     lines = Lines("command line")
-    problems = parse_overrides(raw, [w if w.startswith("data.") or "=" not in w else f"data.{w}" for w in words], lines)
+    meant = {w if w.startswith("data.") or "=" not in w else f"data.{w}": w for w in words}
+    problems = parse_overrides(raw, list(meant), lines)
+    lines.overrides = {at: meant[text] for at, text in lines.overrides.items()}  # messages quote what was typed
+    problems = [_as_typed(problem, meant) for problem in problems]
     declared = _Declared()
     try:
         declared = _Declared.model_validate(raw)
@@ -112,6 +116,12 @@ def data_options(words: list[str]) -> DataOptions:
     if problems:
         raise UsageProblem(problems)
     return declared.data
+
+
+def _as_typed(problem: Message, meant: Mapping[str, str]) -> Message:
+    """The problem with the override that was typed in place of the one that was read."""
+    quoted = {f"override {short(text)}": f"override {short(typed)}" for text, typed in meant.items()}
+    return dataclasses.replace(problem, place=quoted.get(problem.place, problem.place))
 
 
 def _identify(dataset: str, options: DataOptions, cache: Path) -> DataIdentity:

@@ -13,7 +13,15 @@ from typing import Any
 from synaug_ray.analysis.calculator import Answer, Costs, Expectation, cheapest, expectation
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.more_real import Known, more_real
-from synaug_ray.analysis.prediction_text import expectation_sentences, plan_sentences, study_title, why_unknown
+from synaug_ray.analysis.prediction_text import (
+    chance_sentences,
+    cost_sentence,
+    expectation_sentences,
+    plan_sentences,
+    study_title,
+    why_unknown,
+)
+from synaug_ray.analysis.real_needed import real_needed
 from synaug_ray.analysis.recommendation import Recommendation, recommendations, unknown_mix
 from synaug_ray.common.cli import ended, tell
 from synaug_ray.common.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, collect_problems, did_you_mean
@@ -43,6 +51,8 @@ class Question:
     num_synthetic: int
     target: float | None
     costs: Costs
+    priced: bool = False  # any price was given
+    penalty: float | None = None  # of missing the target
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,13 +65,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return tell(problem)
     answers = [(study, *_answer(study, question), _judged(study, laws, verdicts)) for study in studies]
     if args.json:
-        print(json.dumps([_plain(*answer) for answer in answers], indent=2, allow_nan=False))
+        print(json.dumps([_plain(*answer, question) for answer in answers], indent=2, allow_nan=False))
         return DONE
     for study, point, mix, found in answers:
         lines = _expected(study, laws, point) if point else []
+        if point and question.priced:
+            lines.append(cost_sentence(study.get("generation", []), question.costs, point))
+        helps = more_real(laws, study["classifier"], study["surface"]["measured_real_only"][1]).known is Known.HELPS
         if mix and question.target:
-            helps = more_real(laws, study["classifier"], study["surface"]["measured_real_only"][1]).known is Known.HELPS
             lines += plan_sentences(mix, question.target, question.costs, found, helps)
+        if question.target:
+            lines += chance_sentences(
+                study["surface"], question.target, question.costs, question.num_real, question.penalty, helps
+            )
         print("\n  ".join([study_title(study) + ":", *lines]))
     if laws.get("draws", 0) < 5:
         print(f"note: from {laws.get('draws', 0)} draws; with fewer than five, intervals are only a rough guide.")
@@ -84,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cost-synthetic", metavar="B", help="cost of one synthetic image besides its computation")
     parser.add_argument("--cost-core-hour", metavar="C", help="cost of an hour of a core (or GPU) for generation")
     parser.add_argument("--have", metavar="N", help="real images already owned; default 0")
+    parser.add_argument("--penalty", metavar="P", help="cost of missing the target error")
     for name in STUDY:
         parser.add_argument("--" + name.replace("_", "-"), metavar="NAME", help="select one of several studies")
     parser.add_argument(
@@ -125,24 +142,34 @@ def _question(args: argparse.Namespace) -> Question:
     num_real, num_synthetic = images("--real", args.real, 1), images("--synthetic", args.synthetic, 0)
     have, target = images("--have", args.have, 0), number("--target-error", args.target_error)
     real, synthetic = price("--cost-real", args.cost_real), price("--cost-synthetic", args.cost_synthetic)
-    core_hour = price("--cost-core-hour", args.cost_core_hour)
+    core_hour, penalty = price("--cost-core-hour", args.cost_core_hour), price("--penalty", args.penalty)
     if target is not None and not 0 < target < 1:
         meant = f"; did you mean {args.target_error}%?" if 1 <= target < 100 else ""
         wrong.append(f"--target-error is a fraction between 0 and 1, or a percentage, got {args.target_error}{meant}")
     if args.real is None and args.target_error is None:
-        wrong.append("give --real N (and --synthetic S), or --target-error E with its costs, or both")
+        wrong.append("give --real N (and --synthetic S), or --target-error E (with its costs), or both")
     if args.real is None and args.synthetic is not None:
         wrong.append("--synthetic needs --real N")
     priced = {"--cost-real": args.cost_real, "--cost-synthetic": args.cost_synthetic}
+    given = priced | {"--cost-core-hour": args.cost_core_hour}
     if args.target_error is not None:
-        wrong += [f"--target-error needs {name}, in any currency" for name, text in priced.items() if text is None]
-    else:
-        given = priced | {"--cost-core-hour": args.cost_core_hour, "--have": args.have}
-        wrong += [f"{name} needs --target-error" for name, text in given.items() if text is not None]
+        # what a synthetic image costs is its computing, where that alone is priced
+        needed = ["--cost-real"] if args.cost_core_hour is not None else list(priced)
+        needed = needed if any(text is not None for text in given.values()) else []  # the chances alone need no price
+        wrong += [f"--target-error needs {name}, in any currency" for name in needed if priced[name] is None]
+    elif args.real is None:
+        owned = given | {"--have": args.have}
+        wrong += [f"{name} needs --real N or --target-error E" for name, text in owned.items() if text is not None]
+    elif args.have is not None and args.cost_real is None:
+        wrong.append("--have needs --cost-real, or --target-error")
+    if args.penalty is not None and (args.target_error is None or args.cost_real is None):
+        wrong.append("--penalty needs --target-error and --cost-real")
     if wrong:
         raise UsageProblem(wrong)
     costs = Costs(real or 0.0, synthetic or 0.0, core_hour or 0.0, have or 0)
-    return Question(num_real, num_synthetic or 0, target, costs)
+    return Question(
+        num_real, num_synthetic or 0, target, costs, any(text is not None for text in given.values()), penalty
+    )
 
 
 def _laws(run: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -207,6 +234,7 @@ def _measured(study: dict[str, Any], laws: dict[str, Any], at: Expectation) -> E
 
 
 def _expected(study: dict[str, Any], laws: dict[str, Any], at: Expectation) -> list[str]:
+    limits = (study["surface"]["num_real"], study["surface"]["num_synthetic"])
     return expectation_sentences(
         at,
         laws["confidence"],
@@ -214,6 +242,7 @@ def _expected(study: dict[str, Any], laws: dict[str, Any], at: Expectation) -> l
         measured=_measured(study, laws, at),
         misfit=study.get("misfit", ""),
         unknown=why_unknown(study),
+        ends=tuple((axis[0], axis[-1]) for axis in limits),
     )
 
 
@@ -221,7 +250,7 @@ def _answer(study: dict[str, Any], question: Question) -> tuple[Expectation | No
     grid, point, mix = study["surface"], None, None
     if question.num_real is not None:
         point = expectation(grid, question.num_real, question.num_synthetic)
-    if question.target is not None:
+    if question.target is not None and question.priced:
         mix = cheapest(grid, study.get("generation", []), question.target, question.costs)
     return point, mix
 
@@ -232,17 +261,23 @@ def _judged(study: dict[str, Any], laws: dict[str, Any], verdicts: list[dict[str
 
 
 def _plain(
-    study: dict[str, Any], point: Expectation | None, mix: Answer | None, found: tuple[Recommendation, ...]
+    study: dict[str, Any],
+    point: Expectation | None,
+    mix: Answer | None,
+    found: tuple[Recommendation, ...],
+    question: Question,
 ) -> dict[str, Any]:
     """Numbers of the laws; ``not_recommended`` says why the mix is none to act on, '' where it is.
 
     ``not_estimable`` says why rates are null: of the next real image, or all of them.
+    ``real_needed`` are [chance, real images alone that reach the target with it], null beyond what is predicted.
     """
     doubt = unknown_mix(found, mix.mix.num_real, mix.mix.num_synthetic) if mix and mix.mix else ""
     return {name: study[name] for name in STUDY} | {
         "not_estimable": study.get("misfit", "") or why_unknown(study),
         "expected": dataclasses.asdict(point) if point else None,
         "cheapest": dataclasses.asdict(mix) | {"not_recommended": doubt} if mix else None,
+        "real_needed": real_needed(study["surface"], question.target) if question.target else None,
     }
 
 

@@ -102,8 +102,8 @@ def _draw_warnings(cells: PairedCells, replicates: int) -> tuple[list[str], str]
     few_groups = []
     if groups is not None and groups < FEW_GROUPS:
         few_groups = [
-            f"Only {groups} groups of test images (data.group): they say little of other groups, and the intervals "
-            "assume that groups differ as normally distributed effects do."
+            f"{groups} groups of test images (data.group) are few; test on more: they say little of other groups, and "
+            "intervals are right only if groups differ as a normal distribution has it."
         ]
     if draws < 2:
         why = "There is only one draw, so there are no intervals and nothing can be decided."
@@ -113,8 +113,8 @@ def _draw_warnings(cells: PairedCells, replicates: int) -> tuple[list[str], str]
     if draws < FEW_DRAWS:
         return [
             *few_groups,
-            f"Only {draws} draws: intervals are wide and assume normally distributed draw effects (in simulations with "
-            "such effects, 90% intervals from 3 draws covered 90 to 97%). Six or more draws are better.",
+            f"{draws} draws are few; use six or more: so far intervals are wide, and right only if draws differ as a "
+            "normal distribution has it (in simulations where they do, 90% intervals from 3 draws hold in 90 to 97%).",
         ], ""
     return few_groups, ""
 

@@ -137,10 +137,10 @@ def outside(grid: Json, num_real: float, num_synthetic: float) -> tuple[str, ...
     found = []
     if not low <= num_real <= high:
         kind = "with synthetic images" if num_synthetic else "without synthetic images"
-        found.append(f"{num_real:g} real images lie outside the {low:g} to {high:g} measured {kind}")
+        found.append(f"{num_real:,.0f} real images lie outside the {low:,.0f} to {high:,.0f} measured {kind}")
     if num_synthetic > grid["measured_num_synthetic"] * (1 + SLACK):
         found.append(
-            f"{num_synthetic:g} synthetic images are more than the {grid['measured_num_synthetic']:g} measured"
+            f"{num_synthetic:,.0f} synthetic images are more than the {grid['measured_num_synthetic']:,.0f} measured"
         )
     elif num_synthetic > grid["measured_multiple"] * num_real * (1 + SLACK):
         found.append(

@@ -169,7 +169,7 @@ def exchange(
     bound = limit if np.isfinite(limit) else None
     note = ""
     if not reachable and bound is not None and bound >= 0.5:
-        note = f"not reachable: no amount replaces more than {bound:.0f} real images"
+        note = f"not reachable: no amount replaces more than {bound:,.0f} real images"
     elif not reachable:
         note = "not reachable: further synthetic images replace no real image here"
     return Exchange(

@@ -100,9 +100,9 @@ def check(
 def _sentence(data: JointData, lack: LackOfFit) -> str:
     k, i = len(data.sizes), lack.worst
     if i < k:
-        where = f"{data.sizes[i]:.0f} real images alone"
+        where = f"{data.sizes[i]:,.0f} real images alone"
     else:
-        where = f"{data.s[i - k]:g}x at {data.sizes[data.base[i - k]]:.0f}"
+        where = f"{data.s[i - k]:g}x at {data.sizes[data.base[i - k]]:,.0f}"
     return (
         f"no fitted law holds the measurements (their misfit is {lack.overdispersion**0.5:.1f} times what noise "
         f"explains, the largest at {where})"

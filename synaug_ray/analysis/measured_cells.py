@@ -75,6 +75,54 @@ def equivalent_estimate(
     return Estimate(point if censoring is Censoring.NONE else None, low, high), censoring
 
 
+def widened(
+    equivalent: Estimate,
+    gain: Estimate,
+    simultaneous: Estimate,
+    n: int,
+    sizes: np.ndarray,
+    errors: np.ndarray,
+) -> Estimate:
+    """A cell's m with the interval that goes with its simultaneous gain: as much wider, and of the same sign.
+
+    The ends of the pointwise interval are read as gains on the measured curve, moved away from the gain as far as the
+    simultaneous interval is wider, and read back; so the noise of the curve stays in it. An end never lies inside what
+    the simultaneous gain says by itself, so that both hold zero or neither does.
+
+    Args:
+        equivalent: m with its pointwise interval, as ``equivalent_estimate`` gives it.
+        gain: the cell's gain with its pointwise interval.
+        simultaneous: the same with the interval that holds for all cells at once.
+        n: the cell's num_real.
+        sizes: ascending num_real of the real-only curve, [k].
+        errors: real-only errors, [k].
+    """
+    if gain.value is None or simultaneous.low is None or simultaneous.high is None:
+        return Estimate(equivalent.value)
+    if gain.low is None or gain.high is None or gain.high <= gain.low:
+        return equivalent
+    floor = max(float(errors[errors > 0].min(initial=1.0)) * 1e-3, 1e-9)
+    x, y = smooth(np.log(sizes), np.log(np.maximum(errors, floor)))
+    here = float(np.exp(np.interp(np.log(n), x, y)))
+    ratio = (simultaneous.high - simultaneous.low) / (gain.high - gain.low)
+
+    def worth(of: float) -> float:
+        return float(equivalents(sizes, errors, np.array([float(n)]), np.array([of]))[0])
+
+    def moved(own: float) -> float:
+        as_gain = here - float(np.exp(np.interp(np.log(max(n + own, 1e-9)), x, y)))
+        return worth(value + ratio * (as_gain - value))
+
+    value = gain.value
+    low = -np.inf if equivalent.low is None else min(moved(equivalent.low), worth(simultaneous.low))
+    high = np.inf if equivalent.high is None else max(moved(equivalent.high), worth(simultaneous.high))
+    low = max(low, 0.0) if simultaneous.low > 0 else low
+    high = min(high, 0.0) if simultaneous.high < 0 else high
+    low = float(sizes[-1] - n) if low == np.inf else low  # beyond the curve: at least its end
+    high = float(sizes[0] - n) if high == -np.inf else high
+    return Estimate(equivalent.value, low if np.isfinite(low) else None, high if np.isfinite(high) else None)
+
+
 def equivalents_of(
     data: JointData, replicates: tuple[np.ndarray, np.ndarray] | None
 ) -> tuple[np.ndarray, np.ndarray | None] | None:
@@ -120,6 +168,10 @@ def measured_cells(
         if point is not None:
             own = None if samples is None or uncertainty.draws[position] < 2 else samples[:, i]
             equivalent, censoring = equivalent_estimate(float(point[i]), own, cell.num_real, data.sizes, confidence)
+        gain, simultaneous = uncertainty.estimate(position), uncertainty.simultaneous(position, mixed)
+        joint = Estimate(None)
+        if point is not None:
+            joint = widened(equivalent, gain, simultaneous, cell.num_real, data.sizes, data.real)
         value = float(np.nanmean(cell.errors @ cells.image_weights))
         out.append(
             Cell(
@@ -128,12 +180,13 @@ def measured_cells(
                 synthetic_multiple=cell.multiple,
                 trials=cell.trials,
                 error=uncertainty.mixed_error(mixed, value),
-                gain=uncertainty.estimate(position),
-                gain_simultaneous=uncertainty.simultaneous(position, mixed),
+                gain=gain,
+                gain_simultaneous=simultaneous,
                 equivalent=equivalent,
                 censoring=censoring,
                 held_out=bool(held_out[i]),
                 predicted_error=None if predicted is None else float(predicted[i]),
+                equivalent_simultaneous=joint,
             )
         )
     return tuple(out)

@@ -128,10 +128,10 @@ def _failure_warnings(failed: dict[tuple[Any, ...], set[int]], mixed: list[Mixed
     for (_, generator, _, _, num_real, _), draws in failed.items():
         cell = there.get((str(generator), int(num_real)))
         if cell is None:
-            said[generator, num_real] = f"{generator} at {num_real} real images: none of {len(draws)} trained"
+            said[generator, num_real] = f"{generator} at {num_real:,} real images: none of {len(draws)} trained"
         elif cell.failed:
             tried = cell.failed + int((~np.isnan(cell.gains[:, 0])).sum())
-            said[generator, num_real] = f"{generator} at {num_real} real images: {cell.failed} of {tried} failed"
+            said[generator, num_real] = f"{generator} at {num_real:,} real images: {cell.failed} of {tried} failed"
     if not said:
         return []
     return [f"Generators failed ({'; '.join(said.values())}). Verdicts are of those that trained."]

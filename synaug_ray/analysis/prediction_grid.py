@@ -25,6 +25,7 @@ TOLERANCE = 0.01  # relative, of interpolated errors; of equivalents in real ima
 ROUNDS = 5
 MOST_SIZES, MOST_AMOUNTS = 49, 65  # caps of the refinement: laws.json holds twelve tables of this size a study
 BEYOND = 2.0  # the grid reaches this factor below and above the sizes, and above the amounts
+LEVELS = tuple(k / 20 for k in range(1, 20))  # of the quantiles kept: 5% to 95%
 DIGITS = 6  # significant ones, of everything that is not itself a measured count
 
 
@@ -180,10 +181,17 @@ def predict_on_grid(
     at = anchor and anchor.at(n, amount / n)
     drawn = [answers(law, law.thetas, law.residuals, law.rows, n, amount, at) for law in laws if law.thetas is not None]
     low = high = np.full(points.shape, np.nan)
+    levels, quantiles = (), ()
     if drawn:
         samples = np.concatenate(drawn, axis=1)
         ends = [_ends(samples[i], confidence) for i in range(len(points))]
         low, high = np.stack([e[0] for e in ends]), np.stack([e[1] for e in ends])
+        alone = samples[0][:, amount == 0]  # log errors of real images alone, [B, sizes]
+        levels = LEVELS
+        quantiles = tuple(
+            tuple(rounded(min(math.exp(e), 1.0)) for e in of_size)
+            for of_size in np.quantile(alone, LEVELS, axis=0, method="lower").T
+        )
 
     def rows(values: np.ndarray, known: bool = True) -> Rows:
         grid = values.reshape(len(sizes), len(amounts))
@@ -211,4 +219,6 @@ def predict_on_grid(
         marginal_high=marginal_high,
         measured_real_only=(int(min(real_sizes)), int(max(real_sizes))),
         misfit=misfit,
+        error_levels=levels,
+        error_quantiles=quantiles,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synaug_ray.analysis.calculator import Answer, Costs, Expectation, Mix
+from synaug_ray.analysis.calculator import Answer, Costs, Expectation, Mix, cost, generation_seconds
 from synaug_ray.analysis.exchange import NOT_ESTIMABLE
+from synaug_ray.analysis.real_needed import TOLD, Chance, chance, cheapest_with_penalty, known, needed
 from synaug_ray.analysis.recommendation import Advice, Recommendation, unknown_mix
 from synaug_ray.analysis.verdict_text import setting, span
 from synaug_ray.laws.results import Estimate
@@ -66,6 +68,7 @@ def expectation_sentences(
     measured: Estimate | None = None,
     misfit: str = "",
     unknown: str = "",
+    ends: tuple[tuple[float, float], ...] = (),
 ) -> list[str]:
     """Error, equivalent and exchange rate at one point, whether it is extrapolated, and whether the laws hold there.
 
@@ -76,12 +79,13 @@ def expectation_sentences(
         measured: the error as measured at this very point, if it was.
         misfit: what no fitted law of the study holds, in a sentence: then there is no rate for the next real image.
         unknown: why nothing is known of real-equivalents and rates, as ``why_unknown`` has it.
+        ends: of the prediction grid, smallest and largest: in real images, then in synthetic ones.
     """
     images = f"{at.num_real:,} real" + (f" and {at.num_synthetic:,} synthetic" if at.num_synthetic else "") + " images"
     what = "Expected balanced error" if error == "balanced_error" else "Expected error"
     lines = [f"{what} at {images}: {percent(at.error)}; {100 * confidence:g}% interval."]
     if at.error.value is None:
-        lines[0] = f"{what} at {images}: not estimable, outside the range of the prediction grid."
+        lines[0] = f"{what} at {images}: not estimable{_limits(at, ends)}."
     elif at.error.low is None:
         lines[0] = f"{what} at {images}: {percent(at.error)}, without an interval."
     if measured is not None and measured.value is not None:
@@ -91,6 +95,86 @@ def expectation_sentences(
     if misfit:
         lines.append(caution(misfit))
     lines += [f"Extrapolated: {sentence}." for sentence in at.outside]
+    return lines
+
+
+def _limits(at: Expectation, ends: Sequence[tuple[float, float]]) -> str:
+    """Which limit of the predictions the point lies beyond, and what to do about it."""
+    said = []
+    asked = (at.num_real, "real"), (at.num_synthetic, "synthetic")
+    for (value, kind), (low, high) in zip(asked, ends, strict=False):
+        if value < low:
+            said.append(f"from {math.ceil(low):,} {kind} images on")
+        elif value > high:
+            said.append(f"up to {math.floor(high):,} {kind} images")
+    if not said:
+        return ", outside the range of the predictions"
+    field = "num_real" if len(said) > 1 or said[0].endswith("real images") else "synthetic_multiples"
+    return (
+        f": this run predicts {' and '.join(said)}, within a factor of two of what it measured. Measure nearer to it "
+        f"({field})"
+    )
+
+
+def cost_sentence(generation: Sequence[Mapping[str, Any]], costs: Costs, at: Expectation) -> str:
+    """What a point costs by the prices given."""
+    spent = generation_seconds(generation, at.num_real, at.num_synthetic)
+    total = count(cost(generation, costs, at.num_real, at.num_synthetic))
+    hours = f", {spent / 3600:.3g} core-hours (or GPU-hours) of generation among it" if spent else ""
+    untimed = ""
+    if costs.core_hour and at.num_synthetic and not spent:
+        untimed = " Generation is not in it: this run has no times of it."
+    return f"Cost: {total}{hours}.{untimed}"
+
+
+def _share(found: Chance) -> str:
+    if found.low == found.high:
+        return f"{100 * found.low:.0f}%"
+    return f"under {100 * found.high:.0f}%" if found.low == 0 else f"over {100 * found.low:.0f}%"
+
+
+def chance_sentences(
+    grid: Mapping[str, Any],
+    target: float,
+    costs: Costs,
+    num_real: int | None,
+    penalty: float | None,
+    collecting_helps: bool,
+) -> list[str]:
+    """How many real images alone reach the target with which chance, and the chance with what there is.
+
+    With a ``penalty`` for missing it also how many to collect, where more real images were measured to help.
+    """
+    if not known(grid):
+        return []
+    most = math.floor(grid["num_real"][-1])
+    every = [(sure, needed(grid, target, sure)) for sure in TOLD]
+    parts = [f"{n:,} ({100 * sure:.0f}%)" for sure, n in every if n is not None]
+    beyond = next((sure for sure, n in every if n is None), None)
+    if beyond is not None:
+        parts.append(f"more than {most:,}, beyond which nothing is predicted ({100 * beyond:.0f}%)")
+    measured = grid["measured_real_only"][1]
+    far = any(n is not None and n > measured for _, n in every)
+    extrapolated = f"; more than the {measured:,} measured is extrapolated" if far else ""
+    said = f"{', '.join(parts)}{extrapolated}"
+    lines = [f"Real images alone that reach {100 * target:g}%, with the chance that they do: {said}."]
+    for n in dict.fromkeys(n for n in (costs.have, num_real) if n):
+        found = chance(grid, target, n)
+        if found is not None:
+            lines.append(f"With {n:,} real images alone the chance is {_share(found)}.")
+    if penalty is not None and not collecting_helps:
+        lines.append("How many to collect is not said: more real images were not shown to help at the largest sizes.")
+    elif penalty is not None:
+        best = cheapest_with_penalty(grid, target, costs.real, penalty, costs.have)
+        if best is None:
+            lines.append(f"What to collect with this penalty is not known: you have more than {most:,} real images.")
+        else:
+            more = max(best.num_real - costs.have, 0)
+            collect = f"{more:,} more" if more else "no more"
+            lines.append(
+                f"With a penalty of {count(penalty)} for missing it: collect {collect}, for {count(best.cost)}; the "
+                f"chance with {best.num_real:,} real images is {_share(best.chance)}."
+            )
     return lines
 
 

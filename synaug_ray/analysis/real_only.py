@@ -106,13 +106,13 @@ def shape_warnings(classifier: str, sizes: np.ndarray, replicates: np.ndarray | 
     pieces = -np.diff(replicates, axis=1) / np.diff(sizes)
     for i in np.flatnonzero(np.quantile(pieces, 1 - tail, axis=0) < 0):
         found.append(
-            f"{classifier}: the error rises from {sizes[i]:.0f} to {sizes[i + 1]:.0f} real images. Sizes between which "
-            "it does not fall are pooled before real-equivalents are read off."
+            f"{classifier}: the error rises from {sizes[i]:,.0f} to {sizes[i + 1]:,.0f} real images. Sizes between "
+            "which it does not fall are pooled before real-equivalents are read off."
         )
     for i in np.flatnonzero(np.quantile(np.diff(pieces, axis=1), tail, axis=0) > 0):
         found.append(
             f"{classifier}: the real-only curve is not convex: a real image lowers the error more from "
-            f"{sizes[i + 1]:.0f} to {sizes[i + 2]:.0f} than from {sizes[i]:.0f} to {sizes[i + 1]:.0f}. No fitted curve "
-            "does so; real-equivalents near there rest on straight lines between the sizes."
+            f"{sizes[i + 1]:,.0f} to {sizes[i + 2]:,.0f} than from {sizes[i]:,.0f} to {sizes[i + 1]:,.0f}. No fitted "
+            "curve does so; real-equivalents near there rest on straight lines between the sizes."
         )
     return found

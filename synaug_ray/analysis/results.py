@@ -55,6 +55,7 @@ class Cell:
     censoring: Censoring
     held_out: bool  # never seen by form selection
     predicted_error: float | None = None  # by the chosen law
+    equivalent_simultaneous: Estimate = Estimate(None)  # the same m, its interval as wide as gain_simultaneous's
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ class PredictionGrid:
     marginal_high: Rows
     measured_real_only: tuple[int, int]  # sizes measured without: the range of the column num_synthetic = 0
     misfit: str = ""  # what no fitted law holds, in a sentence; then ``marginal`` has no values
+    error_levels: tuple[float, ...] = ()  # of ``error_quantiles``; empty without replicates
+    error_quantiles: Rows = ()  # [len(num_real)][len(error_levels)]: of the expected error of real images alone
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ class Verdict:
     outcome: Outcome
     best_multiple: float | None  # the amount the sentence is about
     gain: Estimate  # at that amount; simultaneous interval, except for "no effect": the cell's own, which decides it
-    equivalent: Estimate
+    equivalent: Estimate  # what that gain is worth, with an interval of the same kind
     exchange: Exchange | None
     smallest_detectable_gain: float
     deciding_draws: int | None  # draws, those there included, that decide it with a chance of 80%, where undecided

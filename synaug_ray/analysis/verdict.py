@@ -142,7 +142,7 @@ def judge(
         outcome=outcome,
         best_multiple=cell.synthetic_multiple,
         gain=cell.gain if outcome is Outcome.NO_EFFECT else gain,
-        equivalent=cell.equivalent,
+        equivalent=cell.equivalent if outcome is Outcome.NO_EFFECT else cell.equivalent_simultaneous,
         exchange=exchanges.get(where),
         smallest_detectable_gain=detectable,
         deciding_draws=None if deciding is None else deciding.draws,

@@ -58,12 +58,12 @@ def setting(real_share: str, protocol: str) -> str:
 def _worth(equivalent: Estimate, exchange: Exchange | None) -> str:
     text = ""
     if equivalent.value is not None:
-        text = f", worth about {equivalent.value:.0f} more real images ({span(equivalent, 1, '.0f')})"
+        text = f", worth about {equivalent.value:,.0f} more real images ({span(equivalent, 1, ',.0f')})"
     elif equivalent.low is not None and equivalent.low > 0:
-        text = f", worth at least {equivalent.low:.0f} more real images"
+        text = f", worth at least {equivalent.low:,.0f} more real images"
     if exchange is not None and exchange.reachable and exchange.marginal.value is not None:
-        interval = span(exchange.marginal, 1, ".1f")
-        text += f"; there one more real image is worth {exchange.marginal.value:.1f} synthetic ones ({interval})"
+        interval = span(exchange.marginal, 1, ",.1f")
+        text += f"; there one more real image is worth {exchange.marginal.value:,.1f} synthetic ones ({interval})"
     elif exchange is not None and exchange.note:
         text += f"; the exchange rate there is {exchange.note}"
     return text
@@ -88,7 +88,7 @@ def verdict_sentence(
     why_undecided: str,
 ) -> str:
     """One or two lines. ``cell`` is the amount the verdict is about; gains with simultaneous intervals."""
-    start = f"At {cell.num_real} real images, {generator} ({setting(real_share, protocol)})"
+    start = f"At {cell.num_real:,} real images, {generator} ({setting(real_share, protocol)})"
     gain = cell.gain_simultaneous
     value = gain.value or 0.0
     amount = multiple(cell.synthetic_multiple)
@@ -96,7 +96,7 @@ def verdict_sentence(
         more = f" {multiple(also_hurts)} hurts." if also_hurts is not None else ""
         return (
             f"{start} helps: {amount} synthetic images lower the error by {100 * value:.1f} points "
-            f"({span(gain)}){_worth(cell.equivalent, exchange)}.{more}"
+            f"({span(gain)}){_worth(cell.equivalent_simultaneous, exchange)}.{more}"
         )
     if outcome is Outcome.HURTS:
         harm = Estimate(None, -(gain.high or 0.0), -(gain.low or 0.0))
@@ -144,7 +144,7 @@ def failure_sentence(failed: int, tried: int, gain: float) -> str:
 def _example(verdict: Verdict, mix: bool) -> str:
     return (
         f"{points(verdict.gain.value or 0.0)} points, {span(verdict.gain)},"
-        f" with {multiple(verdict.best_multiple or 0.0)} at {verdict.num_real}"
+        f" with {multiple(verdict.best_multiple or 0.0)} at {verdict.num_real:,}"
         + (f", {setting(verdict.real_share, verdict.protocol)}" if mix else "")
     )
 
@@ -175,11 +175,11 @@ def _summary(verdicts: list[Verdict], mix: bool = True) -> str:
     parts: list[str] = []
 
     def at(of: set[int]) -> str:
-        return f"at {listed(sorted(of))}" + ("" if parts else " real images")
+        return f"at {listed(f'{n:,}' for n in sorted(of))}" + ("" if parts else " real images")
 
     if by[Outcome.HELPS]:
         best = max(by[Outcome.HELPS], key=lambda v: v.gain.value or 0.0)
-        worth = "" if best.equivalent.value is None else f", worth {best.equivalent.value:.0f} more real images"
+        worth = "" if best.equivalent.value is None else f", worth {best.equivalent.value:,.0f} more real images"
         parts.append(f"helps {at(sizes[Outcome.HELPS])} (largest gain: {_example(best, mix)}{worth})")
     if by[Outcome.HURTS]:
         worst = min(by[Outcome.HURTS], key=lambda v: v.gain.value or 0.0)

@@ -13,6 +13,22 @@ def _one_or_several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} is there more than once; give each class a name of its own")
+    return names
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable() or name != name.strip():
+        raise ValueError("a class is named by printable characters, without spaces around them")
+    return name
+
+
+Name = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+
+
 class DataOptions(BaseModel):
     """How a source becomes training, validation and test images of one size and mode.
 
@@ -24,7 +40,7 @@ class DataOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     later: ClassVar[frozenset[str]] = frozenset(
-        {"ground", "leave_out"}
+        {"classes", "ground", "leave_out"}
     )  # at its default out of every key, as Recipe.later
 
     size: Count | None = None  # pixels a side; None keeps the images' size
@@ -51,6 +67,10 @@ class DataOptions(BaseModel):
         BeforeValidator(_one_or_several),
         AfterValidator(lambda splits: tuple(sorted(set(splits)))),
     ] = ()
+
+    # names of classes that the source only numbers, in the order of their numbers. In the key, since a pretrained
+    # generator may read them
+    classes: Annotated[tuple[Name, ...], AfterValidator(_distinct)] = ()
 
     def fields(self) -> dict[str, Any]:
         """What enters a key: all but the fields of ``later`` at their defaults."""

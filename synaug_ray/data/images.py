@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,14 @@ class Dataset:
     found: Found = Found()
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    names: tuple[NDArray[np.uint8], ...] | None = None  # of train, val and test: ``joined`` names of the images
+
+    def names_of(self, split: int) -> list[str]:
+        """What the source calls the images of train (0), val (1) or test (2): paths, rows; their numbers if unknown."""
+        part = (self.train, self.val, self.test)[split]
+        if self.names is None:
+            return [f"{('train', 'val', 'test')[split]}[{i}]" for i in range(len(part))]
+        return separated(self.names[split])
 
     @property
     def num_classes(self) -> int:
@@ -61,6 +70,17 @@ class Dataset:
         """(channels, height, width)."""
         c, h, w = self.train.images.shape[1:]
         return int(c), int(h), int(w)
+
+
+def joined(names: Sequence[str]) -> NDArray[np.uint8]:
+    """Names as one array, which is mapped and shared as images are: UTF-8 with a zero byte after each."""
+    text = "".join(f"{name}\0" for name in names).encode("utf-8", "backslashreplace")
+    return np.frombuffer(text, np.uint8)
+
+
+def separated(names: NDArray[np.uint8]) -> list[str]:
+    """The names in an array of ``joined``."""
+    return names.tobytes().decode("utf-8").split("\0")[:-1]
 
 
 def concatenate(first: ImageSet, second: ImageSet) -> ImageSet:

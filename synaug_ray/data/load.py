@@ -30,7 +30,7 @@ from synaug_ray.data.decoding.cache import (
 from synaug_ray.data.decoding.fingerprint import fingerprint
 from synaug_ray.data.decoding.read_all import Rows, read_parts
 from synaug_ray.data.images import Dataset
-from synaug_ray.data.sources.base import Source, your_copy
+from synaug_ray.data.sources.base import Source, named, your_copy
 from synaug_ray.data.sources.digits import open_digits
 from synaug_ray.data.sources.folder import identify_folder, open_folder
 from synaug_ray.data.sources.medmnist import identify_medmnist, open_medmnist
@@ -54,6 +54,7 @@ KINDS = {
 # options that apply only to some kinds of source; a built-in set has the kind "built-in"
 _TABLES = ("parquet", "hf")
 _APPLIES = {
+    "classes": ("npz", *_TABLES),
     "group": ("folder", "npz", *_TABLES),
     "ground": ("folder", *_TABLES),
     "image": _TABLES,
@@ -210,6 +211,10 @@ def _settle(data: DataIdentity, cache: Path) -> DataIdentity:
 
 
 def _open(data: DataIdentity, cache: Path) -> Source:
+    return named(_open_source(data, cache), data.options.classes)
+
+
+def _open_source(data: DataIdentity, cache: Path) -> Source:
     kind, _, rest = data.source.partition(":")
     path = Path(rest).expanduser()
     if data.source == "digits":

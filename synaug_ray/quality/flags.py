@@ -81,22 +81,22 @@ def _collapsed(
     if same is not None and same.distinct <= COLLAPSED * _distinct_expected(copies, same):
         return Flag(
             Word.COLLAPSED,
-            f"{same.num_compared:,} images hold {same.distinct:,} different ones (real images: "
-            f"{same.distinct_real:,}): more of them bring nothing new.",
+            f"Little variety: the {same.num_compared:,} images hold only {same.distinct:,} different ones (as many "
+            f"real images: {same.distinct_real:,}); more of them bring nothing new.",
         )
     if _far(copies):
         return None  # far from all real images, variety cannot be compared with theirs
     if same is not None and same.reached <= COLLAPSED * same.reached_real:
         return Flag(
             Word.COLLAPSED,
-            f"{same.num_compared:,} images cluster around few real ones: only {same.reached:,} real images are the "
-            f"nearest neighbour of any (for as many real images: {same.reached_real:,}).",
+            f"Little variety: the {same.num_compared:,} images resemble only {same.reached:,} real ones (as many real "
+            f"images resemble {same.reached_real:,}).",
         )
     recall, usual, density = fidelity.recall, replay.recall, fidelity.density
     if recall and usual and density and density.value >= UNREAL and recall.high < COLLAPSED * usual.low:
         return Flag(
             Word.COLLAPSED,
-            f"The images lack variety: they cover {_percent(recall)} of the real ones, the training images alone "
+            f"Little variety: the images cover {_percent(recall)} of the real ones, the training images alone "
             f"{usual.value:.1%}; more of them add little.",
         )
     return None

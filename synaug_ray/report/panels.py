@@ -74,10 +74,11 @@ def equivalents_panels(laws: Laws, names: StudyNames) -> list[Panel]:
             Panel(
                 f"equivalents-{i}",
                 names.name(study),
-                "How many real images alone reach the same error, as a multiple of n: above 1× the synthetic "
-                "images act like additional real ones, below 1× like fewer. Arrows: at least, or at most, this "
-                "many, since the real-only curve was not measured further (open arrows: so says the estimate, "
-                "but not its interval). Dotted: if every synthetic image were a real one.",
+                "How many real images alone reach the same error, as a multiple of those there are: above 1× the "
+                "synthetic images act like additional real ones, below 1× like fewer. Arrows: at least, or at most, "
+                "this many, since the real-only curve was not measured further (open arrows: so says the estimate, "
+                "but not its interval). Bars: intervals for each cell alone. Dotted: if every synthetic image "
+                "were a real one.",
                 equivalents.figure(study, _real(laws, study)),
                 equivalents.table(study, _real(laws, study)),
             )

@@ -54,6 +54,26 @@ def test_planted_gain_is_found_with_its_size_and_exchange_rate(helpful, analysis
     assert np.mean(equivalents) >= 0.7
 
 
+def test_what_a_verdict_says_of_gain_and_worth_agrees_on_zero(analysis):
+    """ "At least 14 real images" beside a gain that may be none is what this rules out, in every cell."""
+    unknown = analyse(
+        *simulate(Grid(power(), {("edm", "0.5"): nothing}, **SMALL | {"images": 200}), seed=5), replicates=100
+    )
+    for of in (analysis, unknown):
+        for cell in of.studies[0].cells:
+            gain, worth = cell.gain_simultaneous, cell.equivalent_simultaneous
+            assert gain.low is not None and gain.high is not None
+            assert gain.low > 0 or worth.low is None or worth.low <= 0
+            assert gain.high < 0 or worth.high is None or worth.high >= 0
+            assert gain.low <= 0 or (worth.low is not None and worth.low >= 0)
+        for verdict in of.verdicts:
+            if verdict.outcome is Outcome.UNDECIDED:
+                assert verdict.equivalent.low is None or verdict.equivalent.low <= 0
+    truth = [c.num_real * bounded(c.num_real, c.synthetic_multiple) for c in analysis.studies[0].cells]
+    cells = analysis.studies[0].cells
+    assert all(contains(c.equivalent_simultaneous, m) for c, m in zip(cells, truth, strict=True))
+
+
 def test_held_out_cells_are_marked_and_the_chosen_law_is_judged_on_them(analysis):
     study = analysis.studies[0]
     for cell in study.cells:

@@ -50,6 +50,7 @@ def cell(multiple, low, high, n=40):
         gain=gain,
         gain_simultaneous=gain,
         equivalent=Estimate(5.0, 2.0, 9.0),
+        equivalent_simultaneous=Estimate(5.0, 1.0, 1_400.0),
         censoring=Censoring.NONE,
         held_out=False,
     )
@@ -79,6 +80,18 @@ def test_helps_speaks_of_the_best_amount_and_says_that_more_hurts():
     assert answer.best_multiple == 4
     assert "4x synthetic images lower the error by 4.0 points (+2.0 to +6.0)" in answer.sentence
     assert "8x hurts." in answer.sentence
+
+
+def test_gain_and_worth_have_intervals_of_one_kind():
+    """Those of all cells at once, and for "no effect" those of the cell, which decide it."""
+    answer = verdict(replace(cell(4, 0.02, 0.06), num_real=3_020))
+    assert answer.gain == cell(4, 0.02, 0.06).gain_simultaneous and answer.equivalent == Estimate(5.0, 1.0, 1_400.0)
+    assert (
+        "At 3,020 real images" in answer.sentence and "worth about 5 more real images (1 to 1,400)" in answer.sentence
+    )
+    assert verdict(cell(1, -0.003, 0.015)).equivalent == Estimate(5.0, 1.0, 1_400.0)
+    nothing = verdict(cell(1, -0.003, 0.004))
+    assert nothing.outcome is Outcome.NO_EFFECT and nothing.equivalent == Estimate(5.0, 2.0, 9.0)
 
 
 def test_hurts_states_the_harm_as_a_positive_number():

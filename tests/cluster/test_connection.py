@@ -20,6 +20,15 @@ def nobody_else_tries(monkeypatch):
     monkeypatch.setattr(connection, "try_to_join", lambda address: None)
 
 
+def test_a_ray_of_our_own_reports_no_usage_statistics_unless_told_to():
+    """As Ray itself reads its settings, in a process of its own, which has none of ours yet."""
+    ask = "import synaug_ray.cluster; from ray._common.usage import usage_lib; print(usage_lib.usage_stats_enabled())"
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    for told, expected in ((plain, "False"), (plain | {"RAY_USAGE_STATS_ENABLED": "1"}, "True")):
+        found = subprocess.run([sys.executable, "-c", ask], env=told, capture_output=True, text=True, timeout=120)
+        assert found.stdout.strip() == expected, found.stderr
+
+
 def test_a_ray_that_does_not_start_is_a_sentence(monkeypatch):
     """Ray raises a bare Exception where a swamped machine does not start a node in 30 s."""
 

@@ -52,6 +52,23 @@ def test_everything_wrong_is_said_at_once(tmp_path, capsys):
         assert words in said
 
 
+@pytest.mark.parametrize("typed", ["sizee=28", "data.sizee=28", "size=-2", "mode=[", "size=0x10"])
+def test_messages_quote_an_option_as_it_was_typed(capsys, typed):
+    code, _, errors = run(capsys, "digits", typed)
+    assert code == USAGE and f"override {typed!r}" in errors[0]
+    assert typed.startswith("data.") or f"data.{typed}" not in errors[0]
+
+
+def test_pairs_are_listed_by_name(tmp_path, capsys):
+    source = npz(tmp_path / "set.npz")
+    code, out, _ = run(capsys, source, "--data", tmp_path / "cache", "--json", tmp_path / "audit.json")
+    assert code == DONE and "test_images[0] = train_images[" in " ".join(out.split())
+    numbers = json.loads((tmp_path / "audit.json").read_text())["numbers"]
+    pairs = numbers["duplicates"]["test in train"]["pairs"]
+    assert {one for one, _ in pairs} >= {f"test_images[{i}]" for i in range(3)}
+    assert {(one, other) for one, other in pairs} >= {(f"test_images[{i}]", f"train_images[{i}]") for i in range(3)}
+
+
 @pytest.mark.parametrize(
     "words,code,said",
     [

@@ -78,6 +78,23 @@ def test_cheapest_mix_names_images_cost_and_what_collecting_alone_would_cost(run
     assert owned["num_real"] >= 50 and owned["cost"] < free["cost"]
 
 
+def test_the_chances_of_a_target_need_no_price(run, capsys):
+    code, out, _ = ask(capsys, run, "--target-error", "12%", "--real", 100, "--real-share", "proportional")
+    assert code == 0 and "Real images alone that reach 12%, with the chance that they do: " in out
+    assert "With 100 real images alone the chance is " in out and "Cheapest mix" not in out
+    words = (run, "--target-error", "12%", "--cost-real", 1, "--cost-synthetic", 0, "--real-share", "proportional")
+    _, out, _ = ask(capsys, *words, "--penalty", 1_000_000, "--have", 50)
+    assert (
+        "With 50 real images alone the chance is" in out
+        and "With a penalty of 1,000,000 for missing it: collect" in out
+    )
+    _, plain, _ = ask(capsys, *words, "--json")
+    numbers = [n for _, n in json.loads(plain)[0]["real_needed"] if n is not None]
+    assert numbers == sorted(numbers) and numbers
+    code, _, err = ask(capsys, run, "--real", 50, "--penalty", 5)
+    assert code == 2 and "--penalty needs --target-error and --cost-real" in err
+
+
 def test_a_target_out_of_reach_says_how_far_the_measured_range_goes(run, capsys):
     code, out, _ = ask(capsys, run, "--target-error", 0.001, "--cost-real", 1, "--cost-synthetic", 0)
     assert code == 0 and "No mix inside the measured range is expected to reach 0.1%: the lowest is" in out
@@ -129,13 +146,35 @@ def test_collecting_is_not_advised_where_more_real_images_do_not_help(tmp_path, 
     (tmp_path / "verdict.json").write_text(json.dumps(analysis.verdict_json()))
     _, out, _ = ask(capsys, tmp_path, "--target-error", "1%", "--cost-real", 1, "--cost-synthetic", 0)
     assert "More real images were not shown to help" in out and "Collect" not in out
+    words = (tmp_path, "--target-error", "25%", "--cost-real", 1, "--cost-synthetic", 0, "--penalty", 1_000)
+    _, out, _ = ask(capsys, *words)
+    assert "How many to collect is not said" in out and "collect " not in out.replace("to collect", "")
 
 
 def test_outside_the_measured_range_is_said(run, capsys):
     _, out, _ = ask(capsys, run, "--real", 500, "--synthetic", 100)
     assert "Extrapolated: 500 real images lie outside the 20 to 320 measured with synthetic images." in out
     _, out, _ = ask(capsys, run, "--real", 100_000)
-    assert "not estimable, outside the range of the prediction grid" in out
+    assert "not estimable: this run predicts up to 640 real images" in out
+    _, out, _ = ask(capsys, run, "--real", 3)
+    assert "not estimable: this run predicts from 10 real images on" in out
+    _, out, _ = ask(capsys, run, "--real", 80, "--synthetic", 1_000_000)
+    assert "predicts up to " in out and "synthetic images" in out and "(synthetic_multiples)" in out
+
+
+def test_a_core_hour_alone_prices_a_point_and_stands_for_the_price_of_an_image(run, capsys):
+    """Planted: 36 core-seconds to train a generator and 10 ms an image, so 39.2 s for 320."""
+    code, out, _ = ask(capsys, run, "--real", 80, "--synthetic", 320, "--cost-core-hour", 100)
+    assert code == 0
+    assert float(out.partition("Cost: ")[2].partition(",")[0]) == pytest.approx(100 * 39.2 / 3600, rel=0.01)
+    _, out, _ = ask(capsys, run, "--real", 80, "--cost-real", 2, "--have", 30)
+    assert "Cost: 100." in out
+    words = (run, "--target-error", "10%", "--real-share", "proportional", "--json")
+    _, first, _ = ask(capsys, *words, "--cost-real", 1, "--cost-core-hour", 0.1)
+    _, second, _ = ask(capsys, *words, "--cost-real", 1, "--cost-core-hour", 0.1, "--cost-synthetic", 0)
+    assert json.loads(first) == json.loads(second)
+    code, _, err = ask(capsys, run, "--target-error", "10%", "--cost-core-hour", 0.1)
+    assert code == 2 and "--target-error needs --cost-real" in err and "--cost-synthetic" not in err
 
 
 def test_all_mistakes_are_said_at_once(run, capsys):
@@ -157,7 +196,8 @@ def test_all_mistakes_are_said_at_once(run, capsys):
     [
         ((), "give --real N"),
         (("--synthetic", "5", "--target-error", "0.1", "--cost-real", "1", "--cost-synthetic", "1"), "needs --real"),
-        (("--real", "50", "--have", "5"), "--have needs --target-error"),
+        (("--real", "50", "--have", "5"), "--have needs --cost-real"),
+        (("--cost-core-hour", "5"), "--cost-core-hour needs --real N or --target-error E"),
         (("--real", "nan"), "'nan' is not a number"),
         (("--real", "50", "--generator", "jiter"), "Did you mean 'jitter'?"),
         (("--real", "50", "--generator", "jitter", "--real-share", "proportional"), "combines generator 'jitter' and"),

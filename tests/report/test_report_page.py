@@ -571,3 +571,29 @@ def test_a_relative_margin_is_shown_as_such(run_folder: Path) -> None:
     shown = rebuilt(run_folder, "laws.json", relative_delta=0.1).words
     assert "the interval is within ±10% of the real-only error" in shown
     assert "Grey band: ±10% of the smallest real-only error" in shown
+
+
+def test_each_generator_has_a_line_of_its_cost_beside_its_gain(built: Page, finished: Path, laws: dict) -> None:
+    """The planted costs: 6.5 s + n / 100 to train, 1.1 ms an image."""
+    verdicts = json.loads((finished / "verdict.json").read_text())["verdicts"]
+    rows = built.tables["Costs, table"]
+    assert [text for text, _ in rows[0][3:6]] == [f"{what} (core-hours)" for what in ("training", "sampling", "in all")]
+    for row, verdict in zip(rows[1:], verdicts, strict=True):
+        n, images = verdict["num_real"], verdict["best_multiple"] * verdict["num_real"]
+        assert entry(row[2][1])[0] == images
+        seconds = [3600 * (entry(row[i][1])[0] or 0.0) for i in (3, 4, 5)]
+        assert seconds == pytest.approx([6.5 + n / 100, 0.0011 * images, 6.5 + n / 100 + 0.0011 * images])
+        assert entry(row[6][1]) == triple(verdict["gain"]) and entry(row[7][1]) == triple(verdict["equivalent"])
+        worth, low = verdict["equivalent"]["value"], verdict["equivalent"]["low"]
+        each = entry(row[8][1])[0]
+        known = worth is not None and low is not None and low > 0
+        assert (each is not None) == known and (not known or each == pytest.approx(sum(seconds[:2]) / 3600 / worth))
+    studies = {tuple(v[k] for k in ("classifier", "generator", "protocol", "real_share")) for v in verdicts}
+    assert built.words.count("of one core to train it and make") == len(studies)
+
+
+def test_costs_name_the_hardware_and_are_left_out_where_nothing_was_timed(run_folder: Path, laws: dict) -> None:
+    assert "of one GPU to train it" in rebuilt(run_folder, "env.json", device="cuda").words
+    untimed = [study | {"generation": []} for study in laws["studies"]]
+    built = rebuilt(run_folder, "laws.json", studies=untimed)
+    assert "What it costs" not in built.words and "Costs, table" not in built.tables

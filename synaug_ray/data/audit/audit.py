@@ -12,16 +12,15 @@ import numpy as np
 
 from synaug_ray.common.text import printable
 from synaug_ray.data.audit.alike import alike_class_note, alike_problems
+from synaug_ray.data.audit.duplicate_rows import SIDES, conflicts, duplicate_rows, label_row
 from synaug_ray.data.audit.rows import (
     READING,
     AuditRow,
     Counts,
     class_rows,
-    duplicate_rows,
     gain_rows,
     group_row,
     image_rows,
-    label_row,
     note_rows,
     parts_of,
 )
@@ -30,7 +29,7 @@ from synaug_ray.data.images import Dataset
 
 Tell = Callable[[str, float], None]
 EXAMPLES = 20
-VERSION = 1  # of what is looked for: raised, everything is looked at again
+VERSION = 2  # of what is looked for: raised, everything is looked at again
 METHOD = (
     "exact: equal pixels. near: low-resolution search of all pairs, mirrored or not, in several shifts and "
     "crops, then alignment and comparison at up to 32x32 pixels; score = log(distance of look-alikes / "
@@ -84,7 +83,7 @@ def audit(dataset: Dataset, *, seed: int = 0, tell: Tell = lambda what, share: N
     found, seconds = _search(dataset, seed, tell)
     rows += duplicate_rows(dataset, found)
     clashes = _clashes(dataset, found)
-    rows += [label_row(clashes, found), group_row(dataset)]
+    rows += [label_row(dataset, clashes, found), group_row(dataset)]
     gains, numbers = gain_rows(dataset, counts["test"])
     rows += gains
     seconds["total"] = round(time.monotonic() - started, 3)
@@ -98,9 +97,13 @@ def audit(dataset: Dataset, *, seed: int = 0, tell: Tell = lambda what, share: N
             "class_counts": {name: c.tolist() for name, c in counts.items()},
             "found_sizes": [list(s) for s in dataset.found.sizes],
             "found_modes": [list(m) for m in dataset.found.modes],
-            "duplicates": {name: _numbers(d) for name, d in found.items()},
+            "duplicates": {name: _numbers(d) | _named(dataset, name, d) for name, d in found.items()},
             "distinct_train": distinct(len(dataset.train), found["inside train"]),
             "conflicting_labels": {name: pairs.tolist() for name, pairs in clashes.items()},
+            "conflicting_labels_by_name": [
+                {"image": one, "class": label, "like": other, "class_of_like": as_other}
+                for one, label, other, as_other in conflicts(dataset, clashes)
+            ],
             **numbers,
         },
         seconds,
@@ -117,7 +120,7 @@ def with_notes(audited: Audit, dataset: Dataset) -> Audit:
 
 def table(audited: Audit, width: int = 100) -> str:
     """The findings in aligned columns; warnings and notes are marked at the left."""
-    marks = {"ok": "", "note": "note", "warning": "WARNING"}
+    marks = {"ok": "", "note": "note", "warning": "WARNING", "not checked": ""}
     what, value = (min(22, max(len(getattr(row, name)) for row in audited.rows)) for name in ("what", "value"))
     lines = [f"audit    {printable(audited.dataset)}, {audited.seconds['total']:.1f} s"]
     for row in audited.rows:
@@ -156,12 +159,11 @@ def _search(dataset: Dataset, seed: int, tell: Tell) -> tuple[dict[str, Duplicat
 
 def _clashes(dataset: Dataset, found: dict[str, Duplicates]) -> dict[str, Counts]:
     """Pairs of duplicates with different labels, int64 [P, 2] for each search."""
-    train, test = dataset.train.labels, dataset.test.labels
-    sides = {"inside train": (train, train), "test in train": (test, train), "inside test": (test, test)}
+    labels = (dataset.train.labels, dataset.val.labels, dataset.test.labels)
     out = {}
     for name, d in found.items():
-        pairs = np.concatenate([d.exact, d.near])
-        out[name] = pairs[sides[name][0][pairs[:, 0]] != sides[name][1][pairs[:, 1]]]
+        (left, right), pairs = SIDES[name], np.concatenate([d.exact, d.near])
+        out[name] = pairs[labels[left][pairs[:, 0]] != labels[right][pairs[:, 1]]]
     return out
 
 
@@ -181,6 +183,12 @@ def _numbers(found: Duplicates) -> dict[str, Any]:
         "across_classes": list(found.across_classes),
         "recall": found.recall,
     }
+
+
+def _named(dataset: Dataset, search: str, found: Duplicates) -> dict[str, Any]:
+    """``pairs`` [image, its like] by what the source calls them, exact ones first: every one."""
+    left, right = (dataset.names_of(i) for i in SIDES[search])
+    return {"pairs": [[left[i], right[j]] for i, j in np.concatenate([found.exact, found.near]).tolist()]}
 
 
 def _finite(value: float) -> float | None:

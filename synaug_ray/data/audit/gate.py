@@ -11,7 +11,7 @@ import numpy as np
 
 from synaug_ray.common.errors import DataProblem
 from synaug_ray.data.audit.audit import VERSION, Audit, audit, with_notes
-from synaug_ray.data.images import Dataset
+from synaug_ray.data.images import Dataset, joined
 from synaug_ray.plan.subset import DataIdentity
 
 LEAK = 0.01  # share of test images known from training above which a user's own data are refused
@@ -40,7 +40,11 @@ def apply_duplicate_policy(data: DataIdentity, dataset: Dataset, cache: Path) ->
     if rule == "drop-test" and len(known):
         kept = np.setdiff1d(np.arange(len(dataset.test)), known)
         groups = None if dataset.groups is None else (*dataset.groups[:2], dataset.groups[2][kept])
-        dataset = replace(dataset, test=dataset.test.take(kept), groups=groups)
+        names = None
+        if dataset.names is not None:
+            every = dataset.names_of(2)
+            names = (*dataset.names[:2], joined([every[i] for i in kept]))
+        dataset = replace(dataset, test=dataset.test.take(kept), groups=groups, names=names)
     return dataset, audited
 
 

@@ -12,17 +12,14 @@ from numpy.typing import NDArray
 from synaug_ray.common.text import printable, some
 from synaug_ray.data.audit.checks import SHIFT
 from synaug_ray.data.audit.detectable_gain import DISCORDANCE, smallest_gain
-from synaug_ray.data.duplicates.find import Duplicates, distinct
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.sources.base import SPLITS
 
-Level = Literal["ok", "note", "warning"]
+Level = Literal["ok", "note", "warning", "not checked"]
 Counts = NDArray[np.int64]
 BALANCED = 1.5  # largest over smallest test class from which the analysis judges balanced error
-SOME, MANY = 0.001, 0.01  # share of images with duplicates that gets a note, a warning
 NOTED_GAIN, WARNED_GAIN = 0.01, 0.05  # smallest gain that can be shown
 READING = "while reading"  # the name of the rows of the reader's notes
-RELIABLE = 0.5  # share of planted JPEG copies that must be found for "none found" to mean anything
 
 
 @dataclass(frozen=True)
@@ -141,116 +138,15 @@ def _imbalance(counts: Counts) -> float:
     return float(present.max() / present.min()) if len(present) else 1.0
 
 
-def duplicate_rows(dataset: Dataset, found: dict[str, Duplicates]) -> list[AuditRow]:
-    """Duplicates within and between training and test images."""
-    inside, between, test = found["inside train"], found["test in train"], found["inside test"]
-    n, left = len(dataset.train), distinct(len(dataset.train), found["inside train"])
-    share = len(between.images) / len(dataset.test)
-    rows = [
-        AuditRow(
-            "duplicates in train",
-            _counted(inside),
-            f"{n:,} training images are {left:,} different ones: a curve "
-            f"over num_real promises {(n - left) / n:.1%} more real images than there are."
-            if left < n
-            else "None found.",
-            _level((n - left) / n),
-        ),
-        AuditRow(
-            "test images in train",
-            _counted(between),
-            f"{len(between.images):,} of {len(dataset.test):,} test "
-            f"images ({share:.1%}) occur in train: classifiers have seen their answers, and generators can copy "
-            "them. Errors come out too low. Set data.duplicates: drop-test."
-            if share
-            else "None found.",
-            "warning" if share >= SOME else _level(share),
-        ),
-    ]
-    if len(test.images):
-        share = len(test.images) / len(dataset.test)
-        rows.append(
-            AuditRow(
-                "duplicates in test",
-                _counted(test),
-                f"{share:.1%} of the test images repeat another: intervals come out a little too narrow.",
-                _level(share),
-            )
-        )
-    return rows + [_search_row(dataset, between)]
-
-
-def _search_row(dataset: Dataset, between: Duplicates) -> AuditRow:
-    """What the search could see in these very images."""
-    _, h, w = dataset.shape
-    if not between.searched:
-        return AuditRow(
-            "near duplicates",
-            "not looked for",
-            "Too few training images to tell a copy from a look-alike; exact copies were looked for.",
-            "note",
-        )
-    recall = "; ".join(f"{change} {share:.0%}" for change, share in between.recall.items())
-    passed, of = between.across_classes
-    check = f" Compared with other classes alone, {passed} of {of:,} pass." if of else ""
-    false = f"By chance {between.expected_false:.2g} of {between.searched:,} test images pass.{check}"
-    value = f"{np.mean(list(between.recall.values())):.0%} of those planted"
-    if between.recall["JPEG 75"] < RELIABLE:
-        return AuditRow(
-            "near duplicates",
-            value,
-            f"At {h} x {w} pixels these images are too much alike: re-encoded "
-            f"copies cannot be told ({recall}). None found means little. {false}",
-            "note",
-        )
-    return AuditRow("near duplicates", value, f"{recall}. {false}")
-
-
-def _counted(found: Duplicates) -> str:
-    exact, near = len(np.unique(found.exact[:, 0])), len(np.setdiff1d(found.near[:, 0], found.exact[:, 0]))
-    return f"{exact:,} exact, {near:,} near"
-
-
-def _level(share: float) -> Level:
-    return "warning" if share >= MANY else "note" if share > 0 else "ok"
-
-
-def label_row(clashes: dict[str, Counts], found: dict[str, Duplicates]) -> AuditRow:
-    """Whether copies of an image have the same label; ``clashes`` [P, 2] are pairs that do not."""
-    total = sum(map(len, clashes.values()))
-    if not total:
-        return AuditRow("labels of duplicates", "agree", "No two copies of an image have different labels.")
-    exact = sum(
-        len({*map(tuple, pairs.tolist())} & {*map(tuple, found[name].exact.tolist())})
-        for name, pairs in clashes.items()
-    )
-    name, pair = next((name, pairs[0]) for name, pairs in clashes.items() if len(pairs))
-    look = f"First {name} {pair[0]} and {pair[1]}; audit.json lists all."
-    chance = sum(d.expected_false for d in found.values() if d.searched)
-    value = f"{exact:,} exact, {total - exact:,} near differ"
-    if exact or total > chance:
-        return AuditRow(
-            "labels of duplicates",
-            value,
-            f"One of two is labelled wrong, or near ones only look alike: look at them. {look}",
-            "warning",
-        )
-    return AuditRow(
-        "labels of duplicates",
-        value,
-        f"No more than chance names ({chance:.0f} pairs), so these may only look alike. {look}",
-        "note",
-    )
-
-
 def group_row(dataset: Dataset) -> AuditRow:
     """Groups (patients, scenes) on both sides of the split."""
     if dataset.groups is None:
         return AuditRow(
             "groups",
-            "not given",
-            "If several images come from one patient or one scene, say so with "
-            "data.group: else they may lie on both sides.",
+            "not checked",
+            "No groups were given, so nobody knows whether images of one patient or one scene lie on both sides of the "
+            "split. If several images may come from one, say which with data.group.",
+            "not checked",
         )
     train, val, test = (np.unique(part) for part in dataset.groups)
     both = np.intersect1d(train, test)

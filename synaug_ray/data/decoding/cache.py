@@ -1,6 +1,6 @@
 """Decoded data sets on disk, one folder a content key: uint8 npy files that are mapped, not read.
 
-``<cache>/arrays/<DataIdentity.key>/{train,val,test}_{images,labels[,groups]}.npy`` and ``about.json``,
+``<cache>/arrays/<DataIdentity.key>/{train,val,test}_{images,labels,names[,groups]}.npy`` and ``about.json``,
 which is written last and holds the size and SHA-256 of the others, and a key of itself. The folder appears under its
 name by one rename; one that is damaged is made again. Losing it costs time, never a result.
 """
@@ -25,12 +25,13 @@ from synaug_ray.common.errors import StorageProblem
 from synaug_ray.common.keys import content_key
 from synaug_ray.data.decoding.npy_rows import RowWriter, read_runs
 from synaug_ray.data.decoding.read_all import Rows
-from synaug_ray.data.images import Dataset, Found, ImageSet
+from synaug_ray.data.images import Dataset, Found, ImageSet, joined
 from synaug_ray.data.sources.base import SPLITS
 
 # of these folders. 2: 2026-11, what a file's tags forbid to read is refused, and transparent images are drawn on a
-# ground: what was decoded before is decoded again, so that it is not measured silently
-FORMAT = 2
+# ground: what was decoded before is decoded again, so that it is not measured silently. 3: 2026-11, the images'
+# names are kept
+FORMAT = 3
 STALE = 24 * 3600  # seconds after which what a killed process left is swept away
 
 
@@ -64,6 +65,7 @@ def open_arrays(folder: Path, name: str) -> Dataset | None:
             found,
             tuple(about["dropped"]),
             (*about["notes"], *about["on_pixels"]),
+            tuple(arrays[f"{s}_names.npy"] for s in SPLITS),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -173,6 +175,7 @@ def write_arrays(
     """Distribute the parts' images over the splits that ``to`` gives them, in one pass through each file."""
     labels: dict[str, list[NDArray[np.int64]]] = {split: [] for split in SPLITS}
     members: dict[str, list[NDArray[np.int64]]] = {split: [] for split in SPLITS}
+    names: dict[str, list[str]] = {split: [] for split in SPLITS}
     with contextlib.ExitStack() as stack:
         out = {split: stack.enter_context(RowWriter(scratch / f"{split}_images.npy")) for split in SPLITS}
         for part, read in rows.items():
@@ -184,11 +187,13 @@ def write_arrays(
                 start += len(run)
             for number, split in enumerate(SPLITS):
                 labels[split].append(read.labels[to[part] == number])
+                names[split] += [read.names[i] for i in np.flatnonzero(to[part] == number)]
                 if groups is not None:
                     members[split].append(groups[part][to[part] == number])
             read.file.unlink()
     for split in SPLITS:
         np.save(scratch / f"{split}_labels.npy", np.concatenate(labels[split]))
+        np.save(scratch / f"{split}_names.npy", joined(names[split]))
         if groups is not None:
             np.save(scratch / f"{split}_groups.npy", np.concatenate(members[split]))
     files = {file.name: {"size": file.stat().st_size, "sha256": _sha256(file)} for file in sorted(scratch.iterdir())}

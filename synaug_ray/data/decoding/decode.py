@@ -42,6 +42,7 @@ class Decoded:
     size: tuple[int, int]
     mode: str
     remarks: tuple[Remark, ...] = ()
+    name: str = ""  # the sample's
 
 
 def decode(
@@ -85,7 +86,7 @@ def decode(
             return Bad(sample.name, *wrong)
         return Bad(sample.name, "unreadable", _short(error))
     pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-    return Decoded(np.ascontiguousarray(pixels), label, sample.group, whole, found, remarks)
+    return Decoded(np.ascontiguousarray(pixels), label, sample.group, whole, found, remarks, sample.name)
 
 
 def fit(image: Image.Image, size: int, resize: Literal["crop", "pad", "stretch"]) -> Image.Image:

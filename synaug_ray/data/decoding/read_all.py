@@ -59,6 +59,7 @@ class Rows:
     file: Path
     labels: NDArray[np.int64]  # [N]
     groups: tuple[str | None, ...]  # [N]
+    names: tuple[str, ...]  # [N], as the source calls them
 
 
 @dataclass
@@ -128,6 +129,7 @@ def _read(
 ) -> Rows:
     labels: list[int] = []
     groups: list[str | None] = []
+    names: list[str] = []
     shapes: Counter[tuple[int, int, int]] = tally.by_part.setdefault(split, Counter())
 
     def work(batch: list[Sample]) -> list[Decoded | Bad]:
@@ -152,7 +154,8 @@ def _read(
                     out.write(image.pixels)
                     labels.append(image.label)
                     groups.append(image.group)
-    return Rows(file, np.asarray(labels, dtype=np.int64), tuple(groups))
+                    names.append(image.name)
+    return Rows(file, np.asarray(labels, dtype=np.int64), tuple(groups), tuple(names))
 
 
 def _in_order(pool: ThreadPoolExecutor, work: Callable[[T], U], items: Iterable[T], ahead: int) -> Iterator[U]:

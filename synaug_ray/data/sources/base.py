@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from synaug_ray.common.text import printable
+from synaug_ray.common.errors import DataProblem
+from synaug_ray.common.text import printable, some
 from synaug_ray.config.data_options import DataOptions
 
 SPLITS = ("train", "val", "test")
@@ -65,6 +66,26 @@ def absent(options: DataOptions, splits: Collection[str], name: str) -> list[str
     """A sentence where ``data.leave_out`` names a split that is none of the ``splits`` of the source ``name``."""
     missing = [split for split in options.leave_out if split not in splits]
     return [f"data.leave_out: {name} has no {' and no '.join(missing)} split; remove it"] if missing else []
+
+
+def named(source: Source, names: tuple[str, ...]) -> Source:
+    """The source with names for classes that it only numbers.
+
+    Raises:
+        DataProblem: where it names them itself, or where there are more or fewer classes than names.
+    """
+    if not names:
+        return source
+    known = source.classes
+    if not all(name.removeprefix("-").isdecimal() for name in known):
+        raise DataProblem(f"data.classes: the classes are named already ({some(known)}); remove it", code="class-names")
+    if len(names) != len(known):
+        raise DataProblem(
+            f"data.classes: {len(names):,} names ({some(names)}) for {len(known):,} classes, numbered {known[0]} to "
+            f"{known[-1]}; give one for each, in the order of the numbers",
+            code="class-names",
+        )
+    return replace(source, classes=names)
 
 
 def way_out(split: str) -> str:

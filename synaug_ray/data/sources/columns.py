@@ -32,6 +32,20 @@ _OF_OTHER_THINGS = {
     *("xmin", "ymin", "xmax", "ymax", "left", "top", "right", "bottom", "offset", "seed", "version", "count"),
     *("caption", "text", "description", "prompt", "title", "comment", "license", "author", "score", "weight"),
 }
+# of columns that may say which images must stay on one side of the split
+_GROUPS = {
+    "patient",
+    "patients",
+    "subject",
+    "person",
+    "participant",
+    "group",
+    "groups",
+    "scene",
+    "slide",
+    "case",
+    "animal",
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,12 @@ def choose_columns(rows: Rows, options: DataOptions) -> Columns:
     also = f"; not taken, though they could be it: {some(others)}" if others else ""
     kind = stored(schema.field(label).type)
     note = f"the label is column {printable(label)} ({kind}){also}, the image column {printable(image)}"
+    shared = [name for name in schema.names if name not in (image, label) and _GROUPS & set(words(name))]
+    if options.group is None and shared:
+        note += (
+            f"; column {some(shared)} is not read: if it says which images belong together, set data.group: "
+            f"{printable(shared[0])}"
+        )
     return Columns(image, label, options.group, split, guessed, note)
 
 

@@ -11,7 +11,7 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -71,6 +71,7 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
     at = printable(str(file))
     try:
         held, members = _members(file, options.group)
+        notes = _unused(file, held, members, options.group)
     except UNREADABLE as error:
         raise DataProblem(f"{at} is not a readable .npz ({one_line(error, 200)})", code="data-damaged") from None
     problems: list[str] = []
@@ -107,7 +108,7 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
     if problems:
         raise DataProblem([said if said.startswith(at) else f"{at}: {said}" for said in problems])
     count = len(names) if names else 1 + max(int(of.max()) for of in labels.values())
-    return Source(tuple(names or map(str, range(count))), parts)
+    return Source(tuple(names or map(str, range(count))), parts, notes=notes)
 
 
 def _members(file: Path, group: str | None) -> tuple[list[str], dict[str, Member]]:
@@ -126,6 +127,32 @@ def _members(file: Path, group: str | None) -> tuple[list[str], dict[str, Member
             with archive.open(infos[name]) as raw:
                 found[name] = _member(file, name, raw, infos[name].file_size)
         return list(infos), found
+
+
+def _unused(file: Path, held: Sequence[str], members: Mapping[str, Member], group: str | None) -> tuple[str, ...]:
+    """A note about arrays that hold a whole number or a text for each training image: they may name groups."""
+    labels, found = members.get("train_labels"), []
+    if group is not None or labels is None or not labels.shape:
+        return ()
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            name = info.filename.removesuffix(".npy")
+            if name in members or not name.startswith("train_") or name not in held:
+                continue
+            try:
+                with archive.open(info) as raw:
+                    member = _member(file, name, raw, info.file_size)
+            except UNREADABLE:  # it is not asked for
+                continue
+            if member.dtype.kind in "iuUS" and math.prod(member.shape) == labels.shape[0]:
+                found.append(name)
+    if not found:
+        return ()
+    first = found[0].removeprefix("train_")
+    return (
+        f"array {some(found)} is not read; if it says which images belong together (a patient, a scene), set "
+        f"data.group: {printable(first)}",
+    )
 
 
 def _member(file: Path, name: str, raw: IO[bytes], size: int) -> Member:

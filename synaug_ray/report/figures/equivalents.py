@@ -60,15 +60,15 @@ def figure(study: Mapping[str, Any], real: Real | None) -> go.Figure:
         style.span(multiples, 1.3),
         [text.multiple(m) for m in multiples],
     )
-    y = style.log_axis("effective real images ÷ n", ticks, (low, high), [f"{t:g}×" for t in ticks])
+    y = style.log_axis("worth, as a multiple of the real images", ticks, (low, high), [f"{t:g}×" for t in ticks])
     drawn = go.Figure(layout=style.layout(x, y, height=380))
-    drawn.update_layout(legend={"title": {"text": "n = "}})
+    drawn.update_layout(legend={"title": {"text": "real images"}})
     drawn.add_hline(y=1, line={"color": style.ZERO, "width": 1.2})
     for i, (n, cells, values) in enumerate(series):
         shift = style.dodge(i, len(series), multiples)
         xs = [c["synthetic_multiple"] * shift for c in cells]
         hover = [
-            f"n = {text.images(n)}, {text.multiple(c['synthetic_multiple'])} synthetic<br>"
+            f"{text.images(n)} real, {text.multiple(c['synthetic_multiple'])} synthetic<br>"
             f"worth {worth(c, real)} real images<br>{c['trials']} trials"
             for c in cells
         ]

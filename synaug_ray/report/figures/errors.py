@@ -25,7 +25,7 @@ def figure(study: Mapping[str, Any] | None, real: Real | None, error: str) -> go
     low, high = style.span(shown)
     # An interval that touches zero has no end on a logarithmic axis: it may leave the figure, points may not.
     low = max(low, min([100 * (value_of(p["error"]) or 1) for p in [*cells, *points]], default=low) / 2)
-    x = style.log_axis("real images n", sizes, style.span(sizes, 1.25), [text.images(n) for n in sizes])
+    x = style.log_axis("real images", sizes, style.span(sizes, 1.25), [text.images(n) for n in sizes])
     y = style.log_axis(f"{error} (%)", style.log_ticks(low, high), (low, high))
     drawn = go.Figure(layout=style.layout(x, y, height=420))
     if line:
@@ -41,7 +41,7 @@ def figure(study: Mapping[str, Any] | None, real: Real | None, error: str) -> go
             error_y=style.bars(values, lows, highs),
             hoverinfo="text",
             hovertext=[
-                f"real only, n = {text.images(p['num_real'])}<br>error {text.with_interval(p['error'], text.percent)} %"
+                f"{text.images(p['num_real'])} real images<br>error {text.with_interval(p['error'], text.percent)} %"
                 for p in points
             ],
         )
@@ -59,7 +59,7 @@ def figure(study: Mapping[str, Any] | None, real: Real | None, error: str) -> go
             error_y=style.bars(values, lows, highs),
             hoverinfo="text",
             hovertext=[
-                f"n = {text.images(c['num_real'])} + {text.images(c['num_synthetic'])} synthetic<br>"
+                f"{text.images(c['num_real'])} real + {text.images(c['num_synthetic'])} synthetic<br>"
                 f"error {text.with_interval(c['error'], text.percent)} %<br>{c['trials']} trials"
                 for c in mine
             ],
@@ -90,7 +90,7 @@ def _add_law(drawn: go.Figure, line: Sequence[Mapping[str, Any]]) -> None:
         line={"color": style.INK, "width": 1.6},
         hoverinfo="text",
         hovertext=[
-            f"law, n = {text.images(p['num_real'])}<br>error {text.with_interval(p['error'], text.percent)} %"
+            f"law, {text.images(p['num_real'])} real images<br>error {text.with_interval(p['error'], text.percent)} %"
             for p in line
         ],
     )

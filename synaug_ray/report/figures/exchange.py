@@ -82,7 +82,7 @@ def rate_figure(studies: Studies, verdicts: Studies, names: StudyNames, question
         high, low = min(high, 100 * max([*middle, 1])), max(low, min([*middle, 1]) / 100)
     lanes = len(rated) < len(everything)
     bottom = 0.0 if not lanes else (0.3 if rated else 0.9)
-    x = style.log_axis("real images n", sizes, style.span(sizes, 1.3), [text.images(n) for n in sizes])
+    x = style.log_axis("real images", sizes, style.span(sizes, 1.3), [text.images(n) for n in sizes])
     y = style.log_axis(question.axis, style.log_ticks(low, high), (low, high), domain=[bottom, 1.0])
     y2 = style.axis(
         "",
@@ -165,7 +165,7 @@ def _add_rates(
 def _rate_hover(name: str, exchange: Mapping[str, Any], question: Question) -> str:
     lines = [
         style.inert(name),
-        f"n = {text.images(exchange['num_real'])} real, s = {text.images(exchange['num_synthetic'])} synthetic",
+        f"{text.images(exchange['num_real'])} real, {text.images(exchange['num_synthetic'])} synthetic",
     ]
     if missing := missing_rate(exchange, question):
         lines.append(missing)

@@ -35,7 +35,7 @@ def figure(study: Mapping[str, Any], delta: float, span: tuple[float, float], er
     )
     y = style.axis(f"gain in {error} (points)", range=list(span))
     drawn = go.Figure(layout=style.layout(x, y, height=380))
-    drawn.update_layout(legend={"title": {"text": "n = "}})
+    drawn.update_layout(legend={"title": {"text": "real images"}})
     drawn.add_hrect(y0=-100 * delta, y1=100 * delta, fillcolor=style.NULL_BAND, line={"width": 0}, layer="below")
     drawn.add_hline(y=0, line={"color": style.ZERO, "width": 1.2})
     for i, n in enumerate(counts):
@@ -71,7 +71,7 @@ def figure(study: Mapping[str, Any], delta: float, span: tuple[float, float], er
 
 def _hover(cell: Mapping[str, Any]) -> str:
     return (
-        f"n = {text.images(cell['num_real'])}, {text.multiple(cell['synthetic_multiple'])} = "
+        f"{text.images(cell['num_real'])} real, {text.multiple(cell['synthetic_multiple'])} = "
         f"{text.images(cell['num_synthetic'])} synthetic<br>"
         f"gain {text.with_interval(cell['gain'], text.points)} points<br>"
         f"over all cells {text.with_interval(cell['gain_simultaneous'], text.points)}<br>"

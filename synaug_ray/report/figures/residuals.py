@@ -60,7 +60,7 @@ def figure(studies: Sequence[Mapping[str, Any]], names: StudyNames, error: str) 
                 hoverinfo="text",
                 hovertext=[
                     f"{style.inert(name)}{', held out' if held_out else ''}<br>"
-                    f"n = {text.images(c['num_real'])} + "
+                    f"{text.images(c['num_real'])} real + "
                     f"{text.images(c['num_synthetic'])} synthetic<br>predicted "
                     f"{text.percent(c['predicted_error'])} %, measured "
                     f"{text.with_interval(c['error'], text.percent)} %"

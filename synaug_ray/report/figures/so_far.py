@@ -26,7 +26,7 @@ def figure(means: Sequence[Mapping[str, Any]], names: StudyNames) -> go.Figure:
     means = [m for m in means if m["mean"] > 0]
     sizes = sorted({m["num_real"] for m in means})
     low, high = style.span([100 * m["mean"] for m in means])
-    x = style.log_axis("real images n", sizes, style.span(sizes, 1.25), [text.images(n) for n in sizes])
+    x = style.log_axis("real images", sizes, style.span(sizes, 1.25), [text.images(n) for n in sizes])
     drawn = go.Figure(
         layout=style.layout(
             x,
@@ -50,7 +50,7 @@ def figure(means: Sequence[Mapping[str, Any]], names: StudyNames) -> go.Figure:
             marker={"color": colour, "symbol": style.symbol(i), "size": 8},
             hoverinfo="text",
             hovertext=[
-                f"{style.inert(name)}<br>n = {text.images(m['num_real'])}<br>"
+                f"{style.inert(name)}<br>{text.images(m['num_real'])} real images<br>"
                 f"mean error {text.percent(m['mean'])} %, {m['count']} trials"
                 for m in mine
             ],

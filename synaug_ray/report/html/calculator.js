@@ -74,8 +74,11 @@
     element("caution").textContent = caution;
     const warning = element("outside");
     warning.hidden = outside.length === 0;
+    const {num_real: sizes, num_synthetic: amounts} = study().surface;
     warning.textContent = outside.length === 0 ? "" : outside.join("; ") + (error.value === null
-      ? ": outside the range of the laws." : ": extrapolated, so the law may be wrong here.");
+      ? `: predictions reach from ${images(Math.ceil(sizes[0]))} to ${images(Math.floor(sizes.at(-1)))} real and up to ` +
+        `${images(Math.floor(amounts.at(-1)))} synthetic images.`
+      : ": extrapolated, so the law may be wrong here.");
     return `${element("error").textContent} expected${outside.length ? ", extrapolated" : ""}.`;
   };
   const shifted = ({value, low, high}, by) => {

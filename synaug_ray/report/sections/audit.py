@@ -11,6 +11,7 @@ LEVELS = {
     "ok": ("ok", "yes"),
     "note": ("note", "none"),
     "warning": ("warning", "no"),
+    "not checked": ("not checked", "none"),
 }  # level: word, CSS class
 
 

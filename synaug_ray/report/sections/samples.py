@@ -48,7 +48,7 @@ def rows(sheets: Sequence[SampleSheet], budget: int) -> tuple[tuple[SheetRow, ..
 
 
 def _row(sheet: SampleSheet) -> SheetRow:
-    title = f"{sheet.generator}, n = {text.images(sheet.num_real)}, draw {sheet.draw}"
+    title = f"{sheet.generator}, {text.images(sheet.num_real)} real images, draw {sheet.draw}"
     pictures = []
     for kind, png in sheet.images.items():
         scale = max(1, min(4, 340 // png.width))

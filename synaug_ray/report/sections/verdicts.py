@@ -168,7 +168,8 @@ def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
     if simultaneous is not None:
         sentences += (
             f" “Helps” and “hurts” use wider intervals, which hold for all cells and all looks together "
-            f"({text.share(simultaneous)})."
+            f"({text.share(simultaneous)}): the verdicts give gains, and what they are worth in real images, with "
+            "these. “No effect”, exchange rates and all other numbers are given with those for each cell alone."
         )
     sentences += _looks(laws.get("looks") or ()) + _groups(laws)
     detectable = [

@@ -7,10 +7,11 @@ import pytest
 
 from synaug_ray.analysis import trials as analysis
 from synaug_ray.data.audit.audit import audit, table
-from synaug_ray.data.audit.rows import BALANCED, label_row
+from synaug_ray.data.audit.duplicate_rows import label_row
+from synaug_ray.data.audit.rows import BALANCED
 from synaug_ray.data.duplicates import find
 from synaug_ray.data.duplicates.planted import changed
-from synaug_ray.data.images import Dataset, Found, ImageSet
+from synaug_ray.data.images import Dataset, Found, ImageSet, joined
 from tests.data.duplicates.test_alignment import natural
 
 CLASSES = ("cat", "dog", "owl")
@@ -50,7 +51,9 @@ def test_a_sound_set(plain):
     found = {row.what: row for row in plain.rows}
     assert found["images"].value == "train 240, val 60, test 150" and found["images"].means == "16 x 16 pixels, grey."
     assert found["test images in train"].level == "ok" and found["duplicates in train"].value == "0 exact, 0 near"
-    assert found["labels of duplicates"].level == "ok" and found["groups"].value == "not given"
+    assert (
+        found["labels of duplicates"].level == "ok" and found["groups"].value == found["groups"].level == "not checked"
+    )
     assert plain.numbers["distinct_train"] == 240 and plain.numbers["judged"] == "test_error"
     assert plain.numbers["class_counts"]["train"] == [80, 80, 80]
 
@@ -106,8 +109,27 @@ def test_labels_that_contradict_each_other():
     dataset.train.images[3] = dataset.train.images[6]  # both cats
     found = audit(dataset)
     row = next(row for row in found.rows if row.what == "labels of duplicates")
-    assert row.level == "warning" and row.value == "1 exact, 0 near differ" and "inside train 100 and 0" in row.means
+    assert row.level == "warning" and row.value == "1 exact, 0 near differ"
+    assert "train[100] (dog) = train[0] (cat)" in row.means
     assert found.numbers["conflicting_labels"]["inside train"] == [[100, 0]]
+
+
+def test_duplicates_and_contradictions_are_listed_by_file():
+    names = tuple(joined([f"{split}/é {i}.png" for i in range(n)]) for split, n in (("a", 240), ("b", 60), ("c", 150)))
+    dataset = sound(names=names)
+    dataset.train.images[100] = dataset.train.images[0]  # 100 is a dog, 0 a cat
+    dataset.test.images[7] = dataset.train.images[5]  # a dog and an owl
+    found = audit(dataset)
+    row = {row.what: row for row in found.rows}
+    assert "c/é 7.png = a/é 5.png" in row["test images in train"].means
+    assert "a/é 100.png = a/é 0.png" in row["duplicates in train"].means
+    for pair in ("a/é 100.png (dog) = a/é 0.png (cat)", "c/é 7.png (dog) = a/é 5.png (owl)"):
+        assert pair in row["labels of duplicates"].means
+    assert found.numbers["duplicates"]["test in train"]["pairs"] == [["c/é 7.png", "a/é 5.png"]]
+    assert found.numbers["conflicting_labels_by_name"] == [
+        {"image": "a/é 100.png", "class": "dog", "like": "a/é 0.png", "class_of_like": "cat"},
+        {"image": "c/é 7.png", "class": "dog", "like": "a/é 5.png", "class_of_like": "owl"},
+    ]
 
 
 def test_few_contradictions_among_many_near_duplicates_are_chance():
@@ -118,8 +140,9 @@ def test_few_contradictions_among_many_near_duplicates_are_chance():
             np.zeros((0, 2), np.int64), near, np.ones(200), np.zeros(200, bool), searched=9_000, expected_false=4.0
         )
     }
-    assert label_row({"inside train": near[:4]}, found).level == "note"
-    assert label_row({"inside train": near[:5]}, found).level == "warning"
+    dataset = sound()
+    assert label_row(dataset, {"inside train": near[:4]}, found).level == "note"
+    assert label_row(dataset, {"inside train": near[:5]}, found).level == "warning"
 
 
 def test_groups_on_both_sides():

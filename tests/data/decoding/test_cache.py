@@ -8,12 +8,14 @@ import time
 import numpy as np
 import pytest
 from helpers.image_files import bag, image_folder, read
+from PIL import Image
 
 from synaug_ray.common.errors import StorageProblem
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data import load as sources
 from synaug_ray.data.decoding.cache import STALE
 from synaug_ray.data.decoding.npy_rows import RowWriter, read_runs
+from synaug_ray.data.images import joined, separated
 from synaug_ray.data.load import identify, load
 
 
@@ -52,8 +54,28 @@ def test_files_lie_where_they_should(pets, cache):
     read(pets, cache)
     assert [p.name for p in (cache / "arrays").iterdir()] == [folder_of(pets, cache).name]
     assert sorted(p.name for p in folder_of(pets, cache).iterdir()) == ["about.json"] + sorted(
-        f"{s}_{w}.npy" for s in ("train", "val", "test") for w in ("images", "labels")
+        f"{s}_{w}.npy" for s in ("train", "val", "test") for w in ("images", "labels", "names")
     )
+
+
+def test_images_keep_the_names_of_their_files(pets, cache, tmp_path):
+    """Through the hold-out of validation and test images, with one that cannot be read, and a second time."""
+    (tmp_path / "pets" / "a1" / "000.png").write_bytes(b"no image")
+    for _ in range(2):
+        data = read(pets, cache, on_bad="drop")
+        names = [data.names_of(split) for split in range(3)]
+        assert sorted(sum(names, [])) == sorted(f"{c}/{i:03}.png" for c in ("a1", "b1") for i in range(12))[1:]
+        for part, own in zip((data.train, data.val, data.test), names, strict=True):
+            assert [data.classes[k] for k in part.labels] == [name[:2] for name in own]
+            for image, name in zip(part.images, own, strict=True):
+                with Image.open(tmp_path / "pets" / name) as opened:
+                    assert (image == np.asarray(opened)).all()
+
+
+@pytest.mark.parametrize("names", [["a/1.png"], ["", "x\n", "\udcff.png", "日本"], []])
+def test_names_are_kept_as_they_are(names):
+    shown = [name.encode("utf-8", "backslashreplace").decode() for name in names]
+    assert separated(joined(names)) == shown
 
 
 def test_arrays_are_mapped_plain_and_read_only(pets, cache):

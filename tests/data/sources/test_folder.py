@@ -254,12 +254,12 @@ def test_names_that_cannot_be_written(tmp_path, cache):
 
 
 def test_hostile_class_names_stay_names(tmp_path, cache):
-    """They become neither paths nor files: nothing of them is in the cache's folder but inside about.json."""
+    """They become neither paths nor files: nothing of them is in the cache's folder but inside about.json and the lists of names."""
     hostile = {"$(rm -rf ~)": 5, "<script>alert(1)</script>".replace("/", "\u2044"): 5}
     data = read(image_folder(tmp_path, hostile), cache)
     assert data.classes == tuple(sorted(hostile))
     assert {p.name for p in (cache / "arrays").rglob("*") if p.is_file()} == {"about.json"} | {
-        f"{s}_{w}.npy" for s in ("train", "val", "test") for w in ("images", "labels")
+        f"{s}_{w}.npy" for s in ("train", "val", "test") for w in ("images", "labels", "names")
     }
 
 

@@ -35,6 +35,43 @@ def test_medmnist_layout(tmp_path, cache):
     assert (data.train.labels == arrays["train_labels"][:, 0]).all() and data.train.labels.dtype == np.int64
 
 
+def test_classes_are_named_by_the_option_and_numbers_stay_as_they_are(tmp_path, cache):
+    medmnist(tmp_path / "x.npz")
+    name, named = f"npz:{tmp_path / 'x.npz'}", DataOptions(classes=("cat", "dog", "owl"))
+    assert DataOptions().fields() == DataOptions(classes=()).fields() and "classes" not in DataOptions().fields()
+    plain, data = read(name, cache), read(name, cache, classes=("cat", "dog", "owl"))
+    assert plain.classes == ("0", "1", "2") and data.classes == ("cat", "dog", "owl")
+    assert (data.train.labels == plain.train.labels).all() and (data.train.images == plain.train.images).all()
+    assert identify(name, named).key != identify(name, DataOptions()).key
+    assert read(name, cache, classes=("cat", "dog", "owl")).classes == data.classes  # from the cache
+    (said,) = refused(name, cache, classes=("cat", "dog"))
+    assert "2 names (cat, dog) for 3 classes, numbered 0 to 2" in said
+
+
+@pytest.mark.parametrize("wrong", [("a", "a"), ("", "b"), (" a", "b"), ("a\n", "b"), (1, 2), "a"])
+def test_names_that_are_none(wrong):
+    with pytest.raises(ValueError, match="classes"):
+        DataOptions.model_validate({"classes": wrong})
+
+
+def test_an_array_that_may_name_groups_is_told(tmp_path, cache):
+    def change(arrays):
+        arrays["train_patient"], arrays["test_patient"] = np.arange(60) // 2, 100 + np.arange(18)
+        arrays["train_age"] = np.linspace(0, 1, 60)  # no group: fractions
+        arrays["train_all"] = np.arange(7)  # not one for each image
+
+    medmnist(tmp_path / "x.npz", change)
+    name = f"npz:{tmp_path / 'x.npz'}"
+    (said,) = [note for note in read(name, cache).notes if "array" in note]
+    assert said.startswith("array train_patient is not read") and said.endswith("set data.group: patient")
+    change_all = lambda arrays: (change(arrays), arrays.update(val_patient=200 + np.arange(12)))  # noqa: E731
+    medmnist(tmp_path / "y.npz", change_all)
+    data = read(f"npz:{tmp_path / 'y.npz'}", cache, group="patient")
+    assert (
+        data.groups is not None and len(np.unique(data.groups[0])) == 30 and not any("array" in n for n in data.notes)
+    )
+
+
 def test_grey_npz_and_size_and_mode(tmp_path, cache):
     medmnist(tmp_path / "x.npz")
     name = f"npz:{tmp_path / 'x.npz'}"

@@ -117,13 +117,26 @@ def test_patients_in_a_column(tmp_path, cache):
     name = write(
         tmp_path / "x.parquet", {"image": structs(range(120)), "label": [p % 2 for p in patient], "patient": patient}
     )
+    assert any(note.endswith("set data.group: patient") for note in read(name, cache, label="label").notes)
     data = read(name, cache, group="patient", label="label")
+    assert not any("data.group" in note for note in data.notes)
     assert data.groups is not None and not set(data.groups[0]) & (set(data.groups[1]) | set(data.groups[2]))
     own = {pixels(i).tobytes(): i // 4 for i in range(120)}
     named = {}
     for part, groups in zip((data.train, data.val, data.test), data.groups, strict=True):
         for image, group in zip(part.images, groups, strict=True):
             assert named.setdefault(int(group), own[image.tobytes()]) == own[image.tobytes()]
+
+
+def test_numbers_are_given_names_and_names_are_kept(tmp_path, cache):
+    numbers = write(tmp_path / "x.parquet", {"image": structs(range(40)), "label": [1 + i % 2 for i in range(40)]})
+    data = read(numbers, cache, classes=("cat", "dog"))
+    assert data.classes == ("cat", "dog") and read(numbers, cache).classes == ("1", "2")
+    own = {pixels(i).tobytes(): i % 2 for i in range(40)}
+    assert all(label == own[image.tobytes()] for image, label in zip(data.train.images, data.train.labels, strict=True))
+    assert {name.partition("[")[0] for name in data.names_of(0)} == {"x.parquet"}
+    (said,) = refused(pets(tmp_path / "y.parquet"), cache, classes=("a", "b"))
+    assert "data.classes: the classes are named already (cat, dog)" in said
 
 
 def test_columns_can_be_named(tmp_path, cache):

@@ -1,0 +1,146 @@
+"""The rows of an audit about duplicates: how many, which, and whether their labels agree."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synaug_ray.common.text import some
+from synaug_ray.data.audit.rows import AuditRow, Counts, Level
+from synaug_ray.data.duplicates.find import Duplicates, distinct
+from synaug_ray.data.images import Dataset
+
+SOME, MANY = 0.001, 0.01  # share of images with duplicates that gets a note, a warning
+SIDES = {"inside train": (0, 0), "test in train": (2, 0), "inside test": (2, 2)}  # search: the splits that it compares
+FIRST = 3  # pairs named in a row
+RELIABLE = 0.5  # share of planted JPEG copies that must be found for "none found" to mean anything
+
+
+def duplicate_rows(dataset: Dataset, found: dict[str, Duplicates]) -> list[AuditRow]:
+    """Duplicates within and between training and test images."""
+    inside, between, test = found["inside train"], found["test in train"], found["inside test"]
+    n, left = len(dataset.train), distinct(len(dataset.train), found["inside train"])
+    share = len(between.images) / len(dataset.test)
+    rows = [
+        AuditRow(
+            "duplicates in train",
+            _counted(inside),
+            f"{n:,} training images are {left:,} different ones: a curve "
+            f"over num_real promises {(n - left) / n:.1%} more real images than there are."
+            + _first(dataset, inside, 0, 0)
+            if left < n
+            else "None found.",
+            _level((n - left) / n),
+        ),
+        AuditRow(
+            "test images in train",
+            _counted(between),
+            f"{len(between.images):,} of {len(dataset.test):,} test "
+            f"images ({share:.1%}) occur in train: classifiers have seen their answers, and generators can copy "
+            "them. Errors come out too low. Set data.duplicates: drop-test." + _first(dataset, between, 2, 0)
+            if share
+            else "None found.",
+            "warning" if share >= SOME else _level(share),
+        ),
+    ]
+    if len(test.images):
+        share = len(test.images) / len(dataset.test)
+        rows.append(
+            AuditRow(
+                "duplicates in test",
+                _counted(test),
+                f"{share:.1%} of the test images repeat another: intervals come out a little too narrow."
+                + _first(dataset, test, 2, 2),
+                _level(share),
+            )
+        )
+    return rows + [_search_row(dataset, between)]
+
+
+def _search_row(dataset: Dataset, between: Duplicates) -> AuditRow:
+    """What the search could see in these very images."""
+    _, h, w = dataset.shape
+    if not between.searched:
+        return AuditRow(
+            "near duplicates",
+            "not looked for",
+            "Too few training images to tell a copy from a look-alike; exact copies were looked for.",
+            "note",
+        )
+    recall = "; ".join(f"{change} {share:.0%}" for change, share in between.recall.items())
+    passed, of = between.across_classes
+    check = f" Compared with other classes alone, {passed:,} of {of:,} pass." if of else ""
+    false = f"By chance {between.expected_false:.2g} of {between.searched:,} test images would pass for one.{check}"
+    mean = f"{np.mean(list(between.recall.values())):.0%}"
+    value = f"{mean} of those planted"
+    if between.recall["JPEG 75"] < RELIABLE:
+        return AuditRow(
+            "near duplicates",
+            value,
+            f"We planted copies to test the search: it found {mean} ({recall}). At {h} x {w} pixels these images are "
+            f"too much alike to tell re-encoded copies, so that none found means little. {false}",
+            "note",
+        )
+    return AuditRow(
+        "near duplicates", value, f"We planted copies to test the search: it found {mean} ({recall}). {false}"
+    )
+
+
+def _first(dataset: Dataset, found: Duplicates, left: int, right: int) -> str:
+    """The first pairs by what the source calls them; ``left`` and ``right`` are the splits of the two."""
+    pairs = np.concatenate([found.exact, found.near])[:FIRST].tolist()
+    names, others = dataset.names_of(left), dataset.names_of(right)
+    return f" As {some((f'{names[i]} = {others[j]}' for i, j in pairs), FIRST)}." if pairs else ""
+
+
+def _counted(found: Duplicates) -> str:
+    exact, near = len(np.unique(found.exact[:, 0])), len(np.setdiff1d(found.near[:, 0], found.exact[:, 0]))
+    return f"{exact:,} exact, {near:,} near"
+
+
+def _level(share: float) -> Level:
+    return "warning" if share >= MANY else "note" if share > 0 else "ok"
+
+
+def label_row(dataset: Dataset, clashes: dict[str, Counts], found: dict[str, Duplicates]) -> AuditRow:
+    """Whether copies of an image have the same label; ``clashes`` [P, 2] are pairs that do not."""
+    total = sum(map(len, clashes.values()))
+    if not total:
+        return AuditRow("labels of duplicates", "agree", "No two copies of an image have different labels.")
+    exact = sum(
+        len({*map(tuple, pairs.tolist())} & {*map(tuple, found[name].exact.tolist())})
+        for name, pairs in clashes.items()
+    )
+    pairs = [
+        f"{one} ({label}) = {other} ({as_other})" for one, label, other, as_other in conflicts(dataset, clashes, FIRST)
+    ]
+    look = f"{some(pairs, FIRST)}{', ...' if total > FIRST else ''}; --json and audit.json list all by name."
+    chance = sum(d.expected_false for d in found.values() if d.searched)
+    value = f"{exact:,} exact, {total - exact:,} near differ"
+    if exact or total > chance:
+        return AuditRow(
+            "labels of duplicates",
+            value,
+            f"One of two is labelled wrong, or near ones only look alike: look at them. {look}",
+            "warning",
+        )
+    return AuditRow(
+        "labels of duplicates",
+        value,
+        f"No more than chance names ({chance:.0f} pairs), so these may only look alike. {look}",
+        "note",
+    )
+
+
+def conflicts(dataset: Dataset, clashes: dict[str, Counts], most: int | None = None) -> list[tuple[str, str, str, str]]:
+    """Pairs of duplicates with different labels: an image and its class, its like and that one's; at most ``most``."""
+    labels = (dataset.train.labels, dataset.val.labels, dataset.test.labels)
+    out = []
+    for search, pairs in clashes.items():
+        left, right = SIDES[search]
+        if not len(pairs):
+            continue
+        names, others = dataset.names_of(left), dataset.names_of(right)
+        for i, j in pairs[: None if most is None else most - len(out)].tolist():
+            classes = dataset.classes[labels[left][i]], dataset.classes[labels[right][j]]
+            out.append((names[i], classes[0], others[j], classes[1]))
+    return out
