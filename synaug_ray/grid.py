@@ -26,18 +26,30 @@ from synaug_ray.common.errors import (
     StorageProblem,
     problem_within,
 )
+from synaug_ray.common.hardware import free_memory
 from synaug_ray.common.provenance import CODE
 from synaug_ray.config.checks import image_shape, place_of_num_real
 from synaug_ray.config.feature_recipes import weights_of
 from synaug_ray.config.spec import write_grid
+from synaug_ray.data.first_image import first_shape
 from synaug_ray.data.load import Unsettled, identify, settled
+from synaug_ray.plan.order import early_answers_first
 from synaug_ray.plan.plan import Plan, make_plan, pending, reversed_plan
-from synaug_ray.runs.cost import disk_bytes
+from synaug_ray.plan.steps import Step
+from synaug_ray.runs.cost import disk_bytes, expected_seconds
 from synaug_ray.runs.heartbeat import Heartbeat
 from synaug_ray.runs.loggers import Loggers
-from synaug_ray.runs.plan_summary import disk_line, missing_results, plan_lines, plan_notes
+from synaug_ray.runs.plan_summary import (
+    disk_line,
+    memory_problem,
+    missing_results,
+    plan_lines,
+    plan_notes,
+    plan_timings,
+)
 from synaug_ray.runs.request import Request, parse, requested
 from synaug_ray.runs.run import Run, RunState, Session
+from synaug_ray.runs.timings import ASSUMED
 from synaug_ray.store.disk import free_bytes
 from synaug_ray.store.filesystem import check_reachable
 from synaug_ray.store.maintenance import check_payloads, check_records, sweep
@@ -71,17 +83,22 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     session = Session(uuid.uuid4().hex[:12], "python -m synaug_ray.grid " + shlex.join(words), time.time())
     run = Run(request.name, spec, plan, Store(f"{storage}/store"), RunFolder(storage, request.name), session)
     check_records(plan, run.store)
-    missing, damaged, shape = pending(plan, run.store), run.folder.damaged(), image_shape(spec)
-    print(*plan_lines(request.path, run, missing, shape), sep="\n")
-    needed = disk_bytes(missing, shape, 0) if shape else 0
+    missing, damaged = pending(plan, run.store), run.folder.damaged()
+    shape = image_shape(spec) or first_shape(spec.dataset, spec.data)
+    say: Callable[[str], None] = partial(print, flush=True)  # so that a log can be followed
+    timed = plan_timings(run, missing, shape, None if args.no_timing else request.cache, say)
+    print(*plan_lines(request.path, run, missing, shape, timed), sep="\n")
+    needed = disk_bytes(missing, shape or ASSUMED, 0)
     if needed:
         print(disk_line(needed, free_bytes(storage)))
     for note in (*plan_notes(run, damaged), *request.notes):
         print(f"note     {note}")
     sys.stdout.flush()
-    check_space(storage, needed)
+    check_space(storage, needed if shape else 0)
     if args.dry_run:
         return DONE
+    if args.local and (too_large := memory_problem(missing, timed, free_memory())):
+        raise too_large
     if missing.complete and not damaged and _up_to_date(run):
         from synaug_ray.runs.answer import answer_text
 
@@ -94,7 +111,8 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
         print(f"note     running here on the same images, or killed: {', '.join(others)}; starting from the last step")
     try:
         with Heartbeat(run.folder, session.id):
-            code = _run(run, request, missing, last_first=bool(others))
+            expected = expected_seconds(plan, run.store, shape, timed.figures)
+            code = _run(run, request, missing, expected, last_first=bool(others))
     except Unsettled:
         return _main(args, words)
     except BaseException:
@@ -122,10 +140,13 @@ def _up_to_date(run: Run) -> bool:
     )
 
 
-def _run(run: Run, request: Request, missing: Plan, *, last_first: bool) -> int:
+def _run(
+    run: Run, request: Request, missing: Plan, expected: Callable[[Step], float | None], *, last_first: bool
+) -> int:
     """Execute missing steps, write the results and print the headline; returns the exit code.
 
     Args:
+        expected: seconds that a step should take; None where that is unknown.
         last_first: start with the last step, because another driver started with the first.
     """
     from synaug_ray.runs.answer import answer_text
@@ -145,20 +166,20 @@ def _run(run: Run, request: Request, missing: Plan, *, last_first: bool) -> int:
     try:
         sweep(store, folder.root)
         check_payloads(plan, store)
-        missing = reversed_plan(pending(plan, store)) if last_first else pending(plan, store)
+        missing = early_answers_first(pending(plan, store))
+        missing = reversed_plan(missing) if last_first else missing
         if not missing.complete:
             if not workers:
                 from synaug_ray.engine.context import Machine, WorkerContext
                 from synaug_ray.engine.local import device_here, run_local
 
                 run = replace(run, session=replace(run.session, device=device_here()))
-                run_local(
-                    missing, WorkerContext(store, dataset, Machine(run.session.device, session=run.session.id)), say
-                )
+                machine = Machine(run.session.device, session=run.session.id)
+                run_local(missing, WorkerContext(store, dataset, machine), say, expected)
             else:
                 from synaug_ray.cluster.run import run_on_cluster
 
-                run = run_on_cluster(run, missing, dataset, say, workers)
+                run = run_on_cluster(run, missing, dataset, say, workers, expected)
         left = pending(plan, store)
         headline = finish(run, dataset, RunState.DONE if left.complete else RunState.FINISHED_WITH_FAILURES)
     except (KeyboardInterrupt, ClusterLost):

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: two workers of pytest share two cores
+os.environ["SYNAUG_NO_TIMING"] = "1"  # no process that times training steps; tests of that one undo it
 
 import pytest
 from helpers.grids import small_grid

@@ -68,15 +68,10 @@ def train_pack(
         One Outcome per member, in order.
     """
     recipe = members[0].trial.classifier
-    padded = [*members, *[members[-1]] * (recipe.pack - len(members))]
-    shape = members[0].images.images.shape[1:]
-    seeds = [derive_seed("weights", m.trial.common_seed) for m in padded]
-    nets = [build(recipe, (int(shape[0]), int(shape[1]), int(shape[2])), num_classes, s).to(device) for s in seeds]
-    model = _Pack(nets) if recipe.pack > 1 else _Single(nets[0])
-    _fit(model, recipe, padded, device, tick, parts)
+    model = train_only(members, num_classes, device, tick, parts)
     results = []
     for part in (val, test):
-        results.append(_evaluate(model, part, recipe, device, EVALUATION_BATCH // parts))
+        results.append(_evaluate(model, part, recipe, device, max(1, EVALUATION_BATCH // parts)))
     nimg = num_steps(recipe) * recipe.batch
     outcomes = []
     for k in range(len(members)):
@@ -91,6 +86,24 @@ def train_pack(
             )
         )
     return outcomes
+
+
+def train_only(
+    members: Sequence[Member],
+    num_classes: int,
+    device: torch.device,
+    tick: Callable[[float], None] | None = None,
+    parts: int = 1,
+) -> _Single | _Pack:
+    """The trained networks of a pack; arguments as of ``train_pack``."""
+    recipe = members[0].trial.classifier
+    padded = [*members, *[members[-1]] * (recipe.pack - len(members))]
+    shape = members[0].images.images.shape[1:]
+    seeds = [derive_seed("weights", m.trial.common_seed) for m in padded]
+    nets = [build(recipe, (int(shape[0]), int(shape[1]), int(shape[2])), num_classes, s).to(device) for s in seeds]
+    model = _Pack(nets) if recipe.pack > 1 else _Single(nets[0])
+    _fit(model, recipe, padded, device, tick, parts)
+    return model
 
 
 class _Single:

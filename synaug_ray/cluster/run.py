@@ -30,18 +30,24 @@ from synaug_ray.data.images import Dataset
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.engine.execute import attempt
 from synaug_ray.plan.plan import Plan
-from synaug_ray.plan.steps import STAGES
+from synaug_ray.plan.steps import STAGES, Step
 from synaug_ray.runs.outputs import interrupted
 from synaug_ray.runs.run import Run
 
 
 def run_on_cluster(
-    run: Run, missing: Plan, dataset: Dataset, say: Callable[[str], None], workers_per_generator: int = 1
+    run: Run,
+    missing: Plan,
+    dataset: Dataset,
+    say: Callable[[str], None],
+    workers_per_generator: int = 1,
+    expected: Callable[[Step], float | None] = lambda step: None,
 ) -> Run:
     """Execute what is missing; returns the run with the slots it had, for its figures.
 
     Args:
         workers_per_generator: slots that train a generator together, each with its part of every batch.
+        expected: seconds of one slot that a step should take, for the time left; None where that is unknown.
 
     Raises:
         ResourceProblem: if there is no usable cluster, fewer slots than workers per generator, or too little memory for
@@ -75,7 +81,7 @@ def run_on_cluster(
     watchdog = Watchdog(endpoints(), lost)
     watchdog.start()
     try:
-        _run(run, missing, dataset, slots, scratch, say, workers_per_generator)
+        _run(run, missing, dataset, slots, scratch, say, workers_per_generator, expected)
         if ours is not None:
             watchdog.stop()
             ray.shutdown()
@@ -103,6 +109,7 @@ def _run(
     scratch: str,
     say: Callable[[str], None],
     workers_per_generator: int,
+    expected: Callable[[Step], float | None],
 ) -> None:
     use_threads(1)
     context = WorkerContext(run.store, dataset, Machine(slots.device, 1, run.session.id))
@@ -125,7 +132,7 @@ def _run(
     trainers = Trainers(trainable, config, scratch, workers_per_generator)
     waves = SamplingLoop(missing.shards, config, trainers.at_work)
     views = LiveViews(run)
-    progress = Progress(run, missing, say)
+    progress = Progress(run, missing, say, expected)
     try:
         trainers.start()
         waves.start()

@@ -61,7 +61,8 @@ def context_here(config: WorkerConfig, lane: str, who: str, rank: int = 0, world
             return None
         return images if len(images) else None
 
-    machine = Machine(config.slots.device, 1, config.session, rank, world)
+    # each core of a node may be a slot, and work at the same time
+    machine = Machine(config.slots.device, 1, config.session, rank, world, 1 / (os.cpu_count() or 1))
     use_threads(machine.threads)
     return WorkerContext(
         Store(config.store), ray.get(config.dataset), machine, fetch, lambda step, share: _restart_timer()

@@ -38,12 +38,15 @@ def listed(words: Iterable[object]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``48 s``, ``12 min``, ``3.4 h``."""
+    """``48 s``, ``12 min``, ``3.4 h``, ``12 days``, ``3 years``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    days = seconds / 86_400
+    if days < 4:
+        return f"{seconds / 3600:.1f} h"
+    return f"{days:,.0f} days" if days < 800 else f"{days / 365.25:,.0f} years"
 
 
 def long_duration(seconds: float) -> str:

@@ -47,6 +47,7 @@ class Machine:
     session: str = ""  # one run of the command
     rank: int = 0  # among the processes that train one generator together
     world: int = 1
+    memory_share: float = 1.0  # of the machine's free memory that this process may plan with
 
 
 def use_threads(count: int) -> None:

@@ -9,7 +9,6 @@ import platform
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from synaug_ray.common.provenance import CODE, commit
 from synaug_ray.data.images import ImageSet
 from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.engine.failures import StepError, free_memory, step_error_of
+from synaug_ray.engine.memory import WHOLE, BatchSplit, split_that_fits
 from synaug_ray.generators import registry
 from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
 from synaug_ray.plan.subset import Subset
@@ -35,21 +35,6 @@ LOG = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 60.0  # between states of an unfinished generator; a kill costs at most this
 Work = Step | Sequence[Step]  # one step, or a pack of trials
-
-
-@dataclass(frozen=True)
-class BatchSplit:
-    """Into how many parts an attempt splits its batches: never part of a key; in the Record unless 1."""
-
-    parts: int = 1  # per batch
-    because: str = ""
-
-    def describe(self) -> dict[str, Any]:
-        """Its entries in a Record's ``made``."""
-        return {} if self.parts == 1 else {"batch_parts": self.parts, "because": self.because}
-
-
-WHOLE = BatchSplit()
 
 
 def run_generator(context: WorkerContext, step: GeneratorStep, batch_split: BatchSplit = WHOLE) -> None:
@@ -188,14 +173,26 @@ RUN: dict[Stage, Callable[[WorkerContext, Any, BatchSplit], ImageSet | None]] = 
 def attempt(context: WorkerContext, work: Work) -> ImageSet | None:
     """Run a step or a pack of trials; an error is stored as a Failure and stops nothing else.
 
-    Parents lost to a damaged file are made again. A step that runs out of memory is tried once more with its batch in
-    halves, unless several processes train together.
+    Parents lost to a damaged file are made again. Batches that do not fit into a CPU's memory are taken in parts. A
+    step that runs out of memory is tried once more with its batch in halves, unless several processes train together.
 
     Raises:
         StorageRefused: if nothing can be written any more.
         PeerLost: if one of several processes that train together failed; all must restart.
     """
-    return _attempt(context, [work] if isinstance(work, Step) else work, WHOLE)
+    steps: Sequence[Step] = [work] if isinstance(work, Step) else work
+    machine, data = context.machine, context.dataset
+    batch_split = WHOLE
+    if machine.device == "cpu":
+        try:
+            batch_split = split_that_fits(steps, data.shape, data.num_classes, machine.world, machine.memory_share)
+        except MemoryError as error:
+            for step in steps:
+                context.store.fail(step, Cause.OUT_OF_MEMORY, str(error), "", machine.session)
+            if machine.world > 1:
+                raise PeerLost("this process has too little memory for its part of a batch") from error
+            return None
+    return _attempt(context, steps, batch_split)
 
 
 def _attempt(context: WorkerContext, steps: Sequence[Step], batch_split: BatchSplit) -> ImageSet | None:
@@ -213,10 +210,10 @@ def _attempt(context: WorkerContext, steps: Sequence[Step], batch_split: BatchSp
     if (
         step_error is not None
         and step_error.cause == Cause.OUT_OF_MEMORY
-        and batch_split.parts == 1
+        and not batch_split.retried
         and steps[0].splits
     ):
-        batch_split = BatchSplit(2, f"{step_error.cause}: {step_error.message}")
+        batch_split = batch_split.halved(f"{step_error.cause}: {step_error.message}")
         free_memory()
         images, step_error = _try(context, steps, batch_split)
     if step_error is not None and len(steps) > 1:
@@ -230,7 +227,7 @@ def _attempt(context: WorkerContext, steps: Sequence[Step], batch_split: BatchSp
             step_error.message,
             step_error.traceback,
             context.machine.session,
-            tries=1 if batch_split == WHOLE else 2,
+            tries=2 if batch_split.retried else 1,
         )
     return images
 

@@ -123,11 +123,11 @@ class ShardStep(Step):
 
     @property
     def cost_key(self) -> str:
-        return self.sampler.key
+        return f"{self.generator.recipe.key} {self.sampler.key}"  # a sampler evaluates its generator's network
 
     @property
     def cost_name(self) -> str:
-        return self.sampler.name
+        return f"{self.generator.recipe.name} ({self.sampler.name})"
 
     def describe(self, names: Mapping[str, str]) -> str:
         first = self.index * self.sampler.shard_size

@@ -1,10 +1,12 @@
-"""What a plan will cost in core-seconds: from the Store's own records, else from earlier measurements."""
+"""What a plan will cost: from the Store's own records, else from a few seconds of the work on this machine
+(``runs.timings``), else from earlier measurements."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from synaug_ray.common.text import duration
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, LATENT, SAMPLERS
@@ -17,58 +19,119 @@ STEP_BYTES = 16_384  # a record, its folders and what the last block of a file l
 PLURAL: dict[Stage, str] = {"generator": "generators", "shard": "shards", "quality": "qualities", "trial": "trials"}
 SAMPLE = 30  # records read per recipe: more would not change the median that is shown
 
+
+@dataclass(frozen=True)
+class Figure:
+    """Seconds for an image, of one core or GPU, and by which factor they may be wrong either way."""
+
+    seconds: float
+    spread: float
+
+
+RECORDED, TIMED, ELSEWHERE, SCALED = 1.2, 1.5, 2.0, 3.0  # the factors: see tests/benchmarks/plan_costs.md
+
+
+def pool_key(generator: str, sampler: str) -> str:
+    """``cost_key`` of the shards of two presets."""
+    return f"{GENERATORS[generator].key} {SAMPLERS[sampler].key if sampler in SAMPLERS else LATENT.key}"
+
+
 # core-seconds for 1,000 images seen (or sampled) on one core of a 2 GHz-class server CPU, torch 2.15, one thread:
 # measured 2026-11-21 on digits, and valid for images of that shape only (shards of 28x28 X-rays took ten times as
-# long). Recipes not listed are unknown.
+# long).
 MEASURED_SHAPE = (1, 8, 8)
 MEASURED: dict[str, float] = {
     GENERATORS["edm-tiny"].key: 0.95,
     GENERATORS["edm-smoke"].key: 0.95,
-    SAMPLERS["dpmpp-8"].key: 3.6,
+    pool_key("edm-tiny", "dpmpp-8"): 3.6,
+    pool_key("edm-smoke", "dpmpp-8"): 3.6,
     # measured on a busy machine, so rather too high:
     GENERATORS["ddpm-tiny"].key: 1.4,
     GENERATORS["gan-tiny"].key: 1.05,
-    SAMPLERS["ddim-50"].key: 22.0,
-    LATENT.key: 0.15,
+    pool_key("ddpm-tiny", "ddim-50"): 22.0,
+    pool_key("gan-tiny", "latent"): 0.15,
     CLASSIFIERS["mlp"].key: 0.006,
     CLASSIFIERS["mlp-smoke"].key: 0.006,
     "quality": 15.0,  # 3 s a pool of 200 images; most of it trains the label classifiers
 }
+NONE: Mapping[str, Figure] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Core-seconds of one stage; for ``unknown`` steps there is neither a record nor a measurement."""
+    """Seconds of one stage, of one core or GPU; for ``unknown`` steps there is neither a record nor a measurement."""
 
     steps: int
     seconds: float
     unknown: int
     unknown_of: tuple[str, ...] = ()  # the recipes of these, by name
+    low: float = 0.0  # the ends of an honest range; 0 where none was given
+    high: float = 0.0
 
 
-def costs(plan: Plan, missing: Plan, store: Store, shape: tuple[int, int, int] | None) -> dict[Stage, Cost]:
+def costs(
+    plan: Plan,
+    missing: Plan,
+    store: Store,
+    shape: tuple[int, int, int] | None,
+    timed: Mapping[str, Figure] = NONE,
+) -> dict[Stage, Cost]:
     """Expected cost of ``missing``, by stage.
 
     Args:
         shape: (channels, height, width) of the images, None where only they can tell. Without it, and for any shape
-            but the measured one, the Store's records alone count.
+            but the measured one, the Store's records and ``timed`` alone count.
+        timed: figures of this machine, by ``cost_key``.
     """
-    figures = MEASURED if shape == MEASURED_SHAPE else {}
     table: dict[Stage, Cost] = {}
     for stage in STAGES:
         steps = list(missing.steps(stage).values())
         if not steps:  # nothing to read records for
             table[stage] = Cost(0, 0.0, 0)
             continue
-        rate = _rates(plan, store, stage, figures)
+        rate = _rates(plan, store, stage, shape, timed)
         rated = [(s, rate(s)) for s in steps]
-        known = [s.images_seen * r for s, r in rated if r is not None]
-        unknown_of = sorted({s.cost_name for s, r in rated if r is None})
-        table[stage] = Cost(len(steps), sum(known), len(steps) - len(known), tuple(unknown_of))
+        known = [(s.images_seen * f.seconds, f.spread) for s, f in rated if f is not None]
+        table[stage] = Cost(
+            len(rated),
+            sum(seconds for seconds, _ in known),
+            len(rated) - len(known),
+            tuple(sorted({s.cost_name for s, f in rated if f is None})),
+            sum(seconds / spread for seconds, spread in known),
+            sum(seconds * spread for seconds, spread in known),
+        )
     return table
 
 
-def _rates(plan: Plan, store: Store, stage: Stage, figures: dict[str, float]) -> Callable[[Step], float | None]:
+def expected_seconds(
+    plan: Plan, store: Store, shape: tuple[int, int, int] | None, timed: Mapping[str, Figure] = NONE
+) -> Callable[[Step], float | None]:
+    """What each step of a plan is expected to take, in seconds of one core or GPU; arguments as of ``costs``."""
+    rates = {stage: _rates(plan, store, stage, shape, timed) for stage in STAGES}
+
+    def seconds(step: Step) -> float | None:
+        figure = rates[step.stage](step)
+        return None if figure is None else figure.seconds * step.images_seen
+
+    return seconds
+
+
+def untimed(plan: Plan, missing: Plan, store: Store, shape: tuple[int, int, int] | None) -> list[Step]:
+    """The missing steps without a record of their kind, or a measurement elsewhere."""
+    found: list[Step] = []
+    for stage in STAGES:
+        rate = _rates(plan, store, stage, shape, NONE)
+        found += [s for s in missing.steps(stage).values() if rate(s) is None]
+    return found
+
+
+def _rates(
+    plan: Plan,
+    store: Store,
+    stage: Stage,
+    shape: tuple[int, int, int] | None,
+    timed: Mapping[str, Figure],
+) -> Callable[[Step], Figure | None]:
     done, sample = store.keys(stage), {}
     for key, step in plan.steps(stage).items():
         keys = sample.setdefault(step.cost_key, [])
@@ -83,22 +146,24 @@ def _rates(plan: Plan, store: Store, stage: Stage, figures: dict[str, float]) ->
         ]
         for cost_key, keys in sample.items()
     }
-    known = {key: statistics.median(found) for key, found in seen.items() if found}
+    known = {key: Figure(statistics.median(found), RECORDED) for key, found in seen.items() if found}
+    figures = MEASURED if shape == MEASURED_SHAPE else {}
 
-    def rate(step: Step) -> float | None:
+    def rate(step: Step) -> Figure | None:
         if not step.images_seen:
-            return 0.0
+            return Figure(0.0, 1.0)
         key = step.cost_key
-        return known.get(key, figures[key] / 1000 if key in figures else None)
+        elsewhere = Figure(figures[key] / 1000, ELSEWHERE) if key in figures else None
+        return known.get(key, timed.get(key, elsewhere))
 
     return rate
 
 
-def describe_cost(cost: Cost) -> str:
+def describe_cost(cost: Cost, unit: str = "core") -> str:
     """One stage's cost as a plan shows it."""
     if not cost.steps:
         return "nothing to do"
-    known = f"about {duration(cost.seconds)} of one core"
+    known = f"about {duration(cost.seconds)} of one {unit}"
     if not cost.unknown:
         return known
     return f"cost unknown for {cost.unknown:,}: the first of their kind" + (
@@ -106,13 +171,17 @@ def describe_cost(cost: Cost) -> str:
     )
 
 
-def describe_total_cost(table: dict[Stage, Cost]) -> str:
-    """The cost of all stages: what is known, and what is not included."""
+def describe_total_cost(table: Mapping[Stage, Cost], unit: str = "core") -> str:
+    """The cost of all stages with its range: what is known, and what is not included."""
     seconds = sum(cost.seconds for cost in table.values())
+    low, high = sum(cost.low for cost in table.values()), sum(cost.high for cost in table.values())
     unknown = [f"{PLURAL[stage]} of {', '.join(cost.unknown_of)}" for stage, cost in table.items() if cost.unknown]
+    about = f"about {duration(seconds)} of one {unit}"
+    if seconds and high:
+        about += f" ({duration(low)} to {duration(high)})"
     if not unknown:
-        return f"about {duration(seconds)} of one core"
-    known = f"about {duration(seconds)} of one core, plus " if seconds else "unknown: "
+        return about
+    known = f"{about}, plus " if seconds else "unknown: "
     return f"{known}{'; '.join(unknown)} (no timing available; the first one gives it)"
 
 

@@ -2,39 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from synaug_ray.common.errors import Message, ResourceProblem
+from synaug_ray.common.hardware import free_memory
 from synaug_ray.common.text import duration
 from synaug_ray.config.warnings import grid_warnings, precision_warnings
+from synaug_ray.plan.footprint import images_at_once
 from synaug_ray.plan.plan import Plan
-from synaug_ray.plan.steps import STAGES
-from synaug_ray.runs.cost import PLURAL, costs, describe_cost, describe_total_cost
+from synaug_ray.plan.steps import STAGES, Step
+from synaug_ray.runs.cost import MEASURED, PLURAL, costs, describe_cost, describe_total_cost, untimed
+from synaug_ray.runs.gpu_hours import describe, gpu_hours
 from synaug_ray.runs.heartbeat import driver_of
 from synaug_ray.runs.run import Run
 from synaug_ray.runs.status import missing_trials
+from synaug_ray.runs.timings import ASSUMED, Shape, Timings, timings
 from synaug_ray.store.disk import size
 from synaug_ray.store.run_folder import SEAL, STATUS
 
+LIBRARIES = 1_200_000_000  # bytes of a process with its libraries and a small network: tests/benchmarks/plan_costs.md
+LONG = 100 * 3600.0  # seconds of one core: a grid that takes longer is meant for GPUs
 
-def plan_lines(path: Path, run: Run, missing: Plan, shape: tuple[int, int, int] | None) -> list[str]:
+
+def plan_timings(
+    run: Run, missing: Plan, shape: Shape | None, cache: Path | None, say: Callable[[str], None]
+) -> Timings:
+    """Timings of what neither the Store nor an earlier measurement knows.
+
+    Args:
+        shape: of an image, [C, H, W], if known from the grid alone.
+        cache: the cache folder; None measures nothing.
+        say: told where something has to be measured.
+    """
+    steps = [] if cache is None else untimed(run.plan, missing, run.store, shape)
+    return Timings() if cache is None or not steps else timings(steps, shape or ASSUMED, cache, say)
+
+
+def plan_lines(path: Path, run: Run, missing: Plan, shape: Shape | None, timed: Timings) -> list[str]:
     """Where the grid and its results are, then the steps and expected cost of each stage.
 
     Args:
         path: of the grid's file.
         shape: of an image, [C, H, W], if known from the grid alone.
+        timed: timings of this machine.
     """
     lines = [f"grid     {path}", f"results  {run.folder.url}"]
-    table = costs(run.plan, missing, run.store, shape)
+    table = costs(run.plan, missing, run.store, shape, timed.figures)
     for stage in STAGES:
         total = len(run.plan.steps(stage))
         lines.append(
             f"{PLURAL[stage]:<11}{total:>8,}   {total - len(missing.steps(stage)):>8,} done or not needed   "
-            f"{describe_cost(table[stage])}"
+            f"{describe_cost(table[stage], timed.unit)}"
         )
-    if sum(cost.steps for cost in table.values()):
-        lines.append(f"{'in all':<51}{describe_total_cost(table)}")
-    return lines
+    if not sum(cost.steps for cost in table.values()):
+        return lines
+    lines.append(f"{'in all':<51}{describe_total_cost(table, timed.unit)}")
+    hours = gpu_hours(missing, timed.counts)
+    if hours and timed.unit == "core" and sum(cost.seconds for cost in table.values()) > LONG:
+        lines.append(f"{'':<51}or {describe(hours)}")
+    if shape is None:
+        lines.append(
+            f"{'':<51}for images of {ASSUMED[1]} x {ASSUMED[2]} pixels: the grid does not say their size (data.size)"
+        )
+    return [*lines, memory_line(missing, timed, free_memory())]
+
+
+def memory_line(missing: Plan, timed: Timings, free: int) -> str:
+    """The memory that the largest process needs beside the images, and how much is free, in bytes."""
+    most, largest, about = 0, None, "about"
+    for step in _one_of_each(missing):
+        if (count := timed.counts.get(step.cost_key)) is not None:
+            parts = count.parts(images_at_once(step), free - LIBRARIES) if timed.unit == "core" else 1
+            needed = count.memory(images_at_once(step))
+            if needed > most:
+                most, largest = needed, (step, parts)
+        elif step.images_seen and step.stage != "quality" and step.cost_key not in MEASURED:
+            about = "at least"
+    said = f"{'memory':<51}{about} {size(LIBRARIES + most)} for each process"
+    if largest is None:
+        return f"{said}; {size(free)} are free"
+    step, parts = largest
+    said += f", most of it for {step.cost_name}" if most > LIBRARIES else ""
+    if timed.unit != "core":
+        return said
+    said += f"; {size(free)} are free"
+    return said if parts == 1 else f"{said}, so that its batches are taken in {parts} parts" if parts else said
+
+
+def memory_problem(missing: Plan, timed: Timings, free: int) -> ResourceProblem | None:
+    """Networks of which not even one image at a time fits into the free memory (bytes) of this machine's CPU."""
+    found = [
+        Message(
+            f"{step.cost_name}: one image at a time takes about {size(LIBRARIES + count.memory(1))} of memory, and "
+            f"{size(free)} are free; use a machine with more, smaller images (data.size) or a smaller network",
+            code="memory",
+            value=step.cost_name,
+        )
+        for step in _one_of_each(missing)
+        if timed.unit == "core"
+        and (count := timed.counts.get(step.cost_key)) is not None
+        and count.parts(images_at_once(step), free - LIBRARIES) is None
+    ]
+    return ResourceProblem(found) if found else None
+
+
+def _one_of_each(missing: Plan) -> list[Step]:
+    return list({step.cost_key: step for stage in STAGES for step in missing.steps(stage).values()}.values())
 
 
 def disk_line(needed: int, free: int | None) -> str:

@@ -31,7 +31,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/.local/share/synaug_ray")
     parser.add_argument("--data", metavar="PATH", help="for downloads and decoded images; default ~/.cache/synaug_ray")
     parser.add_argument("--name", metavar="RUN", help="the run's name; default the grid's")
-    parser.add_argument("--dry-run", "-n", action="store_true", help="show the plan; write and start nothing")
+    parser.add_argument("--dry-run", "-n", action="store_true", help="show the plan and its cost; no result is written")
+    parser.add_argument(
+        "--no-timing", action="store_true", help="do not time a few training steps, some 20 seconds, for the cost"
+    )
     parser.add_argument("--local", action="store_true", help="one step after another, without Ray")
     parser.add_argument(
         "--workers-per-generator",

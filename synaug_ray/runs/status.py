@@ -17,10 +17,12 @@ from synaug_ray.config.yaml_source import parse_bytes
 from synaug_ray.plan.plan import Plan, blocked, failed_ancestor, make_plan, pending
 from synaug_ray.plan.steps import STAGES, Stage, Step
 from synaug_ray.plan.subset import DataIdentity
-from synaug_ray.runs.cost import PLURAL, costs
+from synaug_ray.runs.cost import PLURAL, Figure, costs, untimed
 from synaug_ray.runs.heartbeat import driver_of
 from synaug_ray.runs.run import RunState, RunStatus
+from synaug_ray.runs.timings import ASSUMED, Shape, timings
 from synaug_ray.store.filesystem import check_reachable
+from synaug_ray.store.locations import cache_folder
 from synaug_ray.store.run_folder import GRID, STATUS, RunFolder
 from synaug_ray.store.store import Failure, Record, Store
 
@@ -126,7 +128,8 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
             state += "; the driver may have died: run the same command to continue"
     lines, records = [f"run        {run.name}: {state}"], []
     failed, missing = unresolved_failures(run.plan, run.store), pending(run.plan, run.store)
-    table = costs(run.plan, missing, run.store, image_shape(run.spec))
+    shape = image_shape(run.spec)
+    table = costs(run.plan, missing, run.store, shape, _kept(run, missing, shape))
     for stage in STAGES:
         steps = run.plan.steps(stage)
         if not steps:
@@ -159,6 +162,15 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
     if len(failures) > SHOWN:
         lines.append(f"           and {len(failures) - SHOWN:,} more")
     return lines
+
+
+def _kept(run: RunStatus, missing: Plan, shape: Shape | None) -> Mapping[str, Figure]:
+    """The timings of this machine that a plan left in the default cache folder."""
+    try:
+        cache = cache_folder(None)
+    except Problem:
+        return {}
+    return timings(untimed(run.plan, missing, run.store, shape), shape or ASSUMED, cache, print, limit=0).figures
 
 
 def why(run: RunStatus, asked: str) -> list[str]:

@@ -340,7 +340,9 @@ def test_cases_26_and_28_duplicates(door, npz):
     assert said.startswith("x: 6 of 60 test images are in train too") and said.endswith("or warn to go on as it is")
     for rule, tested in (("warn", 60), ("drop-test", 54)):
         seen = []
-        door.monkeypatch.setattr(local, "run_local", lambda missing, bench, say, seen=seen: seen.append(bench.dataset))
+        door.monkeypatch.setattr(
+            local, "run_local", lambda missing, bench, say, expected, seen=seen: seen.append(bench.dataset)
+        )
         _, out, _ = door.run(spec, SMALL, f"data.duplicates={rule}", "--local")
         assert len(seen[0].test) == tested and "duplicates in train 5 exact" in " ".join(out.split())
 
@@ -366,7 +368,7 @@ def test_cases_29_and_30_a_tiny_test_set_and_imbalance(door, npz):
 def test_case_42_data_that_changed_are_other_data(door, npz, monkeypatch):
     """Nothing that was made from the old images counts for the new ones, and it is said."""
     kept = []
-    monkeypatch.setattr(local, "run_local", lambda missing, bench, say: kept.append(set(missing.trials)))
+    monkeypatch.setattr(local, "run_local", lambda missing, bench, say, expected: kept.append(set(missing.trials)))
     _, first, _ = door.run(npz(), SMALL, "--local")
     _, again, _ = door.run(npz(), SMALL, "--local")
     images = np.random.default_rng(5).integers(0, 256, (200, 8, 8), dtype=np.uint8)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from helpers.paths import REPOSITORY, SMALL_GRID
 
 from synaug_ray import grid
 from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.runs import plan_summary, timings
 from synaug_ray.store.store import Store
 
 GRID = str(SMALL_GRID)
@@ -46,7 +48,9 @@ def test_a_run_leaves_what_it_promises(small_run):
     status = json.loads((small_run / "small" / "status.json").read_text())
     work = status["timeline"]["work"]
     assert {stage for stage, *_ in work} >= {"generator", "shard", "trial"} and len(status["timeline"]["lanes"]) == 1
-    ends = [(start, start + took) for _, _, start, took in sorted(work, key=lambda piece: piece[2])]
+    ends = [
+        (start, start + took) for _, _, start, took in sorted(work, key=lambda piece: piece[2:])
+    ]  # starts are rounded: short ones first
     assert all(end <= start + 0.05 for (_, end), (start, _) in zip(ends, ends[1:], strict=False))  # one after another
     assert status["state"] == "done" and status["steps"]["trial"] == {
         "total": 10,
@@ -233,3 +237,41 @@ def test_killed_and_run_again_ends_like_unkilled(small_run, tmp_path):
     pd.testing.assert_frame_equal(
         table(tmp_path)[COMPARED].reset_index(drop=True), table(small_run)[COMPARED].reset_index(drop=True)
     )
+
+
+def test_a_dry_run_of_any_grid_gives_time_memory_and_disk(tmp_path, monkeypatch, capsys):
+    """Of one for GPUs, of which nothing was ever run, too; the machine's answers are planted."""
+    monkeypatch.delenv(timings.OFF)
+    monkeypatch.setattr(timings, "_ask", lambda kinds, shape, limit: {
+        key: {"seconds": 0.5, "flops": 3e10, "fixed": 1e9, "each": 5e7, "device": "cpu"} for key in kinds
+    })  # fmt: skip
+    monkeypatch.setattr(plan_summary, "free_memory", lambda: 16_000_000_000)
+    words = ["cifar100", "--dry-run", "--storage", str(tmp_path / "s"), "--data", str(tmp_path / "cache")]
+    assert grid.main(words) == 0
+    out = capsys.readouterr().out
+    assert "unknown" not in out and "timing a few steps of edm-32px" in out
+    lines = {line.split()[0]: " ".join(line.split()) for line in out.splitlines() if line.strip()}
+    assert re.search(r"about \d+ years of one core \(\d+ years to \d+ years\)", lines["in"])
+    assert "GPU-hours on an H100-class GPU" in lines["or"] and "assumed 20% of its peak" in lines["or"]
+    # 1 GB and 512 images of 50 MB do not fit into nine tenths of 14.8 GB; three times 171 do
+    assert lines["memory"].endswith("most of it for edm-32px; 16 GB are free, so that its batches are taken in 3 parts")
+    assert lines["disk"].startswith("disk about")
+    assert not (tmp_path / "s").exists()
+    assert grid.main([*words, "--no-timing"]) == 0
+    assert "(no timing available; the first one gives it)" in capsys.readouterr().out
+
+
+def test_a_network_that_does_not_fit_is_refused_before_a_local_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv(timings.OFF)
+    monkeypatch.setattr(timings, "_ask", lambda kinds, shape, limit: {
+        key: {"seconds": 0.5, "flops": 3e10, "fixed": 1e9, "each": 5e7, "device": "cpu"} for key in kinds
+    })  # fmt: skip
+    for module in (grid, plan_summary):
+        monkeypatch.setattr(module, "free_memory", lambda: 1_000_000_000)
+    words = ["cifar100", "--local", "--storage", str(tmp_path / "s"), "--data", str(tmp_path / "cache")]
+    assert grid.main(words) == 6
+    said = capsys.readouterr().err
+    assert (
+        "edm-32px: one image at a time takes about 2 GB of memory, and 1 GB are free; use a machine with more" in said
+    )
+    assert not (tmp_path / "s").exists()

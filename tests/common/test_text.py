@@ -27,6 +27,8 @@ def test_lists():
         (5_399, "90 min", "90 minutes"),
         (7_300, "2.0 h", "2 hours"),
         (200_000, "55.6 h", "2 days"),
+        (500_000, "6 days", "6 days"),
+        (1e8, "3 years", "1157 days"),
     ],
 )
 def test_durations(seconds, short, long):

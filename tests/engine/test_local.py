@@ -1,14 +1,19 @@
-"""Two drivers at one plan: nothing is spoilt, and where one of them works from the other end little is done twice."""
+"""A run without Ray: the order of work, and the time left. Two drivers at one plan: nothing is spoilt, and where one of
+them works from the other end little is done twice."""
 
 import threading
 import time
 
 import pytest
 
+from synaug_ray.config.load import validate_grid
+from synaug_ray.config.yaml_source import Lines
 from synaug_ray.engine import local
 from synaug_ray.engine.context import Machine, WorkerContext
-from synaug_ray.plan.plan import reversed_plan
+from synaug_ray.plan.order import early_answers_first
+from synaug_ray.plan.plan import make_plan, reversed_plan
 from synaug_ray.plan.steps import Step
+from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.store.run_folder import RunFolder, running
 from synaug_ray.store.store import Store
 
@@ -54,3 +59,88 @@ def test_who_is_at_work_on_a_storage_is_read_from_its_runs(tmp_path):
     RunFolder(str(tmp_path), "e").write_json("status.json", {"state": "running", "data": "other images"})
     RunFolder(str(tmp_path), "f").write_json("status.json", {"state": "running", "data": "k"})
     assert running(str(tmp_path), "k") == ["a", "c", "f"]
+
+
+@pytest.fixture
+def done_in_order(monkeypatch):
+    """The steps in the order in which they were attempted, each a list for a pack; nothing is trained."""
+    order = []
+
+    def attempt(context, work):
+        steps = [work] if isinstance(work, Step) else list(work)
+        order.append(steps)
+        for step in steps:
+            assert all(context.store.has(p) for p in step.parents())
+            context.store.commit(step, {}, {}, {})
+
+    monkeypatch.setattr(local, "attempt", attempt)
+    return order
+
+
+def grid_of(**changes):
+    values = {
+        "dataset": "digits",
+        "num_real": [20, 40],
+        "synthetic_multiples": [0, 1, 2],
+        "generators": ["edm-tiny"],
+        "classifiers": [{"preset": "mlp", "name": "mlp-4", "pack": 4}],
+        "draws": 3,
+        "seeds": 1,
+        "quality_draws": 1,
+    }
+    return early_answers_first(
+        make_plan(validate_grid(values | changes, Lines("g.yaml")), DataIdentity("digits", "fp"))
+    )
+
+
+def run(plan, digits, tmp_path, said=None, **more):
+    store = Store(str(tmp_path / "store"))
+    local.run_local(plan, WorkerContext(store, digits, Machine()), ([] if said is None else said).append, **more)
+    return store
+
+
+def test_a_first_answer_comes_long_before_the_end(digits, tmp_path, done_in_order):
+    """The first draw's trials follow its own generators; all generators came first, and hours passed without a trial."""
+    plan = grid_of()
+    store = run(plan, digits, tmp_path)
+    assert all(store.keys(stage) == plan.steps(stage).keys() for stage in ("generator", "shard", "quality", "trial"))
+    stages = [(steps[0].stage, getattr(steps[0], "subset", None) and steps[0].subset.draw) for steps in done_in_order]
+    first_pool = next(i for i, steps in enumerate(done_in_order) if steps[0].stage == "trial" and steps[0].pool)
+    assert [s for s in stages[:first_pool] if s[0] == "generator"] == [("generator", 0)]
+    assert done_in_order[0][0].stage == "trial" and done_in_order[0][0].pool is None
+    generators = [s[1] for s in stages if s[0] == "generator"]
+    assert generators == sorted(generators)
+    check = next(i for i, steps in enumerate(done_in_order) if steps[0].stage == "quality")
+    assert stages.index(("generator", 1)) > check > first_pool
+
+
+def test_packs_are_filled_up_but_in_the_first_draw(digits, tmp_path, done_in_order):
+    """A pack costs the same with fewer trials; real-only ones of later draws fill it."""
+    run(grid_of(), digits, tmp_path)
+    sizes = [len(steps) for steps in done_in_order if steps[0].stage == "trial"]
+    assert sum(sizes) == 18 and len(sizes) <= 6  # 5 at the least
+
+
+def test_what_depends_on_a_failure_is_left_and_counted(digits, tmp_path, monkeypatch):
+    tried, said = [], []
+
+    def attempt(context, work):
+        steps = [work] if isinstance(work, Step) else list(work)
+        tried.extend(s.key for s in steps)
+        for step in steps:
+            if step.stage != "generator" or step.subset.num_real != 20:
+                context.store.commit(step, {}, {}, {})
+
+    monkeypatch.setattr(local, "attempt", attempt)
+    store = run(grid_of(), digits, tmp_path, said)
+    assert len(tried) == len(set(tried)) and len(store.keys("trial")) == 18 - 3 * 2
+    assert said[-1] == "6 trials were not run: a step they need failed"
+
+
+def test_lines_of_a_log_tell_the_time_left(digits, tmp_path, monkeypatch, done_in_order):
+    monkeypatch.setattr(local, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(local, "LINE_SECONDS", 0.0)
+    said = []
+    run(grid_of(draws=1), digits, tmp_path, said, expected=lambda step: 3600.0)
+    assert said[0].split("  ")[-1].startswith("0 of 12 steps, 0% of the work, about ") and said[0].endswith("h left")
+    assert "12 of 12 steps, 100% of the work" in said[-1]

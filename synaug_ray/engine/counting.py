@@ -1,0 +1,183 @@
+"""What a network's work takes, counted on torch's meta device: no weights, no pixels, a fraction of a second.
+
+Floating-point operations by torch's own counter; memory as the most bytes of tensors alive at once.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from synaug_ray.config.feature_recipes import FeatureRecipe
+from synaug_ray.config.generator_recipes import EDMRecipe, GANRecipe, GeneratorRecipe, UNetRecipe
+from synaug_ray.config.recipes import ClassifierRecipe, SamplerRecipe
+from synaug_ray.plan.footprint import Count
+
+# measured peaks of whole processes above what is counted: scratch of convolutions, what the allocator holds
+MARGIN = 1.25
+FEW, MORE = 2, 4  # images of the batches counted: work and memory are linear in them
+# of an optimiser step, beside the gradients, which are counted: Adam's two moments and the moving average; momentum
+GENERATOR_COPIES, CLASSIFIER_COPIES = 3, 2
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _once(function: F) -> F:
+    """Remember what was counted: a worker asks for each of its steps."""
+    return lru_cache(maxsize=64)(function)  # type: ignore[return-value]  # recipes are frozen, and hashable at run time
+
+
+Shape = tuple[int, int, int]  # channels, height, width
+
+
+class _Alive(TorchDispatchMode):
+    """Follows the bytes of the tensors alive, and their peak."""
+
+    def __init__(self, known: Iterable[Tensor]) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._known = {tensor.untyped_storage()._cdata for tensor in known}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, Tensor):
+                self._born(tensor.untyped_storage())
+        return out
+
+    def _born(self, storage: torch.UntypedStorage) -> None:
+        at, size = storage._cdata, storage.nbytes()
+        if at in self._known:
+            return
+        self._known.add(at)
+        self.now += size
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._died, at, size)
+
+    def _died(self, at: int, size: int) -> None:
+        self._known.discard(at)
+        self.now -= size
+
+
+def _counted(nets: list[nn.Module], work: Callable[[int], Any], copies: int) -> Count:
+    """Counts of ``work(batch)``, whose networks keep ``copies`` more of their weights than those and the gradients."""
+    weights = [tensor for net in nets for tensor in (*net.parameters(), *net.buffers())]
+    size = sum(t.numel() * t.element_size() for t in weights)
+    peaks = []
+    counter = FlopCounterMode(display=False)
+    for batch, also in ((FEW, counter), (MORE, nullcontext())):
+        for weight in weights:
+            weight.grad = None
+        with also, _Alive(weights) as alive:
+            work(batch)
+        peaks.append(alive.peak)
+    flops = counter.get_total_flops() / FEW
+    each = max(0.0, (peaks[1] - peaks[0]) / (MORE - FEW))
+    fixed = max(0.0, peaks[0] - FEW * each) + (1 + copies) * size
+    return Count(flops, fixed * MARGIN, each * MARGIN)
+
+
+@_once
+def of_training(recipe: GeneratorRecipe, shape: Shape, num_classes: int) -> Count | None:
+    """A generator's training; None for one that is not trained here."""
+    with torch.device("meta"), _seedless():
+        if isinstance(recipe, UNetRecipe):
+            net = _unet(recipe, shape, num_classes)
+            net.train()
+            return _counted([net], lambda batch: _denoise(net, shape, batch).sum().backward(), GENERATOR_COPIES)
+        if isinstance(recipe, GANRecipe):
+            paint, judge = _gan(recipe, shape, num_classes)
+
+            def both(batch: int) -> None:
+                y = torch.zeros(batch, dtype=torch.long)
+                fake = paint(torch.empty(batch, recipe.latent), y)
+                (judge(fake, y).sum() + judge(torch.empty(batch, *shape), y).sum()).backward()
+
+            one = _counted([paint, judge], both, GENERATOR_COPIES)
+            return Count(one.flops * 1.4, one.fixed, one.each)  # the discriminator's step samples, and judges twice
+    return None
+
+
+@_once
+def of_sampling(recipe: GeneratorRecipe, guided: bool, shape: Shape, num_classes: int) -> Count | None:
+    """One evaluation of a generator's network, of two images each with guidance; None where it has no network here."""
+    with torch.device("meta"), _seedless(), torch.no_grad():
+        if isinstance(recipe, UNetRecipe):
+            net = _unet(recipe, shape, num_classes).eval()
+            times = 2 if guided else 1
+            return _counted([net], lambda batch: _denoise(net, shape, batch * times), 0)
+        if isinstance(recipe, GANRecipe):
+            paint, _ = _gan(recipe, shape, num_classes)
+            return _counted(
+                [paint], lambda b: paint(torch.empty(b, recipe.latent), torch.zeros(b, dtype=torch.long)), 0
+            )
+    return None
+
+
+def evaluations(sampler: SamplerRecipe) -> int:
+    """Evaluations of the network for an image; with guidance each is of two images, which ``of_sampling`` counts."""
+    return {"latent": 1, "heun": 2 * sampler.steps - 1}.get(sampler.family, sampler.steps)
+
+
+def padding(sampler: SamplerRecipe) -> float:
+    """Images that are sampled for one that is kept: the last batch of a shard is padded."""
+    return -(-sampler.shard_size // sampler.batch) * sampler.batch / sampler.shard_size
+
+
+@_once
+def of_classifier(recipe: ClassifierRecipe, shape: Shape, num_classes: int) -> Count:
+    """A classifier's training, of one of a pack."""
+    from synaug_ray.classifiers.models import build
+
+    with torch.device("meta"):
+        net = build(recipe, shape, num_classes, 0).train()
+        return _counted([net], lambda batch: net(torch.empty(batch, *shape)).sum().backward(), CLASSIFIER_COPIES)
+
+
+@_once
+def of_features(recipe: FeatureRecipe) -> Count:
+    """A pretrained network's features of an image."""
+    import timm
+
+    with torch.device("meta"), torch.no_grad():
+        net: Any = timm.create_model(recipe.model, pretrained=False, num_classes=0, **_size(recipe)).eval()
+        side = recipe.size or int(net.pretrained_cfg["input_size"][-1])
+        return _counted([net], lambda batch: net(torch.empty(batch, 3, side, side)), 0)
+
+
+def _size(recipe: FeatureRecipe) -> dict[str, Any]:
+    return {"img_size": recipe.size} if recipe.size and recipe.model.startswith("vit") else {}
+
+
+def _unet(recipe: UNetRecipe, shape: Shape, num_classes: int) -> nn.Module:
+    from synaug_ray.generators.diffusion import network
+
+    rising = isinstance(recipe, EDMRecipe) and recipe.noise_frequencies == "rising"
+    return network(recipe, shape, num_classes, rising)
+
+
+def _denoise(net: nn.Module, shape: Shape, batch: int) -> Tensor:
+    return net(torch.empty(batch, *shape), torch.empty(batch), class_labels=torch.zeros(batch, dtype=torch.long)).sample
+
+
+def _gan(recipe: GANRecipe, shape: Shape, num_classes: int) -> tuple[nn.Module, nn.Module]:
+    from synaug_ray.generators.gan import Discriminator, GeneratorNetwork
+
+    paint = GeneratorNetwork(shape, num_classes, recipe.channels, recipe.latent, recipe.norm_groups)
+    return paint, Discriminator(shape, num_classes, recipe.channels)
+
+
+@contextmanager
+def _seedless() -> Iterator[None]:
+    """Leaves torch's random state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        yield

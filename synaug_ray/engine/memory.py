@@ -1,0 +1,85 @@
+"""Batches that fit into memory: taken in parts before the kernel kills the process, which says nothing.
+
+On a GPU torch's allocator refuses, and the step is tried once more in halves (``engine.failures``); a CPU's grants
+whatever is asked for, and the process is killed when it writes there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from synaug_ray.common.hardware import free_memory
+from synaug_ray.engine import counting
+from synaug_ray.engine.counting import Shape
+from synaug_ray.plan.footprint import Count, images_at_once
+from synaug_ray.plan.steps import GeneratorStep, ShardStep, Step, TrialStep
+from synaug_ray.store.disk import size
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BatchSplit:
+    """Into how many parts an attempt splits its batches: never part of a key; in the Record unless 1."""
+
+    parts: int = 1  # per batch
+    because: str = ""
+    retried: bool = False  # after an attempt that ran out of memory
+
+    def describe(self) -> dict[str, Any]:
+        """Its entries in a Record's ``made``."""
+        return {} if self.parts == 1 else {"batch_parts": self.parts, "because": self.because}
+
+    def halved(self, because: str) -> BatchSplit:
+        """Twice as many parts, for a second and last attempt."""
+        return BatchSplit(2 * self.parts, because, retried=True)
+
+
+WHOLE = BatchSplit()
+
+
+def count_of(steps: Sequence[Step], shape: Shape, num_classes: int) -> Count | None:
+    """The memory of a step, or of a pack of trials; None where it cannot be counted."""
+    step = steps[0]
+    try:
+        if isinstance(step, GeneratorStep):
+            return counting.of_training(step.recipe, shape, num_classes)
+        if isinstance(step, ShardStep):
+            return counting.of_sampling(step.generator.recipe, step.sampler.guidance != 1, shape, num_classes)
+        if isinstance(step, TrialStep):
+            one, pack = counting.of_classifier(step.classifier, shape, num_classes), step.classifier.pack
+            return Count(pack * one.flops, pack * one.fixed, pack * one.each)
+    except Exception as error:  # a network of timm that torch's meta device refuses: it is trained without this check
+        LOG.info("the memory of a step of %s was not counted: %s", step.stage, error)
+    return None
+
+
+def split_that_fits(
+    steps: Sequence[Step], shape: Shape, num_classes: int, world: int = 1, share: float = 1.0
+) -> BatchSplit:
+    """How to split the batches of a step, or of a pack of trials, on a CPU with the memory that is free now.
+
+    Args:
+        share: of the free memory that this process may take: others on this machine work, too.
+
+    Raises:
+        MemoryError: where not even single images fit.
+    """
+    count = count_of(steps, shape, num_classes) if steps[0].splits else None
+    if count is None:
+        return WHOLE
+    batch, free = images_at_once(steps[0], world), free_memory() * share
+    parts = count.parts(batch, free)
+    if parts is None:
+        raise MemoryError(
+            f"one image at a time takes about {size(count.memory(1))} of memory, and {size(free)} are free; use a "
+            "machine with more, smaller images (data.size) or a smaller network"
+        )
+    if parts == 1:
+        return WHOLE
+    return BatchSplit(
+        parts, f"a batch of {batch:,} takes about {size(count.memory(batch))} of memory, and {size(free)} were free"
+    )

@@ -1,0 +1,51 @@
+"""What quality checks take: nearly all of it is the training of small networks, however many images are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from synaug_ray.data.images import ImageSet
+from synaug_ray.quality import features, label_classifiers
+
+TRAININGS = 2.5  # of the small network in a check, each of the least images that ``features.NIMG`` allows
+LARGE = 0.5  # the share of data sets whose labels need the large networks, until the first check has found out
+STEPS = 30
+
+
+def of_check(images: ImageSet, num_classes: int, device: torch.device, now: Callable[[], float]) -> float:
+    """Seconds of a check."""
+    return TRAININGS * features.NIMG[0] * _small(images, num_classes, device, now)
+
+
+def of_first_check(images: ImageSet, num_classes: int, device: torch.device, now: Callable[[], float]) -> float:
+    """Seconds of what is trained once for a data set: the classifiers of its labels, small and perhaps large."""
+    folds = label_classifiers.FOLDS
+    small = folds * features.NIMG[0] * _small(images, num_classes, device, now)
+    return small + LARGE * folds * label_classifiers.NIMG[0] * _large(images, num_classes, device, now)
+
+
+def _small(images: ImageSet, num_classes: int, device: torch.device, now: Callable[[], float]) -> float:
+    """Seconds for an image."""
+    batch = features.BATCH
+    order = torch.arange(STEPS * batch).remainder(len(images)).view(STEPS, batch)
+    features.train_in_order(images, num_classes, order, 0, device)  # the first call prepares what later ones use
+    began = now()
+    features.train_in_order(images, num_classes, order, 0, device)
+    return (now() - began) / (STEPS * batch)
+
+
+def _large(images: ImageSet, num_classes: int, device: torch.device, now: Callable[[], float]) -> float:
+    """Seconds for an image, without its augmentation."""
+    batch, steps = label_classifiers.BATCH, STEPS // 3
+    _, channels, height, width = images.images.shape
+    net = label_classifiers.large_network((channels, height, width), num_classes).to(device)
+    x = features.scaled(torch.tensor(images.images[:batch], device=device))
+    began = now()
+    for step in range(steps):
+        if step == 2:  # the first ones prepare what later ones use
+            began = now()
+        net.zero_grad(set_to_none=True)
+        net(x).sum().backward()
+    return (now() - began) / ((steps - 2) * batch)

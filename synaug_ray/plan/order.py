@@ -1,0 +1,40 @@
+"""The order of work: what gives a first partial answer soonest comes first. It changes no key and no result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from synaug_ray.plan.plan import Plan
+from synaug_ray.plan.steps import TrialStep
+from synaug_ray.plan.subset import Subset
+
+Turn = tuple[int, int, int]  # draw, whether synthetic images are needed, number of real images
+
+
+def early_answers_first(plan: Plan) -> Plan:
+    """The same steps: draw by draw, in each the real-only trials, then size by size what synthetic images need.
+
+    A generator or shard comes with the first trial that needs it.
+    """
+    trials = dict(sorted(plan.trials.items(), key=lambda item: _turn(item[1])))
+    first: dict[str, Turn] = {}
+    for trial in trials.values():
+        if trial.pool is not None:
+            for step in (trial.pool.generator, *trial.parents()):
+                first.setdefault(step.key, _turn(trial))
+
+    def turn(key: str, subset: Subset) -> Turn:
+        return first.get(key, (subset.draw, 1, subset.num_real))
+
+    return replace(
+        plan,
+        trials=trials,
+        generators=dict(sorted(plan.generators.items(), key=lambda at: turn(at[0], at[1].subset))),
+        shards=dict(sorted(plan.shards.items(), key=lambda at: turn(at[0], at[1].generator.subset))),
+        # those of one Subset together: they share what is learnt of its real images
+        qualities=dict(sorted(plan.qualities.items(), key=lambda at: turn("", at[1].pool.generator.subset))),
+    )
+
+
+def _turn(trial: TrialStep) -> Turn:
+    return trial.subset.draw, int(trial.pool is not None), trial.subset.num_real

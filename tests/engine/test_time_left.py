@@ -1,0 +1,71 @@
+"""The time left, against planted durations of steps."""
+
+import pytest
+from helpers.grids import small_grid
+
+from synaug_ray.engine.time_left import TRUST, TimeLeft
+from synaug_ray.plan.plan import make_plan
+from synaug_ray.plan.steps import STAGES
+from synaug_ray.plan.subset import DataIdentity
+
+
+@pytest.fixture
+def steps():
+    plan = make_plan(small_grid(), DataIdentity("digits", "fp"))
+    return [s for stage in STAGES for s in plan.steps(stage).values()]
+
+
+def run(steps, expected, truth, slots=1):
+    """(share of the true time that is over, ratio of the time left that was said to the true one), step by step."""
+    left, now, said = TimeLeft(steps, expected, slots, began=0.0), 0.0, []
+    whole = sum(truth(s) for s in steps) / slots
+    for step in steps:
+        said.append((now / whole, None if (told := left.seconds(now)) is None else told / (whole - now)))
+        now += truth(step) / slots
+        left.done([step.key], truth(step))
+    assert left.seconds(now) == 0 and left.share == pytest.approx(1) and left.count == left.total == len(steps)
+    return said
+
+
+def test_what_was_expected_is_told_from_the_first_second(steps):
+    assert all(ratio == pytest.approx(1) for _, ratio in run(steps, lambda s: s.images_seen, lambda s: s.images_seen))
+
+
+@pytest.mark.parametrize("factor", [0.3, 3.0])
+def test_a_wrong_expectation_is_corrected_by_what_steps_took(steps, factor):
+    said = run(steps, lambda s: s.images_seen, lambda s: factor * s.images_seen)
+    assert said[0][1] == pytest.approx(1 / factor)
+    late = [ratio for share, ratio in said if share > 0.3]
+    assert late and all(0.6 < ratio < 1.6 for ratio in late)
+
+
+def test_kinds_are_corrected_one_by_one(steps):
+    """Shards take three times as long as expected, all else as long as expected."""
+    said = run(steps, lambda s: s.images_seen, lambda s: s.images_seen * (3 if s.stage == "shard" else 1))
+    shards = [i for i, s in enumerate(steps) if s.stage == "shard"]
+    assert said[shards[-1] + 1][1] == pytest.approx(1, rel=0.05)
+
+
+def test_nothing_is_told_until_something_is_known(steps):
+    left = TimeLeft(steps, lambda s: None, began=0.0)
+    assert left.seconds(10.0) is None and left.share == 0
+    half = steps[: len(steps) // 2]
+    left.done([s.key for s in half])
+    assert left.seconds(100.0) == pytest.approx(100.0 * (len(steps) - len(half)) / len(half))
+
+
+def test_the_share_of_a_step_that_is_begun_counts(steps):
+    left = TimeLeft(steps[:1], lambda s: 100.0, began=0.0)
+    left.begun(steps[0].key, 0.5)
+    left.begun(steps[0].key, 0.2)  # a training that begins again does not go back
+    left.begun("another", 0.5)
+    assert left.share == 0.5 and left.seconds(50.0) == pytest.approx(50.0)
+    assert TRUST < left.seconds(100.0) / 50 - 1 < 1  # twice as slow as expected, and that is half believed
+
+
+def test_slots_share_the_work(steps):
+    left = TimeLeft(steps, lambda s: 10.0, slots=5, began=0.0, follows=False)
+    assert left.seconds(0.0) == pytest.approx(2.0 * len(steps))
+    assert left.seconds(4.0) == pytest.approx(2.0 * len(steps) - 4)  # nothing has ended yet, and no worse for it
+    left.done([s.key for s in steps])
+    assert left.seconds(9.0) == 0
