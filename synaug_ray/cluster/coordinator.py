@@ -77,8 +77,18 @@ class Coordinator:
         self._taken.pop(worker, None)
         if not self._waiting:
             return None
-        self._taken[worker] = self._waiting.pop(0)
-        return self._taken[worker]
+        begun = [step for step in self._waiting if not self._waits(step)]
+        if not begun:  # the worker that trains the shorter ones goes on with these: sooner than another from the start
+            return None
+        self._waiting.remove(begun[0])
+        self._taken[worker] = begun[0]
+        return begun[0]
+
+    def _waits(self, step: GeneratorStep) -> bool:
+        """Whether it begins with a shorter training that is not done."""
+        course = getattr(step, "course", "")
+        others = [*self._waiting, *self._taken.values()] if course else []
+        return any(other.course == course and other.images_seen < step.images_seen for other in others)
 
     def put(self, key: str, block: list[Any], size: int) -> None:
         """Keep a block, and drop the least recently used ones above the cap.

@@ -22,6 +22,8 @@ from synaug_ray.config.recipes import (
     invalid,
 )
 
+LENGTH = frozenset({"nimg", "max_passes"})  # the fields that say how long a generator trains
+
 
 class _Generator(Recipe):
     """What every generator's recipe has, whatever its family."""
@@ -30,6 +32,16 @@ class _Generator(Recipe):
     reference: ClassVar[bool] = False  # a control or baseline without training
     open_set: ClassVar[bool] = False  # whether it was trained on more than any Subset, by its nature
     name: Name
+
+    @property
+    def continues(self) -> bool:
+        """Whether it can be trained further than it was, as if it had never ended."""
+        return False
+
+    @property
+    def any_length_key(self) -> str:
+        """The same for recipes that differ in nothing but how long they train."""
+        return self.key
 
     @property
     def halvings(self) -> int:
@@ -57,6 +69,18 @@ class _Trained(_Generator):
     ema_half_life: Positive = 1_600  # images seen
     flip: Flag = False  # random horizontal flips of the training images
     precision: Precision = "fp32"  # of training
+    # Of the learning rate after its warm-up: it falls to 0 at the end of the training (diffusion: as a cosine; GAN:
+    # linearly, in the second half), or stays, so that a shorter training is the beginning of a longer one
+    schedule: Literal["falling", "constant"] = "falling"
+
+    @property
+    def continues(self) -> bool:
+        """Whether a longer training begins, bit by bit, with a shorter one of the same recipe."""
+        return self.schedule == "constant"
+
+    @property
+    def any_length_key(self) -> str:
+        return self._key(LENGTH)
 
     @property
     def halvings(self) -> int:
@@ -73,7 +97,7 @@ class _Trained(_Generator):
 class UNetRecipe(_Trained):
     """A class-conditional diffusion model on diffusers' U-Net: the base of EDM and DDPM."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"conditioning"})
+    later: ClassVar[frozenset[str]] = frozenset({"conditioning", "schedule"})
     attention: tuple[Flag, ...] = (False, False)  # one entry per resolution; the middle block always has it
     layers_per_block: Count = 1
     norm_groups: Count = 8
@@ -141,6 +165,7 @@ class GANRecipe(_Trained):
     """A conditional GAN for few, small images: hinge loss, spectral norm, projection, DiffAugment."""
 
     samplers: ClassVar[tuple[str, ...]] = ("latent",)
+    later: ClassVar[frozenset[str]] = frozenset({"schedule"})
     family: Literal["gan"] = "gan"
     latent: Count = 32  # dimensions of z
     norm_groups: Count = 8

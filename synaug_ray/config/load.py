@@ -11,6 +11,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from synaug_ray.common.errors import Message, UsageProblem, did_you_mean
+from synaug_ray.config.budgets import with_budgets
 from synaug_ray.config.checks import grid_problems
 from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES
 from synaug_ray.config.messages import in_brackets, messages
@@ -123,6 +124,8 @@ def _presets(raw: dict[str, Any], lines: Lines, problems: list[Message], at: Loc
         if isinstance(raw.get(kind), list):
             filled = [_preset(v, presets, (*at, kind, i), lines, problems) for i, v in enumerate(raw[kind])]
             raw[kind] = [v for v, given in zip(filled, raw[kind], strict=True) if v is not None or given is None]
+    if isinstance(raw.get("generators"), list):
+        raw["generators"] = with_budgets(raw["generators"], (*at, "generators"), lines, problems)
     sampler = raw.get("sampler")
     if isinstance(sampler, dict) and not sampler.keys() & {"preset", "name"}:
         raw["sampler"] = {"preset": DEFAULT_SAMPLER} | sampler  # sampler.steps=4 changes the one that would be used

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from synaug_ray.common.errors import Message, did_you_mean
+from synaug_ray.config.budgets import BUDGETS
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
-from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES
+from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, LENGTH
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe, Optimiser, SamplerRecipe
 from synaug_ray.config.spec import Factors, GridSpec
@@ -100,7 +101,8 @@ def _known_keys(loc: Location, in_block: bool) -> set[str]:
     if len(loc) == 1:
         return set((Factors if in_block else GridSpec).model_fields)
     if loc[0] == "generators":
-        return set(GENERATOR_FAMILIES[str(loc[2])].model_fields) | {"preset"}
+        fields = set(GENERATOR_FAMILIES[str(loc[2])].model_fields) | {"preset"}
+        return fields | {BUDGETS} if LENGTH <= fields else fields
     if loc[0] in ("filters", "quality_features"):
         return set((FilterRecipe if loc[0] == "filters" else FeatureRecipe).model_fields) | {"preset"}
     if loc[0] == "classifiers":

@@ -64,8 +64,11 @@ class Recipe(BaseModel):
     @cached_property
     def key(self) -> str:
         """Content key: every field except the labels and the fields of ``later`` at their defaults."""
+        return self._key(frozenset())
+
+    def _key(self, without: frozenset[str]) -> str:
         untouched = {name for name in self.later if getattr(self, name) == type(self).model_fields[name].default}
-        return content_key(self.model_dump(mode="json", exclude={*self.labels, *untouched}))
+        return content_key(self.model_dump(mode="json", exclude={*self.labels, *untouched, *without}))
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A changed copy; pydantic's own would keep the key of the original where that has been computed."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from synaug_ray.common.hardware import BF16, cpu_flags
-from synaug_ray.common.text import some
+from synaug_ray.common.text import listed, some
+from synaug_ray.config.budgets import trained_apart
+from synaug_ray.config.generator_recipes import LENGTH
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.unanswerable import unanswerable
 
@@ -20,11 +22,28 @@ def grid_warnings(spec: GridSpec) -> list[str]:
             g.name for factors in spec.products() for g in factors.generators if g.family == "pretrained"
         )
     ]
+    found += _budgets(spec)
     if spec.draws == 1:
         found.append("draws: 1 gives no interval and no verdict; give six or more")
     elif spec.draws < 5:
         found.append(f"draws: {spec.draws} gives wide intervals that depend on an assumption; six or more are better")
     return found
+
+
+def _budgets(spec: GridSpec) -> list[str]:
+    """What generators cost that are trained at several lengths, each from the start."""
+    lengths: dict[tuple[str, int | None], dict[str, float]] = {}
+    for generator in (g for factors in spec.products() for g in factors.generators):
+        if LENGTH <= set(type(generator).model_fields) and not generator.continues:
+            of = (generator.any_length_key, getattr(generator, "trained_on", None))
+            lengths.setdefault(of, {})[generator.name] = generator.length(max(spec.num_real))
+    return [
+        f"generators: {listed(names)} are one recipe at several lengths, each trained from its start, "
+        f"{trained_apart(names.values()):.0%} more than the longest alone: its learning rate falls to 0 at the end of "
+        "each. With schedule: constant (other images, of other generators) one training gives all of them"
+        for names in lengths.values()
+        if len(names) > 1
+    ]
 
 
 def _rounded(factors: Factors) -> list[str]:

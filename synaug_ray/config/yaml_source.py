@@ -43,9 +43,14 @@ class Lines:
     file: str
     lines: dict[Location, int] = field(default_factory=dict)
     overrides: dict[Location, str] = field(default_factory=dict)
+    moved: dict[Location, Location] = field(default_factory=dict)  # of values that were made from others: from which
 
     def at(self, location: Location) -> str:
         """``grids/digits.yaml:7: num_real[2]``, or the override that set it."""
+        for end in range(len(location), 0, -1):
+            if location[:end] in self.moved:
+                location = self.moved[location[:end]] + location[end:]
+                break
         name = "".join(f"[{p}]" if isinstance(p, int) else f".{_key(p)}" for p in location).lstrip(".")
         for end in range(len(location), 0, -1):
             if location[:end] in self.overrides:

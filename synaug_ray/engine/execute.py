@@ -20,6 +20,7 @@ from synaug_ray.common.errors import DamagedState, PeerLost
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.common.provenance import CODE, commit
 from synaug_ray.data.images import ImageSet
+from synaug_ray.engine import courses
 from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.engine.failures import StepError, free_memory, step_error_of
 from synaug_ray.engine.memory import WHOLE, BatchSplit, split_that_fits
@@ -38,13 +39,19 @@ Work = Step | Sequence[Step]  # one step, or a pack of trials
 
 
 def run_generator(context: WorkerContext, step: GeneratorStep, batch_split: BatchSplit = WHOLE) -> None:
-    """Train a generator, resuming from its last checkpoint, and commit it; of several processes only rank 0 commits."""
+    """Train a generator, resuming from its last checkpoint, and commit it; of several processes only rank 0 commits.
+
+    One that begins with a shorter training goes on from the end of that (``courses``).
+    """
     clock, real, last = _Clock(), context.dataset.train.take(context.draws.index(step.subset)), [time.monotonic()]
     machine, split = context.machine, Split(batch_split.parts, context.machine.rank, context.machine.world)
+    length, end = step.recipe.length(len(real)), []
 
     def save(state: Callable[[], bytes], nimg: int) -> None:
-        context.progress(step, nimg / step.recipe.length(len(real)))
-        if machine.rank == 0 and time.monotonic() - last[0] > CHECKPOINT_SECONDS:
+        context.progress(step, nimg / length)
+        if machine.rank == 0 and step.course and nimg >= length:
+            end.append(state())
+        elif machine.rank == 0 and time.monotonic() - last[0] > CHECKPOINT_SECONDS:
             context.store.save_scratch(step, "state.safetensors", state())
             last[0] = time.monotonic()
 
@@ -54,21 +61,35 @@ def run_generator(context: WorkerContext, step: GeneratorStep, batch_split: Batc
     notes = batch_split.describe()
     if processes := _most_processes(context, step):
         notes["processes"] = processes
-    state = context.store.load_scratch(step, "state.safetensors") if machine.rank == 0 else None
+    state, before = None, courses.Before()
+    if machine.rank == 0:
+        state = context.store.load_scratch(step, "state.safetensors")
+        before, state = (
+            courses.find(context.store, step) if state is None else (courses.noted(context.store, step), state)
+        )
     try:
         files, nimg = train(split.of_the_first(state))  # ranks that read it themselves could see a newer one
     except DamagedState as damaged:
         LOG.warning("the checkpoint of generator %s is discarded (%s); its training restarts", step.key, damaged)
         notes["restarted"] = f"its checkpoint was damaged: {damaged}"
+        before = courses.Before()
         if machine.rank == 0:
             context.store.drop_scratch(step)
+            courses.discard(context.store, step)
         files, nimg = train(None)
     if machine.rank:
         return
     result = {"num_real": step.subset.num_real, "draw": step.subset.draw}
     spent = clock.read(nimg)
-    spent["cpu_seconds"] *= machine.world  # each process uses about as much
+    spent["cpu_seconds"] = spent["cpu_seconds"] * machine.world + before.cpu_seconds  # each process uses about as much
+    spent["seconds"] += before.seconds
+    notes = before.notes() | notes
     context.store.commit(step, result | spent, files, _provenance(context.machine, clock) | notes)
+    for state in end:
+        whole = courses.Before(
+            nimg, spent["seconds"], spent["cpu_seconds"], {k: v for k, v in notes.items() if k != courses.NOTE}
+        )
+        courses.keep(context.store, step, whole, state)
 
 
 def _most_processes(context: WorkerContext, step: GeneratorStep) -> int:

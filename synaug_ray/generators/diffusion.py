@@ -18,7 +18,7 @@ from synaug_ray.config.generator_recipes import UNetRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.training.batching import passes
 from synaug_ray.training.distributed import Split
-from synaug_ray.training.loop import SaveState, train_loop, warmup_then_cosine
+from synaug_ray.training.loop import SaveState, train_loop, warmup_then_constant, warmup_then_cosine
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,8 @@ def fit(
         return (loss,)
 
     net.train()
-    rate = warmup_then_cosine(recipe.learning_rate, recipe.warmup_nimg, recipe.batch)
+    schedule = warmup_then_constant if recipe.schedule == "constant" else warmup_then_cosine
+    rate = schedule(recipe.learning_rate, recipe.warmup_nimg, recipe.batch)
     return train_loop(recipe, net, {"net": net}, {"adam": adam}, step, rate, num_real, state, save)
 
 

@@ -28,7 +28,7 @@ from synaug_ray.generators.samplers import image_noise, sample_in_batches
 from synaug_ray.training.batching import passes
 from synaug_ray.training.checkpoint import tensors_from_bytes, tensors_to_bytes
 from synaug_ray.training.distributed import WHOLE, Split
-from synaug_ray.training.loop import SaveState, constant_then_linear, train_loop
+from synaug_ray.training.loop import SaveState, constant, constant_then_linear, train_loop
 from synaug_ray.training.precision import autocast
 
 
@@ -189,7 +189,7 @@ def train(
         discriminator.requires_grad_(True)
         return first, second
 
-    rate = constant_then_linear(recipe.learning_rate)
+    rate = (constant if recipe.schedule == "constant" else constant_then_linear)(recipe.learning_rate)
     modules = {"painter": generator, "critic": discriminator}
     trained, nimg = train_loop(recipe, generator, modules, adams, step, rate, len(subset), state, save)
     return GANGenerator(trained, np.bincount(subset.labels, minlength=num_classes), shape, build), nimg

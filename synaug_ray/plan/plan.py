@@ -92,6 +92,7 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
         if pool is not None:
             amounts[pool] = max(amounts.get(pool, 0), trial.num_raw)
         rows.setdefault((trial.key, cell.arm, cell.real_share), Row(cell, trial))
+    generators = in_courses(generators)
     shards = {shard.key: shard for pool, amount in amounts.items() for shard in pool.shards(amount)}
     checks = [
         QualityStep(pool, min(amount, QUALITY_IMAGES), spec.quality_features)
@@ -124,6 +125,14 @@ def pending(plan: Plan, store: Finished) -> Plan:
     return Plan(plan.data, generators, shards, trials, plan.rows, plan.names, qualities)
 
 
+def in_courses(generators: Mapping[str, GeneratorStep]) -> dict[str, GeneratorStep]:
+    """The same generators; the lengths of one training, shortest first, where the first of them was."""
+    courses: dict[str, list[GeneratorStep]] = {}
+    for key, step in generators.items():
+        courses.setdefault(step.course or key, []).append(step)
+    return {step.key: step for steps in courses.values() for step in sorted(steps, key=lambda s: s.images_seen)}
+
+
 def reversed_plan(plan: Plan) -> Plan:
     """The same steps in reverse order, so that two drivers of one plan meet in the middle."""
 
@@ -132,7 +141,7 @@ def reversed_plan(plan: Plan) -> Plan:
 
     return replace(
         plan,
-        generators=turned(plan.generators),
+        generators=in_courses(turned(plan.generators)),
         shards=turned(plan.shards),
         trials=turned(plan.trials),
         qualities=turned(plan.qualities),

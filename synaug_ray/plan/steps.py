@@ -85,7 +85,7 @@ class GeneratorStep(Step):
 
     @property
     def cost_key(self) -> str:
-        return self.recipe.key
+        return self.recipe.any_length_key
 
     @property
     def cost_name(self) -> str:
@@ -96,8 +96,19 @@ class GeneratorStep(Step):
 
     @cached_property
     def seed(self) -> int:
-        """Of the weights, the batches and the noise: one per draw, so sizes differ by their data alone."""
-        return derive_seed("generator", self.subset.data.key, self.subset.draw, self.recipe.key)
+        """Of the weights, the batches and the noise: one per draw, so sizes differ by their data alone.
+
+        Where a longer training begins with a shorter one, the same for all lengths.
+        """
+        recipe = self.recipe.any_length_key if self.recipe.continues else self.recipe.key
+        return derive_seed("generator", self.subset.data.key, self.subset.draw, recipe)
+
+    @cached_property
+    def course(self) -> str:
+        """Key of the one training that this generator is a length of, where it can go on from shorter ones; else ''."""
+        if not self.recipe.continues:
+            return ""
+        return content_key({"course": self.recipe.any_length_key, "version": self.version, **self.subset.fields()})
 
 
 @dataclass(frozen=True)
@@ -123,7 +134,7 @@ class ShardStep(Step):
 
     @property
     def cost_key(self) -> str:
-        return f"{self.generator.recipe.key} {self.sampler.key}"  # a sampler evaluates its generator's network
+        return f"{self.generator.recipe.any_length_key} {self.sampler.key}"  # of its network
 
     @property
     def cost_name(self) -> str:

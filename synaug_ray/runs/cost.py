@@ -6,6 +6,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 
 from synaug_ray.common.text import duration
@@ -33,7 +34,7 @@ RECORDED, TIMED, ELSEWHERE, SCALED = 1.2, 1.5, 2.0, 3.0  # the factors: see test
 
 def pool_key(generator: str, sampler: str) -> str:
     """``cost_key`` of the shards of two presets."""
-    return f"{GENERATORS[generator].key} {SAMPLERS[sampler].key if sampler in SAMPLERS else LATENT.key}"
+    return f"{GENERATORS[generator].any_length_key} {SAMPLERS[sampler].key if sampler in SAMPLERS else LATENT.key}"
 
 
 # core-seconds for 1,000 images seen (or sampled) on one core of a 2 GHz-class server CPU, torch 2.15, one thread:
@@ -41,13 +42,13 @@ def pool_key(generator: str, sampler: str) -> str:
 # long).
 MEASURED_SHAPE = (1, 8, 8)
 MEASURED: dict[str, float] = {
-    GENERATORS["edm-tiny"].key: 0.95,
-    GENERATORS["edm-smoke"].key: 0.95,
+    GENERATORS["edm-tiny"].any_length_key: 0.95,
+    GENERATORS["edm-smoke"].any_length_key: 0.95,
     pool_key("edm-tiny", "dpmpp-8"): 3.6,
     pool_key("edm-smoke", "dpmpp-8"): 3.6,
     # measured on a busy machine, so rather too high:
-    GENERATORS["ddpm-tiny"].key: 1.4,
-    GENERATORS["gan-tiny"].key: 1.05,
+    GENERATORS["ddpm-tiny"].any_length_key: 1.4,
+    GENERATORS["gan-tiny"].any_length_key: 1.05,
     pool_key("ddpm-tiny", "ddim-50"): 22.0,
     pool_key("gan-tiny", "latent"): 0.15,
     CLASSIFIERS["mlp"].key: 0.006,
@@ -91,7 +92,8 @@ def costs(
             continue
         rate = _rates(plan, store, stage, shape, timed)
         rated = [(s, rate(s)) for s in steps]
-        known = [(s.images_seen * f.seconds, f.spread) for s, f in rated if f is not None]
+        before = _seen_before(plan) if stage == "generator" else {}
+        known = [((s.images_seen - before.get(s.key, 0.0)) * f.seconds, f.spread) for s, f in rated if f is not None]
         table[stage] = Cost(
             len(rated),
             sum(seconds for seconds, _ in known),
@@ -108,10 +110,11 @@ def expected_seconds(
 ) -> Callable[[Step], float | None]:
     """What each step of a plan is expected to take, in seconds of one core or GPU; arguments as of ``costs``."""
     rates = {stage: _rates(plan, store, stage, shape, timed) for stage in STAGES}
+    before = _seen_before(plan)
 
     def seconds(step: Step) -> float | None:
         figure = rates[step.stage](step)
-        return None if figure is None else figure.seconds * step.images_seen
+        return None if figure is None else figure.seconds * (step.images_seen - before.get(step.key, 0.0))
 
     return seconds
 
@@ -123,6 +126,16 @@ def untimed(plan: Plan, missing: Plan, store: Store, shape: tuple[int, int, int]
         rate = _rates(plan, store, stage, shape, NONE)
         found += [s for s in missing.steps(stage).values() if rate(s) is None]
     return found
+
+
+def _seen_before(plan: Plan) -> dict[str, float]:
+    """Of generators that go on from a shorter training: the images that this sees for them, by key."""
+    courses: dict[str, list[GeneratorStep]] = {}
+    for step in plan.generators.values():
+        if step.course:
+            courses.setdefault(step.course, []).append(step)
+    ordered = (sorted(steps, key=lambda step: step.images_seen) for steps in courses.values())
+    return {longer.key: shorter.images_seen for steps in ordered for shorter, longer in pairwise(steps)}
 
 
 def _rates(

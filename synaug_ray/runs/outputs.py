@@ -17,6 +17,7 @@ from synaug_ray.analysis.by_class import by_class
 from synaug_ray.analysis.results import Analysis
 from synaug_ray.analysis.trials import GENERATOR_FAILURES
 from synaug_ray.config.spec import write_grid
+from synaug_ray.engine.courses import spent_before
 from synaug_ray.plan.plan import blocked
 from synaug_ray.plan.steps import STAGES, Stage
 from synaug_ray.report import page
@@ -117,10 +118,12 @@ def _spent(run: Run) -> dict[str, Any]:
     for stage in STAGES:
         steps = run.plan.steps(stage)
         for key, record in run.store.records(stage, steps).items():
-            seconds[stage] += record.result["seconds"]
-            cpu[stage] += record.result["cpu_seconds"]
+            before = spent_before(record.made)
+            own = record.result["cpu_seconds"] - before["cpu_seconds"]
+            seconds[stage] += record.result["seconds"] - before["seconds"]
+            cpu[stage] += own
             if record.made.get("session") == run.session.id:
-                session[stage] += record.result["cpu_seconds"]
+                session[stage] += own
                 if (made := record.made).get("began"):
                     work.add((stage, f"{made['host']} {made['pid']}", made["began"], made["took"]))
             if stage == "generator":

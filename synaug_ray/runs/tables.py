@@ -39,6 +39,8 @@ COLUMNS = (
     "cost_seconds",
     *COSTS,
     "generator_key",
+    "generator_nimg",
+    "recipe_key",
     "finished",
 )
 
@@ -78,6 +80,8 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "cost_seconds": device_seconds(record) if record else float("nan"),
         **(costs.of(trial) if record else dict.fromkeys(COSTS, float("nan"))),
         "generator_key": pool.generator.key if pool else "",
+        "generator_nimg": pool.generator.recipe.length(pool.generator.subset.num_real) if pool else 0,
+        "recipe_key": pool.generator.recipe.any_length_key if pool else "",
         "finished": record.finished if record else "",
     }
 

@@ -105,6 +105,16 @@ def warmup_then_cosine(peak: float, warmup_nimg: int, batch: int) -> LearningRat
     return rate
 
 
+def warmup_then_constant(peak: float, warmup_nimg: int, batch: int) -> LearningRate:
+    """A schedule that rises linearly to ``peak`` over ``warmup_nimg`` images and stays there, whatever the total."""
+    return lambda nimg, _: peak * min(1.0, (nimg + batch) / warmup_nimg)
+
+
+def constant(peak: float) -> LearningRate:
+    """A schedule that is ``peak`` throughout, whatever the total."""
+    return lambda nimg, _: peak
+
+
 def constant_then_linear(peak: float) -> LearningRate:
     """A schedule that stays at ``peak`` for half of the training, then falls linearly to 0 at the end."""
     return lambda nimg, total: peak * min(1.0, 2 * (1 - nimg / total))

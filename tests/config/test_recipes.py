@@ -53,6 +53,7 @@ UNET = dict(
     learning_rate=1e-3,
     warmup_nimg=1_601,
     conditioning="scale-shift",
+    schedule="constant",
     ema_half_life=1_601,
     flip=True,
     precision="bf16",
@@ -71,6 +72,7 @@ OTHER = {  # a value for every field that is not its default
         ema_half_life=1_601,
         flip=True,
         precision="bf16",
+        schedule="constant",
         augment=("cutout",),
     ),
     PretrainedRecipe: dict(

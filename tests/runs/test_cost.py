@@ -56,7 +56,7 @@ def measured(monkeypatch):
 
 def test_measured_figures_times_images(store, measured):
     made = plan()
-    measured[GENERATORS["edm-tiny"].key] = 2.0  # core-seconds for 1,000 images
+    measured[GENERATORS["edm-tiny"].any_length_key] = 2.0  # core-seconds for 1,000 images
     (classifier,) = {t.classifier.key for t in made.trials.values()}
     measured[classifier] = 0.01
     table = costs(made, made, store, GREY)
@@ -94,7 +94,7 @@ def test_what_nobody_measured_is_unknown_and_not_nothing(store, measured):
 def test_records_come_before_figures_and_their_median_counts(store, measured):
     made = plan(draws=4)
     first, second, third, _ = made.generators.values()
-    measured[first.recipe.key] = 1_000.0
+    measured[first.cost_key] = 1_000.0
     for step, seconds in ((first, 19.2), (second, 38.4), (third, 19_200.0)):  # one of them on a busy machine
         store.commit(step, {"nimg": step.recipe.nimg, "cpu_seconds": seconds}, {}, {})
     left = pending(made, store)
