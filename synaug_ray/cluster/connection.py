@@ -26,6 +26,8 @@ from synaug_ray.common.text import one_line
 from synaug_ray.store.locations import JOB
 
 END_SECONDS = 5.0  # for killed processes to exit
+STARTS = 2
+TIMED_OUT = "timed out during startup"  # Ray's words, in a bare Exception
 
 
 def joins() -> bool:
@@ -58,7 +60,7 @@ def connect() -> list[psutil.Process] | None:
             os.environ.pop("RAY_ADDRESS", None)  # empty or "local": what is started must not read it otherwise
             own_token()
             folder = ray_folder()
-            ray.init(address="local", include_dashboard=False, **folder, **quiet)
+            _start(include_dashboard=False, **folder, **quiet)
         else:
             if JOB not in os.environ:  # the driver of a submitted job was started by a worker of its node
                 try_to_join(address())
@@ -83,6 +85,21 @@ def connect() -> list[psutil.Process] | None:
             ray.shutdown()
             raise
     return started
+
+
+def _start(**options: Any) -> None:
+    """Start Ray on this machine, once more where its node was not up within the 30 s that Ray waits for it.
+
+    On a machine that is busy or starts Ray for the first time the second start finds its files in memory.
+    """
+    for attempt in range(STARTS):
+        try:
+            ray.init(address="local", **options)
+            return
+        except Exception as error:
+            if attempt + 1 == STARTS or TIMED_OUT not in str(error):
+                raise
+            ray.shutdown()
 
 
 def logs() -> Path:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -23,11 +23,14 @@ from synaug_ray.generators.base import Generator
 from synaug_ray.plan.steps import GeneratorStep, Pool, ShardStep, Step, TrialStep
 from synaug_ray.plan.subset import Subset
 from synaug_ray.quality import label_classifiers
-from synaug_ray.quality.assess import RealReference, real_reference
-from synaug_ray.quality.filters import Select, selector
 from synaug_ray.quality.label_classifiers import LabelClassifiers
 from synaug_ray.quality.pretrained_features import PretrainedSpace, open_space
 from synaug_ray.store.store import Store
+
+# a worker that only trains does without scipy, which takes two seconds of a core to import
+if TYPE_CHECKING:
+    from synaug_ray.quality.assess import RealReference
+    from synaug_ray.quality.filters import Select
 
 CACHE_BYTES = 1 << 30  # of shards cached per process
 CACHE_GENERATORS = 4  # per process
@@ -127,6 +130,8 @@ class WorkerContext:
         return concatenate(real, raw)
 
     def _selector(self, recipe: FilterRecipe, subset: Subset, real: ImageSet, mirrors: bool) -> Select:
+        from synaug_ray.quality.filters import selector
+
         at = (subset, recipe.key, mirrors)
         if at not in self._selectors:
             seed = derive_seed("filter", subset.data.key, subset.draw, subset.num_real)
@@ -168,6 +173,8 @@ class WorkerContext:
 
         Only the last is cached: the quality checks of one Subset run one after another.
         """
+        from synaug_ray.quality.assess import real_reference
+
         if subset not in self._real_references:
             order = self.draws.order(subset)
             seen, others = order[: subset.num_real], order[subset.num_real : TRAINING_IMAGES]

@@ -27,7 +27,6 @@ from synaug_ray.engine.memory import WHOLE, BatchSplit, split_that_fits
 from synaug_ray.generators import registry
 from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
 from synaug_ray.plan.subset import Subset
-from synaug_ray.quality.assess import assess
 from synaug_ray.store.retry import StorageRefused
 from synaug_ray.store.store import Cause, finite, now
 from synaug_ray.training.distributed import Split
@@ -123,6 +122,8 @@ def run_shard(context: WorkerContext, step: ShardStep, batch_split: BatchSplit =
 
 def run_quality(context: WorkerContext, step: QualityStep, batch_split: BatchSplit = WHOLE) -> None:
     """Check the quality of a pool and commit the result; there is no batch to split (``QualityStep.splits``)."""
+    from synaug_ray.quality.assess import assess  # scipy: see ``engine.context``
+
     clock, subset = _Clock(), step.pool.generator.subset
     spaces = {recipe.key: context.space(recipe, lambda share: context.progress(step, share)) for recipe in step.spaces}
     real = context.real_reference(subset, lambda share: context.progress(step, share))

@@ -42,6 +42,23 @@ def test_a_ray_that_does_not_start_is_a_sentence(monkeypatch):
         connection.connect()
 
 
+def test_ray_is_started_once_more_where_its_node_was_slow_and_for_no_other_reason(monkeypatch):
+    said, ended = ["The current node timed out during startup.", ""], []
+
+    def init(**_):
+        if word := said.pop(0):
+            raise Exception(word)
+
+    monkeypatch.setattr(connection.ray, "init", init)
+    monkeypatch.setattr(connection.ray, "shutdown", lambda: ended.append(1))
+    connection._start()
+    assert not said and len(ended) == 1
+    said += ["no memory", ""]
+    with pytest.raises(Exception, match="no memory"):
+        connection._start()
+    assert len(said) == 1 and len(ended) == 1
+
+
 def test_a_cluster_that_does_not_answer_is_a_sentence(monkeypatch):
     def refuse(**_):
         raise ConnectionError("Could not find any running Ray instance.\n  Details")

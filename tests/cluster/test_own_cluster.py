@@ -22,7 +22,6 @@ def test_a_run_of_its_own_is_reached_from_this_machine_alone_and_ends_when_asked
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "PYTHONUNBUFFERED"))} | {
         "HOME": str(folder),
         "RAY_TMPDIR": str(folder),
-        "RAY_raylet_start_wait_time_s": "120",
     }
     words = ["tests/helpers/small.yaml", "draws=4", "classifiers.0.nimg=60000", "--storage", str(tmp_path)]
     with open(tmp_path / "log", "w") as log:  # as under nohup: no terminal

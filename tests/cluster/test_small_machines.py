@@ -42,7 +42,7 @@ def test_everything_finishes_on(machine, undisturbed, tmp_path):
     assert table(tmp_path / "storage", "small").equals(undisturbed)
 
 
-@pytest.mark.integration
+@pytest.mark.slow  # test_coordinator.py holds which GPU a lane takes
 def test_each_of_four_gpus_has_one_trainer_and_one_classifier(tmp_path):
     """Ray itself would put two lanes of a kind on one GPU and leave another without."""
     (tmp_path / "seats").mkdir()

@@ -50,7 +50,7 @@ def test_a_look_at_a_pool_finds_its_fault_and_leaves_the_numbers(context, digits
         attempt(context, step)
     for step in plan.qualities.values():
         attempt(context, step)
-        monkeypatch.setattr("synaug_ray.engine.context.real_reference", None)
+        monkeypatch.setattr("synaug_ray.quality.assess.real_reference", None)
     assert not context.store.failed("quality")
     table = qualities(plan, context.store).set_index("generator")
     assert table["words"].to_dict() == {"duplicate": "copies", "real-holdout": "ok"}
