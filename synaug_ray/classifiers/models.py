@@ -7,7 +7,7 @@ import itertools
 import torch
 from torch import nn
 
-from synaug_ray.common.errors import UsageProblem, did_you_mean
+from synaug_ray.common.errors import Message, UsageProblem, did_you_mean
 from synaug_ray.common.text import one_line
 from synaug_ray.config.recipes import ClassifierRecipe
 
@@ -45,8 +45,8 @@ def check(recipe: ClassifierRecipe, shape: tuple[int, int, int] | None) -> None:
         UsageProblem: naming the closest model, or why the network is unsuitable.
     """
     _known(recipe)
-    if shape and (said := incompatibility(recipe, shape, 2)):  # the number of classes does not matter to any network
-        raise UsageProblem(said)
+    if shape and (problem := incompatibility(recipe, shape, 2)):  # no network depends on the number of classes
+        raise UsageProblem(problem)
 
 
 def _known(recipe: ClassifierRecipe) -> None:
@@ -55,23 +55,25 @@ def _known(recipe: ClassifierRecipe) -> None:
     import timm
 
     if not timm.is_model(recipe.model):
-        raise UsageProblem(
-            f"classifiers: {recipe.name}: timm has no {recipe.model!r}"
-            f"{did_you_mean(recipe.model, timm.list_models(), '.')} timm.list_models() lists all it has"
+        text = (
+            f"{recipe.name}: timm has no {recipe.model!r}{did_you_mean(recipe.model, timm.list_models(), '.')} "
+            "timm.list_models() lists all it has"
         )
+        raise UsageProblem(Message(text, "classifiers", "unknown-model", repr(recipe.model)))
 
 
-def incompatibility(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int) -> str | None:
+def incompatibility(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int) -> Message | None:
     """Why a network cannot be trained on images [C, H, W]; tried on torch's meta device, without weights or pixels."""
     if recipe.family == "mlp":
         return None
-    name = f"classifiers: {recipe.name}" + (f" ({recipe.model})" if recipe.model else "")
+    name = recipe.name + (f" ({recipe.model})" if recipe.model else "")
     size = f"{shape[1]} x {shape[2]} pixels"
     try:
         with torch.device("meta"):
             net = build(recipe, shape, num_classes, 0)
     except Exception as error:  # each network refuses in its own way
-        return f"{name} cannot be built for images of {size} ({one_line(error, 200)}); choose another model"
+        text = f"{name} cannot be built for images of {size} ({one_line(error, 200)}); choose another model"
+        return Message(text, "classifiers", "image-size", size)
     own = getattr(net, "default_cfg", None) or {}
     fixed = own["input_size"][1] if own.get("fixed_input_size") else None
     try:
@@ -82,14 +84,17 @@ def incompatibility(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_c
             if fixed
             else (f"cannot be trained on images of {size} in batches of {recipe.batch} ({one_line(error, 200)})")
         )
-        return f"{name} {wanted}; set data.size{f': {fixed}' if fixed else ''}, or choose another model"
+        text = f"{name} {wanted}; set data.size{f': {fixed}' if fixed else ''}, or choose another model"
+        return Message(text, "classifiers", "image-size", size)
     if not isinstance(out, torch.Tensor) or out.shape[1:] != (num_classes,):
-        return f"{name} does not give one number a class; choose a model that classifies"
+        text = f"{name} does not output one number per class; choose a model that classifies"
+        return Message(text, "classifiers", "not-a-classifier", recipe.model)
     if recipe.pack > 1 and any(True for _ in net.buffers()):
-        return (
-            f"{name} has batch normalisation or other buffers, which cannot be kept apart in a pack; it needs "
-            f"pack: 1, got {recipe.pack}"
+        text = (
+            f"{name} has batch normalisation or other buffers, which cannot be kept apart in a pack; it needs pack: 1, "
+            f"got {recipe.pack}"
         )
+        return Message(text, "classifiers", "pack", str(recipe.pack))
     return None
 
 

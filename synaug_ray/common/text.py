@@ -37,6 +37,11 @@ def listed(words: Iterable[object]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
+def times(count: int) -> str:
+    """``once``, ``2 times``."""
+    return "once" if count == 1 else f"{count:,} times"
+
+
 def duration(seconds: float) -> str:
     """``48 s``, ``12 min``, ``3.4 h``, ``12 days``, ``3 years``."""
     if seconds < 90:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from synaug_ray.common.errors import Message
+from synaug_ray.common.text import times
 from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.config.spec import Factors, GridSpec
@@ -78,7 +79,7 @@ def halving(recipe: GeneratorRecipe, side: int) -> str | None:
     if not side % divisor:
         return None
     return (
-        f"{recipe.name} halves its images {recipe.halvings} times, so their side must be a multiple of {divisor}, got "
+        f"{recipe.name} halves its images {times(recipe.halvings)}, so their side must be a multiple of {divisor}, got "
         f"{side} pixels; set data.size: {-(-side // divisor) * divisor}, or use fewer channels"
     )
 
@@ -100,7 +101,7 @@ def _classifier(recipe: ClassifierRecipe, side: int | None) -> Iterator[Message]
         least = 2 ** (len(recipe.widths) - 1)
         if side and side < least:
             yield Message(
-                f"{recipe.name} halves its images {len(recipe.widths) - 1} times and needs {least} pixels a side, got "
+                f"{recipe.name} halves its images {times(len(recipe.widths) - 1)} and needs {least} pixels a side, got "
                 f"{side}; set data.size: {least} or more, or use fewer widths",
                 code="image-size",
                 value=f"{side} pixels",

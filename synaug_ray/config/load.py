@@ -1,4 +1,4 @@
-"""Reads a grid's file and overrides, fills in presets and validates a ``GridSpec``: all problems at once."""
+"""Reads a grid's file and overrides, fills in presets and validates a ``GridSpec``, reporting all problems at once."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ SHIPPED = (PACKAGE / "_grids", PACKAGE.parent / "grids")
 
 
 def find_grid(name: str) -> Path:
-    """``./grids/NAME.yaml``, else a shipped grid; a path that ends in .yaml is taken as it is.
+    """The path of ``./grids/NAME.yaml``, else of a shipped grid; a path that ends in .yaml is returned as it is.
 
     Raises:
-        UsageProblem: no such grid, with the names of those available.
+        UsageProblem: if there is no such grid, listing those available.
     """
     given = Path(name)
     if "=" in name:
         raise UsageProblem(
             Message(
-                f"{name!r} is in the place of the grid's name; name the grid first, then key=value", "", "no-grid", name
+                f"expected the name of a grid, got {name!r}; give the grid first, then key=value", "", "no-grid", name
             )
         )
     if given.suffix in (".yaml", ".yml"):
@@ -46,7 +46,7 @@ def find_grid(name: str) -> Path:
             return folder / f"{name}.yaml"
     if name and os.path.exists(given):
         kind = "folder" if os.path.isdir(given) else "npz" if given.suffix == ".npz" else ""
-        where = f"; give the images to a grid as `dataset: {kind}:{name}`" if kind else ""
+        where = f"; to use its images, write `dataset: {kind}:{name}` in a grid" if kind else ""
         raise UsageProblem(Message(f"{name} is not a grid (a .yaml file){where}", "", "not-a-grid", name))
     text = (
         f"no grid {short(name)}{did_you_mean(name, available(), '.')} Available: "
@@ -59,7 +59,7 @@ def available() -> list[str]:
     """Names of the grids in ``./grids`` and of the shipped ones."""
     named: set[str] = set()
     for folder in (Path("grids"), *SHIPPED):
-        with suppress(PermissionError):  # a working directory that may not be searched, as another user's home
+        with suppress(PermissionError):  # a working directory without read permission, such as another user's home
             named |= {p.stem for p in folder.glob("*.yaml")}
     return sorted(named)
 
@@ -72,10 +72,11 @@ def load_grid(path: Path, overrides: list[str]) -> GridSpec:
 def placed_grid(
     path: Path, overrides: list[str], unknown: Callable[[str, str], Sequence[Message]]
 ) -> tuple[GridSpec, Lines]:
-    """Read, override and validate a grid; returns it and the lines of its values.
+    """Read, override and validate a grid; returns it with the lines of its values.
 
     Args:
-        unknown: of a data set's name and place, the problems with it; only packages above know the data sets.
+        unknown: returns the problems with a data set's name, given the name and its place; only packages above this
+            one know the data sets.
 
     Raises:
         UsageProblem: with every problem of the file and of the overrides.
@@ -111,7 +112,7 @@ def validate_grid(raw: dict[str, Any], lines: Lines, problems: Sequence[Message]
 
 
 def _presets(raw: dict[str, Any], lines: Lines, problems: list[Message], at: Location = ()) -> dict[str, Any]:
-    """Replace names of presets, and mappings with ``preset:``, by the recipes that they stand for."""
+    """Replace names of presets, and mappings with ``preset:``, by their recipes."""
     raw = dict(raw)
     for kind, presets in (
         ("generators", GENERATORS),
@@ -128,7 +129,7 @@ def _presets(raw: dict[str, Any], lines: Lines, problems: list[Message], at: Loc
         raw["generators"] = with_budgets(raw["generators"], (*at, "generators"), lines, problems)
     sampler = raw.get("sampler")
     if isinstance(sampler, dict) and not sampler.keys() & {"preset", "name"}:
-        raw["sampler"] = {"preset": DEFAULT_SAMPLER} | sampler  # sampler.steps=4 changes the one that would be used
+        raw["sampler"] = {"preset": DEFAULT_SAMPLER} | sampler  # sampler.steps=4 changes the default sampler
     if "sampler" in raw:
         raw["sampler"] = _preset(raw["sampler"], SAMPLERS, (*at, "sampler"), lines, problems)
     for name in ("num_real", "synthetic_multiples", "protocols", "real_share"):
@@ -143,7 +144,7 @@ def _presets(raw: dict[str, Any], lines: Lines, problems: list[Message], at: Loc
 
 
 def _in_precision(raw: dict[str, Any], precision: Any, whole: bool = True) -> dict[str, Any]:
-    """Give every recipe that has a precision the grid's, where it names one; ``whole``: a grid, not a block."""
+    """Set the precision of every recipe that has one to that of the grid, if given; ``whole``: a grid, not a block."""
     if precision not in get_args(Precision):
         return raw
     raw = dict(raw)

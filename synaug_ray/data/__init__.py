@@ -1,1 +1,1 @@
-"""Images: where they come from, how they are split and drawn, what is wrong with them."""
+"""Images: their sources, decoding, splits and subsets, and the checks of a data set."""

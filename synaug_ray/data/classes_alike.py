@@ -1,4 +1,4 @@
-"""Classes whose names differ in what is easily mistyped: case, spaces, Unicode form."""
+"""Finds class names that differ only by likely typing errors: case, spaces, hyphens, Unicode form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from synaug_ray.common.text import some
 
 
 def alike_note(classes: Sequence[str]) -> list[str]:
-    """A sentence about classes that may be meant as one; none about single letters, which differ by case alone."""
+    """A note on classes that may be meant as one; single letters that differ by case are not noted."""
     groups: dict[str, list[str]] = {}
     for name in classes:
         groups.setdefault(_folded(name), []).append(name)
@@ -18,13 +18,13 @@ def alike_note(classes: Sequence[str]) -> list[str]:
         return []
     pairs = some((" and ".join(map(_quoted, names)) for names in alike), 5)
     return [
-        f"classes that differ by case, spaces, hyphens or Unicode form alone: {pairs}; where they are one class, write "
-        "them alike"
+        f"classes that differ only by case, spaces, hyphens or Unicode form: {pairs}; if they are one class, give them "
+        "the same name"
     ]
 
 
 def alike_to(name: str, classes: Iterable[str]) -> str | None:
-    """The class that ``name`` may be meant for; None where no other is nearly the same."""
+    """The class that ``name`` may be a misspelling of; None if there is none."""
     return next((c for c in classes if c != name and _folded(c) == _folded(name)), None)
 
 
@@ -39,5 +39,5 @@ def _long(names: Sequence[str]) -> bool:
 
 
 def _quoted(name: str) -> str:
-    """In quotes, so that a space at the end is seen, and with what is not ASCII escaped where forms differ."""
+    """In quotes, so that a final space is visible, and escaped as ASCII if the Unicode form is unusual."""
     return repr(name) if unicodedata.is_normalized("NFC", name) else ascii(name)

@@ -26,13 +26,13 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Found:
-    """Sizes and modes of a source's images before conversion; counts are over all splits."""
+    """Sizes and modes of a source's images before conversion, counted over all splits."""
 
-    sizes: tuple[tuple[int, int, int], ...] = ()  # (width, height, images), most frequent first, of the commonest
+    sizes: tuple[tuple[int, int, int], ...] = ()  # (width, height, images) of the most frequent sizes
     num_sizes: int = 0
     smallest: tuple[int, int] = (0, 0)  # (width, height) of the fewest pixels
     largest: tuple[int, int] = (0, 0)
-    modes: tuple[tuple[str, int], ...] = ()  # (Pillow's name of it, images), most frequent first
+    modes: tuple[tuple[str, int], ...] = ()  # (Pillow's name of the mode, images), most frequent first
 
 
 @dataclass(frozen=True)

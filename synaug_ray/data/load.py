@@ -1,7 +1,7 @@
 """Data sources, named by one string in a grid: ``identify`` fingerprints a source, ``load`` reads its images.
 
-``identify`` decodes nothing and imports nothing heavy; a plan needs no more. ``load`` decodes a source
-once, into cached arrays that are memory-mapped from then on.
+``identify`` decodes nothing and imports nothing heavy, and is all that a plan needs. ``load`` decodes a source once,
+into cached arrays that are memory-mapped afterwards.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from synaug_ray.data.sources.torchvision_sets import TORCHVISION
 from synaug_ray.data.splits import assign
 from synaug_ray.plan.subset import DataIdentity
 
-READING = 2  # of labels, splits and folders: what an earlier one decoded is opened once more, for what it let pass
-_REREAD = ("folder", "npz", "parquet")  # kinds that lie on this machine
+READING = 2  # version of the rules for labels, splits and folders; arrays made by older rules are checked once more
+_REREAD = ("folder", "npz", "parquet")  # kinds of sources that are on this machine
 SHOWN = 200  # characters of an unknown name quoted in a message
 BUILT_IN = ("digits", *TORCHVISION)
 KINDS = {
@@ -85,7 +85,7 @@ def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: 
         raise UsageProblem(unknown)
     useless = [
         Message(
-            f"data.{name} does not apply to {dataset[:SHOWN]}, only to {', '.join(kinds)}: remove it",
+            f"data.{name} does not apply to {dataset[:SHOWN]}, only to {', '.join(kinds)}; remove it",
             where,
             "option-not-applicable",
             name,
@@ -170,7 +170,7 @@ def load(data: DataIdentity, cache: Path) -> Dataset:
     dataset = open_arrays(folder, name)
     source = None
     if dataset is not None and data.source.partition(":")[0] in _REREAD and reading_of(folder) < READING:
-        source = _open(data, cache)  # refuses what an earlier reading let pass; nothing is decoded again
+        source = _open(data, cache)  # refuses what older rules accepted; nothing is decoded again
         notes = _notes(source, data)
         amend(folder, notes=notes, reading=READING)
         said = (*notes, *notes_on_pixels(folder))
@@ -189,11 +189,11 @@ def load(data: DataIdentity, cache: Path) -> Dataset:
 
 
 class Unsettled(Exception):
-    """Decoding has shown what the identity in a plan lacks: it has to be made anew with ``settled``."""
+    """Decoding has shown something that the identity in the plan lacks: make the plan again with ``settled``."""
 
 
 def settled(data: DataIdentity, cache: Path) -> DataIdentity:
-    """The identity with what decoding has shown: that there are transparent images, and so a ground behind them."""
+    """The identity after decoding: with a background (``data.ground``) if there are transparent images."""
     known = data.options.ground is None and _shown(data, cache).is_file()
     return dataclasses.replace(data, options=data.options.model_copy(update={"ground": "white"})) if known else data
 
@@ -203,7 +203,7 @@ def _shown(data: DataIdentity, cache: Path) -> Path:
 
 
 def _settle(data: DataIdentity, cache: Path) -> DataIdentity:
-    """Keep for ``settled`` that there are transparent images."""
+    """Record for ``settled`` that there are transparent images."""
     mark = _shown(data, cache)
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.touch()
@@ -258,18 +258,18 @@ def _bytes(source: Source, options: DataOptions) -> int:
 
 
 def _notes(source: Source, data: DataIdentity) -> list[str]:
-    """The reader's remarks, and what holds for every kind of source."""
+    """The reader's notes, and notes that apply to every kind of source."""
     notes = [*source.notes, *(f"the {split} split is left out (data.leave_out)" for split in data.options.leave_out)]
     if source.held is None and data.source.partition(":")[0] in KINDS:
         if "test" not in source.parts:
-            notes.append(f"no test images of its own: {data.options.holdout:.0%} of train are held out (data.holdout)")
+            notes.append(f"no test split: {data.options.holdout:.0%} of train are held out for it (data.holdout)")
         if "val" not in source.parts:
-            notes.append("no validation images of its own: a tenth of train is held out")
+            notes.append("no validation split: a tenth of train is held out for it")
     return notes + alike_note(source.classes)
 
 
 def _make(source: Source, data: DataIdentity, scratch: Path, name: str) -> bool:
-    """Decode into ``scratch``; whether any image is transparent."""
+    """Decode into ``scratch``; returns whether any image is transparent."""
     options = data.options
     rows, tally = read_parts(source, options, scratch, name)
     groups = _group_numbers(rows)

@@ -1,4 +1,4 @@
-"""The start and the end of a session: data read and checked, views written."""
+"""The start and the end of a session: reads and checks the data, and writes the views of the results."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from synaug_ray.store.store import CorruptPayload, MissingRecord
 
 
 def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
-    """Read the data, check everything that can be checked, and write the first files.
+    """Read the data, make all checks that are possible before training, and write the first files.
 
     Args:
         cache: the folder for downloads and decoded images.
-        place: where the grid names a number of real images, for messages.
+        place: returns the place of a number of real images in the grid, for messages.
 
     Raises:
-        DataProblem, UsageProblem, StorageProblem: with all that is wrong, before anything is written.
-        Unsettled: where the images show that the plan has to be made anew.
+        DataProblem, UsageProblem, StorageProblem: with everything that is wrong, before anything is written.
+        Unsettled: if the images show that the plan has to be made again.
     """
     spec, plan, store = run.spec, run.plan, run.store
     recipes = {t.classifier.key: t.classifier for t in plan.trials.values()}.values()
@@ -51,13 +51,15 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
     dataset = load(plan.data, cache)
     if settled(plan.data, cache) != plan.data:
         print(
-            "note     some images are transparent and are drawn on a ground (data.ground); the plan with it:",
+            "note     some images are transparent and are drawn on a background (data.ground); the plan with it:",
             flush=True,
         )
         raise Unsettled
     found = problems(plan, dataset, place)
-    if dataset.shape != expected:  # otherwise the check of the grid alone covers it
-        found += [said for recipe in recipes if (said := incompatibility(recipe, dataset.shape, dataset.num_classes))]
+    if dataset.shape != expected:  # otherwise the check of the grid has covered it
+        found += [
+            message for recipe in recipes if (message := incompatibility(recipe, dataset.shape, dataset.num_classes))
+        ]
     if found:
         raise DataProblem(found)
     print(describe(dataset), flush=True)
@@ -73,7 +75,7 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
 
 
 def finish(run: Run, dataset: Dataset, state: RunState) -> str:
-    """Rebuild every view a last time; returns the answer in a sentence."""
+    """Rebuild all views for the last time; returns the result in one sentence."""
     stopped = state is RunState.INTERRUPTED
     if stopped:
         interrupted(run)
@@ -82,7 +84,7 @@ def finish(run: Run, dataset: Dataset, state: RunState) -> str:
     analysis = refresh(run, state, replicates=0 if stopped else None)
     if not stopped:
         run.folder.seal()
-    return analysis.headline if analysis else "no answer yet: no real-only cell is done"
+    return analysis.headline if analysis else "no result yet: no real-only cell is done"
 
 
 def write_samples(run: Run, dataset: Dataset) -> None:

@@ -74,5 +74,5 @@ def test_an_npz_packed_by_another_method_and_damaged(tmp_path):
     at = content.index(b"train_images.npy") + 16 + 9  # behind LZMA's own header
     content[at : at + 20] = b"\xff" * 20
     file.write_bytes(content)
-    with pytest.raises(DataProblem, match=r"x.npz is not a readable .npz \("):
+    with pytest.raises(DataProblem, match=r"x.npz: not a readable .npz \("):
         open_npz(file, DataOptions())

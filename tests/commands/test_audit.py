@@ -115,10 +115,14 @@ def test_what_the_reader_leaves_out_is_told_and_kept(tmp_path, capsys):
     for _ in range(2):  # the second time from the arrays that were kept
         code, out, _ = run(capsys, folder, "--data", tmp_path / "cache", "--json", tmp_path / "audit.json")
         said = " ".join(out.split())
-        assert code == DONE and "3 files are not read as images: 3 .gif" in said and "3 images are in no class" in said
+        assert (
+            code == DONE
+            and "3 files are not read as images: 3 .gif" in said
+            and "3 images are outside any class" in said
+        )
         kept = json.loads((tmp_path / "audit.json").read_text())
         assert [note.split(":")[0] for note in kept["numbers"]["notes"]][:2] == [
             "3 files are not read as images",
-            "3 images are in no class folder and are left out",
+            "3 images are outside any class folder and are left out",
         ]
         assert [row["value"] for row in kept["rows"] if row["what"] == "while reading"][:2] == ["3 files", "3 images"]

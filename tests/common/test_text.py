@@ -2,7 +2,7 @@
 
 import pytest
 
-from synaug_ray.common.text import duration, first_few, listed, long_duration, one_line, printable, some
+from synaug_ray.common.text import duration, first_few, listed, long_duration, one_line, printable, some, times
 
 
 def test_a_message_of_several_lines_becomes_one_and_a_missing_one_is_the_classs_name():
@@ -12,6 +12,7 @@ def test_a_message_of_several_lines_becomes_one_and_a_missing_one_is_the_classs_
 
 
 def test_lists():
+    assert [times(n) for n in (1, 2, 1_000)] == ["once", "2 times", "1,000 times"]
     assert [listed(range(n)) for n in (1, 2, 3)] == ["0", "0 and 1", "0, 1 and 2"]
     assert some("abcde") == "a, b, c, d, e" and some("abcdef") == "a, b, c, d, e, ..." and some([]) == ""
     assert first_few("ab", 2) == "a, b" and first_few(map(str, range(1_234)), 1) == "0 and 1,233 more"

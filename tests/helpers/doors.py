@@ -8,7 +8,7 @@ import pytest
 
 from synaug_ray import grid
 from synaug_ray.common.cli import tell
-from synaug_ray.common.errors import Message, Problem
+from synaug_ray.common.errors import DataProblem, Message, Problem
 
 GRID = """dataset: digits
 num_real: [20, 40, 60, 80]
@@ -48,6 +48,7 @@ class Door:
 
     def tell(self, problem: Problem) -> int:
         """What the command says of a problem, which is kept."""
+        assert all(message.code != DataProblem.code for message in problem.messages), "a message has no code of its own"
         self.messages = problem.messages
         return tell(problem)
 

@@ -10,9 +10,9 @@ from synaug_ray.common.errors import DataProblem, Problem
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.load import identify, load
 
-HELD_OUT = (  # what is noted where a source of one's own has neither test nor validation images
-    "no test images of its own: 20% of train are held out (data.holdout)",
-    "no validation images of its own: a tenth of train is held out",
+HELD_OUT = (  # the notes on a source without test and validation split
+    "no test split: 20% of train are held out for it (data.holdout)",
+    "no validation split: a tenth of train is held out for it",
 )
 
 
@@ -21,12 +21,23 @@ def read(dataset, cache, **options):
 
 
 def refused(dataset, cache, kind=DataProblem, **options):
-    """The sentences of the refusal, each a line."""
+    """The sentences of the refusal."""
+    return [str(message) for message in refusal(dataset, cache, kind, **options)]
+
+
+def found(dataset, cache, kind=DataProblem, **options):
+    """(code, value) of each message of the refusal."""
+    return [(message.code, message.value) for message in refusal(dataset, cache, kind, **options)]
+
+
+def refusal(dataset, cache, kind=DataProblem, **options):
+    """The messages of the refusal: each has one line and a code of its own."""
     with pytest.raises(kind) as caught:
         read(dataset, cache, **options)
     assert isinstance(caught.value, Problem)
     assert all("\n" not in s and len(s) < 1_500 for s in caught.value.sentences)
-    return caught.value.sentences
+    assert all(message.code != DataProblem.code for message in caught.value.messages)
+    return caught.value.messages
 
 
 def pixels(number, size=(8, 8), channels=1):

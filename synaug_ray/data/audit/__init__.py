@@ -1,1 +1,1 @@
-"""What is wrong with a data set, and what that means for the answer."""
+"""The audit of a data set: checks for errors, and what each finding means for the results."""

@@ -1,4 +1,4 @@
-"""Images that are all alike: nothing can be learned of them, and a generator fails on them after hours."""
+"""Finds identical images: nothing can be learned from them, and a generator would fail on them only after hours."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from synaug_ray.common.errors import Message
 from synaug_ray.common.text import printable, some
 from synaug_ray.data.images import Dataset, ImageSet
 
 TOLERANCE = 2  # of 255 grey levels: less than what re-encoding as JPEG changes
-BLOCK = 256  # images compared at a time; the first one that differs ends the comparison
+BLOCK = 256  # images compared at a time; the comparison ends at the first block with a difference
 
 
-def alike_problems(dataset: Dataset) -> list[str]:
-    """A sentence for each split that holds one image only, again and again, and for training images without content."""
-    found = []
-    for name, part in (("training", dataset.train), ("test", dataset.test)):
+def alike_problems(dataset: Dataset) -> list[Message]:
+    """Messages about splits of identical images, classes of one image each, and training images without content."""
+    found, name = [], printable(dataset.name)
+    reading = "look at them; were they read correctly (data.mode, data.size)?"
+    for split, part in (("training", dataset.train), ("test", dataset.test)):
         if len(part) < 2:
             continue
         firsts = _alike_classes(part, dataset.num_classes)
@@ -25,40 +27,36 @@ def alike_problems(dataset: Dataset) -> list[str]:
         if len(firsts) == present and len(firsts) > 1:
             images = np.stack([*firsts.values()])
             if _alike(images, images[0]):
-                found.append(
-                    f"{printable(dataset.name)}: all {len(part):,} {name} images are one and the same, to {TOLERANCE} "
-                    "of 255 grey levels: look at them; were they read as they should (data.mode, data.size)?"
+                text = (
+                    f"all {len(part):,} {split} images are identical, within {TOLERANCE} of 255 grey levels: {reading}"
                 )
-            elif name == "training":
-                found.append(
-                    f"{printable(dataset.name)}: each class has one training image only, again and again "
-                    f"({len(firsts):,} different ones of {len(part):,}): there is nothing to generate; add other images"
+                found.append(Message(text, name, "identical-images", split))
+            elif split == "training":
+                text = (
+                    f"all training images of a class are identical ({len(firsts):,} different ones among "
+                    f"{len(part):,}): there is nothing to generate; add other images"
                 )
-        elif name == "training" and _one_colour(part.images):
-            found.append(
-                f"{printable(dataset.name)}: each training image is of one colour, without content: look at them; were "
-                "they read as they should (data.mode, data.size)?"
-            )
+                found.append(Message(text, name, "one-image-per-class", f"{len(firsts):,}"))
+        elif split == "training" and _one_colour(part.images):
+            text = f"each training image is of one colour, without content: {reading}"
+            found.append(Message(text, name, "uniform-images"))
     return found
 
 
 def alike_classes(dataset: Dataset) -> list[str]:
-    """The classes of which all training images are one and the same, where there are two or more."""
+    """The classes of two or more training images that are all identical."""
     return [dataset.classes[c] for c in _alike_classes(dataset.train, dataset.num_classes)]
 
 
 def alike_class_note(dataset: Dataset) -> Iterator[str]:
-    """A sentence about classes of one image, where others have several."""
+    """A note on classes whose images are identical, while those of others are not."""
     alike = alike_classes(dataset)
     if alike:
-        yield (
-            f"all training images of class {some(alike)} are one and the same: a generator learns no more than to copy "
-            "it"
-        )
+        yield (f"all training images of class {some(alike)} are identical: a generator can only learn to copy them")
 
 
 def _alike_classes(part: ImageSet, num_classes: int) -> dict[int, NDArray[np.uint8]]:
-    """Class -> its first image, for the classes of several images that are all alike."""
+    """Class -> its first image, for classes of several images that are all identical."""
     found = {}
     for c in range(num_classes):
         index = np.flatnonzero(part.labels == c)

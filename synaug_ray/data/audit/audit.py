@@ -1,4 +1,4 @@
-"""What is in a data set, what is wrong with it, and what that means for the answer."""
+"""The audit of a data set: what is in it, what is wrong with it, and what that means for the results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from synaug_ray.data.images import Dataset
 
 Tell = Callable[[str, float], None]
 EXAMPLES = 20
-VERSION = 2  # of what is looked for: raised, everything is looked at again
+VERSION = 2  # of the checks: raising it repeats all audits that were kept
 METHOD = (
     "exact: equal pixels. near: low-resolution search of all pairs, mirrored or not, in several shifts and "
     "crops, then alignment and comparison at up to 32x32 pixels; score = log(distance of look-alikes / "
@@ -49,7 +49,7 @@ class Audit:
 
     @property
     def warnings(self) -> tuple[AuditRow, ...]:
-        """Findings that put the answer in doubt."""
+        """Findings that put the results in doubt."""
         return tuple(row for row in self.rows if row.level == "warning")
 
     def to_json(self) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class Audit:
 
     @staticmethod
     def from_json(plain: dict[str, Any]) -> Audit:
-        """What ``to_json`` gave.
+        """The inverse of ``to_json``.
 
         Raises:
             TypeError, KeyError: for anything else.
@@ -68,16 +68,16 @@ class Audit:
 
 
 def audit(dataset: Dataset, *, seed: int = 0, tell: Tell = lambda what, share: None) -> Audit:
-    """Look at a data set as it was read and split; nothing is changed or written.
+    """Check a data set as it was read and split; nothing is changed or written.
 
     Args:
         dataset: arrays may be memory-mapped; images are read in blocks.
         seed: of the samples that calibrate the search for duplicates.
-        tell: called with what is being done and the share of it that is done, 0 to 1.
+        tell: called with the name of the current search and the share of it that is done, 0 to 1.
     """
     started = time.monotonic()
     counts = {name: np.bincount(part.labels, minlength=dataset.num_classes) for name, part in parts_of(dataset)}
-    alike = [AuditRow("images all alike", "refused by a run", said, "warning") for said in alike_problems(dataset)]
+    alike = [AuditRow("images all alike", "refused by a run", str(said), "warning") for said in alike_problems(dataset)]
     alike += [AuditRow("one image a class", "", f"A{said[1:]}.", "note") for said in alike_class_note(dataset)]
     rows = [*image_rows(dataset), *alike, *class_rows(dataset, counts)]
     found, seconds = _search(dataset, seed, tell)
@@ -112,7 +112,7 @@ def audit(dataset: Dataset, *, seed: int = 0, tell: Tell = lambda what, share: N
 
 
 def with_notes(audited: Audit, dataset: Dataset) -> Audit:
-    """The audit with what the reader of ``dataset`` says now: an audit that was kept may be older than a note."""
+    """The audit with the current notes of the reader: an audit that was kept may be older than a note."""
     first, *rest = (row for row in audited.rows if row.what != READING)
     numbers = audited.numbers | {"notes": list(dataset.notes), "left_out": list(dataset.dropped)}
     return replace(audited, rows=(first, *note_rows(dataset), *rest), numbers=numbers)

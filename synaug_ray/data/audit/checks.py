@@ -1,4 +1,4 @@
-"""What a plan asks of a data set that the data set cannot give: all of it, before anything starts."""
+"""Checks before anything starts that a data set has all that a plan needs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from synaug_ray.common.errors import Message
 from synaug_ray.common.text import printable, some
 from synaug_ray.config.checks import halving
 from synaug_ray.config.generator_recipes import ReferenceRecipe
@@ -13,20 +14,22 @@ from synaug_ray.data.audit.alike import alike_class_note, alike_problems
 from synaug_ray.data.images import Dataset
 from synaug_ray.plan.plan import Plan
 
-SHIFT = 0.1  # difference of a class's share in training and test images that is worth a word
+SHIFT = 0.1  # difference of a class's share in training and test images that gets a note
 MOST_CLASSES = 1 << 16  # predictions are stored as uint16
 
 
-def problems(plan: Plan, dataset: Dataset, place: Callable[[int], str] = lambda num_real: "num_real") -> list[str]:
-    """One sentence a problem; empty where the plan can run. ``place``: where the grid has a number of real images."""
-    found: list[str] = []
+def problems(plan: Plan, dataset: Dataset, place: Callable[[int], str] = lambda num_real: "num_real") -> list[Message]:
+    """What keeps the plan from running; ``place`` gives the place of a number of real images in the grid."""
+    found: list[Message] = []
     counts = np.bincount(dataset.train.labels, minlength=dataset.num_classes)
     total, smallest = len(dataset.train), int(counts.min())
     if smallest == 0:
         missing = some(dataset.classes[c] for c in np.flatnonzero(counts == 0))
-        found.append(f"{dataset.name}: no training image of class {missing}; add images or remove the class")
+        text = f"no training image of class {missing}; add images or remove the class"
+        found.append(Message(text, dataset.name, "empty-class", missing))
     if dataset.num_classes > MOST_CLASSES:
-        found.append(f"{dataset.name}: {dataset.num_classes:,} classes; {MOST_CLASSES:,} at most are supported")
+        text = f"{dataset.num_classes:,} classes; at most {MOST_CLASSES:,} are supported"
+        found.append(Message(text, dataset.name, "too-many-classes", f"{dataset.num_classes:,}"))
     found += alike_problems(dataset)
     found += _groups_shared(dataset)
     stratify = next((t.subset.stratify for t in plan.trials.values()), "natural")
@@ -41,26 +44,27 @@ def problems(plan: Plan, dataset: Dataset, place: Callable[[int], str] = lambda 
     )
     for n in sorted({t.subset.num_real for t in plan.trials.values()}):
         if n > most:
-            found.append(f"{place(n)}: {n:,} is too many: {why}")
+            found.append(Message(f"{n:,} is too many: {why}", place(n), "too-many-real", f"{n:,}"))
         elif smallest and stratify == "natural" and n * smallest / total < 1:
             c = dataset.classes[int(counts.argmin())]
             needed = int(np.ceil(total / smallest))
-            found.append(
-                f"{place(n)}: {n:,} images in natural proportion hold none of class {c} for certain "
-                f"({smallest:,} of {total:,}); use {needed:,} or more, or stratify: balanced"
+            text = (
+                f"{n:,} images in natural proportion may include none of class {c} ({smallest:,} of {total:,}); use "
+                f"{needed:,} or more, or stratify: balanced"
             )
+            found.append(Message(text, place(n), "too-few-real", f"{n:,}"))
     for n in sorted(
         {g.subset.num_real for g in plan.generators.values()} - {t.subset.num_real for t in plan.trials.values()}
     ):
         if n > most:
-            found.append(f"generators: trained_on {n:,} is too many: {why}")
+            found.append(Message(f"trained_on {n:,} is too many: {why}", "generators", "too-many-real", f"{n:,}"))
     found += _pools(plan, most)
     found += _sizes(plan, dataset)
     return found
 
 
 def describe(dataset: Dataset) -> str:
-    """What was read, a line for each split, and what of it a user would want to know before the answer."""
+    """What was read: a line for each split, and notes on what is unusual about the data."""
     c, h, w = dataset.shape
     lines = [
         f"data     {printable(dataset.name)}: {dataset.num_classes} classes ({some(dataset.classes, 8)}), "
@@ -73,17 +77,17 @@ def describe(dataset: Dataset) -> str:
         lines.append(f"         {name:<5} {len(part):>8,} images, {counts.min():,} to {counts.max():,} a class")
         missing = some(dataset.classes[k] for k in np.flatnonzero(counts == 0))
         if missing:
-            lines.append(f"note     no {name} image of class {missing}: nothing can be said of it")
+            lines.append(f"note     no {name} image of class {missing}: nothing can be measured for it")
     apart = np.abs(shares["train"] - shares["test"])
     if apart.max() > SHIFT:
         k = int(apart.argmax())
         lines.append(
             f"note     class {dataset.classes[k]} is {shares['train'][k]:.0%} of the training images and "
-            f"{shares['test'][k]:.0%} of the test images: the two are not of one population"
+            f"{shares['test'][k]:.0%} of the test images: the two come from different populations"
         )
     if dataset.dropped:
         lines.append(
-            f"note     {len(dataset.dropped):,} files were left out, since they cannot be read: {some(dataset.dropped)}"
+            f"note     {len(dataset.dropped):,} files cannot be read and were left out: {some(dataset.dropped)}"
         )
     return "\n".join(
         lines + [f"note     {note}" for note in (*dataset.notes, *alike_class_note(dataset))] + _changed(dataset)
@@ -91,18 +95,21 @@ def describe(dataset: Dataset) -> str:
 
 
 def _changed(dataset: Dataset) -> list[str]:
-    """What was done to images of other sizes and modes."""
+    """Notes on images that were brought to a common size or mode."""
     found, lines = dataset.found, []
     if found.num_sizes > 1:
         (w, h), (x, y) = found.smallest, found.largest
-        lines.append(f"note     images came in {found.num_sizes:,} sizes, from {w} x {h} to {x} x {y} (width x height)")
+        lines.append(f"note     images have {found.num_sizes:,} sizes, from {w} x {h} to {x} x {y} (width x height)")
     if len(found.modes) > 1:
-        lines.append(f"note     images came in several modes: {', '.join(f'{n:,} {mode}' for mode, n in found.modes)}")
+        lines.append(f"note     images have several modes: {', '.join(f'{n:,} {mode}' for mode, n in found.modes)}")
     return lines
 
 
-def _groups_shared(dataset: Dataset) -> list[str]:
-    """A group in training and in test or validation images tells their answers: the source's own split has it so."""
+def _groups_shared(dataset: Dataset) -> list[Message]:
+    """Messages about groups that are in train and in val or test too: errors would come out too low.
+
+    Only a source's own splits can have this; splits made here keep groups together.
+    """
     if dataset.groups is None:
         return []
     train, *others = (np.unique(groups) for groups in dataset.groups)
@@ -110,14 +117,15 @@ def _groups_shared(dataset: Dataset) -> list[str]:
     for name, groups in zip(("val", "test"), others, strict=True):
         shared = np.intersect1d(train, groups)
         if len(shared):
-            found.append(
-                f"{dataset.name}: {len(shared):,} of {len(groups):,} groups of {name} are in train as well "
-                "(data.group); move each to one side, or join the splits and let data.holdout part them"
+            text = (
+                f"{len(shared):,} of {len(groups):,} groups of {name} are also in train (data.group); move each group "
+                "to one split, or merge the splits and let data.holdout divide them"
             )
+            found.append(Message(text, dataset.name, "groups-in-several-splits", f"{len(shared):,}"))
     return found
 
 
-def _pools(plan: Plan, total: int) -> list[str]:
+def _pools(plan: Plan, total: int) -> list[Message]:
     found = []
     asked: dict[tuple[str, int], int] = {}
     for row in plan.rows:
@@ -129,13 +137,15 @@ def _pools(plan: Plan, total: int) -> list[str]:
         recipe = recipes[name]
         end = recipe.most_images(total, n) if isinstance(recipe, ReferenceRecipe) else None
         if end is not None and count > end:
-            found.append(
-                f"generators: {name} at num_real {n:,} is asked for {count:,} images, but only {end:,} real "
-                "ones are held out there; lower synthetic_multiples or num_real in a block of its own"
+            text = (
+                f"{name} at num_real {n:,} needs {count:,} images, but only {end:,} real images are held out there; "
+                "lower synthetic_multiples or num_real in a separate block"
             )
+            found.append(Message(text, "generators", "too-few-held-out", f"{count:,}"))
     return found
 
 
-def _sizes(plan: Plan, dataset: Dataset) -> list[str]:
-    recipes = {g.recipe.key: g.recipe for g in plan.generators.values()}.values()
-    return [f"generators: {said}" for recipe in recipes if (said := halving(recipe, dataset.shape[1]))]
+def _sizes(plan: Plan, dataset: Dataset) -> list[Message]:
+    recipes, side = {g.recipe.key: g.recipe for g in plan.generators.values()}.values(), dataset.shape[1]
+    texts = [text for recipe in recipes if (text := halving(recipe, side))]
+    return [Message(text, "generators", "image-size", f"{side} pixels") for text in texts]

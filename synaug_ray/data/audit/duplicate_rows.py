@@ -1,4 +1,4 @@
-"""The rows of an audit about duplicates: how many, which, and whether their labels agree."""
+"""The rows of an audit about duplicates: how many there are, which they are, and whether their labels agree."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from synaug_ray.data.audit.rows import AuditRow, Counts, Level
 from synaug_ray.data.duplicates.find import Duplicates, distinct
 from synaug_ray.data.images import Dataset
 
-SOME, MANY = 0.001, 0.01  # share of images with duplicates that gets a note, a warning
-SIDES = {"inside train": (0, 0), "test in train": (2, 0), "inside test": (2, 2)}  # search: the splits that it compares
+SOME, MANY = 0.001, 0.01  # share of images with duplicates that gets a warning: of test images in train, of others
+SIDES = {"inside train": (0, 0), "test in train": (2, 0), "inside test": (2, 2)}  # search -> the splits it compares
 FIRST = 3  # pairs named in a row
 RELIABLE = 0.5  # share of planted JPEG copies that must be found for "none found" to mean anything
 
@@ -24,9 +24,8 @@ def duplicate_rows(dataset: Dataset, found: dict[str, Duplicates]) -> list[Audit
         AuditRow(
             "duplicates in train",
             _counted(inside),
-            f"{n:,} training images are {left:,} different ones: a curve "
-            f"over num_real promises {(n - left) / n:.1%} more real images than there are."
-            + _first(dataset, inside, 0, 0)
+            f"Only {left:,} of {n:,} training images are different: {(n - left) / n:.1%} of the real images that a "
+            "curve over num_real counts are repeats." + _first(dataset, inside, 0, 0)
             if left < n
             else "None found.",
             _level((n - left) / n),
@@ -35,8 +34,8 @@ def duplicate_rows(dataset: Dataset, found: dict[str, Duplicates]) -> list[Audit
             "test images in train",
             _counted(between),
             f"{len(between.images):,} of {len(dataset.test):,} test "
-            f"images ({share:.1%}) occur in train: classifiers have seen their answers, and generators can copy "
-            "them. Errors come out too low. Set data.duplicates: drop-test." + _first(dataset, between, 2, 0)
+            f"images ({share:.1%}) are also in train: classifiers were trained on them, and generators can copy them. "
+            "Errors come out too low. Set data.duplicates: drop-test." + _first(dataset, between, 2, 0)
             if share
             else "None found.",
             "warning" if share >= SOME else _level(share),
@@ -48,7 +47,7 @@ def duplicate_rows(dataset: Dataset, found: dict[str, Duplicates]) -> list[Audit
             AuditRow(
                 "duplicates in test",
                 _counted(test),
-                f"{share:.1%} of the test images repeat another: intervals come out a little too narrow."
+                f"{share:.1%} of the test images repeat another one: intervals come out slightly too narrow."
                 + _first(dataset, test, 2, 2),
                 _level(share),
             )
@@ -57,19 +56,19 @@ def duplicate_rows(dataset: Dataset, found: dict[str, Duplicates]) -> list[Audit
 
 
 def _search_row(dataset: Dataset, between: Duplicates) -> AuditRow:
-    """What the search could see in these very images."""
+    """How well the search for near duplicates works on these images."""
     _, h, w = dataset.shape
     if not between.searched:
         return AuditRow(
             "near duplicates",
-            "not looked for",
-            "Too few training images to tell a copy from a look-alike; exact copies were looked for.",
+            "not searched",
+            "Too few training images to distinguish copies from similar images; only exact copies were searched.",
             "note",
         )
     recall = "; ".join(f"{change} {share:.0%}" for change, share in between.recall.items())
     passed, of = between.across_classes
-    check = f" Compared with other classes alone, {passed:,} of {of:,} pass." if of else ""
-    false = f"By chance {between.expected_false:.2g} of {between.searched:,} test images would pass for one.{check}"
+    check = f" Compared only with other classes, {passed:,} of {of:,} pass." if of else ""
+    false = f"By chance, {between.expected_false:.2g} of {between.searched:,} test images would pass as copies.{check}"
     mean = f"{np.mean(list(between.recall.values())):.0%}"
     value = f"{mean} of those planted"
     if between.recall["JPEG 75"] < RELIABLE:
@@ -77,7 +76,7 @@ def _search_row(dataset: Dataset, between: Duplicates) -> AuditRow:
             "near duplicates",
             value,
             f"We planted copies to test the search: it found {mean} ({recall}). At {h} x {w} pixels these images are "
-            f"too much alike to tell re-encoded copies, so that none found means little. {false}",
+            f"too similar to recognise re-encoded copies, so finding none means little. {false}",
             "note",
         )
     return AuditRow(
@@ -86,10 +85,10 @@ def _search_row(dataset: Dataset, between: Duplicates) -> AuditRow:
 
 
 def _first(dataset: Dataset, found: Duplicates, left: int, right: int) -> str:
-    """The first pairs by what the source calls them; ``left`` and ``right`` are the splits of the two."""
+    """The first pairs, by the source's names of the images; ``left`` and ``right`` are their splits."""
     pairs = np.concatenate([found.exact, found.near])[:FIRST].tolist()
     names, others = dataset.names_of(left), dataset.names_of(right)
-    return f" As {some((f'{names[i]} = {others[j]}' for i, j in pairs), FIRST)}." if pairs else ""
+    return f" For example, {some((f'{names[i]} = {others[j]}' for i, j in pairs), FIRST)}." if pairs else ""
 
 
 def _counted(found: Duplicates) -> str:
@@ -102,7 +101,7 @@ def _level(share: float) -> Level:
 
 
 def label_row(dataset: Dataset, clashes: dict[str, Counts], found: dict[str, Duplicates]) -> AuditRow:
-    """Whether copies of an image have the same label; ``clashes`` [P, 2] are pairs that do not."""
+    """Whether copies of an image have the same label; ``clashes`` [P, 2] are the pairs with different labels."""
     total = sum(map(len, clashes.values()))
     if not total:
         return AuditRow("labels of duplicates", "agree", "No two copies of an image have different labels.")
@@ -120,19 +119,19 @@ def label_row(dataset: Dataset, clashes: dict[str, Counts], found: dict[str, Dup
         return AuditRow(
             "labels of duplicates",
             value,
-            f"One of two is labelled wrong, or near ones only look alike: look at them. {look}",
+            f"One image of each pair has a wrong label, or near copies are only similar: look at them. {look}",
             "warning",
         )
     return AuditRow(
         "labels of duplicates",
         value,
-        f"No more than chance names ({chance:.0f} pairs), so these may only look alike. {look}",
+        f"No more than expected by chance ({chance:.0f} pairs), so these may be similar images only. {look}",
         "note",
     )
 
 
 def conflicts(dataset: Dataset, clashes: dict[str, Counts], most: int | None = None) -> list[tuple[str, str, str, str]]:
-    """Pairs of duplicates with different labels: an image and its class, its like and that one's; at most ``most``."""
+    """At most ``most`` pairs of duplicates with different labels: image, class, duplicate, class of the duplicate."""
     labels = (dataset.train.labels, dataset.val.labels, dataset.test.labels)
     out = []
     for search, pairs in clashes.items():

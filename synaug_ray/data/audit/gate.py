@@ -14,27 +14,27 @@ from synaug_ray.data.audit.audit import VERSION, Audit, audit, with_notes
 from synaug_ray.data.images import Dataset, joined
 from synaug_ray.plan.subset import DataIdentity
 
-LEAK = 0.01  # share of test images known from training above which a user's own data are refused
-QUIET = 10.0  # seconds between two lines of progress
+LEAK = 0.01  # share of test images that are also in train, above which a user's own data are refused
+QUIET = 10.0  # seconds between progress lines
 
 
 def apply_duplicate_policy(data: DataIdentity, dataset: Dataset, cache: Path) -> tuple[Dataset, Audit]:
-    """Audit ``dataset`` once (what is found is kept in ``cache``), then do as ``data.duplicates`` says.
+    """Audit ``dataset`` once (the findings are kept in ``cache``), then apply ``data.duplicates``.
 
-    Without a word of the user's, published sets are measured as they are, with a warning; others are
-    refused where more than 1% of the test images are in train too.
+    By default published sets are used as they are, with a warning; other sets are refused if more than 1% of the
+    test images are also in train.
 
     Raises:
-        DataProblem: for test images that training has seen.
+        DataProblem: if test images are in train and the policy is to refuse.
     """
     audited = _audited(data, dataset, cache)
     known = np.array(audited.numbers["duplicates"]["test in train"]["images"], dtype=np.int64)
     rule = data.options.duplicates or ("warn" if ":" not in data.source else "refuse")
     if rule == "refuse" and len(known) > LEAK * len(dataset.test):
         raise DataProblem(
-            f"{dataset.name}: {len(known):,} of {len(dataset.test):,} test images are in train too, or nearly the same "
-            "(python -m synaug_ray.audit tells which): errors would come out too low. Set data.duplicates: drop-test "
-            "to measure without them, or warn to go on as it is",
+            f"{dataset.name}: {len(known):,} of {len(dataset.test):,} test images, or near copies of them, are also in "
+            "train (python -m synaug_ray.audit lists them): errors would come out too low. Set data.duplicates: "
+            "drop-test to measure without them, or warn to continue with them",
             code="test-images-in-train",
         )
     if rule == "drop-test" and len(known):
@@ -52,7 +52,7 @@ def _audited(data: DataIdentity, dataset: Dataset, cache: Path) -> Audit:
     file = cache / "audits" / f"{data.key}-{VERSION}.json"
     try:
         return with_notes(Audit.from_json(json.loads(file.read_text())), dataset)
-    except (OSError, ValueError, KeyError, TypeError):  # none yet, or no longer one: it is made (again)
+    except (OSError, ValueError, KeyError, TypeError):  # missing or damaged: made (again)
         last = [time.monotonic()]
 
         def tell(what: str, share: float) -> None:

@@ -1,4 +1,4 @@
-"""The rows of an audit: what was found in a data set, and in a sentence what it means for the answer."""
+"""The rows of an audit: each says what was found in a data set and what it means for the results."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from synaug_ray.data.sources.base import SPLITS
 
 Level = Literal["ok", "note", "warning", "not checked"]
 Counts = NDArray[np.int64]
-BALANCED = 1.5  # largest over smallest test class from which the analysis judges balanced error
+BALANCED = 1.5  # ratio of the largest to the smallest test class above which the analysis uses the balanced error
 NOTED_GAIN, WARNED_GAIN = 0.01, 0.05  # smallest gain that can be shown
-READING = "while reading"  # the name of the rows of the reader's notes
+READING = "while reading"  # ``what`` of the rows that hold the reader's notes
 
 
 @dataclass(frozen=True)
 class AuditRow:
-    """One row: what was checked, what was found, what it means for the answer and what to do."""
+    """One row: what was checked, what was found, what it means for the results and what to do."""
 
     what: str
     value: str
@@ -38,7 +38,7 @@ def parts_of(dataset: Dataset) -> list[tuple[str, Any]]:
 
 
 def image_rows(dataset: Dataset) -> list[AuditRow]:
-    """Numbers, sizes and modes of the images, and files left out."""
+    """Numbers, sizes and modes of the images, and files that were left out."""
     c, h, w = dataset.shape
     rows = [
         AuditRow(
@@ -54,8 +54,8 @@ def image_rows(dataset: Dataset) -> list[AuditRow]:
             AuditRow(
                 "sizes before resizing",
                 f"{found.num_sizes:,}, {a} x {b} to {x} x {y}",
-                "All were brought to one size (data.size, data.resize). Where size goes with class, a "
-                "classifier may learn the blur instead.",
+                "All were resized to one size (data.size, data.resize). If size is related to class, a classifier may "
+                "learn the blur instead.",
                 "note",
             )
         )
@@ -64,7 +64,7 @@ def image_rows(dataset: Dataset) -> list[AuditRow]:
             AuditRow(
                 "modes before reading",
                 ", ".join(f"{n:,} {mode}" for mode, n in found.modes),
-                "All were brought to one mode (data.mode). Where mode goes with class, it gives the class away.",
+                "All were converted to one mode (data.mode). If mode is related to class, it gives the class away.",
                 "note",
             )
         )
@@ -81,7 +81,7 @@ def image_rows(dataset: Dataset) -> list[AuditRow]:
 
 
 def note_rows(dataset: Dataset) -> list[AuditRow]:
-    """What the reader left out, took or changed, a row each: without it nobody knows which images are measured."""
+    """One row for each of the reader's notes on images that it left out, chose or changed."""
     rows = []
     for note in dataset.notes:
         counted = re.match(r"[\d,]+ \w+", note)
@@ -91,7 +91,7 @@ def note_rows(dataset: Dataset) -> list[AuditRow]:
 
 
 def class_rows(dataset: Dataset, counts: dict[str, Counts]) -> list[AuditRow]:
-    """Classes: missing ones, balance, and whether training and test images agree."""
+    """Missing classes, class balance, and whether training and test images have the same class shares."""
     train, test = counts["train"], counts["test"]
     rows = [AuditRow("classes", f"{dataset.num_classes}", f"{some(dataset.classes, 8)}.")]
     for name, held in counts.items():
@@ -101,8 +101,8 @@ def class_rows(dataset: Dataset, counts: dict[str, Counts]) -> list[AuditRow]:
                 AuditRow(
                     f"classes not in {name}",
                     f"{len(missing)}",
-                    f"No {name} image of {some(missing)}: "
-                    "nothing can be said of it. Add images, or remove the class everywhere.",
+                    f"No {name} image of {some(missing)}: nothing can be measured for it. Add images, or remove the "
+                    "class from all splits.",
                     "warning",
                 )
             )
@@ -111,9 +111,9 @@ def class_rows(dataset: Dataset, counts: dict[str, Counts]) -> list[AuditRow]:
         AuditRow(
             "largest over smallest",
             f"train {ratio:.1f}, test {judged:.1f}",
-            "The test classes are unbalanced: the balanced error is judged, the mean over classes of each one's error."
+            "The test classes are unbalanced: verdicts use the balanced error, the mean of the errors of all classes."
             if judged > BALANCED
-            else "The plain test error is judged.",
+            else "Verdicts use the test error.",
             "note" if judged > BALANCED else "ok",
         )
     )
@@ -125,8 +125,8 @@ def class_rows(dataset: Dataset, counts: dict[str, Counts]) -> list[AuditRow]:
                 "train and test shares",
                 f"{100 * apart.max():.0f} points apart",
                 f"{printable(dataset.classes[k])} is {train[k] / train.sum():.0%} of the training and "
-                f"{test[k] / test.sum():.0%} of the test images: the two are not of one population, and "
-                "the answer holds for the test set's.",
+                f"{test[k] / test.sum():.0%} of the test images: the two come from different populations, and the "
+                "results hold for that of the test set.",
                 "note",
             )
         )
@@ -139,43 +139,42 @@ def _imbalance(counts: Counts) -> float:
 
 
 def group_row(dataset: Dataset) -> AuditRow:
-    """Groups (patients, scenes) on both sides of the split."""
+    """Groups (patients, scenes) that have images in both train and test."""
     if dataset.groups is None:
         return AuditRow(
             "groups",
             "not checked",
-            "No groups were given, so nobody knows whether images of one patient or one scene lie on both sides of the "
-            "split. If several images may come from one, say which with data.group.",
+            "No groups are given, so images of one patient or one scene may be in both train and test. If several "
+            "images may come from one source, name it with data.group.",
             "not checked",
         )
     train, val, test = (np.unique(part) for part in dataset.groups)
     both = np.intersect1d(train, test)
     if not len(both):
-        return AuditRow("groups", f"{len(np.union1d(train, test)):,}", "None is in train and in test.")
+        return AuditRow("groups", f"{len(np.union1d(train, test)):,}", "None is in both train and test.")
     images = int(np.isin(dataset.groups[2], both).sum())
     return AuditRow(
         "groups",
         f"{len(both):,} on both sides",
-        f"{len(both):,} of {len(test):,} test groups "
-        f"({images:,} images) are in train as well: errors come out too low. Move each to one side, or join "
-        "the splits and let data.holdout part them.",
+        f"{len(both):,} of {len(test):,} test groups ({images:,} images) are also in train: errors come out too low. "
+        "Move each group to one split, or merge the splits and let data.holdout divide them.",
         "warning",
     )
 
 
 def gain_rows(dataset: Dataset, counts: Counts) -> tuple[list[AuditRow], dict[str, Any]]:
-    """The smallest gain that this test set can show, and the numbers behind it."""
+    """The smallest gain that this test set can show, and the numbers it is computed from."""
     balanced = _imbalance(counts) > BALANCED
     gain, often = (smallest_gain(counts, balanced, power=power) for power in (0.5, 0.8))
     level: Level = "warning" if gain > WARNED_GAIN else "note" if gain > NOTED_GAIN else "ok"
-    more = "" if level == "ok" else " More test images would sharpen the answer."
+    more = "" if level == "ok" else " More test images would make the results more precise."
     rows = [
         AuditRow(
             "smallest gain shown",
             f"{100 * gain:.1f} points",
-            f"{int(counts.sum()):,} test images: a smaller gain cannot be told from none by one pair of "
-            f"classifiers, and {100 * often:.1f} points are seen 4 times in 5 (they differ on "
-            f"{DISCORDANCE:.0%} of the images, it is assumed).{more}",
+            f"{int(counts.sum()):,} test images: one pair of classifiers cannot distinguish a smaller gain from none, "
+            f"and detects a gain of {100 * often:.1f} points in 4 cases of 5 (assuming that they differ on "
+            f"{DISCORDANCE:.0%} of the images).{more}",
             level,
         )
     ]
@@ -186,8 +185,8 @@ def gain_rows(dataset: Dataset, counts: Counts) -> tuple[list[AuditRow], dict[st
             AuditRow(
                 "and in one class",
                 f"{100 * (by_class[c] or 0):.1f} points",
-                f"{printable(dataset.classes[c])} has {counts[c]:,} test images, the fewest, and weighs as "
-                "much as any other class in the balanced error.",
+                f"{printable(dataset.classes[c])} has {counts[c]:,} test images, the fewest, and counts as much as any "
+                "other class in the balanced error.",
                 "note",
             )
         )

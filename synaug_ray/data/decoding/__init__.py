@@ -1,1 +1,1 @@
-"""From encoded files to uint8 arrays, in parallel, kept on disk."""
+"""Decodes image files to uint8 arrays, in parallel, and keeps them on disk."""

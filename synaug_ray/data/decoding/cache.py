@@ -1,8 +1,8 @@
-"""Decoded data sets on disk, one folder a content key: uint8 npy files that are mapped, not read.
+"""Decoded data sets on disk, one folder per content key, as uint8 npy files that are memory-mapped.
 
 ``<cache>/arrays/<DataIdentity.key>/{train,val,test}_{images,labels,names[,groups]}.npy`` and ``about.json``,
-which is written last and holds the size and SHA-256 of the others, and a key of itself. The folder appears under its
-name by one rename; one that is damaged is made again. Losing it costs time, never a result.
+which is written last and holds the size and SHA-256 of the others, and its own key. The folder appears under its name
+by one rename. A damaged folder is made again. Losing one costs time, never a result.
 """
 
 from __future__ import annotations
@@ -28,17 +28,16 @@ from synaug_ray.data.decoding.read_all import Rows
 from synaug_ray.data.images import Dataset, Found, ImageSet, joined
 from synaug_ray.data.sources.base import SPLITS
 
-# of these folders. 2: 2026-11, what a file's tags forbid to read is refused, and transparent images are drawn on a
-# ground: what was decoded before is decoded again, so that it is not measured silently. 3: 2026-11, the images'
-# names are kept
+# Version of these folders; older ones are decoded again. 2: images whose tags show that they cannot be read correctly
+# are refused, and transparent images are drawn on a background. 3: the images' names are kept
 FORMAT = 3
-STALE = 24 * 3600  # seconds after which what a killed process left is swept away
+STALE = 24 * 3600  # seconds after which leftovers of killed processes are removed
 
 
 def open_arrays(folder: Path, name: str) -> Dataset | None:
-    """The data set in ``folder``, its images mapped read-only; None where there is none, or one that is damaged.
+    """The data set in ``folder``, with its images memory-mapped read-only; None if it is missing or damaged.
 
-    Every file is read once to compare its SHA-256, which also brings it into the page cache.
+    Every file is read once to check its SHA-256, which also loads it into the page cache.
     """
     try:
         about = json.loads((folder / "about.json").read_bytes())
@@ -72,7 +71,7 @@ def open_arrays(folder: Path, name: str) -> Dataset | None:
 
 
 def reading_of(folder: Path) -> int:
-    """The version of the reading of labels, splits and folders that made the arrays in ``folder``."""
+    """The version of the rules for labels, splits and folders by which the arrays in ``folder`` were made."""
     try:
         return int(json.loads((folder / "about.json").read_bytes()).get("reading", 1))
     except (OSError, ValueError):
@@ -80,12 +79,12 @@ def reading_of(folder: Path) -> int:
 
 
 def notes_on_pixels(folder: Path) -> list[str]:
-    """What decoding found odd in the arrays in ``folder``, or did to them."""
+    """The notes of decoding about the arrays in ``folder``."""
     return list(json.loads((folder / "about.json").read_bytes())["on_pixels"])
 
 
 def amend(folder: Path, **facts: Any) -> None:
-    """Change what is said about arrays that stay as they are; a folder that cannot be written is left as it is."""
+    """Change facts in ``about.json`` without changing the arrays; does nothing if the folder cannot be written."""
     with contextlib.suppress(OSError):
         about = json.loads((folder / "about.json").read_bytes()) | facts
         about.pop("key")
@@ -104,7 +103,7 @@ def _write_about(folder: Path, about: Mapping[str, Any]) -> None:
 def _checked(file: Path, size: int, sha256: str) -> NDArray[Any]:
     if file.stat().st_size != size or _sha256(file) != sha256:
         raise ValueError(f"{file} is damaged")
-    # a plain array over the map: Ray and pickle copy a numpy.memmap, and hand on a plain array without
+    # a plain array on top of the map: Ray and pickle copy a numpy.memmap, but not a plain array
     return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
 
 
@@ -115,13 +114,13 @@ def _sha256(file: Path) -> str:
 
 @contextlib.contextmanager
 def new_arrays(folder: Path, need: int) -> Iterator[Path]:
-    """A scratch folder that becomes ``folder`` when the block ends, and is gone where it fails.
+    """A scratch folder that becomes ``folder`` when the block ends, and is deleted if it fails.
 
     Args:
-        need: bytes to be written, at least.
+        need: lower bound of the bytes that will be written.
 
     Raises:
-        StorageProblem: where it cannot be written, or there is no room.
+        StorageProblem: if it cannot be written, or the disk has too little space.
     """
     scratch = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:12]}"
     try:
@@ -131,7 +130,7 @@ def new_arrays(folder: Path, need: int) -> Iterator[Path]:
         if need > free:
             raise StorageProblem(
                 f"the images need {need / 1e9:,.1f} GB in {folder.parent}, which has "
-                f"{free / 1e9:,.1f} GB free; make room, or name another folder with --data",
+                f"{free / 1e9:,.1f} GB free; free some space, or name another folder with --data",
                 code="data-cache-full",
             )
         yield scratch
@@ -139,7 +138,7 @@ def new_arrays(folder: Path, need: int) -> Iterator[Path]:
         with contextlib.suppress(FileNotFoundError):
             folder.rename(damaged)
         shutil.rmtree(damaged, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another process was quicker: its arrays are the same
+        with contextlib.suppress(OSError):  # another process was faster; its arrays are the same
             scratch.rename(folder)
     except OSError as error:
         raise StorageProblem(
@@ -151,7 +150,7 @@ def new_arrays(folder: Path, need: int) -> Iterator[Path]:
 
 
 def move_arrays(folder: Path, to: Path) -> None:
-    """Give a folder of arrays the name of another key, unless there is one of that name already: it has the same."""
+    """Rename a folder of arrays to another key; if that key has a folder already, it holds the same arrays."""
     try:
         folder.rename(to)
     except OSError:
@@ -172,7 +171,7 @@ def write_arrays(
     groups: Mapping[str, NDArray[np.int64]] | None,
     about: Mapping[str, Any],
 ) -> None:
-    """Distribute the parts' images over the splits that ``to`` gives them, in one pass through each file."""
+    """Distribute the images of all parts over the splits given by ``to``, in one pass through each file."""
     labels: dict[str, list[NDArray[np.int64]]] = {split: [] for split in SPLITS}
     members: dict[str, list[NDArray[np.int64]]] = {split: [] for split in SPLITS}
     names: dict[str, list[str]] = {split: [] for split in SPLITS}

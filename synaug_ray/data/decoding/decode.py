@@ -1,4 +1,4 @@
-"""One image of any size and mode in, pixels of one size and mode out."""
+"""Decodes one image of any size and mode to pixels of the wanted size and mode."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from synaug_ray.data.decoding.pixel_format import GREY, Fault, Remark, fault_of,
 from synaug_ray.data.decoding.transparency import GROUNDS, draw_on, drawn, key_scale, opacity, solid
 from synaug_ray.data.sources.base import Sample
 
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")  # Pillow reads others by means we do not trust (EPS)
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")  # other formats run programs that we do not trust (EPS)
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-MAX_PIXELS = 89_478_485  # Pillow's limit, at which it warns; a small file can unpack to any size
+MAX_PIXELS = 89_478_485  # the limit at which Pillow warns; a small file can unpack to any size
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Bad:
 
 @dataclass(frozen=True)
 class Decoded:
-    """``pixels``: uint8 [C, H, W]; ``size`` (width, height) and ``mode`` are those before anything was changed.
+    """``pixels``: uint8 [C, H, W]; ``size`` (width, height) and ``mode`` are the original ones.
 
-    ``remarks`` are what was done to the numbers that the mode does not tell.
+    ``remarks`` are conversions of pixel values that the mode does not show.
     """
 
     pixels: NDArray[np.uint8]
@@ -52,11 +52,11 @@ def decode(
     resize: Literal["crop", "pad", "stretch"],
     ground: Literal["white", "gray", "black"] | None = None,
 ) -> Decoded | Bad:
-    """Read one image, turn it as its camera was held, and make it ``size`` and ``mode`` where these are given.
+    """Read one image, rotate it by its EXIF orientation, and convert it to ``size`` and ``mode`` if these are given.
 
-    Only pixels are kept: EXIF and other metadata go, palettes are resolved. A transparent image is drawn on ``ground``
-    (None: white), since the colours that it hides are no picture. One that is opaque everywhere has the same pixels as
-    without its transparency.
+    Only pixels are kept: EXIF and other metadata are dropped, palettes are resolved. A transparent image is drawn on
+    ``ground`` (None: white), since the colours of transparent pixels are meaningless. The pixels of a fully opaque
+    image do not change.
     """
     try:
         image, label = _open(sample)
@@ -69,18 +69,18 @@ def decode(
                 image = _upright(image)
             whole = image.size
             alpha = opacity(image, scale)
-            image.info.pop("transparency", None)  # else Pillow warns of what has been taken into account
+            image.info.pop("transparency", None)  # otherwise Pillow warns about transparency that was already applied
             if alpha is not None:
                 image = draw_on(GROUNDS[ground or "white"], image, alpha)
                 remarks += drawn(image, alpha)
-            elif image.mode in ("La", "RGBa", "LAB"):  # which Pillow converts to no grey
+            elif image.mode in ("La", "RGBa", "LAB"):  # Pillow cannot convert these to grey
                 image = solid(image)
             target = {"rgb": "RGB", "gray": "L", None: "L" if found in GREY else "RGB"}[mode]
             image = image if image.mode == target else image.convert(target)
             pixels = np.asarray(image if size is None else fit(image, size, resize))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # Pillow looked before we did
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # Pillow checked before we did
         return Bad(sample.name, "large", _short(error))
-    except Exception as error:  # a decoder fed with any bytes raises anything: all of it means "not readable"
+    except Exception as error:  # decoders can raise anything for damaged bytes; it always means "unreadable"
         wrong = unidentified(sample.content) if isinstance(sample.content, (Path, bytes)) else None
         if wrong is not None:
             return Bad(sample.name, *wrong)
@@ -90,10 +90,10 @@ def decode(
 
 
 def fit(image: Image.Image, size: int, resize: Literal["crop", "pad", "stretch"]) -> Image.Image:
-    """``size`` x ``size`` pixels: the middle (crop), all of it between black bars (pad), or stretched.
+    """``size`` x ``size`` pixels: the centre (crop), the whole image between black bars (pad), or stretched.
 
-    Shrinking by a whole factor takes the mean of each block of pixels; all else is bicubic, which
-    Pillow widens when it shrinks, so that nothing is skipped.
+    Shrinking by an integer factor averages blocks of pixels. Other scaling is bicubic; when shrinking, Pillow widens
+    the filter so that all pixels count.
     """
     width, height = image.size
     if resize == "crop" and width != height:
@@ -129,13 +129,13 @@ def _open(sample: Sample) -> tuple[Image.Image, int]:
 
 
 def _fault(name: str, image: Image.Image) -> Bad | None:
-    """What the header alone shows; nothing is decoded before this has passed."""
+    """Faults that the header shows; nothing is decoded before this check."""
     if image.width * image.height > MAX_PIXELS:
         return Bad(name, "large", f"{image.width} x {image.height}")
     wrong = fault_of(image)
     if wrong is not None:
         return Bad(name, *wrong)
-    # the second image of a phone's JPEG (MPO) is a preview or a depth map
+    # the second frame of a phone's JPEG (MPO) is a preview or a depth map
     if image.format != "MPO" and getattr(image, "is_animated", False):
         return Bad(name, "frames", f"{getattr(image, 'n_frames', 'several')} frames")
     return None
@@ -144,13 +144,13 @@ def _fault(name: str, image: Image.Image) -> Bad | None:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         turned = image.getexif().get(0x0112, 1) != 1  # EXIF's Orientation
-    except Exception:  # broken EXIF says nothing of how the camera was held, and the pixels may be whole
+    except Exception:  # with broken EXIF the orientation is unknown, but the pixels may be intact
         return image
     return ImageOps.exif_transpose(image) if turned else image
 
 
 def _short(error: Exception) -> str:
     lines = str(error).splitlines() or [""]
-    # Pillow names the file or buffer, which the message has anyway
-    text = "no image of a known format" if "cannot identify image file" in lines[0] else lines[0]
+    # Pillow repeats the name of the file or buffer, which the message already has
+    text = "not an image of a known format" if "cannot identify image file" in lines[0] else lines[0]
     return (text or type(error).__name__)[:120]

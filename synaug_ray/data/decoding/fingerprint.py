@@ -1,4 +1,4 @@
-"""The content of files as one hash, and an index that saves reading what has not changed since."""
+"""Hashes the content of files, with an index that avoids reading unchanged files again."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pathlib import Path
 from synaug_ray.common.errors import DataProblem
 from synaug_ray.common.text import some
 
-# A file written again within the clock's grain keeps its time stamps, so what is younger than this is not trusted
-# to the index (git's "racy" files).
+# A file that is written again within the resolution of the clock keeps its time stamps, so files younger than this are
+# not put into the index (git's "racy" files)
 GRAIN_NS = 2_000_000_000
 
 
@@ -25,9 +25,9 @@ def fingerprint(files: Mapping[str, Path], place: Path, cache: Path | None) -> s
     """SHA-256 over the names and all bytes of files, in the order of ``files``.
 
     Args:
-        files: name -> where it lies; the name is part of the content (it holds the class), the place is not.
-        place: what the index is kept under: the folder or file that the user named.
-        cache: the cache folder; None reads every file and leaves no index.
+        files: name -> path; the name is part of the content (it contains the class), the path is not.
+        place: the folder or file that the user named; the index is kept under it.
+        cache: the cache folder; if None, every file is read and no index is kept.
 
     Raises:
         DataProblem: naming the files that cannot be read.
@@ -60,8 +60,8 @@ def fingerprint(files: Mapping[str, Path], place: Path, cache: Path | None) -> s
     index.save()
     whole = hashlib.sha256()
     for name, digest in digests.items():
-        assert digest is not None  # else it is among the unreadable
-        named = name if name.isascii() else unicodedata.normalize("NFC", name)  # macOS and Linux write them differently
+        assert digest is not None  # otherwise it is among the unreadable files
+        named = name if name.isascii() else unicodedata.normalize("NFC", name)  # macOS and Linux use different forms
         whole.update(hashlib.sha256(named.encode("utf-8", "surrogateescape") + b"\0" + digest).digest())
     return whole.hexdigest()
 
@@ -76,13 +76,13 @@ class _Index:
         self._seen: dict[str, list[int | str]] = {}
         self._began = time.time_ns()
         if self._file is not None:
-            with contextlib.suppress(OSError, ValueError):  # advisory: without it the files are read
+            with contextlib.suppress(OSError, ValueError):  # optional: without it all files are read
                 known = json.loads(self._file.read_bytes())
                 self._known = known if isinstance(known, dict) else {}
 
     def get(self, name: str, stat: os.stat_result) -> bytes | None:
         entry = self._known.get(name)
-        # ctime moves with every change of content or of mtime, and cannot be set
+        # ctime changes with content and mtime, and cannot be set
         if not isinstance(entry, list) or entry[:3] != [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]:
             return None
         self._seen[name] = entry
@@ -98,5 +98,5 @@ class _Index:
         with contextlib.suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             new = self._file.with_name(f".{self._file.name}.{uuid.uuid4().hex[:8]}")
-            new.write_text(json.dumps(self._seen))  # ASCII: a name that is no UTF-8 is kept as its escapes
+            new.write_text(json.dumps(self._seen))  # ASCII: names that are not UTF-8 are kept as escapes
             new.replace(self._file)

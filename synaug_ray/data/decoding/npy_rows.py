@@ -1,4 +1,4 @@
-"""npy files written row by row, as long as they turn out to be, and read back in runs of rows."""
+"""Writes npy files row by row without knowing their length, and reads them in blocks of rows."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-MOST = 10**15  # rows that any file here can have: what the first header leaves room for
+MOST = 10**15  # upper bound of the rows of a file, for which the first header reserves space
 
 
 class RowWriter:
-    """An npy file of uint8 rows of one shape. Its header is written last, over one that left room for it.
+    """An npy file of uint8 rows of one shape. Its header is overwritten at the end, when the length is known.
 
-    Plain writes, not a memory map: what was written does not stay in this process's memory.
+    Uses plain writes instead of a memory map, so that written data do not stay in this process's memory.
     """
 
     def __init__(self, file: Path) -> None:
@@ -25,11 +25,11 @@ class RowWriter:
         self._count = self._start = 0
 
     def write(self, rows: NDArray[np.uint8]) -> None:
-        """One row, uint8 [...], of the shape of those before."""
+        """Append one row, uint8 [...], of the same shape as the rows before."""
         self.extend(rows[None])
 
     def extend(self, rows: NDArray[np.uint8]) -> None:
-        """Rows, uint8 [N, ...]."""
+        """Append rows, uint8 [N, ...]."""
         if self._shape is None:
             self._shape = rows.shape[1:]
             self._header(MOST)
@@ -52,7 +52,7 @@ class RowWriter:
         if kind is None:
             self._out.seek(0)
             self._header(self._count)
-            # numpy leaves room in its headers for a first axis of any length
+            # numpy reserves space in its headers for a first axis of any length
             assert self._shape is None or self._out.tell() == self._start
         self._out.close()
 

@@ -1,7 +1,7 @@
-"""What a file's own tags say of its pixels: what Pillow would cut or drop without a word, and what it converts.
+"""Checks a file's tags for pixel formats that Pillow would silently truncate or drop, and for conversions.
 
-Pillow gives 8 bits of grey or colour whatever a file holds: it halves 16-bit samples, reads signed ones as unsigned,
-and leaves bands out. So the tags decide, before a pixel is decoded.
+Pillow returns 8 bits of grey or colour for any file: it truncates 16-bit samples, reads signed ones as unsigned, and
+ignores additional bands. So the tags are checked before a pixel is decoded.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _FORMATS = {2: "signed integers", 3: "floating-point numbers", 5: "complex integ
 
 
 class Wrong(NamedTuple):
-    """A fault, and why in a few words."""
+    """A fault, with a short explanation."""
 
     fault: Fault
     why: str
 
 
 def fault_of(image: Image.Image) -> Wrong | None:
-    """Why the samples of an open image cannot be read as they are; only its header is read."""
+    """Why the samples of an open image cannot be read correctly, if so; only its header is read."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         wrong = tiff_fault(image.tag_v2)
         if wrong is not None:
@@ -62,7 +62,7 @@ def fault_of(image: Image.Image) -> Wrong | None:
 
 
 def tiff_fault(tags: Mapping[int, Any]) -> Wrong | None:
-    """The same for the tags of a TIFF, also of one that Pillow has no mode for."""
+    """The same for the tags of a TIFF, including TIFFs for which Pillow has no mode."""
     bits = _numbers(tags.get(_BITS, 1))
     photometric = int(tags.get(_PHOTOMETRIC, 0))
     bands = int(tags.get(_BANDS, len(bits)))
@@ -82,7 +82,9 @@ def tiff_fault(tags: Mapping[int, Any]) -> Wrong | None:
     more = bands - colour
     if more > 0 and not (more == 1 and extra and extra[0] in _ALPHA):
         stated = (
-            "of which none is said to be transparency" if not set(extra) & set(_ALPHA) else "one of them transparency"
+            "none of which is marked as transparency"
+            if not set(extra) & set(_ALPHA)
+            else "one of which is transparency"
         )
         return Wrong("bands", f"{bands} bands: {colour} and {more} more, {stated}")
     if tags.get(_PLANAR, 1) == 2 and (photometric == 0 or min(bits) < 8 or tags.get(_FILL_ORDER, 1) == 2):
@@ -91,7 +93,7 @@ def tiff_fault(tags: Mapping[int, Any]) -> Wrong | None:
 
 
 def unidentified(content: Path | bytes) -> Wrong | None:
-    """What the tags say of a TIFF for which Pillow has no mode; None for any other file, or a damaged one."""
+    """The fault of a TIFF for which Pillow has no mode, by its tags; None for other files and damaged ones."""
     try:
         with io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb") as file:
             header = file.read(8)
@@ -107,7 +109,7 @@ def unidentified(content: Path | bytes) -> Wrong | None:
 
 
 def remarks_of(image: Image.Image) -> tuple[Remark, ...]:
-    """What is done to an image's numbers on the way to 8 bits of grey or RGB, and would else not be known."""
+    """How pixel values are converted to 8 bits of grey or RGB, for conversions that would otherwise go unnoticed."""
     found: list[Remark] = []
     for codec, _, _, arguments in getattr(image, "tile", ()):
         raw = str(arguments[0] if isinstance(arguments, tuple) else arguments)
@@ -124,7 +126,7 @@ def remarks_of(image: Image.Image) -> tuple[Remark, ...]:
 
 
 def _maxval(arguments: Any) -> int:
-    """The largest value that a PPM says it holds."""
+    """The maximum value that a PPM declares."""
     last = arguments[-1] if isinstance(arguments, tuple) else 0
     return last if isinstance(last, int) else 0
 

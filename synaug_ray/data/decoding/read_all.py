@@ -1,4 +1,4 @@
-"""Decoding a source: in parallel, in order, straight to a file, with everything that is wrong said at once."""
+"""Decodes a source in parallel and in order, straight to a file, and reports everything that is wrong at once."""
 
 from __future__ import annotations
 
@@ -17,37 +17,43 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from synaug_ray.common.errors import DataProblem
+from synaug_ray.common.errors import DataProblem, Message
 from synaug_ray.common.text import some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.decode import MAX_PIXELS, Bad, Decoded, decode
 from synaug_ray.data.decoding.npy_rows import RowWriter
-from synaug_ray.data.decoding.pixel_format import GREY, Remark
+from synaug_ray.data.decoding.pixel_format import GREY, Fault, Remark
 from synaug_ray.data.images import Found
 from synaug_ray.data.sources.base import Part, Sample, Source
 
 BATCH = 16  # samples a thread decodes at a time; (THREADS + 2) batches are in memory
-MOST_SIZES = 20  # of the sizes found, how many are kept
+MOST_SIZES = 20  # how many of the sizes found are kept
 # Pillow lets other threads run while it decodes and scales; opening a file does not, so small files gain little
 THREADS = min(16, os.cpu_count() or 1)
 
-_FAULTS = {
-    "unreadable": "cannot be read; repair or remove them, or set data.on_bad: drop",
-    "deep": "have more than 8 bits a channel; convert them to 8 bits yourself: how decides what detail is lost",
-    "form": "are stored in a way that is not read; save them as 8-bit grey or RGB yourself",
-    "bands": "have bands beside grey or colour, which would be left out; save the one or three that are to be seen",
-    "large": f"have more than {MAX_PIXELS:,} pixels; downscale them first",
-    "frames": "hold several frames; give one image a file",
+_FAULTS: dict[Fault, tuple[str, str]] = {  # the code of the message, and its text
+    "unreadable": ("image-unreadable", "cannot be read; repair or remove them, or set data.on_bad: drop"),
+    "deep": (
+        "image-bit-depth",
+        "have more than 8 bits a channel; convert them to 8 bits yourself: how decides what detail is lost",
+    ),
+    "form": ("image-encoding", "use an encoding that is not supported; save them as 8-bit grey or RGB"),
+    "bands": (
+        "image-channels",
+        "have bands besides grey or colour, which would be ignored; save only the one or three to be used",
+    ),
+    "large": ("image-size", f"have more than {MAX_PIXELS:,} pixels; downscale them first"),
+    "frames": ("image-frames", "hold several frames; save one image per file"),
 }
 _REMARKS: dict[Remark, str] = {
-    "drawn": "are transparent in part and are drawn on {ground} (data.ground)",
-    "clear": "are transparent everywhere, so that nothing but the ground is seen",
-    "lost": "show nothing on {ground}, since what they draw is of that colour: set data.ground to another",
-    "shallow": "have fewer than 8 bits a sample and are scaled to 0..255",
-    "converted": "are CMYK or Lab and are converted to RGB, without a colour profile of their own",
-    "profile": "carry a colour profile other than sRGB, which is not applied",
+    "drawn": "are partly transparent and are drawn on {ground} (data.ground)",
+    "clear": "are fully transparent: only the background remains",
+    "lost": "show nothing on {ground}, since they are drawn in that colour: set data.ground to another colour",
+    "shallow": "have fewer than 8 bits a channel and are scaled to 0..255",
+    "converted": "are CMYK or Lab and are converted to RGB; their colour profiles are not used",
+    "profile": "have a colour profile other than sRGB, which is not applied",
 }
-NARROW = 26  # of 255: values that span less are told
+NARROW = 26  # of 255: a note is made if all values span less
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -64,7 +70,7 @@ class Rows:
 
 @dataclass
 class Tally:
-    """What is met on the way through all parts: the shape that all must have, and what is wrong."""
+    """Statistics of all images of all parts: shapes, sizes, modes, remarks, and images that cannot be used."""
 
     total: int = 0
     shapes: Counter[tuple[int, int, int]] = field(default_factory=Counter)  # (channels, height, width), as decoded
@@ -77,18 +83,18 @@ class Tally:
     brightest: int = 0
 
     def notes(self, options: DataOptions) -> list[str]:
-        """What was done to the images' numbers, or is odd in them, for the reader's notes."""
-        said = [
+        """Notes on how pixel values were converted, and on what is unusual about them."""
+        notes = [
             f"{self.remarks[remark]:,} images {sentence.format(ground=options.ground or 'white')}"
             for remark, sentence in _REMARKS.items()
             if self.remarks[remark]
         ]
         if self.brightest - self.darkest < NARROW:
-            said.append(
-                f"all values of all images lie between {self.darkest} and {self.brightest} of 0 to 255: they were "
-                "scaled wrongly, or show next to nothing"
+            notes.append(
+                f"all pixel values of all images lie between {self.darkest} and {self.brightest}, out of 0 to 255: the "
+                "images were scaled wrongly, or show almost nothing"
             )
-        return said
+        return notes
 
     def found(self) -> Found:
         sizes = tuple((w, h, n) for (w, h), n in self.sizes.most_common(MOST_SIZES))
@@ -99,10 +105,10 @@ class Tally:
 def read_parts(source: Source, options: DataOptions, scratch: Path, name: str) -> tuple[dict[str, Rows], Tally]:
     """Decode every part of a source into ``scratch``.
 
-    Memory holds the labels and some hundred images, however many there are.
+    Memory use is that of the labels and about a hundred images, however many there are.
 
     Raises:
-        DataProblem: with everything that keeps these images from being one array.
+        DataProblem: with everything that prevents these images from forming one array.
     """
     tally, rows = Tally(), {}
     count = sum(part.count for part in source.parts.values())
@@ -111,14 +117,14 @@ def read_parts(source: Source, options: DataOptions, scratch: Path, name: str) -
         ThreadPoolExecutor(THREADS) as pool,
         tqdm(total=count, desc=f"reading {name}", unit="image", delay=1.0, mininterval=1.0) as bar,
     ):
-        warnings.filterwarnings("ignore", module="PIL")  # of metadata, which are dropped
+        warnings.filterwarnings("ignore", module="PIL")  # about metadata, which are not kept
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         for split, part in source.parts.items():
             rows[split] = _read(split, part, options, scratch / f"{split}.rows", pool, tally, bar)
     problems = _problems(tally, options)
     for split, part in rows.items():
         if not len(part.labels) and not problems:
-            problems.append(f"{name}: no image of {split} can be read")
+            problems.append(Message(f"{name}: no image of {split} can be read", code="no-images", value=split))
     if problems:
         raise DataProblem(problems)
     return rows, tally
@@ -150,7 +156,7 @@ def _read(
                 tally.brightest = max(tally.brightest, int(image.pixels.max()))
                 shapes[image.pixels.shape] += 1
                 tally.shapes[image.pixels.shape] += 1
-                if len(tally.shapes) == 1:  # else this source is refused, and only what is wrong is looked for
+                if len(tally.shapes) == 1:  # otherwise the source is refused, and only errors are collected
                     out.write(image.pixels)
                     labels.append(image.label)
                     groups.append(image.group)
@@ -179,39 +185,41 @@ def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def _problems(tally: Tally, options: DataOptions) -> list[str]:
+def _problems(tally: Tally, options: DataOptions) -> list[Message]:
     found = []
-    for fault, sentence in _FAULTS.items():
+    for fault, (code, sentence) in _FAULTS.items():
         bad = [b for b in tally.bad if b.fault == fault]
         if bad and not (fault == "unreadable" and options.on_bad == "drop"):
             names = some(f"{b.name} ({b.why})" for b in bad)
-            found.append(f"{len(bad):,} of {tally.total:,} images {sentence}: {names}")
+            text = f"{len(bad):,} of {tally.total:,} images {sentence}: {names}"
+            found.append(Message(text, code=code, value=f"{len(bad):,}"))
     channels = {c for c, _, _ in tally.shapes}
     if len(channels) > 1:
         modes = ", ".join(f"{n:,} {mode}" for mode, n in tally.modes.most_common())
-        found.append(
-            f"mixed modes: {modes}; {' and '.join(sorted({m for m in tally.modes if m in GREY}))} are grey, "
-            "the others colour: set data.mode: rgb or gray"
-        )
+        grey = " and ".join(sorted({m for m in tally.modes if m in GREY}))
+        text = f"mixed modes: {modes}; {grey} are grey, the others colour: set data.mode: rgb or gray"
+        found.append(Message(text, code="mixed-modes", value=modes))
     sizes = {(h, w) for _, h, w in tally.shapes}
     if len(sizes) > 1:
         found.append(_sizes_differ(tally))
     elif sizes:
         ((height, width),) = sizes
         if height != width:
-            found.append(
-                f"images are {width} x {height} (width x height), not square; set data.size (pixels a side) "
-                f"and data.resize: crop, pad or stretch ({options.resize} is the default)"
+            text = (
+                f"images are {width} x {height} (width x height), not square; set data.size (pixels a side) and "
+                f"data.resize: crop, pad or stretch ({options.resize} is the default)"
             )
+            found.append(Message(text, code="not-square", value=f"{width} x {height}"))
     return found
 
 
-def _sizes_differ(tally: Tally) -> str:
-    advice = "set data.size (pixels a side), and data.resize: crop, pad or stretch for those that are not square"
+def _sizes_differ(tally: Tally) -> Message:
+    advice = "set data.size (pixels a side), and data.resize: crop, pad or stretch for images that are not square"
     each = {part: next(iter(shapes)) for part, shapes in tally.by_part.items() if len(shapes) == 1}
-    if len(each) == len(tally.by_part) > 1:  # each split is of one size, another
+    if len(each) == len(tally.by_part) > 1:  # each split has a size of its own
         sizes = ", ".join(f"{part} {w} x {h}" for part, (_, h, w) in each.items())
-        return f"the splits differ in size ({sizes}); {advice}"
+        return Message(f"the splits differ in size ({sizes}); {advice}", code="mixed-sizes", value=sizes)
     by_area = sorted(tally.sizes, key=lambda size: (size[0] * size[1], size))
     (w, h), (x, y) = by_area[0], by_area[-1]
-    return f"sizes from {w} x {h} to {x} x {y} (width x height), {len(by_area):,} of them; {advice}"
+    text = f"{len(by_area):,} different sizes, from {w} x {h} to {x} x {y} (width x height); {advice}"
+    return Message(text, code="mixed-sizes", value=f"{len(by_area):,}")

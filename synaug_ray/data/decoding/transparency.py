@@ -1,7 +1,7 @@
-"""Transparent images: how much of what lies behind shows, and an image drawn on a ground.
+"""Transparent images: the opacity of each pixel, and drawing an image on a background (``data.ground``).
 
-What colour a wholly transparent pixel has is an accident of the program that wrote it: often black, sometimes the
-picture that was cut away. It must not be seen.
+The colour of a fully transparent pixel depends on the program that wrote it: it is often black, sometimes the part of
+the picture that was cut away. It must not be visible.
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ from PIL import Image
 from synaug_ray.data.decoding.pixel_format import GREY, Remark
 
 GROUNDS = {"white": 255, "gray": 128, "black": 0}
-_SCALES = {"L;2": 85, "L;4": 17}  # from a packed PNG's numbers, in which its transparent grey is given, to 0..255
+_SCALES = {
+    "L;2": 85,
+    "L;4": 17,
+}  # factor from the values of a packed PNG, in which its transparent grey is given, to 0..255
 
 
 def key_scale(image: Image.Image) -> int:
-    """What the transparent grey of an open PNG is to be multiplied with; its header tells, which a copy has no more."""
+    """The factor for the transparent grey of an open PNG; it is in the header, which copies of the image lack."""
     raws = [a[0] if isinstance(a, tuple) else a for *_, a in getattr(image, "tile", ())]
     return _SCALES.get(str(raws[0]), 1) if raws else 1
 
 
 def opacity(image: Image.Image, scale: int = 1) -> Image.Image | None:
-    """How opaque each pixel is, 0 to 255 (mode L); None where all of them are, whatever the mode.
+    """The opacity of each pixel, 0 to 255 (mode L); None if all pixels are opaque.
 
     Args:
-        scale: of ``key_scale``.
+        scale: the result of ``key_scale``.
     """
     alpha = _alpha(image, scale)
     return None if alpha is None or alpha.getextrema() == (255, 255) else alpha
@@ -57,21 +60,21 @@ def _alpha(image: Image.Image, scale: int) -> Image.Image | None:
 
 
 def solid(image: Image.Image) -> Image.Image:
-    """The colours alone, in mode L or RGB."""
+    """The colours without transparency, in mode L or RGB."""
     if image.mode in ("La", "RGBa"):  # multiplied by the opacity
         image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
     return image.convert("L" if image.mode in GREY else "RGB")
 
 
 def draw_on(ground: int, image: Image.Image, alpha: Image.Image) -> Image.Image:
-    """The image as it looks before a ground of one grey value; mode L or RGB."""
+    """The image on a background of one grey value; mode L or RGB."""
     colours = solid(image)
     behind = Image.new(colours.mode, colours.size, ground if colours.mode == "L" else (ground,) * 3)
     return Image.composite(colours, behind, alpha)
 
 
 def drawn(image: Image.Image, alpha: Image.Image) -> tuple[Remark, ...]:
-    """What there is to say of an image that was drawn on a ground."""
+    """Remarks on an image that was drawn on a background."""
     if not alpha.getbbox():
         return ("drawn", "clear")
     bands = [image.getchannel(band).getextrema() for band in image.getbands()]

@@ -1,8 +1,8 @@
-"""How far apart two images are once shift, crop, brightness and contrast are taken out.
+"""The distance of two images after correction for shift, crop, brightness and contrast.
 
-Gauss-Newton registration (Lucas and Kanade, IJCAI 1981) of the grey images from coarse to fine, over shift
-and scale along each axis, with gain and offset free at every step (Baker and Matthews, IJCV 56, 2004); the
-distance is then read off the full colour images.
+The grey images are registered by Gauss-Newton steps (Lucas and Kanade, IJCAI 1981) from coarse to fine, over shift and
+scale along each axis, with gain and offset fitted at every step (Baker and Matthews, IJCV 56, 2004). The distance is
+then computed from the colour images.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
-NOISE = 1.0  # grey levels of noise that any image has: flat images have little else, and cannot be distinguished
-REACH = 0.25  # largest shift in half widths, and largest change of scale: 12% of the width either way
-STEPS = (5, 3, 2)  # Gauss-Newton steps at a quarter, a half and the whole of the size
-MARGIN = 0.15  # largest change in one step, so that a poor linearisation cannot throw a pair out of reach
+NOISE = 1.0  # grey levels of noise in any image: flat images have little else and cannot be distinguished
+REACH = 0.25  # largest shift in half widths, and largest change of scale: 12% of the width in each direction
+STEPS = (5, 3, 2)  # Gauss-Newton steps at a quarter of the size, at half of it and at full size
+MARGIN = 0.15  # largest change in one step, so that a poor linearisation cannot move a pair out of reach
 
 
 def aligned_distance(first: Tensor, second: Tensor) -> Tensor:
-    """Distance of pairs of images, ``sqrt(1 - correlation)`` on what overlaps after the best alignment.
+    """Distances of pairs of images: ``sqrt(1 - correlation)`` over their overlap after the best alignment.
 
     Args:
         first, second: float32 [B, C, S, S], grey levels 0..255.
 
     Returns:
-        float32 [B]: 0.001 for the same image, about 1 for unrelated ones. Never more than without alignment.
+        float32 [B]: 0.001 for identical images, about 1 for unrelated ones; never more than without alignment.
     """
     grey, moving = first.mean(1, keepdim=True), second.mean(1, keepdim=True)
     size, warp = first.shape[-1], first.new_zeros(len(first), 4)
@@ -40,9 +40,9 @@ def _shrunk(images: Tensor, size: int) -> Tensor:
 
 
 def _warped(images: Tensor, warp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Images moved by ``warp`` [B, 4] (shift x, y in half widths; scale x, y less one), what is inside, the grid.
+    """Images moved by ``warp`` [B, 4] (shift x, y in half widths; scale x, y less one), mask of the overlap, grid.
 
-    x and y do not mix, so the grid is made from its two axes: ``affine_grid`` took an eighth of the whole time.
+    x and y are independent, so the grid is made from its two axes: ``affine_grid`` took an eighth of the total time.
     """
     size = images.shape[-1]
     axis = (torch.arange(size, dtype=warp.dtype) * 2 + 1) / size - 1
@@ -53,7 +53,7 @@ def _warped(images: Tensor, warp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _centred(values: Tensor, inside: Tensor) -> Tensor:
-    """Less the mean of each channel over what is inside, zero outside."""
+    """Values less the mean of each channel over ``inside``; zero elsewhere."""
     kept = values * inside
     return kept - inside * (kept.sum((2, 3), keepdim=True) / inside.sum((2, 3), keepdim=True))
 
@@ -65,7 +65,7 @@ def _correlation(first: Tensor, second: Tensor, inside: Tensor) -> Tensor:
 
 
 def _register(fixed: Tensor, moving: Tensor, warp: Tensor, steps: int) -> Tensor:
-    """The best of the warps that ``steps`` steps from ``warp`` come by, [B, 4]."""
+    """The best of the warps visited by ``steps`` steps from ``warp``, [B, 4]."""
     best, value = warp, warp.new_full((len(warp),), -2.0)
     size = fixed.shape[-1]
     for step in range(steps + 1):

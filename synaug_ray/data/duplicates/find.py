@@ -1,20 +1,23 @@
-"""Exact and near duplicates inside a set of images, or between two, distinguished from images that only look alike.
+"""Finds exact and near duplicates in one set of images, or between two; similar images are not duplicates.
 
-Exact ones share all pixels. Near ones are found in four steps:
+Exact duplicates have the same pixels. Near duplicates are found in four steps:
 
-1. Every pair is compared at low resolution, mirrored or not, in several shifts and crops (``neighbours``). That leaves
-   each image four candidates, and four neighbours of rank 11 to 20 as a background.
-2. Candidates and background are aligned alike and compared at up to 32x32 pixels (``alignment``). An image's score is
-   log(median distance of its background / distance of its nearest candidate): how much nearer that one is than images
-   that merely look like it. So a dense crowd of look-alikes, such as X-rays or eights, raises no score.
-3. The scores of images without a copy follow a Gumbel law, since distances to the nearest of many go as rank^(1/m) in
-   m dimensions. Its two parameters come from the 10% and 50% quantiles, which copies hardly move while fewer than about
-   40% of the images have one. Where most seem to have one, they come from images compared with other classes alone,
-   where no copy is but by a wrong label; of a set without labels nothing is then named.
-4. Benjamini and Hochberg's rule (J. R. Stat. Soc. B 57, 1995) sets the threshold: at most 1% of those named are
-   expected to be false, as far as the Gumbel law holds. Two measurements on the set itself accompany it: the share
-   of images that pass when compared with other classes alone, and the share of copies planted in it that are found.
-   The 1% is nominal: of those named in CIFAR-10 about 4% are, by eye, two photos of like things.
+1. All pairs are compared at low resolution, mirrored or not, in several shifts and crops (``search``). The result is
+   four candidates for each image, and four neighbours of ranks 11 to 20 as its background.
+2. Candidates and background are aligned in the same way and compared at up to 32x32 pixels (``alignment``). The score
+   of an image is log(median distance of its background / distance of its nearest candidate): how much nearer the
+   candidate is than images that are merely similar. A dense cluster of similar images, such as X-rays or eights,
+   therefore does not raise scores.
+3. The scores of images without a copy follow a Gumbel distribution, since the distance to the k-th nearest of many
+   images grows as k^(1/m) in m dimensions. Its two parameters are computed from the 10% and 50% quantiles, which copies
+   hardly affect as long as fewer than about 40% of the images have one. If most images seem to have one, the parameters
+   come from comparisons with other classes only, where copies can be due only to wrong labels; without labels, no
+   duplicates are then reported.
+4. The rule of Benjamini and Hochberg (J. R. Stat. Soc. B 57, 1995) sets the threshold: at most 1% of the reported
+   duplicates are expected to be false, if the Gumbel distribution holds. Two measurements on the set itself are
+   reported with it: the share of images that pass when compared only with other classes, and the share of planted
+   copies that are found. The 1% is nominal: in CIFAR-10 about 4% of the reported pairs are, by eye, two photos of
+   similar things.
 
 tests/benchmarks/duplicates.md has recall, false positives and seconds on real sets.
 """
@@ -38,19 +41,19 @@ from synaug_ray.data.duplicates.alignment import aligned_distance
 from synaug_ray.data.duplicates.planted import changed
 from synaug_ray.data.duplicates.search import CANDIDATES, Images, Index, Neighbours, Rows, at_work_size
 
-LEVEL = 0.01  # expected share of false ones among those named
-SAMPLE, ACROSS, PLANTED = 2_000, 500, 60  # images that the law, the check across classes, and recall are read from
+LEVEL = 0.01  # expected share of false duplicates among those reported
+SAMPLE, ACROSS, PLANTED = 2_000, 500, 60  # images for the fit, for the check across classes, and for recall
 PLANTED_CHANGES = ("JPEG 75", "mirrored", "shifted", "brightness, contrast", "cropped to 90%")
-FEWEST = 50  # images of a set: with fewer, ranks of neighbours say nothing
-ENOUGH = 200  # images to read the law from; where fewer are searched, it is read from the reference's own
-CROWDED = 0.8  # median score from which most images seem to have a copy: the background is over twice as far
+FEWEST = 50  # images of a set: with fewer, ranks of neighbours are meaningless
+ENOUGH = 200  # images needed for the fit; if fewer are searched, images of the reference set are used
+CROWDED = 0.8  # median score from which most images seem to have a copy: the background is over twice as far away
 PAIRS = 512  # pairs aligned at once: 6 MB an array at 32x32 in colour
 Tell = Callable[[float], None]
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What was found. Pairs are (image, its earliest like) inside a set, (image, reference) between two.
+    """The duplicates. Pairs are (image, the first image like it) in one set, (image, reference) between two.
 
     ``exact`` int64 [P, 2]; ``near`` int64 [Q, 2], float64 ``scores`` [Q] and bool ``mirrored`` [Q], best first.
     """
@@ -59,22 +62,22 @@ class Duplicates:
     near: NDArray[np.int64]
     scores: NDArray[np.float64]
     mirrored: NDArray[np.bool_]
-    searched: int = 0  # images searched for near duplicates; 0 where the sets are too small
-    threshold: float = float("nan")  # score of a near duplicate
-    expected_false: float = float("nan")  # images of those searched that pass by chance, if none had a copy
+    searched: int = 0  # images searched for near duplicates; 0 if the sets are too small
+    threshold: float = float("nan")  # lowest score of a near duplicate
+    expected_false: float = float("nan")  # number of searched images that would pass by chance if none had a copy
     calibrated_on: Literal["nearest images", "other classes"] = "nearest images"
-    across_classes: tuple[int, int] = (0, 0)  # images that pass when compared with other classes alone, of how many
-    recall: dict[str, float] = field(default_factory=dict)  # of copies planted in this set, by change
+    across_classes: tuple[int, int] = (0, 0)  # images that pass when compared only with other classes, and their total
+    recall: dict[str, float] = field(default_factory=dict)  # share of planted copies that is found, by change
 
     @property
     def images(self) -> NDArray[np.int64]:
-        """Images that have a duplicate, each once (inside a set: the later of each pair)."""
+        """Images that have a duplicate, each once (in one set: the later image of each pair)."""
         pairs = np.concatenate([self.exact, self.near])
         return np.unique(pairs[:, 0] if len(pairs) else pairs.reshape(0))
 
 
 def exact_pairs(images: NDArray[np.uint8], reference: NDArray[np.uint8] | None = None) -> NDArray[np.int64]:
-    """Pairs with the same pixels, int64 [P, 2]: (image, first one like it), each image once at most."""
+    """Pairs with the same pixels, int64 [P, 2]: (image, first image like it), each image at most once."""
     first: dict[bytes, int] = {}
     for i, pixels in enumerate(images if reference is None else reference):
         first.setdefault(_digest(pixels), i)
@@ -83,7 +86,7 @@ def exact_pairs(images: NDArray[np.uint8], reference: NDArray[np.uint8] | None =
 
 
 def distinct(count: int, found: Duplicates) -> int:
-    """Images left of ``count`` if each family of duplicates inside the set counts once."""
+    """How many of ``count`` images are different: each family of duplicates in the set counts once."""
     pairs = np.concatenate([found.exact, found.near])
     graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     return int(connected_components(graph, directed=False)[0])
@@ -99,18 +102,18 @@ def find(
     seed: int = 0,
     tell: Tell = lambda share: None,
 ) -> Duplicates:
-    """Duplicates of ``images`` inside their own set, or in ``reference``.
+    """Duplicates of ``images`` among themselves, or in ``reference``.
 
     Args:
         images, reference: uint8 [N, C, S, S] of one size and mode; memory-mapped arrays are read in blocks.
-        labels, reference_labels: int64 [N], for the calibration across classes; without them it is left out.
+        labels, reference_labels: int64 [N], for the calibration across classes; it is skipped without them.
         plant: changes whose recall is measured on 60 planted copies each (``planted.CHANGES``).
         seed: of the samples drawn.
         tell: called with the share of the work done.
     """
     exact = exact_pairs(images, reference)
     inside = reference is None
-    kept = np.setdiff1d(np.arange(len(images)), exact[:, 0])  # of exact copies only the first is searched
+    kept = np.setdiff1d(np.arange(len(images)), exact[:, 0])  # only the first of exact copies is searched
     pool = images if reference is None else reference
     among = kept if reference is None else np.setdiff1d(np.arange(len(pool)), exact_pairs(pool)[:, 0])
     nothing = Duplicates(exact, np.zeros((0, 2), np.int64), np.zeros(0), np.zeros(0, np.bool_))
@@ -161,7 +164,7 @@ def find(
 
 
 def fitted_gumbel(scores: NDArray[np.float64]) -> Any:
-    """A frozen ``scipy.stats.gumbel_r`` through the 10% and 50% quantiles, so that the upper half may hold anything."""
+    """A frozen ``scipy.stats.gumbel_r`` through the 10% and 50% quantiles; the upper half of the scores is not used."""
     low, middle = np.quantile(scores, [0.1, 0.5])
     a, b = gumbel_r.ppf([0.1, 0.5])
     scale = max((middle - low) / (b - a), 1e-3)
@@ -169,7 +172,7 @@ def fitted_gumbel(scores: NDArray[np.float64]) -> Any:
 
 
 def _threshold(law: Any, scores: NDArray[np.float64]) -> tuple[float, float]:
-    """Benjamini and Hochberg: a score, and the chance of an image without a copy to pass it."""
+    """The threshold by Benjamini and Hochberg, and the probability that an image without a copy exceeds it."""
     p = np.sort(law.sf(scores))
     passes = np.flatnonzero(p <= LEVEL * np.arange(1, len(p) + 1) / len(p))
     chance = LEVEL * (passes[-1] + 1 if len(passes) else 1) / len(p)
@@ -210,7 +213,7 @@ def _all_scores(
     sample: NDArray[np.int64],
     tell: Tell,
 ) -> NDArray[np.float64]:
-    """[N, 4]; -inf for images that half the resolution shows to have no copy, where there are many."""
+    """float64 [N, 4]; in large sets -inf for images that have no copy according to a comparison at half the size."""
     everything = np.arange(len(query))
     if len(query) <= SAMPLE or query.shape[-1] < 24:
         return _scores(query, target, near, everything, False, tell)
@@ -231,7 +234,7 @@ def _across(
     others: NDArray[np.int64] | None,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Scores of some images compared with other classes alone; empty where that leaves too few to compare with."""
+    """Scores of some images compared only with other classes; empty if these have too few images."""
     if labels is None or others is None:
         return np.zeros(0)
     left = len(others) - np.bincount(others, minlength=int(labels.max()) + 1)[labels]
@@ -243,7 +246,7 @@ def _across(
 
 
 def _own_scores(target: Images, index: Index, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Scores of some images of the reference among its others."""
+    """Scores of some images of the reference set, compared with its other images."""
     rows = np.sort(rng.permutation(len(target))[:ACROSS])
     near = index.search(target[rows], own=rows)
     return _scores(target[rows], target, near, np.arange(len(rows)), False).max(1)
@@ -252,7 +255,7 @@ def _own_scores(target: Images, index: Index, rng: np.random.Generator) -> NDArr
 def _recall(
     target: Images, index: Index, threshold: float, changes: Sequence[str], rng: np.random.Generator
 ) -> dict[str, float]:
-    """Share of planted copies whose original is named, by change."""
+    """Share of planted copies whose original is found, by change."""
     found = {}
     for change in changes:
         rows = rng.permutation(len(target))[:PLANTED]
@@ -272,7 +275,7 @@ def _as_pairs(
     mirrored: NDArray[np.bool_],
     inside: bool,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Best first; inside a set each pair once, the later image first."""
+    """Sorted by score, the highest first; in one set each pair is listed once, the later image first."""
     order = np.argsort(-scores, kind="stable")
     pairs = np.stack([first, second], 1)[order]
     if inside:

@@ -1,4 +1,4 @@
-"""What happens to a copy of an image on its way into a data set, done on purpose: a finder's known truth."""
+"""Makes copies changed in ways that occur in practice, as known duplicates to test the search with."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _crop(share: float) -> Callable[[Pixels, np.random.Generator], Pixels]:
 
 
 def _resize(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Down to three quarters and back."""
+    """To three quarters of the size and back."""
     size = pixels.shape[-1]
     small = _picture(pixels).resize((size * 3 // 4, size * 3 // 4), Image.Resampling.BICUBIC)
     return _pixels(small.resize((size, size), Image.Resampling.BICUBIC))
@@ -90,5 +90,5 @@ CHANGES: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
 
 
 def changed(images: NDArray[np.uint8], change: str, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Copies of uint8 images [N, C, S, S], each changed in its own way; ``change`` names one of ``CHANGES``."""
+    """Copies of uint8 images [N, C, S, S], each changed independently; ``change`` is a key of ``CHANGES``."""
     return np.stack([CHANGES[change](pixels, rng) for pixels in images])

@@ -1,6 +1,6 @@
-"""Which images of a set look most like each of another: low-resolution descriptors, every pair compared.
+"""Finds the nearest images of a set for each image of another, by comparing low-resolution descriptors of all pairs.
 
-A mirrored image needs no second search: with the descriptor split into its parts even and odd under a left-right
+Mirrored images need no second search: with each descriptor split into parts that are even and odd under a left-right
 flip, the squared distance to the nearer of an image and its mirror image is |x|^2 + |y|^2 - 2 (e.e' + |o.o'|).
 """
 
@@ -19,14 +19,14 @@ WORK = 32  # pixels a side at most: larger images are compared at this size
 FLAT = 4.0  # standard deviation, in grey levels, under which a descriptor shrinks towards that of a flat image
 ROWS, COLUMNS = 512, 8192  # pairs compared at once: two tiles of 16 MB
 CANDIDATES = 4
-BACKGROUND = (10, 13, 16, 19)  # ranks of neighbours so far out that they are no copies, and still look alike
-# (shift x, shift y, scale): shifts of 6% of the width, a crop of 87%, and the whole of which this is such a crop
+BACKGROUND = (10, 13, 16, 19)  # ranks of neighbours that are too far to be copies, but still similar
+# (shift x, shift y, scale): shifts by 6% of the width, a crop to 87%, and its inverse
 SYMMETRIC = ((0.0, 0.0, 1.0), (0.12, 0.0, 1.0), (0.0, 0.12, 1.0), (0.0, 0.0, 0.87))
 VIEWS = (*SYMMETRIC, (-0.12, 0.0, 1.0), (0.0, -0.12, 1.0), (0.0, 0.0, 1.15))
 
 
 class Rows:
-    """Some of the images of a set, copied out only as they are asked for."""
+    """A selection of the images of a set, copied only on access."""
 
     def __init__(self, images: NDArray[np.uint8], kept: NDArray[np.int64]) -> None:
         self._images, self._kept = images, kept
@@ -80,13 +80,15 @@ def descriptors(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Index:
-    """The descriptors of a set of images, to be searched: 96 floats an image at most."""
+    """A searchable index of a set of images: at most 96 floats per image."""
 
     def __init__(self, images: Images) -> None:
         parts = [descriptors(at_work_size(images[at : at + 4096])) for at in range(0, len(images), 4096)]
         even, self._odd = (torch.cat(part) for part in zip(*parts, strict=True))
         squares = (even * even).sum(1, keepdim=True) + (self._odd * self._odd).sum(1, keepdim=True)
-        self._even = torch.cat([even, squares], 1)  # [-2 e, 1] . [e', |y|^2]: one product gives the distance's part
+        self._even = torch.cat(
+            [even, squares], 1
+        )  # [-2 e, 1] . [e', |y|^2]: one product gives this part of the distance
 
     def __len__(self) -> int:
         return len(self._odd)
@@ -102,10 +104,10 @@ class Index:
         """The neighbours of each image.
 
         Args:
-            images: uint8 [N, C, H, W], of the index's size and channels; more than 20 have to be in the index.
-            own: int64 [N], the place of each image in the index, which is no neighbour of itself. A search of a whole
-                set in itself: half of the views are enough, as a pair is met from either side.
-            barred: int64 [N] and int64 [len(self)]: pairs with the same number (their class) are left out.
+            images: uint8 [N, C, H, W], of the size and channels of the index, which must have more than 20 images.
+            own: int64 [N], the position of each image in the index, if a set is searched for its own images: an image
+                is not its own neighbour, and half of the views are enough, since each pair is compared from both sides.
+            barred: int64 [N] and int64 [len(self)]: pairs with equal numbers (of their classes) are ignored.
             tell: called with the share that is done.
         """
         found = []
@@ -133,14 +135,14 @@ class Index:
             mirrored.append(flip[:, :CANDIDATES])
         distances, order = torch.cat(far, 1).sort(1)
         index, flip = torch.cat(place, 1).gather(1, order), torch.cat(mirrored, 1).gather(1, order)
-        again = (index[:, :, None] == index[:, None, :]).tril(-1).any(2)  # met in a nearer view
+        again = (index[:, :, None] == index[:, None, :]).tril(-1).any(2)  # already found in a nearer view
         order = distances.masked_fill(again, torch.inf).topk(CANDIDATES, 1, largest=False).indices
         return index.gather(1, order), flip.gather(1, order), *background
 
     def _nearest(
         self, even: Tensor, odd: Tensor, depth: int, own: Tensor | None, barred: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, Tensor]:
-        """Squared distances less the query's own square, and places: [N, depth], nearest first."""
+        """Squared distances less the square of the query, and positions: [N, depth] each, nearest first."""
         query = torch.cat([-2 * even, torch.ones_like(even[:, :1])], 1)
         best, where = [], []
         for at in range(0, len(self), COLUMNS):

@@ -8,14 +8,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from synaug_ray.common.errors import DataProblem
+from synaug_ray.common.errors import DataProblem, Message
 from synaug_ray.common.text import printable, some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.sources.arrow_types import is_string
-from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, absent
+from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, missing_splits
 from synaug_ray.data.sources.columns import Columns, Rows, choose_columns, class_names, is_place, only_paths
 from synaug_ray.data.sources.split_words import SPLIT_COLUMNS, SPLIT_NAMES, splits_in
-from synaug_ray.data.sources.table_labels import Run, kinds_differ, number_classes
+from synaug_ray.data.sources.table_labels import Run, mixed_label_types, number_classes
 
 BATCH = 64  # rows read at a time
 LONGEST_PATH = 4096  # bytes
@@ -25,9 +25,9 @@ def table_source(rows: Mapping[str, Sequence[Rows]], options: DataOptions, besid
     """Rows as parts; those under "" are one split, or have a split column.
 
     Args:
-        rows: split -> its rows; either "" alone, or "train" and others of ``SPLITS``.
-        beside: folders from which a row may name an image file; no others are opened, since a downloaded table
-            must not be able to put this machine's files on a page.
+        rows: split -> its rows; either "" alone, or "train" and other ``SPLITS``.
+        beside: folders whose image files a row may refer to by path. No other paths are opened, so that a downloaded
+            table cannot put files of this machine on a page.
 
     Raises:
         DataProblem: with everything wrong in the columns and the labels.
@@ -37,7 +37,7 @@ def table_source(rows: Mapping[str, Sequence[Rows]], options: DataOptions, besid
     every = [r for each in rows.values() for r in each]
     columns = choose_columns(every[0], options)
     problems = [
-        f"{r.name} has no column {c}"
+        Message(f"{r.name} has no column {c}", code="no-such-column", value=c)
         for r in every
         for c in filter(None, (columns.image, columns.label, columns.group, columns.split if "" in rows else None))
         if c not in r.schema.names
@@ -45,7 +45,7 @@ def table_source(rows: Mapping[str, Sequence[Rows]], options: DataOptions, besid
     if problems:
         raise DataProblem(problems)
     notes = [columns.note]
-    problems += kinds_differ(every, columns.label)
+    problems += mixed_label_types(every, columns.label)
     if not beside:
         problems += _no_bytes(rows, columns.image)
     listed: dict[str, list[Run]] = {}
@@ -56,7 +56,7 @@ def table_source(rows: Mapping[str, Sequence[Rows]], options: DataOptions, besid
                     left_out |= {of}
                 else:
                     listed.setdefault(of, []).append(part)
-    problems += absent(options, left_out, every[0].name)
+    problems += missing_splits(options, left_out, every[0].name)
     if problems:
         raise DataProblem(problems)
     if "train" not in listed:
@@ -68,8 +68,8 @@ def table_source(rows: Mapping[str, Sequence[Rows]], options: DataOptions, besid
     return Source(classes, parts, notes=tuple(dict.fromkeys(notes)))
 
 
-def _no_bytes(rows: Mapping[str, Sequence[Rows]], image: str) -> Iterator[str]:
-    """A sentence for each split whose first rows have paths and no images: then no row is likely to have one."""
+def _no_bytes(rows: Mapping[str, Sequence[Rows]], image: str) -> Iterator[Message]:
+    """A message for each split whose first rows hold only paths; its other rows are then unlikely to hold images."""
     for each in rows.values():
         first = next(iter(each[0].batches([image])), None)
         values = first.column(0).to_pylist() if first is not None else []
@@ -79,15 +79,17 @@ def _no_bytes(rows: Mapping[str, Sequence[Rows]], image: str) -> Iterator[str]:
 
 
 def _only_path(value: Any) -> str | None:
-    """Where an image lies that a row does not hold."""
+    """The path of an image that is not in the row itself."""
     if isinstance(value, dict):
         return value.get("path") if not value["bytes"] else None
     text = value.decode(errors="replace") if isinstance(value, bytes) and len(value) < LONGEST_PATH else ""
     return text if is_place(text) else None
 
 
-def _runs(rows: Rows, columns: Columns, split: str, problems: list[str], notes: list[str]) -> Iterator[tuple[str, Run]]:
-    """Labels, groups and splits of all rows, without images; checked for missing groups and splits."""
+def _runs(
+    rows: Rows, columns: Columns, split: str, problems: list[Message], notes: list[str]
+) -> Iterator[tuple[str, Run]]:
+    """Labels, groups and splits of all rows, without images; missing groups and splits are problems."""
     own = columns.split if columns.split in rows.schema.names else None
     others = [f.name for f in rows.schema if f.name.lower() in SPLIT_COLUMNS and is_string(f.type)]
     others = [n for n in others if n not in (own, columns.label, columns.group)]
@@ -97,15 +99,17 @@ def _runs(rows: Rows, columns: Columns, split: str, problems: list[str], notes: 
     for column in filter(None, (columns.group, own if not split else None)):
         empty = [i for i, v in enumerate(values[column]) if v is None]
         if empty:
-            problems.append(
-                f"{rows.name}: {column} is empty in {len(empty):,} of {len(values[column]):,} rows: {some(empty)}"
+            text = (
+                f"{rows.name}: column {column} is empty in {len(empty):,} of {len(values[column]):,} rows: "
+                f"{some(empty)}; fill it in, or remove those rows"
             )
+            problems.append(Message(text, code="empty-cells", value=column))
             return
     labels = values[columns.label]
     groups = [str(v) for v in values[columns.group]] if columns.group else None
     names = class_names(rows.schema, columns.label)
     if not split:
-        problems += (said for n in others if (said := _pooled(rows, n, values[n])))
+        problems += (found for n in others if (found := _unnamed_splits(rows, n, values[n])))
     if split or own is None:
         problems += _contradicts(rows, split, values[own]) if own else []
         yield split or "train", Run(rows, np.arange(len(labels)), labels, groups, names)
@@ -113,9 +117,10 @@ def _runs(rows: Rows, columns: Columns, split: str, problems: list[str], notes: 
     of = [str(v).lower() for v in values[own]]
     unknown = sorted(set(of) - SPLIT_NAMES.keys())
     if unknown:
-        problems.append(f"{rows.name}: column split holds {some(unknown)}; expected train, val and test")
+        text = f"{rows.name}: column split holds {some(unknown)}; expected train, val and test"
+        problems.append(Message(text, code="unknown-split", value=some(unknown)))
         return
-    notes.append("the splits are those of column split")
+    notes.append("the splits are taken from column split")
     for name in SPLITS:
         index = np.flatnonzero([SPLIT_NAMES[v] == name for v in of])
         if len(index):
@@ -123,27 +128,30 @@ def _runs(rows: Rows, columns: Columns, split: str, problems: list[str], notes: 
             yield name, Run(rows, index, [labels[i] for i in index], chosen, names)
 
 
-def _contradicts(rows: Rows, split: str, values: list[Any]) -> list[str]:
-    """A sentence where a column of splits says otherwise than the file's name, or the published split's."""
+def _contradicts(rows: Rows, split: str, values: list[Any]) -> list[Message]:
+    """A message if the column of splits contradicts the file's name, or the name of the published split."""
     of = {SPLIT_NAMES.get(str(v).lower()) for v in values if v is not None}
-    if None in of or of <= {split}:  # it holds something else
+    if None in of or of <= {split}:  # None: the column holds something else than splits
         return []
-    return [
-        f"{rows.name} is read as {split}, and its column split holds {some(sorted(filter(None, of)))}: name the file "
-        "itself (parquet:FILE) to go by the column, or remove or rename the column"
-    ]
+    held = some(sorted(filter(None, of)))
+    text = (
+        f"{rows.name} is read as {split}, but its column split holds {held}: name the file itself (parquet:FILE) to "
+        "use the column, or remove or rename the column"
+    )
+    return [Message(text, code="split-contradiction", value=held)]
 
 
-def _pooled(rows: Rows, column: str, values: list[Any]) -> str | None:
-    """A sentence about a column that tells the splits but is not called so: else all would be one set."""
+def _unnamed_splits(rows: Rows, column: str, values: list[Any]) -> Message | None:
+    """A message about a column that seems to hold the splits under another name: all rows would become one set."""
     held = sorted({str(v) for v in values if v is not None})[:20]
     of = [splits_in(v) for v in held]
     if len(held) < 2 or not all(of) or len(set().union(*of)) < 2:
         return None
-    return (
-        f"{rows.name}: column {printable(column)} holds {some(held)}, which may be the splits: call the column split, "
-        "and its values train, val and test; or remove it, and the rows are one set"
+    text = (
+        f"{rows.name}: column {printable(column)} holds {some(held)}, which may be the splits: rename the column "
+        "to split and its values to train, val and test; or remove it to read all rows as one set"
     )
+    return Message(text, code="unnamed-split-column", value=printable(column))
 
 
 def _part(runs: list[Run], columns: Columns, numbers: list[list[int]], beside: Sequence[Path]) -> Part:
@@ -165,7 +173,7 @@ def _part(runs: list[Run], columns: Columns, numbers: list[list[int]], beside: S
 
 
 def _content(value: Any, beside: Sequence[Path]) -> bytes | Path | Callable[[], NoReturn]:
-    """The image of a row: its bytes, or the file that it names in a folder that may be opened."""
+    """The image of a row: its bytes, or its file if that lies in one of the folders ``beside``."""
     if not isinstance(value, dict):
         return value or b""
     content, path = value["bytes"], value.get("path")

@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from synaug_ray.common.errors import DataProblem
+from synaug_ray.common.errors import DataProblem, Message
 from synaug_ray.common.text import printable, some
 from synaug_ray.config.data_options import DataOptions
 
 SPLITS = ("train", "val", "test")
-UNLABELLED = -1  # how the Hub and others write the label of an image without one
+UNLABELLED = -1  # the label of an unlabelled image, by the convention of the Hub and others
 
 
 def your_copy(kind: str, path: Path, what: str) -> str:
-    """What to do where a file or folder is missing: give one's own copy, on the command line or in the grid.
+    """What to do if a file or folder is missing: name your own copy, on the command line or in the grid.
 
     Args:
         what: such as "a folder that contains <class>/*.png".
@@ -62,23 +62,26 @@ class Source:
     notes: tuple[str, ...] = ()
 
 
-def absent(options: DataOptions, splits: Collection[str], name: str) -> list[str]:
-    """A sentence where ``data.leave_out`` names a split that is none of the ``splits`` of the source ``name``."""
+def missing_splits(options: DataOptions, splits: Collection[str], name: str) -> list[Message]:
+    """A message if ``data.leave_out`` names splits that the source ``name``, which has ``splits``, does not have."""
     missing = [split for split in options.leave_out if split not in splits]
-    return [f"data.leave_out: {name} has no {' and no '.join(missing)} split; remove it"] if missing else []
+    if not missing:
+        return []
+    text = f"data.leave_out: {name} has no {' and no '.join(missing)} split; remove it"
+    return [Message(text, code="no-such-split", value=some(missing))]
 
 
 def named(source: Source, names: tuple[str, ...]) -> Source:
-    """The source with names for classes that it only numbers.
+    """The source with ``names`` for its classes, which it only numbers.
 
     Raises:
-        DataProblem: where it names them itself, or where there are more or fewer classes than names.
+        DataProblem: if it names them itself, or if there are more or fewer classes than names.
     """
     if not names:
         return source
     known = source.classes
     if not all(name.removeprefix("-").isdecimal() for name in known):
-        raise DataProblem(f"data.classes: the classes are named already ({some(known)}); remove it", code="class-names")
+        raise DataProblem(f"data.classes: the classes have names ({some(known)}); remove it", code="class-names")
     if len(names) != len(known):
         raise DataProblem(
             f"data.classes: {len(names):,} names ({some(names)}) for {len(known):,} classes, numbered {known[0]} to "
@@ -88,8 +91,8 @@ def named(source: Source, names: tuple[str, ...]) -> Source:
     return replace(source, classes=names)
 
 
-def way_out(split: str) -> str:
+def without_labels(split: str) -> str:
     """What to do about a split whose images have no labels."""
     if split == "train":
         return "label the images, or give a set that has labels"
-    return f"set data.leave_out: {split}, and images are held out of train instead"
+    return f"set data.leave_out: {split}, and images of train are held out instead"

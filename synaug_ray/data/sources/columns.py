@@ -1,4 +1,4 @@
-"""Which column of a table holds the images and which the labels: never a guess that is not said."""
+"""Chooses the columns of images and of labels in a table; every guess is reported in a note."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from synaug_ray.common.errors import DataProblem, did_you_mean
+from synaug_ray.common.errors import DataProblem, Message, did_you_mean
 from synaug_ray.common.text import printable, some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.decode import SUFFIXES
@@ -22,7 +22,7 @@ IMAGE = "an image (binary, or a struct of bytes and path)"
 LABEL = "a label (integer or string)"
 _LABEL_WORDS = {*LABEL_NAMES, "classes", "targets", "category", "categories", "cls"}
 _NUMBERING = {"id", "ids", "uid", "uuid", "guid", "key", "idx", "index", "no", "num", "number", "row", "rank"}
-# words of columns that say something of an image, but not what is on it
+# words in the names of columns that describe an image, but not its class
 _OF_OTHER_THINGS = {
     *("width", "height", "depth", "size", "length", "area", "channels", "pixels", "bytes", "dpi", "resolution"),
     *("patient", "subject", "person", "user", "group", "site", "hospital", "camera", "scanner", "study", "series"),
@@ -59,13 +59,13 @@ class Rows:
 
 @dataclass(frozen=True)
 class Columns:
-    """The role of each column, and what is said of the choice."""
+    """The role of each column, and a note on how it was chosen."""
 
     image: str
     label: str
     group: str | None
     split: str | None
-    guessed: bool  # neither asked for, nor typed as a class, nor called like one
+    guessed: bool  # the label was not named by the user, and neither its type nor its name marks it as one
     note: str
 
 
@@ -73,9 +73,10 @@ def choose_columns(rows: Rows, options: DataOptions) -> Columns:
     """The roles of the columns of ``rows``.
 
     Raises:
-        DataProblem: listing the columns, where none or several could be it.
+        DataProblem: listing the columns, if none or several are possible.
     """
-    schema, problems = rows.schema, []
+    schema = rows.schema
+    problems: list[Message] = []
     images = [f.name for f in schema if holds_images(f.type)]
     image = _one(rows, "image", options.image, images, IMAGE, problems)
     if image is None and (options.image is not None or not images):
@@ -83,15 +84,12 @@ def choose_columns(rows: Rows, options: DataOptions) -> Columns:
         problems += path_hints(rows, [name for name in asked or schema.names if name is not None])
     label, others = _label(rows, options, problems)
     if options.group is not None and options.group not in schema.names:
-        problems.append(
-            f"{rows.name}: data.group: no column {options.group!r}"
-            f"{did_you_mean(options.group, schema.names, '.')} It has {some(schema.names, 20)}"
-        )
+        problems.append(_no_such_column(rows, "group", options.group))
     if problems or image is None or label is None:
         raise DataProblem(problems)
     split = "split" if "split" in schema.names and label != "split" else None
     guessed = options.label is None and label not in (*_typed(schema), *_named(schema))
-    also = f"; not taken, though they could be it: {some(others)}" if others else ""
+    also = f"; other candidates: {some(others)}" if others else ""
     kind = stored(schema.field(label).type)
     note = f"the label is column {printable(label)} ({kind}){also}, the image column {printable(image)}"
     shared = [name for name in schema.names if name not in (image, label) and _GROUPS & set(words(name))]
@@ -104,9 +102,9 @@ def choose_columns(rows: Rows, options: DataOptions) -> Columns:
 
 
 def class_names(schema: pa.Schema, label: str) -> tuple[str, ...] | None:
-    """The names that ``datasets`` recorded for the numbers in ``label``, in their order; None without."""
+    """The class names that ``datasets`` recorded for the numbers in ``label``, in order; None if there are none."""
     names = features(schema).get(label, {}).get("names")
-    if isinstance(names, dict):  # as a card writes them: "0": cat
+    if isinstance(names, dict):  # as in a dataset card: "0": cat
         try:
             names = [names[key] for key in sorted(names, key=int)]
         except ValueError:
@@ -123,8 +121,8 @@ def features(schema: pa.Schema) -> dict[str, Any]:
     return {k: v for k, v in found.items() if isinstance(v, dict)} if isinstance(found, dict) else {}
 
 
-def path_hints(rows: Rows, names: Sequence[str]) -> Iterator[str]:
-    """A sentence for each column that holds where images lie, in place of the images."""
+def path_hints(rows: Rows, names: Sequence[str]) -> Iterator[Message]:
+    """A message for each column that holds paths or addresses of images instead of the images."""
     for name in names:
         if not holds_paths(rows.schema.field(name).type):
             continue
@@ -134,18 +132,19 @@ def path_hints(rows: Rows, names: Sequence[str]) -> Iterator[str]:
             yield only_paths(rows, name, paths[0])
 
 
-def only_paths(rows: Rows, column: str, path: str) -> str:
-    """What is wrong with a column of paths, and the ways out."""
+def only_paths(rows: Rows, column: str, path: str) -> Message:
+    """What is wrong with a column of paths, and what to do instead."""
     what = "web addresses" if "://" in path else "paths"
-    return (
-        f"{rows.name}: column {printable(column)} holds only {what} ({printable(path[:100])} ...), no images, and what "
-        "a table names is not opened: write the images' bytes into it (datasets does, in Dataset.to_parquet), or put "
-        "the files into one folder per class and use folder:PATH"
+    text = (
+        f"{rows.name}: column {printable(column)} holds only {what} ({printable(path[:100])} ...), no images, and "
+        "files that a table refers to are not opened: store the images' bytes in it (as Dataset.to_parquet of datasets "
+        "does), or put the files into one folder per class and use folder:PATH"
     )
+    return Message(text, code="paths-instead-of-images", value=printable(path[:100]))
 
 
 def is_place(text: str) -> bool:
-    """Whether a text says where an image lies: a file's name, or an address."""
+    """Whether a text is the name of an image file, or an address."""
     return text.lower().partition("?")[0].endswith((*SUFFIXES, ".gif")) or bool(re.match(r"[a-z0-9]+://", text))
 
 
@@ -158,8 +157,8 @@ def _named(schema: pa.Schema) -> list[str]:
     return [f.name for f in schema if f.name.lower() in LABEL_NAMES and label_kind(f.type) is not None]
 
 
-def _label(rows: Rows, options: DataOptions, problems: list[str]) -> tuple[str | None, list[str]]:
-    """The column of labels, and those that were not taken although they could be it."""
+def _label(rows: Rows, options: DataOptions, problems: list[Message]) -> tuple[str | None, list[str]]:
+    """The column of labels, and other columns that might be it."""
     schema = rows.schema
     allowed = [f.name for f in schema if label_kind(f.type) is not None and f.name not in (options.group, "split")]
     index = _pandas_index(schema)
@@ -175,21 +174,22 @@ def _label(rows: Rows, options: DataOptions, problems: list[str]) -> tuple[str |
         several = is_list(unusable[0].type)
         what = "holds several labels per row (multi-label)" if several else f"is {unusable[0].type}"
         how = "give each image one label" if several else "make the labels integers or strings"
-        problems.append(
+        text = (
             f"{rows.name}: column {unusable[0].name} {what}, which is not supported; {how}, or set data.label to "
             "another column"
         )
+        problems.append(Message(text, code="multi-label" if several else "label-type", value=str(unusable[0].type)))
         return None, []
-    position = named == ["y"] and "x" in schema.names  # then y may be a place in the image
+    position = named == ["y"] and "x" in schema.names  # then y may be a coordinate
     candidates = typed or ([] if position else named) or likely
     if position and not typed:
         candidates = list(dict.fromkeys((*named, *candidates, "x")))
     if options.label is None and not candidates and allowed:
-        problems.append(
-            f"{rows.name}: no column is called label or the like, and {some(allowed)} may be something else; it has "
-            + some((f"{f.name} ({f.type})" for f in schema), 20)
-            + "; set data.label to the column"
+        text = (
+            f"{rows.name}: no column is named like a label (label, class, target), and {some(allowed)} may be "
+            f"something else; it has {some((f'{f.name} ({f.type})' for f in schema), 20)}; set data.label to the column"
         )
+        problems.append(Message(text, code="no-label-column"))
         return None, []
     label = _one(rows, "label", options.label, candidates, LABEL, problems, allowed)
     return label, [] if options.label else [n for n in dict.fromkeys((*typed, *named, *likely)) if n != label]
@@ -206,7 +206,7 @@ def _pandas_index(schema: pa.Schema) -> set[str]:
 
 
 def _of_other_things(name: str) -> bool:
-    """Whether a column's name says that it is no label: an id, a size, a place, a fold."""
+    """Whether a column's name shows that it is not the label: an id, a size, a place, a fold."""
     of = words(name)
     if _LABEL_WORDS & {*of}:
         return False
@@ -221,29 +221,33 @@ def _one(
     asked: str | None,
     candidates: list[str],
     kind: str,
-    problems: list[str],
+    problems: list[Message],
     allowed: list[str] | None = None,
 ) -> str | None:
     names = rows.schema.names
     if asked is not None:
         if asked not in names:
-            problems.append(
-                f"{rows.name}: data.{what}: no column {asked!r}{did_you_mean(asked, names, '.')} It has "
-                f"{some(names, 20)}"
-            )
+            problems.append(_no_such_column(rows, what, asked))
         elif asked not in (candidates if allowed is None else allowed):
-            problems.append(
-                f"{rows.name}: data.{what}: column {asked} is {rows.schema.field(asked).type}; expected {kind}"
-            )
+            found = str(rows.schema.field(asked).type)
+            text = f"{rows.name}: data.{what}: column {asked} is {found}; expected {kind}"
+            problems.append(Message(text, code=f"{what}-type", value=found))
         else:
             return asked
         return None
     if len(candidates) == 1:
         return candidates[0]
-    found = (
-        f"several columns could be it ({some(candidates, 20)})"
-        if candidates
-        else (f"no column holds {kind}; it has " + some((f"{f.name} ({f.type})" for f in rows.schema), 20))
-    )
-    problems.append(f"{rows.name}: {found}; set data.{what} to the column")
+    if candidates:
+        found, code = f"several columns may be the {what} ({some(candidates, 20)})", "ambiguous-column"
+    else:
+        every = some((f"{f.name} ({f.type})" for f in rows.schema), 20)
+        found, code = f"no column holds {kind}; it has {every}", f"no-{what}-column"
+    problems.append(Message(f"{rows.name}: {found}; set data.{what} to the column", code=code))
     return None
+
+
+def _no_such_column(rows: Rows, what: str, asked: str) -> Message:
+    """A message about a column named in the options, by ``data.<what>``, that is not there."""
+    names = rows.schema.names
+    text = f"{rows.name}: data.{what}: no column {asked!r}{did_you_mean(asked, names, '.')} It has {some(names, 20)}"
+    return Message(text, code="no-such-column", value=asked)

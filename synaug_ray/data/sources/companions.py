@@ -1,14 +1,15 @@
-"""Images that lie beside others of the same name: their masks, which are no images of the class, and their copies."""
+"""Images named after others in the same data set: segmentation masks, which belong to no class, and copies."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
+from synaug_ray.common.errors import Message
 from synaug_ray.common.text import some
 from synaug_ray.data.sources.split_words import words
 
-MANY_MASKS = 0.05  # share of all images from which they are refused
+MANY_MASKS = 0.05  # share of all images from which masks are refused
 _MASK_WORDS = {"mask", "masks", "segmentation", "segmentations", "groundtruth", "gt", "annotation", "annotations"}
 _MASK = re.compile(
     r"(?i)(?P<base>.+?)[ _.-]+(mask|masks|seg|segm|segmentation|gt|ground[ _-]?truth|anno|annotation|superpixels)"
@@ -20,8 +21,8 @@ _COPY = re.compile(
 )
 
 
-def companions(files: Iterable[str], problems: list[str], notes: list[str]) -> None:
-    """Look for masks and copies among the names of images; many masks are a problem, few and copies a note.
+def companions(files: Iterable[str], problems: list[Message], notes: list[str]) -> None:
+    """Look for masks and copies by the names of images; many masks are a problem, a few masks and any copies a note.
 
     Args:
         files: paths inside the source.
@@ -33,21 +34,24 @@ def companions(files: Iterable[str], problems: list[str], notes: list[str]) -> N
     total = sum(map(len, by_folder.values()))
     masks = sorted({*_named_like(by_folder, _MASK), *_in_mask_folders(by_folder)})
     if masks:
-        said = (
-            f"{len(masks):,} of {total:,} images are called like others and named masks ({some(masks, 3)}): a mask is "
-            "no image of its class; move them out of the class folders"
+        text = (
+            f"{len(masks):,} of {total:,} images are named like masks of other images ({some(masks, 3)}); masks are "
+            "not images of a class: move them out of the class folders"
         )
-        (problems if len(masks) >= MANY_MASKS * total else notes).append(said)
+        if len(masks) >= MANY_MASKS * total:
+            problems.append(Message(text, code="masks", value=f"{len(masks):,}"))
+        else:
+            notes.append(text)
     copies = sorted({*_named_like(by_folder, _COPY)} - {*masks})
     if copies:
         notes.append(
-            f"{len(copies):,} images are called like a copy of another ({some(copies, 3)}): where they are, keep each "
+            f"{len(copies):,} images are named like copies of other images ({some(copies, 3)}): if they are, keep each "
             "with its original by data.group, or remove them"
         )
 
 
 def _named_like(by_folder: dict[str, dict[str, str]], mark: re.Pattern[str]) -> Iterable[str]:
-    """Images whose name is that of another in the same folder, and a mark."""
+    """Images named like another one in the same folder, with a mark added."""
     for stems in by_folder.values():
         for stem, path in stems.items():
             match = mark.fullmatch(stem)
@@ -56,7 +60,7 @@ def _named_like(by_folder: dict[str, dict[str, str]], mark: re.Pattern[str]) -> 
 
 
 def _in_mask_folders(by_folder: dict[str, dict[str, str]]) -> Iterable[str]:
-    """Images of folders called masks, most of which are called like an image of a folder that is not."""
+    """Images in folders named as masks, if most share their name with an image in another folder."""
     plain = {f: stems for f, stems in by_folder.items() if not _for_masks(f)}
     names = {stem for stems in plain.values() for stem in stems}
     for folder, stems in by_folder.items():

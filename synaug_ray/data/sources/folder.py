@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from synaug_ray.common.errors import DataProblem, UsageProblem, did_you_mean
+from synaug_ray.common.errors import DataProblem, Message, UsageProblem, did_you_mean
 from synaug_ray.common.text import printable, some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.decode import SUFFIXES
 from synaug_ray.data.decoding.fingerprint import fingerprint
-from synaug_ray.data.sources.base import Part, Sample, Source, absent, way_out, your_copy
+from synaug_ray.data.sources.base import Part, Sample, Source, missing_splits, without_labels, your_copy
 from synaug_ray.data.sources.companions import companions
 from synaug_ray.data.sources.folder_splits import split_folders
 from synaug_ray.data.sources.walk import Walk, walk
@@ -39,18 +39,18 @@ def open_folder(folder: Path, options: DataOptions) -> Source:
     """
     found = _walked(folder)
     problems = list(found.problems)
-    layout: list[str] = []
+    layout: list[Message] = []
     splits = split_folders(found, layout)
-    if layout:  # nothing else can be told of it
-        raise DataProblem([*problems, *layout, *_not_read(found)])
-    problems += absent(options, splits, printable(str(folder)))
+    if layout:  # then nothing else can be checked
+        raise DataProblem([*problems, *layout, *(Message(note, code="files-not-read") for note in _not_read(found))])
+    problems += missing_splits(options, splits, printable(str(folder)))
     splits = [s for s in splits if s not in options.leave_out]
     by_class = {split: _by_class(found, split, problems) for split in splits or [""]}
     base = splits[0] if splits else ""  # train
     classes = sorted(name for name, files in by_class[base].items() if files)
-    problems += _classes_wrong(folder, base, by_class[base], classes)
+    problems += _class_problems(folder, base, by_class[base], classes)
     for split in splits[1:]:
-        problems += _split_wrong(folder, split, by_class[split], classes, base, _loose(found, split))
+        problems += _split_problems(folder, split, by_class[split], classes, base, _loose(found, split))
     used = [name for name in found.files if name.partition("/")[0] not in options.leave_out]
     beside: list[str] = []
     companions(used, problems, beside)
@@ -89,8 +89,8 @@ def _walked(folder: Path, where: str = "dataset") -> Walk:
     return found
 
 
-def _by_class(found: Walk, split: str, problems: list[str]) -> dict[str, list[str]]:
-    """Class -> its files, also of empty folders; a class is its folder's name in Unicode's composed form."""
+def _by_class(found: Walk, split: str, problems: list[Message]) -> dict[str, list[str]]:
+    """Class -> its files, empty folders included; a class is its folder's name in Unicode's composed form."""
     at = f"{split}/" if split else ""
     written: dict[str, set[str]] = {}
     files: dict[str, list[str]] = {}
@@ -106,25 +106,26 @@ def _by_class(found: Walk, split: str, problems: list[str]) -> dict[str, list[st
             files[unicodedata.normalize("NFC", inner.partition("/")[0])].append(name)
     for composed, folders in written.items():
         if len(folders) > 1:
-            problems.append(
-                f"{found.root / at}: {len(folders)} class folders are named {printable(composed)} in "
-                "different Unicode forms; make them one"
+            text = (
+                f"{found.root / at}: {len(folders)} class folders are named {printable(composed)} in different Unicode "
+                "forms; merge them"
             )
+            problems.append(Message(text, code="unicode-forms", value=printable(composed)))
     return files
 
 
-def _classes_wrong(folder: Path, base: str, by_class: dict[str, list[str]], classes: list[str]) -> list[str]:
-    at = folder / base
-    problems = []
+def _class_problems(folder: Path, base: str, by_class: dict[str, list[str]], classes: list[str]) -> Iterator[Message]:
+    path = folder / base
+    at = printable(str(path))
     empty = sorted(name for name, files in by_class.items() if not files)
     if empty:
         what = "class folder holds" if len(empty) == 1 else "class folders hold"
-        problems.append(f"{printable(str(at))}: {len(empty):,} {what} no images: {some(empty)}; add some or remove it")
+        text = f"{at}: {len(empty):,} {what} no images: {some(empty)}; add images or remove it"
+        yield Message(text, code="empty-class", value=some(empty))
     odd = [name for name in classes if not name.isprintable() or _not_unicode(name)]
     if odd:
-        problems.append(
-            f"{printable(str(at))}: {len(odd):,} class folders have unprintable names: {some(odd)}; rename them"
-        )
+        text = f"{at}: {len(odd):,} class folders have unprintable names: {some(odd)}; rename them"
+        yield Message(text, code="unprintable-class", value=some(odd))
     if len(classes) < 2:
         inner = sorted(
             {
@@ -136,40 +137,43 @@ def _classes_wrong(folder: Path, base: str, by_class: dict[str, list[str]], clas
         )
         hint = (
             (
-                f". It has folders inside ({some(inner)}): if these are the classes or the splits, name "
-                f"folder:{printable(str(at / classes[0]))}"
+                f". It has folders inside ({some(inner)}): if these are the classes or the splits, use "
+                f"folder:{printable(str(path / classes[0]))}"
             )
             if len(inner) > 1
             else ""
         )
-        problems.append(
-            f"{printable(str(at))} has {len(classes)} class folders with images "
-            f"({some(classes) or 'none'}); a classifier needs at least two, one folder per class{hint}"
+        text = (
+            f"{at}: class folders with images: {len(classes)} ({some(classes) or 'none'}); a classifier needs at "
+            f"least two, one folder per class{hint}"
         )
+        yield Message(text, code="too-few-classes", value=str(len(classes)))
     total = sum(map(len, by_class.values()))
     if len(classes) > 100 and total < 3 * len(classes):
-        problems.append(
-            f"{printable(str(at))}: {len(classes):,} class folders of {total / len(classes):.1f} images "
-            "each: folders of patients or of single images are not classes; use one folder per class, and "
-            "data.group for the patients"
+        text = (
+            f"{at}: {len(classes):,} class folders of {total / len(classes):.1f} images each: folders of patients or "
+            "of single images are not classes; use one folder per class, and data.group for the patients"
         )
-    return problems
+        yield Message(text, code="not-classes", value=f"{len(classes):,}")
 
 
-def _split_wrong(
+def _split_problems(
     folder: Path, split: str, by_class: dict[str, list[str]], classes: list[str], base: str, loose: int
-) -> list[str]:
-    """``loose``: images of the split that lie in no class folder."""
+) -> list[Message]:
+    """``loose``: number of images of the split that are in no class folder."""
     at = printable(str(folder / split))
     if not by_class and loose:
-        return [f"{at} has {loose:,} images in no class folder, and so without labels; {way_out(split)}"]
+        text = f"{at} has {loose:,} images outside any class folder, which therefore have no labels; "
+        return [Message(text + without_labels(split), code="unlabelled-split", value=split)]
     if not any(by_class.values()):
-        return [f"{at} has no images; add some, or remove it to hold out a part of train instead"]
+        text = f"{at} has no images; add some, or remove the folder to hold out a part of train instead"
+        return [Message(text, code="empty-split", value=split)]
     unknown = sorted(name for name, files in by_class.items() if files and name not in classes)
     if not unknown:
         return []
     hint = did_you_mean(unknown[0], classes) if len(unknown) == 1 else ""
-    return [f"{at}: class {some(unknown)} is not in {printable(str(folder / base))}{hint}"]
+    text = f"{at}: class {some(unknown)} is not in {printable(str(folder / base))}{hint}"
+    return [Message(text, code="unknown-class", value=some(unknown))]
 
 
 def _loose(found: Walk, split: str) -> int:
@@ -190,13 +194,13 @@ def _rule(rule: str, where: str) -> re.Pattern[str]:
     if pattern.groups != 1:
         raise UsageProblem(
             f"{where}: data.group {rule!r} has {pattern.groups} groups in parentheses; expected one, "
-            "which matches the patient in a path inside the folder, such as '(p[0-9]+)_'",
+            "which matches the patient in the path of an image inside the folder, such as '(p[0-9]+)_'",
             code="group-pattern",
         )
     return pattern
 
 
-def _groups(found: Walk, rule: str, problems: list[str]) -> dict[str, str]:
+def _groups(found: Walk, rule: str, problems: list[Message]) -> dict[str, str]:
     pattern = _rule(rule, "dataset")
     groups, unmatched = {}, []
     for name in found.files:
@@ -206,9 +210,8 @@ def _groups(found: Walk, rule: str, problems: list[str]) -> dict[str, str]:
         else:
             groups[name] = match[1]
     if unmatched:
-        problems.append(
-            f"data.group {rule!r} does not match {len(unmatched):,} of {len(found.files):,} paths: {some(unmatched)}"
-        )
+        text = f"data.group {rule!r} does not match {len(unmatched):,} of {len(found.files):,} paths: {some(unmatched)}"
+        problems.append(Message(text, code="group-not-matched", value=repr(rule)))
     return groups
 
 
@@ -219,14 +222,14 @@ def _not_read(found: Walk) -> Iterator[str]:
 
 
 def _notes(found: Walk, splits: list[str], used: list[str]) -> Iterator[str]:
-    """``used``: the images in no split that is left out."""
+    """``used``: the images, less those of splits that are left out."""
     yield from _not_read(found)
     if found.outside:
-        yield f"{found.outside:,} images are outside the folder, reached by links"
+        yield f"{found.outside:,} images lie outside the folder and are reached through links"
     depth = 2 if splits else 1
     stray = [name for name in used if name.count("/") < depth or (splits and name.partition("/")[0] not in splits)]
     if stray:
-        yield f"{len(stray):,} images are in no class folder and are left out: {some(stray)}"
+        yield f"{len(stray):,} images are outside any class folder and are left out: {some(stray)}"
     deeper = Counter(name.split("/")[depth - 1] for name in used if name.count("/") > depth)
     if deeper:
         yield (

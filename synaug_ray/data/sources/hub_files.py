@@ -1,6 +1,6 @@
-"""The Parquet files that ``datasets`` downloaded of a set: whether they agree on what a class number means.
+"""Checks that the Parquet files ``datasets`` downloaded agree on the names of the class numbers.
 
-``datasets`` takes the class names of a set's first file for all others, and leaves their numbers as they are.
+``datasets`` uses the class names of the first file for all others, and leaves their numbers as they are.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from synaug_ray.data.sources.columns import class_names, features
 
 
 def check_class_names(name: str, configuration: str, commit: str) -> None:
-    """Compare the class names in the files of a set, as far as they lie in the Hub's cache on this machine.
+    """Compare the class names in those files of a set that are in the Hub's cache on this machine.
 
     Raises:
-        DataProblem: where two files name the classes of one column differently.
+        DataProblem: if two files name the classes of one column differently.
     """
     from huggingface_hub import constants
 
@@ -29,7 +29,7 @@ def check_class_names(name: str, configuration: str, commit: str) -> None:
     own = {n: p for n, p in files.items() if configuration and configuration in n.split("/")}
     stated: dict[str, dict[tuple[str, ...], str]] = {}  # column -> class names -> the first file with them
     for file, path in (own or files).items():
-        with contextlib.suppress(OSError, ValueError, pa.ArrowException):  # reading it will say what is wrong
+        with contextlib.suppress(OSError, ValueError, pa.ArrowException):  # reading it will report what is wrong
             schema = pq.read_schema(path)
             for column in features(schema):
                 if names := class_names(schema, column):
@@ -38,7 +38,8 @@ def check_class_names(name: str, configuration: str, commit: str) -> None:
         if len(lists) > 1:
             each = "; ".join(f"{file}: {some(names, 8)}" for names, file in lists.items())
             raise DataProblem(
-                f"hf:{name}: its files list the classes of column {column} differently ({each}), and datasets takes "
-                f"the first list for all of them: give the files themselves, parquet:{folder}, whose classes are "
-                "matched by name"
+                f"hf:{name}: its files list the classes of column {column} differently ({each}), and datasets uses "
+                f"the first list for all of them: read the files themselves (parquet:{folder}), whose classes are "
+                "matched by name",
+                code="class-names-differ",
             )

@@ -1,6 +1,6 @@
 """``hf:OWNER/NAME[/CONFIGURATION][@REVISION]``: image sets of the Hugging Face Hub, through ``datasets``.
 
-A branch moves, so any other revision is resolved to a commit, which identifies the data.
+Branches and tags can move, so a revision is resolved to a commit, which identifies the data.
 ``datasets`` >= 4 never runs code shipped with a data set.
 """
 
@@ -28,12 +28,12 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def identify_hf(spec: str, where: str) -> str:
-    """The commit, and the configuration where one is named.
+    """The name, the configuration if one is given, and the commit.
 
     Raises:
-        UsageProblem: for what is no name of a set.
-        ResourceProblem: where ``datasets`` is not installed.
-        DataProblem: where the Hub does not know it, or cannot be asked; where its files disagree on the classes.
+        UsageProblem: for an invalid name.
+        ResourceProblem: if ``datasets`` is not installed.
+        DataProblem: if the Hub does not know the name or cannot be reached, or if the files disagree on the classes.
     """
     name, configuration, revision = _parts(spec, where)
     if lacks := why_not_installed("datasets"):
@@ -48,23 +48,23 @@ def identify_hf(spec: str, where: str) -> str:
 
 
 def open_hf(fingerprint: str, options: DataOptions, cache: Path) -> Source:
-    """The rows of all splits, read from the cache that ``datasets`` keeps.
+    """The rows of all splits, from the cache of ``datasets``.
 
     Args:
         fingerprint: what ``identify_hf`` returned.
 
     Raises:
-        DataProblem: where it cannot be had, or is no table of images and labels.
+        DataProblem: if it cannot be loaded, or is not a table of images and labels.
     """
     from huggingface_hub import constants
 
     name, configuration, commit = re.fullmatch(r"(.+)/([^/]*)@(.+)", fingerprint).groups()  # type: ignore[union-attr]
     sets = load_splits(name, configuration or None, commit, cache)
-    check_class_names(name, configuration, commit)  # of what was downloaded just now
+    check_class_names(name, configuration, commit)  # of files that were just downloaded
     rows: dict[str, list[Rows]] = {}
     for split, table in sets.items():
         of = SPLIT_NAMES.get(split.lower())
-        if of is not None:  # "unsupervised", "extra" and the like are of no use here
+        if of is not None:  # not "unsupervised", "extra" and the like
             rows.setdefault(of, []).append(Rows(f"{name} {split}", table.features.arrow_schema, _reader(table)))
     if "train" not in rows:
         raise DataProblem(f"hf:{name} has the splits {', '.join(sets)} and no train", code="no-train-split")
@@ -75,10 +75,11 @@ def open_hf(fingerprint: str, options: DataOptions, cache: Path) -> Source:
 
 
 def load_splits(name: str, configuration: str | None, commit: str, cache: Path) -> dict[str, Any]:
-    """split -> ``datasets.Dataset``, downloaded where it is not in ``<cache>/huggingface``."""
-    if "::" in str(cache):  # `datasets` writes through fsspec, which opens the part before it
+    """split -> ``datasets.Dataset``, downloaded if it is not in ``<cache>/huggingface``."""
+    if "::" in str(cache):  # `datasets` writes through fsspec, where "::" separates chained URLs
         raise DataProblem(
-            f"hf:{name}: the folder {cache} holds '::' in its name; name another with --data", code="data-cache-name"
+            f"hf:{name}: the name of folder {cache} contains '::'; name another folder with --data",
+            code="data-cache-name",
         )
     import datasets
 
@@ -101,8 +102,8 @@ def load_splits(name: str, configuration: str | None, commit: str, cache: Path) 
             ) from None
         raise DataProblem(
             f"hf:{name}@{commit} is not in {cache / 'huggingface'} and could not be loaded "
-            f"({text[:300]}); run once on a machine that can reach the Hub, or copy that folder from a machine "
-            "that has the set, or name another with --data",
+            f"({text[:300]}); run once on a machine that can reach the Hub, copy that folder from a machine that has "
+            "the set, or name another folder with --data",
             code="data-not-downloaded",
         ) from None
 
@@ -111,8 +112,8 @@ def _parts(spec: str, where: str) -> tuple[str, str | None, str | None]:
     match = _SPEC.fullmatch(spec)
     if match is None or ".." in spec:
         raise UsageProblem(
-            f"{where}: hf:{spec} is not a valid data set name; expected hf:OWNER/NAME, and /CONFIGURATION or "
-            "@REVISION where needed",
+            f"{where}: hf:{spec} is not a valid data set name; expected hf:OWNER/NAME, with /CONFIGURATION or "
+            "@REVISION if needed",
             code="hub-name",
         )
     return match["name"], match["configuration"], match["revision"]

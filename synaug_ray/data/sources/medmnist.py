@@ -64,7 +64,9 @@ def open_medmnist(spec: str, options: DataOptions, cache: Path) -> Source:
     """
     name, info, suffix = _entry(spec, "dataset")
     md5, file = info[f"MD5{suffix}"], f"{name}{suffix}.npz"
-    own = Path(os.path.expanduser("~/.medmnist")) / file  # as the package has it; without a home it is nowhere
+    own = (
+        Path(os.path.expanduser("~/.medmnist")) / file
+    )  # where the package puts it; there is none without a home folder
     at = next((f for f in (cache / "medmnist" / file, own) if _is(f, md5)), None)
     if at is None:
         at = cache / "medmnist" / file

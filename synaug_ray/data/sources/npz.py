@@ -12,7 +12,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -20,16 +20,16 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from synaug_ray.common.errors import DataProblem
+from synaug_ray.common.errors import DataProblem, Message
 from synaug_ray.common.text import one_line, printable, some
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, absent, way_out
-from synaug_ray.data.sources.npz_checks import images_wrong, misnamed, numbers_wrong
+from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, missing_splits, without_labels
+from synaug_ray.data.sources.npz_checks import image_problem, label_problems, split_name_problems
 
 MAX_HEADER = 10_000  # characters; numpy's own limit, whose parser is slow on longer ones
 MAX_LABELS = 1 << 30  # bytes of an array read in one piece
 RUN_BYTES = 1 << 24  # of images read at a time
-# what a damaged or hostile archive makes zipfile, zlib and numpy raise
+# what zipfile, zlib and numpy raise for damaged or hostile archives
 UNREADABLE = (
     OSError,
     ValueError,
@@ -63,7 +63,7 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
     """The arrays of an archive as parts.
 
     Args:
-        names: class names, if known; their numbers by default.
+        names: class names, if known; otherwise their numbers are used.
 
     Raises:
         DataProblem: with everything wrong in the arrays.
@@ -73,40 +73,41 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
         held, members = _members(file, options.group)
         notes = _unused(file, held, members, options.group)
     except UNREADABLE as error:
-        raise DataProblem(f"{at} is not a readable .npz ({one_line(error, 200)})", code="data-damaged") from None
-    problems: list[str] = []
+        raise DataProblem(replace(_unreadable(error), place=at)) from None
+    problems: list[Message] = []
     parts: dict[str, Part] = {}
     labels: dict[str, NDArray[np.int64]] = {}
-    problems += absent(options, [s for s in SPLITS if f"{s}_images" in members], at)
-    problems += misnamed(at, held)
+    problems += missing_splits(options, [s for s in SPLITS if f"{s}_images" in members], "the file")
+    problems += split_name_problems(held)
     for split in SPLITS:
         if split in options.leave_out:
             continue
         images, label = members.get(f"{split}_images"), members.get(f"{split}_labels")
         if split == "train" and (images is None or label is None):
-            problems.append(f"{at} has no train_images or train_labels; it has {some(held) or 'nothing'}")
+            text = f"no train_images or train_labels; it has {some(held) or 'nothing'}"
+            problems.append(Message(text, code="no-train-split"))
         elif images is None and label is None:
             continue
         elif images is None or label is None:
-            problems.append(
-                f"{at} has {split}_{'labels' if images is None else 'images'} but no "
-                f"{split}_{'images' if images is None else 'labels'}"
-            )
+            there, lacking = ("labels", "images") if images is None else ("images", "labels")
+            text = f"it has {split}_{there} but no {split}_{lacking}"
+            problems.append(Message(text, code="missing-array", value=f"{split}_{lacking}"))
         else:
-            wrong = images_wrong(images.name, images.shape, images.dtype)
+            wrong = image_problem(images.name, images.shape, images.dtype)
             problems += [wrong] if wrong else []
             of = _labels(label, problems)
             if of is None:
                 continue
             if not len(of) or images.shape[:1] != of.shape:
-                problems.append(f"{split} has {images.shape[0] if images.shape else 0:,} images and {len(of):,} labels")
+                text = f"{split} has {images.shape[0] if images.shape else 0:,} images and {len(of):,} labels"
+                problems.append(Message(text, code="unequal-lengths"))
             groups = None if options.group is None else _groups(members, f"{split}_{options.group}", len(of), problems)
             labels[split] = of
             parts[split] = _part(images, of, groups)
     if not problems:
-        problems += numbers_wrong(labels, len(names) if names else None)
+        problems += label_problems(labels, len(names) if names else None)
     if problems:
-        raise DataProblem([said if said.startswith(at) else f"{at}: {said}" for said in problems])
+        raise DataProblem([replace(problem, place=at) for problem in problems])
     count = len(names) if names else 1 + max(int(of.max()) for of in labels.values())
     return Source(tuple(names or map(str, range(count))), parts, notes=notes)
 
@@ -191,7 +192,7 @@ def _whole(member: Member) -> NDArray:
 
 
 def _runs(member: Member) -> Iterator[NDArray[np.uint8]]:
-    """The rows of an array, in order, about 16 MB at a time."""
+    """The rows of an array in order, in blocks of about 16 MB."""
     if member.fortran:
         yield _whole(member)
         return
@@ -218,59 +219,62 @@ def _part(images: Member, labels: NDArray[np.int64], groups: NDArray | None) -> 
                     yield Sample(f"{images.name}[{at}]", pixels, int(labels[at]), group)
                     at += 1
         except UNREADABLE as error:
-            raise DataProblem(
-                f"{printable(str(images.file))} is not a readable .npz ({one_line(error, 200)})", code="data-damaged"
-            ) from None
+            raise DataProblem(replace(_unreadable(error), place=printable(str(images.file)))) from None
 
     return Part(len(labels), samples)
 
 
-def _labels(member: Member, problems: list[str]) -> NDArray[np.int64] | None:
-    """int64 [N]; None and a problem if they are not valid labels."""
+def _labels(member: Member, problems: list[Message]) -> NDArray[np.int64] | None:
+    """int64 [N]; None, and a problem, if they are not valid labels."""
     shape = member.shape
-    what = f"{member.name} is {member.dtype} {list(shape)}; expected one integer per image"
-    if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] != 1):
-        if len(shape) == 2:
-            what += (
-                f": {shape[1]} columns would be multi-label, which is not supported (for one-hot labels, save the "
-                "argmax)"
-            )
-        problems.append(what)
+    found = f"{member.dtype} {list(shape)}"
+    what = f"{member.name} is {found}; expected one integer per image"
+    if len(shape) == 2 and shape[1] != 1:
+        columns = (
+            f"{shape[1]} columns would be multi-label, which is not supported (for one-hot labels, save the argmax)"
+        )
+        problems.append(Message(f"{what}: {columns}", code="multi-label", value=found))
         return None
-    if member.dtype.kind not in "iuf":
-        problems.append(what)
+    if len(shape) not in (1, 2) or member.dtype.kind not in "iuf":
+        problems.append(Message(what, code="label-type", value=found))
         return None
     try:
         labels = _whole(member).reshape(-1)
     except UNREADABLE as error:
-        problems.append(f"{printable(str(member.file))} is not a readable .npz ({one_line(error, 200)})")
+        problems.append(_unreadable(error))
         return None
     if member.dtype.kind == "f":
         odd = np.flatnonzero(~np.isfinite(labels) | (labels != np.round(labels)))
         first = f": {member.name}[{odd[0]}] is {labels[odd[0]]}" if len(odd) else ""
         split = member.name.partition("_")[0]
-        without = f", or {way_out(split)}" if split != "train" and len(odd) == len(labels) else ""
-        problems.append(f"{what}{first}; save the classes as integers 0..K-1{without}")
+        otherwise = f", or {without_labels(split)}" if split != "train" and len(odd) == len(labels) else ""
+        text = f"{what}{first}; save the classes as integers 0..K-1{otherwise}"
+        problems.append(Message(text, code="label-not-an-integer", value=str(labels[odd[0]]) if len(odd) else found))
         return None
     if len(labels) and int(labels.max()) > np.iinfo(np.int64).max:
-        problems.append(f"{what}, 0..K-1; the largest is {labels.max()}")
+        text = f"{what}, 0..K-1; the largest is {labels.max()}"
+        problems.append(Message(text, code="label-out-of-range", value=str(labels.max())))
         return None
     return labels.astype(np.int64)
 
 
-def _groups(members: dict[str, Member], name: str, count: int, problems: list[str]) -> NDArray | None:
+def _groups(members: dict[str, Member], name: str, count: int, problems: list[Message]) -> NDArray | None:
     member = members.get(name)
     if member is None:
-        problems.append(f"data.group: the file has no array {printable(name)}")
+        text = f"data.group: the file has no array {printable(name)}"
+        problems.append(Message(text, code="missing-array", value=printable(name)))
         return None
     if math.prod(member.shape) != count or member.dtype.kind not in "iuUS":
-        problems.append(
-            f"data.group: {printable(name)} is {member.dtype} {list(member.shape)}; expected an integer or "
-            f"a string for each of {count:,} images"
-        )
+        found = f"{member.dtype} {list(member.shape)}"
+        text = f"data.group: {printable(name)} is {found}; expected an integer or a string for each of {count:,} images"
+        problems.append(Message(text, code="group-type", value=found))
         return None
     try:
         return _whole(member).reshape(-1)
     except UNREADABLE as error:
-        problems.append(f"{printable(str(member.file))} is not a readable .npz ({one_line(error, 200)})")
+        problems.append(_unreadable(error))
         return None
+
+
+def _unreadable(error: BaseException) -> Message:
+    return Message(f"not a readable .npz ({one_line(error, 200)})", code="data-damaged")

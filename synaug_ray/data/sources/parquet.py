@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synaug_ray.common.errors import DataProblem
+from synaug_ray.common.errors import DataProblem, Message
 from synaug_ray.common.text import one_line, printable, some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.fingerprint import fingerprint
@@ -21,14 +21,14 @@ from synaug_ray.data.sources.split_files import partition_values, split_before, 
 from synaug_ray.data.sources.split_words import SPLIT_NAMES, splits_in
 
 READ_AHEAD = 1 << 20  # bytes; otherwise a whole column of a row group is held in memory
-READ_OTHERWISE = "+2"  # after the fingerprint of files that version 1 of this reading took for other data
+READ_OTHERWISE = "+2"  # appended to the fingerprint of files that version 1 of this module read differently
 
 
 def identify_parquet(path: Path, options: DataOptions, cache: Path | None, where: str = "dataset") -> str:
-    """SHA-256 of the names and bytes of the file or files; marked where they were once read in another way.
+    """SHA-256 of the names and bytes of the file or files; marked if version 1 of this module read them differently.
 
     Raises:
-        DataProblem: if there is none.
+        DataProblem: if there are no files.
     """
     files = _files(path, where)
     return fingerprint(files, path, cache) + (READ_OTHERWISE if _read_otherwise(path, files, options) else "")
@@ -40,7 +40,7 @@ def open_parquet(path: Path, options: DataOptions) -> Source:
     Raises:
         DataProblem: for files that cannot be read, with everything wrong in the columns and labels.
     """
-    problems: list[str] = []
+    problems: list[Message] = []
     files = _files(path)
     every = _rows(files, problems)
     splits = {path.name: ""} if path.is_file() else splits_of(list(files), problems)
@@ -49,12 +49,12 @@ def open_parquet(path: Path, options: DataOptions) -> Source:
         if name in every:
             rows.setdefault(split, []).append(every[name])
     if len(rows) > 1 and "" in rows:
-        problems.append(
-            f"{printable(str(path))}: {some(r.name for r in rows[''])} belong to no split by "
-            "name; say train, val or test in each file name"
-        )
+        without = some(r.name for r in rows[""])
+        text = f"{printable(str(path))}: {without} name no split; use train, val or test in each file name"
+        problems.append(Message(text, code="no-split", value=without))
     elif rows and "" not in rows and "train" not in rows and not problems:
-        problems.append(f"{printable(str(path))} has files of {' and '.join(rows)} but none of train")
+        text = f"{printable(str(path))} has files of {' and '.join(rows)} but none of train"
+        problems.append(Message(text, code="no-train-split", value=some(rows)))
     if problems:
         raise DataProblem(problems)
     source = table_source({s: rows[s] for s in ("", *SPLITS) if s in rows}, options)
@@ -64,17 +64,18 @@ def open_parquet(path: Path, options: DataOptions) -> Source:
 def _notes(path: Path, rows: Mapping[str, Sequence[Rows]]) -> Iterator[str]:
     if "" not in rows:
         each = "; ".join(f"{s}: {some((r.name for r in rows[s]), 3)}" for s in SPLITS if s in rows)
-        yield f"the splits are told by the files' names ({each})"
+        yield f"the splits are taken from the file names ({each})"
     elif path.is_file() and splits_in(path.stem) - {"train"}:
-        yield f"{printable(path.name)} is read as a whole set, whatever split its name speaks of"
+        yield f"{printable(path.name)} is read as a whole set, although its name contains a split"
     elif len(rows[""]) > 1:
-        yield f"{len(rows['']):,} files are read as one set: no name speaks of a split"
+        yield f"{len(rows['']):,} files are read as one set: no name contains a split"
 
 
 def _read_otherwise(path: Path, files: Mapping[str, Path], options: DataOptions) -> bool:
-    """Whether version 1 of this reading made other data of these files, so that its results are none of these.
+    """Whether version 1 of this module read these files differently, so that its results do not apply to them.
 
-    It took splits from the first word of a name, class names from the first file alone, and knew no view types.
+    It took splits from the first word of a name and class names from the first file only, and did not support view
+    types.
     """
     before = {name: split_before(name) or "train" for name in files}
     now = {path.name: "train"} if path.is_file() else {n: s or "train" for n, s in splits_of(list(files), []).items()}
@@ -85,24 +86,25 @@ def _read_otherwise(path: Path, files: Mapping[str, Path], options: DataOptions)
         return False
     if path.is_file() and split_before(path.name) and "split" in every[0].schema.names:
         return True
-    with contextlib.suppress(DataProblem):  # then nothing is read now, which opening it will say
+    with contextlib.suppress(DataProblem):  # then nothing can be read now, which opening will report
         columns = choose_columns(every[0], options)
         chosen = [every[0].schema.field(c).type for c in (columns.image, columns.label)]
-        if columns.label not in pq.read_schema(files[every[0].name]).names:  # it stands in the folders' names
+        if columns.label not in pq.read_schema(files[every[0].name]).names:  # the labels are in the folders' names
             return True
         names = {class_names(r.schema, columns.label) for r in every if columns.label in r.schema.names}
         return len(names) > 1 or any(map(is_new_kind, chosen))
     return False
 
 
-def _rows(files: Mapping[str, Path], problems: list[str]) -> dict[str, Rows]:
+def _rows(files: Mapping[str, Path], problems: list[Message]) -> dict[str, Rows]:
     found: dict[str, Rows] = {}
     typed = _partition_types(files)
     for name, file in files.items():
         try:
             schema = pq.read_schema(file)
         except (OSError, ValueError, pa.ArrowException) as error:
-            problems.append(f"{printable(str(file))} is not a readable Parquet file ({one_line(error, 200)})")
+            text = f"{printable(str(file))} is not a readable Parquet file ({one_line(error, 200)})"
+            problems.append(Message(text, code="data-damaged"))
             continue
         constants = {k: v for k, v in partition_values(name).items() if k not in schema.names and not _is_split(k, v)}
         for key in constants:
@@ -116,7 +118,7 @@ def _is_split(key: str, value: str | None) -> bool:
 
 
 def _partition_types(files: Mapping[str, Path]) -> dict[str, pa.DataType]:
-    """Whole numbers where every folder of a column is named by one, else strings."""
+    """Integers if every folder of a column is named by one, else strings."""
     values: dict[str, set[str]] = {}
     for name in files:
         for key, value in partition_values(name).items():
@@ -149,7 +151,7 @@ def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
 def _reader(
     file: Path, constants: Mapping[str, tuple[str | None, pa.DataType]]
 ) -> Callable[[Sequence[str]], Iterator[pa.RecordBatch]]:
-    """``constants``: columns encoded in folder names, with their value and type."""
+    """``constants``: columns encoded in folder names, each with its value and type."""
 
     def batches(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         stored = [c for c in columns if c not in constants]

@@ -1,4 +1,4 @@
-"""Which split each of a folder's Parquet files is of, by the words of its path and by ``split=train`` folders."""
+"""The split of each Parquet file in a folder, by the words of its path and by ``split=train`` folders."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
+from synaug_ray.common.errors import Message
 from synaug_ray.common.text import some
 from synaug_ray.data.sources.split_words import SPLIT_FOLDERS, SPLIT_NAMES, UNCLEAR, splits_in
 
@@ -25,10 +26,10 @@ def partition_values(name: str) -> dict[str, str | None]:
 
 
 def split_of(name: str, shared: Sequence[str] = ()) -> set[str]:
-    """The splits that a path speaks of: by the file's name, else by the nearest folder; empty where by none.
+    """The splits that a path names: in the file's name, else in that of the nearest folder; empty if there are none.
 
     Args:
-        shared: folders that all files lie in: these count only where the whole name is a split's.
+        shared: folders that all files are in; these count only if their whole name is that of a split.
     """
     *folders, file = name.split("/")
     own = splits_in(PurePosixPath(file).stem)
@@ -44,7 +45,7 @@ def split_of(name: str, shared: Sequence[str] = ()) -> set[str]:
 
 
 def split_before(name: str) -> str | None:
-    """As up to version 1 of this reading: the first word of the file's name, else the nearest folder named so."""
+    """The rule of version 1: the first word of the file's name, else the nearest folder named as a split."""
     *folders, file = name.split("/")
     word = re.split(r"[-_.\d]", file.lower(), maxsplit=1)[0]
     return SPLIT_NAMES.get(word) or next(
@@ -52,8 +53,8 @@ def split_before(name: str) -> str | None:
     )
 
 
-def splits_of(names: Sequence[str], problems: list[str]) -> dict[str, str]:
-    """For each file its split, "" for none; names that speak of several, or unclearly, go to ``problems``."""
+def splits_of(names: Sequence[str], problems: list[Message]) -> dict[str, str]:
+    """The split of each file, "" for none; names of several splits, or unclear ones, are problems."""
     shared: list[str] = []
     for folders in zip(*(name.split("/")[:-1] for name in names), strict=False):
         if len(set(folders)) > 1:
@@ -63,12 +64,12 @@ def splits_of(names: Sequence[str], problems: list[str]) -> dict[str, str]:
     unclear = [name for name, splits in of.items() if UNCLEAR in splits]
     several = [name for name, splits in of.items() if len(splits) > 1 and UNCLEAR not in splits]
     if unclear:
-        problems.append(f"{some(unclear)}: validation or test images? Say val or test in the names")
+        text = f"{some(unclear)}: validation or test images? Use val or test in the file names"
+        problems.append(Message(text, code="unclear-split", value=some(unclear)))
     if several:
-        problems.append(
-            f"{some(several)}: the names speak of several splits; let each say one of train, val and test"
-            + (", or name the file itself (parquet:FILE) to read it as one set" if len(names) == 1 else "")
-        )
+        text = f"{some(several)}: a name contains several splits; use one of train, val and test in each"
+        alone = ", or name the file itself (parquet:FILE) to read it as one set" if len(names) == 1 else ""
+        problems.append(Message(text + alone, code="several-splits", value=some(several)))
     return {name: "".join(splits) for name, splits in of.items() if len(splits) < 2 and UNCLEAR not in splits}
 
 

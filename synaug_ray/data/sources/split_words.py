@@ -1,10 +1,10 @@
-"""The words by which files, folders and columns say which split they are of."""
+"""The words by which names of files, folders and columns are recognised as those of splits."""
 
 from __future__ import annotations
 
 import re
 
-# of a whole name: a value in a column of splits, a split of a published set, a folder of Parquet files
+# whole names: values in a column of splits, splits of a published set, folders of Parquet files
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -15,7 +15,7 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
-UNCLEAR = "unclear"  # held-out images, to choose by or to test on: only their owner knows
+UNCLEAR = "unclear"  # held-out images; only their owner knows whether for validation or for testing
 _WORDS = SPLIT_NAMES | {
     **{f"{word}{what}": split for word, split in SPLIT_NAMES.items() for what in ("set", "data", "images", "imgs")},
     "devel": "val",
@@ -37,5 +37,5 @@ def words(name: str) -> list[str]:
 
 
 def splits_in(name: str) -> set[str]:
-    """The splits that a name's words speak of, ``UNCLEAR`` among them: none in ``contest`` or ``latest``."""
+    """The splits that the words of a name stand for, perhaps ``UNCLEAR``; none for ``contest`` or ``latest``."""
     return {_WORDS[word] for word in words(name) if word in _WORDS}

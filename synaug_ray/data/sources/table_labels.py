@@ -1,4 +1,4 @@
-"""The labels of a table's rows as class numbers: by name where files name their classes, and none invented."""
+"""The labels of a table's rows as class numbers; files that name their classes are matched by these names."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from synaug_ray.common.errors import Message
 from synaug_ray.common.text import printable, some
 from synaug_ray.data.classes_alike import alike_to
 from synaug_ray.data.sources.arrow_types import LabelKind, label_kind
-from synaug_ray.data.sources.base import UNLABELLED, way_out
+from synaug_ray.data.sources.base import UNLABELLED, without_labels
 from synaug_ray.data.sources.columns import Columns, Rows, class_names
 
-_LIKE_NONE = {"nan", "none", "null", "na", "n/a", "<na>"}  # what missing labels become as text
+_LIKE_NONE = {"nan", "none", "null", "na", "n/a", "<na>"}  # missing labels, converted to text
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,12 @@ class Run:
     index: np.ndarray  # int64 [n], ascending
     labels: list[Any]  # [n], as in the table
     groups: list[str] | None  # [n]
-    names: tuple[str, ...] | None  # of the numbers in labels
+    names: tuple[str, ...] | None  # class names of the numbers in ``labels``
 
 
-def kinds_differ(every: Sequence[Rows], label: str) -> list[str]:
-    """A sentence where files hold labels of several kinds, which cannot be matched."""
-    first: dict[str, str] = {}  # what the labels are -> the first file of it
+def mixed_label_types(every: Sequence[Rows], label: str) -> list[Message]:
+    """A message if files hold labels of several kinds, which cannot be matched."""
+    first: dict[str, str] = {}  # kind of labels -> its description, with the first file of it
     kinds: set[LabelKind | None] = set()
     for rows in every:
         kind = rows.schema.field(label).type
@@ -44,19 +45,19 @@ def kinds_differ(every: Sequence[Rows], label: str) -> list[str]:
         first.setdefault("named" if named else str(of or kind), f"{what} in {rows.name}")
     if len(kinds) < 2:
         return []
-    return [
-        f"column {printable(label)} is {' and '.join(first.values())}: which label of one is which of the other cannot "
-        "be told; write it alike into all files (the classes' names as strings are the surest; whole numbers become "
-        "double where some are missing)"
-    ]
+    text = (
+        f"column {printable(label)} is {' and '.join(first.values())}: their labels cannot be matched; use one type in "
+        "all files (preferably class names as strings; integers become double in a file where some are missing)"
+    )
+    return [Message(text, code="mixed-label-types")]
 
 
 def number_classes(
-    listed: Mapping[str, list[Run]], columns: Columns, problems: list[str], notes: list[str]
+    listed: Mapping[str, list[Run]], columns: Columns, problems: list[Message], notes: list[str]
 ) -> tuple[tuple[str, ...], dict[str, list[list[int]]]]:
     """The class names, and for each run of each split the class numbers of its rows.
 
-    What is wrong goes to ``problems``, what was decided to ``notes``.
+    Errors are added to ``problems``, decisions to ``notes``.
     """
     label = printable(columns.label)
     for split, runs in listed.items():
@@ -70,34 +71,37 @@ def number_classes(
     if len(lists) > 1:
         twice = [n for names in lists for n in names if names.count(n) > 1]
         if twice:
-            problems.append(
-                f"column {label}: class {some(dict.fromkeys(twice))} is named twice in one file; rename one"
-            )
+            names = some(dict.fromkeys(twice))
+            text = f"column {label}: one file lists class {names} twice; rename one"
+            problems.append(Message(text, code="duplicate-class", value=names))
         each = "; ".join(f"{run.rows.name}: {some(run.names or (), 8)}" for run in _first_of_each(named))
-        notes.append(f"files list their classes differently, and are matched by the names ({each})")
+        notes.append(f"files list their classes differently; they are matched by name ({each})")
     values = {split: [_values(run) for run in runs] for split, runs in listed.items()}
     classes = _classes(listed, values)
     seen = sum(len(v) for v in values["train"])
     if len(classes) < 2:
-        problems.append(
-            f"column {label} holds {len(classes)} class ({some(classes)}) in train; a classifier "
-            "needs at least two: add images of another, or set data.label to another column"
+        text = (
+            f"column {label} holds {len(classes)} class ({some(classes)}) in train; a classifier needs at least two: "
+            "add images of another class, or set data.label to another column"
         )
+        problems.append(Message(text, code="too-few-classes", value=str(len(classes))))
     few = seen < 3 * len(classes)
     if few and (len(classes) > 100 or (columns.guessed and len(classes) > 2)):
-        problems.append(
-            f"column {label} holds {len(classes):,} values in {seen:,} rows; "
-            "these are not classes; set data.label to the column of classes"
+        text = (
+            f"column {label} holds {len(classes):,} different values in {seen:,} rows, which are not classes; set "
+            "data.label to the column of classes"
         )
+        problems.append(Message(text, code="not-classes", value=f"{len(classes):,}"))
     odd = [v for v in classes if isinstance(v, str) and not v.isprintable()]
     if odd:
-        problems.append(f"column {label} holds unprintable names: {some(odd)}; rename them")
+        text = f"column {label} holds unprintable names: {some(odd)}; rename them"
+        problems.append(Message(text, code="unprintable-class", value=some(odd)))
     number = {v: i for i, v in enumerate(classes)}
     for split, each in values.items():
         problems += _unknown(split, {v for run in each for v in run}, number, label)
     if none := [v for v in classes if (v == UNLABELLED and not named) or str(v).strip().lower() in _LIKE_NONE]:
         notes.append(
-            f"label {some(none)} in column {label} is a class like others; where it means none, remove those rows"
+            f"label {some(none)} in column {label} is read as a class; if it marks a missing label, remove those rows"
         )
     if problems:
         return (), {}
@@ -105,7 +109,7 @@ def number_classes(
 
 
 def _classes(listed: Mapping[str, list[Run]], values: Mapping[str, list[list[Any]]]) -> list[Any]:
-    """The classes of train: those its files name, in their order, then those in its rows, sorted."""
+    """The classes of train: those named in its files, in that order, then the others in its rows, sorted."""
     stated = [name for run in listed["train"] for name in run.names or ()]
     return list(dict.fromkeys([*stated, *sorted({v for run in values["train"] for v in run})]))
 
@@ -123,7 +127,7 @@ def _first_of_each(runs: Sequence[Run]) -> list[Run]:
 
 
 def no_label(value: Any) -> bool:
-    """Whether a value says that there is no label: null, NaN, an empty string."""
+    """Whether a value stands for a missing label: null, NaN, an empty string."""
     return (
         value is None
         or (isinstance(value, float) and math.isnan(value))
@@ -131,42 +135,41 @@ def no_label(value: Any) -> bool:
     )
 
 
-def _missing(split: str, runs: Sequence[Run], label: str) -> list[str]:
-    """Rows without a label, and numbers without a name."""
+def _missing(split: str, runs: Sequence[Run], label: str) -> list[Message]:
+    """Messages about rows without a label, and about class numbers without a name."""
     total = sum(len(run.labels) for run in runs)
     empty = [f"{run.rows.name}[{i}]" for run in runs for i, v in zip(run.index, run.labels, strict=True) if no_label(v)]
     if empty and len(empty) == total:
-        return [f"{split}: column {label} is empty in all {total:,} rows (no image has a label); {way_out(split)}"]
+        text = f"{split}: column {label} is empty in all {total:,} rows (no image has a label); {without_labels(split)}"
+        return [Message(text, code="unlabelled-split", value=split)]
     if empty:
-        return [
-            f"{split}: column {label} is empty in {len(empty):,} of {total:,} rows: {some(empty)}; remove those rows"
-            + (f", or {way_out(split)}" if split != "train" else "")
-        ]
-    found = []
+        text = f"{split}: column {label} is empty in {len(empty):,} of {total:,} rows: {some(empty)}; remove those rows"
+        otherwise = f", or {without_labels(split)}" if split != "train" else ""
+        return [Message(text + otherwise, code="missing-labels", value=some(empty))]
     odd = sorted(
         {v for run in runs if run.names and _whole(run.labels) for v in run.labels if not 0 <= v < len(run.names)}
     )
-    if odd:
-        highest = min(len(run.names) for run in runs if run.names) - 1
-        without = " (-1 means unlabelled)" if odd == [UNLABELLED] else ""
-        found.append(
-            f"{split}: column {label} holds {some(odd)}{without}; expected 0 to {highest}"
-            + (f": {way_out(split)}" if split != "train" else "; remove those rows")
-        )
-    return found
+    if not odd:
+        return []
+    highest = min(len(run.names) for run in runs if run.names) - 1
+    unlabelled = " (-1 means unlabelled)" if odd == [UNLABELLED] else ""
+    text = f"{split}: column {label} holds {some(odd)}{unlabelled}; expected 0 to {highest}"
+    advice = f": {without_labels(split)}" if split != "train" else "; remove those rows"
+    return [Message(text + advice, code="label-out-of-range", value=some(odd))]
 
 
-def _unknown(split: str, values: set[Any], number: Mapping[Any, int], label: str) -> list[str]:
+def _unknown(split: str, values: set[Any], number: Mapping[Any, int], label: str) -> list[Message]:
     unknown = sorted(values - number.keys())
     if not unknown:
         return []
     if unknown == [UNLABELLED]:
-        return [
+        text = (
             f"{split}: column {label} holds -1, which train does not (-1 means unlabelled); "
-            + ("remove those rows, or " if len(values) > 1 else "")
-            + way_out(split)
-        ]
+            f"{'remove those rows, or ' if len(values) > 1 else ''}{without_labels(split)}"
+        )
+        return [Message(text, code="unlabelled-images", value="-1")]
     like = [alike for v in unknown if (alike := alike_to(str(v), map(str, number)))]
-    hint = f"; train has {some(map(repr, like))}, which differs by case, spaces or Unicode form alone" if like else ""
-    no_class_of_train = f": {way_out(split)}" if not values & number.keys() and not like else ""
-    return [f"{split}: class {some(unknown)} is not in train{hint}{no_class_of_train}"]
+    hint = f"; train has {some(map(repr, like))}, which differs only by case, spaces or Unicode form" if like else ""
+    no_class_of_train = f": {without_labels(split)}" if not values & number.keys() and not like else ""
+    text = f"{split}: class {some(unknown)} is not in train{hint}{no_class_of_train}"
+    return [Message(text, code="unknown-class", value=some(unknown))]

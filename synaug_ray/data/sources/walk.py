@@ -8,9 +8,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from synaug_ray.common.errors import Message
 from synaug_ray.data.decoding.decode import SUFFIXES
 
-SKIPPED = ("__MACOSX", "@eaDir")  # what archivers and file servers leave beside the images
+SKIPPED = ("__MACOSX", "@eaDir")  # folders that archivers and file servers add
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Walk:
     folders: list[str] = field(default_factory=list)  # all, including those without images
     ignored: Counter[str] = field(default_factory=Counter)  # suffixes that are not read
     outside: int = 0  # images outside the folder, reached by links
-    problems: list[str] = field(default_factory=list)
+    problems: list[Message] = field(default_factory=list)
 
 
 def walk(root: Path) -> Walk:
@@ -41,7 +42,8 @@ def _enter(found: Walk, folder: Path, prefix: str, above: frozenset[tuple[int, i
         here = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda e: e.name)
     except OSError as error:
-        found.problems.append(f"{folder} cannot be opened ({error.strerror or error})")
+        text = f"{folder} cannot be opened ({error.strerror or error})"
+        found.problems.append(Message(text, code="data-unreadable"))
         return
     for entry in entries:
         if entry.name.startswith(".") or entry.name in SKIPPED:
@@ -51,12 +53,13 @@ def _enter(found: Walk, folder: Path, prefix: str, above: frozenset[tuple[int, i
             status = entry.stat()
         except OSError:
             if entry.name.lower().endswith(SUFFIXES):
-                found.problems.append(f"{path} is a broken link")
+                found.problems.append(Message(f"{path} is a broken link", code="broken-link"))
             continue
         if stat.S_ISDIR(status.st_mode):
             at = (status.st_dev, status.st_ino)
             if at in above or at == (here.st_dev, here.st_ino):
-                found.problems.append(f"{path} links back to one of its parent folders; remove the link")
+                text = f"{path} links back to one of its parent folders; remove the link"
+                found.problems.append(Message(text, code="circular-link"))
                 continue
             found.folders.append(name)
             _enter(found, path, name + "/", above | {(here.st_dev, here.st_ino)}, root)
@@ -67,4 +70,4 @@ def _enter(found: Walk, folder: Path, prefix: str, above: frozenset[tuple[int, i
             if entry.is_symlink() and not os.path.realpath(path).startswith(root + os.sep):
                 found.outside += 1
         else:
-            found.problems.append(f"{path} is not a regular file")
+            found.problems.append(Message(f"{path} is not a regular file", code="not-a-file"))

@@ -23,31 +23,33 @@ ONE = random(1, 2)
 
 
 @pytest.mark.parametrize(
-    "train,said",
+    "train,code,value",
     [
-        (np.zeros((40, 1, 8, 8), np.uint8), "all 40 training images are one and the same"),
-        (np.repeat(ONE, 40, axis=0), "all 40 training images are one and the same"),
+        (np.zeros((40, 1, 8, 8), np.uint8), "identical-images", "training"),
+        (np.repeat(ONE, 40, axis=0), "identical-images", "training"),
         (
             np.clip(np.repeat(ONE, 600, axis=0), 2, 250) + np.arange(600).reshape(-1, 1, 1, 1) % 3,
-            "are one and the same",
+            "identical-images",
+            "training",
         ),
+        (np.tile(random(2), (20, 1, 1, 1)), "one-image-per-class", "2"),
         (
-            np.tile(random(2), (20, 1, 1, 1)),
-            "each class has one training image only, again and again (2 different ones of 40)",
+            np.arange(40, dtype=np.uint8).reshape(-1, 1, 1, 1) * 6 + np.zeros((1, 1, 8, 8), np.uint8),
+            "uniform-images",
+            "",
         ),
-        (np.arange(40, dtype=np.uint8).reshape(-1, 1, 1, 1) * 6 + np.zeros((1, 1, 8, 8), np.uint8), "is of one colour"),
     ],
 )
-def test_training_images_that_hold_nothing_to_learn(train, said):
-    (sentence,) = alike_problems(dataset(train.astype(np.uint8)))
-    assert sentence.startswith("set: ") and said in sentence
+def test_training_images_that_hold_nothing_to_learn(train, code, value):
+    (message,) = alike_problems(dataset(train.astype(np.uint8)))
+    assert (message.code, message.place, message.value) == (code, "set", value)
     shown = [row for row in audit(dataset(train.astype(np.uint8))).rows if row.what == "images all alike"]
-    assert [row.level for row in shown] == ["warning"] and said in shown[0].means
+    assert [row.level for row in shown] == ["warning"] and message.text in shown[0].means
 
 
 def test_test_images_that_are_all_alike():
-    (sentence,) = alike_problems(dataset(random(40), np.repeat(ONE, 20, axis=0)))
-    assert "all 20 test images are one and the same" in sentence
+    (message,) = alike_problems(dataset(random(40), np.repeat(ONE, 20, axis=0)))
+    assert (message.code, message.value) == ("identical-images", "test")
 
 
 def test_one_class_of_one_image_is_noted():
@@ -55,7 +57,7 @@ def test_one_class_of_one_image_is_noted():
     train[::2] = ONE
     data = dataset(train)
     assert alike_problems(data) == [] and alike_classes(data) == ["a"]
-    assert "note     all training images of class a are one and the same: a generator learns no more" in describe(data)
+    assert "note     all training images of class a are identical" in describe(data)
 
 
 @pytest.mark.parametrize("at", [0, 1, 299, 599])

@@ -29,7 +29,7 @@ def leaky():
 
 
 def test_a_users_own_data_with_known_test_images_are_refused_with_the_ways_out(leaky, tmp_path):
-    with pytest.raises(DataProblem, match="leaky: 10 of 100 test images are in train.*drop-test.*warn") as found:
+    with pytest.raises(DataProblem, match="leaky: 10 of 100 test images.*drop-test.*warn") as found:
         gate.apply_duplicate_policy(data(), leaky, tmp_path)
     assert found.value.exit_code == 3
 

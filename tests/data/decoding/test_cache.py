@@ -171,7 +171,7 @@ def test_too_little_room_is_told_before(pets, cache, monkeypatch):
     import shutil
 
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 1_000_000))
-    with pytest.raises(StorageProblem, match=r"the images need 0.1 GB in .*, which has 0.0 GB free; make room"):
+    with pytest.raises(StorageProblem, match=r"the images need 0.1 GB in .*, which has 0.0 GB free; free some space"):
         read(pets, cache, size=1_000, mode="rgb")
 
 

@@ -95,7 +95,7 @@ def test_bands_beside_the_colours_are_not_left_out(layout, bands, colour):
     pixels = RNG.integers(0, 256, (5, 7, bands), np.uint8)
     assert fault(tiff(pixels, 2 if colour == 3 else 1, extra=(0,) * (bands - colour), **layout)) == (
         "bands",
-        f"{bands} bands: {colour} and {bands - colour} more, of which none is said to be transparency",
+        f"{bands} bands: {colour} and {bands - colour} more, none of which is marked as transparency",
     )
     if bands == 4:  # and where the file does not say at all what the fourth is
         assert fault(tiff(pixels, 2, **layout))[0] == "bands"

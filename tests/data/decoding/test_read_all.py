@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.image_files import bag, encoded, image_folder, pixels, read, refused, save
+from helpers.image_files import bag, encoded, found, image_folder, pixels, read, refused, save
 from PIL import Image
 
 from synaug_ray.common.errors import DataProblem
@@ -19,7 +19,7 @@ def test_every_unreadable_image_is_counted_and_the_first_are_named(tmp_path, cac
     (tmp_path / "b" / "text.jpg").write_text("no image")
     (sentence,) = refused(name, cache)
     assert sentence.startswith("3 of 23 images cannot be read; repair or remove them, or set data.on_bad: drop: a/cut")
-    for file in ("a/empty.png (no image of a known format)", "b/text.jpg (no image of a known format)"):
+    for file in ("a/empty.png (not an image of a known format)", "b/text.jpg (not an image of a known format)"):
         assert file in sentence
     for i in range(5):
         (tmp_path / "b" / f"text{i}.jpg").write_text("no image")
@@ -32,7 +32,7 @@ def test_unreadable_images_can_be_left_out(tmp_path, cache):
     clean = read(name, cache)
     (tmp_path / "a" / "005x.png").write_bytes(b"")
     data = read(name, cache, on_bad="drop")
-    assert data.dropped == ("a/005x.png (no image of a known format)",)
+    assert data.dropped == ("a/005x.png (not an image of a known format)",)
     assert bag(data.train, data.val, data.test) == bag(clean.train, clean.val, clean.test)
     # labels did not slip against images
     assert {i.tobytes(): label for i, label in zip(data.train.images, data.train.labels, strict=True)}.items() <= {
@@ -63,8 +63,7 @@ def test_mixed_modes(tmp_path, cache):
     name = image_folder(tmp_path, {"a": 10, "b": 9})
     save(tmp_path / "a" / "rgb.png", 1, channels=3)
     save(tmp_path / "b" / "rgba.png", 1, channels=4)
-    (sentence,) = refused(name, cache)
-    assert sentence == "mixed modes: 19 L, 1 RGB, 1 RGBA; L are grey, the others colour: set data.mode: rgb or gray"
+    assert found(name, cache) == [("mixed-modes", "19 L, 1 RGB, 1 RGBA")]
     assert read(name, cache, mode="rgb").shape == (3, 8, 8) and read(name, cache, mode="gray").shape == (1, 8, 8)
     assert read(name, cache, mode="gray").found.modes == (("L", 19), ("RGB", 1), ("RGBA", 1))
 
@@ -72,11 +71,8 @@ def test_mixed_modes(tmp_path, cache):
 def test_mixed_sizes(tmp_path, cache):
     name = image_folder(tmp_path, {"a": 10, "b": 10})
     save(tmp_path / "a" / "big.png", 99, (12, 20))
-    (sentence,) = refused(name, cache)
-    assert sentence == (
-        "sizes from 8 x 8 to 20 x 12 (width x height), 2 of them; set data.size (pixels a side), and "
-        "data.resize: crop, pad or stretch for those that are not square"
-    )
+    assert found(name, cache) == [("mixed-sizes", "2")]
+    assert "from 8 x 8 to 20 x 12 (width x height)" in refused(name, cache)[0]
     data = read(name, cache, size=4)
     assert data.shape == (1, 4, 4) and data.found.num_sizes == 2
     assert data.found.sizes == ((8, 8, 20), (20, 12, 1))
@@ -90,19 +86,14 @@ def test_mixed_sizes(tmp_path, cache):
 
 def test_images_that_are_not_square(tmp_path, cache):
     name = image_folder(tmp_path, {"a": 10, "b": 10}, size=(6, 8))
-    (sentence,) = refused(name, cache)
-    assert sentence == (
-        "images are 8 x 6 (width x height), not square; set data.size (pixels a side) and data.resize: "
-        "crop, pad or stretch (crop is the default)"
-    )
+    assert found(name, cache) == [("not-square", "8 x 6")]
     assert read(name, cache, size=8).shape == (1, 8, 8)
 
 
 def test_splits_of_different_sizes(tmp_path, cache):
     image_folder(tmp_path, {"a": 10, "b": 10}, ("train",))
     name = image_folder(tmp_path, {"a": 10, "b": 10}, ("test",), size=(9, 9))
-    (sentence,) = refused(name, cache)
-    assert sentence.startswith("the splits differ in size (train 8 x 8, test 9 x 9); set data.size")
+    assert found(name, cache) == [("mixed-sizes", "train 8 x 8, test 9 x 9")]
     assert read(name, cache, size=8).shape == (1, 8, 8)
 
 
@@ -111,10 +102,8 @@ def test_all_that_is_wrong_at_once(tmp_path, cache):
     save(tmp_path / "a" / "rgb.png", 1, (9, 9), channels=3)
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "b" / "deep.png")
     (tmp_path / "b" / "cut.png").write_bytes(b"")
-    said = refused(name, cache)
-    assert len(said) == 4
-    for words in ("cannot be read", "8 bits", "mixed modes", "sizes from"):
-        assert sum(words in s for s in said) == 1
+    codes = [code for code, _ in found(name, cache)]
+    assert codes == ["image-unreadable", "image-bit-depth", "mixed-modes", "mixed-sizes"]
 
 
 def test_images_and_labels_keep_their_order(tmp_path):

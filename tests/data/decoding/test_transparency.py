@@ -189,7 +189,7 @@ def test_shapes_on_a_transparent_ground(tmp_path, cache):
     data = read(shapes(tmp_path / "shapes"), cache, mode="gray")
     images = whole(data)
     assert len(np.unique(images.reshape(40, -1), axis=0)) == 40 and images.max() == 255 and images.min() == 0
-    assert data.notes[-1] == "40 images are transparent in part and are drawn on white (data.ground)"
+    assert data.notes[-1] == "40 images are partly transparent and are drawn on white (data.ground)"
     black = read(shapes(tmp_path / "white", (255,) * 4), cache, mode="gray", ground="black")
     assert black.train.images.max() == 255 and black.notes[-1].endswith("drawn on black (data.ground)")
 
@@ -269,8 +269,8 @@ def test_images_in_a_table_are_read_by_the_same_rules(tmp_path, cache):
     seen = [np.dstack([RNG.integers(0, 256, (8, 8, 3), np.uint8), np.full((8, 8), 255 * (i % 4 > 0), np.uint8)])
             for i in range(40)]  # fmt: skip
     data = read(write([file(image, "PNG") for image in seen]), cache)
-    assert "10 images are transparent in part and are drawn on white (data.ground)" in data.notes
-    assert "10 images are transparent everywhere, so that nothing but the ground is seen" in data.notes
+    assert "10 images are partly transparent and are drawn on white (data.ground)" in data.notes
+    assert "10 images are fully transparent: only the background remains" in data.notes
     assert (whole(data) == 255).all(axis=(1, 2, 3)).sum() == 10
     (said,) = refused(write([pnm(image[..., :3].astype(int) * 257, 65_535) for image in seen]), cache)
     assert said.startswith("40 of 40 images have more than 8 bits a channel") and "t.parquet[0] (maxval 65535)" in said
@@ -283,5 +283,6 @@ def test_images_that_span_next_to_nothing_are_told(tmp_path, cache):
         train_labels=np.arange(80) % 2,
     )
     assert read(f"npz:{tmp_path / 'x.npz'}", cache).notes[-1] == (
-        "all values of all images lie between 0 and 1 of 0 to 255: they were scaled wrongly, or show next to nothing"
+        "all pixel values of all images lie between 0 and 1, out of 0 to 255: the images were scaled wrongly, or show "
+        "almost nothing"
     )

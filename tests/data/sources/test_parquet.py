@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers.image_files import bag, counts, encoded, pixels, read, refused
+from helpers.image_files import bag, counts, encoded, found, pixels, read, refusal, refused
 
 from synaug_ray.common.errors import UsageProblem
 from synaug_ray.config.data_options import DataOptions
@@ -106,10 +106,7 @@ def test_a_column_of_splits(tmp_path, cache):
     data = read(pets(tmp_path / "x.parquet", 40, split=split), cache)
     assert [len(p) for p in (data.train, data.val, data.test)] == [24, 8, 8]
     assert bag(data.test) == sorted(pixels(i).tobytes() for i in range(40) if i % 5 == 4)
-    assert (
-        "column split holds odd; expected train, val and test"
-        in refused(pets(tmp_path / "y.parquet", 40, split=["train", "odd"] * 20), cache)[0]
-    )
+    assert found(pets(tmp_path / "y.parquet", 40, split=["train", "odd"] * 20), cache) == [("unknown-split", "odd")]
 
 
 def test_patients_in_a_column(tmp_path, cache):
@@ -135,8 +132,7 @@ def test_numbers_are_given_names_and_names_are_kept(tmp_path, cache):
     own = {pixels(i).tobytes(): i % 2 for i in range(40)}
     assert all(label == own[image.tobytes()] for image, label in zip(data.train.images, data.train.labels, strict=True))
     assert {name.partition("[")[0] for name in data.names_of(0)} == {"x.parquet"}
-    (said,) = refused(pets(tmp_path / "y.parquet"), cache, classes=("a", "b"))
-    assert "data.classes: the classes are named already (cat, dog)" in said
+    assert found(pets(tmp_path / "y.parquet"), cache, classes=("a", "b")) == [("class-names", "")]
 
 
 def test_columns_can_be_named(tmp_path, cache):
@@ -147,9 +143,9 @@ def test_columns_can_be_named(tmp_path, cache):
         "ward": [i // 20 for i in range(40)],
     }
     name = write(tmp_path / "x.parquet", columns)
-    image, label = refused(name, cache)
-    assert image == "x.parquet: several columns could be it (scan, mask); set data.image to the column"
-    assert label == "x.parquet: several columns could be it (grade, ward); set data.label to the column"
+    image, label = refusal(name, cache)
+    assert image.code == label.code == "ambiguous-column"
+    assert "(scan, mask); set data.image" in image.text and "(grade, ward); set data.label" in label.text
     data = read(name, cache, image="scan", label="ward")
     assert data.classes == ("0", "1") and bag(data.train, data.val, data.test) == sorted(
         pixels(i).tobytes() for i in range(40)
@@ -157,53 +153,39 @@ def test_columns_can_be_named(tmp_path, cache):
 
 
 @pytest.mark.parametrize(
-    "options,said",
+    "options,code,value",
     [
-        ({"image": "imag"}, "data.image: no column 'imag'. Did you mean 'image'? It has image, label, size"),
-        ({"label": "size"}, "data.label: column size is double; expected a label (integer or string)"),
-        (
-            {"image": "label"},
-            "data.image: column label is int64; expected an image (binary, or a struct of bytes and path)",
-        ),
-        ({"group": "patient"}, "data.group: no column 'patient'. It has image, label, size"),
+        ({"image": "imag"}, "no-such-column", "imag"),
+        ({"label": "size"}, "label-type", "double"),
+        ({"image": "label"}, "image-type", "int64"),
+        ({"group": "patient"}, "no-such-column", "patient"),
     ],
 )
-def test_columns_that_are_not_there(tmp_path, cache, options, said):
+def test_columns_that_are_not_there(tmp_path, cache, options, code, value):
     name = pets(tmp_path / "x.parquet", size=[0.5] * 40)
-    assert refused(name, cache, **options) == [f"x.parquet: {said}"]
+    (message,) = refusal(name, cache, **options)
+    assert (message.code, message.value) == (code, value) and f"data.{next(iter(options))}" in message.text
 
 
 @pytest.mark.parametrize(
-    "columns,said",
+    "columns,code,value",
     [
-        ({"label": [0, 1]}, "no column holds an image"),
-        (
-            {"image": [[1, 2], [3, 4]], "label": [0, 1]},
-            "no column holds an image (binary, or a struct of bytes and path); "
-            "it has image (list<element: int64>), label (int64); set data.image",
-        ),
-        ({"image": [b"", b""]}, "no column holds a label (integer or string)"),
-        ({"image": [b"", b""], "label": [0.5, 1.5]}, "column label is double, which is not supported; make the labels"),
-        (
-            {"image": [b"", b""], "label": [[0, 1], [1, 0]]},
-            "column label holds several labels per row (multi-label), which "
-            "is not supported; give each image one label, or set data.label to another column",
-        ),
-        ({"image": [b"", b""], "label": [0, None]}, "column label is empty in 1 of 2 rows: x.parquet[1]; remove"),
-        (
-            {"image": [b"", b""], "label": [3, 3]},
-            "column label holds 1 class (3) in train; a classifier needs at least "
-            "two: add images of another, or set data.label to another column",
-        ),
+        ({"label": [0, 1]}, "no-image-column", ""),
+        ({"image": [[1, 2], [3, 4]], "label": [0, 1]}, "no-image-column", ""),
+        ({"image": [b"", b""]}, "no-label-column", ""),
+        ({"image": [b"", b""], "label": [0.5, 1.5]}, "label-type", "double"),
+        ({"image": [b"", b""], "label": [[0, 1], [1, 0]]}, "multi-label", "list<element: int64>"),
+        ({"image": [b"", b""], "label": [0, None]}, "missing-labels", "x.parquet[1]"),
+        ({"image": [b"", b""], "label": [3, 3]}, "too-few-classes", "1"),
     ],
 )
-def test_tables_that_cannot_be_used(tmp_path, cache, columns, said):
-    assert any(said in s for s in refused(write(tmp_path / "x.parquet", columns), cache))
+def test_tables_that_cannot_be_used(tmp_path, cache, columns, code, value):
+    assert (code, value) in found(write(tmp_path / "x.parquet", columns), cache)
 
 
 def test_names_of_rows_are_no_classes(tmp_path, cache):
     name = write(tmp_path / "x.parquet", {"image": structs(range(120)), "label": [f"image {i}" for i in range(120)]})
-    assert "column label holds 120 values in 120 rows; these are not classes" in refused(name, cache)[0]
+    assert found(name, cache)[0] == ("not-classes", "120")
 
 
 def test_labels_outside_of_the_classes_named(tmp_path, cache):
@@ -211,16 +193,14 @@ def test_labels_outside_of_the_classes_named(tmp_path, cache):
     columns = {"image": structs(range(4)), "label": [-1] * 4}
     pets(tmp_path / "train.parquet", 40)
     write(tmp_path / "test.parquet", columns, hugging_face_metadata(["cat", "dog"]))
-    assert refused(f"parquet:{tmp_path}", cache) == [
-        "test: column label holds -1 (-1 means unlabelled); expected 0 to 1: set data.leave_out: test, and images are "
-        "held out of train instead"
-    ]
+    assert found(f"parquet:{tmp_path}", cache) == [("label-out-of-range", "-1")]
+    assert "expected 0 to 1" in (said := refused(f"parquet:{tmp_path}", cache)[0]) and "data.leave_out: test" in said
 
 
 def test_a_class_of_test_that_train_lacks(tmp_path, cache):
     write(tmp_path / "train.parquet", {"image": structs(range(10)), "label": ["a", "b"] * 5})
     write(tmp_path / "test.parquet", {"image": structs(range(4)), "label": ["a", "c"] * 2})
-    assert refused(f"parquet:{tmp_path}", cache) == ["test: class c is not in train"]
+    assert found(f"parquet:{tmp_path}", cache) == [("unknown-class", "c")]
 
 
 def test_images_that_cannot_be_read_are_named_by_their_row(tmp_path, cache):
@@ -245,10 +225,10 @@ def test_a_path_in_a_row_is_not_opened(tmp_path, cache):
 def test_files_of_no_split_beside_others(tmp_path, cache):
     pets(tmp_path / "train.parquet")
     pets(tmp_path / "more.parquet")
-    assert "more.parquet belong to no split by name" in refused(f"parquet:{tmp_path}", cache)[0]
+    assert found(f"parquet:{tmp_path}", cache) == [("no-split", "more.parquet")]
     (tmp_path / "more.parquet").unlink()
     (tmp_path / "train.parquet").rename(tmp_path / "test.parquet")
-    assert refused(f"parquet:{tmp_path}", cache) == [f"{tmp_path} has files of test but none of train"]
+    assert found(f"parquet:{tmp_path}", cache) == [("no-train-split", "test")]
 
 
 @pytest.mark.parametrize(
@@ -290,14 +270,14 @@ def test_files_that_are_no_parquet(tmp_path, cache):
     whole = (tmp_path / "x.parquet").read_bytes()
     for name, content in (("empty", b""), ("text", b"no table"), ("cut", whole[: len(whole) // 2])):
         (tmp_path / f"{name}.parquet").write_bytes(content)
-        assert "is not a readable Parquet file (" in refused(f"parquet:{tmp_path / name}.parquet", cache)[0]
+        assert found(f"parquet:{tmp_path / name}.parquet", cache) == [("data-damaged", "")]
     damaged = bytearray(whole)
     damaged[40:4_000] = bytes(3_960)
     (tmp_path / "damaged.parquet").write_bytes(bytes(damaged))
     assert refused(f"parquet:{tmp_path / 'damaged'}.parquet", cache)
-    assert "no such file or folder" in refused(f"parquet:{tmp_path / 'nowhere'}", cache)[0]
+    assert found(f"parquet:{tmp_path / 'nowhere'}", cache) == [("no-such-data", "")]
     (tmp_path / "none").mkdir()
-    assert "has no .parquet files" in refused(f"parquet:{tmp_path / 'none'}", cache)[0]
+    assert found(f"parquet:{tmp_path / 'none'}", cache) == [("no-images", "")]
 
 
 def test_the_fingerprint_is_of_content_and_names(tmp_path):
@@ -315,5 +295,5 @@ def test_the_fingerprint_is_of_content_and_names(tmp_path):
 
 
 def test_columns_are_for_tables(tmp_path):
-    with pytest.raises(UsageProblem, match="data.image does not apply to digits, only to parquet, hf: remove it"):
+    with pytest.raises(UsageProblem, match="data.image does not apply to digits, only to parquet, hf; remove it"):
         identify("digits", DataOptions(image="x"))

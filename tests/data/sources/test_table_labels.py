@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers.image_files import counts, read, refused
+from helpers.image_files import counts, found, read, refusal, refused
 from PIL import Image
 
 from tests.data.sources.test_parquet import STRUCT, hugging_face_metadata, write
@@ -61,7 +61,7 @@ def test_classes_are_matched_by_name_and_not_by_number(tmp_path, cache, trained,
     animals(tmp_path / "test.parquet", CATS_DOGS, coded(CATS_DOGS, tested), tested, 100)
     data = truly(read(f"parquet:{tmp_path}", cache))
     assert data.classes == classes and len(data.test) == 40
-    assert any("files list their classes differently, and are matched by the names" in note for note in data.notes)
+    assert any("files list their classes differently; they are matched by name" in note for note in data.notes)
 
 
 def test_training_files_that_name_their_classes_differently(tmp_path, cache):
@@ -103,14 +103,15 @@ def test_dictionaries_of_other_orders_and_integers_of_other_widths_are_alike(tmp
 def test_files_whose_labels_cannot_be_matched_are_named_with_what_they_hold(tmp_path, cache, other, listed, said):
     animals(tmp_path / "train-0.parquet", CATS_DOGS, [0, 1] * 20)
     animals(tmp_path / "train-1.parquet", CATS_DOGS, other, listed, 100)
-    (sentence,) = refused(f"parquet:{tmp_path}", cache)
-    assert sentence.startswith(f"column label is int64 in train-0.parquet and {said}: which label of one is which")
+    assert found(f"parquet:{tmp_path}", cache) == [("mixed-label-types", "")]
+    assert f"column label is int64 in train-0.parquet and {said}" in refused(f"parquet:{tmp_path}", cache)[0]
 
 
 def test_a_file_without_the_column(tmp_path, cache):
     animals(tmp_path / "train-0.parquet", CATS_DOGS, [0, 1] * 20)
     write(tmp_path / "train-1.parquet", {"image": pa.array([None] * 3, STRUCT)})
-    assert refused(f"parquet:{tmp_path}", cache) == ["train-1.parquet has no column label"]
+    assert found(f"parquet:{tmp_path}", cache) == [("no-such-column", "label")]
+    assert refused(f"parquet:{tmp_path}", cache)[0].startswith("train-1.parquet ")
 
 
 # --- which column -----------------------------------------------------------------------------------------------
@@ -135,11 +136,8 @@ def test_a_lone_column_of_something_else_is_no_label(tmp_path, cache, column):
     """It may be one all the same: then data.label says so."""
     columns = {"image": [image(n, i) for i, n in enumerate(CATS_DOGS)], column: [0, 1] * 20}
     name = write(tmp_path / "x.parquet", columns)
-    (sentence,) = refused(name, cache)
-    assert sentence == (
-        f"x.parquet: no column is called label or the like, and {column} may be something else; it has image (binary), "
-        f"{column} (int64); set data.label to the column"
-    )
+    assert found(name, cache) == [("no-label-column", "")]
+    assert f"it has image (binary), {column} (int64)" in refused(name, cache)[0]
     assert read(name, cache, label=column).classes == ("0", "1")
 
 
@@ -156,25 +154,25 @@ def test_an_index_of_pandas_is_no_label(tmp_path, cache):
 
 
 @pytest.mark.parametrize(
-    "columns,said",
+    "columns,code,said",
     [
-        ({"species": [0, 1], "ward": [0, 1]}, "several columns could be it (species, ward); set data.label"),
-        ({"label": [0, 1], "class": [1, 0]}, "several columns could be it (label, class); set data.label"),
-        ({"x": [0, 1], "y": [1, 0]}, "several columns could be it (y, x); set data.label"),
-        ({"label": [0.5, 1.0], "kind": [1, 0]}, "column label is double, which is not supported"),
-        ({"name": ["a", "b"] * 4 + ["c", "d"]}, "column name holds 4 values in 10 rows; these are not classes"),
+        ({"species": [0, 1], "ward": [0, 1]}, "ambiguous-column", "(species, ward); set data.label"),
+        ({"label": [0, 1], "class": [1, 0]}, "ambiguous-column", "(label, class); set data.label"),
+        ({"x": [0, 1], "y": [1, 0]}, "ambiguous-column", "(y, x); set data.label"),
+        ({"label": [0.5, 1.0], "kind": [1, 0]}, "label-type", "column label is double"),
+        ({"name": ["a", "b"] * 4 + ["c", "d"]}, "not-classes", "column name holds 4 different values in 10 rows"),
     ],
 )
-def test_what_is_ambiguous_is_refused(tmp_path, cache, columns, said):
+def test_what_is_ambiguous_is_refused(tmp_path, cache, columns, code, said):
     count = len(next(iter(columns.values())))
     name = write(tmp_path / "x.parquet", {"image": [image("cat", i) for i in range(count)]} | columns)
-    assert any(said in sentence for sentence in refused(name, cache))
+    assert any(message.code == code and said in message.text for message in refusal(name, cache))
 
 
 def test_what_is_taken_is_always_said(tmp_path, cache):
     name = animals(tmp_path / "x.parquet", CATS_DOGS, CATS_DOGS, None, 0, kind=[0, 1] * 20, height=[8, 8] * 20)
     assert truly(read(name, cache)).notes[0] == (
-        "the label is column label (string); not taken, though they could be it: kind, the image column image"
+        "the label is column label (string); other candidates: kind, the image column image"
     )
 
 
@@ -215,11 +213,9 @@ def test_views_are_read_as_what_they_show(tmp_path, cache):
     ],
 )
 def test_rows_that_only_say_where_the_image_is(tmp_path, cache, column, what):
-    sentences = refused(write(tmp_path / "x.parquet", {"image": column, "label": [0, 1] * 20}), cache)
-    assert any(
-        f"column image holds only {what}, no images, and what a table names is not opened: write the images' bytes" in s
-        for s in sentences
-    )
+    messages = refusal(write(tmp_path / "x.parquet", {"image": column, "label": [0, 1] * 20}), cache)
+    (text,) = [message.text for message in messages if message.code == "paths-instead-of-images"]
+    assert f"column image holds only {what}, no images" in text
 
 
 def test_a_row_without_bytes_among_others_is_named_with_its_path(tmp_path, cache):
@@ -232,7 +228,7 @@ def test_a_row_without_bytes_among_others_is_named_with_its_path(tmp_path, cache
 
 # --- images without a label -------------------------------------------------------------------------------------
 
-OUT = "set data.leave_out: test, and images are held out of train instead"
+OUT = "set data.leave_out: test, and images of train are held out instead"
 
 
 @pytest.mark.parametrize("names", [None, ["cat", "dog"]])
@@ -255,16 +251,16 @@ def test_a_test_split_without_labels(tmp_path, cache, hidden, names):
 def test_some_rows_without_a_label(tmp_path, cache):
     animals(tmp_path / "train.parquet", CATS_DOGS, ["cat", "dog"] * 19 + ["cat", None])
     animals(tmp_path / "test.parquet", CATS_DOGS, ["cat", "dog"] * 19 + ["cat", ""], None, 100)
-    assert refused(f"parquet:{tmp_path}", cache) == [
-        "train: column label is empty in 1 of 40 rows: train.parquet[39]; remove those rows",
-        f"test: column label is empty in 1 of 40 rows: test.parquet[39]; remove those rows, or {OUT}",
+    assert found(f"parquet:{tmp_path}", cache) == [
+        ("missing-labels", "train.parquet[39]"),
+        ("missing-labels", "test.parquet[39]"),
     ]
+    assert [OUT in said for said in refused(f"parquet:{tmp_path}", cache)] == [False, True]
 
 
 def test_leaving_out_what_is_not_there(tmp_path, cache):
     animals(tmp_path / "train.parquet", CATS_DOGS, CATS_DOGS)
-    (sentence,) = refused(f"parquet:{tmp_path}", cache, leave_out="val")
-    assert sentence == "data.leave_out: train.parquet has no val split; remove it"
+    assert found(f"parquet:{tmp_path}", cache, leave_out="val") == [("no-such-split", "val")]
 
 
 def test_leaving_out_a_part_of_a_column_of_splits(tmp_path, cache):
@@ -272,7 +268,7 @@ def test_leaving_out_a_part_of_a_column_of_splits(tmp_path, cache):
     name = animals(tmp_path / "x.parquet", CATS_DOGS, CATS_DOGS[:30] + [""] * 10, None, 0, split=split)
     assert refused(name, cache)[0].endswith(OUT)
     assert len(truly(read(name, cache, leave_out="test")).test) == 6
-    assert refused(name, cache, leave_out=("test", "val")) == ["data.leave_out: x.parquet has no val split; remove it"]
+    assert found(name, cache, leave_out=("test", "val")) == [("no-such-split", "val")]
 
 
 # --- classes that are written in two ways -----------------------------------------------------------------------
@@ -281,10 +277,8 @@ def test_leaving_out_a_part_of_a_column_of_splits(tmp_path, cache):
 def test_a_class_of_test_that_is_written_otherwise(tmp_path, cache):
     animals(tmp_path / "train.parquet", CATS_DOGS, CATS_DOGS)
     animals(tmp_path / "test.parquet", CATS_DOGS, ["Cat", "dog "] * 20, None, 100)
-    (sentence,) = refused(f"parquet:{tmp_path}", cache)
-    assert sentence == (
-        "test: class Cat, dog  is not in train; train has 'cat', 'dog', which differs by case, spaces or Unicode form alone"
-    )
+    assert found(f"parquet:{tmp_path}", cache) == [("unknown-class", "Cat, dog ")]
+    assert "train has 'cat', 'dog'" in refused(f"parquet:{tmp_path}", cache)[0]
 
 
 @pytest.mark.parametrize("none", ["nan", "None", -1])
@@ -292,4 +286,4 @@ def test_a_class_that_may_mean_no_label_is_noted(tmp_path, cache, none):
     """What pandas makes of missing labels as text; and -1 may be a class, as in {-1, 1}."""
     labels = [none, 1 if none == -1 else "dog"] * 20
     data = read(animals(tmp_path / "x.parquet", CATS_DOGS, labels), cache)
-    assert any(f"{none} in column label is a class like others; where it means none" in note for note in data.notes)
+    assert any(f"label {none} in column label is read as a class" in note for note in data.notes)
