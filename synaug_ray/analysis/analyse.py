@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 
 from synaug_ray.analysis.baselines import unbeaten
+from synaug_ray.analysis.budget_text import budget_clause
+from synaug_ray.analysis.budgets import budget_curves, copies_of, of_verdict
 from synaug_ray.analysis.cell_noise import CellUncertainty, measure
 from synaug_ray.analysis.controls import controls
 from synaug_ray.analysis.deciding import CellNoise, spread_of_gains
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, pair_cells
-from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
+from synaug_ray.analysis.results import Analysis, BudgetCurve, Exchange, Study, Verdict
 from synaug_ray.analysis.study import StudyFitter
 from synaug_ray.analysis.verdict import FEW_DRAWS, Failures, Margin, judge
 from synaug_ray.analysis.verdict_text import headline
@@ -22,6 +24,7 @@ from synaug_ray.laws.catalogue import FORM_TABLE, PUBLISHED
 from synaug_ray.laws.simultaneous import Look, next_look
 
 TOO_FEW = "Some of its amounts have only one draw: too few for an interval."
+BUDGET_STREAM = 1  # of random numbers that no other part of an analysis draws from
 FEW_GROUPS = 10  # of test images: with fewer, their variance is hardly known
 
 
@@ -96,6 +99,14 @@ def _verdicts(
     return out
 
 
+def _with_training(verdict: Verdict, curves: Sequence[BudgetCurve], cells: PairedCells) -> Verdict:
+    """The verdict with what longer training of its generator would do."""
+    curve, training = of_verdict(curves, verdict, cells.makings)
+    return dataclasses.replace(
+        verdict, training=training, sentence=verdict.sentence + budget_clause(training, verdict.outcome, curve)
+    )
+
+
 def _draw_warnings(cells: PairedCells, replicates: int) -> tuple[list[str], str]:
     draws = len(cells.draws)
     groups = None if cells.groups is None else int(cells.groups.max()) + 1
@@ -131,6 +142,7 @@ def analyse(
     seed: int = 0,
     balanced: bool | None = None,
     looks: Sequence[Look] = (),
+    quality: pd.DataFrame | None = None,
 ) -> Analysis:
     """Fit the laws and give the verdicts. Deterministic given ``seed``.
 
@@ -144,6 +156,8 @@ def analyse(
     Intervals that hold for all cells at once, on which verdicts rest, leave (1 - confidence) / 2 to a false "helps" or
     "hurts" under "synthetic images do nothing", over this and all later looks at growing data: ``looks`` are those so
     far, this one last; none means that this is the first.
+
+    ``quality``, the table of quality checks, tells longer training that copies from such that is settled.
 
     Raises ``ValueError`` on tables that contradict themselves, hold nothing done, or on arguments
     out of range.
@@ -194,6 +208,16 @@ def analyse(
             why,
         )
     )
+    curves = budget_curves(
+        cells,
+        {(v.classifier, v.num_real): delta if v.margin is None else v.margin for v in verdicts},
+        copies_of(quality),
+        confidence=confidence,
+        replicates=replicates,
+        rng=np.random.default_rng((seed, BUDGET_STREAM)),
+        looks=looks,
+    )
+    verdicts = tuple(_with_training(v, curves, cells) for v in verdicts)
     not_beaten = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates, looks=looks)
     analysis = Analysis(
         error=cells.error,
@@ -213,6 +237,7 @@ def analyse(
         simultaneous_confidence=simultaneous_confidence if uncertainty.has_intervals else None,
         forms=FORM_TABLE,
         published=PUBLISHED,
+        budgets=curves,
         looks=tuple(look.draws for look in looks) if uncertainty.has_intervals else (),
         test_groups=None if cells.groups is None else int(cells.groups.max()) + 1,
     )

@@ -38,6 +38,24 @@ def kinds(trials: pd.DataFrame) -> dict[str, Kind]:
     return found
 
 
+class Made(NamedTuple):
+    """How a generator of one size was made. Equal but for ``nimg``: one recipe at several lengths of training."""
+
+    recipe: str  # the same for recipes that differ in nothing but their length
+    filter: str
+    trained_on: int
+    nimg: int  # images seen in training
+
+
+def makings(trials: pd.DataFrame) -> dict[tuple[str, int], Made]:
+    """How each learnt generator was made, by name and num_real; empty for a table of an older version."""
+    if not {"recipe_key", "generator_nimg", "filter", "trained_on"} <= set(trials.columns):
+        return {}
+    rows: Any = trials[(trials["num_synthetic"] > 0) & (trials["generator_nimg"] > 0)]
+    first = rows.groupby(["generator", "num_real"])[["recipe_key", "filter", "trained_on", "generator_nimg"]].first()
+    return {(str(name), int(n)): Made(*map(str, row[:2]), *map(int, row[2:])) for (name, n), *row in first.itertuples()}
+
+
 def generation_costs(trials: pd.DataFrame) -> dict[str, tuple[Generation, ...]]:
     """Costs of each generator by ``num_real``, medians over draws; empty for a table without cost columns."""
     if not {TRAINING_COST, IMAGE_COST} <= set(trials.columns):

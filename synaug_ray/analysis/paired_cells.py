@@ -8,13 +8,13 @@ image) cancels before anything is resampled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from synaug_ray.analysis.generators import Kind, generation_costs, kinds
+from synaug_ray.analysis.generators import Kind, Made, generation_costs, kinds, makings
 from synaug_ray.analysis.results import Generation
 from synaug_ray.analysis.trials import (
     CELL_COLUMNS,
@@ -95,6 +95,7 @@ class PairedCells:
     kinds: dict[str, Kind]  # by generator
     generation: dict[str, tuple[Generation, ...]]  # by generator
     groups: np.ndarray | None = None
+    makings: dict[tuple[str, int], Made] = field(default_factory=dict)  # by generator and num_real
 
     @property
     def images(self) -> int:
@@ -213,4 +214,5 @@ def pair_cells(
         kinds=kinds(trials),
         generation=generation_costs(trials),
         groups=image_groups(predictions),
+        makings=makings(trials),
     )

@@ -24,6 +24,21 @@ class Outcome(StrEnum):
     UNDECIDED = "undecided"
 
 
+class Training(StrEnum):
+    """What longer training does to a gain: whether another length of it would change an answer."""
+
+    SETTLED = "settled"  # four times the training changes the gain by less than the margin
+    RISING = "still rising"
+    FALLING = "falling"  # longer training lowers the gain, and not by copying
+    COPYING = "copying"  # longer training makes more near-copies of real images, and no larger gain
+    UNKNOWN = "not known"
+
+    @property
+    def open(self) -> bool:
+        """Whether another length of training may give another answer."""
+        return self in (Training.RISING, Training.FALLING, Training.UNKNOWN)
+
+
 class Censoring(StrEnum):
     """Why a real-equivalent has no value: the real-only curve was not measured there."""
 
@@ -148,6 +163,40 @@ class Generation:
     seconds_per_image: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class BudgetCell:
+    """One amount of synthetic images from generators that differ in nothing but how long they were trained."""
+
+    num_synthetic: int
+    synthetic_multiple: float
+    gains: tuple[Estimate, ...]  # at each length, the cells' own intervals
+    doubling: Estimate  # change of the gain with each doubling of the training: least squares over all lengths
+    changes: tuple[Estimate, ...]  # of the gain with four times the training, at each length; own interval
+    changes_simultaneous: tuple[Estimate, ...]  # the same; intervals that hold for all of the analysis at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetCurve:
+    """One recipe at several lengths of training, in one study and at one num_real: shortest first.
+
+    The change at a length is that to the first length of four times it; at lengths from which none is measured, that up
+    to the longest from a quarter of it. Where the lengths have another ratio it is scaled to four times, as if the gain
+    were linear in the logarithm of the length.
+    """
+
+    classifier: str
+    protocol: str
+    real_share: str
+    num_real: int
+    generators: tuple[str, ...]
+    lengths: tuple[int, ...]  # images seen in training
+    cells: tuple[BudgetCell, ...]
+    words: tuple[Training, ...]  # at each length
+    sentence: str  # of the longest
+    near_copies: tuple[float | None, ...]  # share of near-copies, where a quality check judged it
+    next_seconds: float | None  # what one generator of four times the longest length would cost
+
+
 @dataclass(frozen=True)
 class Study:
     """All results for one (classifier, generator, protocol, real_share)."""
@@ -195,6 +244,9 @@ class Verdict:
     margin: float | None = None  # gains and losses within +- this count as none
     failed_draws: int = 0  # whose generator failed, of ``tried_draws``; the verdict is of those that train
     tried_draws: int | None = None
+    training: Training | None = (
+        None  # what a longer training would do; None for what is not trained, or not known to be
+    )
     gain_if_failed: float | None = None  # the gain with the worst one seen in place of those that failed
 
 
@@ -221,6 +273,7 @@ class Analysis:
     published: tuple[Published, ...] = ()  # published values of F1's c2
     looks: tuple[int, ...] = ()  # numbers of draws at each look at these results so far, this one last
     relative_delta: float | None = None  # instead of ``delta``: a fraction of the real-only error of each size
+    budgets: tuple[BudgetCurve, ...] = ()
     test_groups: int | None = None  # independent groups (patients) of test images; None: each image is by itself
 
     def laws_json(self) -> dict[str, Any]:

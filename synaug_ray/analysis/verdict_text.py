@@ -199,6 +199,14 @@ def _summary(verdicts: list[Verdict], mix: bool = True) -> str:
     return ", ".join(parts)
 
 
+def at_this_budget(verdicts: list[Verdict]) -> str:
+    """What a summary of one generator's verdicts adds; '' where none of them depends on the length of training."""
+    told = [v for v in verdicts if v.training is not None and v.training.open]
+    if not any(v.outcome in (Outcome.HURTS, Outcome.NO_EFFECT) for v in told):
+        return ""
+    return " (this generator, at this budget)"
+
+
 def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]) -> str:
     """The analysis in one sentence: learnt generators first, closed-set before open-set.
 
@@ -218,7 +226,7 @@ def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]
         opened = sorted({v.num_real for v in of[name] if v.open_set})
         at = "" if kinds[name][1] else f" at {', '.join(f'{n:,}' for n in opened)}"
         shown = f"{name} (open-set{at}: trained on more real images)" if opened else name
-        clause = _clause(shown, of[name])
+        clause = _clause(shown, of[name]) + at_this_budget(of[name])
         if name in unbeaten:
             clause += f", and is not shown to beat {' or '.join(unbeaten[name])}"
         clauses.append(clause)

@@ -172,7 +172,7 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
     run.folder.write_parquet(QUALITY_TABLE, checks)
     run.folder.write_json(QUALITY, for_the_page(checks))
     replicates = run.spec.replicates if replicates is None else replicates
-    analysis = analyse_run(run, table, predicted, replicates, final=state is not RunState.RUNNING)
+    analysis = analyse_run(run, table, predicted, replicates, quality=checks, final=state is not RunState.RUNNING)
     if analysis is not None:
         run.folder.write_json(LAWS, analysis.laws_json())
         run.folder.write_json(VERDICT, analysis.verdict_json() | _what_is_missing(run, analysis))
@@ -212,11 +212,18 @@ def _what_is_missing(run: Run, analysis: Analysis) -> dict[str, Any]:
 
 
 def analyse_run(
-    run: Run, table: pd.DataFrame, predicted: pd.DataFrame, replicates: int, *, final: bool = False
+    run: Run,
+    table: pd.DataFrame,
+    predicted: pd.DataFrame,
+    replicates: int,
+    *,
+    quality: pd.DataFrame | None = None,
+    final: bool = False,
 ) -> Analysis | None:
     """The laws of the trials done so far; None until one real-only trial is done.
 
     Args:
+        quality: the table of quality checks.
         final: this session's last analysis. Only that is counted as a look at the results.
     """
     done = pd.DataFrame(table[(table["status"] == "done") & table["key"].isin(predicted["key"].tolist())])
@@ -233,6 +240,7 @@ def analyse_run(
         confidence=run.spec.confidence,
         replicates=replicates,
         looks=looks,
+        quality=quality,
     )
 
 
