@@ -53,7 +53,10 @@ def makings(trials: pd.DataFrame) -> dict[tuple[str, int], Made]:
         return {}
     rows: Any = trials[(trials["num_synthetic"] > 0) & (trials["generator_nimg"] > 0)]
     first = rows.groupby(["generator", "num_real"])[["recipe_key", "filter", "trained_on", "generator_nimg"]].first()
-    return {(str(name), int(n)): Made(*map(str, row[:2]), *map(int, row[2:])) for (name, n), *row in first.itertuples()}
+    return {
+        (str(name), int(n)): Made(str(recipe), str(kept), int(seen), int(nimg))
+        for (name, n), recipe, kept, seen, nimg in first.itertuples()
+    }
 
 
 def generation_costs(trials: pd.DataFrame) -> dict[str, tuple[Generation, ...]]:
