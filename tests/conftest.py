@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -29,9 +29,30 @@ INTEGRATION = {"cluster", "moto", "browser", "logged"}  # fixtures that make a t
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if _on_device(item):
+            from helpers import devices
+
+            if why := devices.absent():
+                item.add_marker(pytest.mark.skip(reason=f"--device: {why}"))
         chosen = item.get_closest_marker("smoke") or item.get_closest_marker("slow")
         if not chosen and INTEGRATION.intersection(item.fixturenames):  # type: ignore[attr-defined]
             item.add_marker(pytest.mark.integration)
+
+
+def _on_device(item: pytest.Item) -> bool:
+    """Whether a test computes on the device that ``--device`` names: its module has ``helpers.devices.DEVICE``."""
+    return hasattr(getattr(item, "module", None), "DEVICE")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Tests of a pretended GPU run within the pretence, and their fixtures too."""
+    if not _on_device(item):
+        return (yield)
+    from helpers import devices  # imports torch, which most tests of a worker do without
+
+    with devices.running():
+        return (yield)
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +77,16 @@ def machine(request: pytest.FixtureRequest, between_workers: Path) -> Iterator[N
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-messages", action="store_true", help="rewrite tests/bad_inputs/messages.json")
+    parser.addoption(
+        "--device",
+        default="cpu",
+        choices=("cpu", "cuda", "pretended"),
+        help="where networks are trained and sampled in tests; 'pretended' is a GPU that only checks devices",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["SYNAUG_TEST_DEVICE"] = config.getoption("--device")
     if config.getoption("--update-messages") and "PYTEST_XDIST_WORKER" in os.environ:
         raise pytest.UsageError("--update-messages needs one process: add -n 0")
 

@@ -85,13 +85,21 @@ def restore(state: bytes, modules: Mapping[str, nn.Module], optimisers: Mapping[
     for name, module in modules.items():
         module.load_state_dict({k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")})
     for name, optimiser in optimisers.items():
+        learnt = [parameter for group in optimiser.param_groups for parameter in group["params"]]
         kept: dict[int, dict[str, Tensor]] = {}
         for key, tensor in tensors.items():
             if key.startswith(f"{name}."):
                 _, i, field = key.split(".")
-                kept.setdefault(int(i), {})[field] = tensor
+                kept.setdefault(int(i), {})[field] = _laid_out_like(learnt[int(i)], tensor)
         optimiser.load_state_dict({"state": kept, "param_groups": optimiser.state_dict()["param_groups"]})
     return nimg
+
+
+def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """An average of a parameter in the parameter's memory layout: fused optimisers take no other, files have one."""
+    if tensor.shape != parameter.shape:
+        return tensor  # a count of steps
+    return torch.empty_like(parameter, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
 
 
 def _digest(tensors: Mapping[str, Tensor], nimg: int) -> str:

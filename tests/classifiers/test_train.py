@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.devices import DEVICE
 from torch import nn
 
 from synaug_ray.classifiers import models, train
@@ -15,7 +16,6 @@ from synaug_ray.data.subsets import Draws
 from synaug_ray.plan.steps import TrialStep
 from synaug_ray.plan.subset import Subset
 
-CPU = torch.device("cpu")
 RECIPE = ClassifierRecipe(name="mlp", nimg=6_400, pack=4)
 
 
@@ -32,12 +32,12 @@ def members(digits, digits_identity):
 @pytest.fixture(scope="module")
 def outcomes(members, digits):
     torch.set_num_threads(1)
-    return train_pack(members, digits.val, digits.test, 10, CPU)
+    return train_pack(members, digits.val, digits.test, 10, DEVICE)
 
 
 @pytest.mark.parametrize("companions", [[2], [2, 0], [3, 2, 1, 0], [2, 2, 2]])
 def test_bits_do_not_depend_on_companions(members, outcomes, digits, companions):
-    again = train_pack([members[i] for i in companions], digits.val, digits.test, 10, CPU)
+    again = train_pack([members[i] for i in companions], digits.val, digits.test, 10, DEVICE)
     place = companions.index(2)
     assert np.array_equal(again[place].probability, outcomes[2].probability)
     assert np.array_equal(again[place].predicted, outcomes[2].predicted)
@@ -92,7 +92,7 @@ def test_a_timm_network_trains_alone(digits, digits_identity):
         digits.train.take(Draws(digits.train, 10).index(subset)),
     )
     small = digits.test.take(np.arange(50))
-    outcome = train_pack([member], small, small, 10, CPU)[0]
+    outcome = train_pack([member], small, small, 10, DEVICE)[0]
     assert np.isfinite(outcome.probability).all() and outcome.nimg == 256
 
 
@@ -108,11 +108,11 @@ def test_a_cnn_learns_in_either_precision_and_predicts_as_its_plain_module_does(
         TrialStep(subset, None, 0, "real-only", None, recipe, 0),
         digits.train.take(Draws(digits.train, 10).index(subset)),
     )
-    outcome = train_pack([member], digits.val, digits.test, 10, CPU)[0]
+    outcome = train_pack([member], digits.val, digits.test, 10, DEVICE)[0]
     assert (outcome.predicted != digits.test.labels).mean() < 0.2  # chance is 0.9
     x = torch.from_numpy(digits.test.images.astype(np.float32)) / 127.5 - 1
     with torch.no_grad():
-        p = kept[0].eval()(x).softmax(1)[torch.arange(len(x)), torch.tensor(digits.test.labels)].numpy()
+        p = kept[0].cpu().eval()(x).softmax(1)[torch.arange(len(x)), torch.tensor(digits.test.labels)].numpy()
     assert np.abs(p - outcome.probability).max() < apart
     assert kept[0][0].weight.dtype == torch.float32
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers.devices import DEVICE
 
 from synaug_ray.common.errors import Diverged
 from synaug_ray.config.generator_recipes import EDMRecipe
@@ -15,7 +16,6 @@ from synaug_ray.generators.augmentation import AugmentationEmbedding
 from synaug_ray.generators.diffusion import guided, network, task_of
 from synaug_ray.plan.subset import Subset
 
-CPU = torch.device("cpu")
 CLASSES = tuple("0123456789")
 SMALL = EDMRecipe(name="small", channels=(8, 16), nimg=64 * 8 * 2, batch=8, warmup_nimg=64)
 SAMPLER = SamplerRecipe(name="s", steps=3, batch=8, shard_size=16)
@@ -28,17 +28,17 @@ def subset(digits, digits_identity):
 
 @pytest.fixture(scope="module")
 def trained(subset):
-    return edm.train(SMALL, subset, CLASSES, 1, CPU)[0]
+    return edm.train(SMALL, subset, CLASSES, 1, DEVICE)[0]
 
 
 def gradients(recipe, subset, nimg=0):
     """Of one batch, for a network of the seed; and the loss."""
-    task = task_of(subset, 10, 5, CPU)
+    task = task_of(subset, 10, 5, DEVICE)
     torch.manual_seed(0)
     net = network(recipe, task.shape, 10)
     if recipe.augment:
         net.class_embedding = AugmentationEmbedding(net.class_embedding)
-    loss = edm._backward(net.train(), recipe, task, 0.75, nimg)
+    loss = edm._backward(net.to(DEVICE).train(), recipe, task, 0.75, nimg)
     return float(loss), {k: v.grad for k, v in net.named_parameters()}
 
 
@@ -72,24 +72,24 @@ def test_training_target_has_unit_variance():
 
 def test_loss_falls_and_ema_is_not_the_start(subset, trained):
     torch.manual_seed(0)
-    task = task_of(subset, 10, 5, CPU)
-    fresh = network(SMALL, (1, 8, 8), 10)
+    task = task_of(subset, 10, 5, DEVICE)
+    fresh = network(SMALL, (1, 8, 8), 10).to(DEVICE)
 
     def loss(net):
         return np.mean([float(edm._backward(net.eval(), SMALL, task, 0.75, i)) for i in range(20)])
 
-    copy = edm.from_files(trained.files()).net  # its gradients are of no use to the other tests
+    copy = edm.from_files(trained.files()).net.to(DEVICE)  # its gradients are of no use to the other tests
     assert loss(copy) < 0.7 * loss(fresh)
 
 
 def test_length_is_bounded_in_passes(subset):
-    _, nimg = edm.train(SMALL.model_copy(update={"max_passes": 2.0}), subset, CLASSES, 1, CPU)
+    _, nimg = edm.train(SMALL.model_copy(update={"max_passes": 2.0}), subset, CLASSES, 1, DEVICE)
     assert 60 <= nimg < 60 + SMALL.batch
 
 
 def test_labels_keep_the_subsets_proportions(trained, subset):
     counts = np.bincount(subset.labels, minlength=10)
-    labels = trained.sample(SAMPLER, range(0, 24), 3, CPU).labels
+    labels = trained.sample(SAMPLER, range(0, 24), 3, DEVICE).labels
     for end in range(1, 25):
         assert (abs(np.bincount(labels[:end], minlength=10) - counts / 30 * end) < 1 + 1e-9).all()
 
@@ -108,21 +108,21 @@ def test_files_load_in_plain_diffusers_and_here(trained, tmp_path):
     assert images.shape[:3] == (2, 8, 8) and np.isfinite(images).all()
     again = edm.from_files(files)
     assert np.array_equal(
-        again.sample(SAMPLER, range(4), 0, CPU).images, trained.sample(SAMPLER, range(4), 0, CPU).images
+        again.sample(SAMPLER, range(4), 0, DEVICE).images, trained.sample(SAMPLER, range(4), 0, DEVICE).images
     )
 
 
 def test_guidance_one_is_the_plain_network_and_more_moves_along_the_difference(trained):
-    x = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    y, null = torch.arange(4), torch.full((4,), 10)
+    x = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    y, null = torch.arange(4, device=DEVICE), torch.full((4,), 10, device=DEVICE)
     with torch.no_grad():
-        level = torch.full((4,), 1.0)
+        level = torch.full((4,), 1.0, device=DEVICE)
         trained.net.eval()
         with_label = edm.denoised(trained.net, x, level, y, trained.sigma_data)
         without = edm.denoised(trained.net, x, level, null, trained.sigma_data)
 
         def predict(x, y):
-            return edm.denoised(trained.net, x, torch.ones(len(x)), y, trained.sigma_data)
+            return edm.denoised(trained.net, x, torch.ones(len(x), device=DEVICE), y, trained.sigma_data)
 
         at_one, at_three = guided(predict, x, y, 10, 1.0), guided(predict, x, y, 10, 3.0)
     assert torch.equal(at_one, with_label)
@@ -130,16 +130,16 @@ def test_guidance_one_is_the_plain_network_and_more_moves_along_the_difference(t
 
 
 def test_bf16_trains_weights_of_fp32_and_its_images_stay_close(subset, trained):
-    rounded, _ = edm.train(SMALL.model_copy(update={"precision": "bf16", "nimg": 64}), subset, CLASSES, 1, CPU)
+    rounded, _ = edm.train(SMALL.model_copy(update={"precision": "bf16", "nimg": 64}), subset, CLASSES, 1, DEVICE)
     assert {t.dtype for t in rounded.net.state_dict().values()} == {torch.float32}
-    exact = trained.sample(SAMPLER, range(16), 3, CPU).images.astype(float)
-    short = trained.sample(SAMPLER.model_copy(update={"precision": "bf16"}), range(16), 3, CPU).images.astype(float)
+    exact = trained.sample(SAMPLER, range(16), 3, DEVICE).images.astype(float)
+    short = trained.sample(SAMPLER.model_copy(update={"precision": "bf16"}), range(16), 3, DEVICE).images.astype(float)
     assert 0 < np.abs(exact - short).mean() < 4  # of 255 grey levels
 
 
 def test_a_loss_that_is_no_number_is_said(subset):
     with pytest.raises(Diverged, match="generator small: the loss is nan"):
-        edm.train(SMALL.model_copy(update={"learning_rate": 1e30}), subset, CLASSES, 1, CPU)
+        edm.train(SMALL.model_copy(update={"learning_rate": 1e30}), subset, CLASSES, 1, DEVICE)
 
 
 def test_micro_batches_add_up_to_the_batch(subset):
@@ -155,11 +155,11 @@ def test_augmentation_is_told_and_leaves_a_plain_network(subset):
     recipe = SMALL.model_copy(update={"augment": 0.5})
     _, grads = gradients(recipe, subset)
     assert float(grads["class_embedding.told.weight"].abs().sum()) > 0
-    generator, _ = edm.train(recipe.model_copy(update={"nimg": 64}), subset, CLASSES, 1, CPU)
+    generator, _ = edm.train(recipe.model_copy(update={"nimg": 64}), subset, CLASSES, 1, DEVICE)
     assert type(generator.net.class_embedding) is torch.nn.Embedding
     assert not [name for name in generator.net.state_dict() if "told" in name]
     again = edm.from_files(generator.files())
-    pools = [g.sample(SAMPLER, range(4), 0, CPU).images for g in (generator, again)]
+    pools = [g.sample(SAMPLER, range(4), 0, DEVICE).images for g in (generator, again)]
     assert np.array_equal(*pools)
 
 
@@ -168,14 +168,15 @@ def test_conditioning_by_scale_and_shift_is_saved_with_the_network(subset, tmp_p
     from diffusers import UNet2DModel
 
     recipe = SMALL.model_copy(update={"conditioning": "scale-shift", "noise_frequencies": "rising", "nimg": 64})
-    generator, _ = edm.train(recipe, subset, CLASSES, 1, CPU)
+    generator, _ = edm.train(recipe, subset, CLASSES, 1, DEVICE)
     for name, data in generator.files().items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
     stock = UNet2DModel.from_pretrained(tmp_path / "unet").eval()
     x, level = torch.randn(4, 1, 8, 8), torch.tensor([-1.5, -0.5, 0.3, 1.1])
+    ours = generator.net.cpu().to(memory_format=torch.contiguous_format)
     with torch.no_grad():
-        nets = [net.eval()(x, level, class_labels=torch.arange(4)).sample for net in (stock, generator.net)]
+        nets = [net.eval()(x, level, class_labels=torch.arange(4)).sample for net in (stock, ours)]
     assert torch.equal(*nets)
     blocks = [m for m in stock.modules() if type(m).__name__ == "ResnetBlock2D"]
     assert blocks and all(b.time_emb_proj.out_features == 2 * b.out_channels for b in blocks)
@@ -195,10 +196,10 @@ def test_guidance_is_where_its_interval_is(trained):
 
     def images(**changes):
         recipe = SamplerRecipe(name="s", steps=3, batch=8, guidance=3.0, **changes)
-        return trained.sample(recipe, range(8), 3, CPU).images
+        return trained.sample(recipe, range(8), 3, DEVICE).images
 
     assert np.array_equal(images(guidance_interval=(0.0, 80.0)), images())
-    plain = trained.sample(SAMPLER.model_copy(update={"guidance": 1.0}), range(8), 3, CPU).images
+    plain = trained.sample(SAMPLER.model_copy(update={"guidance": 1.0}), range(8), 3, DEVICE).images
     assert np.array_equal(images(guidance_interval=(80.0, 90.0)), plain)
     some = images(guidance_interval=(0.002, 80.0))  # all but the last level
     assert not np.array_equal(some, plain) and not np.array_equal(some, images())

@@ -18,6 +18,7 @@ from diffusers import (
     DiTTransformer2DModel,
     UNet2DModel,
 )
+from helpers.devices import DEVICE
 from pydantic import ValidationError
 
 from synaug_ray.common.errors import DataProblem
@@ -28,7 +29,6 @@ from synaug_ray.data.subsets import Draws, class_sequence
 from synaug_ray.generators import pretrained, registry
 from synaug_ray.plan.subset import Subset
 
-CPU = torch.device("cpu")
 CLASSES = tuple(f"digit_{i}" for i in range(10))
 SAMPLER = PIPELINE.model_copy(update={"steps": 2, "batch": 4})
 
@@ -141,21 +141,21 @@ def plain(tmp_path_factory):
 
 
 def trained(recipe, subset, classes=CLASSES):
-    return pretrained.train(recipe, subset, classes, 0, CPU)
+    return pretrained.train(recipe, subset, classes, 0, DEVICE)
 
 
 def test_pool_has_the_subsets_shape_and_labels_and_image_i_is_image_i(folder, subset):
     recipe = PretrainedRecipe(name="p", pipeline=str(folder))
-    files, nimg = registry.train(recipe, subset, CLASSES, 0, CPU)
+    files, nimg = registry.train(recipe, subset, CLASSES, 0, DEVICE)
     assert nimg == 0 and set(files) == {"synaug.json", "README.md"}  # a pointer: weights are not copied for each draw
     generator = registry.load(recipe, files, subset, np.arange(30), 30)
-    whole = generator.sample(SAMPLER, range(0, 8), 3, CPU)
+    whole = generator.sample(SAMPLER, range(0, 8), 3, DEVICE)
     assert whole.images.shape == (8, 1, 8, 8) and whole.images.dtype == np.uint8
-    assert np.array_equal(generator.sample(SAMPLER, range(4, 8), 3, CPU).images, whole.images[4:])
-    assert np.array_equal(generator.sample(SAMPLER, range(0, 3), 3, CPU).images, whole.images[:3])
-    other = generator.sample(SAMPLER.model_copy(update={"batch": 2}), range(0, 8), 3, CPU)
+    assert np.array_equal(generator.sample(SAMPLER, range(4, 8), 3, DEVICE).images, whole.images[4:])
+    assert np.array_equal(generator.sample(SAMPLER, range(0, 3), 3, DEVICE).images, whole.images[:3])
+    other = generator.sample(SAMPLER.model_copy(update={"batch": 2}), range(0, 8), 3, DEVICE)
     assert np.abs(whole.images.astype(int) - other.images).max() <= 1  # noise by image, whatever the batch
-    assert not np.array_equal(generator.sample(SAMPLER, range(0, 8), 4, CPU).images, whole.images)
+    assert not np.array_equal(generator.sample(SAMPLER, range(0, 8), 4, DEVICE).images, whole.images)
 
 
 def test_each_class_is_asked_for_by_its_own_name(folder, subset):
@@ -224,14 +224,14 @@ def test_on_the_hub_only_a_commit_is_a_name():
 def test_what_a_pipeline_refuses_is_said(plain, subset):
     generator, _ = trained(PretrainedRecipe(name="p", pipeline=str(plain)), subset)
     with pytest.raises(DataProblem, match="refuses its arguments .41 steps"):
-        generator.sample(SAMPLER.model_copy(update={"steps": 41}), range(2), 0, CPU)
+        generator.sample(SAMPLER.model_copy(update={"steps": 41}), range(2), 0, DEVICE)
 
 
 def test_another_class_is_another_image(folder, subset):
     """From the same noise."""
     generator, _ = trained(PretrainedRecipe(name="p", pipeline=str(folder)), subset)
     same = dataclasses.replace(generator, conditions=generator.conditions[:1] * 10)
-    one, other = (g.sample(SAMPLER, range(8), 3, CPU).images for g in (generator, same))
+    one, other = (g.sample(SAMPLER, range(8), 3, DEVICE).images for g in (generator, same))
     first = class_sequence(generator.class_counts, 8) == 0
     assert np.array_equal(one[first], other[first]) and not np.array_equal(one[~first], other[~first])
 
@@ -279,10 +279,10 @@ def test_an_edm_of_this_house_is_a_pretrained_pipeline_too(subset, tmp_path):
     """What was trained on one set of images is, saved, an open-set generator for another."""
     from synaug_ray.config.generator_recipes import EDMRecipe
 
-    files, _ = registry.train(EDMRecipe(name="e", channels=(8, 16), nimg=64), subset, CLASSES, 1, CPU)
+    files, _ = registry.train(EDMRecipe(name="e", channels=(8, 16), nimg=64), subset, CLASSES, 1, DEVICE)
     for name, data in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
     recipe = PretrainedRecipe(name="p", pipeline=str(tmp_path))
     assert recipe.open_set
-    assert len(trained(recipe, subset)[0].sample(SAMPLER, range(5), 0, CPU)) == 5
+    assert len(trained(recipe, subset)[0].sample(SAMPLER, range(5), 0, DEVICE)) == 5

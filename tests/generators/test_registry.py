@@ -5,18 +5,19 @@ import json
 import numpy as np
 import pytest
 import torch
+from helpers.devices import DEVICE
+from helpers.pretended_gpu import pretended_gpu
 from sklearn.svm import SVC
 
 from synaug_ray.common.errors import Diverged
 from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, DDPMRecipe, EDMRecipe, GANRecipe
 from synaug_ray.config.presets import GENERATORS, SAMPLERS, sampler_of
 from synaug_ray.data.subsets import Draws
-from synaug_ray.generators import registry
+from synaug_ray.generators import edm, registry
 from synaug_ray.generators.diffusion import network, to_device
 from synaug_ray.plan.subset import Subset
 from synaug_ray.training.checkpoint import restore, snapshot
 
-CPU = torch.device("cpu")
 CLASSES = tuple("0123456789")
 SMALL = {
     "edm": EDMRecipe(name="small", channels=(8, 16), nimg=8 * 80, batch=8, warmup_nimg=64),
@@ -43,7 +44,7 @@ def subset(digits, digits_identity):
 @pytest.fixture(scope="module", params=SMALL)
 def trained(request, subset):
     recipe = SMALL[request.param]
-    return recipe, registry.family(recipe.family).train(recipe, subset, CLASSES, 1, CPU)[0]
+    return recipe, registry.family(recipe.family).train(recipe, subset, CLASSES, 1, DEVICE)[0]
 
 
 def sampler(recipe, **changes):
@@ -57,10 +58,10 @@ def test_makes_the_class_that_is_asked_for(digits, digits_identity, name):
     recipe = LEARNS[name]
     judge = SVC(C=10, gamma=0.256).fit(digits.train.images.reshape(-1, 64) / 255, digits.train.labels)
     generator, nimg = registry.family(recipe.family).train(
-        recipe, subset_of(digits, digits_identity, 160), CLASSES, 1, CPU
+        recipe, subset_of(digits, digits_identity, 160), CLASSES, 1, DEVICE
     )
     assert nimg == recipe.nimg
-    pool = generator.sample(sampler(recipe, batch=100, steps=10), range(200), 7, CPU)
+    pool = generator.sample(sampler(recipe, batch=100, steps=10), range(200), 7, DEVICE)
     right = np.mean(judge.predict(pool.images.reshape(-1, 64) / 255) == pool.labels)
     assert right > 0.5
     assert len(np.unique(pool.images.reshape(200, -1), axis=0)) == 200  # and it has not collapsed
@@ -80,41 +81,41 @@ def test_killed_and_resumed_equals_unkilled(trained, subset):
 
     family = registry.family(recipe.family)
     with pytest.raises(Killed):
-        family.train(recipe, subset, CLASSES, 1, CPU, save=kill)
-    resumed, nimg = family.train(recipe, subset, CLASSES, 1, CPU, state=kept[0])
+        family.train(recipe, subset, CLASSES, 1, DEVICE, save=kill)
+    resumed, nimg = family.train(recipe, subset, CLASSES, 1, DEVICE, state=kept[0])
     assert nimg == recipe.nimg
     assert resumed.files() == generator.files()
 
 
 def test_image_is_the_same_in_any_shard(trained):
     recipe, generator = trained
-    whole = generator.sample(sampler(recipe), range(0, 24), 3, CPU)
-    later = generator.sample(sampler(recipe), range(8, 16), 3, CPU)
+    whole = generator.sample(sampler(recipe), range(0, 24), 3, DEVICE)
+    later = generator.sample(sampler(recipe), range(8, 16), 3, DEVICE)
     assert np.array_equal(whole.images[8:16], later.images) and np.array_equal(whole.labels[8:16], later.labels)
-    short = generator.sample(sampler(recipe), range(0, 3), 3, CPU)  # a short last batch is padded
+    short = generator.sample(sampler(recipe), range(0, 3), 3, DEVICE)  # a short last batch is padded
     assert np.array_equal(whole.images[:3], short.images)
-    assert not np.array_equal(generator.sample(sampler(recipe), range(0, 24), 4, CPU).images, whole.images)
+    assert not np.array_equal(generator.sample(sampler(recipe), range(0, 24), 4, DEVICE).images, whole.images)
 
 
 def test_ancestral_noise_is_a_stream_of_the_image(subset):
     recipe = SMALL["ddpm"].model_copy(update={"nimg": 64})
-    generator, _ = registry.family("ddpm").train(recipe, subset, CLASSES, 1, CPU)
+    generator, _ = registry.family("ddpm").train(recipe, subset, CLASSES, 1, DEVICE)
     ancestral = sampler(recipe, family="ddpm", steps=5)
-    whole = generator.sample(ancestral, range(0, 16), 3, CPU)
-    assert np.array_equal(whole.images[8:], generator.sample(ancestral, range(8, 16), 3, CPU).images)
-    once = generator.sample(ancestral.model_copy(update={"batch": 1}), range(3, 4), 3, CPU)
+    whole = generator.sample(ancestral, range(0, 16), 3, DEVICE)
+    assert np.array_equal(whole.images[8:], generator.sample(ancestral, range(8, 16), 3, DEVICE).images)
+    once = generator.sample(ancestral.model_copy(update={"batch": 1}), range(3, 4), 3, DEVICE)
     assert np.abs(whole.images[3].astype(int) - once.images[0]).max() <= 1  # up to the network's last bit
 
 
 def test_files_say_their_family_and_load_again(trained, subset):
     recipe, generator = trained
-    files, _ = registry.train(recipe, subset, CLASSES, 1, CPU)
+    files, _ = registry.train(recipe, subset, CLASSES, 1, DEVICE)
     assert json.loads(files["synaug.json"])["family"] == recipe.family
     assert all(name.endswith((".json", ".md", ".safetensors")) for name in files)
     again = registry.load(recipe, files, subset, np.arange(30), 30)
     assert np.array_equal(
-        again.sample(sampler(recipe), range(8), 0, CPU).images,
-        generator.sample(sampler(recipe), range(8), 0, CPU).images,
+        again.sample(sampler(recipe), range(8), 0, DEVICE).images,
+        generator.sample(sampler(recipe), range(8), 0, DEVICE).images,
     )
 
 
@@ -132,7 +133,7 @@ def test_files_that_name_no_family_are_edm(trained):
 def test_a_ddpm_loads_in_plain_diffusers(subset, tmp_path):  # an EDM: test_edm.py
     from diffusers import DiffusionPipeline
 
-    files, _ = registry.train(SMALL["ddpm"].model_copy(update={"nimg": 16}), subset, CLASSES, 1, CPU)
+    files, _ = registry.train(SMALL["ddpm"].model_copy(update={"nimg": 16}), subset, CLASSES, 1, DEVICE)
     for at, data in files.items():
         (tmp_path / at).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / at).write_bytes(data)
@@ -143,9 +144,9 @@ def test_a_ddpm_loads_in_plain_diffusers(subset, tmp_path):  # an EDM: test_edm.
 
 
 def test_model_card_counts_and_warns(subset):
-    card = registry.train(SMALL["gan"].model_copy(update={"nimg": 8}), subset, ("a|b", "<i>", *"cdefghij"), 1, CPU)[0][
-        "README.md"
-    ].decode()
+    card = registry.train(SMALL["gan"].model_copy(update={"nimg": 8}), subset, ("a|b", "<i>", *"cdefghij"), 1, DEVICE)[
+        0
+    ]["README.md"].decode()
     assert card.startswith("---\nlicense:") and "Memorisation" in card and "30 images" in card
     assert "a|b" not in card and "<i>" not in card  # a class name stays plain text in its cell
     for k, count in enumerate(np.bincount(subset.labels, minlength=10)):
@@ -154,9 +155,9 @@ def test_model_card_counts_and_warns(subset):
 
 def test_reference_generators_are_no_files_and_need_none(digits, digits_identity):
     recipe, subset = GENERATORS["duplicate"], subset_of(digits, digits_identity, 30)
-    assert registry.train(recipe, subset, CLASSES, 1, CPU) == ({}, 0)
+    assert registry.train(recipe, subset, CLASSES, 1, DEVICE) == ({}, 0)
     order = Draws(digits.train, 10).order(Subset(digits_identity, 30, 0))
-    pool = registry.load(recipe, {}, digits.train, order, 30).sample(SAMPLERS["dpmpp-8"], range(60), 0, CPU)
+    pool = registry.load(recipe, {}, digits.train, order, 30).sample(SAMPLERS["dpmpp-8"], range(60), 0, DEVICE)
     assert np.array_equal(pool.images, np.concatenate([subset.images, subset.images]))
 
 
@@ -172,7 +173,16 @@ def test_every_learnt_family_has_its_module():
 @pytest.mark.parametrize("name", ["ddpm", "gan"])
 def test_a_loss_that_is_no_number_is_said(name, subset):
     with pytest.raises(Diverged, match="generator small: the loss"):
-        registry.family(name).train(SMALL[name].model_copy(update={"learning_rate": 1e30}), subset, CLASSES, 1, CPU)
+        registry.family(name).train(SMALL[name].model_copy(update={"learning_rate": 1e30}), subset, CLASSES, 1, DEVICE)
+
+
+def test_on_a_gpu_a_killed_and_resumed_training_equals_an_unkilled_one(subset):
+    """Weights lie channels-last there, and so must the optimiser's averages that come back: torch refuses others."""
+    recipe, kept = SMALL["edm"], []
+    with pretended_gpu():
+        whole, _ = edm.train(recipe, subset, CLASSES, 1, torch.device("cuda"), save=lambda s, n: kept.append(s()))
+        resumed, _ = edm.train(recipe, subset, CLASSES, 1, torch.device("cuda"), state=kept[0])
+        assert resumed.files() == whole.files()
 
 
 def test_a_snapshot_restores_modules_and_optimisers():
@@ -189,12 +199,10 @@ def test_a_snapshot_restores_modules_and_optimisers():
 
 
 def test_a_network_is_laid_out_for_its_device():
-    """Channels last on a GPU alone, where there is one: on a CPU the bits of old keys stand."""
-    recipe = SMALL["edm"]
-    net = to_device(network(recipe, (1, 8, 8), 10), CPU)
-    wide = next(p for p in net.parameters() if p.ndim == 4 and p.shape[1] > 1 and p.shape[2] > 1)
-    assert wide.is_contiguous()
-    if not torch.cuda.is_available():
-        pytest.skip("no GPU")
-    moved = next(p for p in to_device(net, torch.device("cuda")).parameters() if p.shape == wide.shape)
-    assert moved.is_contiguous(memory_format=torch.channels_last)
+    """Channels last on a GPU alone: on a CPU the bits of old keys stand."""
+    net = network(SMALL["edm"], (1, 8, 8), 10)
+    wide = next(name for name, p in net.named_parameters() if p.ndim == 4 and min(p.shape[1:3]) > 1)
+    assert to_device(net, torch.device("cpu")).get_parameter(wide).is_contiguous()
+    with pretended_gpu():
+        moved = to_device(net, torch.device("cuda")).get_parameter(wide)
+        assert moved.is_contiguous(memory_format=torch.channels_last) and not moved.is_contiguous()

@@ -49,6 +49,9 @@ INDEXED = {  # CUDA takes indices from the CPU too, but copies them in each call
 GETTERS = {torch.Tensor.device.__get__, torch.Tensor.is_cuda.__get__, torch.Tensor.is_cpu.__get__}  # type: ignore[attr-defined]
 
 
+_current: list[PretendedGPU] = []
+
+
 class DeviceMismatch(RuntimeError):
     """What torch would raise on a GPU: tensors on two devices."""
 
@@ -80,9 +83,16 @@ def _storage(x: Tensor) -> torch.UntypedStorage:
 
 
 @contextlib.contextmanager
-def pretended_gpu() -> Iterator[PretendedGPU]:
-    """Within it, ``torch.device("cuda")`` exists and checks what is done with it."""
-    gpu = PretendedGPU()
+def pretended_gpu(gpu: PretendedGPU | None = None) -> Iterator[PretendedGPU]:
+    """Within it, ``torch.device("cuda")`` exists and checks what is done with it; there is one at a time.
+
+    Args:
+        gpu: one of before, to know its tensors again.
+    """
+    if _current:
+        yield _current[0]
+        return
+    gpu = PretendedGPU() if gpu is None else gpu
     with pytest.MonkeyPatch.context() as patch:
         plain_autocast, plain_generator = torch.autocast, torch.Generator
 
@@ -100,7 +110,11 @@ def pretended_gpu() -> Iterator[PretendedGPU]:
         patch.setattr(torch.cuda, "get_rng_state", lambda device: torch.get_rng_state())
         patch.setattr(torch.cuda, "set_rng_state", lambda state, device: None)  # the CPU's own is restored
         with _Dispatch(gpu), _Functions(gpu):
-            yield gpu
+            _current.append(gpu)
+            try:
+                yield gpu
+            finally:
+                _current.clear()
 
 
 class _Functions(TorchFunctionMode):
@@ -113,9 +127,8 @@ class _Functions(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs, gpu = dict(kwargs or {}), self.gpu
         if func in GETTERS:
-            there = gpu.has(args[0])
-            name = func.__self__.__name__
-            return {"device": GPU if there else CPU, "is_cuda": there, "is_cpu": not there}[name]
+            there = {"device": GPU, "is_cuda": True, "is_cpu": False}[func.__self__.__name__]
+            return there if gpu.has(args[0]) else func(*args)
         if func in (torch.Tensor.cpu, torch.Tensor.cuda, torch.Tensor.to):
             return self._move(func, args, kwargs)
         if func in (torch.Tensor.numpy, torch.Tensor.__array__) and gpu.has(args[0]):
@@ -152,9 +165,9 @@ class _Functions(TorchFunctionMode):
             device, dtype, non_blocking, memory_format = _parse_to(*args[1:], **kwargs)
         else:
             device = CPU if func is torch.Tensor.cpu else GPU
-        was = GPU if gpu.has(x) else CPU
+        was = GPU if gpu.has(x) else torch.Tensor.device.__get__(x)  # type: ignore[attr-defined]
         to = was if device is None else device
-        if to.type == "meta":
+        if "meta" in (was.type, to.type):
             return func(*args, **kwargs)
         moves = to.type != was.type
         if moves and (to.type == "cpu" or not non_blocking):
@@ -186,8 +199,10 @@ class _Dispatch(TorchDispatchMode):
             if there[0] != there[1] and not (given[1].ndim == 0 and not there[1]):
                 gpu.waits += [] if there[0] and args[2:3] == (True,) else [f"{func} between devices"]
         elif any(there) and not all(h or x.ndim == 0 for x, h in zip(given, there, strict=True)):
-            shapes = ", ".join(f"{'cuda' if h else 'cpu'} {list(x.shape)}" for x, h in zip(given, there, strict=True))
-            raise DeviceMismatch(f"{func}: expected all tensors on one device, got {shapes}")
+            lie = [f"{'cuda' if h else 'cpu'} {list(x.shape)}" for x, h in zip(given, there, strict=True)]
+            first = there.index(not there[0])
+            shown = ", ".join(lie if len(lie) < 8 else [lie[0], "...", lie[first], "..."])
+            raise DeviceMismatch(f"{func}: expected all tensors on one device, got {shown}")
         if func in READS and any(there):
             gpu.waits.append(str(func))
         out = func(*args, **kwargs)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.devices import DEVICE
 
 from synaug_ray.data.images import ImageSet
 from synaug_ray.quality.features import DIMENSIONS, network, train
@@ -29,5 +30,5 @@ def test_features_of_an_image_depend_on_no_other(real, digits):
 def test_the_same_images_and_seed_give_the_same_bits():
     rng = np.random.default_rng(0)
     images = ImageSet(rng.integers(0, 256, (30, 1, 8, 8), dtype=np.uint8), np.arange(30) % 2)
-    here, there, other = (train(images, 2, seed, torch.device("cpu")).features(images) for seed in (1, 1, 2))
+    here, there, other = (train(images, 2, seed, DEVICE).features(images) for seed in (1, 1, 2))
     assert np.array_equal(here, there) and not np.array_equal(here, other)

@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
+from helpers.devices import DEVICE
 
 from synaug_ray.common.errors import TooFewKept
 from synaug_ray.config.presets import FILTERS
 from synaug_ray.data.images import ImageSet, concatenate
 from synaug_ray.quality import features, filters
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +24,7 @@ def mixture(pools):
 
 
 def kept(recipe, real, pool, count):
-    return filters.selector(recipe, real.subset, 10, 0, CPU)(pool, count)
+    return filters.selector(recipe, real.subset, 10, 0, DEVICE)(pool, count)
 
 
 def index_of(images, pool):
@@ -63,7 +61,7 @@ def test_a_pool_of_copies_leaves_too_few(real, pools):
 def test_noise_lies_outside_of_the_real_manifold(real, mixture):
     recipe = FILTERS["inliers"].model_copy(update={"share": 0.25})
     images = kept(recipe, real, mixture, 225)
-    score = filters.realism(real.subset, 10, 0, CPU)(mixture)
+    score = filters.realism(real.subset, 10, 0, DEVICE)(mixture)
     assert (index_of(images, mixture) >= 250).sum() <= 5 and np.median(score[250:]) < 0.5 * np.median(score[:200])
 
 
@@ -80,7 +78,7 @@ def test_enough_raw_images_are_asked_for(name, count):
 
 def test_a_score_does_not_depend_on_the_rest_of_the_pool(real, mixture):
     part = mixture.take(np.arange(40))
-    for score in (filters.realism(real.subset, 10, 0, CPU), filters.confidence(real.subset, 10, 0, CPU)):
+    for score in (filters.realism(real.subset, 10, 0, DEVICE), filters.confidence(real.subset, 10, 0, DEVICE)):
         assert np.allclose(score(part), score(mixture)[:40], rtol=1e-3, atol=1e-4)
 
 
@@ -88,8 +86,8 @@ def test_mirrored_copies_are_dropped_where_the_generator_saw_mirrored_images(rea
     """All of them, and hardly any other image: as many as unmirrored ones."""
     copies = ImageSet(np.ascontiguousarray(pools["replay"].images[:200, ..., ::-1]), pools["replay"].labels[:200])
     pool = concatenate(copies, pools["holdout"].take(np.arange(300)))
-    select = filters.selector(FILTERS["no-copies"], real.subset, 10, 0, CPU, mirrors=True)
+    select = filters.selector(FILTERS["no-copies"], real.subset, 10, 0, DEVICE, mirrors=True)
     images = select(pool, 280)
     assert (index_of(images, pool) >= 200).all()
-    blind = index_of(filters.selector(FILTERS["no-copies"], real.subset, 10, 0, CPU)(pool, 280), pool)
+    blind = index_of(filters.selector(FILTERS["no-copies"], real.subset, 10, 0, DEVICE)(pool, 280), pool)
     assert (blind < 200).any()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.devices import DEVICE
 from torch import nn
 
 from synaug_ray.common.errors import DamagedState
@@ -11,8 +12,6 @@ from synaug_ray.quality import label_classifiers
 from synaug_ray.quality.flags import Word, find
 from synaug_ray.quality.label_classifiers import LabelClassifiers, from_bytes, of_data_set, to_bytes
 from synaug_ray.quality.label_fidelity import ABLE, label_fidelity
-
-CPU = torch.device("cpu")
 
 
 def ramps(directions, count=240, size=8, noise=40.0, seed=0):
@@ -47,7 +46,7 @@ def test_the_better_networks_are_kept(monkeypatch, quick, accuracy):
     """Small ones that are wrong on unseen images give way, unless the large ones are worse."""
     monkeypatch.setattr(label_classifiers, "GOOD", 1.1)
     monkeypatch.setattr(label_classifiers, "_accuracy", lambda found, on_mirrored: accuracy if is_large(found) else 0.5)
-    assert is_large(of_data_set(ramps([(1, 0), (0, 1)]), 2, 0, CPU)) == (accuracy > 0.5)
+    assert is_large(of_data_set(ramps([(1, 0), (0, 1)]), 2, 0, DEVICE)) == (accuracy > 0.5)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +57,7 @@ def test_images_are_mirrored_where_that_does_not_change_the_class(monkeypatch, q
     monkeypatch.setattr(label_classifiers, "GOOD", 1.1)
     real_one = label_classifiers._train_large
     monkeypatch.setattr(label_classifiers, "_train_large", lambda *a: told.append(a[2]) or real_one(*a))
-    of_data_set(ramps(directions), 2, 0, CPU)
+    of_data_set(ramps(directions), 2, 0, DEVICE)
     assert told == [mirrors] * label_classifiers.FOLDS
 
 
@@ -85,19 +84,19 @@ def test_stored_and_read_they_answer_the_same(monkeypatch, quick, large):
     monkeypatch.setattr(label_classifiers, "GOOD", 1.1 if large else 0.0)
     monkeypatch.setattr(label_classifiers, "_accuracy", lambda found, on_mirrored: float(is_large(found)))
     train = ramps([(1, 0), (0, 1)])
-    made = of_data_set(train, 2, 3, CPU)
+    made = of_data_set(train, 2, 3, DEVICE)
     data = to_bytes(made)
-    again = from_bytes(data, train, 2, 3, CPU)
+    again = from_bytes(data, train, 2, 3, DEVICE)
     assert is_large(made) == large
     assert np.array_equal(made.log_probabilities(train), again.log_probabilities(train))
     for damaged in (data[:-1], data[:-1] + bytes([data[-1] ^ 1]), b"", b"x" * 200):
         with pytest.raises(DamagedState):
-            from_bytes(damaged, train, 2, 3, CPU)
+            from_bytes(damaged, train, 2, 3, DEVICE)
 
 
 def test_the_nearest_training_image_is_found_across_parts(monkeypatch, quick):
     train = ramps([(1, 0), (0, 1)])
-    made = of_data_set(train, 2, 0, CPU)
+    made = of_data_set(train, 2, 0, DEVICE)
     whole = made._nearest(train)
     monkeypatch.setattr(label_classifiers, "PART", 7)
     assert np.array_equal(whole, np.arange(len(train))) and np.array_equal(made._nearest(train), whole)
@@ -105,13 +104,13 @@ def test_the_nearest_training_image_is_found_across_parts(monkeypatch, quick):
 
 def test_no_more_images_than_the_most_are_used(monkeypatch, quick):
     monkeypatch.setattr(label_classifiers, "MOST", 50)
-    assert len(of_data_set(ramps([(1, 0), (0, 1)]), 2, 0, CPU).training) == 50
+    assert len(of_data_set(ramps([(1, 0), (0, 1)]), 2, 0, DEVICE).training) == 50
 
 
 class Oracle:
     """A classifier of two classes that is right on a known share of images, whatever they show."""
 
-    device = CPU
+    device = DEVICE
 
     def __init__(self, truth, share):
         self.truth, self.share = truth, share

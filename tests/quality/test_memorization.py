@@ -2,26 +2,24 @@
 
 import numpy as np
 import pytest
-import torch
+from helpers.devices import DEVICE
 from scipy import stats
 
 from synaug_ray.data.images import ImageSet
 from synaug_ray.quality.memorization import base_rate, distance_ratio, duplicates, memorization, threshold
 from synaug_ray.quality.nearest import pixels
 
-CPU = torch.device("cpu")
-
 
 def test_ratio_of_known_distances():
     points = np.array([[0, 0], [3, 0], [0, 5]], np.float32)
-    ratio, distance, index = distance_ratio(np.array([[0, 1], [3, 0]], np.float32), points, CPU)
+    ratio, distance, index = distance_ratio(np.array([[0, 1], [3, 0]], np.float32), points, DEVICE)
     assert index.tolist() == [0, 1] and distance.tolist() == [1, 0] and ratio[1] == 0
     assert ratio[0] == pytest.approx(1 / np.mean([np.sqrt(10), 4]))
 
 
 def test_a_copy_of_an_image_that_the_data_hold_twice_is_still_a_copy():
     points = np.array([[0, 0], [0, 0], [3, 0], [0, 5], [9, 9]], np.float32)
-    assert distance_ratio(np.zeros((1, 2), np.float32), points, CPU)[0] == [0]
+    assert distance_ratio(np.zeros((1, 2), np.float32), points, DEVICE)[0] == [0]
 
 
 def test_a_new_real_value_falls_at_or_below_the_threshold_at_the_stated_rate():
@@ -43,7 +41,7 @@ def test_a_replayed_subset_is_all_copies(real, pools):
     found = memorization(real.subset, pools["replay"], real.held_out, real.space)
     assert found.exact == 600 and found.near_copies.value == 1 and found.in_pixels == found.in_features == 1
     assert found.advise_against_sharing and found.distance_ratio == 0
-    ratio, distance, index = distance_ratio(pixels(pools["replay"]), pixels(real.subset), CPU)
+    ratio, distance, index = distance_ratio(pixels(pools["replay"]), pixels(real.subset), DEVICE)
     assert not ratio.any() and not distance.any()
     assert np.array_equal(real.subset.images[index], pools["replay"].images)
 
@@ -70,14 +68,14 @@ def test_held_out_real_images_come_out_at_the_base_rate(real, pools):
 def test_too_few_held_out_images_calibrate_nothing(real, pools):
     few = real.held_out.take(np.arange(19))
     assert memorization(real.subset, pools["replay"], few, real.space) is None
-    assert duplicates(real.subset, pools["replay"], few, real.subset, CPU) is None
+    assert duplicates(real.subset, pools["replay"], few, real.subset, DEVICE) is None
 
 
 def test_distinct_images_are_counted(real, pools):
     training = real.label_classifiers.training
 
     def of(name):
-        return duplicates(real.subset, pools[name], real.held_out, training, CPU)
+        return duplicates(real.subset, pools[name], real.held_out, training, DEVICE)
 
     assert of("collapsed").distinct == 30 and of("constant").distinct == 1 and of("constant").spread == 0
     assert of("holdout").distinct > 190 and of("holdout").distinct_real > 190
@@ -90,7 +88,7 @@ def test_a_replay_is_expected_to_repeat():
     rng = np.random.default_rng(0)
     images = ImageSet(rng.integers(0, 256, (140, 1, 8, 8), dtype=np.uint8), np.zeros(140, np.int64))
     subset, held = images.take(np.arange(20)), images.take(np.arange(40, 140))
-    found = [duplicates(subset, subset.take(rng.integers(0, 20, 100)), held, subset, CPU) for _ in range(20)]
+    found = [duplicates(subset, subset.take(rng.integers(0, 20, 100)), held, subset, DEVICE) for _ in range(20)]
     assert np.mean([f.distinct for f in found]) == pytest.approx(found[0].distinct_replay, abs=0.1)
 
 
@@ -121,7 +119,7 @@ def test_an_images_own_views_are_not_its_neighbours(count):
     rng = np.random.default_rng(0)
     points = rng.standard_normal((2 * count, 3)).astype(np.float32)
     points[count] = points[0]  # its own mirror: no neighbour at distance 0
-    _, distance, index = distance_ratio(points[:count], points, CPU, same=True, views=2)
+    _, distance, index = distance_ratio(points[:count], points, DEVICE, same=True, views=2)
     for i in range(count):
         apart = np.linalg.norm(points - points[i], axis=1)
         apart[[i, i + count]] = np.inf
