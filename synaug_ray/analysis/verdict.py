@@ -1,10 +1,10 @@
 """The four verdicts, one per (classifier, generator, protocol, real_share, num_real).
 
-Gains are judged with intervals that hold for all cells of the analysis at once, so that testing many
-cells does not produce false effects: helps, if some amount's interval lies above 0; else
-hurts, if some amount's lies below; else no effect, if every amount's *own* interval lies inside
-+-delta; else undecided. "No effect" is a claim about all amounts, each of which must pass by itself:
-such an intersection-union test of equivalence needs no correction for their number (Berger and Hsu 1996).
+Gains are judged by intervals that hold for all cells of the analysis at once, so that testing many cells does not
+produce false effects. The verdict is *helps* if the interval of some amount lies above 0; otherwise *hurts* if that of
+some amount lies below 0; otherwise *no effect* if the *own* interval of every amount lies within +-delta; otherwise
+*undecided*. "No effect" is a claim about all amounts, each of which must pass separately: such an intersection-union
+test of equivalence needs no correction for their number (Berger and Hsu 1996).
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from synaug_ray.analysis.verdict_text import failure_sentence, verdict_sentence
 from synaug_ray.laws.results import Estimate
 from synaug_ray.laws.simultaneous import Look
 
-FEW_DRAWS = 5  # with fewer, the intervals assume normal draw effects, which cannot be checked
-WIDEST_MARGIN = 0.25  # of the real-only error: about what doubling the real images gains. A wider margin shows nothing
+FEW_DRAWS = 5  # with fewer draws, intervals assume normal draw effects, which cannot be checked
+WIDEST_MARGIN = 0.25  # of the real-only error: about the gain of doubling the real images. Wider margins show nothing
 
 
 @dataclass(frozen=True)
 class Margin:
-    """Gains and losses within +-``delta`` count as none; ``wide``: so large against the error that it shows nothing."""
+    """Gains within +-``delta`` count as no effect; ``wide``: too large relative to the error to show anything."""
 
     delta: float
-    error: float  # the real-only error there
+    error: float  # real-only error at this size
 
     @classmethod
     def at(cls, error: float, delta: float, relative_delta: float | None) -> Margin:
-        """The margin at a real-only error: absolute, or relative to it."""
+        """The margin for a real-only error: ``delta``, or ``relative_delta`` times the error."""
         return cls(delta if relative_delta is None else relative_delta * error, error)
 
     @property
@@ -42,7 +42,7 @@ class Margin:
 
 @dataclass(frozen=True)
 class Failures:
-    """Draws at one size whose generator failed, of those tried, and the gain with the worst one seen in their place."""
+    """Draws of one size whose generator failed, draws tried, and the gain if failed draws were as bad as the worst."""
 
     failed: int
     tried: int
@@ -54,7 +54,7 @@ def _ends(gains: list[Estimate]) -> list[tuple[float, float]]:
 
 
 def outcome_of(simultaneous: list[Estimate], own: list[Estimate], delta: float) -> Outcome:
-    """The verdict over the amounts of one num_real. Gains without an interval decide nothing."""
+    """The verdict over the amounts of one num_real. Gains without an interval are not considered."""
     ends = _ends(simultaneous)
     if not ends:
         return Outcome.UNDECIDED
@@ -83,8 +83,8 @@ def judge(
 ) -> Verdict:
     """The verdict over ``cells``, all amounts of one num_real of one study.
 
-    ``noise`` is empty where there are no intervals, and ``why_undecided`` then says why. ``spread`` is the variance of
-    the study's true gains; ``failures`` are by num_synthetic.
+    ``noise`` is empty if there are no intervals; ``why_undecided`` then gives the reason. ``spread`` is the variance of
+    the true gains of the study; ``failures`` are by num_synthetic.
     """
     gains = [cell.gain_simultaneous for cell in cells]
     draws, delta = looks[-1].draws, margin.delta

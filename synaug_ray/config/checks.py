@@ -1,4 +1,4 @@
-"""Everything in a grid that cannot work, as far as the grid alone shows it, before images are read."""
+"""Checks of a grid that need only the grid: they are made before images are read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHAPES = {
 
 
 def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
-    """The problems; empty where the grid can be planned."""
+    """The problems; empty if the grid can be planned."""
     found = _too_large(spec, lines) + _ambiguous(spec) + _nothing_synthetic(spec, lines)
     shape = image_shape(spec)
     side = shape[1] if shape else None
@@ -60,7 +60,7 @@ def place_of_num_real(spec: GridSpec, lines: Lines, num_real: int) -> str:
 
 
 def image_shape(spec: GridSpec) -> tuple[int, int, int] | None:
-    """(channels, height, width) of the networks' input; None where only the images can tell.
+    """(channels, height, width) of the networks' input; None if this depends on the images.
 
     Where only the channels are unknown, three are assumed.
     """
@@ -109,7 +109,7 @@ def _classifier(recipe: ClassifierRecipe, side: int | None) -> Iterator[Message]
 
 
 def _timm_name(recipe: ClassifierRecipe) -> Iterator[Message]:
-    """The problems that a name shows by itself; only timm can tell whether it has the model."""
+    """Problems that the name itself shows; only timm knows whether it has the model."""
     if not recipe.model:
         text = f"{recipe.name}: family timm needs `model:`, the name of a timm model such as resnet18"
         yield Message(text, code="model-missing")
@@ -175,7 +175,7 @@ def _too_large(spec: GridSpec, lines: Lines) -> list[Message]:
 
 
 def _nothing_synthetic(spec: GridSpec, lines: Lines) -> list[Message]:
-    """Products that ask for synthetic images, but for less than one everywhere."""
+    """Messages about products whose synthetic images all round to none."""
     found = []
     for at, factors in _products(spec):
         largest, most_real = max(factors.synthetic_multiples), max(factors.num_real)

@@ -16,13 +16,13 @@ def _one_or_several(value: Any) -> Any:
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"{', '.join(twice)} is there more than once; give each class a name of its own")
+        raise ValueError(f"{', '.join(twice)} is given more than once; give each class its own name")
     return names
 
 
 def _printable(name: str) -> str:
     if not name.isprintable() or name != name.strip():
-        raise ValueError("a class is named by printable characters, without spaces around them")
+        raise ValueError("the name of a class must be printable, without spaces at its ends")
     return name
 
 
@@ -41,27 +41,27 @@ class DataOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     later: ClassVar[frozenset[str]] = frozenset(
         {"classes", "ground", "leave_out"}
-    )  # at its default out of every key, as Recipe.later
+    )  # not part of the key at its default, as in Recipe.later
 
     size: Count | None = None  # pixels a side; None keeps the images' size
     resize: Literal["crop", "pad", "stretch"] = (
         "crop"  # of images that are not square: centre crop, black bars, distort
     )
     mode: Literal["rgb", "gray"] | None = None
-    # what transparent images are drawn on. None means white, and becomes white once decoding has shown one: so opaque
-    # images keep the key that they had before, and transparent ones, whose hidden colours were read, do not
+    # the background of transparent images. None means white, and is replaced by white when decoding finds a transparent
+    # image: so sets of opaque images keep the keys from before this option, and others, which were misread, do not
     ground: Literal["white", "gray", "black"] | None = None
     split_seed: Annotated[int, Field(strict=True, ge=0, lt=2**32 - 1)] = 0  # 32 bits, as scikit-learn's seeds
-    holdout: Annotated[Number, Field(gt=0, lt=1)] = 0.2  # share of images for testing, where there is no test split
+    holdout: Annotated[Number, Field(gt=0, lt=1)] = 0.2  # share of images for testing, if there is no test split
     group: Annotated[StrictStr, Field(min_length=1, max_length=200)] | None = None
-    # what must not be split (such as a patient). For a folder a regular expression with one group, matched against the
-    # path inside it; for a table a column's name; for an .npz the suffix of its arrays: train_<group> and so on
-    image: StrictStr | None = None  # a table's column of images; None finds it
-    label: StrictStr | None = None  # a table's column of labels; None finds it
+    # units whose images must stay in one split, such as patients. For a folder a regular expression with one group,
+    # matched against the path inside it; for a table a column's name; for an .npz the suffix of arrays, train_<group>
+    image: StrictStr | None = None  # a table's column of images; None: found automatically
+    label: StrictStr | None = None  # a table's column of labels; None: found automatically
     duplicates: Literal["refuse", "warn", "drop-test"] | None = None  # test images that are also training images
     on_bad: Literal["refuse", "drop"] = "refuse"  # an image file, or an image in a table, that cannot be read
     ordinal: Flag = False  # treat ordinal grades as classes; their order is not used
-    # splits of the source that are not read, as where test images have no labels; images of train are held out instead
+    # splits of the source that are not read, for example without labels; images of train are held out instead
     leave_out: Annotated[
         tuple[Literal["val", "test"], ...],
         BeforeValidator(_one_or_several),

@@ -58,7 +58,7 @@ def weights_of(recipes: Iterable[FeatureRecipe]) -> dict[str, str]:
 
 
 def digest(path: str) -> str:
-    """SHA-256 of a file; empty where there is no file."""
+    """SHA-256 of a file; empty if there is no file."""
     if not Path(path).is_file():
         return ""
     return file_digest(Path(path))

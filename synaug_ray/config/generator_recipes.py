@@ -26,7 +26,7 @@ LENGTH = frozenset({"nimg", "max_passes"})  # the fields that say how long a gen
 
 
 class _Generator(Recipe):
-    """What every generator's recipe has, whatever its family."""
+    """Fields and properties of the recipes of all families."""
 
     samplers: ClassVar[tuple[str, ...]]  # families of samplers that work with it, the default first
     reference: ClassVar[bool] = False  # a control or baseline without training
@@ -133,15 +133,17 @@ class EDMRecipe(UNetRecipe):
     family: Literal["edm"] = "edm"
     p_mean: Number = -1.2  # ln(sigma) ~ N(p_mean, p_std^2) in training
     p_std: Positive = 1.2
-    # Of the sinusoids that tell the network c_noise = ln(sigma) / 4: from 1 down to 1/10,000, which are diffusers' own
+    # Frequencies of the sinusoids that encode c_noise = ln(sigma) / 4: from 1 down to 1/10,000, which diffusers uses
     # for steps 0 to 1,000, or from 1 up to 100 radians a unit
     noise_frequencies: Literal["falling", "rising"] = "falling"
     augment: Share = 0.0  # probability of each augmentation; the network is conditioned on them (non-leaky)
-    micro_batch: Count | None = None  # images at once, where a batch does not fit; gradients accumulate
+    micro_batch: Count | None = None  # images at once, if a batch does not fit into memory; gradients accumulate
 
     @property
     def mirrors(self) -> bool:
-        return self.flip or self.augment > 0  # the network is told of that, which it may not learn perfectly
+        return (
+            self.flip or self.augment > 0
+        )  # the network is conditioned on the mirroring, but may not learn it perfectly
 
     @model_validator(mode="after")
     def _divides(self) -> EDMRecipe:
@@ -275,7 +277,7 @@ class ReferenceRecipe(_Generator):
         return self.family == "augment" and self.flip
 
     def most_images(self, num_train: int, num_real: int) -> int | None:
-        """The largest possible pool; None where there is no limit."""
+        """The largest possible pool; None if there is no limit."""
         return num_train - num_real if self.family in ("real-holdout", "label-shuffle") else None
 
 

@@ -34,7 +34,7 @@ _LISTED = re.compile(r"[\w.+-]+( *, *[\w.+-]+)+")  # a list without its brackets
 
 
 def messages(error: ValidationError, prefix: Location, lines: Lines) -> list[Message]:
-    """One message for each place where something is wrong."""
+    """One message for each place with an error."""
     found = error.errors()
     # a tuple whose only value is wrong is also reported as too short, which adds nothing
     found = [

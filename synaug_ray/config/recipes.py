@@ -30,7 +30,7 @@ def _no_truth_value(value: object) -> object:
 
 
 def _truth_value(value: object) -> object:
-    """The words that YAML 1.1 has for true and false are text to ours, which here can mean nothing else."""
+    """Accept yes, no, on and off, which our YAML reads as text, for true and false."""
     word = value.lower() if isinstance(value, str) else value
     return True if word in ("yes", "on") else False if word in ("no", "off") else value
 
@@ -131,7 +131,7 @@ class SamplerRecipe(Recipe):
 
 
 class FilterRecipe(Recipe):
-    """Which of a pool's images a trial keeps, judged by its own Subset alone, never by other real images.
+    """Which of a pool's images a trial keeps, by comparison with its own Subset only, never with other real images.
 
     - ``unconfident`` drops the ``share`` of each class that classifiers trained on the Subset are least confident of;
     - ``outliers`` drops the ``share`` of each class farthest from the real images' manifold;

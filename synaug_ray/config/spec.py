@@ -129,7 +129,7 @@ class GridSpec(Factors):
         return (Factors.model_validate(own),) + tuple(Factors.model_validate(own | b) for b in self.blocks)
 
     def cells(self) -> Iterator[CellSpec]:
-        """Every cell of the products in turn; a cell of two products comes twice."""
+        """All cells, product by product; a cell of two products comes twice."""
         for factors in self.products():
             yield from _cells(factors)
 

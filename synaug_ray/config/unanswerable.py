@@ -1,4 +1,4 @@
-"""What a grid cannot answer, whatever its numbers turn out to be, and what it would take: said before it starts."""
+"""Notes before a run on questions that a grid cannot answer by its design, and on what would be needed."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ def unanswerable(spec: GridSpec) -> list[str]:
         found.append(f"{sizes} sizes of num_real are too few to test a scaling law; give four or more")
     amounts = {m for factors in products for m in factors.synthetic_multiples if m}
     if not amounts:
-        said = "so no synthetic images are measured, and there will be no verdict; give other values too"
-        return [*found, f"synthetic_multiples is 0 alone, {said}"]
+        advice = "no synthetic images are measured, and there will be no verdict; give other values too"
+        return [*found, f"synthetic_multiples is only 0: {advice}"]
     used = [(g, f.num_real) for f in products if any(f.synthetic_multiples) for g in f.generators]
     learnt = [(g, num_real) for g, num_real in used if not isinstance(g, ReferenceRecipe)]
     if not learnt:
         found.append(
-            "generators: none of these learns, so this grid cannot say whether to collect or to generate; add one that "
-            "does, such as edm-28px"
+            "generators: none of these is trained, so this grid cannot say whether to collect or to generate; add one "
+            "that is, such as edm-28px"
         )
     elif all(_saw_more(g, num_real) for g, num_real in learnt):
         found.append(
             "generators: all of these are trained on more real images than their cells have (trained_on), so this grid "
-            "cannot say what a generator brings that is trained on the num_real images alone; add one with none"
+            "cannot say what a generator trained only on the num_real images brings; add one without trained_on"
         )
     if learnt and len(amounts) == 1 and sizes >= LEAST_SIZES:
         found.append(
-            "synthetic_multiples: from one amount, this grid cannot tell how an exchange rate changes with the amount; "
+            "synthetic_multiples: with one amount, this grid cannot show how an exchange rate changes with the amount; "
             "give two or more"
         )
     return found
 
 
 def _saw_more(generator: GeneratorRecipe, num_real: tuple[int, ...]) -> bool:
-    """Whether it sees more real images than any cell has. A pretrained one is at hand for whoever asks."""
+    """Whether it sees more real images than any cell has; pretrained generators, which anyone can use, do not count."""
     return generator.family != "pretrained" and (getattr(generator, "trained_on", None) or 0) > max(num_real)

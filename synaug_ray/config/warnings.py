@@ -9,7 +9,7 @@ from synaug_ray.config.generator_recipes import LENGTH
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.unanswerable import unanswerable
 
-FAR = 0.1  # share by which rounding to whole images may change a multiple before a word is said
+FAR = 0.1  # share by which rounding to whole images may change a multiple without a note
 
 
 def grid_warnings(spec: GridSpec) -> list[str]:

@@ -131,7 +131,7 @@ def parse_bytes(data: bytes, path: str) -> tuple[dict[str, Any], Lines]:
 
 
 def _refused(text: str) -> tuple[int, str, str, str] | None:
-    """The first thing that no grid needs and that can do harm: its line, a code, why, and the value."""
+    """The first use of a YAML feature that grids do not need and that can do harm: line, code, reason and value."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         line = event.start_mark.line + 1

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 CACHE_BYTES = 1 << 30  # of shards cached per process
 CACHE_GENERATORS = 4  # per process
 CACHE_FILTERS = 8  # per process: a pack's trials come from few Subsets
-TRAINING_IMAGES = 5_000  # real images against which the variety of a pool is told: more would cost more than they gain
+TRAINING_IMAGES = 5_000  # real images to compare the variety of a pool with: more would not be worth their cost
 Progress = Callable[[Step, float], None]  # (step, fraction done)
 FetchShard = Callable[[ShardStep], ImageSet | None]
 S = TypeVar("S", bound=Step)
@@ -54,7 +54,7 @@ class Machine:
 
 
 def use_threads(count: int) -> None:
-    """Set torch's number of threads in this process; called once, before it works."""
+    """Set torch's number of threads in this process; call it once, before any work."""
     torch.set_num_threads(count)
 
 

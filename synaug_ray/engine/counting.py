@@ -1,6 +1,6 @@
-"""What a network's work takes, counted on torch's meta device: no weights, no pixels, a fraction of a second.
+"""Counts the operations and memory of networks on torch's meta device: without weights or pixels, in under a second.
 
-Floating-point operations by torch's own counter; memory as the most bytes of tensors alive at once.
+Floating-point operations are counted by torch; memory is the largest number of bytes in live tensors.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from synaug_ray.config.generator_recipes import EDMRecipe, GANRecipe, GeneratorR
 from synaug_ray.config.recipes import ClassifierRecipe, SamplerRecipe
 from synaug_ray.plan.footprint import Count
 
-# measured peaks of whole processes above what is counted: scratch of convolutions, what the allocator holds
+# ratio of the measured peak of a process to the counted memory: convolutions' workspaces, the allocator's reserve
 MARGIN = 1.25
-FEW, MORE = 2, 4  # images of the batches counted: work and memory are linear in them
-# of an optimiser step, beside the gradients, which are counted: Adam's two moments and the moving average; momentum
+FEW, MORE = 2, 4  # sizes of the counted batches: work and memory are linear in them
+# copies of the weights besides the counted gradients: Adam's two moments and the moving average; momentum
 GENERATOR_COPIES, CLASSIFIER_COPIES = 3, 2
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _once(function: F) -> F:
-    """Remember what was counted: a worker asks for each of its steps."""
+    """Cache counts: a worker needs them for each of its steps."""
     return lru_cache(maxsize=64)(function)  # type: ignore[return-value]  # recipes are frozen, and hashable at run time
 
 
@@ -40,7 +40,7 @@ Shape = tuple[int, int, int]  # channels, height, width
 
 
 class _Alive(TorchDispatchMode):
-    """Follows the bytes of the tensors alive, and their peak."""
+    """Follows the bytes in live tensors, and their peak."""
 
     def __init__(self, known: Iterable[Tensor]) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class _Alive(TorchDispatchMode):
 
 
 def _counted(nets: list[nn.Module], work: Callable[[int], Any], copies: int) -> Count:
-    """Counts of ``work(batch)``, whose networks keep ``copies`` more of their weights than those and the gradients."""
+    """Counts of ``work(batch)``, in which ``copies`` of the weights are kept besides weights and gradients."""
     weights = [tensor for net in nets for tensor in (*net.parameters(), *net.buffers())]
     size = sum(t.numel() * t.element_size() for t in weights)
     peaks = []
@@ -88,7 +88,7 @@ def _counted(nets: list[nn.Module], work: Callable[[int], Any], copies: int) -> 
 
 @_once
 def of_training(recipe: GeneratorRecipe, shape: Shape, num_classes: int) -> Count | None:
-    """A generator's training; None for one that is not trained here."""
+    """Counts of a generator's training; None for generators without training."""
     with torch.device("meta"), _seedless():
         if isinstance(recipe, UNetRecipe):
             net = _unet(recipe, shape, num_classes)
@@ -103,13 +103,15 @@ def of_training(recipe: GeneratorRecipe, shape: Shape, num_classes: int) -> Coun
                 (judge(fake, y).sum() + judge(torch.empty(batch, *shape), y).sum()).backward()
 
             one = _counted([paint, judge], both, GENERATOR_COPIES)
-            return Count(one.flops * 1.4, one.fixed, one.each)  # the discriminator's step samples, and judges twice
+            return Count(
+                one.flops * 1.4, one.fixed, one.each
+            )  # the discriminator's step also samples, and runs the discriminator twice
     return None
 
 
 @_once
 def of_sampling(recipe: GeneratorRecipe, guided: bool, shape: Shape, num_classes: int) -> Count | None:
-    """One evaluation of a generator's network, of two images each with guidance; None where it has no network here."""
+    """Counts of one evaluation of a generator's network, of two images with guidance; None if it has no network."""
     with torch.device("meta"), _seedless(), torch.no_grad():
         if isinstance(recipe, UNetRecipe):
             net = _unet(recipe, shape, num_classes).eval()
@@ -124,18 +126,18 @@ def of_sampling(recipe: GeneratorRecipe, guided: bool, shape: Shape, num_classes
 
 
 def evaluations(sampler: SamplerRecipe) -> int:
-    """Evaluations of the network for an image; with guidance each is of two images, which ``of_sampling`` counts."""
+    """Evaluations of the network per image; with guidance each has two images, which ``of_sampling`` counts."""
     return {"latent": 1, "heun": 2 * sampler.steps - 1}.get(sampler.family, sampler.steps)
 
 
 def padding(sampler: SamplerRecipe) -> float:
-    """Images that are sampled for one that is kept: the last batch of a shard is padded."""
+    """Images sampled per image kept: the last batch of a shard is padded."""
     return -(-sampler.shard_size // sampler.batch) * sampler.batch / sampler.shard_size
 
 
 @_once
 def of_classifier(recipe: ClassifierRecipe, shape: Shape, num_classes: int) -> Count:
-    """A classifier's training, of one of a pack."""
+    """Counts of the training of one classifier of a pack."""
     from synaug_ray.classifiers.models import build
 
     with torch.device("meta"):
@@ -145,7 +147,7 @@ def of_classifier(recipe: ClassifierRecipe, shape: Shape, num_classes: int) -> C
 
 @_once
 def of_features(recipe: FeatureRecipe) -> Count:
-    """A pretrained network's features of an image."""
+    """Counts of computing the features of an image with a pretrained network."""
     import timm
 
     with torch.device("meta"), torch.no_grad():
@@ -178,6 +180,6 @@ def _gan(recipe: GANRecipe, shape: Shape, num_classes: int) -> tuple[nn.Module, 
 
 @contextmanager
 def _seedless() -> Iterator[None]:
-    """Leaves torch's random state as it was."""
+    """Restores torch's random state at the end."""
     with torch.random.fork_rng(devices=[]):
         yield

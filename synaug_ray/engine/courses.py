@@ -39,7 +39,7 @@ class Before:
 
 
 def find(store: Store, step: GeneratorStep) -> tuple[Before, bytes | None]:
-    """The longest training that this one begins with, and its state; an empty one and None where there is none."""
+    """The longest training that this one begins with, and its state; an empty one and None if there is none."""
     kept = store.load_shared(step.course) if step.course else None
     head, _, state = (kept or b"").partition(b"\n")
     before = _read(head)

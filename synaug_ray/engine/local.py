@@ -1,4 +1,4 @@
-"""Execute a plan in this process, one step after another, without Ray."""
+"""Executes a plan in this process, one step after another, without Ray."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from synaug_ray.engine.time_left import TimeLeft
 from synaug_ray.plan.plan import Plan, packs
 from synaug_ray.plan.steps import STAGES, QualityStep, Step, TrialStep
 
-BAR_SECONDS = 0.5  # between looks of the bar
+BAR_SECONDS = 0.5  # between updates of the progress bar
 FIRST_SECONDS, LINE_SECONDS = 5.0, 20.0  # before the first line of a log, and between two
 
 
 def device_here() -> str:
-    """Torch's name of this process's device: a GPU if there is one."""
+    """Torch's name of the device for this process: a GPU if there is one."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -34,12 +34,12 @@ def run_local(
 ) -> None:
     """Execute a plan's steps; failures are stored and block the steps that need them.
 
-    Draw by draw in the order of the plan's trials (``plan.order``), each with what it needs, so that a first partial
-    answer comes early.
+    Works draw by draw in the order of the plan's trials (``plan.order``), each after the steps that it needs, so that a
+    first partial result comes early.
 
     Args:
-        say: told the progress where there is no terminal for a bar, and what could not be run.
-        expected: seconds that a step should take, for the time left; None where that is unknown.
+        say: called with lines of progress if there is no terminal for a bar, and with what could not be run.
+        expected: seconds that a step should take, for the time left; None if unknown.
     """
     use_threads(context.machine.threads)
     work = _Work(missing, context, say, expected)
@@ -52,7 +52,7 @@ def run_local(
 
 
 class _Work:
-    """A plan at work in this process."""
+    """The execution of a plan in this process."""
 
     def __init__(
         self,
@@ -77,11 +77,11 @@ class _Work:
         self._show()
 
     def all(self) -> None:
-        """Everything, in order."""
+        """Run everything, in order."""
         waves = [list(w) for _, w in itertools.groupby(self._missing.trials.values(), key=lambda t: t.subset.draw)]
         real_only = [t for wave in waves for t in wave if t.pool is None]  # can run at any time
-        waiting: list[TrialStep] = []  # for others, to fill a pack
-        shown = False  # whether a trial with synthetic images has run: a first answer does not wait
+        waiting: list[TrialStep] = []  # for other trials, to fill a pack
+        shown = False  # whether a trial with synthetic images has run: the first result does not wait for full packs
         for number, wave in enumerate(waves):
             for pool, alike in itertools.groupby(wave, key=lambda t: t.pool.key if t.pool else ""):
                 for trial in alike:
@@ -104,8 +104,8 @@ class _Work:
         """Run packs of the waiting trials; returns those that wait for others to fill their pack.
 
         Args:
-            fill: trials that may join a pack with room, which would cost as much with fewer.
-            whole_packs: whether those of a pack with room wait.
+            fill: trials that may join a pack that is not full, since its cost is the same.
+            whole_packs: whether the trials of a pack that is not full wait.
         """
         rest: list[TrialStep] = []
         for pack in packs(t for t in waiting if t.key not in self._tried):
@@ -125,7 +125,7 @@ class _Work:
                 self._run([check])
 
     def _prepared(self, step: Step) -> bool:
-        """Whether all that a step needs is done, after trying what was not tried yet."""
+        """Run the missing steps that a step needs; returns whether all of them are done."""
         for parent in step.parents():
             if parent.key not in self._tried and parent.key in self._wanted and self._prepared(parent):
                 self._run([parent])
@@ -150,7 +150,7 @@ class _Work:
         self._show()
 
     def _show(self, key: str = "", share: float = 0.0) -> None:
-        """The share that is done and the time left: a bar on a terminal, else a line now and then."""
+        """Show the share that is done and the time left: in a bar on a terminal, else in occasional lines."""
         self._left.begun(key, share)
         now = time.monotonic()
         if now < self._due:
@@ -169,7 +169,7 @@ class _Work:
         return f"{self._left.count:,} of {self._left.total:,} steps, {self._left.share:.0%} of the work{left}"
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the progress bar."""
         self._context.progress = lambda step, share: None
         if self._bar is not None:
             self._bar.close()

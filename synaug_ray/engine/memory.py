@@ -1,7 +1,7 @@
-"""Batches that fit into memory: taken in parts before the kernel kills the process, which says nothing.
+"""Splits batches that do not fit into a CPU's memory, since the kernel would kill the process without a message.
 
-On a GPU torch's allocator refuses, and the step is tried once more in halves (``engine.failures``); a CPU's grants
-whatever is asked for, and the process is killed when it writes there.
+On a GPU, torch's allocator raises an error, and the step is tried once more with batches in halves
+(``engine.failures``). On a CPU, allocation always succeeds, and the process is killed when it writes to the memory.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BatchSplit:
-    """Into how many parts an attempt splits its batches: never part of a key; in the Record unless 1."""
+    """Number of parts into which an attempt splits its batches: never part of a key; in the Record unless 1."""
 
     parts: int = 1  # per batch
     because: str = ""
     retried: bool = False  # after an attempt that ran out of memory
 
     def describe(self) -> dict[str, Any]:
-        """Its entries in a Record's ``made``."""
+        """Entries for a Record's ``made``."""
         return {} if self.parts == 1 else {"batch_parts": self.parts, "because": self.because}
 
     def halved(self, because: str) -> BatchSplit:
@@ -42,7 +42,7 @@ WHOLE = BatchSplit()
 
 
 def count_of(steps: Sequence[Step], shape: Shape, num_classes: int) -> Count | None:
-    """The memory of a step, or of a pack of trials; None where it cannot be counted."""
+    """The operations and memory of a step, or of a pack of trials; None if they cannot be counted."""
     step = steps[0]
     try:
         if isinstance(step, GeneratorStep):
@@ -52,7 +52,7 @@ def count_of(steps: Sequence[Step], shape: Shape, num_classes: int) -> Count | N
         if isinstance(step, TrialStep):
             one, pack = counting.of_classifier(step.classifier, shape, num_classes), step.classifier.pack
             return Count(pack * one.flops, pack * one.fixed, pack * one.each)
-    except Exception as error:  # a network of timm that torch's meta device refuses: it is trained without this check
+    except Exception as error:  # some timm networks fail on torch's meta device: they are trained without this check
         LOG.info("the memory of a step of %s was not counted: %s", step.stage, error)
     return None
 

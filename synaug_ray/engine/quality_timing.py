@@ -1,4 +1,4 @@
-"""What quality checks take: nearly all of it is the training of small networks, however many images are checked."""
+"""Times quality checks: nearly all of it is the training of small networks, whose cost does not depend on the pool."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import torch
 from synaug_ray.data.images import ImageSet
 from synaug_ray.quality import features, label_classifiers
 
-TRAININGS = 2.5  # of the small network in a check, each of the least images that ``features.NIMG`` allows
-LARGE = 0.5  # the share of data sets whose labels need the large networks, until the first check has found out
+TRAININGS = 2.5  # of the small network per check, each as short as ``features.NIMG`` allows
+LARGE = 0.5  # assumed probability that labels need the large networks; the first check finds out
 STEPS = 30
 
 
 def of_check(images: ImageSet, num_classes: int, device: torch.device, now: Callable[[], float]) -> float:
-    """Seconds of a check."""
+    """Seconds per check."""
     return TRAININGS * features.NIMG[0] * _small(images, num_classes, device, now)
 
 
 def of_first_check(images: ImageSet, num_classes: int, device: torch.device, now: Callable[[], float]) -> float:
-    """Seconds of what is trained once for a data set: the classifiers of its labels, small and perhaps large."""
+    """Seconds for the classifiers of labels, small and perhaps large, which are trained once for a data set."""
     folds = label_classifiers.FOLDS
     small = folds * features.NIMG[0] * _small(images, num_classes, device, now)
     return small + LARGE * folds * label_classifiers.NIMG[0] * _large(images, num_classes, device, now)
 
 
 def _small(images: ImageSet, num_classes: int, device: torch.device, now: Callable[[], float]) -> float:
-    """Seconds for an image."""
+    """Seconds per image."""
     batch = features.BATCH
     order = torch.arange(STEPS * batch).remainder(len(images)).view(STEPS, batch)
     features.train_in_order(images, num_classes, order, 0, device)  # the first call prepares what later ones use
@@ -37,7 +37,7 @@ def _small(images: ImageSet, num_classes: int, device: torch.device, now: Callab
 
 
 def _large(images: ImageSet, num_classes: int, device: torch.device, now: Callable[[], float]) -> float:
-    """Seconds for an image, without its augmentation."""
+    """Seconds per image, without its augmentation."""
     batch, steps = label_classifiers.BATCH, STEPS // 3
     _, channels, height, width = images.images.shape
     net = label_classifiers.large_network((channels, height, width), num_classes).to(device)

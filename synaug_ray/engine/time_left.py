@@ -1,4 +1,4 @@
-"""The time that is left of a run: from what its steps are expected to take, corrected by what those done took."""
+"""Estimates the remaining time of a run from expected times of its steps, corrected by the times of finished ones."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 
 from synaug_ray.plan.steps import Step
 
-TRUST = 0.05  # of the whole: after so much of the expected time, what was measured weighs as much as what was expected
+TRUST = 0.05  # share of the expected time after which measured and expected times have equal weight
 
 
 class TimeLeft:
-    """Follows steps to the end of a run. Steps that nobody expects anything of count as the average one."""
+    """Follows the steps of a run to its end. Steps without an expected time count as average ones."""
 
     def __init__(
         self,
@@ -25,10 +25,10 @@ class TimeLeft:
         """Take the steps of the run.
 
         Args:
-            expected: seconds of one slot that a step should take; None where that is unknown.
-            slots: how many steps are worked on at once.
-            began: when the work began, on ``time.monotonic``'s clock; now, by default.
-            follows: whether ``begun`` is called during steps; otherwise only ends of steps are known.
+            expected: seconds of one slot that a step should take; None if unknown.
+            slots: number of steps that run at the same time.
+            began: start of the work by ``time.monotonic``; by default now.
+            follows: whether ``begun`` is called during steps; otherwise only their ends are known.
         """
         steps = list(steps)
         known = {s.key: e for s in steps if (e := expected(s)) is not None}
@@ -39,16 +39,16 @@ class TimeLeft:
         self._whole = sum(self._expected.values())
         self._guessed, self._follows = not known, follows
         self._slots, self._began = slots, time.monotonic() if began is None else began
-        self._share: dict[str, float] = {}  # of each step that is begun; 1 where it is done
+        self._share: dict[str, float] = {}  # of each step that has begun; 1 when it is done
         self._took: dict[str, list[tuple[float, float]]] = defaultdict(list)  # by cost_key: (expected, taken)
 
     def begun(self, key: str, share: float) -> None:
-        """A step is done to this share."""
+        """Record that this share of a step is done."""
         if key in self._expected:
             self._share[key] = max(share, self._share.get(key, 0.0))
 
     def done(self, keys: Iterable[str], seconds: float | None = None) -> None:
-        """Steps have ended, in ``seconds`` of one slot together where that is known."""
+        """Record the end of steps, and the ``seconds`` of one slot that they took together, if known."""
         ended = [key for key in keys if key in self._expected and self._share.get(key) != 1.0]
         for key in ended:
             self._share[key] = 1.0
@@ -57,27 +57,27 @@ class TimeLeft:
 
     @property
     def count(self) -> int:
-        """Steps that have ended."""
+        """Number of steps that have ended."""
         return sum(share == 1.0 for share in self._share.values())
 
     @property
     def share(self) -> float:
-        """The share of the whole work that is done."""
+        """Share of all work that is done."""
         done = sum(self._expected[key] * share for key, share in self._share.items())
         return done / self._whole if self._whole else 1.0
 
     def seconds(self, now: float | None = None) -> float | None:
-        """Seconds that are left; None as long as nothing was expected and nothing measured."""
+        """Remaining seconds; None until some time is expected or measured."""
         elapsed = (time.monotonic() if now is None else now) - self._began
         worked, share = elapsed * self._slots, self.share
         done = share * self._whole
         if self._guessed and share < TRUST:
             return None
         if not self._follows and not self._guessed:
-            # what is in progress is not known to be done, so that taken to expected is too large at first
+            # work in progress is not counted as done, so the ratio of taken to expected time is too large at first
             ratio = 1 + share * (worked / done - 1) if done else 1.0
             return max(self._whole * ratio - worked, TRUST * (self._whole - done)) / self._slots
-        # the ratio of taken to expected: of each kind of step where some ended, of the whole else
+        # the ratio of taken to expected time: of each kind of step if some of it ended, else of all steps
         prior = 0.0 if self._guessed else TRUST * self._whole
         overall = (worked + prior) / (done + prior) if done + prior else 1.0
         left = 0.0

@@ -1,8 +1,8 @@
-"""A few seconds of each kind of work on this machine: what one image takes, for the plan of a run.
+"""Times a few seconds of each kind of work on this machine, to predict the duration of a run.
 
-``python -m synaug_ray.engine.timing`` reads a JSON object from its standard input and writes one a line: first counts
-of all work, then, the costliest first and while there is time, how long it took. A process of its own, because a dry
-run imports no torch, and because it can be stopped. See ``runs.timings``.
+``python -m synaug_ray.engine.timing`` reads a JSON object from standard input and writes one per line: first counts of
+all work, then seconds, the most expensive work first, as long as time is left. It is a separate process, because a dry
+run does not import torch, and because it can be stopped. See ``runs.timings``.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from synaug_ray.plan.steps import TrialStep
 from synaug_ray.plan.subset import DataIdentity, Subset
 from synaug_ray.training.distributed import Split
 
-IMAGES = 256  # random ones that are trained on: what they show changes no time
-GUESS = 2e10  # floating-point operations a second, until a first measurement: a slow core, so that no step is too long
+IMAGES = 256  # random images for training: their content does not affect the time
+GUESS = 2e10  # operations a second before the first measurement: those of a slow core, so that no step is too long
 LEAST, MOST = 0.3, 4.0  # seconds of one piece of work
-MEMORY = 2e9  # bytes that a timed batch may take
+MEMORY = 2e9  # largest number of bytes of a timed batch
 EMULATED = 10.0  # times that bf16 is slower than fp32 where it is emulated (``config.warnings.precision_warnings``)
-LEAST_IMAGES = 8  # that a timing trains on or samples
+LEAST_IMAGES = 8  # trained on or sampled in a timing
 
 
 @dataclass(frozen=True)
 class Work:
-    """One kind of work, as the plan names it."""
+    """One kind of work in a plan."""
 
     key: str
     kind: str
@@ -59,7 +59,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where work is timed."""
+    """The device and the data for timings."""
 
     shape: Shape
     num_classes: int
@@ -75,25 +75,25 @@ class Bench:
         return ImageSet(pixels, np.arange(IMAGES, dtype=np.int64) % self.num_classes)
 
     def now(self) -> float:
-        """Seconds that this process has had of its core; with a GPU, seconds once that has done all its work."""
+        """CPU seconds of this process; with a GPU, seconds of the clock after all its work is done."""
         if self.device.type == "cuda":
             torch.cuda.synchronize()
             return time.perf_counter()
         return time.process_time()
 
     def batch(self, count: Count, batch: int, seconds: float, least: int = 1) -> int:
-        """As many images, of at most ``batch``, as should take about ``seconds`` and not much memory."""
+        """The number of images, at most ``batch``, that should take about ``seconds`` and little memory."""
         by_time, by_memory = seconds * self.rate / max(count.flops, 1), MEMORY / max(count.each, 1)
         return max(least, min(batch, int(by_time), int(by_memory)))
 
 
 class _Enough(Exception):
-    """Enough steps were timed."""
+    """Raised when enough steps have been timed."""
 
 
 @dataclass(frozen=True)
 class _Clock(Split):
-    """A Split that notes when each step begins, and ends the training after enough of them."""
+    """A Split that records when each step begins, and ends the training after enough steps."""
 
     now: Callable[[], float] = time.process_time
     until: float = 0.0  # of ``now``
@@ -107,13 +107,13 @@ class _Clock(Split):
         return super().slices(batch, most)
 
     def step(self) -> float:
-        """Seconds of a step, without the first."""
+        """Seconds per step, without the first step."""
         starts = self.times[:: self.calls]
         return float(np.median(np.diff(starts)[1:] if len(starts) > 2 else np.diff(starts)))
 
 
 def count(work: Work, shape: Shape, num_classes: int) -> Count | None:
-    """Operations for an image, and memory."""
+    """Operations per image, and memory."""
     if work.kind == "generator":
         return counting.of_training(work.recipe, shape, num_classes)
     if work.kind == "shard":
@@ -129,14 +129,14 @@ def count(work: Work, shape: Shape, num_classes: int) -> Count | None:
 
 
 def slowness(work: Work, bench: Bench) -> float:
-    """By how much a CPU that emulates bf16 is slower with it; 1 otherwise."""
+    """The factor by which a CPU that emulates bf16 is slower with it; 1 otherwise."""
     recipe = work.recipe
     emulated = bench.device.type == "cpu" and getattr(recipe, "precision", "fp32") == "bf16" and not bf16_in_hardware()
     return EMULATED if emulated else 1.0
 
 
 def timed(work: Work, counted: Count | None, bench: Bench, seconds: float) -> float | None:
-    """Seconds for an image in about ``seconds``; None where it cannot be told here."""
+    """Seconds per image, measured in about ``seconds``; None if they cannot be measured here."""
     slow = slowness(work, bench)
     if slow > 1 and counted is not None and LEAST_IMAGES * counted.flops * slow / bench.rate > seconds:
         fp32 = replace(work, recipe=work.recipe.model_copy(update={"precision": "fp32"}))
@@ -157,7 +157,7 @@ def _training(recipe: Any, counted: Count, bench: Bench, seconds: float) -> floa
     batch = bench.batch(counted, recipe.batch, seconds / 4)
     if batch in (1, recipe.batch):
         return _step(recipe, batch, bench, seconds) / batch
-    # what a step takes whatever its batch is shared by more images in a whole one: told by two sizes
+    # part of a step's time does not depend on the batch: two sizes of batches show how much
     half = batch // 2
     small, large = (_step(recipe, b, bench, seconds / 2) for b in (half, batch))
     each = max((large - small) / (batch - half), 0.5 * large / batch)
@@ -251,7 +251,7 @@ def _work(entry: dict[str, Any]) -> Work:
 
 
 def main() -> int:
-    """Counts, then times; a piece of work that fails here is left out, and scaled from the others by whoever asked."""
+    """Count, then time. Work that fails here is left out; the caller estimates it from the rest."""
     asked = json.load(sys.stdin)
     device = device_here()
     use_threads(1)
@@ -260,7 +260,7 @@ def main() -> int:
     counts: dict[str, Count] = {}
     every = [_work(entry) for entry in asked["work"]]
     for work in every:
-        with suppress(Exception):  # a network that cannot be built is refused elsewhere, in a sentence
+        with suppress(Exception):  # a network that cannot be built is refused elsewhere, with a message
             if (counted := count(work, bench.shape, bench.num_classes)) is not None:
                 counts[work.key] = counted
                 _say(key=work.key, slow=slowness(work, bench), device=device, **asdict(counted))

@@ -107,7 +107,7 @@ def j3(
     masks: tuple[np.ndarray, np.ndarray] | None,
     unseen: HeldOutCells | None,
 ) -> LawFit | None:
-    """J3 for the mixed cells of ``data``; None where there are too few synthetic-only cells for its curve.
+    """J3 for the mixed cells of ``data``; None if there are too few synthetic-only cells for its curve.
 
     ``synthetic`` holds the synthetic-only cells of the same generator and classifier. ``real_share`` is the real
     fraction of a batch, None for proportional. The sizes and amounts held out of the mixtures (``masks``) are held

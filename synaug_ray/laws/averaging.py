@@ -89,7 +89,7 @@ def average(
     """Pairs of curve and law with their weights.
 
     ``curves`` are the real-only fits, ``candidates`` the laws fitted with the chosen ``curve``, ``known`` those of
-    them that have been refitted to ``replicates`` already. Empty where no law is usable.
+    them that have been refitted to ``replicates`` already. Empty if no law is usable.
     """
     pairs = {(curve.name, name): candidate for name, candidate in candidates.items()}
     kept = akaike_weights(candidates)

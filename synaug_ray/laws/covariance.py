@@ -25,7 +25,7 @@ def relations(base: np.ndarray, sizes: int) -> np.ndarray:
 
 
 def cell_covariance(parts: Components, draw_variance: np.ndarray, base: np.ndarray, sizes: int) -> np.ndarray | None:
-    """Covariance [k + C, k + C] of errors [k] and gains [C]; None where some have no variance between draws.
+    """Covariance [k + C, k + C] of errors [k] and gains [C]; None if some have no variance between draws.
 
     Args:
         parts: of the same cells, in the same order.

@@ -55,7 +55,7 @@ class Candidate:
 
     @property
     def aicc(self) -> float | None:
-        """AIC with the small-sample correction; None where no points are left for it."""
+        """AIC with the small-sample correction; None if no points are left for it."""
         left = self.points - self.free - 1
         return None if left <= 0 else self.aic() + 2 * self.free * (self.free + 1) / left
 

@@ -1,1 +1,1 @@
-"""A ``GridSpec`` as steps: what is to be made, in order, each once."""
+"""A ``GridSpec`` as steps: everything that has to be done, in order, each step once."""

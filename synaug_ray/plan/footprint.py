@@ -1,4 +1,4 @@
-"""What steps take of a machine: operations for an image, memory for a batch; counted elsewhere, plain numbers here."""
+"""The resources that steps need, as plain numbers: operations per image, memory per batch. Counted in the engine."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from dataclasses import dataclass
 from synaug_ray.config.generator_recipes import EDMRecipe
 from synaug_ray.plan.steps import GeneratorStep, ShardStep, Step, TrialStep
 
-USABLE = 0.9  # of the free memory: the count is exact to a tenth or so, and other programs take some, too
+USABLE = 0.9  # of the free memory: counts are accurate to about a tenth, and other programs need memory too
 
 
 @dataclass(frozen=True)
 class Count:
-    """One kind of work: floating-point operations for an image, and bytes for a batch."""
+    """One kind of work: floating-point operations per image, and bytes per batch."""
 
-    flops: float  # for an image
-    fixed: float  # bytes, whatever the batch
-    each: float  # bytes for an image of the batch
+    flops: float  # per image
+    fixed: float  # bytes, independent of the batch
+    each: float  # bytes per image of the batch
 
     def memory(self, batch: int) -> int:
-        """Bytes that a batch takes beyond those of the process itself."""
+        """Bytes that a batch needs in addition to those of the process."""
         return round(self.fixed + self.each * batch)
 
     def parts(self, batch: int, free: float) -> int | None:
-        """The fewest parts of a batch that fit into ``free`` bytes one at a time; None where one image does not fit."""
+        """The smallest number of parts of a batch that each fit into ``free`` bytes; None if one image does not fit."""
         left = USABLE * free - self.fixed
         most = batch if self.each <= 0 else int(left // self.each)
         return -(-batch // most) if left >= 0 and most >= 1 else None
 
 
 def images_at_once(step: Step, world: int = 1) -> int:
-    """Images of a step's batch, or of its part, that are in memory at once; of ``world`` processes that share it."""
+    """Images of a step's batch that are in memory at once, in each of ``world`` processes that share the batch."""
     if isinstance(step, GeneratorStep):
         batch = getattr(step.recipe, "batch", 1)
         micro = step.recipe.micro_batch if isinstance(step.recipe, EDMRecipe) else None

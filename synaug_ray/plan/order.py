@@ -1,4 +1,4 @@
-"""The order of work: what gives a first partial answer soonest comes first. It changes no key and no result."""
+"""The order of work: steps that give a first partial result come first. It changes no key and no result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Turn = tuple[int, int, int]  # draw, whether synthetic images are needed, number
 
 
 def early_answers_first(plan: Plan) -> Plan:
-    """The same steps: draw by draw, in each the real-only trials, then size by size what synthetic images need.
+    """The same steps, sorted by draw; within a draw the real-only trials come first, then the others by num_real.
 
     A generator or shard comes with the first trial that needs it.
     """
@@ -31,7 +31,7 @@ def early_answers_first(plan: Plan) -> Plan:
         trials=trials,
         generators=dict(sorted(plan.generators.items(), key=lambda at: turn(at[0], at[1].subset))),
         shards=dict(sorted(plan.shards.items(), key=lambda at: turn(at[0], at[1].generator.subset))),
-        # those of one Subset together: they share what is learnt of its real images
+        # those of one Subset together: they share the networks trained on its real images
         qualities=dict(sorted(plan.qualities.items(), key=lambda at: turn("", at[1].pool.generator.subset))),
     )
 

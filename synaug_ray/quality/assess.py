@@ -33,12 +33,12 @@ MOST = 4_096  # images of a pool that are checked, its first ones
 
 @dataclass(frozen=True)
 class RealReference:
-    """What is learnt from real images alone: trained once, used for every pool of the same Subset."""
+    """Networks trained on real images only: trained once, used for every pool of the same Subset."""
 
     subset: ImageSet  # what the generator was trained on
     held_out: ImageSet  # real images that nothing was trained on, never test images
     space: Classifier  # trained on the Subset
-    training: ImageSet  # the Subset and other training images, against which the variety of images is told
+    training: ImageSet  # the Subset and other training images, to compare the variety of images with
     label_classifiers: LabelClassifiers  # trained on all training images of the data set
     num_classes: int
     seed: int
@@ -84,7 +84,7 @@ def real_reference(
     device: torch.device | str = "cpu",
     label_classifiers: LabelClassifiers | None = None,
 ) -> RealReference:
-    """Train the feature space, and the label classifiers where they are not given.
+    """Train the feature space, and the label classifiers if they are not given.
 
     Args:
         subset: the images the generator was trained on.

@@ -17,7 +17,7 @@ ABLE = 0.5  # (reference - chance) / (1 - chance) below which classifiers cannot
 
 @dataclass(frozen=True)
 class ClassFidelity:
-    """Agreement within one class; None where it has too few images."""
+    """Agreement within one class; None if it has too few images."""
 
     label: int
     agreement: Interval | None

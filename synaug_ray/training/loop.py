@@ -121,7 +121,7 @@ def constant_then_linear(peak: float) -> LearningRate:
 
 
 def check_finite(net: nn.Module, name: str) -> None:
-    """Raise Diverged where a weight is not finite, as after a last step whose loss was not checked."""
+    """Raise Diverged if a weight is not finite, as after a last step whose loss was not checked."""
     if not all(bool(torch.isfinite(value).all()) for value in net.parameters()):
         raise Diverged(f"generator {name}: some weights are not finite")
 

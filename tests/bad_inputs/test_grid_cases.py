@@ -119,7 +119,7 @@ def test_case_10_without_a_zero_among_the_multiples_the_baseline_is_there_all_th
 def test_case_10_zero_alone_is_a_note(door):
     code, out, _ = door.run("--dry-run", text=replaced("[0, 1]", "[0]"))
     assert code == 0 and re.search(r"trials +24 ", out)
-    assert "note     synthetic_multiples is 0 alone, so no synthetic images are measured" in out
+    assert "note     synthetic_multiples is only 0: no synthetic images are measured" in out
 
 
 def test_case_13_too_few_sizes_for_a_law_is_a_note(door):

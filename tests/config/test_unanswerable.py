@@ -36,7 +36,7 @@ def test_a_grid_that_can_answer_everything_is_told_nothing():
         ({"synthetic_multiples": [0]}, "there will be no verdict"),
         ({"generators": ["jitter"]}, "cannot say whether to collect or to generate"),
         ({"generators": [OPEN]}, "trained on more real images than their cells have"),
-        ({"synthetic_multiples": [0, 4]}, "from one amount"),
+        ({"synthetic_multiples": [0, 4]}, "with one amount"),
     ],
 )
 def test_what_it_cannot_answer_is_said_with_what_it_takes(changes, sentence):
