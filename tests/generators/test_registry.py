@@ -16,6 +16,7 @@ from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import edm, registry
 from synaug_ray.generators.diffusion import network, to_device
 from synaug_ray.plan.subset import Subset
+from synaug_ray.training import loop
 from synaug_ray.training.checkpoint import restore, snapshot
 
 CLASSES = tuple("0123456789")
@@ -176,9 +177,10 @@ def test_a_loss_that_is_no_number_is_said(name, subset):
         registry.family(name).train(SMALL[name].model_copy(update={"learning_rate": 1e30}), subset, CLASSES, 1, DEVICE)
 
 
-def test_on_a_gpu_a_killed_and_resumed_training_equals_an_unkilled_one(subset):
+def test_on_a_gpu_a_killed_and_resumed_training_equals_an_unkilled_one(subset, monkeypatch):
     """Weights lie channels-last there, and so must the optimiser's averages that come back: torch refuses others."""
-    recipe, kept = SMALL["edm"], []
+    recipe, kept = SMALL["edm"].model_copy(update={"nimg": 24}), []
+    monkeypatch.setattr(loop, "SAVE_EVERY", 1)
     with pretended_gpu():
         whole, _ = edm.train(recipe, subset, CLASSES, 1, torch.device("cuda"), save=lambda s, n: kept.append(s()))
         resumed, _ = edm.train(recipe, subset, CLASSES, 1, torch.device("cuda"), state=kept[0])
