@@ -12,11 +12,13 @@ import pandas as pd
 from synaug_ray.analysis.baselines import unbeaten
 from synaug_ray.analysis.budget_text import budget_clause
 from synaug_ray.analysis.budgets import budget_curves, copies_of, of_verdict
+from synaug_ray.analysis.ceiling import ceilings
 from synaug_ray.analysis.cell_noise import CellUncertainty, measure
 from synaug_ray.analysis.controls import controls
 from synaug_ray.analysis.deciding import CellNoise, spread_of_gains
+from synaug_ray.analysis.generator_results import BudgetCurve
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, pair_cells
-from synaug_ray.analysis.results import Analysis, BudgetCurve, Exchange, Study, Verdict
+from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
 from synaug_ray.analysis.study import StudyFitter
 from synaug_ray.analysis.verdict import FEW_DRAWS, Failures, Margin, judge
 from synaug_ray.analysis.verdict_text import headline
@@ -238,6 +240,7 @@ def analyse(
         forms=FORM_TABLE,
         published=PUBLISHED,
         budgets=curves,
+        ceilings=ceilings(cells, confidence=confidence, intervals=uncertainty.has_intervals),
         looks=tuple(look.draws for look in looks) if uncertainty.has_intervals else (),
         test_groups=None if cells.groups is None else int(cells.groups.max()) + 1,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from synaug_ray.analysis.results import BudgetCurve, Outcome, Training
+from synaug_ray.analysis.generator_results import BudgetCurve, Training
+from synaug_ray.analysis.results import Outcome
 from synaug_ray.analysis.verdict_text import margin as shown
 from synaug_ray.analysis.verdict_text import multiple, points, setting, span
 from synaug_ray.common.text import long_duration

@@ -14,9 +14,10 @@ import numpy as np
 
 from synaug_ray.analysis.budget_text import curve_sentence
 from synaug_ray.analysis.cell_noise import alike, components
+from synaug_ray.analysis.generator_results import BudgetCell, BudgetCurve, Training
 from synaug_ray.analysis.generators import Made
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
-from synaug_ray.analysis.results import BudgetCell, BudgetCurve, Training, Verdict
+from synaug_ray.analysis.results import Verdict
 from synaug_ray.laws import moderation, simultaneous
 from synaug_ray.laws.results import Estimate
 

@@ -20,6 +20,7 @@ from typing import Any
 from synaug_ray.analysis.exchange import OPPOSED, UNKNOWN
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.more_real import Known, more_real, number
+from synaug_ray.analysis.recommendation_budget import at_this_budget
 from synaug_ray.analysis.recommendation_text import (
     FEW,
     as_multiple,
@@ -249,11 +250,12 @@ def _rates_unknown(made: Any, laws: Json, lead: Json, n: int) -> Recommendation:
 
 def _no_gain(made: Any, laws: Json, learnt: Sequence[Json], n: int, flaw: str) -> Recommendation:
     worst = min(learnt, key=_gain)
+    budget, longer = at_this_budget(laws, learnt, n)
     if worst["outcome"] == "hurts":
-        what = f"the synthetic images do not help, and some raise the error by {gain_clause(worst['gain'], -1)}"
+        what = f"the synthetic images do not help, and some raise the error by {gain_clause(worst['gain'], -1)}{budget}"
     else:
         shown = shown_margin(float(laws.get("delta") or 0.01), laws.get("relative_delta"))
-        what = f"the synthetic images change the error by less than {shown}"
+        what = f"the synthetic images change the error by less than {shown}{budget}"
     by = [more_real(laws, name, n) for name in sorted({str(v["classifier"]) for v in learnt})]
     real = next((r for r in by if r.known is Known.HELPS), by[0])
     if real.known is Known.HELPS:
@@ -261,7 +263,7 @@ def _no_gain(made: Any, laws: Json, learnt: Sequence[Json], n: int, flaw: str) -
             f"At {n:,} real images, {what}, while {real.high:,} real images instead of {real.low:,} lower it by "
             f"{gain_clause(real.gain)}.{flaw}"
         )
-        return made(Advice.COLLECT, "more real images", reason, "Or try a better generator, trained longer.")
+        return made(Advice.COLLECT, "more real images", reason, longer)
     if real.known is Known.TOO_FEW:
         reason = f"At {n:,} real images, {what}; whether more real images help, too few draws can tell.{flaw}"
         return made(Advice.NOT_KNOWN, "", reason, f"Run the same command with draws={FEW} or more.")

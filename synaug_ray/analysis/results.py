@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from synaug_ray.analysis.generator_results import BudgetCurve, Ceiling, Training
 from synaug_ray.laws.results import Estimate, FitStatus, Form, HeldOut, LawFit, Published
 
 
@@ -22,21 +23,6 @@ class Outcome(StrEnum):
     HURTS = "hurts"
     NO_EFFECT = "no effect"
     UNDECIDED = "undecided"
-
-
-class Training(StrEnum):
-    """What longer training does to a gain: whether another length of it would change an answer."""
-
-    SETTLED = "settled"  # four times the training changes the gain by less than the margin
-    RISING = "still rising"
-    FALLING = "falling"  # longer training lowers the gain, and not by copying
-    COPYING = "copying"  # longer training makes more near-copies of real images, and no larger gain
-    UNKNOWN = "not known"
-
-    @property
-    def open(self) -> bool:
-        """Whether another length of training may give another answer."""
-        return self in (Training.RISING, Training.FALLING, Training.UNKNOWN)
 
 
 class Censoring(StrEnum):
@@ -163,40 +149,6 @@ class Generation:
     seconds_per_image: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class BudgetCell:
-    """One amount of synthetic images from generators that differ in nothing but how long they were trained."""
-
-    num_synthetic: int
-    synthetic_multiple: float
-    gains: tuple[Estimate, ...]  # at each length, the cells' own intervals
-    doubling: Estimate  # change of the gain with each doubling of the training: least squares over all lengths
-    changes: tuple[Estimate, ...]  # of the gain with four times the training, at each length; own interval
-    changes_simultaneous: tuple[Estimate, ...]  # the same; intervals that hold for all of the analysis at once
-
-
-@dataclass(frozen=True, kw_only=True)
-class BudgetCurve:
-    """One recipe at several lengths of training, in one study and at one num_real: shortest first.
-
-    The change at a length is that to the first length of four times it; at lengths from which none is measured, that up
-    to the longest from a quarter of it. Where the lengths have another ratio it is scaled to four times, as if the gain
-    were linear in the logarithm of the length.
-    """
-
-    classifier: str
-    protocol: str
-    real_share: str
-    num_real: int
-    generators: tuple[str, ...]
-    lengths: tuple[int, ...]  # images seen in training
-    cells: tuple[BudgetCell, ...]
-    words: tuple[Training, ...]  # at each length
-    sentence: str  # of the longest
-    near_copies: tuple[float | None, ...]  # share of near-copies, where a quality check judged it
-    next_seconds: float | None  # what one generator of four times the longest length would cost
-
-
 @dataclass(frozen=True)
 class Study:
     """All results for one (classifier, generator, protocol, real_share)."""
@@ -274,6 +226,7 @@ class Analysis:
     looks: tuple[int, ...] = ()  # numbers of draws at each look at these results so far, this one last
     relative_delta: float | None = None  # instead of ``delta``: a fraction of the real-only error of each size
     budgets: tuple[BudgetCurve, ...] = ()
+    ceilings: tuple[Ceiling, ...] = ()
     test_groups: int | None = None  # independent groups (patients) of test images; None: each image is by itself
 
     def laws_json(self) -> dict[str, Any]:

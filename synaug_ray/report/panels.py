@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from synaug_ray.analysis.verdict_text import margin
 from synaug_ray.report import text
-from synaug_ray.report.figures import equivalents, errors, exchange, gains, residuals, so_far, timeline, work
+from synaug_ray.report.figures import budgets, equivalents, errors, exchange, gains, residuals, so_far, timeline, work
 from synaug_ray.report.run_view import RunView
 from synaug_ray.report.tables import Table
 from synaug_ray.report.text import StudyNames
@@ -172,6 +172,30 @@ def gain_panels(laws: Laws, names: StudyNames) -> list[Panel]:
                 "Thick bars: intervals for each cell alone; thin bars: for all cells at once, as in the verdicts.",
                 gains.figure(study, delta, gains.reach(kin, delta), text.error_name(laws)),
                 gains.table(study),
+            )
+        )
+    return panels
+
+
+def budget_panels(laws: Laws, names: StudyNames) -> list[Panel]:
+    """Gain against the length of training, one figure a study of one recipe; older files have none."""
+    by_study: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for curve in laws.get("budgets") or ():
+        key = (curve["classifier"], curve["protocol"], curve["real_share"], tuple(curve["generators"]))
+        by_study.setdefault(key, []).append(curve)
+    relative = laws.get("relative_delta")
+    panels = []
+    for i, (key, curves) in enumerate(by_study.items()):
+        delta = float(laws["delta"]) if relative is None else relative * _least_error(laws, str(key[0]))
+        panels.append(
+            Panel(
+                f"budgets-{i}",
+                names.name(budgets.study_of(curves[0])),
+                "The same recipe trained for longer, at the largest amount of synthetic images of each size. Where the "
+                "lines are flat, the verdict does not hang on the length of training. Bars are intervals of each "
+                "point alone; those of the changes, in the table, are narrower, since lengths share their images.",
+                budgets.figure(curves, delta, text.error_name(laws)),
+                budgets.table(curves),
             )
         )
     return panels

@@ -11,8 +11,9 @@ from helpers.simulate import Grid, power, simulate
 from synaug_ray.analysis.analyse import analyse
 from synaug_ray.analysis.budget_text import budget_clause
 from synaug_ray.analysis.budgets import budget_curves, copies_of, partners, word_of
+from synaug_ray.analysis.generator_results import Training
 from synaug_ray.analysis.paired_cells import pair_cells
-from synaug_ray.analysis.results import Outcome, Training
+from synaug_ray.analysis.results import Outcome
 from synaug_ray.laws.results import Estimate
 
 LENGTHS = {"edm-x0.25": 4_000, "edm": 16_000, "edm-x4": 64_000}

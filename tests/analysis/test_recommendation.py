@@ -198,3 +198,40 @@ def test_an_old_or_empty_file_breaks_nothing():
     bare = {"generator": "edm", "classifier": "mlp", "protocol": "mixed", "real_share": "0.5", "num_real": 5,
             "outcome": "helps", "gain": {"value": 0.1}}  # fmt: skip
     assert recommend(None, [bare], 5, {"rows": 3}).advice is Advice.NOT_KNOWN
+
+
+def curve(*words, n=100, seconds=3_600.0, generators=("edm", "edm-x4")):
+    study = {k: STUDY[k] for k in ("classifier", "protocol", "real_share")}
+    return study | {"num_real": n, "generators": list(generators), "words": list(words), "next_seconds": seconds}
+
+
+@pytest.mark.parametrize("outcome", ["hurts", "no effect"])
+@pytest.mark.parametrize(
+    "words,told,step",
+    [
+        (("still rising", "settled"), False, "longer training of this one changes nothing"),
+        (("still rising", "copying"), False, "only makes it copy"),
+        (("settled", "still rising"), True, "its gain still rises with the length of training; four times as long"),
+        (("still rising", "falling"), True, "for less long (budgets)"),
+        (("not known", "not known"), True, "Or measure more draws"),
+    ],
+)
+def test_no_gain_is_told_of_this_generator_at_this_budget_where_its_longest_training_is_not_settled(
+    outcome, words, told, step
+):
+    verdicts = [
+        verdict(outcome, generator=name, training=word) for name, word in zip(("edm", "edm-x4"), words, strict=True)
+    ]
+    found = recommend(laws() | {"budgets": [curve(*words), curve("settled", "settled", n=200)]}, verdicts, 100)
+    assert found.advice is Advice.COLLECT
+    assert ("with this generator at this budget" in found.reason) is told and step in found.next_step
+    assert ("60 minutes of one core or GPU for each" in found.next_step) is (words[-1] == "still rising")
+
+
+def test_a_length_without_others_is_told_as_such_and_an_older_run_as_before():
+    one = recommend(laws(), [verdict("hurts", training="not known")], 100)
+    assert "at this budget" in one.reason and "budgets: [1, 4] in the grid tells" in one.next_step
+    older = recommend(laws(), [verdict("hurts")], 100)
+    assert "budget" not in older.reason and older.next_step == "Or try a better generator, trained longer."
+    helps = recommend(laws(), [verdict("helps", training="still rising")], 100)
+    assert "budget" not in helps.sentence
