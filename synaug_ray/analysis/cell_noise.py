@@ -128,6 +128,7 @@ def measure(
     reals, mixed = np.arange(len(cells.real)), np.arange(len(cells.real), len(values))
     unknown = np.full(len(values), np.nan)
     draw_variance, pooled_variance, half, freedom = (unknown.copy() for _ in range(4))
+    least, block = np.zeros(len(values)), np.zeros(len(values), dtype=int)
     critical = np.nan
     half_simultaneous, half_mixed_error = np.full(len(mixed), np.nan), np.full(len(mixed), np.nan)
     intervals = bool(replicates) and bool((parts.draws > 1).any())
@@ -139,7 +140,7 @@ def measure(
         own = parts.take(group)
         errors = likeness.moderate(own)
         draw_variance[group], pooled_variance[group] = errors.draw_variance, errors.pooled_variance
-        freedom[group] = errors.freedom
+        freedom[group], least[group], block[group] = errors.freedom, errors.least, likeness.block + 1 + block.max()
         if not intervals:
             continue
         half[group] = moderation.half_widths(errors, confidence)
@@ -162,16 +163,27 @@ def measure(
         half_simultaneous=half_simultaneous,
         half_mixed_error=half_mixed_error,
         critical=critical,
-        replicates=_joint(parts, draw_variance, replicates, rng) if intervals else None,
+        replicates=_joint(parts, draw_variance, least, block, replicates, rng) if intervals else None,
         parts=parts,
     )
 
 
 def _joint(
-    parts: bootstrap.Components, draw_variance: np.ndarray, replicates: int, rng: np.random.Generator
+    parts: bootstrap.Components,
+    draw_variance: np.ndarray,
+    least: np.ndarray,
+    block: np.ndarray,
+    replicates: int,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """Replicates of all cells; a cell of one draw moves as the draws of the others do, since its own say nothing."""
+    """Replicates of all cells; a cell of one draw moves as the draws of the others do, since its own say nothing.
+
+    One whose own draws vary less than is believed (``least`` [Q]) moves by the rest with the others of its block.
+    """
     joint = bootstrap.replicate(parts, replicates, rng)
+    rest = np.sqrt(np.maximum(least - parts.draw_variance, 0.0))
+    if rest.any():
+        joint += rest * rng.standard_normal((replicates, block.max() + 1))[:, block]
     lone = np.flatnonzero(parts.draws < 2)
     if len(lone):
         typical = float(np.nanmedian(draw_variance * parts.draws))

@@ -1,10 +1,12 @@
 """Standard errors that borrow strength: variances between draws, pooled over the cells of one pool of evidence.
 
 A cell's own variance rests on a few draws. It is moderated towards what its like say (empirical Bayes, Smyth 2004),
-with three limits, without which unlike or dependent cells would pass for evidence:
+with four limits, without which unlike or dependent cells would pass for evidence:
 
 - only cells of one ``family`` are pooled (a GAN says nothing of a diffusion model's luck);
 - the cells of one ``block`` (one pool of synthetic images) move together and count once;
+- where variances differ by more than chance and size, none is believed to be smaller than their mean, since generators
+  that fail now and then leave most cells with a small one;
 - from ``ENOUGH_DRAWS`` draws on no variance falls below the cell's own, and the pool's degrees of freedom count only as
   far as it agrees with the cell.
 """
@@ -20,6 +22,8 @@ from synaug_ray.laws.bootstrap import Components
 
 MOST_PRIOR_DRAWS = 2.0  # the pooled variance weighs at most as much as this many times the cell's own draws
 LEAST_SIZES_FOR_TREND = 3
+UNEVEN_LEVEL = 0.05  # of the test whether some blocks vary more than others
+UNEVEN_REPLICATES = 2_000
 ENOUGH_DRAWS = 5  # from here on a cell's own variance is believed
 
 
@@ -27,7 +31,8 @@ ENOUGH_DRAWS = 5  # from here on a cell's own variance is believed
 class StandardErrors:
     """Moderated standard errors of Q means, with the degrees of freedom [Q] that their t quantiles take.
 
-    ``pooled_variance`` [Q] is what all cells together say of ``draw_variance``, without the cell's own draws. All are
+    ``pooled_variance`` [Q] is what all cells together say of ``draw_variance``, without the cell's own draws; ``least``
+    [Q] is the mean below which no ``draw_variance`` is believed, 0 where variances differ by chance alone. All are
     NaN for a mean of fewer than two draws.
     """
 
@@ -35,6 +40,7 @@ class StandardErrors:
     image_variance: np.ndarray
     freedom: np.ndarray
     pooled_variance: np.ndarray
+    least: np.ndarray
 
     @property
     def error(self) -> np.ndarray:
@@ -76,27 +82,34 @@ def moderate(
     count = len(parts.estimates)
     family = np.zeros(count, dtype=int) if family is None else family
     block = np.unique(log_size, return_inverse=True)[1] if block is None else block
-    freedom, variance, pooled = np.full(count, np.nan), np.full(count, np.nan), np.full(count, np.nan)
+    freedom, variance, pooled, least = (np.full(count, np.nan) for _ in range(4))
     for one in np.unique(family):
         index = np.flatnonzero((family == one) & (parts.draws > 1))
         if len(index):
-            variance[index], pooled[index], freedom[index] = _moderated(
-                parts.take(index), log_size[index], len(np.unique(block[index]))
+            variance[index], pooled[index], freedom[index], least[index] = _moderated(
+                parts.take(index), log_size[index], np.unique(block[index], return_inverse=True)[1]
             )
     few = parts.clusters - 1.0  # test images say no more of their own variance than there are groups of them
     total = (variance + parts.image_variance) ** 2 / (variance**2 / freedom + parts.image_variance**2 / max(few, 1.0))
-    return StandardErrors(variance, parts.image_variance, np.minimum(freedom, total), pooled)
+    return StandardErrors(variance, parts.image_variance, np.minimum(freedom, total), pooled, least)
 
 
-def _moderated(parts: Components, log_size: np.ndarray, blocks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Variances, pooled variances and degrees of freedom [Q] of one family."""
+def _moderated(
+    parts: Components, log_size: np.ndarray, block: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Variances, pooled ones, degrees of freedom and least variances [Q] of one family.
+
+    Args:
+        block: int [Q], numbered from 0.
+    """
+    blocks = int(block.max()) + 1
     known, freedom = np.diag(parts.interaction), parts.draws - 1.0
     ratio = np.maximum(parts.draw_variance / known, 1e-3)
     trend = len(np.unique(log_size)) >= LEAST_SIZES_FOR_TREND
     design = np.stack([np.ones(len(ratio)), log_size], axis=1)[:, : 2 if trend else 1]
     if len(ratio) <= design.shape[1] or blocks < 2:
         level = known * np.maximum(np.mean(ratio), 1.0)
-        return known * np.maximum(ratio, 1.0), level, freedom
+        return known * np.maximum(ratio, 1.0), level, freedom, 0 * known
     log_ratio = np.log(ratio) - special.digamma(freedom / 2) + np.log(freedom / 2)
     coefficients, *_ = np.linalg.lstsq(design, log_ratio, rcond=None)
     expected = design @ coefficients
@@ -109,11 +122,33 @@ def _moderated(parts: Components, log_size: np.ndarray, blocks: int) -> tuple[np
     enough = parts.draws >= ENOUGH_DRAWS
     believed = np.where(enough, np.maximum(moderated, ratio), moderated)
     agreeing = np.where(enough, np.minimum(np.maximum(pooled, 1.0) / np.maximum(ratio, 1.0), 1.0), 1.0)
+    uneven = _uneven(log_ratio, design, block, float(np.median(freedom)))
+    least = np.exp(expected) * uneven
     return (
-        known * np.maximum(believed, 1.0),
-        known * np.maximum(pooled, 1.0),
-        freedom + prior * agreeing,
+        known * np.maximum(np.maximum(believed, least), 1.0),
+        known * np.maximum(np.maximum(pooled, least), 1.0),
+        freedom if uneven else freedom + prior * agreeing,
+        known * least,
     )
+
+
+def _uneven(log_ratio: np.ndarray, design: np.ndarray, block: np.ndarray, freedom: float) -> float:
+    """By how much a mean variance is above the typical one where blocks differ by more than chance; 0 where not.
+
+    They differ where a generator now and then fails and nobody notices: a block without such a draw has a small
+    variance of its own, and a mean that is off by what the failures of the others cost. Bartlett's statistic of the
+    blocks' variances, as if the cells of a block said the same; its null distribution is simulated.
+    """
+    count = np.bincount(block)
+    rows = np.stack([np.bincount(block, column) for column in design.T], axis=1) / count[:, None]
+    off_trend = np.eye(len(count)) - rows @ np.linalg.pinv(rows)
+
+    def mean(logs: np.ndarray) -> np.ndarray:
+        return np.exp(off_trend @ logs).mean(axis=0)
+
+    observed = float(mean(np.bincount(block, log_ratio) / count))
+    chance = np.log(np.random.default_rng(0).chisquare(freedom, (len(count), UNEVEN_REPLICATES)))
+    return observed if (mean(chance) >= observed).mean() < UNEVEN_LEVEL else 0.0
 
 
 def half_widths(errors: StandardErrors, confidence: float) -> np.ndarray:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from synaug_ray.laws import moderation
 from synaug_ray.laws.bootstrap import components
 from synaug_ray.laws.moderation import half_widths, moderate
 
@@ -94,3 +95,31 @@ def test_few_patients_leave_few_degrees_of_freedom():
     values = np.tile((rng.random(4) < 0.5).astype(np.float32)[patients], (2, 8, 1))
     parts = components(values, np.full(200, 1 / 200), np.zeros(200, dtype=int), 12, patients)
     assert moderate(parts, np.zeros(2)).freedom == pytest.approx([3, 3], abs=0.1)
+
+
+@pytest.mark.parametrize("draws", [5, 8])
+def test_generators_that_fail_now_and_then_leave_no_cell_with_a_small_variance(draws, monkeypatch):
+    """One in seven costs 15 points more: a size where none did would be sure of a gain that is too high."""
+
+    def coverage():
+        rng, hits, spared = np.random.default_rng(8), [], []
+        for _ in range(100):
+            failed = rng.random((6, draws)) < 0.15
+            parts = pure(0.2 + 0.01 * rng.standard_normal((6, draws)) + 0.15 * failed)
+            errors = moderate(parts, np.log(20 * 2.0 ** np.arange(6)))
+            hits.append(np.abs(parts.estimates - 0.2 - 0.15 * 0.15) <= half_widths(errors, 0.9))
+            spared.append(hits[-1][~failed.any(axis=1)])
+        return np.mean(hits), np.mean(np.concatenate(spared))
+
+    of_all, of_spared = coverage()
+    monkeypatch.setattr(moderation, "UNEVEN_LEVEL", 0.0)
+    before, spared_before = coverage()
+    assert of_all > 0.8 > before and of_spared > spared_before + 0.3
+
+
+@pytest.mark.parametrize("draws", [3, 5, 8])
+def test_variances_that_differ_by_chance_are_not_taken_for_failures(draws):
+    rng = np.random.default_rng(9)
+    sizes = np.log(20 * 2.0 ** np.arange(6))
+    taken = [moderate(pure(0.2 + 0.02 * rng.standard_normal((6, draws))), sizes).least.any() for _ in range(300)]
+    assert np.mean(taken) < 0.09

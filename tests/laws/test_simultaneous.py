@@ -15,7 +15,7 @@ def means(cells, draws, images=400):
     values = (rng.random((cells, draws, images)) < 0.2).astype(np.float32)
     parts = components(values, np.full(images, 1 / images), np.zeros(images, dtype=int), draws)
     known = np.diag(parts.interaction)
-    return parts, StandardErrors(known, parts.image_variance, np.full(cells, 1e6), known)
+    return parts, StandardErrors(known, parts.image_variance, np.full(cells, 1e6), known, 0 * known)
 
 
 def p_of(parts, errors, looks, block=None, alpha=0.1, paths=40_000):
@@ -26,7 +26,9 @@ def p_of(parts, errors, looks, block=None, alpha=0.1, paths=40_000):
 def test_one_mean_at_one_look_has_the_level_itself():
     parts, errors = means(1, 6)
     assert p_of(parts, errors, [Look(6, 1.0)]) == pytest.approx(0.1, rel=0.03)
-    few = StandardErrors(errors.draw_variance, errors.image_variance, np.full(1, 5.0), errors.draw_variance)
+    few = StandardErrors(
+        errors.draw_variance, errors.image_variance, np.full(1, 5.0), errors.draw_variance, errors.least
+    )
     assert quantiles(few, p_of(parts, few, [Look(6, 1.0)])) == pytest.approx(stats.t.ppf(0.95, 5), rel=0.03)
 
 
@@ -49,7 +51,7 @@ def test_generators_are_independent_whatever_few_draws_say_of_them():
         interaction=zero,
         clusters=100,
     )
-    errors = StandardErrors(parts.draw_variance, np.zeros(12), np.full(12, 1e6), parts.draw_variance)
+    errors = StandardErrors(parts.draw_variance, np.zeros(12), np.full(12, 1e6), parts.draw_variance, np.zeros(12))
     assert p_of(parts, errors, [Look(2, 1.0)]) == pytest.approx(0.1, rel=0.05)
     apart = p_of(parts, errors, [Look(2, 1.0)], np.arange(12))
     assert apart == pytest.approx(1 - 0.9 ** (1 / 12), rel=0.1)
