@@ -18,6 +18,7 @@ from synaug_ray.store.store import Store
 LABEL_BYTES, PREDICTION_BYTES = 8, 8  # int64; two uint16 and a float32
 STEP_BYTES = 16_384  # a record, its folders and what the last block of a file leaves empty
 PLURAL: dict[Stage, str] = {"generator": "generators", "shard": "shards", "quality": "qualities", "trial": "trials"}
+STATE_NETWORKS = 4  # weights, their average, and two moments of the optimiser: the end of a training that can go on
 SAMPLE = 30  # records read per recipe: more would not change the median that is shown
 
 
@@ -209,8 +210,9 @@ def disk_bytes(missing: Plan, shape: tuple[int, int, int], num_test: int) -> int
     shards = sum(s.sampler.shard_size * (pixels + LABEL_BYTES) for s in missing.shards.values())
     trials = len(missing.trials) * num_test * PREDICTION_BYTES
     generators = sum(_network_bytes(g) for g in missing.generators.values())
+    ends = {g.course: STATE_NETWORKS * _network_bytes(g) for g in missing.generators.values() if g.course}
     steps = len(missing.shards) + len(missing.trials) + len(missing.generators)
-    return shards + trials + generators + steps * STEP_BYTES
+    return shards + trials + generators + sum(ends.values()) + steps * STEP_BYTES
 
 
 def _network_bytes(step: GeneratorStep) -> int:

@@ -188,3 +188,11 @@ def test_sizes(number, said):
 )
 def test_durations(seconds, said):
     assert duration(seconds) == said
+
+
+def test_a_training_that_can_go_on_leaves_its_end_once():
+    """Weights, their average and two moments, however many lengths it has."""
+    recipe = {"preset": "edm-tiny", "budgets": [0.25, 1, 4]}
+    apart, one = (plan(generators=[recipe | {"schedule": s}], draws=1) for s in ("falling", "constant"))
+    network = module._network_bytes(next(iter(one.generators.values())))
+    assert disk_bytes(one, GREY, 100) - disk_bytes(apart, GREY, 100) == 4 * network > 0
