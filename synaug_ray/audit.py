@@ -18,7 +18,8 @@ from synaug_ray.common.errors import DONE, INTERRUPTED, Message, Problem, Storag
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.messages import messages
 from synaug_ray.config.yaml_source import Lines, parse_overrides, short
-from synaug_ray.data.load import identify, load, settled
+from synaug_ray.data.identify import identify
+from synaug_ray.data.load import load, settled
 from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.store.locations import cache_folder
 

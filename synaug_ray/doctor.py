@@ -15,7 +15,7 @@ from synaug_ray.config.checks import image_shape
 from synaug_ray.config.feature_recipes import weights_of
 from synaug_ray.config.load import find_grid, placed_grid
 from synaug_ray.config.spec import GridSpec
-from synaug_ray.data.load import identify, unknown_name
+from synaug_ray.data.identify import identify, unknown_name
 from synaug_ray.plan.plan import Plan, make_plan, pending
 from synaug_ray.runs.cost import disk_bytes
 from synaug_ray.store.disk import free_bytes, size

@@ -32,7 +32,8 @@ from synaug_ray.config.checks import image_shape, place_of_num_real
 from synaug_ray.config.feature_recipes import weights_of
 from synaug_ray.config.spec import write_grid
 from synaug_ray.data.first_image import first_shape
-from synaug_ray.data.load import Unsettled, identify, settled
+from synaug_ray.data.identify import identify
+from synaug_ray.data.load import Unsettled, settled
 from synaug_ray.plan.order import early_answers_first
 from synaug_ray.plan.plan import Plan, make_plan, pending, reversed_plan
 from synaug_ray.plan.steps import Step

@@ -35,12 +35,14 @@ class NothingFittedProblem(Problem):
     """The run has no fitted laws to predict from (yet)."""
 
     exit_code = FAILED_CELLS
+    code = "nothing-fitted"
 
 
 class UnreadableLawsProblem(Problem):
     """laws.json exists, but cannot be read."""
 
     exit_code = STORAGE
+    code = "run-damaged"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,7 +207,7 @@ def _studies(laws: dict[str, Any], args: argparse.Namespace) -> list[dict[str, A
     found = [study for study in studies if all(study[name] == value for name, value in asked.items())]
     if not found:
         wanted = " and ".join(f"{name} {value!r}" for name, value in asked.items())
-        raise UsageProblem(f"no study of this run combines {wanted}")
+        raise UsageProblem(f"no study of this run combines {wanted}", code="no-such-study")
     if "generator" not in asked:
         found = [study for study in found if study.get("family") not in CONTROLS] or found
     drawn = [study for study in found if study.get("surface")]

@@ -18,8 +18,9 @@ from helpers.paths import REPOSITORY, SMALL_GRID, TESTS
 
 from synaug_ray import grid
 from synaug_ray.config.spec import DataOptions, GridSpec
+from synaug_ray.data.identify import identify
 from synaug_ray.data.images import Dataset
-from synaug_ray.data.load import identify, load
+from synaug_ray.data.load import load
 from synaug_ray.plan.plan import Plan, make_plan
 from synaug_ray.plan.subset import DataIdentity
 

@@ -27,8 +27,8 @@ from synaug_ray.cluster.worker import WorkerConfig
 from synaug_ray.common.errors import ClusterLost, ResourceProblem
 from synaug_ray.common.text import one_line
 from synaug_ray.data.images import Dataset
+from synaug_ray.engine.attempt import attempt
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
-from synaug_ray.engine.execute import attempt
 from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.steps import STAGES, Step
 from synaug_ray.runs.outputs import interrupted

@@ -1,4 +1,4 @@
-"""Execute one step and commit its Record; the same with a cluster and without."""
+"""Executes one step and commits its Record, with or without a cluster. Retries and failures: ``attempt.py``."""
 
 from __future__ import annotations
 
@@ -16,25 +16,22 @@ import torch
 from safetensors.numpy import save as save_arrays
 
 from synaug_ray.classifiers.train import Member, Outcome, train_pack
-from synaug_ray.common.errors import DamagedState, PeerLost
+from synaug_ray.common.errors import DamagedState
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.common.provenance import CODE, commit
 from synaug_ray.data.images import ImageSet
 from synaug_ray.engine import courses
 from synaug_ray.engine.context import Machine, WorkerContext
-from synaug_ray.engine.failures import StepError, free_memory, step_error_of
-from synaug_ray.engine.memory import WHOLE, BatchSplit, split_that_fits
+from synaug_ray.engine.memory import WHOLE, BatchSplit
 from synaug_ray.generators import registry
-from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Stage, Step, TrialStep
+from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Stage, TrialStep
 from synaug_ray.plan.subset import Subset
-from synaug_ray.store.retry import StorageRefused
 from synaug_ray.store.store import Cause, finite, now
 from synaug_ray.training.distributed import Split
 
 LOG = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 60.0  # between states of an unfinished generator; a kill costs at most this
-Work = Step | Sequence[Step]  # one step, or a pack of trials
 
 
 def run_generator(context: WorkerContext, step: GeneratorStep, batch_split: BatchSplit = WHOLE) -> None:
@@ -190,91 +187,6 @@ RUN: dict[Stage, Callable[[WorkerContext, Any, BatchSplit], ImageSet | None]] = 
     "shard": run_shard,
     "quality": run_quality,
 }
-
-
-def attempt(context: WorkerContext, work: Work) -> ImageSet | None:
-    """Run a step or a pack of trials; an error is stored as a Failure and stops nothing else.
-
-    Parents lost to a damaged file are made again. Batches that do not fit into a CPU's memory are taken in parts. A
-    step that runs out of memory is tried once more with its batch in halves, unless several processes train together.
-
-    Raises:
-        StorageRefused: if nothing can be written any more.
-        PeerLost: if one of several processes that train together failed; all must restart.
-    """
-    steps: Sequence[Step] = [work] if isinstance(work, Step) else work
-    machine, data = context.machine, context.dataset
-    batch_split = WHOLE
-    if machine.device == "cpu":
-        try:
-            batch_split = split_that_fits(steps, data.shape, data.num_classes, machine.world, machine.memory_share)
-        except MemoryError as error:
-            for step in steps:
-                context.store.fail(step, Cause.OUT_OF_MEMORY, str(error), "", machine.session)
-            if machine.world > 1:
-                raise PeerLost("this process has too little memory for its part of a batch") from error
-            return None
-    return _attempt(context, steps, batch_split)
-
-
-def _attempt(context: WorkerContext, steps: Sequence[Step], batch_split: BatchSplit) -> ImageSet | None:
-    images, step_error = _try(context, steps, batch_split)
-    if step_error is not None and context.machine.world > 1:
-        if context.machine.rank == 0 or step_error.cause != Cause.DIVERGED:  # divergence is the same in all processes
-            context.store.fail(
-                steps[0], step_error.cause, step_error.message, step_error.traceback, context.machine.session
-            )
-        raise PeerLost("the other processes wait for this one's part of a batch: it cannot retry alone")
-    for _ in range(1 + sum(len(s.parents()) for s in steps)):  # each attempt reveals at most one damaged file
-        if step_error is None or not step_error.lost or not _restore_parents(context, steps):
-            break
-        images, step_error = _try(context, steps, batch_split)
-    if (
-        step_error is not None
-        and step_error.cause == Cause.OUT_OF_MEMORY
-        and not batch_split.retried
-        and steps[0].splits
-    ):
-        batch_split = batch_split.halved(f"{step_error.cause}: {step_error.message}")
-        free_memory()
-        images, step_error = _try(context, steps, batch_split)
-    if step_error is not None and len(steps) > 1:
-        free_memory()
-        for step in steps:  # find the culprit; the others must not fail with it
-            _attempt(context, [step], batch_split)
-    elif step_error is not None:
-        context.store.fail(
-            steps[0],
-            step_error.cause,
-            step_error.message,
-            step_error.traceback,
-            context.machine.session,
-            tries=2 if batch_split.retried else 1,
-        )
-    return images
-
-
-def _try(
-    context: WorkerContext, steps: Sequence[Any], batch_split: BatchSplit
-) -> tuple[ImageSet | None, StepError | None]:
-    try:
-        if steps[0].stage == "trial":
-            run_trials(context, steps, batch_split)
-            return None, None
-        return RUN[steps[0].stage](context, steps[0], batch_split), None
-    except (StorageRefused, PeerLost):
-        raise
-    except Exception as error:  # of any kind: stored as the step's Failure
-        return None, step_error_of(error)
-
-
-def _restore_parents(context: WorkerContext, steps: Sequence[Step]) -> bool:
-    """Make missing parents of these steps again; whether any were missing and all exist now."""
-    missing = {p.key: p for step in steps for p in step.parents() if not context.store.has(p)}
-    for step in missing.values():
-        _restore_parents(context, [step])
-        attempt(context, step)
-    return bool(missing) and all(context.store.has(p) for p in missing.values())
 
 
 def _measurement(outcome: Outcome, test: ImageSet, num_classes: int) -> dict[str, float]:

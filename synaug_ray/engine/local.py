@@ -11,8 +11,8 @@ import torch
 from tqdm import tqdm
 
 from synaug_ray.common.text import duration
+from synaug_ray.engine.attempt import attempt
 from synaug_ray.engine.context import WorkerContext, use_threads
-from synaug_ray.engine.execute import attempt
 from synaug_ray.engine.time_left import TimeLeft
 from synaug_ray.plan.plan import Plan, packs
 from synaug_ray.plan.steps import STAGES, QualityStep, Step, TrialStep

@@ -48,7 +48,7 @@ class WeightedLaw:
 
 
 def refit_law(data: JointData, curve: CurveForm, candidate: Candidate, replicates: Replicates | None) -> Refit | None:
-    """One law on every replicate; None without replicates or where the law itself could not be fitted."""
+    """One law fitted to every replicate; None without replicates or if the law itself could not be fitted."""
     if replicates is None or candidate.fit.status is FitStatus.FAILED:
         return None
     form = BY_NAME[candidate.name]
@@ -125,5 +125,5 @@ def average(
 
 
 def misfit(laws: list[WeightedLaw]) -> np.ndarray:
-    """What the laws together leave of the measured points, [k + C]."""
+    """Residuals of the measured points for the average of the laws, [k + C]."""
     return sum((law.weight * law.residual[0] for law in laws if law.residual is not None), np.zeros(1))

@@ -1,9 +1,9 @@
 """The covariance of the cells of one study, for the weights of fits.
 
-Cells share test images, draws and, through pairing, their real-only baseline: three amounts at one size are far
-from three independent measurements. Test images contribute their own covariance, which is well measured. Draws
-contribute variances pooled over cells, and correlations pooled over the pairs of cells that stand in the same
-relation (same size or not, error or gain): a few draws cannot tell more.
+Cells share test images, draws and, through pairing, their real-only baseline: three amounts at one size are not
+three independent measurements. Test images contribute their own covariance, which is well measured. Draws contribute
+variances pooled over cells, and correlations pooled over pairs of cells with the same relation (same size or not,
+error or gain): a few draws cannot show more.
 """
 
 from __future__ import annotations

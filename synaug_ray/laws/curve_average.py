@@ -22,7 +22,7 @@ LEAST_MISS = 0.02  # of log errors, per doubling: smaller differences between fo
 
 
 def curve_weights(data: JointData, candidates: dict[str, Candidate]) -> dict[str, float]:
-    """Weights of the usable curves, summing to 1; all of the weight on the best one where none is usable."""
+    """Weights of the usable curves, summing to 1; if none is usable, all weight is on the best one."""
     akaike = akaike_weights(candidates)
     if not akaike:
         return {min(candidates.values(), key=lambda c: (c.free, c.fit.cost)).name: 1.0}

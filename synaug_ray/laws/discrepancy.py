@@ -1,11 +1,11 @@
-"""What no fitted law holds: a smooth discrepancy, estimated from the misfit inside and from one step beyond.
+"""The model discrepancy: a smooth deviation of the truth from all fitted laws, estimated from their misfit.
 
-A law has the right shape at best roughly, and its bootstrap knows of noise alone. So a discrepancy is added to it
+The form of a law is at best approximately right, and its bootstrap covers only noise. So a discrepancy is added to it
 (Kennedy and O'Hagan 2001): to the log error of the real-only curve, and to the log ratio of a mixed cell to its
 baseline. Inside the measured range it is a Gaussian process whose variance is the misfit that noise does not
-explain; where there is none, laws count as they are, and where there is much, predictions interpolate the
-measurements. Beyond the range its standard deviation grows in proportion to the distance in doublings. That rate
-is judged by predicting each of the last sizes (and the held-out cells) from what lies before it.
+explain. Without such misfit, predictions follow the laws; with a large one, they interpolate the measurements. Beyond
+the range its standard deviation grows in proportion to the distance in doublings. This rate is estimated by predicting
+each of the last sizes (and the held-out cells) from the smaller ones.
 
 Both have priors, since a study has few sizes. That of the rate was set on half of the learning curves of LCDB
 (Mohr et al. 2022), tests/benchmarks/laws/lcdb.py, and judged on the other half.
@@ -161,7 +161,7 @@ def interpolation(data: JointData, cells: np.ndarray, n: np.ndarray, s: np.ndarr
 
     Args:
         data: the cells.
-        cells: those where the quantity is known.
+        cells: the cells for which the quantity is known.
         n: real images.
         s: synthetic images a real one.
         from_zero: whether the quantity is 0 without synthetic images.

@@ -180,7 +180,7 @@ def fit(
     """Fit one data set (target [N], standard errors sigma [N]) from every start.
 
     Raises ``ValueError`` on shapes that disagree or on a sigma that is not positive and finite.
-    Returns status FAILED, not an exception, where no start has a finite cost.
+    Returns status FAILED instead of raising if no start has a finite cost.
     """
     if target.shape != sigma.shape or target.ndim != 1:
         raise ValueError(f"target and sigma must be vectors of one length, got {target.shape} and {sigma.shape}")

@@ -1,4 +1,4 @@
-"""Whether the averaged laws hold the measurements at all: a gate before any exchange rate is taken from them."""
+"""Tests whether the averaged laws describe the measurements: otherwise no exchange rate is taken from them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LackOfFit:
 
     @property
     def refused(self) -> bool:
-        """Whether no rate should be taken from the laws."""
+        """Whether the laws should not be used for rates."""
         return self.probability < REFUSED
 
 
@@ -36,7 +36,7 @@ def lack_of_fit(data: JointData, residual: np.ndarray, free: int, freedom: float
         data: the points with their covariance.
         residual: points minus laws.
         free: parameters of curve and law.
-        freedom: degrees of freedom of the estimated noise. Infinite where it is known.
+        freedom: degrees of freedom of the estimated noise. Infinite if it is known.
     """
     white = data.whitener() @ residual
     left = len(residual) - free

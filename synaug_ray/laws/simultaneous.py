@@ -1,9 +1,9 @@
-"""Intervals that hold for all cells at once, and at every look at growing data.
+"""Intervals that hold for all cells at once, and over repeated looks at growing data.
 
-At one look: the multiplier bootstrap of the maximum (Chernozhukov, Chetverikov and Kato 2013, arXiv 1212.6906). The
+For one look: the multiplier bootstrap of the maximum (Chernozhukov, Chetverikov and Kato 2013, arXiv 1212.6906). The
 image x draw noise enters through the images, where it has full rank, and only what the draws add to it through the
-D - 1 directions that D draws span. These few directions would make cells look more alike than their generators are, so
-draws and the t scale are drawn anew for each ``block``, a size and a generator: independence is the cautious side
+D - 1 directions that D draws span. These few directions would make cells seem more similar than their generators are,
+so draws and the t scale are drawn separately for each ``block``, a size and a generator: independence is conservative
 (Sidak 1967).
 
 Over looks: each look may spend a share of the false verdicts allowed (Lan and DeMets 1983). What a look costs is
@@ -29,14 +29,14 @@ LEAST_STEP = 0.95  # a look at no more draws leaves at least this of what is lef
 
 @dataclass(frozen=True)
 class Look:
-    """One look at the data: with how many draws, and which share of the false verdicts allowed was spent after it."""
+    """One look at the data: its number of draws, and the share of the allowed false verdicts spent up to it."""
 
     draws: int
     share: float
 
 
 def next_look(earlier: Sequence[Look], draws: int) -> Look:
-    """The look after ``earlier`` ones, by the default spending.
+    """The look after the ``earlier`` ones, by the default spending rule.
 
     What is left unspent after the first look falls in proportion to 1 / draws: 0.4 at 5 draws, 0.2 at 10. It goes
     by draws and not by looks, so that looking often costs little, and never ends, so that there may always be another.

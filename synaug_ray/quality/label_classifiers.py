@@ -1,12 +1,12 @@
-"""Cross-fitted classifiers of labels: an image is classified by one that has not seen what it may be a copy of.
+"""Cross-fitted classifiers of labels: an image is classified by one that was not trained on what it may be a copy of.
 
 The training images are split into folds, one classifier per fold is trained on all other folds, and an image is
 classified by the one that has not seen its nearest training image. A copy of a training image is thus no easier to
 classify than a new image, synthetic or real.
 
-Those of a data set are as good as it asks for: small networks where they are right on nearly all images that they have
-not seen, else convolutional networks with batch normalisation, trained longer on shifted and, where that does not
-change the class, mirrored images.
+Their size depends on the data set: small networks if they are right on nearly all images that they have not seen, else
+convolutional networks with batch normalisation, trained longer on shifted images and, if that does not change the
+class, on mirrored ones.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def train_label_classifiers(training: ImageSet, num_classes: int, seed: int, dev
 def of_data_set(
     train: ImageSet, num_classes: int, seed: int, device: torch.device, tick: Tick = lambda share: None
 ) -> LabelClassifiers:
-    """Classifiers of a data set's training images, all of them up to ``MOST``, as good as it asks for.
+    """Classifiers of at most ``MOST`` of a data set's training images, as large as it needs.
 
     Which networks is decided by their accuracy on images of the fold that they have not seen.
     """
@@ -196,7 +196,7 @@ def _moved(x: Tensor, mirror: bool, rng: torch.Generator) -> Tensor:
 
 
 def storage_key(data_key: str) -> str:
-    """What classifiers of a data set are stored under."""
+    """The name under which the classifiers of a data set are stored."""
     return content_key({"data": data_key, "version": VERSION})
 
 

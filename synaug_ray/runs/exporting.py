@@ -103,7 +103,9 @@ def export(run: RunStatus, chosen: Chosen, out: Path, kind: str, most: int | Non
         (out / "provenance.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         files = _generator_files(run, chosen, out / "generator")
     except OSError as error:
-        raise StorageProblem(f"--out {out} cannot be written ({error}); name another folder") from None
+        raise StorageProblem(
+            f"--out {out} cannot be written ({error}); name another folder", code="out-not-writable"
+        ) from None
     told = [f"{len(images):,} synthetic images of {len(chosen.classes):,} classes in {out}", "origin   provenance.json"]
     return told + ([f"model    generator/ ({', '.join(files[:SHOWN])})"] if files else [])
 
@@ -169,7 +171,8 @@ def _read(run: RunStatus, chosen: Chosen, most: int | None) -> tuple[np.ndarray,
         except (MissingRecord, CorruptPayload):
             raise StorageProblem(
                 f"{run.folder.url}: images of this generator are missing from the Store; run the grid's command again, "
-                "which makes them"
+                "which makes them",
+                code="images-missing",
             ) from None
         images.append(arrays["images"])
         labels.append(arrays["labels"])

@@ -12,7 +12,7 @@ from synaug_ray.common.errors import Message, UsageProblem, collect_problems, di
 from synaug_ray.config.load import available, find_grid, placed_grid
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.config.yaml_source import Lines, short
-from synaug_ray.data.load import unknown_name
+from synaug_ray.data.identify import unknown_name
 from synaug_ray.runs.loggers import Loggers
 from synaug_ray.store.locations import cache_folder, check_name, old_place, storage_root
 
@@ -77,7 +77,8 @@ def parse(words: list[str]) -> argparse.Namespace:
         )
     if args.local and args.workers_per_generator > 1:
         raise UsageProblem(
-            f"--workers-per-generator {args.workers_per_generator} needs Ray: leave out --local, or this option"
+            f"--workers-per-generator {args.workers_per_generator} needs Ray: leave out --local, or this option",
+            code="needs-ray",
         )
     if args.grid is None:
         text = f"no grid given. Available: {', '.join(available())}; or give a .yaml file"

@@ -7,9 +7,6 @@ The numbers are those of the list that the project was given (54 cases); names a
 case what is wrong                           where it is tested, if not here by its number; or why it is not
 ==== ======================================= ==================================================================
 22   a multi-label set                       by its columns; by its name with 24
-28   duplicates inside train                 a warning, with 26
-29   a tiny test set                         a warning
-30   strong imbalance                        a note, with 29
 42   data that changed since the run began   a note: other images have other keys, so nothing is mixed
 ==== ======================================= ==================================================================
 """
@@ -25,46 +22,7 @@ import pytest
 from helpers.doors import GRID
 from PIL import Image
 
-from synaug_ray import audit
 from synaug_ray.engine import local
-
-
-def pixels(rng, size=(8, 8), channels=1):
-    return rng.integers(0, 256, size if channels == 1 else (*size, channels), dtype=np.uint8)
-
-
-@pytest.fixture
-def folder(door):
-    """``make(counts)``: a folder of random grey 8x8 images, so many of each class; returns its spec."""
-    rng = np.random.default_rng(0)
-
-    def make(counts, size=(8, 8), channels=1):
-        for name, count in counts.items():
-            place = door.folder / "images" / name
-            place.mkdir(parents=True, exist_ok=True)
-            for i in range(count):
-                Image.fromarray(pixels(rng, size, channels)).save(place / f"{i:03}.png")
-        return f"dataset=folder:{door.folder}/images"
-
-    return make
-
-
-@pytest.fixture
-def npz(door):
-    """``make(**changes)``: an .npz of three classes in MedMNIST's layout with some arrays replaced."""
-
-    def make(counts=(200, 40, 60), **changes):
-        rng = np.random.default_rng(0)
-        arrays = {}
-        for split, count in zip(("train", "val", "test"), counts, strict=True):
-            arrays[f"{split}_images"] = rng.integers(0, 256, (count, 8, 8), dtype=np.uint8)
-            arrays[f"{split}_labels"] = (np.arange(count) % 3).astype(np.uint8)[:, None]
-        arrays |= changes
-        np.savez(door.folder / "x.npz", **{k: v for k, v in arrays.items() if v is not None})
-        return f"dataset=npz:{door.folder}/x.npz"
-
-    return make
-
 
 SMALL = "num_real=[20]"
 
@@ -267,53 +225,6 @@ def test_case_25_without_a_test_split_a_part_is_held_out(door, folder, monkeypat
 def test_case_25_too_few_images_to_hold_any_out(door, folder, told):
     told(door.refused_in_a_run(3, folder({"cat": 3, "dog": 1}), SMALL))
     assert codes(door) == [("too-few-images", "")]
-
-
-def audited(door, spec, *options):
-    """The table that the audit prints, as one line."""
-    code = audit.main([spec.removeprefix("dataset="), *options, "--data", str(door.cache)])
-    shown = door.capsys.readouterr()
-    assert code == 0 and "Traceback" not in shown.err, shown.err
-    return " ".join(shown.out.split())
-
-
-def test_cases_26_and_28_duplicates(door, npz, told):
-    rng = np.random.default_rng(1)
-    train, test = (rng.integers(0, 256, (n, 8, 8), dtype=np.uint8) for n in (200, 60))
-    test[:6] = train[:6]  # 26
-    train[100:105] = train[110:115]  # 28
-    table = audited(door, npz(train_images=train, test_images=test))
-    assert "WARNING test images in train 6 exact, 0 near 6 of 60 test images (10.0%) are also in train" in table
-    assert "Set data.duplicates: drop-test" in table
-    assert "WARNING duplicates in train 5 exact, 0 near Only 195 of 200 training images are different" in table
-    spec = npz(train_images=train, test_images=test)
-    told(door.refused_in_a_run(3, spec, SMALL))
-    assert codes(door) == [("test-images-in-train", "")]
-    for rule, tested in (("warn", 60), ("drop-test", 54)):
-        seen = []
-        door.monkeypatch.setattr(
-            local, "run_local", lambda missing, bench, say, expected, seen=seen: seen.append(bench.dataset)
-        )
-        _, out, _ = door.run(spec, SMALL, f"data.duplicates={rule}", "--local")
-        assert len(seen[0].test) == tested and "duplicates in train 5 exact" in " ".join(out.split())
-
-
-def test_case_27_groups_on_both_sides(door, npz, told):
-    groups = {f"{s}_patient": np.arange(n) // 2 for s, n in (("train", 200), ("val", 40), ("test", 60))}
-    table = audited(door, npz(**groups), "group=patient")
-    assert "WARNING groups 30 on both sides 30 of 30 test groups (60 images) are also in train" in table
-    told(door.refused_in_a_run(3, npz(**groups), "data.group=patient", SMALL))
-    assert door.found == [("groups-in-several-splits", "x", "20"), ("groups-in-several-splits", "x", "30")]
-
-
-def test_cases_29_and_30_a_tiny_test_set_and_imbalance(door, npz):
-    labels = {
-        f"{s}_labels": (np.arange(n) % 10 == 0).astype(np.uint8) for s, n in (("train", 200), ("val", 40), ("test", 40))
-    }
-    images = {"test_images": np.random.default_rng(2).integers(0, 256, (40, 8, 8), dtype=np.uint8)}
-    table = audited(door, npz(**labels, **images))
-    assert re.search(r"WARNING smallest gain shown \d+\.\d points 40 test images: ", table)
-    assert "largest over smallest train 9.0, test 9.0 The test classes are unbalanced" in table
 
 
 def test_case_42_data_that_changed_are_other_data(door, npz, monkeypatch):

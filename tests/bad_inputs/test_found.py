@@ -10,7 +10,7 @@ import pytest
 from synaug_ray.common.errors import DataProblem, UsageProblem
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.load import load_grid
-from synaug_ray.data.load import identify
+from synaug_ray.data.identify import identify
 from synaug_ray.data.sources.npz import open_npz
 
 GRID = """dataset: digits

@@ -14,7 +14,8 @@ from helpers.fuzzing import BUDGET, outcome
 from PIL import Image
 
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.load import identify, load
+from synaug_ray.data.identify import identify
+from synaug_ray.data.load import load
 
 OPTIONS = [
     DataOptions(),

@@ -18,8 +18,9 @@ import torch
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.duplicates import find
 from synaug_ray.data.duplicates.planted import CHANGES, changed
+from synaug_ray.data.identify import identify
 from synaug_ray.data.images import Dataset
-from synaug_ray.data.load import identify, load
+from synaug_ray.data.load import load
 
 SHARE = 0.1  # copies among the images searched, in the second measurement
 

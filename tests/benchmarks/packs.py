@@ -24,8 +24,9 @@ from synaug_ray.classifiers.train import Member, train_pack
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.presets import CLASSIFIERS
 from synaug_ray.config.recipes import ClassifierRecipe
+from synaug_ray.data.identify import identify
 from synaug_ray.data.images import Dataset
-from synaug_ray.data.load import identify, load
+from synaug_ray.data.load import load
 from synaug_ray.data.subsets import Draws
 from synaug_ray.plan.steps import TrialStep
 from synaug_ray.plan.subset import DataIdentity, Subset

@@ -27,7 +27,7 @@ import pandas as pd
 import yaml
 
 from synaug_ray.config.load import load_grid
-from synaug_ray.data.load import identify
+from synaug_ray.data.identify import identify
 from synaug_ray.plan.plan import make_plan
 from synaug_ray.store.store import Store
 

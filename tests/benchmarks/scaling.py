@@ -23,7 +23,8 @@ from ray.cluster_utils import Cluster
 
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.load import load_grid
-from synaug_ray.data.load import identify, load
+from synaug_ray.data.identify import identify
+from synaug_ray.data.load import load
 from synaug_ray.plan.plan import make_plan, pending
 from synaug_ray.runs.run import Run, Session
 from synaug_ray.store.run_folder import RunFolder

@@ -20,7 +20,7 @@ import psutil
 
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.load import load_grid
-from synaug_ray.data.load import identify
+from synaug_ray.data.identify import identify
 from synaug_ray.plan.plan import make_plan, pending
 from synaug_ray.store.store import Store
 

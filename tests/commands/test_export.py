@@ -12,7 +12,8 @@ from safetensors.numpy import load as load_arrays
 
 from synaug_ray import export
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.load import identify, load
+from synaug_ray.data.identify import identify
+from synaug_ray.data.load import load
 from synaug_ray.runs import exporting
 from synaug_ray.runs.status import read_run_status
 

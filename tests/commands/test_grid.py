@@ -196,7 +196,7 @@ def test_a_failed_generator_blocks_its_trials_and_nothing_else(tmp_path, capsys)
 
 def test_one_bad_trial_does_not_take_its_pack_down(small, digits, tmp_path, monkeypatch):
     """A bug in one member's images: its companions are measured, it alone is recorded as failed."""
-    from synaug_ray.engine import execute
+    from synaug_ray.engine.attempt import attempt
 
     _, plan = small
     store = Store(str(tmp_path / "store"))
@@ -210,7 +210,7 @@ def test_one_bad_trial_does_not_take_its_pack_down(small, digits, tmp_path, monk
         return real(self, trial)
 
     monkeypatch.setattr(WorkerContext, "images", images)
-    execute.attempt(WorkerContext(store, digits, Machine()), pack)
+    attempt(WorkerContext(store, digits, Machine()), pack)
     assert store.keys("trial") == {t.key for t in pack} - {bad}
     failure = store.failed("trial")[bad]
     assert failure.cause == "bug" and "no such image" in failure.message and "KeyError" in failure.traceback

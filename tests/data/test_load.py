@@ -9,7 +9,7 @@ from helpers.image_files import bag, read
 
 from synaug_ray.common.errors import UsageProblem
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.load import BUILT_IN, identify
+from synaug_ray.data.identify import BUILT_IN, identify
 
 # --- digits -----------------------------------------------------------------------------------------------------
 
@@ -113,7 +113,7 @@ def test_every_option_is_part_of_the_identity():
 def test_identifying_needs_nothing_heavy_and_no_network():
     """A dry run does it for any grid, in an instant."""
     code = (
-        "import sys; from synaug_ray.data.load import BUILT_IN, identify; "
+        "import sys; from synaug_ray.data.identify import BUILT_IN, identify; "
         "from synaug_ray.config.data_options import DataOptions; [identify(n, DataOptions()) for n in BUILT_IN]; "
         "print(sorted({'torch', 'ray', 'sklearn', 'pyarrow', 'scipy'} & set(sys.modules)))"
     )

@@ -8,7 +8,8 @@ from PIL import Image
 
 from synaug_ray.common.errors import DataProblem, Problem
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.load import identify, load
+from synaug_ray.data.identify import identify
+from synaug_ray.data.load import load
 
 HELD_OUT = (  # the notes on a source without test and validation split
     "no test split: 20% of train are held out for it (data.holdout)",

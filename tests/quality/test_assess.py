@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from synaug_ray.config.spec import DataOptions
+from synaug_ray.data.identify import identify
 from synaug_ray.data.images import ImageSet
-from synaug_ray.data.load import identify, load
+from synaug_ray.data.load import load
 from synaug_ray.data.subsets import permutation
 from synaug_ray.quality import features, label_classifiers
 from synaug_ray.quality.assess import assess, matched, real_reference

@@ -15,8 +15,8 @@ from synaug_ray.common.errors import DataProblem, UsageProblem
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.load import load_grid
 from synaug_ray.data.images import ImageSet
+from synaug_ray.engine.attempt import attempt
 from synaug_ray.engine.context import Machine, WorkerContext
-from synaug_ray.engine.execute import attempt
 from synaug_ray.plan.plan import make_plan
 from synaug_ray.quality.pretrained_features import open_space
 from synaug_ray.runs.quality_table import for_the_page, qualities

@@ -15,8 +15,9 @@ from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data import load as sources
 from synaug_ray.data.decoding.cache import STALE
 from synaug_ray.data.decoding.npy_rows import RowWriter, read_runs
+from synaug_ray.data.identify import identify
 from synaug_ray.data.images import joined, separated
-from synaug_ray.data.load import identify, load
+from synaug_ray.data.load import load
 
 
 @pytest.fixture

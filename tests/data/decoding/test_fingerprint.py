@@ -11,7 +11,7 @@ from helpers.image_files import image_folder, save
 from synaug_ray.common.errors import DataProblem
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.fingerprint import GRAIN_NS, fingerprint
-from synaug_ray.data.load import identify
+from synaug_ray.data.identify import identify
 
 
 def test_of_every_byte_and_of_no_path(tmp_path):

@@ -17,7 +17,8 @@ from synaug_ray.common.keys import content_key
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.decode import Decoded, decode
 from synaug_ray.data.decoding.transparency import GROUNDS
-from synaug_ray.data.load import identify, load, settled
+from synaug_ray.data.identify import identify
+from synaug_ray.data.load import load, settled
 from synaug_ray.data.sources.base import Sample
 
 RNG = np.random.default_rng(0)

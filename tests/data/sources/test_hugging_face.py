@@ -6,7 +6,7 @@ from helpers.image_files import HELD_OUT, counts, encoded, image_folder, read, r
 
 from synaug_ray.common.errors import DataProblem, ResourceProblem, UsageProblem
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.load import identify
+from synaug_ray.data.identify import identify
 from synaug_ray.data.sources import hugging_face
 from tests.data.sources.test_parquet import STRUCT, hugging_face_metadata, pets, write
 from tests.data.sources.test_table_labels import animals, coded, truly

@@ -9,7 +9,7 @@ from helpers.image_files import read, refused
 
 from synaug_ray.common.errors import DataProblem, ResourceProblem, UsageProblem
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.load import identify
+from synaug_ray.data.identify import identify
 from synaug_ray.data.sources import medmnist as medmnist_sets
 from tests.data.sources.test_npz import medmnist
 
@@ -46,7 +46,7 @@ def test_the_table_is_the_packages(package):
 
 def test_the_table_is_read_without_torch_and_without_a_folder_at_home(package, tmp_path):
     code = (
-        "import sys; from synaug_ray.data.load import identify; from synaug_ray.config.data_options import DataOptions;"
+        "import sys; from synaug_ray.data.identify import identify; from synaug_ray.config.data_options import DataOptions;"
         "identify('medmnist:bloodmnist', DataOptions()); print('torch' in sys.modules)"
     )
     done = subprocess.run(

@@ -11,7 +11,7 @@ from helpers.image_files import bag, counts, encoded, found, pixels, read, refus
 
 from synaug_ray.common.errors import UsageProblem
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.load import identify
+from synaug_ray.data.identify import identify
 from synaug_ray.data.sources.split_files import split_of
 
 STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

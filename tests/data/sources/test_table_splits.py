@@ -8,7 +8,7 @@ from helpers.image_files import HELD_OUT, found, read, refused
 
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.decoding.fingerprint import fingerprint
-from synaug_ray.data.load import identify
+from synaug_ray.data.identify import identify
 from tests.data.sources.test_parquet import hugging_face_metadata, pets, structs, write
 from tests.data.sources.test_table_labels import CATS_DOGS, animals, truly
 
