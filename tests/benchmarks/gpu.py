@@ -33,8 +33,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from synaug_ray.classifiers.train import Member, train_pack
 from synaug_ray.common.text import one_line
 from synaug_ray.config.spec import DataOptions
-from synaug_ray.data.images import Dataset
 from synaug_ray.data.identify import identify
+from synaug_ray.data.images import Dataset
 from synaug_ray.data.load import load
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import edm

@@ -1,0 +1,93 @@
+"""Bad inputs by number, 31 to 33: classifiers that timm lacks or that do not fit the images."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bad_inputs.test_grid_cases import replaced
+
+
+def timm(model, **more):
+    fields = {"family": "timm", "name": "net", "model": model, "pack": 1, "nimg": 640} | more
+    return "classifiers=[{" + ", ".join(f"{k}: {v!r}" for k, v in fields.items()) + "}]"
+
+
+def test_case_31_unknown_timm_model(door):
+    """All of them, in a real run: a dry run does without timm."""
+    two = timm("resnet-18")[:-1] + ", {family: timm, name: other, model: vgg, pack: 1}]"
+    said = door.refused_in_a_run(2, two)
+    assert (
+        said[0]
+        == ("classifiers: net: timm has no 'resnet-18'. Did you mean 'resnet18'? timm.list_models() lists all it has")
+        and len(said) == 2
+    )
+    assert said[1].startswith("classifiers: other: timm has no 'vgg'. Did you mean 'vgg1")
+
+
+def test_case_31_a_model_that_nothing_resembles(door):
+    (said,) = door.refused_in_a_run(2, timm("xyzzy"))
+    assert said == "classifiers: net: timm has no 'xyzzy'. timm.list_models() lists all it has"
+
+
+def test_case_33_a_generator_from_elsewhere_is_a_note(door):
+    """It has seen other images, so its verdict is not one about these alone."""
+    text = replaced("[jitter]", f"[{{family: pretrained, name: far, pipeline: some/where@{'0' * 40}}}]")
+    code, out, _ = door.run("--dry-run", text=text)
+    assert code == 0 and "note     generators: far was trained on images outside this data set" in out
+
+
+def test_case_32_a_model_of_a_fixed_size(door):
+    """The grid alone shows it, where it tells the size of the images."""
+    (said,) = door.refused_in_a_run(2, timm("vit_tiny_patch16_224"))
+    assert said == (
+        "classifiers: net (vit_tiny_patch16_224) wants 224 x 224 pixels and the images have 8 x 8 pixels; "
+        "set data.size: 224, or choose another model"
+    )
+
+
+def test_case_32_images_too_small_for_a_model(door):
+    (said,) = door.refused_in_a_run(2, timm("vgg11"))
+    assert said.startswith("classifiers: net (vgg11) cannot be trained on images of 8 x 8 pixels in batches of 64 (")
+    assert said.endswith("); set data.size, or choose another model")
+
+
+@pytest.mark.parametrize(
+    "model,code",
+    [
+        ("resnet18.a1_in1k", "pretrained-weights"),
+        ("hf-hub:timm/resnet18.a1_in1k", "pretrained-weights"),
+        ("local-dir:/x", "pretrained-weights"),
+        ("", "model-missing"),
+    ],
+)
+def test_case_33_pretrained_weights_asked_for(door, told, model, code):
+    told(door.refused(2, timm(model)))
+    assert [(found, value) for found, _, value in door.found] == [(code, repr(model) if model else "")]
+
+
+@pytest.mark.parametrize(
+    "override,code,place,value",
+    [
+        (timm("resnet18", pretrained=1), "unknown-key", "classifiers[0].pretrained", "'pretrained'"),  # case 33
+        (
+            "classifiers=[{family: mlp, name: a, model: resnet18}]",
+            "model-without-timm",
+            "classifiers[0]",
+            "'resnet18'",
+        ),
+        ("classifiers=[{preset: cnn, pack: 4}]", "pack", "classifiers[0]", "4"),  # batch normalisation
+    ],
+)
+def test_classifiers_that_cannot_be(door, told, override, code, place, value):
+    told(door.refused(2, override))
+    ((found, where, wrong),) = door.found
+    assert (
+        (found, wrong) == (code, value)
+        and where.startswith(("override 'classifiers=", 'override "classifiers='))
+        and where.endswith(f": {place}")
+    )
+
+
+def test_networks_with_batch_normalisation_cannot_be_packed(door):
+    (said,) = door.refused_in_a_run(2, timm("resnet18", pack=16))
+    assert said.endswith("it needs pack: 1, got 16")
