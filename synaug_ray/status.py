@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m synaug_ray.status",
         allow_abbrev=False,
-        description="What of a run is done, failed, blocked and left. Reads the storage alone, so it asks no cluster.",
+        description="Shows what is done, failed, blocked and left of a run. Reads only the storage; needs no cluster.",
         epilog="exit codes: 0 printed, 2 command line, 5 storage",
     )
     parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")

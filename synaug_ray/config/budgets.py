@@ -64,7 +64,7 @@ def _with_length(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(recipe: dict[str, Any]) -> bool:
-    """Whether its name and length can be worked with; what cannot is told when it is validated."""
+    """Whether its name and length are usable; if not, validation reports it."""
     numbers = [recipe.get("nimg"), *([recipe["max_passes"]] if recipe.get("max_passes") is not None else [])]
     return isinstance(recipe.get("name"), str) and all(_number(value) for value in numbers)
 

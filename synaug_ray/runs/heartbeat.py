@@ -1,4 +1,4 @@
-"""A driver's sign of life in its run's folder: written while it lives, also during steps that take hours."""
+"""A driver's heartbeat in its run's folder: updated while it runs, also during steps that take hours."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Driver:
     host: str
     pid: int
     session: str
-    silent: float  # seconds since its last sign of life
+    silent: float  # seconds since its last update
     alive: bool
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class Heartbeat(threading.Thread):
 
 
 def driver_of(folder: RunFolder, now: datetime | None = None) -> Driver | None:
-    """The driver that gave the last sign of life; None where none did, or it came to its end.
+    """The driver with the latest heartbeat; None if there is none, or if that driver has ended.
 
     Raises:
         StorageProblem: where the storage refuses.

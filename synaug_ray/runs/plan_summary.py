@@ -33,7 +33,7 @@ def plan_timings(
     Args:
         shape: of an image, [C, H, W], if known from the grid alone.
         cache: the cache folder; None measures nothing.
-        say: told where something has to be measured.
+        say: called with a line if something has to be measured.
     """
     steps = [] if cache is None else untimed(run.plan, missing, run.store, shape)
     return Timings() if cache is None or not steps else timings(steps, shape or ASSUMED, cache, say)
@@ -87,7 +87,7 @@ def memory_line(missing: Plan, timed: Timings, free: int) -> str:
     if timed.unit != "core":
         return said
     said += f"; {size(free)} are free"
-    return said if parts == 1 else f"{said}, so that its batches are taken in {parts} parts" if parts else said
+    return said if parts == 1 else f"{said}, so its batches are split into {parts} parts" if parts else said
 
 
 def memory_problem(missing: Plan, timed: Timings, free: int) -> ResourceProblem | None:
@@ -117,12 +117,12 @@ def disk_line(needed: int, free: int | None) -> str:
 
 
 def plan_notes(run: Run, damaged: Sequence[str]) -> list[str]:
-    """Warnings about the grid, about another driver at work, and on damaged files of the folder or changed data."""
+    """Warnings about the grid, about another running driver, and on damaged files of the folder or changed data."""
     notes = grid_warnings(run.spec) + precision_warnings(run.spec)
     other = driver_of(run.folder)
     if other is not None and other.alive:
         notes.append(
-            f"{other} works on this run now (last sign of life {duration(other.silent)} ago): a second driver "
+            f"{other} is running this grid (last update {duration(other.silent)} ago): a second driver "
             "joins it, from the last step, and both share this machine or cluster; to follow the first alone, use "
             f"python -m synaug_ray.status {run.folder.url}"
         )

@@ -33,7 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", metavar="RUN", help="the run's name; default the grid's")
     parser.add_argument("--dry-run", "-n", action="store_true", help="show the plan and its cost; no result is written")
     parser.add_argument(
-        "--no-timing", action="store_true", help="do not time a few training steps, some 20 seconds, for the cost"
+        "--no-timing",
+        action="store_true",
+        help="do not time a few training steps (about 20 seconds) to estimate the cost",
     )
     parser.add_argument("--local", action="store_true", help="one step after another, without Ray")
     parser.add_argument(

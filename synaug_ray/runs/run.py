@@ -26,7 +26,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Run:
-    """A grid at work: what it asks, which steps it has, where its results go, and which session works on it."""
+    """One run of a grid: its question, its steps, the folder of its results, and the session that runs it."""
 
     name: str
     spec: GridSpec

@@ -121,7 +121,7 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
         state += f", last update {duration(silent)} ago"
         driver = driver_of(run.folder, now)
         if driver is not None and driver.alive:
-            state += f"; {driver} is at work (sign of life {duration(driver.silent)} ago)"
+            state += f"; {driver} is running it (last update {duration(driver.silent)} ago)"
         elif driver is not None:
             state += f"; its driver, {driver}, has died: run the same command to continue"
         elif silent > SILENT:

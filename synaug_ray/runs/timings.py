@@ -60,7 +60,7 @@ def timings(steps: Sequence[Step], shape: Shape, cache: Path, say: Say, limit: f
     Args:
         shape: (channels, height, width) of the images.
         cache: the cache folder; one that cannot be written is done without.
-        say: told once, where something has to be measured.
+        say: called once with a line if something has to be measured.
         limit: seconds for the measuring, more on a busy machine; 0 takes what is kept.
     """
     kinds: dict[str, list[Step]] = {}
@@ -71,7 +71,7 @@ def timings(steps: Sequence[Step], shape: Shape, cache: Path, say: Say, limit: f
     found = {key: kept for key, path in places.items() if (kept := _read(path)) is not None}
     wanted = {key: of for key, of in kinds.items() if "seconds" not in found.get(key, {})}
     if wanted and limit and OFF not in os.environ:
-        say(f"timing a few steps of {_named(wanted)} on this machine, about {limit:.0f} seconds (--no-timing: not)")
+        say(f"timing a few steps of {_named(wanted)} on this machine, about {limit:.0f} seconds (--no-timing skips it)")
         for key, values in _ask(wanted, shape, limit).items():
             found[key] = found.get(key, {}) | values
             _keep(places[key], found[key])

@@ -104,7 +104,7 @@ class LocalBackend(Backend):
         closed = [path for path in paths if os.path.isdir(path) and not os.access(path, os.W_OK | os.X_OK)]
         if closed:  # another user's, for example: better found now than after a training
             raise StorageProblem(
-                f"cannot write to {', '.join(closed)}: no permission, or read-only; have it given, or "
+                f"cannot write to {', '.join(closed)}: no permission, or read-only; change the permissions, or "
                 "set --storage to a folder you may write to",
                 code="storage-not-writable",
             )

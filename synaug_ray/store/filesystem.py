@@ -33,7 +33,7 @@ def open_url(url: str, *, impatient: bool = False) -> tuple[fsspec.AbstractFileS
         StorageProblem: for an unknown protocol, or a missing package.
         UsageProblem: for a URL with a password in it, or one that fsspec would cut into several.
     """
-    if (path := local_path(url)) is not None:  # not by fsspec, which opens what stands before a "::"
+    if (path := local_path(url)) is not None:  # not by fsspec, which opens the part before a "::"
         return LocalFileSystem(), os.path.abspath(os.path.expanduser(path)).rstrip("/")
     refuse_secrets(url)
     refuse_chains(url)
@@ -156,7 +156,7 @@ def advice(error: Exception) -> str:
             "check that you may read and write it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or "
             "what your other tools use"
         )
-    return "check its name and your connection (AWS_ENDPOINT_URL, where it is not Amazon's)"
+    return "check its name and your connection (AWS_ENDPOINT_URL, if it is not Amazon's)"
 
 
 @contextmanager
@@ -174,6 +174,6 @@ def refusals(fs: fsspec.AbstractFileSystem, doing: str) -> Iterator[None]:
             raise
         raise StorageProblem(
             f"cannot {doing} ({reason(error)}); finished steps are kept. When it answers again, run the "
-            "same command to go on",
+            "same command to continue",
             code="storage-unreachable",
         ) from None

@@ -61,8 +61,8 @@ def refused(error: OSError, what: str) -> StorageRefused:
     free = free_bytes(what.partition(" ")[2])
     room = "" if free is None else f"; {size(free)} are free there"
     return StorageRefused(
-        f"cannot {what} ({error.strerror}{room}). Finished steps are kept: make room or give the "
-        "permission, and run the same command to go on"
+        f"cannot {what} ({error.strerror}{room}). Finished steps are kept: free some space or "
+        "change the permissions, then run the same command to continue"
     )
 
 

@@ -254,7 +254,7 @@ def test_a_dry_run_of_any_grid_gives_time_memory_and_disk(tmp_path, monkeypatch,
     assert re.search(r"about \d+ years of one core \(\d+ years to \d+ years\)", lines["in"])
     assert "GPU-hours on an H100-class GPU" in lines["or"] and "assumed 20% of its peak" in lines["or"]
     # 1 GB and 512 images of 50 MB do not fit into nine tenths of 14.8 GB; three times 171 do
-    assert lines["memory"].endswith("most of it for edm-32px; 16 GB are free, so that its batches are taken in 3 parts")
+    assert lines["memory"].endswith("most of it for edm-32px; 16 GB are free, so its batches are split into 3 parts")
     assert lines["disk"].startswith("disk about")
     assert not (tmp_path / "s").exists()
     assert grid.main([*words, "--no-timing"]) == 0

@@ -1,4 +1,4 @@
-"""A driver's sign of life: there while it lives, gone when it ends, known to be stale where it was killed."""
+"""A driver's heartbeat: there while it lives, gone when it ends, known to be stale where it was killed."""
 
 import json
 import os
@@ -99,9 +99,9 @@ def test_status_and_a_second_command_say_who_is_at_work(small_run, tmp_path, cap
     folder.write(DRIVER, json.dumps(beat))
     assert status.main([folder.url]) == 0
     said = capsys.readouterr().out
-    assert f"process {os.getpid()} on {socket.gethostname()} is at work" in said and "may have died" not in said
+    assert f"process {os.getpid()} on {socket.gethostname()} is running it" in said and "may have died" not in said
     grid.main([str(SMALL_GRID), "--storage", str(tmp_path / "s"), "--dry-run"])
-    assert f"process {os.getpid()} on {socket.gethostname()} works on this run now" in capsys.readouterr().out
+    assert f"process {os.getpid()} on {socket.gethostname()} is running this grid" in capsys.readouterr().out
     folder.write(DRIVER, json.dumps(beat | {"at": "2026-01-01T00:00:00+00:00"}))
     assert status.main([folder.url]) == 0
     assert "has died: run the same command to continue" in capsys.readouterr().out

@@ -89,7 +89,9 @@ def test_folders_without_permission_are_found_before_any_training(tmp_path, monk
     closed.mkdir(parents=True)
     store.check_writable()
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(closed))  # root may write anywhere
-    with pytest.raises(StorageProblem, match=rf"cannot write to {closed}: no permission, or read-only; have it given"):
+    with pytest.raises(
+        StorageProblem, match=rf"cannot write to {closed}: no permission, or read-only; change the permissions"
+    ):
         store.check_writable()
 
 

@@ -83,7 +83,7 @@ def test_a_run_whose_server_goes_away_ends_in_a_line_and_goes_on_later(hasty, st
     gate.faults += [""] * 60 + ["cut"] * 10_000
     assert grid.main([GRID, "--storage", storage, "--local"]) == 5
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-    assert len(said) == 1 and "cannot" in said[0] and "run the same command to go on" in said[0]
+    assert len(said) == 1 and "cannot" in said[0] and "run the same command to continue" in said[0]
     gate.faults.clear()
     stood = set(Store(f"{storage}/store").keys("trial"))
     assert grid.main([GRID, "--storage", storage, "--local"]) == 0
