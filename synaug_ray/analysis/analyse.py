@@ -20,6 +20,7 @@ from synaug_ray.analysis.generator_results import BudgetCurve
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, pair_cells
 from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
 from synaug_ray.analysis.study import StudyFitter
+from synaug_ray.analysis.training_length import training_lengths, warnings, with_lengths, without_checks
 from synaug_ray.analysis.verdict import FEW_DRAWS, Failures, Margin, judge
 from synaug_ray.analysis.verdict_text import headline
 from synaug_ray.laws.catalogue import FORM_TABLE, PUBLISHED
@@ -172,7 +173,8 @@ def analyse(
         raise ValueError(f"relative_delta is a fraction of the real-only error between 0 and 1, got {relative_delta}")
     if replicates < 0:
         raise ValueError(f"replicates must not be negative, got {replicates}")
-    cells = pair_cells(measurements, predictions, num_classes=num_classes, balanced=balanced)
+    counted = without_checks(measurements)
+    cells = pair_cells(counted, predictions, num_classes=num_classes, balanced=balanced)
     if not cells.real:
         raise ValueError("no real-only trial is done: there is nothing to compare with")
     rng = np.random.default_rng(seed)
@@ -198,17 +200,20 @@ def analyse(
         )
         for key in sorted({cell.study for cell in cells.mixed})
     )
+    margin = functools.partial(Margin.at, delta=delta, relative_delta=relative_delta)
+    errors = {(c.classifier, c.num_real): float(e) for c, e in zip(cells.real, uncertainty.values, strict=False)}
+    lengths = training_lengths(
+        measurements,
+        predictions,
+        cells,
+        margin=lambda classifier, n: margin(errors[classifier, n]).delta,
+        confidence=confidence,
+        intervals=bool(replicates),
+    )
     verdicts = tuple(
         dataclasses.replace(v, family=study.family, open_set=cells.kinds[v.generator].open_in(v.num_real))
         for study in studies
-        for v in _verdicts(
-            cells,
-            uncertainty,
-            study,
-            functools.partial(Margin.at, delta=delta, relative_delta=relative_delta),
-            looks,
-            why,
-        )
+        for v in with_lengths(_verdicts(cells, uncertainty, study, margin, looks, why), lengths)
     )
     curves = budget_curves(
         cells,
@@ -231,7 +236,7 @@ def analyse(
         test_images=cells.images,
         replicates=replicates,
         num_classes=cells.num_classes,
-        warnings=(*cells.warnings, *draw_warnings, *fitter.all_warnings()),
+        warnings=(*cells.warnings, *draw_warnings, *warnings(lengths), *fitter.all_warnings()),
         real=real,
         studies=studies,
         verdicts=verdicts,
@@ -242,6 +247,7 @@ def analyse(
         budgets=curves,
         ceilings=ceilings(cells, confidence=confidence, intervals=uncertainty.has_intervals),
         looks=tuple(look.draws for look in looks) if uncertainty.has_intervals else (),
+        training_lengths=lengths,
         test_groups=None if cells.groups is None else int(cells.groups.max()) + 1,
     )
     return dataclasses.replace(analysis, controls=tuple(controls(analysis)))

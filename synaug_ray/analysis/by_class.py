@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from synaug_ray.analysis.training_length import without_checks
+
 STUDY = ["classifier", "generator", "protocol", "real_share", "num_real", "num_synthetic"]
 COLUMNS = (*STUDY, "measure", "class", "value", "low", "high", "gain", "gain_low", "gain_high", "test_images")
 
@@ -29,9 +31,8 @@ def by_class(
         predictions: ``key``, ``label``, ``predicted`` and ``probability`` (of the true class), [T] each, a row a trial.
         classes: their names; numbers where there are fewer. Of two, the second counts as positive.
     """
-    known: Any = measurements[
-        (measurements["status"] == "done") & measurements["key"].isin(predictions["key"].tolist())
-    ]
+    counted = without_checks(measurements)
+    known: Any = counted[(counted["status"] == "done") & counted["key"].isin(predictions["key"].tolist())]
     if known.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     told = predictions.set_index("key")

@@ -6,11 +6,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from synaug_ray.analysis.length_results import Ended
 from synaug_ray.common.text import listed, long_duration
 from synaug_ray.laws.results import Estimate
 
 Json = Mapping[str, Any]
 FEW = 6  # draws below which the advice is to use more
+UNTRAINED = (Ended.SHORT, Ended.LONG)
 DEFECTS = {  # word of a quality check: the clause about a generator's images
     "constant": "are nearly all the same",
     "ignores labels": "do not depend on the class asked for",
@@ -75,6 +77,13 @@ def surety(laws: Json, verdicts: Sequence[Json]) -> str:
     if found:
         text += f" A change below about {points(min(found))} could not be seen."
     return text
+
+
+def untrained(num_real: int, verdicts: Iterable[Json]) -> str:
+    """Which classifiers are not trained to their end, or past it, at this size; '' for none that is known."""
+    short = [v for v in verdicts if v.get("training_length") in UNTRAINED]
+    told = sorted({f"{v['classifier']} is {v['training_length']}" for v in short})
+    return f" At {num_real:,} real images {listed(told)}: gains may change with the length of training." if told else ""
 
 
 def next_to_decide(undecided: Sequence[Json], draws: int, draw_seconds: float | None = None) -> str:

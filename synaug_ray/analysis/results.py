@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from synaug_ray.analysis.generator_results import BudgetCurve, Ceiling, Training
+from synaug_ray.analysis.length_results import TrainingLength
 from synaug_ray.laws.results import Estimate, FitStatus, Form, HeldOut, LawFit, Published
 
 
@@ -200,6 +201,7 @@ class Verdict:
         None  # what a longer training would do; None for what is not trained, or not known to be
     )
     gain_if_failed: float | None = None  # the gain with the worst one seen in place of those that failed
+    training_length: str = ""  # of the classifier at this size, as ``Ended`` says it; empty: not checked
 
 
 @dataclass(frozen=True)
@@ -227,6 +229,7 @@ class Analysis:
     relative_delta: float | None = None  # instead of ``delta``: a fraction of the real-only error of each size
     budgets: tuple[BudgetCurve, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
+    training_lengths: tuple[TrainingLength, ...] = ()  # are the classifiers trained to their end; empty: not checked
     test_groups: int | None = None  # independent groups (patients) of test images; None: each image is by itself
 
     def laws_json(self) -> dict[str, Any]:

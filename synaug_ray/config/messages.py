@@ -14,7 +14,7 @@ from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, LENGTH
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe, Optimiser, SamplerRecipe
-from synaug_ray.config.spec import Factors, GridSpec
+from synaug_ray.config.spec import Factors, GridSpec, TrainingCheck
 from synaug_ray.config.yaml_source import SHOWN, Lines, Location, short
 
 MOST = 400  # characters of a recipe's own message, which may quote a value of any length
@@ -107,4 +107,6 @@ def _known_keys(loc: Location, in_block: bool) -> set[str]:
         return set((FilterRecipe if loc[0] == "filters" else FeatureRecipe).model_fields) | {"preset"}
     if loc[0] == "classifiers":
         return set(Optimiser.model_fields) if len(loc) > 3 else set(ClassifierRecipe.model_fields) | {"preset"}
+    if loc[0] == "training_check":
+        return set(TrainingCheck.model_fields)
     return set(DataOptions.model_fields) if loc[0] == "data" else set(SamplerRecipe.model_fields) | {"preset"}

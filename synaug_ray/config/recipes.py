@@ -29,7 +29,7 @@ def _no_truth_value(value: object) -> object:
     return value
 
 
-def _truth_value(value: object) -> object:
+def truth_value(value: object) -> object:
     """Accept yes, no, on and off, which our YAML reads as text, for true and false."""
     word = value.lower() if isinstance(value, str) else value
     return True if word in ("yes", "on") else False if word in ("no", "off") else value
@@ -44,7 +44,7 @@ def _integer(value: object) -> object:
 MOST = 1_000_000_000_000  # of any count, so that no product of two overflows
 Count = Annotated[int, BeforeValidator(_integer), Field(strict=True, ge=1, le=MOST)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Flag = Annotated[StrictBool, BeforeValidator(_truth_value)]
+Flag = Annotated[StrictBool, BeforeValidator(truth_value)]
 Number = Annotated[float, BeforeValidator(_no_truth_value), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
@@ -73,7 +73,8 @@ class Recipe(BaseModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A changed copy; pydantic's own would keep the key of the original where that has been computed."""
         copy = super().model_copy(update=update, deep=deep)
-        vars(copy).pop("key", None)
+        for key in ("key", "any_length_key"):
+            vars(copy).pop(key, None)
         return copy
 
 
@@ -175,3 +176,12 @@ class ClassifierRecipe(Recipe):
     shift: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 0  # pixels, zero-padded random translation
     pack: Count = 16  # trials trained together in one process, padded to exactly this many
     precision: Precision = "fp32"
+
+    @cached_property
+    def any_length_key(self) -> str:
+        """The same for all lengths of training: what an image costs does not depend on how many there are."""
+        return self._key(frozenset({"nimg"}))
+
+    def longer(self, times: int) -> ClassifierRecipe:
+        """The same training over so many times the images."""
+        return self.model_copy(update={"nimg": times * self.nimg})

@@ -23,6 +23,7 @@ from synaug_ray.config.recipes import (
     Precision,
     SamplerRecipe,
     invalid,
+    truth_value,
 )
 
 Multiple = Annotated[Number, Field(ge=0, le=1_000)]
@@ -100,6 +101,18 @@ class CellSpec(NamedTuple):
         return self.generator.name if self.filter.family == "none" else f"{self.generator.name}+{self.filter.name}"
 
 
+TRAINING_CHECK = "training-check"  # in place of a protocol in tables: real-only trials that no law or verdict counts
+LONGER = 2  # times the images seen, in those trials
+
+
+class TrainingCheck(BaseModel):
+    """Real-only trials over twice the images seen, at each size with synthetic images: is that long enough?"""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    draws: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 2  # of the grid's, with their first seed; 0: no check
+
+
 class GridSpec(Factors):
     """A grid as ``grids/<name>.yaml`` declares it. ``blocks`` are further products that override some factors."""
 
@@ -116,7 +129,18 @@ class GridSpec(Factors):
     quality_draws: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 2  # draws whose pools get a quality check:
     # fidelity, labels, copies, domain gap. A check costs seconds, and copying differs little between draws
     quality_features: tuple[FeatureRecipe, ...] = ()  # further feature spaces of the quality checks
+    training_check: TrainingCheck = TrainingCheck()
     blocks: tuple[dict[str, Any], ...] = ()
+
+    @field_validator("training_check", mode="before")
+    @classmethod
+    def _on_or_off(cls, value: Any) -> Any:
+        wanted = truth_value(value)
+        if isinstance(wanted, bool):
+            return {} if wanted else {"draws": 0}
+        if not isinstance(value, (dict, TrainingCheck)):
+            raise invalid("not-a-mapping", "input should be on, off, or a mapping such as {draws: 2}")
+        return value
 
     @field_validator("quality_features")
     @classmethod
@@ -132,6 +156,14 @@ class GridSpec(Factors):
         """All cells, product by product; a cell of two products comes twice."""
         for factors in self.products():
             yield from _cells(factors)
+
+    def training_checks(self) -> Iterator[CellSpec]:
+        """The longer real-only trials of each size that has synthetic images; one of two products comes twice."""
+        for factors in self.products():
+            draws = range(min(self.training_check.draws, factors.draws))
+            sizes = [n for n in factors.num_real if any(round(n * m) for m in factors.synthetic_multiples)]
+            for n, classifier, draw in product(sizes, factors.classifiers, draws):
+                yield CellSpec(n, 0, None, classifier.longer(LONGER), TRAINING_CHECK, None, draw, 0)
 
     def precisions(self) -> dict[Precision, list[str]]:
         """Names of the networks, without repeats, by the precision that they are trained in."""

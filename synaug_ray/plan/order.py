@@ -14,9 +14,10 @@ Turn = tuple[int, int, int]  # draw, whether synthetic images are needed, number
 def early_answers_first(plan: Plan) -> Plan:
     """The same steps, sorted by draw; within a draw the real-only trials come first, then the others by num_real.
 
-    A generator or shard comes with the first trial that needs it.
+    A generator or shard comes with the first trial that needs it. Checks of the length of training come last.
     """
-    trials = dict(sorted(plan.trials.items(), key=lambda item: _turn(item[1])))
+    checks = plan.training_checks
+    trials = dict(sorted(plan.trials.items(), key=lambda item: (item[0] in checks, _turn(item[1]))))
     first: dict[str, Turn] = {}
     for trial in trials.values():
         if trial.pool is not None:

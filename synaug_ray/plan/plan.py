@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from synaug_ray.config.presets import sampler_of
-from synaug_ray.config.spec import CellSpec, GridSpec
+from synaug_ray.config.spec import TRAINING_CHECK, CellSpec, GridSpec
 from synaug_ray.plan.steps import STAGES, GeneratorStep, Pool, QualityStep, ShardStep, Stage, Step, TrialStep
 from synaug_ray.plan.subset import DataIdentity, Subset
 
@@ -41,6 +41,13 @@ class Plan:
         )
 
     @property
+    def training_checks(self) -> dict[str, TrialStep]:
+        """The trials by key that no cell needs, only the check whether classifiers are trained to their end."""
+        check = {row.trial.key: row.trial for row in self.rows if row.cell.protocol == TRAINING_CHECK}
+        needed = {row.trial.key for row in self.rows if row.cell.protocol != TRAINING_CHECK} if check else set()
+        return {key: trial for key, trial in check.items() if key not in needed and key in self.trials}
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is missing."""
         return not self.trials and not self.qualities
@@ -57,7 +64,7 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
     generators: dict[str, GeneratorStep] = {}
     trials: dict[str, TrialStep] = {}
     names: dict[str, str] = {}
-    rows: dict[tuple[str, str, float | None], Row] = {}
+    rows: dict[tuple[str, str, float | None, bool], Row] = {}
     cells = list(spec.cells())
     in_proportion = {cell for cell in cells if cell.protocol == "mixed" and cell.real_share is None}
     subsets: dict[tuple[int, int], Subset] = {}
@@ -91,7 +98,11 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
         trial = trials.setdefault(trial.key, trial)
         if pool is not None:
             amounts[pool] = max(amounts.get(pool, 0), trial.num_raw)
-        rows.setdefault((trial.key, cell.arm, cell.real_share), Row(cell, trial))
+        rows.setdefault((trial.key, cell.arm, cell.real_share, False), Row(cell, trial))
+    for cell in spec.training_checks():
+        trial = TrialStep(subset(cell.num_real, cell.draw), None, 0, "real-only", None, cell.classifier, cell.seed)
+        trial = trials.setdefault(trial.key, trial)
+        rows.setdefault((trial.key, cell.arm, cell.real_share, True), Row(cell, trial))
     generators = in_courses(generators)
     shards = {shard.key: shard for pool, amount in amounts.items() for shard in pool.shards(amount)}
     checks = [

@@ -270,7 +270,7 @@ class TrialStep(Step):
 
     @property
     def cost_key(self) -> str:
-        return self.classifier.key
+        return self.classifier.any_length_key
 
     @property
     def cost_name(self) -> str:

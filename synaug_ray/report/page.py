@@ -29,6 +29,7 @@ from synaug_ray.report.sections import (
     progress,
     quality,
     samples,
+    training,
     verdicts,
 )
 from synaug_ray.report.text import StudyNames
@@ -88,6 +89,7 @@ def render(run: RunView, *, images: bool = True) -> str:
         ceiling_words=ceiling.sentences(laws),
         budget_words=[str(curve["sentence"]) for curve in (laws or {}).get("budgets") or ()],
         error_name=text.error_name(laws),
+        training=training.table(tables.list_in(laws, "training_lengths")),
         matrix=verdicts.matrix(found, names, verdict) if found else None,
         deciding_note=verdicts.deciding_note(laws, found),
         verdict_table=verdicts.full_table(found, names) if found else None,

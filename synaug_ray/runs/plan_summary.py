@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from synaug_ray.common.errors import Message, ResourceProblem
@@ -55,6 +56,7 @@ def plan_lines(path: Path, run: Run, missing: Plan, shape: Shape | None, timed: 
             f"{PLURAL[stage]:<11}{total:>8,}   {total - len(missing.steps(stage)):>8,} done or not needed   "
             f"{describe_cost(table[stage], timed.unit)}"
         )
+    lines += training_check_line(run, missing, shape, timed)
     if not sum(cost.steps for cost in table.values()):
         return lines
     lines.append(f"{'in all':<51}{describe_total_cost(table, timed.unit)}")
@@ -66,6 +68,18 @@ def plan_lines(path: Path, run: Run, missing: Plan, shape: Shape | None, timed: 
             f"{'':<51}for images of {ASSUMED[1]} x {ASSUMED[2]} pixels: the grid does not say their size (data.size)"
         )
     return [*lines, memory_line(missing, timed, free_memory())]
+
+
+def training_check_line(run: Run, missing: Plan, shape: Shape | None, timed: Timings) -> list[str]:
+    """What of the trials checks the length of training, and how to leave it out; nothing where none is left to do."""
+    checks = missing.training_checks
+    if not checks:
+        return []
+    cost = costs(run.plan, replace(missing, trials=checks), run.store, shape, timed.figures)["trial"]
+    return [
+        f"{'':<51}{describe_cost(cost, timed.unit)} of it for {len(checks):,} trials of the training check "
+        "(training_check=off: none)"
+    ]
 
 
 def memory_line(missing: Plan, timed: Timings, free: int) -> str:

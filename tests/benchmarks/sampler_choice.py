@@ -114,6 +114,7 @@ def table(args: argparse.Namespace, solver: tuple[str, int], storage: Path) -> t
         "draws": args.draws,
         "seeds": args.seeds,
         "quality_draws": 0,
+        "training_check": {"draws": 0},
     }
     if not grid["data"]:
         del grid["data"]

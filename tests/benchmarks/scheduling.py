@@ -32,6 +32,7 @@ classifiers: [{{preset: mlp, name: nothing, nimg: 1, batch: 1, widths: [1]}}]
 draws: {draws}
 seeds: 4
 quality_draws: 0
+training_check: {{draws: 0}}
 replicates: 0
 """
 

@@ -29,6 +29,7 @@ draws: 1
 seeds: 1
 replicates: 50
 quality_draws: 0
+training_check: {{draws: 0}}
 """
 
 

@@ -30,6 +30,7 @@ sampler: {preset: dpmpp-8, steps: 3, batch: 16, shard_size: 64}
 seeds: 1
 replicates: 50
 quality_draws: 0
+training_check: {draws: 0}
 """
 EDM = "blocks=[{num_real: [20], generators: [{preset: edm-tiny, name: edm, nimg: 12800, channels: [8, 16]}], draws: 4}]"
 

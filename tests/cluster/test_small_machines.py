@@ -68,6 +68,7 @@ sampler: {{preset: dpmpp-8, shard_size: 256}}
 draws: 2
 seeds: 1
 quality_draws: 0
+training_check: {{draws: 0}}
 replicates: 0
 """
 

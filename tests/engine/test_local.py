@@ -87,6 +87,7 @@ def grid_of(**changes):
         "draws": 3,
         "seeds": 1,
         "quality_draws": 1,
+        "training_check": {"draws": 0},
     }
     return early_answers_first(
         make_plan(validate_grid(values | changes, Lines("g.yaml")), DataIdentity("digits", "fp"))

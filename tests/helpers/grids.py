@@ -39,6 +39,7 @@ def small_grid(**changes: Any) -> GridSpec:
         "seeds": 1,
         "replicates": 50,
         "quality_draws": 0,
+        "training_check": {"draws": 0},
         "sampler": {"preset": "dpmpp-8", "steps": 3, "batch": 16, "shard_size": 32},
         "blocks": [{"num_real": [20], "generators": [edm], "draws": 1}],
     }

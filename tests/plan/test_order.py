@@ -18,6 +18,7 @@ GRID = {
     "classifiers": ["mlp"],
     "draws": 2,
     "seeds": 1,
+    "training_check": {"draws": 0},
 }
 
 

@@ -27,6 +27,7 @@ def plan(**values) -> Plan:
         "draws": 2,
         "seeds": 2,
         "sampler": {"shard_size": 32},
+        "training_check": {"draws": 0},
     }
     return make_plan(validate_grid(base | values, Lines("g.yaml")), DATA)
 
@@ -254,7 +255,7 @@ def test_a_dry_run_of_ten_thousand_cells_is_fast_and_loads_neither_torch_nor_ray
     lines = done.stdout.splitlines()
     assert lines[-1] == "[]"
     assert [line.split()[1] for line in lines if line.startswith("trials")] == [
-        f"{10 * 12 * 4 * (1 + 2 * (5 * 2 - 1)):,}"
-    ]  # half real at 1x is in proportion
+        f"{10 * 12 * 4 * (1 + 2 * (5 * 2 - 1)) + 10 * 2:,}"
+    ]  # half real at 1x is in proportion; the training check takes one seed of two draws
     assert not (tmp_path / "s").exists()
     assert seconds < 6  # of a core, whatever else the machine does; about 2 on a server of 2020

@@ -37,6 +37,7 @@ def plan(**values):
         "draws": 2,
         "seeds": 1,
         "sampler": {"shard_size": 20},
+        "training_check": {"draws": 0},
     }
     return make_plan(validate_grid(base | values, Lines("g.yaml")), DATA)
 
@@ -57,13 +58,26 @@ def measured(monkeypatch):
 def test_measured_figures_times_images(store, measured):
     made = plan()
     measured[GENERATORS["edm-tiny"].any_length_key] = 2.0  # core-seconds for 1,000 images
-    (classifier,) = {t.classifier.key for t in made.trials.values()}
+    (classifier,) = {t.cost_key for t in made.trials.values()}
     measured[classifier] = 0.01
     table = costs(made, made, store, GREY)
     assert (table["generator"].steps, table["generator"].unknown) == (2, 0)
     assert table["generator"].seconds == pytest.approx(2 * GENERATORS["edm-tiny"].nimg * 2.0 / 1_000)
     assert table["trial"].seconds == pytest.approx(4 * CLASSIFIERS["mlp"].nimg * 0.01 / 1_000)
     assert (table["shard"].steps, table["shard"].unknown, table["shard"].seconds) == (2, 2, 0)
+
+
+def test_a_longer_training_costs_as_much_an_image(store, measured):
+    """Known of the short one, and of its records, the training check's cost is known, too."""
+    made = plan(training_check={"draws": 1})
+    short = plan()
+    measured[next(iter(made.trials.values())).cost_key] = 0.01
+    nimg = CLASSIFIERS["mlp"].nimg
+    assert costs(made, made, store, GREY)["trial"].seconds == pytest.approx((4 + 2) * nimg * 0.01 / 1_000)
+    for trial in (t for t in short.trials.values() if t.pool is None):
+        store.commit(trial, {"nimg": nimg, "cpu_seconds": 3.0}, {}, {})
+    left = costs(made, pending(made, store), store, GREY)["trial"]
+    assert (left.steps, left.seconds) == (3, pytest.approx(3.0 + 3.0 + 6.0))
 
 
 @pytest.mark.parametrize("shape", [XRAYS, (3, 8, 8), (1, 8, 16), None])

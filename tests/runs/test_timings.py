@@ -31,6 +31,7 @@ def plan():
         "draws": 2,
         "seeds": 1,
         "quality_draws": 1,
+        "training_check": {"draws": 0},
     }
     return make_plan(validate_grid(values, Lines("g.yaml")), DataIdentity("mnist", "fp"))
 

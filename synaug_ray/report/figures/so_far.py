@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from synaug_ray.analysis.training_length import without_checks
 from synaug_ray.report import tables, text
 from synaug_ray.report.figures import style
 from synaug_ray.report.text import StudyNames
@@ -15,7 +16,8 @@ from synaug_ray.report.text import StudyNames
 
 def means_of(measurements: pd.DataFrame) -> list[dict[str, Any]]:
     """Mean test error (a fraction) per cell of the trials done, for a run without laws yet; no intervals."""
-    done = measurements[(measurements["status"] == "done") & measurements["test_error"].notna()]
+    counted = without_checks(measurements)
+    done = counted[(counted["status"] == "done") & counted["test_error"].notna()]
     keys = ["classifier", "generator", "protocol", "real_share", "num_real", "synthetic_multiple"]
     grouped = done.groupby(keys, sort=True)["test_error"].agg(["mean", "count"]).reset_index()
     return [{str(k): v for k, v in row.items()} for row in grouped.to_dict("records")]

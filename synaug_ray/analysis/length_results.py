@@ -1,0 +1,31 @@
+"""Whether a classifier's training is long enough, as frozen values. Errors and gains are fractions in [0, 1]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from synaug_ray.laws.results import Estimate
+
+
+class Ended(StrEnum):
+    """Whether a classifier's training is long enough, by what twice the images seen change."""
+
+    YES = "trained to its end"
+    SHORT = "not trained to its end"
+    LONG = "trained past its best length"
+    UNKNOWN = "not known"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingLength:
+    """Whether one classifier is trained to its end at one ``num_real``, by real-only trials alone."""
+
+    classifier: str
+    num_real: int
+    nimg: int  # images seen in the grid's trials
+    longer_nimg: int  # and in those that they are compared with
+    pairs: int  # of trials with the same draw and seed
+    gain: Estimate  # by how much longer training lowers the error; pointwise interval
+    margin: float  # a change within +- this counts as none: half that of the verdicts
+    ended: Ended

@@ -1,0 +1,149 @@
+"""Whether classifiers are trained to their end: real-only trials, against the same trained on twice the images seen.
+
+A real-only classifier that is stopped short of its plateau makes gains of synthetic images larger or smaller than they
+are for one that is trained out. Gains are compared with a margin ``delta``; a change of the error by more than half of
+it, for nothing but longer training, is too much. The two trials of a pair share draw, seed, Subset and first weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from synaug_ray.analysis.length_results import Ended, TrainingLength
+from synaug_ray.analysis.paired_cells import PairedCells
+from synaug_ray.analysis.results import Verdict
+from synaug_ray.analysis.trials import wrong_answers
+from synaug_ray.common.text import listed
+from synaug_ray.config.spec import LONGER, TRAINING_CHECK
+from synaug_ray.laws import bootstrap, moderation
+from synaug_ray.laws.results import Estimate
+
+PAIR = ["classifier", "num_real", "draw", "seed"]
+SHARE = 0.5  # of the margin
+
+
+def without_checks(measurements: pd.DataFrame) -> pd.DataFrame:
+    """The trials that laws and verdicts count."""
+    if "protocol" not in measurements.columns:
+        return measurements
+    return pd.DataFrame(measurements[measurements["protocol"] != TRAINING_CHECK]).reset_index(drop=True)
+
+
+def training_lengths(
+    measurements: pd.DataFrame,
+    predictions: pd.DataFrame,
+    cells: PairedCells,
+    *,
+    margin: Callable[[str, int], float],
+    confidence: float,
+    intervals: bool = True,
+) -> tuple[TrainingLength, ...]:
+    """One for each classifier and number of real images that has a pair of trials.
+
+    Args:
+        measurements: one row a trial, those of the check with ``protocol`` training-check.
+        cells: of the same tables.
+        margin: that of verdicts of a classifier at a number of real images, as a fraction.
+        intervals: whether to give any: a live view has none.
+    """
+    done: Any = measurements[measurements["status"] == "done"]
+    checks, real = done[done["protocol"] == TRAINING_CHECK], done[done["protocol"] == "real-only"]
+    pairs: Any = checks.merge(real, on=PAIR, suffixes=("_longer", ""))
+    pairs = pairs[pairs["key"].isin(predictions["key"]) & pairs["key_longer"].isin(predictions["key"])]
+    if pairs.empty:
+        return ()
+    both = done[done["key"].isin({*pairs["key"], *pairs["key_longer"]})].drop_duplicates("key")
+    kept, wrong, _, _ = wrong_answers(both, predictions, [])
+    row = {key: i for i, key in enumerate(kept["key"])}
+    groups = {at: of for at, of in pairs.groupby(["classifier", "num_real"], sort=True)}
+    draws = {draw: i for i, draw in enumerate(sorted(set(pairs["draw"])))}
+    values = np.full((len(groups), len(draws), wrong.shape[1]), np.nan, dtype=np.float32)
+    for i, of in enumerate(groups.values()):
+        for draw, seeds in of.groupby("draw"):
+            short, longer = ([row[key] for key in seeds[name]] for name in ("key", "key_longer"))
+            values[i, draws[draw]] = (wrong[short].astype(np.float32) - wrong[longer]).mean(axis=0)
+    errors, change = _uncertain(cells, values, list(groups))
+    half = moderation.half_widths(errors, confidence) if intervals else np.full(len(groups), np.nan)
+    found = []
+    for i, ((classifier, num_real), of) in enumerate(groups.items()):
+        most = SHARE * margin(str(classifier), int(num_real))
+        ends = (None, None) if np.isnan(half[i]) else (float(change[i] - half[i]), float(change[i] + half[i]))
+        lower = Estimate(float(change[i]), *ends)
+        found.append(
+            TrainingLength(
+                classifier=str(classifier),
+                num_real=int(num_real),
+                nimg=int(of["nimg"].iloc[0]),
+                longer_nimg=int(of["nimg_longer"].iloc[0]),
+                pairs=len(of),
+                gain=lower,
+                margin=most,
+                ended=ended(lower, most),
+            )
+        )
+    return tuple(found)
+
+
+def _uncertain(
+    cells: PairedCells, values: np.ndarray, at: Sequence[tuple[Any, ...]]
+) -> tuple[moderation.StandardErrors, np.ndarray]:
+    """Moderated standard errors and means of ``values`` [Q, draws, images]; sizes of one classifier are alike."""
+    parts = bootstrap.components(values, cells.image_weights, cells.strata, values.shape[1], cells.groups)
+    names = list(dict.fromkeys(classifier for classifier, _ in at))
+    family = np.array([names.index(classifier) for classifier, _ in at])
+    sizes = np.log([float(num_real) for _, num_real in at])
+    return moderation.moderate(parts, sizes, family, np.arange(len(at))), parts.estimates
+
+
+def ended(gain: Estimate, most: float) -> Ended:
+    """What a gain by longer training says: known only where its whole interval is on one side of +-``most``."""
+    if gain.low is None or gain.high is None:
+        return Ended.UNKNOWN
+    if gain.low > most:
+        return Ended.SHORT
+    if gain.high < -most:
+        return Ended.LONG
+    return Ended.YES if -most < gain.low and gain.high < most else Ended.UNKNOWN
+
+
+def warnings(found: Sequence[TrainingLength]) -> list[str]:
+    """One for each classifier that is not trained to its end, or past it, at some sizes."""
+    said = []
+    for state, what, change in (
+        (Ended.SHORT, "not trained to its end", "lowers"),
+        (Ended.LONG, "trained past its best length", "raises"),
+    ):
+        for classifier in dict.fromkeys(f.classifier for f in found if f.ended is state):
+            at = [f for f in found if f.classifier == classifier and f.ended is state]
+            by = listed([f"{abs(100 * (f.gain.value or 0.0)):.1f} points at {f.num_real:,}" for f in at])
+            said.append(
+                f"{classifier} is {what}: training on {LONGER * at[0].nimg:,} images seen instead of {at[0].nimg:,} "
+                f"{change} its error without synthetic images by {by} real images. Gains may be other where it is "
+                f"trained out; {'raise' if state is Ended.SHORT else 'lower'} its nimg."
+            )
+    return said
+
+
+def with_lengths(verdicts: Sequence[Verdict], found: Sequence[TrainingLength]) -> list[Verdict]:
+    """The verdicts with what is known of their classifier's training at their size."""
+    by = {(f.classifier, f.num_real): f for f in found}
+    told = ((v, by.get((v.classifier, v.num_real))) for v in verdicts)
+    return [v if f is None else replace(v, training_length=f.ended, sentence=v.sentence + sentence(f)) for v, f in told]
+
+
+def sentence(found: TrainingLength) -> str:
+    """What follows a verdict's sentence; '' where the training is long enough, or where that is not known."""
+    if found.ended not in (Ended.SHORT, Ended.LONG):
+        return ""
+    sign, word = (1, "less") if found.ended is Ended.SHORT else (-1, "more")
+    low, high = sorted(sign * 100 * (end or 0.0) for end in (found.gain.low, found.gain.high))
+    value = sign * 100 * (found.gain.value or 0.0)
+    return (
+        f" The classifier is {found.ended} at this size: trained on twice the images, it errs {value:.1f} points "
+        f"{word} without synthetic images ({low:.1f} to {high:.1f})."
+    )
