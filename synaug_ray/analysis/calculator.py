@@ -150,10 +150,20 @@ def outside(grid: Json, num_real: float, num_synthetic: float) -> tuple[str, ...
     return tuple(found)
 
 
+def _too_many(grid: Json, num_real: float, num_synthetic: float) -> bool:
+    """Whether there are more synthetic images than were measured, or more per real one."""
+    most = min(grid["measured_num_synthetic"], grid["measured_multiple"] * num_real)
+    return num_synthetic > most * (1 + SLACK)
+
+
 def expectation(grid: Json, num_real: int, num_synthetic: int) -> Expectation:
-    """All that the grid says at one point; beyond its grid nothing but ``outside``."""
-    equivalent = estimate(grid, "equivalent", num_real, num_synthetic)
+    """All that the grid says at one point; beyond its grid, and beyond a fall, nothing but ``outside``."""
     nothing = Estimate(None)
+    if grid.get("falls") and _too_many(grid, num_real, num_synthetic):
+        said = (*outside(grid, num_real, num_synthetic), grid["falls"])
+        alone = estimate(grid, "error", num_real, 0)
+        return Expectation(num_real, num_synthetic, nothing, alone, nothing, nothing, nothing, said)
+    equivalent = estimate(grid, "equivalent", num_real, num_synthetic)
     return Expectation(
         num_real=num_real,
         num_synthetic=num_synthetic,

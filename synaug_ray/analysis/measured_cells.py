@@ -5,7 +5,10 @@ A real-equivalent is read off the real-only curve where it was measured: m with 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy import stats
 from scipy.optimize import isotonic_regression
 
 from synaug_ray.analysis.cell_noise import CellUncertainty
@@ -14,6 +17,9 @@ from synaug_ray.analysis.results import Cell, Censoring
 from synaug_ray.laws.bootstrap import interval
 from synaug_ray.laws.joint import JointData
 from synaug_ray.laws.results import Estimate
+
+LEAST_SIZES_OF_FALL = 3
+FALL_LEVEL = 0.05
 
 
 def smooth(log_size: np.ndarray, log_error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -51,6 +57,29 @@ def equivalents(sizes: np.ndarray, errors: np.ndarray, base: np.ndarray, gains: 
     m = np.where(np.abs(gains) < 1e-12, 0.0, m)
     tolerance = 2e-9
     return np.where(wanted < y[-1] - tolerance, np.inf, np.where(wanted > y[0] + tolerance, -np.inf, m))
+
+
+def falls(cells: Sequence[Cell]) -> str:
+    """That the error rises from the largest amount but one to the largest, in words; empty where that may be chance.
+
+    Every law levels off or goes on as it went, so none can say how far such a rise goes on. One-sided t test of the
+    rises of log error over sizes, of which three are needed.
+    """
+    by_size: dict[int, list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: cell.num_synthetic):
+        if cell.error.value:  # without a wrong answer there is no log error
+            by_size.setdefault(cell.num_real, []).append(cell)
+    last = [of_size[-2:] for of_size in by_size.values() if len(of_size) > 1]
+    if len(last) < LEAST_SIZES_OF_FALL:
+        return ""
+    rises = np.log([most.error.value / fewer.error.value for fewer, most in last if most.error.value])  # type: ignore[operator]
+    if stats.ttest_1samp(rises, 0, alternative="greater").pvalue > FALL_LEVEL:
+        return ""
+    fewer, most = (float(np.median([pair[k].synthetic_multiple for pair in last])) for k in (0, 1))
+    return (
+        f"from {fewer:g} to {most:g} synthetic images per real one the error rises, by {np.expm1(rises.mean()):.0%} of "
+        f"itself on the average of {len(last)} sizes, so nothing is predicted for more of them"
+    )
 
 
 def equivalent_estimate(

@@ -129,12 +129,14 @@ def predict_on_grid(
     estimable: bool,
     anchor: Anchor | None = None,
     misfit: str = "",
+    falls: str = "",
 ) -> PredictionGrid:
     """The grid of a study with mixed ``cells`` (num_real, num_synthetic) and real-only ``real_sizes``.
 
     Values are weighted medians over the laws, as in ``exchange``; intervals are those of all replicates
     together. With ``estimable`` False (a flat real-only curve) only the error has values; with a ``misfit``, a
-    sentence on what the laws do not hold, there are no marginal rates. ``anchor`` ties the laws to the measurements.
+    sentence on what the laws do not hold, there are no marginal rates. ``falls`` is as in the result. ``anchor``
+    ties the laws to the measurements.
     """
     weights = np.array([law.weight for law in laws])
     mixed_sizes, mixed_amounts = [n for n, _ in cells], [float(s) for _, s in cells]
@@ -219,6 +221,7 @@ def predict_on_grid(
         marginal_high=marginal_high,
         measured_real_only=(int(min(real_sizes)), int(max(real_sizes))),
         misfit=misfit,
+        falls=falls,
         error_levels=levels,
         error_quantiles=quantiles,
     )

@@ -94,7 +94,8 @@ def expectation_sentences(
         lines += [_worth(at, unknown), _rate(at, misfit, unknown)]
     if misfit:
         lines.append(caution(misfit))
-    lines += [f"Extrapolated: {sentence}." for sentence in at.outside]
+    why = "Extrapolated" if at.error.value is not None else "Not predicted"
+    lines += [f"{why}: {sentence}." for sentence in at.outside]
     return lines
 
 

@@ -137,6 +137,7 @@ class PredictionGrid:
     marginal_high: Rows
     measured_real_only: tuple[int, int]  # sizes measured without: the range of the column num_synthetic = 0
     misfit: str = ""  # what no fitted law holds, in a sentence; then ``marginal`` has no values
+    falls: str = ""  # that more synthetic images than measured would be worth less, in words; then none are predicted
     error_levels: tuple[float, ...] = ()  # of ``error_quantiles``; empty without replicates
     error_quantiles: Rows = ()  # [len(num_real)][len(error_levels)]: of the expected error of real images alone
 

@@ -11,7 +11,7 @@ from synaug_ray.analysis.cell_noise import CellUncertainty
 from synaug_ray.analysis.exchange import exchanges, not_estimable
 from synaug_ray.analysis.fitted_law import PRIMARY, law_fit, primary_law
 from synaug_ray.analysis.law_check import Checked, check, unseen
-from synaug_ray.analysis.measured_cells import equivalents_of, measured_cells
+from synaug_ray.analysis.measured_cells import equivalents_of, falls, measured_cells
 from synaug_ray.analysis.measured_rates import Slopes, slopes
 from synaug_ray.analysis.paired_cells import PairedCells, StudyKey
 from synaug_ray.analysis.prediction_grid import predict_on_grid
@@ -211,6 +211,7 @@ class StudyFitter:
             estimable=key.classifier not in self.flat,
             anchor=checked.anchor if checked else None,
             misfit=checked.misfit if checked else "",
+            falls=falls(cells),
         )
 
     def _exchange(

@@ -17,6 +17,7 @@ from synaug_ray.analysis.calculator import (
     interpolate,
     outside,
 )
+from synaug_ray.laws.results import Estimate
 from tests.analysis.test_prediction_grid import law, made
 
 GENERATION = [
@@ -86,6 +87,19 @@ def test_expectation_of_real_images_alone_knows_no_equivalent_and_no_rate(grid):
     assert both.average.low == pytest.approx(160 / both.equivalent.high)
     beyond = expectation(grid, 100_000, 160)
     assert beyond.error.value is None and beyond.outside
+
+
+def test_beyond_a_fall_nothing_is_predicted(grid):
+    n, most = grid["num_real"][len(grid["num_real"]) // 2], grid["measured_multiple"]
+    n, beyond = round(n), round(1.5 * most * n)
+    assert expectation(grid, n, beyond).error.value is not None
+    falling = grid | {"falls": "the error rises"}
+    at = expectation(falling, n, beyond)
+    assert at.error == at.equivalent == at.average == at.marginal == Estimate(None)
+    assert at.outside == (*outside(grid, n, beyond), "the error rises")
+    assert at.error_real_only == expectation(grid, n, beyond).error_real_only
+    inside = round(0.9 * most * n)
+    assert expectation(falling, n, inside) == expectation(grid, n, inside)
 
 
 def test_harm_has_an_open_average():

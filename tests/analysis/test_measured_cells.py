@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from synaug_ray.analysis.measured_cells import equivalent_estimate, equivalents, smooth, widened
-from synaug_ray.analysis.results import Censoring
+from synaug_ray.analysis.measured_cells import equivalent_estimate, equivalents, falls, smooth, widened
+from synaug_ray.analysis.results import Cell, Censoring
 from synaug_ray.laws.results import Estimate
 
 SIZES = np.array([20.0, 40.0, 80.0, 160.0])
@@ -93,3 +93,26 @@ def test_an_end_beyond_the_curve_is_a_bound_and_an_open_one_stays_open():
     undecided = widened(own, Estimate(value, value - 0.01, value + 0.01), Estimate(value, -0.01, value + 0.2), 40,
                         SIZES, ERRORS)  # fmt: skip
     assert undecided.low is None or undecided.low <= 0  # never "at least 120" where the gain may be none
+
+
+def cells_with(errors_by_multiple, noise, seed=0):
+    """Three amounts at each size, their errors this many times that of real images alone."""
+    rng, none = np.random.default_rng(seed), Estimate(None)
+    return [
+        Cell(int(n), int(n * s), s, 10, Estimate(curve(n) * times * np.exp(noise * rng.standard_normal())), none, none,
+             none, Censoring.NONE, False)
+        for n in SIZES for s, times in errors_by_multiple.items()
+    ]  # fmt: skip
+
+
+def test_a_rise_at_the_largest_amount_is_told_apart_from_chance():
+    rising = falls(cells_with({1: 0.8, 4: 0.7, 8: 0.9}, 0.03))
+    assert rising.startswith("from 4 to 8 synthetic images per real one the error rises, by 2")
+    assert not falls(cells_with({1: 0.9, 4: 0.7, 8: 0.6}, 0.03))
+    told = [bool(falls(cells_with({1: 0.8, 4: 0.7, 8: 0.7}, 0.05, seed))) for seed in range(200)]
+    assert np.mean(told) < 0.09
+    assert not falls(cells_with({4: 0.7, 8: 0.9}, 0.0)[:4])  # two sizes
+
+
+def test_cells_without_a_wrong_answer_say_nothing_of_a_rise():
+    assert not falls(cells_with({4: 0.7, 8: 0.0}, 0.03)) and not falls([])

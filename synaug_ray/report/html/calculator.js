@@ -74,8 +74,9 @@
     element("caution").textContent = caution;
     const warning = element("outside");
     warning.hidden = outside.length === 0;
-    const {num_real: sizes, num_synthetic: amounts} = study().surface;
-    warning.textContent = outside.length === 0 ? "" : outside.join("; ") + (error.value === null
+    const {num_real: sizes, num_synthetic: amounts, falls} = study().surface;
+    warning.textContent = outside.length === 0 ? "" : outside.join("; ") + (falls && outside.includes(falls) ? "."
+      : error.value === null
       ? `: predictions reach from ${images(Math.ceil(sizes[0]))} to ${images(Math.floor(sizes.at(-1)))} real and up to ` +
         `${images(Math.floor(amounts.at(-1)))} synthetic images.`
       : ": extrapolated, so the law may be wrong here.");

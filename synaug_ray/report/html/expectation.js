@@ -65,8 +65,13 @@ const expectation = (() => {
     return {value: over(value), low: over(high), high: over(low)};
   };
 
-  // All that the surface says at one point; beyond its grid nothing but `outside`.
+  // All that the surface says at one point; beyond its grid, and beyond a fall, nothing but `outside`.
   const at = (surface, real, synthetic) => {
+    const most = Math.min(surface.measured_num_synthetic, surface.measured_multiple * real);
+    if (surface.falls && synthetic > most * (1 + SLACK)) {
+      return {error: NOTHING, errorRealOnly: estimate(surface, "error", real, 0), equivalent: NOTHING, average: NOTHING,
+        marginal: NOTHING, outside: [...outside(surface, real, synthetic), surface.falls]};
+    }
     const equivalent = synthetic ? estimate(surface, "equivalent", real, synthetic) : NOTHING;
     return {
       error: estimate(surface, "error", real, synthetic),
