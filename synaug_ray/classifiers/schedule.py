@@ -8,7 +8,7 @@ from torch import Tensor
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.plan.steps import TrialStep
-from synaug_ray.training.batching import passes
+from synaug_ray.training.batching import passes, stream
 
 
 def num_steps(recipe: ClassifierRecipe) -> int:
@@ -64,14 +64,14 @@ def augmented(x: Tensor, recipe: ClassifierRecipe, seed: int, step: int) -> Tens
     """Random flips and zero-padded shifts, drawn per image: x [B, C, H, W] float, returns the same shape."""
     if not recipe.flip and not recipe.shift:
         return x
-    rng = torch.Generator().manual_seed(derive_seed("augment", seed, step))
+    rng, on = stream(derive_seed("augment", seed, step), x.device), x.device
     b, _, h, w = x.shape
-    flip = (torch.rand(b, generator=rng) < 0.5) & recipe.flip
-    dy, dx = (torch.randint(-recipe.shift, recipe.shift + 1, (b, 1), generator=rng) for _ in range(2))
+    flip = (torch.rand(b, generator=rng, device=on) < 0.5) & recipe.flip
+    dy, dx = (torch.randint(-recipe.shift, recipe.shift + 1, (b, 1), generator=rng, device=on) for _ in range(2))
     p = recipe.shift
     padded = torch.nn.functional.pad(x, (p, p, p, p))
-    rows = (torch.arange(h) + p + dy).to(x.device)  # [B, H]
-    columns = torch.arange(w).expand(b, w)
-    columns = (torch.where(flip[:, None], w - 1 - columns, columns) + p + dx).to(x.device)  # [B, W]
-    at = torch.arange(b, device=x.device)
+    rows = torch.arange(h, device=on) + p + dy  # [B, H]
+    columns = torch.arange(w, device=on).expand(b, w)
+    columns = torch.where(flip[:, None], w - 1 - columns, columns) + p + dx  # [B, W]
+    at = torch.arange(b, device=on)
     return padded[at[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

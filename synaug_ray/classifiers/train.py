@@ -157,12 +157,13 @@ def _fit(
 ) -> None:
     images, labels, offsets = _resident(members, device)
     order = torch.stack([schedule(m.trial) + o for m, o in zip(members, offsets, strict=True)], 1)
+    order = order.to(device)  # once: [steps, K, B]
     steps = num_steps(recipe)
     optimiser = _optimiser(recipe, model.parameters())
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = recipe.optimiser.learning_rate * _schedule(recipe, step, steps)
-        index = order[step].to(device)  # [K, B]
+        index = order[step]  # [K, B]
         x = images[index].float().div_(127.5).sub_(1)
         if recipe.flip or recipe.shift:
             x = torch.stack([augmented(x[k], recipe, m.trial.common_seed, step) for k, m in enumerate(members)])

@@ -19,20 +19,20 @@ TURN = math.radians(30)  # at most; the paper's full circle would change the cla
 
 
 def augmented(x: Tensor, probability: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Images [B, C, S, S] and labels [B, LABEL], both float32, on x's device; drawn on the CPU.
+    """Images [B, C, S, S] and labels [B, LABEL], both float32, on x's device, which is that of ``rng``.
 
     Padded by reflection.
     """
-    count = len(x)
-    done = (torch.rand(count, 4, generator=rng) < probability).float()
-    flip = done[:, 0] * (torch.rand(count, generator=rng) < 0.5)
-    scale = done[:, 1] * torch.randn(count, generator=rng) * SCALE_STD
-    turn = done[:, 2] * (torch.rand(count, generator=rng) * 2 - 1) * TURN
-    shift = done[:, 3:] * torch.randn(count, 2, generator=rng) * SHIFT_STD
+    count, at = len(x), x.device
+    done = (torch.rand(count, 4, generator=rng, device=at) < probability).float()
+    flip = done[:, 0] * (torch.rand(count, generator=rng, device=at) < 0.5)
+    scale = done[:, 1] * torch.randn(count, generator=rng, device=at) * SCALE_STD
+    turn = done[:, 2] * (torch.rand(count, generator=rng, device=at) * 2 - 1) * TURN
+    shift = done[:, 3:] * torch.randn(count, 2, generator=rng, device=at) * SHIFT_STD
     label = torch.stack([flip, scale, turn.cos() - 1, turn.sin(), shift[:, 0], shift[:, 1]], 1)
     touched = label.abs().sum(1) > 0
-    moved = moved_by(x, flip.to(x.device), scale.to(x.device), turn.to(x.device), shift.to(x.device))
-    return torch.where(touched.to(x.device).view(-1, 1, 1, 1), moved, x), label.to(x.device)
+    moved = moved_by(x, flip, scale, turn, shift)
+    return torch.where(touched.view(-1, 1, 1, 1), moved, x), label
 
 
 def moved_by(x: Tensor, flip: Tensor, scale: Tensor, turn: Tensor, shift: Tensor) -> Tensor:

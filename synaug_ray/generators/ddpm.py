@@ -54,11 +54,12 @@ class DDPMGenerator:
         def make(rows: list[int], labels: Tensor) -> Tensor:
             streams = image_streams(seed, rows)
             x = torch.stack([torch.randn(self.shape, generator=stream) for stream in streams]).to(device)
-            scheduler.set_timesteps(sampler.steps, device=device)
+            scheduler.set_timesteps(sampler.steps)  # on the CPU, which would wait for the device to read them
             for t in scheduler.timesteps:
 
                 def predict(x: Tensor, labels: Tensor, t: Tensor = t) -> Tensor:
-                    return net(x, t, class_labels=labels).sample.float()
+                    level = torch.full((len(x),), int(t), device=x.device)
+                    return net(x, level, class_labels=labels).sample.float()  # type: ignore[arg-type]
 
                 kept = float(scheduler.alphas_cumprod[int(t)])
                 guidance = sampler.guidance_at(math.sqrt((1 - kept) / kept) if kept > 0 else math.inf)
@@ -124,10 +125,10 @@ def _backward(
     """Sum the gradients of the squared error of the noise at uniform levels (arXiv 2006.11239, eq. 14) over this
     process's share of a batch; returns its loss."""
     index, rng, device = task.index(nimg, recipe.batch), task.noise(nimg), task.images.device
-    level = torch.randint(recipe.levels, (recipe.batch,), generator=rng).to(device)
-    noise = torch.randn((recipe.batch, *task.shape), generator=rng).to(device)
-    dropped = (torch.rand(recipe.batch, generator=rng) < recipe.label_dropout).to(device)
-    flipped = (torch.rand(recipe.batch, generator=rng) < (0.5 if recipe.flip else 0.0)).to(device)
+    level = torch.randint(recipe.levels, (recipe.batch,), generator=rng, device=device)
+    noise = torch.randn((recipe.batch, *task.shape), generator=rng, device=device)
+    dropped = torch.rand(recipe.batch, generator=rng, device=device) < recipe.label_dropout
+    flipped = torch.rand(recipe.batch, generator=rng, device=device) < (0.5 if recipe.flip else 0.0)
     x = task.images[index]
     x = torch.where(flipped.view(-1, 1, 1, 1), x.flip(3), x)
     y = torch.where(dropped, task.num_classes, task.labels[index])

@@ -16,7 +16,7 @@ from torch import Tensor
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.generator_recipes import UNetRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.training.batching import passes
+from synaug_ray.training.batching import passes, sent, stream
 from synaug_ray.training.distributed import Split
 from synaug_ray.training.loop import SaveState, train_loop, warmup_then_constant, warmup_then_cosine
 
@@ -36,12 +36,12 @@ class Task:
         return int(c), int(h), int(w)
 
     def index(self, nimg: int, batch: int) -> Tensor:
-        """Indices of the batch after ``nimg`` images: endless reshuffled passes."""
-        return passes(len(self.images), derive_seed("batches", self.seed), nimg, batch)
+        """Indices of the batch after ``nimg`` images, on the device: endless reshuffled passes."""
+        return sent(passes(len(self.images), derive_seed("batches", self.seed), nimg, batch), self.images.device)
 
     def noise(self, nimg: int) -> torch.Generator:
-        """The batch's random stream, on the CPU so that it is the same for all devices."""
-        return torch.Generator().manual_seed(derive_seed("noise", self.seed, nimg))
+        """The random stream of the batch after ``nimg`` images, on the device."""
+        return stream(derive_seed("noise", self.seed, nimg), self.images.device)
 
     def dropout(self, nimg: int, rank: int = 0) -> int:
         """Seed of the network's own draws (dropout) for that batch in process ``rank``."""

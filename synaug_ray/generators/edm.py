@@ -129,18 +129,17 @@ def _backward(
 ) -> Tensor:
     """Sum the gradients of this process's share of the batch after ``nimg`` images; returns its loss."""
     index, rng, device = task.index(nimg, recipe.batch), task.noise(nimg), task.images.device
-    sigma = (torch.randn(recipe.batch, generator=rng) * recipe.p_std + recipe.p_mean).exp()
-    noise = torch.randn((recipe.batch, *task.shape), generator=rng)
-    dropped = torch.rand(recipe.batch, generator=rng) < recipe.label_dropout
-    flipped = torch.rand(recipe.batch, generator=rng) < (0.5 if recipe.flip else 0.0)
+    sigma = (torch.randn(recipe.batch, generator=rng, device=device) * recipe.p_std + recipe.p_mean).exp()
+    noise = torch.randn((recipe.batch, *task.shape), generator=rng, device=device)
+    dropped = torch.rand(recipe.batch, generator=rng, device=device) < recipe.label_dropout
+    flipped = torch.rand(recipe.batch, generator=rng, device=device) < (0.5 if recipe.flip else 0.0)
     x, y = task.images[index], task.labels[index]
     if recipe.flip:
-        x = torch.where(flipped.to(device).view(-1, 1, 1, 1), x.flip(3), x)
-    labels = [torch.where(dropped.to(device), task.num_classes, y)]
+        x = torch.where(flipped.view(-1, 1, 1, 1), x.flip(3), x)
+    labels = [torch.where(dropped, task.num_classes, y)]
     if recipe.augment:
         x, augmentation = augmented(x, recipe.augment, rng)
         labels.append(augmentation)
-    sigma, noise = sigma.to(device), noise.to(device)
     total = torch.zeros((), device=device)
     with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
         torch.manual_seed(task.dropout(nimg, split.rank))

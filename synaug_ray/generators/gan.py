@@ -25,7 +25,7 @@ from synaug_ray.config.generator_recipes import GANRecipe
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.samplers import image_noise, sample_in_batches
-from synaug_ray.training.batching import passes
+from synaug_ray.training.batching import passes, sent, stream
 from synaug_ray.training.checkpoint import tensors_from_bytes, tensors_to_bytes
 from synaug_ray.training.distributed import WHOLE, Split
 from synaug_ray.training.loop import SaveState, constant, constant_then_linear, train_loop
@@ -163,14 +163,14 @@ def train(
     }
 
     def step(nimg: int) -> tuple[Tensor, Tensor]:
-        index = passes(len(images), derive_seed("batches", seed), nimg, recipe.batch)
-        rng = torch.Generator().manual_seed(derive_seed("noise", seed, nimg, *([split.rank] if split.rank else ())))
+        index = sent(passes(len(images), derive_seed("batches", seed), nimg, recipe.batch), device)
+        rng = stream(derive_seed("noise", seed, nimg, *([split.rank] if split.rank else ())), device)
         x, y = images[index], labels[index]
         if recipe.flip:
-            x = torch.where((torch.rand(len(x), 1, 1, 1, generator=rng) < 0.5).to(device), x.flip(3), x)
+            x = torch.where(torch.rand(len(x), 1, 1, 1, generator=rng, device=device) < 0.5, x.flip(3), x)
 
         def generate(y: Tensor) -> Tensor:
-            return generator(torch.randn(len(y), recipe.latent, generator=rng).to(device), y).float()
+            return generator(torch.randn(len(y), recipe.latent, generator=rng, device=device), y).float()
 
         def discriminate(x: Tensor, y: Tensor) -> Tensor:
             return discriminator(differentiably(x, recipe.augment, rng), y).float()
@@ -203,16 +203,16 @@ def differentiably(x: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> T
     """
     count, _, h, w = x.shape
     if "brightness" in kinds:
-        x = x + (torch.rand(count, 1, 1, 1, generator=rng) - 0.5).to(x.device)
+        x = x + (torch.rand(count, 1, 1, 1, generator=rng, device=x.device) - 0.5)
     if "translate" in kinds:
         most = max(1, round(h / 8))
-        move = torch.randint(0, 2 * most + 1, (count, 2), generator=rng).to(x.device)
+        move = torch.randint(0, 2 * most + 1, (count, 2), generator=rng, device=x.device)
         rows = (torch.arange(h, device=x.device) + move[:, :1])[:, None, :, None]
         columns = (torch.arange(w, device=x.device) + move[:, 1:])[:, None, None, :]
         wide = pad(x, [most] * 4)
         x = wide.gather(2, rows.expand(-1, x.shape[1], -1, wide.shape[3])).gather(3, columns.expand_as(x))
     if "cutout" in kinds:
-        centre = torch.rand(count, 2, generator=rng).to(x.device)
+        centre = torch.rand(count, 2, generator=rng, device=x.device)
         down = (torch.arange(h, device=x.device) - (centre[:, :1] * h).floor() + 0.5).abs() < h / 4
         across = (torch.arange(w, device=x.device) - (centre[:, 1:] * w).floor() + 0.5).abs() < w / 4
         x = x * (~(down[:, None, :, None] & across[:, None, None, :]))

@@ -25,7 +25,7 @@ from synaug_ray.common.keys import content_key, derive_seed
 from synaug_ray.data.images import ImageSet
 from synaug_ray.quality.features import Classifier, network, scaled, train
 from synaug_ray.quality.nearest import mirrored, nearest, pixels
-from synaug_ray.training.batching import passes
+from synaug_ray.training.batching import passes, stream
 from synaug_ray.training.checkpoint import tensors_from_bytes, tensors_to_bytes
 
 FOLDS = 3
@@ -169,7 +169,7 @@ def _train_large(
     optimiser = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=0.05, fused=True)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.2)
     x, y = torch.tensor(images.images, device=device), torch.tensor(images.labels, device=device)
-    rng = torch.Generator().manual_seed(derive_seed("augment", seed))
+    rng = stream(derive_seed("augment", seed), device)
     for step, batch in enumerate(order.to(device)):
         moved = _moved(scaled(x[batch]), mirror, rng).contiguous(memory_format=torch.channels_last)
         loss = nn.functional.cross_entropy(net(moved), y[batch])
@@ -184,14 +184,14 @@ def _train_large(
 
 def _moved(x: Tensor, mirror: bool, rng: torch.Generator) -> Tensor:
     """Each image shifted by at most an eighth of its side, its border repeated, and half of them mirrored."""
-    count, _, height, width = x.shape
+    (count, _, height, width), on = x.shape, x.device
     most = max(1, max(height, width) // 8)
-    down, right = (torch.randint(-most, most + 1, (count, 1), generator=rng) for _ in range(2))
-    flipped = (torch.rand(count, 1, generator=rng) < 0.5) & mirror
-    rows = (torch.arange(height) + down).clamp(0, height - 1)
-    columns = torch.arange(width).expand(count, width)
+    down, right = (torch.randint(-most, most + 1, (count, 1), generator=rng, device=on) for _ in range(2))
+    flipped = (torch.rand(count, 1, generator=rng, device=on) < 0.5) & mirror
+    rows = (torch.arange(height, device=on) + down).clamp(0, height - 1)
+    columns = torch.arange(width, device=on).expand(count, width)
     columns = (torch.where(flipped, width - 1 - columns, columns) + right).clamp(0, width - 1)
-    at, rows, columns = (i.to(x.device) for i in (torch.arange(count), rows, columns))
+    at = torch.arange(count, device=on)
     return x[at[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 

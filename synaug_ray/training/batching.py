@@ -1,4 +1,4 @@
-"""The order in which training sees its images, as stateless reshuffled passes; and micro-batches."""
+"""The order in which training sees its images, as stateless reshuffled passes; random streams; micro-batches."""
 
 from __future__ import annotations
 
@@ -23,6 +23,22 @@ def passes(num_images: int, seed: int, start: int, count: int) -> Tensor:
         parts.append(part)
         place += len(part)
     return torch.cat(parts)
+
+
+def stream(seed: int, device: torch.device) -> torch.Generator:
+    """A random stream on the device that uses it, a function of (seed, kind of device) alone.
+
+    A training takes a new one for each batch, from its own seed and the images seen, so that its numbers depend on
+    neither time nor order. A CPU and a GPU give different numbers for one seed: torch's generators are a Mersenne
+    twister and the counter-based Philox. Drawing on the CPU for both would make each step of a GPU wait for a copy, and
+    results differ between devices by rounding anyway. The numbers of a CPU are those of all earlier results.
+    """
+    return torch.Generator(device).manual_seed(seed)
+
+
+def sent(index: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on ``device``; the CPU does not wait until it is there."""
+    return index if device.type == "cpu" else index.pin_memory().to(device, non_blocking=True)
 
 
 def parts_of(batch: int, size: int) -> list[slice]:

@@ -24,7 +24,10 @@ from torch import Tensor
 from torch._C._functorch import get_unwrapped, is_functorch_wrapped_tensor
 from torch._C._nn import _parse_to  # type: ignore[attr-defined]
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.nn.utils import clip_grad
+from torch.optim import optimizer, swa_utils
 from torch.overrides import TorchFunctionMode
+from torch.utils import _foreach_utils as foreach_utils
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -95,6 +98,7 @@ def pretended_gpu(gpu: PretendedGPU | None = None) -> Iterator[PretendedGPU]:
     gpu = PretendedGPU() if gpu is None else gpu
     with pytest.MonkeyPatch.context() as patch:
         plain_autocast, plain_generator = torch.autocast, torch.Generator
+        plain_grouped = foreach_utils._group_tensors_by_device_and_dtype
 
         class Generator(plain_generator):  # type: ignore[misc, valid-type]
             def __new__(cls, device: Any = "cpu") -> Any:
@@ -105,6 +109,16 @@ def pretended_gpu(gpu: PretendedGPU | None = None) -> Iterator[PretendedGPU]:
         def autocast(device_type: str, *args: Any, **kwargs: Any) -> torch.autocast:
             return plain_autocast("cpu" if device_type == "cuda" else device_type, *args, **kwargs)
 
+        def grouped(lists: Any, with_indices: bool = False) -> Any:
+            """By device as Python sees it: a foreach operation moves numbers to the device of its group."""
+            return {
+                (GPU if any(x is not None and gpu.has(x) for x in group[0][0]) else device, dtype): group
+                for (device, dtype), group in plain_grouped(lists, with_indices).items()
+            }
+
+        for module in (foreach_utils, clip_grad, optimizer, swa_utils):
+            if hasattr(module, "_group_tensors_by_device_and_dtype"):
+                patch.setattr(module, "_group_tensors_by_device_and_dtype", grouped)
         patch.setattr(torch, "Generator", Generator)
         patch.setattr(torch, "autocast", autocast)
         patch.setattr(torch.cuda, "get_rng_state", lambda device: torch.get_rng_state())
