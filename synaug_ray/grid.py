@@ -77,8 +77,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(args: argparse.Namespace, words: list[str]) -> int:
     request = requested(args)
+    looking = args.dry_run or args.plan
     spec, storage = request.spec, request.storage
-    data = identify(spec.dataset, spec.data, request.lines.at(("dataset",)), None if args.dry_run else request.cache)
+    data = identify(spec.dataset, spec.data, request.lines.at(("dataset",)), None if looking else request.cache)
     plan = make_plan(spec, settled(data, request.cache))
     check_reachable(storage)
     session = Session(uuid.uuid4().hex[:12], "python -m synaug_ray.grid " + shlex.join(words), time.time())
@@ -96,7 +97,14 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
         print(f"note     {note}")
     sys.stdout.flush()
     check_space(storage, needed if shape else 0)
-    if args.dry_run:
+    if args.plan:
+        from synaug_ray.runs.power_plan import Wanted, power_lines
+
+        gain = 2.0 if args.gain is None else args.gain
+        wanted = Wanted(gain / 100, 0.8 if args.power is None else args.power, args.test_images)
+        for line in power_lines(run, missing, shape, timed, wanted, request.cache):
+            say(line)
+    if looking:
         return DONE
     if args.local and (too_large := memory_problem(missing, timed, free_memory())):
         raise too_large

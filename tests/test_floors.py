@@ -22,6 +22,21 @@ def test_a_dry_run_needs_neither_torch_nor_ray(tmp_path):
     assert not imported_by(code) & {"torch", "torchvision", "ray", "timm", "diffusers", "sklearn", "plotly", "scipy"}
 
 
+def test_a_plan_for_a_gain_needs_neither_torch_nor_ray(tmp_path):
+    words = [
+        "digits",
+        "--plan",
+        "--no-timing",
+        "--storage",
+        str(tmp_path),
+        "num_real=[40]",
+        "synthetic_multiples=[0, 1]",
+    ]
+    code = "from synaug_ray.analysis import power; power.LEAST_TABLES = power.MOST_TABLES = 2; "
+    code += f"from synaug_ray.grid import main; assert main({words!r}) == 0"
+    assert not imported_by(code) & {"torch", "torchvision", "ray", "timm", "diffusers", "plotly"}
+
+
 def test_the_answer_and_its_page_are_made_without_torch_and_ray():
     found = imported_by("import synaug_ray.report.page, synaug_ray.analysis.analyse, synaug_ray.runs.tables")
     assert not found & {"torch", "torchvision", "ray", "timm", "diffusers", "sklearn"}

@@ -60,13 +60,13 @@ def load(data: DataIdentity, cache: Path) -> Dataset:
     dataset = open_arrays(folder, name)
     source = None
     if dataset is not None and data.source.partition(":")[0] in _REREAD and reading_of(folder) < READING:
-        source = _open(data, cache)  # refuses what older rules accepted; nothing is decoded again
+        source = open_source(data, cache)  # refuses what older rules accepted; nothing is decoded again
         notes = _notes(source, data)
         amend(folder, notes=notes, reading=READING)
         said = (*notes, *notes_on_pixels(folder))
         dataset = dataclasses.replace(dataset, notes=said) if source.classes == dataset.classes else None
     if dataset is None:
-        source = source or _open(data, cache)
+        source = source or open_source(data, cache)
         _check_holdout(source, data.options)
         with new_arrays(folder, _bytes(source, data.options)) as scratch:
             transparent = _make(source, data, scratch, name)
@@ -100,7 +100,8 @@ def _settle(data: DataIdentity, cache: Path) -> DataIdentity:
     return settled(data, cache)
 
 
-def _open(data: DataIdentity, cache: Path) -> Source:
+def open_source(data: DataIdentity, cache: Path) -> Source:
+    """The samples of a source before decoding, downloaded where they are not here yet; raises as ``load`` does."""
     return named(_open_source(data, cache), data.options.classes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", metavar="RUN", help="the run's name; default the grid's")
     parser.add_argument("--dry-run", "-n", action="store_true", help="show the plan and its cost; no result is written")
     parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="as --dry-run, and what showing a gain takes: draws, seeds, test images, and their cost; simulated",
+    )
+    parser.add_argument(
+        "--gain",
+        type=_points,
+        metavar="POINTS",
+        help="with --plan: the gain to show, in points of test error; default 2",
+    )
+    parser.add_argument(
+        "--power", type=_power, metavar="P", help="with --plan: how often it is to be shown; default 0.8"
+    )
+    parser.add_argument(
+        "--test-images", type=_count, metavar="N", help="with --plan: how many there will be; default those of the data"
+    )
+    parser.add_argument(
         "--no-timing",
         action="store_true",
         help="do not time a few training steps (about 20 seconds) to estimate the cost",
@@ -59,6 +77,29 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _points(text: str) -> float:
+    points = _number(text.removesuffix("%"))
+    if not 0.01 <= points <= 50:
+        raise argparse.ArgumentTypeError(
+            f"{short(text)} must be a number of points of test error from 0.01 to 50, as 2"
+        )
+    return points
+
+
+def _power(text: str) -> float:
+    share = _number(text)
+    if not 0.5 <= share <= 0.99:
+        raise argparse.ArgumentTypeError(f"{short(text)} must be a share of runs from 0.5 to 0.99, as 0.8")
+    return share
+
+
 def parse(words: list[str]) -> argparse.Namespace:
     """The options and words of the command line; raises UsageProblem with all that it does not know."""
     parser = _parser()
@@ -81,6 +122,18 @@ def parse(words: list[str]) -> argparse.Namespace:
         raise UsageProblem(
             f"--workers-per-generator {args.workers_per_generator} needs Ray: leave out --local, or this option",
             code="needs-ray",
+        )
+    alone = [
+        f"--{name.replace('_', '-')}" for name in ("gain", "power", "test_images") if getattr(args, name) is not None
+    ]
+    if alone and not args.plan:
+        raise UsageProblem(
+            [
+                Message(
+                    f"{option} says what --plan plans for; add --plan, or remove it", code="without-plan", value=option
+                )
+                for option in alone
+            ]
         )
     if args.grid is None:
         text = f"no grid given. Available: {', '.join(available())}; or give a .yaml file"

@@ -30,7 +30,7 @@ def folder_of(name, cache, **options):
 
 
 def never_opened(monkeypatch):
-    monkeypatch.setattr(sources, "_open", lambda *args: pytest.fail("decoded again"))
+    monkeypatch.setattr(sources, "open_source", lambda *args: pytest.fail("decoded again"))
 
 
 def same(first, second):

@@ -1,0 +1,54 @@
+"""How many test images of each class a source will have, without decoding or downloading any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from synaug_ray.data.decoding.cache import open_arrays
+from synaug_ray.data.load import open_source, settled
+from synaug_ray.data.sources.base import Source
+from synaug_ray.data.sources.torchvision_sets import TORCHVISION
+from synaug_ray.plan.subset import DataIdentity
+
+LABELLED = ("digits", "folder", "npz")  # kinds whose labels cost nothing to read; for others, classes count as equal
+HERE = (*LABELLED, "parquet")
+
+
+def count_test_images(data: DataIdentity, cache: Path) -> tuple[int, ...] | None:
+    """Test images by class; None where only a download tells.
+
+    Of a set without a test split it is what would be held out, in class proportion; groups may change that a little.
+
+    Raises:
+        DataProblem: as ``load`` does, for a source that cannot be opened.
+    """
+    data = settled(data, cache)
+    dataset = open_arrays(cache / "arrays" / data.key, data.source)
+    if dataset is not None:
+        return tuple(np.bincount(dataset.test.labels, minlength=dataset.num_classes).tolist())
+    kind = data.source.partition(":")[0]
+    if kind in TORCHVISION:
+        published = TORCHVISION[kind]
+        sizes = dict(zip(published.splits, published.counts, strict=True))
+        count = sizes.get("test") if "test" not in data.options.leave_out else None
+        return _even(count, 10) if count else None
+    return _counted(open_source(data, cache), data, kind) if kind in HERE else None
+
+
+def _counted(source: Source, data: DataIdentity, kind: str) -> tuple[int, ...]:
+    part = source.parts["test" if "test" in source.parts else "train"]
+    whole = "test" in source.parts
+    held = part.count if whole else source.held[0] if source.held else round(data.options.holdout * part.count)
+    if kind not in LABELLED:
+        return _even(held, len(source.classes))
+    labels = [sample.label for sample in part.samples() if sample.label is not None and sample.label >= 0]
+    counts = np.bincount(np.array(labels, dtype=int), minlength=len(source.classes))
+    if counts.sum() == 0:
+        return _even(held, len(source.classes))
+    return tuple(int(round(held * count / counts.sum())) for count in counts)
+
+
+def _even(count: int, classes: int) -> tuple[int, ...]:
+    return tuple(count // classes + (k < count % classes) for k in range(classes))
