@@ -220,7 +220,8 @@ class _Judged:
             draw_variance=found.draw_variance[real:],
             image_variance=found.image_variance[real:],
             freedom=found.freedom[real:],
-            pooled_variance=found.pooled_error[real:] ** 2,
+            pooled_variance=found.draw_variance[real:],
+            least=found.draw_variance[real:],  # like the line before: no half width depends on it
         )
         self.gains = found.values[real:]
         self.own = half_widths(errors, confidence)

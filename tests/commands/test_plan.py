@@ -10,7 +10,7 @@ from helpers.paths import SMALL_GRID
 from synaug_ray import grid
 from synaug_ray.analysis import power
 from synaug_ray.data.count_test import count_test_images
-from synaug_ray.data.load import identify
+from synaug_ray.data.identify import identify
 
 GRID = str(SMALL_GRID)
 
