@@ -34,7 +34,7 @@ class Problem(Exception):
     def __init__(self, messages: Iterable[Message | str] | Message | str, code: str = "") -> None:
         """Take what is wrong; ``code`` is of messages that have none of their own, by default that of the class."""
         every = [messages] if isinstance(messages, (Message, str)) else list(messages)
-        self.messages = [self._coded(message, code or self.code) for message in every]
+        self.messages = list(dict.fromkeys(self._coded(message, code or self.code) for message in every))  # each once
         super().__init__("\n".join(self.sentences))
 
     @staticmethod

@@ -22,7 +22,7 @@ def test_exit_codes_and_the_way_through_pickle(kind, code):
     again = pickle.loads(pickle.dumps(problem))
     assert type(again) is kind and again.sentences == ["one", "two"] and again.exit_code == code
     assert str(again) == "one\ntwo" and isinstance(again, Problem)
-    assert kind("alone").sentences == ["alone"]
+    assert kind("alone").sentences == ["alone"] and kind(["a", "b", "a"]).sentences == ["a", "b"]
 
 
 def test_independent_checks_are_told_together_with_the_code_of_what_shows_first():
