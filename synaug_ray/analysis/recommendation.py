@@ -30,7 +30,6 @@ from synaug_ray.analysis.recommendation_text import (
     mixing,
     next_to_decide,
     surety,
-    untrained,
 )
 from synaug_ray.analysis.verdict_text import shown_margin
 from synaug_ray.common.text import long_duration
@@ -175,7 +174,7 @@ def unknown_mix(found: Sequence[Recommendation], num_real: int, num_synthetic: i
 
 
 def _with(laws: Json, num_real: int, verdicts: Sequence[Json]) -> Any:
-    sure = surety(laws, verdicts) + untrained(num_real, verdicts)
+    sure = surety(laws, verdicts)
 
     def make(advice: Advice, title: str, reason: str, next_step: str, study: Json | None = None) -> Recommendation:
         made = Recommendation(advice, num_real, title, reason, next_step, sure)

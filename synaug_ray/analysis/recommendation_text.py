@@ -65,7 +65,7 @@ def mixing(real_share: str, protocol: str) -> str:
 
 
 def surety(laws: Json, verdicts: Sequence[Json]) -> str:
-    """How sure the advice is: what the intervals rest on, and what to do where that is little."""
+    """How sure the advice at one size is: what the intervals rest on, and what to do where that is little."""
     draws, images = int(laws.get("draws") or 0), int(laws.get("test_images") or 0)
     if not draws:
         return ""
@@ -76,14 +76,15 @@ def surety(laws: Json, verdicts: Sequence[Json]) -> str:
     found = [float(d) for d in seen if d]
     if found:
         text += f" A change below about {points(min(found))} could not be seen."
-    return text
+    return text + _untrained(verdicts)
 
 
-def untrained(num_real: int, verdicts: Iterable[Json]) -> str:
-    """Which classifiers are not trained to their end, or past it, at this size; '' for none that is known."""
+def _untrained(verdicts: Iterable[Json]) -> str:
+    """Which classifiers are not trained to their end, or past it; '' for none that is known."""
     short = [v for v in verdicts if v.get("training_length") in UNTRAINED]
     told = sorted({f"{v['classifier']} is {v['training_length']}" for v in short})
-    return f" At {num_real:,} real images {listed(told)}: gains may change with the length of training." if told else ""
+    where = f" At {int(short[0]['num_real']):,} real images" if short else ""
+    return f"{where} {listed(told)}: gains may change with the length of training." if told else ""
 
 
 def next_to_decide(undecided: Sequence[Json], draws: int, draw_seconds: float | None = None) -> str:
