@@ -77,7 +77,7 @@ def training_check_line(run: Run, missing: Plan, shape: Shape | None, timed: Tim
         return []
     cost = costs(run.plan, replace(missing, trials=checks), run.store, shape, timed.figures)["trial"]
     return [
-        f"{'':<51}{describe_cost(cost, timed.unit)} of it for {len(checks):,} trials of the training check "
+        f"{'':<51}{len(checks):,} of them check whether training is long enough: {describe_cost(cost, timed.unit)} "
         "(training_check=off: none)"
     ]
 

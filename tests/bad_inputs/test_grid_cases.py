@@ -102,7 +102,7 @@ def test_two_misspelt_presets_are_two_problems(door, told):
 
 def test_case_10_without_a_zero_among_the_multiples_the_baseline_is_there_all_the_same(door):
     code, out, _ = door.run("--dry-run", text=replaced("[0, 1]", "[1]"))
-    assert code == 0 and re.search(r"trials +48 ", out)  # 4 sizes x 6 draws x (real-only, jitter)
+    assert code == 0 and re.search(r"trials +56 ", out)  # 4 sizes x (6 draws x (real-only, jitter) + 2)
 
 
 def test_case_10_zero_alone_is_a_note(door):
