@@ -243,7 +243,7 @@ def test_a_run_of_transparent_images_is_planned_and_kept_under_their_own_key(tmp
     source = shapes(tmp_path / "shapes", count=40)
     words = [
         f"dataset={source}", "data.size=8", "data.mode=gray", "num_real=[20]", "synthetic_multiples=[0,1]", "blocks=[]",
-        "generators=[jitter]", "classifiers=[{preset: mlp-smoke, nimg: 640}]", "draws=1", "seeds=1", "quality_draws=0",
+        "generators=[jitter]", "classifiers=[{preset: mlp-smoke, nimg: 640}]", "draws=1", "seeds=1", "quality_draws=0", "training_check=off",
         "data.duplicates=warn",
     ]  # fmt: skip
     places = ["--local", "--storage", str(tmp_path / "s"), "--data", str(cache), "--name", "r"]
