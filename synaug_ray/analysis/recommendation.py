@@ -123,12 +123,8 @@ def recommend(
     undecided = [v for v in learnt if v["outcome"] == "undecided"]
     clearest = max(undecided, key=lambda v: abs(_gain(v)))
     what = f"{clearest['generator']} {change_clause(clearest['gain'])}, which may be chance"
-    return made(
-        Advice.NOT_KNOWN,
-        "",
-        f"At {num_real:,} real images, {what}.{flaw}",
-        next_to_decide(undecided, int(laws.get("draws") or 0), draw_seconds),
-    )
+    step = next_to_decide(undecided, int(laws.get("draws") or 0), draw_seconds)
+    return made(Advice.NOT_KNOWN, "", f"At {num_real:,} real images, {what}.{flaw}", step)
 
 
 def usable(verdict: Json) -> bool:
