@@ -9,6 +9,8 @@ from synaug_ray.analysis.verdict_text import multiple, points, setting, span
 from synaug_ray.common.text import long_duration
 from synaug_ray.laws.results import Estimate
 
+NOTED = 0.05  # share of near-copies from which they are told beside a word that does not rest on them
+
 
 def curve_sentence(curve: BudgetCurve, margin: float, draws: int) -> str:
     """What the longest training measured says of a longer one."""
@@ -46,7 +48,13 @@ def curve_sentence(curve: BudgetCurve, margin: float, draws: int) -> str:
         )
     widest = max(changes, key=lambda e: (e.high or 0.0) - (e.low or 0.0))
     few = f" More draws than {draws} are needed." if widest.low is not None else " It takes two draws or more to tell."
-    return f"{start} not known to be settled or still rising: {_change(widest)} for four times the training.{few}"
+    known = [share for share in curve.near_copies if share is not None]
+    copies = ""
+    if known and known[-1] > max(known[0], NOTED):
+        copies = f" Near-copies of real images went from {known[0]:.0%} to {known[-1]:.0%}."
+    return (
+        f"{start} not known to be settled or still rising: {_change(widest)} for four times the training.{few}{copies}"
+    )
 
 
 def budget_clause(training: Training | None, outcome: Outcome, curve: BudgetCurve | None) -> str:

@@ -146,7 +146,7 @@ def _groups(cells: PairedCells) -> dict[tuple[Any, ...], list[_Amount]]:
     for cell in cells.mixed:
         made = cells.makings.get((cell.study.generator, cell.num_real))
         if made is not None:
-            recipe = made._replace(nimg=0)
+            recipe = made._replace(nimg=0, whole="")
             at = (cell.study.classifier, cell.study.protocol, cell.study.real_share, cell.num_real, recipe)
             found.setdefault(at, {}).setdefault(cell.num_synthetic, {})[made.nimg] = cell
     groups = {}

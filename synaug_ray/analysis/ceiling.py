@@ -14,7 +14,7 @@ import numpy as np
 
 from synaug_ray.analysis.cell_noise import alike, components
 from synaug_ray.analysis.generator_results import Ceiling
-from synaug_ray.analysis.generators import CONTROLS
+from synaug_ray.analysis.generators import CONTROLS, Made
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
 from synaug_ray.laws import moderation
 from synaug_ray.laws.results import Estimate
@@ -34,8 +34,7 @@ def ceilings(cells: PairedCells, *, confidence: float, intervals: bool) -> tuple
         if made is None or made.trained_on > cell.num_real or family in CONTROLS:
             continue
         opened = [other for other in at[_place(cell)] if _same_but_saw_more(cells, cell, other)]
-        nimg = made.nimg
-        above = min(opened, key=lambda o, nimg=nimg: abs(np.log(_nimg(cells, o) / nimg)), default=None)
+        above = max(opened, key=lambda other: _made(cells, other).trained_on, default=None)
         real = next((o for o in at[_place(cell)] if o.study.generator == REAL or _family(cells, o) == REAL), None)
         if above is not None or real is not None:
             found.append((cell, above, real))
@@ -72,8 +71,8 @@ def _family(cells: PairedCells, cell: MixedCell) -> str:
     return cells.kinds[cell.study.generator].family
 
 
-def _nimg(cells: PairedCells, cell: MixedCell) -> int:
-    return cells.makings[cell.study.generator, cell.num_real].nimg
+def _made(cells: PairedCells, cell: MixedCell) -> Made:
+    return cells.makings[cell.study.generator, cell.num_real]
 
 
 def _gain(cells: PairedCells, cell: MixedCell) -> float:
@@ -81,10 +80,10 @@ def _gain(cells: PairedCells, cell: MixedCell) -> float:
 
 
 def _same_but_saw_more(cells: PairedCells, cell: MixedCell, other: MixedCell) -> bool:
-    """Whether ``other`` is of the same recipe, of any length, and saw more real images than the cell has."""
-    made = cells.makings[cell.study.generator, cell.num_real]
-    its = cells.makings.get((other.study.generator, other.num_real))
-    return its is not None and its[:2] == made[:2] and its.trained_on > other.num_real
+    """Whether ``other`` is of the same recipe, its length included, and saw more real images than the cell has."""
+    made, its = _made(cells, cell), cells.makings.get((other.study.generator, other.num_real))
+    same = its is not None and (its.whole, its.filter) == (made.whole, made.filter)
+    return same and its is not None and its.trained_on > other.num_real
 
 
 def _estimates(

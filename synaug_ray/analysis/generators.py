@@ -45,6 +45,7 @@ class Made(NamedTuple):
     filter: str
     trained_on: int
     nimg: int  # images seen in training
+    whole: str = ""  # the same for one recipe, its length included
 
 
 def makings(trials: pd.DataFrame) -> dict[tuple[str, int], Made]:
@@ -52,10 +53,14 @@ def makings(trials: pd.DataFrame) -> dict[tuple[str, int], Made]:
     if not {"recipe_key", "generator_nimg", "filter", "trained_on"} <= set(trials.columns):
         return {}
     rows: Any = trials[(trials["num_synthetic"] > 0) & (trials["generator_nimg"] > 0)]
-    first = rows.groupby(["generator", "num_real"])[["recipe_key", "filter", "trained_on", "generator_nimg"]].first()
+    if "whole_recipe_key" not in rows:
+        rows = rows.assign(whole_recipe_key=rows["recipe_key"].astype(str) + " " + rows["generator_nimg"].astype(str))
+    columns = ["recipe_key", "filter", "trained_on", "generator_nimg", "whole_recipe_key"]
     return {
-        (str(name), int(n)): Made(str(recipe), str(kept), int(seen), int(nimg))
-        for (name, n), recipe, kept, seen, nimg in first.itertuples()
+        (str(name), int(n)): Made(str(recipe), str(kept), int(seen), int(nimg), str(whole))
+        for (name, n), recipe, kept, seen, nimg, whole in rows.groupby(["generator", "num_real"])[columns]
+        .first()
+        .itertuples()
     }
 
 

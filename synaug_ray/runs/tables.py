@@ -41,6 +41,7 @@ COLUMNS = (
     "generator_key",
     "generator_nimg",
     "recipe_key",
+    "whole_recipe_key",
     "finished",
 )
 
@@ -82,6 +83,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "generator_key": pool.generator.key if pool else "",
         "generator_nimg": pool.generator.recipe.length(pool.generator.subset.num_real) if pool else 0,
         "recipe_key": pool.generator.recipe.any_length_key if pool else "",
+        "whole_recipe_key": pool.generator.recipe.key if pool else "",
         "finished": record.finished if record else "",
     }
 

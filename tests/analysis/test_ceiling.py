@@ -82,3 +82,16 @@ def test_the_page_says_it_at_the_largest_amount_of_each_size():
     table = ceiling.table(laws, StudyNames.of(laws["studies"]))
     assert table is not None and len(table.rows) == 8
     assert ceiling.table({}, StudyNames.of(laws["studies"])) is None and ceiling.sentences(None) == []
+
+
+def test_another_length_of_training_is_no_upper_arm():
+    """Else what longer training brings would pass for information."""
+    _, trials, predictions = tables()
+    longer = trials.assign(generator_nimg=np.where(trials["generator"] == "edm-open", 64_000, trials["generator_nimg"]))
+    found = analyse(longer, predictions, replicates=20).ceilings
+    assert {c.generator for c in found} == {"edm", "gan"} and {c.open_set for c in found} == {""}
+    capped = longer.assign(
+        whole_recipe_key=longer["recipe_key"]
+    )  # one recipe, whose passes end it sooner on fewer images
+    found = analyse(capped, predictions, replicates=20).ceilings
+    assert {c.open_set for c in found if c.generator == "edm"} == {"edm-open"}
