@@ -67,8 +67,26 @@ def train_pack(
     Returns:
         One Outcome per member, in order.
     """
+    return _measured(train_only(members, num_classes, device, tick, parts), members, val, test, device, parts)
+
+
+def train_again(
+    member: Member, val: ImageSet, test: ImageSet, num_classes: int, device: torch.device
+) -> tuple[Outcome, dict[str, Tensor]]:
+    """One trial trained as in any pack, and its weights by the names of ``models.build``'s module, which take them."""
+    model = train_only([member], num_classes, device)
+    return _measured(model, [member], val, test, device, 1)[0], model.weights()
+
+
+def _measured(
+    model: _Single | _Pack,
+    members: Sequence[Member],
+    val: ImageSet,
+    test: ImageSet,
+    device: torch.device,
+    parts: int,
+) -> list[Outcome]:
     recipe = members[0].trial.classifier
-    model = train_only(members, num_classes, device, tick, parts)
     results = []
     for part in (val, test):
         results.append(_evaluate(model, part, recipe, device, max(1, EVALUATION_BATCH // parts)))
@@ -118,6 +136,10 @@ class _Single:
     def parameters(self) -> list[Tensor]:
         return list(self.net.parameters())
 
+    def weights(self) -> dict[str, Tensor]:
+        """Those of the network, on the CPU."""
+        return {k: v.detach().cpu().contiguous().clone() for k, v in self.net.state_dict().items()}
+
     def logits(self, x: Tensor, train: bool) -> Tensor:
         """[1, B, C, H, W] -> [1, B, K]."""
         self.net.train(train)
@@ -140,6 +162,10 @@ class _Pack:
 
     def parameters(self) -> list[Tensor]:
         return list(self.params.values())
+
+    def weights(self) -> dict[str, Tensor]:
+        """Those of the first network, on the CPU."""
+        return {k: v[0].detach().cpu().contiguous().clone() for k, v in self.params.items()}
 
     def logits(self, x: Tensor, train: bool) -> Tensor:
         """[K, B, C, H, W] -> [K, B, classes]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,15 @@ def _counted(source: Source, data: DataIdentity, kind: str) -> tuple[int, ...]:
     counts = np.bincount(np.array(labels, dtype=int), minlength=len(source.classes))
     if counts.sum() == 0:
         return _even(held, len(source.classes))
-    return tuple(int(round(held * count / counts.sum())) for count in counts)
+    return in_proportion(held, counts.tolist())
+
+
+def in_proportion(total: int, counts: Sequence[int]) -> tuple[int, ...]:
+    """``total`` images in the proportion of ``counts``, to whole ones."""
+    ideal = total * np.asarray(counts) / max(sum(counts), 1)
+    whole = np.floor(ideal).astype(int)
+    whole[np.argsort(whole - ideal, kind="stable")[: total - int(whole.sum())]] += 1
+    return tuple(whole.tolist())
 
 
 def _even(count: int, classes: int) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from synaug_ray.common.errors import Problem
 from synaug_ray.common.text import duration
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.data.audit.detectable_gain import DISCORDANCE
-from synaug_ray.data.count_test import count_test_images
+from synaug_ray.data.count_test import count_test_images, in_proportion
 from synaug_ray.plan.plan import Plan, make_plan, pending
 from synaug_ray.runs.cost import costs
 from synaug_ray.runs.run import Run
@@ -140,7 +140,7 @@ def _test(run: Run, given: int | None, cache: Path) -> tuple[tuple[int, ...], st
         known = UNKNOWN_TEST
     if given is None:
         return known, f"{sum(known):,} test images, as in the data"
-    counts = tuple(max(round(given * count / sum(known)), 1 if count else 0) for count in known)
+    counts = in_proportion(given, known)
     return counts, f"{sum(counts):,} test images, as given"
 
 

@@ -32,9 +32,9 @@ def test_it_says_what_the_grid_shows_and_what_the_gain_takes(tmp_path, capsys):
     words = ("digits", "--plan", "--no-timing", "--storage", tmp_path / "s", "--data", tmp_path / "c", "num_real=[40]")
     code, out, _ = ask(capsys, *words, "--gain", 3, "--power", 0.7, "synthetic_multiples=[0, 4]")
     assert code == 0 and "plan     to show a gain of 3 points with 70% power" in out
-    assert re.search(r"as it is +6 draws x 2 seeds, 599 test images +about \d+ (s|min) of one core", out)
+    assert re.search(r"as it is +6 draws x 2 seeds, 600 test images +about \d+ (s|min) of one core", out)
     assert re.search(r"shows a gain of 3 points \d+% of the time .* with 70% power one of \d+\.\d points", out)
-    assert re.search(r"(enough|more draws) +\d+ draws x 2 seeds, 599 test images +about", out)
+    assert re.search(r"(enough|more draws) +\d+ draws x 2 seeds, 600 test images +about", out)
     assert "two classifiers differ on 10% of the test images" in out and "(not measured yet)" in out
     assert not (tmp_path / "s").exists()
 
@@ -83,7 +83,7 @@ def test_test_images_are_counted_without_decoding(folder_of_images, tmp_path):
     assert count_test_images(data, tmp_path / "cache") == (6, 2)  # a fifth of 30 and of 10
     assert not (tmp_path / "cache").exists()
     assert count_test_images(identify("cifar100", grid_options()), tmp_path) == (1_000,) * 10
-    assert sum(count_test_images(identify("digits", grid_options()), tmp_path) or ()) == 599
+    assert sum(count_test_images(identify("digits", grid_options()), tmp_path) or ()) == 600
 
 
 def grid_options():
