@@ -6,6 +6,7 @@ A real-equivalent is read off the real-only curve where it was measured: m with 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -72,8 +73,9 @@ def falls(cells: Sequence[Cell]) -> str:
     last = [of_size[-2:] for of_size in by_size.values() if len(of_size) > 1]
     if len(last) < LEAST_SIZES_OF_FALL:
         return ""
-    rises = np.log([most.error.value / fewer.error.value for fewer, most in last if most.error.value])  # type: ignore[operator]
-    if stats.ttest_1samp(rises, 0, alternative="greater").pvalue > FALL_LEVEL:
+    rises = np.diff(np.log([[cell.error.value or np.nan for cell in pair] for pair in last]))[:, 0]
+    chance: Any = stats.ttest_1samp(rises, 0, alternative="greater")
+    if chance.pvalue > FALL_LEVEL:
         return ""
     fewer, most = (float(np.median([pair[k].synthetic_multiple for pair in last])) for k in (0, 1))
     return (
