@@ -144,7 +144,7 @@ def test_dry_run_writes_nothing_and_imports_neither_torch_nor_ray(tmp_path):
         (["pneumonia"], 3, "dataset=npz:/path/to/pneumonia-28.npz"),
         (["cifar10-16px"], 3, "dataset=folder:/path/to/cifar10-jpeg"),
         ([GRID, "classifiers=[{family: timm, name: r, model: resnet-18, pack: 1}]"], 2, "Did you mean 'resnet18'?"),
-        ([GRID, "generators=[real-holdout]", "num_real=[900]", "blocks=[]"], 3, "only 100 real ones are held out"),
+        ([GRID, "generators=[real-holdout]", "num_real=[900]", "blocks=[]"], 3, "only 100 real images are held out"),
     ],
 )
 def test_a_mistake_is_one_line_and_starts_nothing(words, code, said, tmp_path, capsys):
