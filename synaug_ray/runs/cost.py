@@ -123,8 +123,9 @@ def untimed(plan: Plan, missing: Plan, store: Store, shape: tuple[int, int, int]
     """The missing steps without a record of their kind, or a measurement elsewhere."""
     found: list[Step] = []
     for stage in STAGES:
-        rate = _rates(plan, store, stage, shape, NONE)
-        found += [s for s in missing.steps(stage).values() if rate(s) is None]
+        if steps := missing.steps(stage).values():  # else nothing to read records for
+            rate = _rates(plan, store, stage, shape, NONE)
+            found += [step for step in steps if rate(step) is None]
     return found
 
 
