@@ -21,7 +21,8 @@ HUGE = 24_000  # a layer of so many squared is 2.3 GB, its gradient another, the
 GRID = f"""
 dataset: digits
 num_real: [20, 40]
-synthetic_multiples: [0]
+synthetic_multiples: [0, 1]
+generators: [duplicate]
 classifiers:
   - {{preset: mlp, nimg: 3200, pack: 4}}
   - {{preset: mlp, name: huge, widths: [{HUGE}, {HUGE}], nimg: 128, pack: 1}}
@@ -67,5 +68,5 @@ def test_what_does_not_fit_is_recorded_and_takes_nothing_with_it(tmp_path):
     assert done.returncode == FAILED_CELLS and "Traceback" not in said, said
     store = Store(str(tmp_path / "storage" / "store"))
     failed = store.failed("trial")
-    assert {f.cause for f in failed.values()} == {"out of memory"} and len(failed) == 2, (failed, said)
-    assert len(store.keys("trial")) == 2 and f"{len(failed)} out of memory" in said
+    assert {f.cause for f in failed.values()} == {"out of memory"} and len(failed) == 4, (failed, said)
+    assert len(store.keys("trial")) == 4 and f"{len(failed)} out of memory" in said
