@@ -212,15 +212,9 @@ def _estimates(
             critical = simultaneous.critical_p(some, errors, kin.block, (1 - confidence) / 2, seen, replicates, rng)
             simultaneously[group] = simultaneous.quantiles(errors, critical) * errors.error
     return [
-        (_estimate(value, half), _estimate(value, wide))
+        (Estimate.around(value, half), Estimate.around(value, wide))
         for value, half, wide in zip(parts.estimates, own, simultaneously, strict=True)
     ]
-
-
-def _estimate(value: float, half: float) -> Estimate:
-    if np.isnan(half):
-        return Estimate(float(value))
-    return Estimate(float(value), float(value - half), float(value + half))
 
 
 def _curve(

@@ -107,7 +107,4 @@ def _estimates(
     if len(several) and intervals:
         errors = likeness.take(several).moderate(parts.take(several))
         half[several] = moderation.half_widths(errors, confidence)
-    return {
-        key: Estimate(float(v)) if np.isnan(h) else Estimate(float(v), float(v - h), float(v + h))
-        for key, v, h in zip(pairs, parts.estimates, half, strict=True)
-    }
+    return {key: Estimate.around(value, wide) for key, value, wide in zip(pairs, parts.estimates, half, strict=True)}

@@ -46,21 +46,15 @@ class CellUncertainty:
 
     def mixed_error(self, mixed: int, value: float) -> Estimate:
         """A mixed cell's own error with its pointwise interval."""
-        return _estimate(value, self.half_mixed_error[mixed])
+        return Estimate.around(value, self.half_mixed_error[mixed])
 
     def estimate(self, cell: int) -> Estimate:
         """Value of one cell with its pointwise interval."""
-        return _estimate(self.values[cell], self.half[cell])
+        return Estimate.around(self.values[cell], self.half[cell])
 
     def simultaneous(self, cell: int, mixed: int) -> Estimate:
         """Gain of the mixed cell number ``mixed`` (cell number ``cell`` of all), simultaneous interval."""
-        return _estimate(self.values[cell], self.half_simultaneous[mixed])
-
-
-def _estimate(value: float, half: float) -> Estimate:
-    if np.isnan(half):
-        return Estimate(float(value))
-    return Estimate(float(value), float(value - half), float(value + half))
+        return Estimate.around(self.values[cell], self.half_simultaneous[mixed])
 
 
 def components(cells: PairedCells, values: np.ndarray) -> bootstrap.Components:

@@ -228,8 +228,7 @@ class _Judged:
         self.joint = quantiles(errors, critical) * errors.error
 
     def estimate(self, cell: int, half: np.ndarray) -> Estimate:
-        value = float(self.gains[cell])
-        return Estimate(value, value - float(half[cell]), value + float(half[cell]))
+        return Estimate.around(self.gains[cell], half[cell])
 
 
 def draws_needed(

@@ -72,8 +72,7 @@ def training_lengths(
     found = []
     for i, ((classifier, num_real), of) in enumerate(groups.items()):
         most = SHARE * margin(str(classifier), int(num_real))
-        ends = (None, None) if np.isnan(half[i]) else (float(change[i] - half[i]), float(change[i] + half[i]))
-        lower = Estimate(float(change[i]), *ends)
+        lower = Estimate.around(change[i], half[i])
         found.append(
             TrainingLength(
                 classifier=str(classifier),

@@ -5,6 +5,7 @@ Units: errors are fractions in [0, 1], images are counts. ``None`` stands for "n
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,6 +26,12 @@ class Estimate:
     value: float | None
     low: float | None = None
     high: float | None = None
+
+    @classmethod
+    def around(cls, value: float, half: float) -> Estimate:
+        """``value`` with an interval of this half width; without one where that is NaN."""
+        ends = () if math.isnan(half) else (float(value - half), float(value + half))
+        return cls(float(value), *ends)
 
 
 @dataclass(frozen=True)
