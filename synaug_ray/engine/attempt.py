@@ -9,7 +9,7 @@ from synaug_ray.common.errors import PeerLost
 from synaug_ray.data.images import ImageSet
 from synaug_ray.engine import execute
 from synaug_ray.engine.context import WorkerContext
-from synaug_ray.engine.failures import StepError, free_memory, step_error_of
+from synaug_ray.engine.failures import StepError, release_memory, step_error_of
 from synaug_ray.engine.memory import WHOLE, BatchSplit, split_that_fits
 from synaug_ray.plan.steps import Step
 from synaug_ray.store.retry import StorageRefused
@@ -62,10 +62,10 @@ def _attempt(context: WorkerContext, steps: Sequence[Step], batch_split: BatchSp
         and steps[0].splits
     ):
         batch_split = batch_split.halved(f"{step_error.cause}: {step_error.message}")
-        free_memory()
+        release_memory()
         images, step_error = _try(context, steps, batch_split)
     if step_error is not None and len(steps) > 1:
-        free_memory()
+        release_memory()
         for step in steps:  # find the culprit; the others must not fail with it
             _attempt(context, [step], batch_split)
     elif step_error is not None:

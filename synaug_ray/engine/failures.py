@@ -64,7 +64,7 @@ def cause_of(error: Exception) -> Cause:
     return Cause.DATA if isinstance(error, DataProblem) else Cause.BUG
 
 
-def free_memory() -> None:
+def release_memory() -> None:
     """Release memory held by a failed attempt, on the device too."""
     gc.collect()
     if torch.cuda.is_available():
