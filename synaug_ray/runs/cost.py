@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
@@ -84,25 +84,32 @@ def costs(
             but the measured one, the Store's records and ``timed`` alone count.
         timed: figures of this machine, by ``cost_key``.
     """
-    table: dict[Stage, Cost] = {}
-    for stage in STAGES:
-        steps = list(missing.steps(stage).values())
-        if not steps:  # nothing to read records for
-            table[stage] = Cost(0, 0.0, 0)
-            continue
-        rate = _rates(plan, store, stage, shape, timed)
-        rated = [(s, rate(s)) for s in steps]
-        before = _seen_before(plan) if stage == "generator" else {}
-        known = [((s.images_seen - before.get(s.key, 0.0)) * f.seconds, f.spread) for s, f in rated if f is not None]
-        table[stage] = Cost(
-            len(rated),
-            sum(seconds for seconds, _ in known),
-            len(rated) - len(known),
-            tuple(sorted({s.cost_name for s, f in rated if f is None})),
-            sum(seconds / spread for seconds, spread in known),
-            sum(seconds * spread for seconds, spread in known),
-        )
-    return table
+    return {stage: cost_of(plan, stage, list(missing.steps(stage).values()), store, shape, timed) for stage in STAGES}
+
+
+def cost_of(
+    plan: Plan,
+    stage: Stage,
+    steps: Sequence[Step],
+    store: Store,
+    shape: tuple[int, int, int] | None,
+    timed: Mapping[str, Figure] = NONE,
+) -> Cost:
+    """Expected cost of some ``steps`` of one stage; other arguments as of ``costs``."""
+    if not steps:  # nothing to read records for
+        return Cost(0, 0.0, 0)
+    rate = _rates(plan, store, stage, shape, timed)
+    rated = [(s, rate(s)) for s in steps]
+    before = _seen_before(plan) if stage == "generator" else {}
+    known = [((s.images_seen - before.get(s.key, 0.0)) * f.seconds, f.spread) for s, f in rated if f is not None]
+    return Cost(
+        len(rated),
+        sum(seconds for seconds, _ in known),
+        len(rated) - len(known),
+        tuple(sorted({s.cost_name for s, f in rated if f is None})),
+        sum(seconds / spread for seconds, spread in known),
+        sum(seconds * spread for seconds, spread in known),
+    )
 
 
 def expected_seconds(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from synaug_ray.common.errors import Message, ResourceProblem
@@ -13,7 +12,7 @@ from synaug_ray.config.warnings import grid_warnings, precision_warnings
 from synaug_ray.plan.footprint import images_at_once
 from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.steps import STAGES, Step
-from synaug_ray.runs.cost import MEASURED, PLURAL, costs, describe_cost, describe_total_cost, untimed
+from synaug_ray.runs.cost import MEASURED, PLURAL, cost_of, costs, describe_cost, describe_total_cost, untimed
 from synaug_ray.runs.gpu_hours import describe, gpu_hours
 from synaug_ray.runs.heartbeat import driver_of
 from synaug_ray.runs.run import Run
@@ -75,7 +74,7 @@ def training_check_line(run: Run, missing: Plan, shape: Shape | None, timed: Tim
     checks = missing.training_checks
     if not checks:
         return []
-    cost = costs(run.plan, replace(missing, trials=checks), run.store, shape, timed.figures)["trial"]
+    cost = cost_of(run.plan, "trial", list(checks.values()), run.store, shape, timed.figures)
     return [
         f"{'':<51}{len(checks):,} of them check whether training is long enough: {describe_cost(cost, timed.unit)} "
         "(training_check=off: none)"
