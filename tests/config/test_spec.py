@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from helpers.grids import WRITTEN as TEXT
 from helpers.grids import small_grid
 from helpers.paths import REPOSITORY
 
@@ -11,16 +12,6 @@ from synaug_ray.config.spec import CellSpec, GridSpec, write_grid
 from synaug_ray.config.yaml_source import Lines
 
 SHIPPED = sorted((REPOSITORY / "grids").glob("*.yaml"))
-TEXT = """# a grid
-dataset: digits
-num_real: [20, 40, 80]
-synthetic_multiples: [0, 1, 2.5]
-real_share: [proportional, 0.5]
-generators: [edm-tiny, jitter]
-classifiers: [mlp]
-draws: 3
-seeds: 2
-"""
 
 
 def load(folder, text=TEXT, *overrides):

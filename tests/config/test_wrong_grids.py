@@ -1,21 +1,11 @@
 """Wrong grid files, values and overrides: the code, place and value of each message; its text: ``messages.json``."""
 
 import pytest
+from helpers.grids import WRITTEN as GRID
 
 from synaug_ray.common.errors import UsageProblem
 from synaug_ray.config.load import load_grid
 from synaug_ray.config.yaml_source import MAX_BYTES
-
-GRID = """# a grid
-dataset: digits
-num_real: [20, 40, 80]
-synthetic_multiples: [0, 1, 2.5]
-real_share: [proportional, 0.5]
-generators: [edm-tiny, jitter]
-classifiers: [mlp]
-draws: 3
-seeds: 2
-"""
 
 
 @pytest.fixture

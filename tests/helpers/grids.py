@@ -24,6 +24,18 @@ COMPARED = [
     "nimg",
 ]
 
+# as a user writes it
+WRITTEN = """# a grid
+dataset: digits
+num_real: [20, 40, 80]
+synthetic_multiples: [0, 1, 2.5]
+real_share: [proportional, 0.5]
+generators: [edm-tiny, jitter]
+classifiers: [mlp]
+draws: 3
+seeds: 2
+"""
+
 
 def small_grid(**changes: Any) -> GridSpec:
     """A grid of a few seconds: 13 trials of a short MLP, one generator trained for a few steps."""
