@@ -14,7 +14,7 @@ from synaug_ray.common.errors import Problem
 from synaug_ray.common.text import duration
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.data.audit.detectable_gain import DISCORDANCE
-from synaug_ray.data.count_test import count_test_images, in_proportion
+from synaug_ray.data.image_counts import count_test_images, in_proportion
 from synaug_ray.plan.plan import Plan, make_plan, pending
 from synaug_ray.runs.cost import costs
 from synaug_ray.runs.run import Run

@@ -9,8 +9,8 @@ from helpers.paths import SMALL_GRID
 
 from synaug_ray import grid
 from synaug_ray.analysis import power
-from synaug_ray.data.count_test import count_test_images
 from synaug_ray.data.identify import identify
+from synaug_ray.data.image_counts import count_test_images
 
 GRID = str(SMALL_GRID)
 
@@ -82,7 +82,7 @@ def test_test_images_are_counted_without_decoding(folder_of_images, tmp_path):
     data = identify(f"folder:{folder_of_images}", grid_options())
     assert count_test_images(data, tmp_path / "cache") == (6, 2)  # a fifth of 30 and of 10
     assert not (tmp_path / "cache").exists()
-    assert count_test_images(identify("cifar100", grid_options()), tmp_path) == (1_000,) * 10
+    assert count_test_images(identify("cifar100", grid_options()), tmp_path) == (100,) * 100
     assert sum(count_test_images(identify("digits", grid_options()), tmp_path) or ()) == 600
 
 

@@ -34,7 +34,7 @@ def count_test_images(data: DataIdentity, cache: Path) -> tuple[int, ...] | None
         published = TORCHVISION[kind]
         sizes = dict(zip(published.splits, published.counts, strict=True))
         count = sizes.get("test") if "test" not in data.options.leave_out else None
-        return _even(count, 10) if count else None
+        return _even(count, published.num_classes) if count else None
     return _counted(open_source(data, cache), data, kind) if kind in HERE else None
 
 
