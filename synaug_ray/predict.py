@@ -5,23 +5,24 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import math
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from synaug_ray.analysis.calculator import Answer, Costs, Expectation, cheapest, expectation
+from synaug_ray.analysis.calculator import Answer, Expectation, cheapest, expectation
+from synaug_ray.analysis.collection import Collection, cheapest_collection
+from synaug_ray.analysis.collection_text import chance_sentences, collection_sentences
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.more_real import Known, more_real
+from synaug_ray.analysis.prediction_question import Question, question_of
 from synaug_ray.analysis.prediction_text import (
-    chance_sentences,
     cost_sentence,
     expectation_sentences,
     plan_sentences,
     study_title,
     why_unknown,
 )
-from synaug_ray.analysis.real_needed import real_needed
+from synaug_ray.analysis.real_needed import known, real_needed
 from synaug_ray.analysis.recommendation import Recommendation, recommendations, unknown_mix
 from synaug_ray.common.cli import ended, tell
 from synaug_ray.common.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, collect_problems, did_you_mean
@@ -45,41 +46,29 @@ class UnreadableLawsProblem(Problem):
     code = "run-damaged"
 
 
-@dataclasses.dataclass(frozen=True)
-class Question:
-    """What to predict: a point, the cheapest mix for a target error, or both."""
-
-    num_real: int | None
-    num_synthetic: int
-    target: float | None
-    costs: Costs
-    priced: bool = False  # any price was given
-    penalty: float | None = None  # of missing the target
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, call, print; returns the exit code (see ``synaug_ray.common.errors``)."""
     args = _parser().parse_args(argv)
     try:
-        question, (laws, verdicts) = collect_problems(lambda: _question(args), lambda: _laws(args.run))
+        question, (laws, verdicts) = collect_problems(lambda: question_of(args), lambda: _laws(args.run))
         studies = _studies(laws, args)
     except Problem as problem:
         return tell(problem)
     answers = [(study, *_answer(study, question), _judged(study, laws, verdicts)) for study in studies]
     if args.json:
-        print(json.dumps([_plain(*answer, question) for answer in answers], indent=2, allow_nan=False))
+        plain = [_plain(*answer, question, _collecting_helps(answer[0], laws)) for answer in answers]
+        print(json.dumps(plain, indent=2, allow_nan=False))
         return DONE
     for study, point, mix, found in answers:
         lines = _expected(study, laws, point) if point else []
         if point and question.priced:
             lines.append(cost_sentence(study.get("generation", []), question.costs, point))
-        helps = more_real(laws, study["classifier"], study["surface"]["measured_real_only"][1]).known is Known.HELPS
+        helps = _collecting_helps(study, laws)
         if mix and question.target:
             lines += plan_sentences(mix, question.target, question.costs, found, helps)
         if question.target:
-            lines += chance_sentences(
-                study["surface"], question.target, question.costs, question.num_real, question.penalty, helps
-            )
+            lines += chance_sentences(study["surface"], question.target, question.costs.have, question.num_real)
+            lines += _collect_lines(study["surface"], question, helps)
         print("\n  ".join([study_title(study) + ":", *lines]))
     if laws.get("draws", 0) < 5:
         print(f"note: from {laws.get('draws', 0)} draws; with fewer than five, intervals are only a rough guide.")
@@ -103,75 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cost-core-hour", metavar="C", help="cost of an hour of a core (or GPU) for generation")
     parser.add_argument("--have", metavar="N", help="real images already owned; default 0")
     parser.add_argument("--penalty", metavar="P", help="cost of missing the target error")
+    parser.add_argument("--rounds", metavar="R", help="rounds of collecting, each only if still needed; default 1")
     for name in STUDY:
         parser.add_argument("--" + name.replace("_", "-"), metavar="NAME", help="select one of several studies")
     parser.add_argument(
         "--json", action="store_true", help="print the numbers as JSON; errors as fractions, null where not estimable"
     )
     return parser
-
-
-def _question(args: argparse.Namespace) -> Question:
-    wrong: list[str] = []
-
-    def number(name: str, text: str | None) -> float | None:
-        if text is None:
-            return None
-        try:
-            value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            wrong.append(f"{name} {text!r} is not a number")
-            return None
-        return value
-
-    def images(name: str, text: str | None, least: int) -> int | None:
-        value = number(name, text)
-        if value is None:
-            return None
-        if value != int(value) or value < least:
-            wrong.append(f"{name} must be an integer >= {least}, got {text}")
-            return None
-        return int(value)
-
-    def price(name: str, text: str | None) -> float | None:
-        value = number(name, text)
-        if value is not None and value < 0:
-            wrong.append(f"{name} must not be negative, got {text}")
-        return value
-
-    num_real, num_synthetic = images("--real", args.real, 1), images("--synthetic", args.synthetic, 0)
-    have, target = images("--have", args.have, 0), number("--target-error", args.target_error)
-    real, synthetic = price("--cost-real", args.cost_real), price("--cost-synthetic", args.cost_synthetic)
-    core_hour, penalty = price("--cost-core-hour", args.cost_core_hour), price("--penalty", args.penalty)
-    if target is not None and not 0 < target < 1:
-        meant = f"; did you mean {args.target_error}%?" if 1 <= target < 100 else ""
-        wrong.append(f"--target-error is a fraction between 0 and 1, or a percentage, got {args.target_error}{meant}")
-    if args.real is None and args.target_error is None:
-        wrong.append("give --real N (and --synthetic S), or --target-error E (with its costs), or both")
-    if args.real is None and args.synthetic is not None:
-        wrong.append("--synthetic needs --real N")
-    priced = {"--cost-real": args.cost_real, "--cost-synthetic": args.cost_synthetic}
-    given = priced | {"--cost-core-hour": args.cost_core_hour}
-    if args.target_error is not None:
-        # what a synthetic image costs is its computing, where that alone is priced
-        needed = ["--cost-real"] if args.cost_core_hour is not None else list(priced)
-        needed = needed if any(text is not None for text in given.values()) else []  # the chances alone need no price
-        wrong += [f"--target-error needs {name}, in any currency" for name in needed if priced[name] is None]
-    elif args.real is None:
-        owned = given | {"--have": args.have}
-        wrong += [f"{name} needs --real N or --target-error E" for name, text in owned.items() if text is not None]
-    elif args.have is not None and args.cost_real is None:
-        wrong.append("--have needs --cost-real, or --target-error")
-    if args.penalty is not None and (args.target_error is None or args.cost_real is None):
-        wrong.append("--penalty needs --target-error and --cost-real")
-    if wrong:
-        raise UsageProblem(wrong)
-    costs = Costs(real or 0.0, synthetic or 0.0, core_hour or 0.0, have or 0)
-    return Question(
-        num_real, num_synthetic or 0, target, costs, any(text is not None for text in given.values()), penalty
-    )
 
 
 def _laws(run: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -262,24 +189,49 @@ def _judged(study: dict[str, Any], laws: dict[str, Any], verdicts: list[dict[str
     return recommendations(laws, [v for v in verdicts if all(v[name] == study[name] for name in STUDY)])
 
 
+def _collecting_helps(study: dict[str, Any], laws: dict[str, Any]) -> bool:
+    """Whether more real images were measured to lower the error at the largest sizes."""
+    return more_real(laws, study["classifier"], study["surface"]["measured_real_only"][1]).known is Known.HELPS
+
+
+def _collection(grid: dict[str, Any], question: Question, rounds: int) -> Collection | None:
+    if question.target is None or question.penalty is None:
+        return None
+    costs = question.costs
+    return cheapest_collection(grid, question.target, costs.real, question.penalty, costs.have, rounds)
+
+
+def _collect_lines(grid: dict[str, Any], question: Question, helps: bool) -> list[str]:
+    if question.penalty is None or not known(grid):
+        return []
+    if not helps:
+        return ["How many to collect is not said: more real images were not shown to help at the largest sizes."]
+    plan, once = (_collection(grid, question, rounds) for rounds in (question.rounds, 1))
+    return collection_sentences(grid, plan, once, question.penalty, question.rounds)
+
+
 def _plain(
     study: dict[str, Any],
     point: Expectation | None,
     mix: Answer | None,
     found: tuple[Recommendation, ...],
     question: Question,
+    helps: bool,
 ) -> dict[str, Any]:
     """Numbers of the laws; ``not_recommended`` says why the mix is none to act on, '' where it is.
 
     ``not_estimable`` says why rates are null: of the next real image, or all of them.
     ``real_needed`` are [chance, real images alone that reach the target with it], null beyond what is predicted.
+    ``collection`` is what to collect with ``--penalty``, null where more real images were not shown to help.
     """
     doubt = unknown_mix(found, mix.mix.num_real, mix.mix.num_synthetic) if mix and mix.mix else ""
+    plan = _collection(study["surface"], question, question.rounds) if helps and known(study["surface"]) else None
     return {name: study[name] for name in STUDY} | {
         "not_estimable": study.get("misfit", "") or why_unknown(study),
         "expected": dataclasses.asdict(point) if point else None,
         "cheapest": dataclasses.asdict(mix) | {"not_recommended": doubt} if mix else None,
         "real_needed": real_needed(study["surface"], question.target) if question.target else None,
+        "collection": dataclasses.asdict(plan) if plan else None,
     }
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from synaug_ray.analysis.calculator import Answer, Costs, Expectation, Mix, cost, generation_seconds
 from synaug_ray.analysis.exchange import NOT_ESTIMABLE
-from synaug_ray.analysis.real_needed import TOLD, Chance, chance, cheapest_with_penalty, known, needed
 from synaug_ray.analysis.recommendation import Advice, Recommendation, unknown_mix
 from synaug_ray.analysis.verdict_text import setting, span
 from synaug_ray.laws.results import Estimate
@@ -126,57 +125,6 @@ def cost_sentence(generation: Sequence[Mapping[str, Any]], costs: Costs, at: Exp
     if costs.core_hour and at.num_synthetic and not spent:
         untimed = " Generation is not in it: this run has no times of it."
     return f"Cost: {total}{hours}.{untimed}"
-
-
-def _share(found: Chance) -> str:
-    if found.low == found.high:
-        return f"{100 * found.low:.0f}%"
-    return f"under {100 * found.high:.0f}%" if found.low == 0 else f"over {100 * found.low:.0f}%"
-
-
-def chance_sentences(
-    grid: Mapping[str, Any],
-    target: float,
-    costs: Costs,
-    num_real: int | None,
-    penalty: float | None,
-    collecting_helps: bool,
-) -> list[str]:
-    """How many real images alone reach the target with which chance, and the chance with what there is.
-
-    With a ``penalty`` for missing it also how many to collect, where more real images were measured to help.
-    """
-    if not known(grid):
-        return []
-    most = math.floor(grid["num_real"][-1])
-    every = [(sure, needed(grid, target, sure)) for sure in TOLD]
-    parts = [f"{n:,} ({100 * sure:.0f}%)" for sure, n in every if n is not None]
-    beyond = next((sure for sure, n in every if n is None), None)
-    if beyond is not None:
-        parts.append(f"more than {most:,}, beyond which nothing is predicted ({100 * beyond:.0f}%)")
-    measured = grid["measured_real_only"][1]
-    far = any(n is not None and n > measured for _, n in every)
-    extrapolated = f"; more than the {measured:,} measured is extrapolated" if far else ""
-    said = f"{', '.join(parts)}{extrapolated}"
-    lines = [f"Real images alone that reach {100 * target:g}%, with the chance that they do: {said}."]
-    for n in dict.fromkeys(n for n in (costs.have, num_real) if n):
-        found = chance(grid, target, n)
-        if found is not None:
-            lines.append(f"With {n:,} real images alone the chance is {_share(found)}.")
-    if penalty is not None and not collecting_helps:
-        lines.append("How many to collect is not said: more real images were not shown to help at the largest sizes.")
-    elif penalty is not None:
-        best = cheapest_with_penalty(grid, target, costs.real, penalty, costs.have)
-        if best is None:
-            lines.append(f"What to collect with this penalty is not known: you have more than {most:,} real images.")
-        else:
-            more = max(best.num_real - costs.have, 0)
-            collect = f"{more:,} more" if more else "no more"
-            lines.append(
-                f"With a penalty of {count(penalty)} for missing it: collect {collect}, for {count(best.cost)}; the "
-                f"chance with {best.num_real:,} real images is {_share(best.chance)}."
-            )
-    return lines
 
 
 def _worth(at: Expectation, unknown: str) -> str:

@@ -2,33 +2,34 @@
 
 ``PredictionGrid.error_quantiles`` holds, for real images alone, quantiles of the expected error over all replicates of
 all laws. The number N that a target needs is at most n exactly where the error at n is at most the target, so that
-P(N <= n) is the chance to reach the target with n. Collecting what costs least where a missed target costs a penalty
-is Mahmood et al., "Optimizing Data Collection for Machine Learning" (NeurIPS 2022), for one round.
+P(N <= n) is the chance to reach the target with n. What to collect by these chances: ``collection``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 Json = Mapping[str, Any]
 TOLD = (0.1, 0.5, 0.8, 0.95)  # chances whose number of images is told
+TAIL = 3  # levels from the last one that its tail is drawn from: 80% and 95%
 
 
 @dataclass(frozen=True)
 class Chance:
-    """P(expected error <= target); known only within ``low`` and ``high`` where it is beyond the quantiles kept."""
+    """P(expected error <= target); known only within ``low`` and ``high`` where it is beyond the quantiles kept.
+
+    There ``likely`` goes on as the tail of a normal distribution of the log error does; else all three are the same.
+    """
 
     low: float
     high: float
-
-    @property
-    def middle(self) -> float:
-        return (self.low + self.high) / 2
+    likely: float
 
 
 def known(grid: Json) -> bool:
@@ -44,22 +45,38 @@ def _log_errors(grid: Json) -> np.ndarray:
 
 def chance(grid: Json, target: float, num_real: float) -> Chance | None:
     """The chance to reach ``target``, a fraction, with ``num_real`` real images alone; None outside the grid."""
-    sizes = np.log(grid["num_real"])
-    at = math.log(num_real) if num_real > 0 else -math.inf
-    if not sizes[0] - 1e-9 <= at <= sizes[-1] + 1e-9:
-        return None
-    levels = np.asarray(grid["error_levels"], dtype=float)
+    return chances(grid, target, [num_real])[0]
+
+
+def chances(grid: Json, target: float, num_real: Sequence[float]) -> list[Chance | None]:
+    """``chance`` at each of many numbers of real images."""
+    sizes, levels = np.log(grid["num_real"]), np.asarray(grid["error_levels"], dtype=float)
     table = _log_errors(grid)  # [n, level]
-    errors = np.array([np.interp(at, sizes, table[:, k]) for k in range(len(levels))])
+    at = np.array([math.log(n) if n > 0 else -math.inf for n in num_real])
+    errors = np.stack([np.interp(at, sizes, column) for column in table.T], axis=1)
+    inside = (at >= sizes[0] - 1e-9) & (at <= sizes[-1] + 1e-9)
     wanted = math.log(target)
+    return [_chance(levels, row, wanted) if known else None for row, known in zip(errors, inside, strict=True)]
+
+
+def _chance(levels: np.ndarray, errors: np.ndarray, wanted: float) -> Chance:
     if wanted < errors[0]:
-        return Chance(0.0, float(levels[0]))
+        return Chance(0.0, float(levels[0]), _in_tail(levels[TAIL::-1], errors[TAIL::-1], wanted))
     if wanted >= errors[-1]:
-        return Chance(float(levels[-1]), 1.0)
+        return Chance(float(levels[-1]), 1.0, _in_tail(levels[-1 - TAIL :], errors[-1 - TAIL :], wanted))
     k = int(np.searchsorted(errors, wanted, side="right")) - 1
     step = errors[k + 1] - errors[k]
     share = float(levels[k] + (levels[k + 1] - levels[k]) * ((wanted - errors[k]) / step if step > 0 else 1.0))
-    return Chance(share, share)
+    return Chance(share, share, share)
+
+
+def _in_tail(levels: np.ndarray, errors: np.ndarray, wanted: float) -> float:
+    """The chance beyond the last of ``levels``, along the line through the first and the last on a normal scale."""
+    scores = ndtri(levels[[0, -1]])
+    width = errors[-1] - errors[0]
+    if not np.isfinite(width) or width == 0:  # not reached at all in some worlds, or the same in all
+        return float(0.0 if scores[-1] < 0 else 1.0)
+    return float(ndtr(scores[1] + (wanted - errors[-1]) * (scores[1] - scores[0]) / width))
 
 
 def needed(grid: Json, target: float, sure: float) -> int | None:
@@ -85,27 +102,3 @@ def real_needed(grid: Json, target: float) -> list[list[float | None]] | None:
     if not known(grid):
         return None
     return [[level, needed(grid, target, level)] for level in grid["error_levels"]]
-
-
-@dataclass(frozen=True)
-class Collection:
-    """Collect until there are ``num_real``: the cost of the images, and the chance to reach the target with them."""
-
-    num_real: int
-    cost: float
-    chance: Chance
-
-
-def cheapest_with_penalty(grid: Json, target: float, cost_real: float, penalty: float, have: int) -> Collection | None:
-    """The number of real images, at least ``have``, of the least expected cost: of images, and of missing the target.
-
-    Sizes beyond the prediction grid are not considered; None where ``have`` lies beyond it.
-    """
-    most = math.floor(grid["num_real"][-1])
-    least = max(have, math.ceil(grid["num_real"][0]))
-    if least > most:
-        return None
-    steps = np.unique(np.round(np.geomspace(least, most, 400)).astype(int))
-    found = [(n, cost_real * max(n - have, 0), chance(grid, target, n)) for n in steps.tolist()]
-    best = min(found, key=lambda f: f[1] + penalty * (1 - (f[2].middle if f[2] else 0.0)))
-    return None if best[2] is None else Collection(best[0], best[1], best[2])

@@ -88,7 +88,13 @@ def test_the_chances_of_a_target_need_no_price(run, capsys):
         "With 50 real images alone the chance is" in out
         and "With a penalty of 1,000,000 for missing it: collect" in out
     )
+    _, first, _ = ask(capsys, *words, "--penalty", 200, "--rounds", 2, "--json")
     _, plain, _ = ask(capsys, *words, "--json")
+    plan = json.loads(first)[0]["collection"]
+    assert plan["rounds"][0]["num_real"] >= plan["rounds"][0]["more"] >= 0 and plan["expected_cost"] > 0
+    assert json.loads(plain)[0]["collection"] is None
+    _, out, _ = ask(capsys, *words, "--penalty", 200, "--rounds", 2)
+    assert "With a penalty of 200 for missing it and 2 rounds" in out and "Expected cost with the penalty: " in out
     numbers = [n for _, n in json.loads(plain)[0]["real_needed"] if n is not None]
     assert numbers == sorted(numbers) and numbers
     code, _, err = ask(capsys, run, "--real", 50, "--penalty", 5)
@@ -195,6 +201,15 @@ def test_all_mistakes_are_said_at_once(run, capsys):
     ("words", "sentence"),
     [
         ((), "give --real N"),
+        (("--target-error", "10%", "--rounds", "2"), "--rounds needs --penalty"),
+        (
+            ("--target-error", "10%", "--cost-real", "1", "--penalty", "9", "--rounds", "21"),
+            "--rounds must be at most 20",
+        ),
+        (
+            ("--target-error", "10%", "--cost-real", "1", "--penalty", "9", "--rounds", "0"),
+            "--rounds must be an integer",
+        ),
         (("--synthetic", "5", "--target-error", "0.1", "--cost-real", "1", "--cost-synthetic", "1"), "needs --real"),
         (("--real", "50", "--have", "5"), "--have needs --cost-real"),
         (("--cost-core-hour", "5"), "--cost-core-hour needs --real N or --target-error E"),
