@@ -15,9 +15,10 @@ from synaug_ray.config.checks import image_shape
 from synaug_ray.config.feature_recipes import weights_of
 from synaug_ray.config.load import find_grid, placed_grid
 from synaug_ray.config.spec import GridSpec
-from synaug_ray.data.identify import identify, unknown_name
+from synaug_ray.data.identify import unknown_name
 from synaug_ray.plan.plan import Plan, make_plan, pending
 from synaug_ray.runs.cost import disk_bytes
+from synaug_ray.runs.request import identified
 from synaug_ray.store.disk import free_bytes, size
 from synaug_ray.store.locations import storage_root
 from synaug_ray.store.run_folder import check_space
@@ -58,7 +59,7 @@ def _planned(grid: str | None, overrides: list[str]) -> tuple[GridSpec, Plan] | 
         return None
     path = find_grid(grid)
     spec, lines = placed_grid(path, overrides, unknown_name)
-    return spec, make_plan(spec, identify(spec.dataset, spec.data, lines.at(("dataset",))))
+    return spec, make_plan(spec, identified(spec, lines))
 
 
 def _software(here: Software) -> Finding:

@@ -32,7 +32,6 @@ from synaug_ray.config.checks import image_shape, place_of_num_real
 from synaug_ray.config.feature_recipes import weights_of
 from synaug_ray.config.spec import write_grid
 from synaug_ray.data.first_image import first_shape
-from synaug_ray.data.identify import identify
 from synaug_ray.data.load import Unsettled, settled
 from synaug_ray.plan.order import early_answers_first
 from synaug_ray.plan.plan import Plan, make_plan, pending, reversed_plan
@@ -48,7 +47,7 @@ from synaug_ray.runs.plan_summary import (
     plan_notes,
     plan_timings,
 )
-from synaug_ray.runs.request import Request, parse, requested
+from synaug_ray.runs.request import Request, identified, parse, requested
 from synaug_ray.runs.run import Run, RunState, Session
 from synaug_ray.runs.timings import ASSUMED
 from synaug_ray.store.disk import free_bytes
@@ -79,8 +78,7 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     request = requested(args)
     looking = args.dry_run or args.plan
     spec, storage = request.spec, request.storage
-    data = identify(spec.dataset, spec.data, request.lines.at(("dataset",)), None if looking else request.cache)
-    plan = make_plan(spec, settled(data, request.cache))
+    plan = make_plan(spec, settled(identified(spec, request.lines, None if looking else request.cache), request.cache))
     check_reachable(storage)
     session = Session(uuid.uuid4().hex[:12], "python -m synaug_ray.grid " + shlex.join(words), time.time())
     run = Run(request.name, spec, plan, Store(f"{storage}/store"), RunFolder(storage, request.name), session)

@@ -1,4 +1,4 @@
-"""A grid's ``data:``: how images are read, cleaned and split. Every field affects the images, and so the keys."""
+"""A grid's ``data:``: how images are read, cleaned and split. All but ``judge`` affects them, and so the keys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
 
 from synaug_ray.config.recipes import Count, Flag, Number
+
+FULL = "full"  # data.judge: classifiers of all training images of the data set
 
 
 def _one_or_several(value: Any) -> Any:
@@ -72,7 +74,12 @@ class DataOptions(BaseModel):
     # generator may read them
     classes: Annotated[tuple[Name, ...], AfterValidator(_distinct)] = ()
 
+    # whose classifiers judge whether a pool shows its classes: those of all training images of the data set, or of
+    # another data source with the same classes. It changes no image: it is part of the keys of quality checks alone
+    judge: Annotated[StrictStr, Field(min_length=1)] = FULL
+
     def fields(self) -> dict[str, Any]:
-        """What enters a key: all but the fields of ``later`` at their defaults."""
+        """What enters a key: all but ``judge``, and the fields of ``later`` at their defaults."""
         untouched = {name for name in self.later if getattr(self, name) == type(self).model_fields[name].default}
+        untouched.add("judge")
         return self.model_dump(mode="json", exclude=untouched)

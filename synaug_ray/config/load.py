@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from synaug_ray.common.errors import Message, UsageProblem, did_you_mean
 from synaug_ray.config.budgets import with_budgets
 from synaug_ray.config.checks import grid_problems
+from synaug_ray.config.data_options import FULL
 from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES
 from synaug_ray.config.messages import in_brackets, messages
 from synaug_ray.config.presets import CLASSIFIERS, FEATURES, FILTERS, GENERATORS, SAMPLERS
@@ -85,6 +87,10 @@ def placed_grid(
     problems: list[Message] = [*parse_overrides(raw, overrides, lines)]
     if isinstance(raw.get("dataset"), str):
         problems += unknown(raw["dataset"], lines.at(("dataset",)))
+    judge = raw["data"].get("judge") if isinstance(raw.get("data"), dict) else None
+    if isinstance(judge, str) and judge not in ("", FULL):
+        told = unknown(judge, lines.at(("data", "judge")))
+        problems += [replace(message, text=f"{message.text}, or {FULL}") for message in told]
     return validate_grid(raw, lines, problems), lines
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from synaug_ray.common.errors import DataProblem, Message, UsageProblem, did_you_mean
 from synaug_ray.common.text import printable
-from synaug_ray.config.data_options import DataOptions
+from synaug_ray.config.data_options import FULL, DataOptions
 from synaug_ray.data.decoding.fingerprint import fingerprint
 from synaug_ray.data.sources.base import your_copy
 from synaug_ray.data.sources.folder import identify_folder
@@ -39,6 +39,8 @@ _APPLIES = {
     "on_bad": ("folder", *_TABLES),
     "ordinal": ("medmnist",),
 }
+
+_JUDGES = ("size", "resize", "mode", "ground", "on_bad", "ordinal")  # options that the images of data.judge share
 
 
 def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: Path | None = None) -> DataIdentity:
@@ -72,6 +74,17 @@ def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: 
     if useless:
         raise UsageProblem(useless)
     return DataIdentity(dataset, _fingerprint(kind, dataset, rest, options, where, cache), options)
+
+
+def identify_judge(options: DataOptions, where: str = "data.judge", cache: Path | None = None) -> DataIdentity | None:
+    """The identity of ``data.judge``, None for ``full``; raises as ``identify`` does."""
+    return None if options.judge == FULL else identify(options.judge, judge_options(options), where, cache)
+
+
+def judge_options(options: DataOptions) -> DataOptions:
+    """How the images of ``data.judge`` are read: as the data set's, as far as that applies to them."""
+    kind = "built-in" if options.judge in BUILT_IN else options.judge.partition(":")[0]
+    return DataOptions(**{name: getattr(options, name) for name in _JUDGES if kind in _APPLIES.get(name, (kind,))})
 
 
 def unknown_name(dataset: str, where: str) -> list[Message]:

@@ -53,6 +53,7 @@ class Dataset:
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     names: tuple[NDArray[np.uint8], ...] | None = None  # of train, val and test: ``joined`` names of the images
+    judge: ImageSet | None = None  # of ``data.judge``, if that is another source
 
     def names_of(self, split: int) -> list[str]:
         """What the source calls the images of train (0), val (1) or test (2): paths, rows; their numbers if unknown."""

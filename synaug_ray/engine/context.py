@@ -21,7 +21,7 @@ from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import registry
 from synaug_ray.generators.base import Generator
 from synaug_ray.plan.steps import GeneratorStep, Pool, ShardStep, Step, TrialStep
-from synaug_ray.plan.subset import Subset
+from synaug_ray.plan.subset import DataIdentity, Subset
 from synaug_ray.quality import label_classifiers
 from synaug_ray.quality.label_classifiers import LabelClassifiers
 from synaug_ray.quality.pretrained_features import PretrainedSpace, open_space
@@ -154,11 +154,17 @@ class WorkerContext:
             self._spaces[recipe.key] = open_space(recipe, self.device, tick)
         return self._spaces[recipe.key]
 
-    def label_classifiers(self, data_key: str, tick: Callable[[float], None]) -> LabelClassifiers:
-        """Classifiers of all the data set's training images: trained once a storage, as far as processes can tell."""
+    def label_classifiers(self, data: DataIdentity, tick: Callable[[float], None]) -> LabelClassifiers:
+        """Classifiers of all the data set's training images, or of those of ``data.judge``.
+
+        They are trained once a storage, as far as processes can tell.
+        """
         if self._label_classifiers is None:
-            made = self.dataset.train, self.dataset.num_classes, derive_seed("judges", data_key), self.device
-            key = label_classifiers.storage_key(data_key)
+            of = data.key if data.judge is None else f"{data.judge.key} for {data.key}"
+            images = self.dataset.train if data.judge is None else self.dataset.judge
+            assert images is not None  # ``open_run`` has read them
+            made = images, self.dataset.num_classes, derive_seed("judges", of), self.device
+            key = label_classifiers.storage_key(of)
             stored = self.store.load_shared(key)
             if stored is not None:
                 with suppress(DamagedState):
@@ -189,6 +195,6 @@ class WorkerContext:
                 train.take(others) if len(others) else None,
                 seed,
                 self.device,
-                self.label_classifiers(subset.data.key, tick),
+                self.label_classifiers(subset.data, tick),
             )
         return self._real_references[subset]

@@ -187,6 +187,8 @@ class QualityStep(Step):
 
     def fields(self) -> dict[str, Any]:
         also = {"spaces": sorted(s.key for s in self.spaces)} if self.spaces else {}  # left out: older keys stay
+        judge = self.pool.generator.subset.data.judge
+        also |= {} if judge is None else {"judge": judge.key}
         return {"pool": self.pool.key, "num_images": self.num_images} | also
 
     def parents(self) -> tuple[Step, ...]:

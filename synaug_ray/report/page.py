@@ -104,6 +104,7 @@ def render(run: RunView, *, images: bool = True) -> str:
         failed_controls=controls.failed(laws["controls"]) if laws and laws.get("controls") else [],
         quality=quality.table(run.quality),
         quality_warnings=quality.warnings(run.quality),
+        quality_notes=quality.notes(run.quality),
         audit=audit.table(run.audit),
         classes=classes.table(run.by_class),
         two_classes=classes.two(run.by_class),

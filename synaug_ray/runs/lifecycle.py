@@ -17,6 +17,7 @@ from synaug_ray.data.audit.audit import table
 from synaug_ray.data.audit.checks import describe, problems
 from synaug_ray.data.audit.gate import apply_duplicate_policy
 from synaug_ray.data.images import Dataset
+from synaug_ray.data.judge import judge_images
 from synaug_ray.data.load import Unsettled, load, settled
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.plan.plan import pending
@@ -55,6 +56,9 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
             flush=True,
         )
         raise Unsettled
+    left = pending(plan, store)
+    if left.qualities:
+        dataset = replace(dataset, judge=judge_images(dataset, plan.data, cache))
     found = problems(plan, dataset, place)
     if dataset.shape != expected:  # otherwise the check of the grid has covered it
         found += [
@@ -65,7 +69,7 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
     print(describe(dataset), flush=True)
     dataset, audited = apply_duplicate_policy(plan.data, dataset, cache)
     print(table(replace(audited, rows=tuple(row for row in audited.rows if row.level != "ok"))), flush=True)
-    check_space(run.folder.storage, disk_bytes(pending(plan, store), dataset.shape, len(dataset.test)))
+    check_space(run.folder.storage, disk_bytes(left, dataset.shape, len(dataset.test)))
     store.check_writable()
     begin(run)
     write_classes(run.folder, dataset.classes)

@@ -94,6 +94,7 @@ def status(run: Run, state: RunState) -> dict[str, Any]:
         "dataset": run.spec.dataset,
         "data": run.plan.data.key,
         "fingerprint": run.plan.data.fingerprint,
+        **({} if run.plan.data.judge is None else {"judge": run.plan.data.judge.fingerprint}),
         "cores": run.session.cores,
         "state": state,
         "updated": now(),

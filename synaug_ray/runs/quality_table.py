@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from synaug_ray.config.data_options import FULL
 from synaug_ray.plan.plan import Plan
 from synaug_ray.store.store import CorruptPayload, Store
 
@@ -39,6 +40,8 @@ COLUMNS = (
     *NUMBERS,
     "worst_class",
     "worst_class_agreement",
+    "judge",
+    "judge_images",
     "generator_key",
     "seconds",
     "cpu_seconds",
@@ -61,7 +64,8 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
 
     ``words`` are its flags, comma-separated, "ok" if nothing is wrong. ``worst_class`` is the number of the class that
     is shown least often where it was asked for, among those with 20 images or more. Each pretrained network adds
-    columns such as ``kernel_dinov2``.
+    columns such as ``kernel_dinov2``. ``judge`` is ``data.judge``, ``judge_images`` the number of real images that its
+    classifiers were trained on.
     """
     rows = []
     spaces = {space.name: space.key for step in plan.qualities.values() for space in step.spaces}
@@ -86,6 +90,8 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
                 "sentences": " ".join(flag["sentence"] for flag in found["flags"]),
                 **{name: _at(found, path) for name, path in (NUMBERS | pretrained).items()},
                 **worst_class(found["labels"]),
+                "judge": plan.data.options.judge,
+                "judge_images": _at(found, ("labels", "num_training")),
                 "generator_key": generator.key,
                 "seconds": record.result["seconds"],
                 "cpu_seconds": record.result["cpu_seconds"],
@@ -127,7 +133,35 @@ def for_the_page(table: pd.DataFrame) -> dict[str, Any]:
                 "" if len(checks) == 1 else f" ({len(wrong)} of {len(checks)} draws; this is draw {wrong[0]['draw']})"
             )
             warnings.append(f"{generator} at {n:,} real images{share}: {wrong[0]['sentences']}")
-    return {"columns": ["generator", "real images seen", "found", *shown.values()], "rows": rows, "warnings": warnings}
+    return {
+        "columns": ["generator", "real images seen", "found", *shown.values()],
+        "rows": rows,
+        "warnings": warnings,
+        "notes": _judge_note(table),
+    }
+
+
+def _judge_note(table: pd.DataFrame) -> list[str]:
+    """Who judges labels: classifiers that saw more real images than the generators' own Subsets hold."""
+    judged = table.loc[table["judge_images"].notna()] if "judge_images" in table else table.iloc[:0]
+    if judged.empty:
+        return []
+    images, source = int(judged["judge_images"].max()), str(judged["judge"].iloc[0])
+    whose = (
+        "all training images of this data set"
+        if source == FULL
+        else f"images of {source} (data.judge), without those that are test images here"
+    )
+    seen = sorted({int(n) for n in judged["num_real"]})
+    more = (
+        f", more than the {seen[0]:,}{f' to {seen[-1]:,}' if len(seen) > 1 else ''} of a subset"
+        if images > seen[-1]
+        else ""
+    )
+    return [
+        f"Whether images show their class is judged by classifiers of {images:,} real images: {whose}{more}. They saw "
+        "no test image, and no verdict rests on them."
+    ]
 
 
 def _at(found: Any, path: tuple[str, ...]) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synaug_ray.common.cli import Parser
@@ -13,7 +13,8 @@ from synaug_ray.common.errors import Message, UsageProblem, collect_problems, di
 from synaug_ray.config.load import available, find_grid, placed_grid
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.config.yaml_source import Lines, short
-from synaug_ray.data.identify import unknown_name
+from synaug_ray.data.identify import identify, identify_judge, unknown_name
+from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.runs.loggers import Loggers
 from synaug_ray.store.locations import cache_folder, check_name, old_place, storage_root
 
@@ -175,6 +176,15 @@ def requested(args: argparse.Namespace) -> Request:
         workers_per_generator=0 if args.local else args.workers_per_generator,
         notes=old_place(storage),
     )
+
+
+def identified(spec: GridSpec, lines: Lines, cache: Path | None = None) -> DataIdentity:
+    """The identity of a grid's images and of those of its ``data.judge``; raises as ``identify`` does, for both."""
+    data, judge = collect_problems(
+        lambda: identify(spec.dataset, spec.data, lines.at(("dataset",)), cache),
+        lambda: identify_judge(spec.data, lines.at(("data", "judge")), cache),
+    )
+    return replace(data, judge=judge)
 
 
 def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, Lines, str]:

@@ -12,8 +12,10 @@ from typing import Any
 from synaug_ray.common.errors import Problem, StorageProblem, UsageProblem
 from synaug_ray.common.text import duration
 from synaug_ray.config.checks import image_shape
+from synaug_ray.config.data_options import FULL
 from synaug_ray.config.load import validate_grid
 from synaug_ray.config.yaml_source import parse_bytes
+from synaug_ray.data.identify import judge_options
 from synaug_ray.plan.plan import Plan, blocked, failed_ancestor, make_plan, pending
 from synaug_ray.plan.steps import STAGES, Stage, Step
 from synaug_ray.plan.subset import DataIdentity
@@ -95,7 +97,12 @@ def read_run_status(run: str) -> RunStatus:
     try:
         values = json.loads(status)
         spec = validate_grid(*parse_bytes(grid, f"{folder.url}/grid.yaml"))
-        data = DataIdentity(spec.dataset, values["fingerprint"], spec.data)
+        judge = (
+            None
+            if spec.data.judge == FULL
+            else DataIdentity(spec.data.judge, values["judge"], judge_options(spec.data))
+        )
+        data = DataIdentity(spec.dataset, values["fingerprint"], spec.data, judge)
         if values.get("data", data.key) != data.key:
             raise ValueError("its values contradict each other")
         state, cores = RunState(values["state"]), int(values.get("cores") or 1)

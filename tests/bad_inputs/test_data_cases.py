@@ -54,6 +54,31 @@ def test_a_path_without_its_kind(door, folder, npz, given, kind):
     assert f"write {kind}:{given}. Available: digits, " in said
 
 
+def test_a_judge_that_does_not_exist_is_told_with_all_else(door, told):
+    """By its name before anything is opened; by its file beside that of the data set."""
+    told(door.refused(2, "data.judge=digit", "draws=0"))
+    assert [code for code, _ in codes(door)] == ["unknown-dataset", "out-of-range"]
+    said = door.refused_in_a_run(3, f"dataset=npz:{door.folder}/a.npz", f"data.judge=npz:{door.folder}/b.npz")
+    assert [s.partition(":")[0].split("=")[0] for s in said] == ["override 'dataset", "override 'data.judge"]
+    assert codes(door) == [("no-such-data", "")] * 2
+
+
+def test_a_judge_of_other_classes_or_another_form_is_refused_before_training(door, npz, told):
+    npz()
+    (said,) = door.refused_in_a_run(3, f"data.judge=npz:{door.folder}/x.npz", "quality_draws=1")
+    assert codes(door) == [("judge-classes", "3")]
+    told([said])
+    npz(
+        train_images=np.zeros((200, 9, 9), np.uint8),
+        val_images=None,
+        val_labels=None,
+        test_images=None,
+        test_labels=None,
+    )
+    (said,) = door.refused_in_a_run(3, f"data.judge=npz:{door.folder}/x.npz", "quality_draws=1")
+    assert codes(door) == [("judge-form", "images of 9 x 9 pixels in grey")]
+
+
 def test_paths_that_no_file_system_has(door):
     (said,) = door.refused(3, "dataset=npz:" + "x" * 300)
     assert "is not a valid path (File name too long)" in said

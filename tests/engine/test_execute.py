@@ -8,11 +8,12 @@ import torch
 from helpers.grids import small_grid
 
 from synaug_ray.common.keys import derive_seed
+from synaug_ray.config.data_options import DataOptions
 from synaug_ray.engine.attempt import attempt
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.engine.execute import run_generator, run_shard, run_trials
 from synaug_ray.plan.plan import make_plan, packs
-from synaug_ray.plan.subset import Subset
+from synaug_ray.plan.subset import DataIdentity, Subset
 from synaug_ray.quality import features
 from synaug_ray.quality.filters import selector
 from synaug_ray.quality.label_classifiers import of_data_set, storage_key
@@ -172,13 +173,34 @@ def test_the_label_classifiers_of_a_data_set_are_trained_once_a_storage(context,
         made.append(context.real_reference(Subset(digits_identity, num_real, 0)).label_classifiers)
     assert seen == [len(context.dataset.train)] and made[0] is made[1]
     other = WorkerContext(context.store, context.dataset, context.machine)
-    read = other.label_classifiers(digits_identity.key, lambda share: None)
+    read = other.label_classifiers(digits_identity, lambda share: None)
     assert len(seen) == 1
     val = context.dataset.val
     assert np.array_equal(read.log_probabilities(val), made[0].log_probabilities(val))
     key = storage_key(digits_identity.key)
     context.store.save_shared(key, b"damaged")
     WorkerContext(context.store, context.dataset, context.machine).label_classifiers(
-        digits_identity.key, lambda share: None
+        digits_identity, lambda share: None
     )
     assert len(seen) == 2 and context.store.load_shared(key) != b"damaged"
+
+
+def test_a_judge_of_other_images_judges_labels_and_is_named(context, digits_identity, monkeypatch):
+    """Trained on those images alone, once a storage, beside the data set's own."""
+    monkeypatch.setattr(features, "NIMG", (1_920, 1_920))
+    monkeypatch.setattr("synaug_ray.quality.label_classifiers.GOOD", 0.0)
+    judge = DataIdentity("npz:other.npz", "other", DataOptions())
+    data = dataclasses.replace(digits_identity, judge=judge, options=DataOptions(judge="npz:other.npz"))
+    theirs = context.dataset.train.take(np.arange(300))
+    own = context.label_classifiers(digits_identity, lambda share: None)
+    other = dataclasses.replace(context, dataset=dataclasses.replace(context.dataset, judge=theirs))
+    plan = make_plan(small_grid(generators=["real-holdout"], num_real=[40], draws=1, blocks=[], quality_draws=1), data)
+    for steps in (plan.generators, plan.shards, plan.qualities):
+        for step in steps.values():
+            attempt(other, step)
+    assert len(other.label_classifiers(data, lambda share: None).training) == 300
+    assert len(own.training) == len(context.dataset.train) and len(list(context.store.keys("quality"))) == 1
+    table = qualities(plan, context.store)
+    assert table["judge"].tolist() == ["npz:other.npz"] and table["judge_images"].tolist() == [300]
+    [note] = for_the_page(table)["notes"]
+    assert "300 real images" in note and "npz:other.npz" in note and "more than the 40 of a subset" in note

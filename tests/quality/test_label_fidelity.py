@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from synaug_ray.data.images import ImageSet
+from synaug_ray.quality.assess import assess
+from synaug_ray.quality.flags import find
 from synaug_ray.quality.label_classifiers import FOLDS
 from synaug_ray.quality.label_fidelity import label_fidelity
 
@@ -62,3 +64,26 @@ def test_too_few_images_are_not_judged(real, pools):
     assert label_fidelity(real.label_classifiers, pools["holdout"].take(np.arange(19)), real.held_out) is None
     found = label_fidelity(real.label_classifiers, pools["holdout"], real.held_out.take(np.arange(10)))
     assert found.reference is None and found.skill is None
+
+
+WORDS = {0: "ok", 5: "ok", 10: "ok", 42: "confuses labels", 58: "confuses labels", 80: "ignores labels"}
+
+
+@pytest.fixture(scope="module")
+def good(real, pools):
+    return assess(real, pools["holdout"])
+
+
+@pytest.mark.parametrize("wrong, word", WORDS.items())
+def test_labels_dealt_wrong_are_measured_and_told(real, pools, good, wrong, word):
+    """``wrong``% of images are asked for as a class other than theirs; nothing else of the pool changes."""
+    pool, rng = pools["holdout"], np.random.default_rng(1)
+    dealt = np.arange(len(pool)) < len(pool) * wrong / 100
+    labels = np.where(dealt, (pool.labels + rng.integers(1, 10, len(pool))) % 10, pool.labels)
+    found = label_fidelity(real.label_classifiers, ImageSet(pool.images, labels), real.held_out)
+    share = 1 - wrong / 100
+    assert found.agreement.value == pytest.approx(share, abs=0.05)
+    assert found.skill.value == pytest.approx((share - 0.1) / 0.9, abs=0.06)
+    assert found.by_class[3].agreement.value == pytest.approx(share, abs=0.2)
+    [flag] = find(good.fidelity, good.replay, found, good.memorization, good.duplicates)
+    assert flag.word == word and f"{100 * found.agreement.value:.1f}%" in flag.sentence

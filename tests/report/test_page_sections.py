@@ -82,6 +82,13 @@ def test_data_audit_and_quality_are_shown_with_their_warnings_at_the_top(built: 
     assert "near-duplicates in training" not in built.words[:top]
 
 
+def test_who_judges_labels_is_said_below_the_quality_checks(run_folder: Path) -> None:
+    quality = json.loads((run_folder / "quality.json").read_text())
+    (run_folder / "quality.json").write_text(json.dumps(quality | {"notes": ["judged by <9> images"]}))
+    words = Page(page.build(str(run_folder))).words
+    assert words.index("How good are the generators?") < words.index("judged by <9> images")
+
+
 @pytest.mark.parametrize("name", ["audit.json", "quality.json"])
 @pytest.mark.parametrize(
     "text", ["{}", "[]", '{"rows": 3}', '{"columns": ["a"], "rows": [[1, 2], 5], "warnings": 1}', '{"rows']

@@ -22,6 +22,11 @@ def table(quality: Mapping[str, Any] | None) -> tables.Table | None:
     )
 
 
+def notes(quality: Mapping[str, Any] | None) -> list[str]:
+    """Who judged what, as the file says it; empty in runs of older versions."""
+    return [str(note) for note in tables.list_in(quality, "notes")]
+
+
 def warnings(quality: Mapping[str, Any] | None) -> list[str]:
     """The warnings of the file, unchanged."""
     return [str(warning) for warning in tables.list_in(quality, "warnings")]
