@@ -12,7 +12,6 @@ from synaug_ray.common.errors import DONE, INTERRUPTED, Problem, collect_problem
 from synaug_ray.common.findings import Finding, problem, table
 from synaug_ray.common.provenance import PACKAGES, Software, software
 from synaug_ray.config.checks import image_shape
-from synaug_ray.config.feature_recipes import weights_of
 from synaug_ray.config.load import find_grid, placed_grid
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.data.identify import unknown_name
@@ -96,7 +95,7 @@ def _cluster(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Findin
 
     joined = joins()
     try:
-        seen = probe_cluster(storage, weights_of(planned[0].quality_features if planned else ()))
+        seen = probe_cluster(storage, planned[0].weights() if planned else {})
     except Problem as refused:
         return [*_findings("cluster", refused), *auth_findings(access(os.environ, joined))]
     nodes, shape = seen.nodes, image_shape(planned[0]) if planned else None

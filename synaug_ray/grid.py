@@ -29,7 +29,6 @@ from synaug_ray.common.errors import (
 from synaug_ray.common.hardware import free_memory
 from synaug_ray.common.provenance import CODE
 from synaug_ray.config.checks import image_shape, place_of_num_real
-from synaug_ray.config.feature_recipes import weights_of
 from synaug_ray.config.spec import write_grid
 from synaug_ray.data.first_image import first_shape
 from synaug_ray.data.load import Unsettled, settled
@@ -164,7 +163,7 @@ def _run(
     if workers and not missing.complete:  # before reading images, which can take long
         from synaug_ray.cluster.probe import refuse_unfit
 
-        refuse_unfit(folder.storage, weights_of(run.spec.quality_features), workers)
+        refuse_unfit(folder.storage, run.spec.weights(), workers)
     if not store.local:
         store.check_writable()  # not needed for a local path; before minutes of reading images with a read-only key
     dataset = open_run(run, request.cache, partial(place_of_num_real, run.spec, request.lines))

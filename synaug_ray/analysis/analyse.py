@@ -14,6 +14,7 @@ from synaug_ray.analysis.budget_text import budget_clause
 from synaug_ray.analysis.budgets import budget_curves, copies_of, of_verdict
 from synaug_ray.analysis.ceiling import ceilings
 from synaug_ray.analysis.cell_noise import CellUncertainty, measure
+from synaug_ray.analysis.classifiers_seen import seen_before, seen_notes, with_seen
 from synaug_ray.analysis.controls import controls
 from synaug_ray.analysis.deciding import CellNoise, spread_of_gains
 from synaug_ray.analysis.generator_results import BudgetCurve
@@ -224,7 +225,8 @@ def analyse(
         rng=np.random.default_rng((seed, BUDGET_STREAM)),
         looks=looks,
     )
-    verdicts = tuple(_with_training(v, curves, cells) for v in verdicts)
+    seen = seen_before(counted)
+    verdicts = with_seen([_with_training(v, curves, cells) for v in verdicts], seen)
     not_beaten = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates, looks=looks)
     analysis = Analysis(
         error=cells.error,
@@ -236,7 +238,7 @@ def analyse(
         test_images=cells.images,
         replicates=replicates,
         num_classes=cells.num_classes,
-        warnings=(*cells.warnings, *draw_warnings, *warnings(lengths), *fitter.all_warnings()),
+        warnings=(*cells.warnings, *draw_warnings, *warnings(lengths), *seen_notes(seen), *fitter.all_warnings()),
         real=real,
         studies=studies,
         verdicts=verdicts,

@@ -203,6 +203,7 @@ class Verdict:
     )
     gain_if_failed: float | None = None  # the gain with the worst one seen in place of those that failed
     training_length: str = ""  # of the classifier at this size, as ``Ended`` says it; empty: not checked
+    classifier_saw: str = ""  # images that a pretrained classifier has seen besides these; empty: none
 
 
 @dataclass(frozen=True)

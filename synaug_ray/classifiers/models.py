@@ -19,6 +19,7 @@ def build(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: in
 
     Raises:
         UsageProblem: if timm has no such model.
+        DataProblem: if its weights are missing or another model's.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -26,6 +27,10 @@ def build(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: in
             return _mlp(recipe, shape, num_classes)
         if recipe.family == "cnn":
             return _cnn(recipe, shape, num_classes)
+        if recipe.pretrained:
+            from synaug_ray.classifiers.pretrained import PretrainedClassifier
+
+            return PretrainedClassifier(recipe, num_classes, seed)
         _known(recipe)
         import timm  # takes 1.6 s, and an MLP does not need it
 
@@ -36,14 +41,20 @@ def build(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: in
 
 
 def check(recipe: ClassifierRecipe, shape: tuple[int, int, int] | None) -> None:
-    """Reject models that timm does not have, and networks unsuitable for images of shape [C, H, W].
+    """Reject models that timm does not have, weights that do not fit, and networks unsuitable for images [C, H, W].
 
     Args:
         shape: if the grid alone determines it; otherwise None.
 
     Raises:
         UsageProblem: naming the closest model, or why the network is unsuitable.
+        DataProblem: if its weights cannot be used.
     """
+    if recipe.pretrained:
+        from synaug_ray.classifiers.pretrained import opened
+
+        opened(recipe)
+        return  # images of every shape are scaled to its own size
     _known(recipe)
     if shape and (problem := incompatibility(recipe, shape, 2)):  # no network depends on the number of classes
         raise UsageProblem(problem)
@@ -64,7 +75,7 @@ def _known(recipe: ClassifierRecipe) -> None:
 
 def incompatibility(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int) -> Message | None:
     """Why a network cannot be trained on images [C, H, W]; tried on torch's meta device, without weights or pixels."""
-    if recipe.family == "mlp":
+    if recipe.family == "mlp" or recipe.pretrained:
         return None
     name = recipe.name + (f" ({recipe.model})" if recipe.model else "")
     size = f"{shape[1]} x {shape[2]} pixels"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from synaug_ray.classifiers.models import build
+from synaug_ray.classifiers.pretrained import PretrainedClassifier
 from synaug_ray.classifiers.schedule import augmented, num_steps, schedule
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.recipes import ClassifierRecipe
@@ -88,8 +90,10 @@ def _measured(
 ) -> list[Outcome]:
     recipe = members[0].trial.classifier
     results = []
+    # a pretrained network's activations are as large as in training; batches do not change its results
+    batch = recipe.batch if recipe.pretrained else EVALUATION_BATCH
     for part in (val, test):
-        results.append(_evaluate(model, part, recipe, device, max(1, EVALUATION_BATCH // parts)))
+        results.append(_evaluate(model, part, recipe, device, max(1, batch // parts)))
     nimg = num_steps(recipe) * recipe.batch
     outcomes = []
     for k in range(len(members)):
@@ -133,8 +137,14 @@ class _Single:
     def __init__(self, net: nn.Module) -> None:
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def parameters(self) -> list[Tensor]:
-        return list(self.net.parameters())
+    def groups(self, recipe: ClassifierRecipe) -> list[dict[str, Any]]:
+        """Parameters for the optimiser, with the peaks of their learning rates."""
+        rate, head_rate, every = recipe.optimiser.learning_rate, recipe.head_learning_rate, list(self.net.parameters())
+        if head_rate is None or not isinstance(self.net, PretrainedClassifier):
+            return [{"params": every, "peak": rate}]
+        head = self.net.head_parameters()
+        body = [p for p in every if all(p is not q for q in head)]
+        return [{"params": body, "peak": rate}, {"params": head, "peak": head_rate}]
 
     def weights(self) -> dict[str, Tensor]:
         """Those of the network, on the CPU."""
@@ -160,8 +170,9 @@ class _Pack:
 
         self.forward = vmap(one)
 
-    def parameters(self) -> list[Tensor]:
-        return list(self.params.values())
+    def groups(self, recipe: ClassifierRecipe) -> list[dict[str, Any]]:
+        """Parameters for the optimiser, with the peak of their learning rate."""
+        return [{"params": list(self.params.values()), "peak": recipe.optimiser.learning_rate}]
 
     def weights(self) -> dict[str, Tensor]:
         """Those of the first network, on the CPU."""
@@ -185,10 +196,10 @@ def _fit(
     order = torch.stack([schedule(m.trial) + o for m, o in zip(members, offsets, strict=True)], 1)
     order = order.to(device)  # once: [steps, K, B]
     steps = num_steps(recipe)
-    optimiser = _optimiser(recipe, model.parameters())
+    optimiser = _optimiser(recipe, model.groups(recipe))
     for step in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = recipe.optimiser.learning_rate * _schedule(recipe, step, steps)
+            group["lr"] = group["peak"] * _schedule(recipe, step, steps)
         index = order[step]  # [K, B]
         x = images[index].float().div_(127.5).sub_(1)
         if recipe.flip or recipe.shift:
@@ -226,7 +237,7 @@ def _resident(members: Sequence[Member], device: torch.device) -> tuple[Tensor, 
     return images, labels, [at[id(m.images)] for m in members]
 
 
-def _optimiser(recipe: ClassifierRecipe, parameters: list[Tensor]) -> torch.optim.Optimizer:
+def _optimiser(recipe: ClassifierRecipe, parameters: list[dict[str, Any]]) -> torch.optim.Optimizer:
     o = recipe.optimiser
     if o.family == "adamw":
         return torch.optim.AdamW(parameters, lr=o.learning_rate, weight_decay=o.weight_decay, fused=True)

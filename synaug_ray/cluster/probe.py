@@ -21,7 +21,7 @@ from synaug_ray.cluster.start import last_error
 from synaug_ray.common.findings import problem
 from synaug_ray.common.hardware import bf16_in_hardware
 from synaug_ray.common.provenance import software
-from synaug_ray.config.feature_recipes import digest
+from synaug_ray.config.weights import digest
 from synaug_ray.store.backends import write_file
 from synaug_ray.store.disk import existing
 from synaug_ray.store.filesystem import open_url, reason

@@ -85,6 +85,7 @@ def halving(recipe: GeneratorRecipe, side: int) -> str | None:
 
 
 def _classifier(recipe: ClassifierRecipe, side: int | None) -> Iterator[Message]:
+    yield from _weights(recipe)
     if recipe.family == "timm":
         yield from _timm_name(recipe)
     elif recipe.model:
@@ -115,19 +116,52 @@ def _timm_name(recipe: ClassifierRecipe) -> Iterator[Message]:
         yield Message(text, code="model-missing")
     elif ":" in recipe.model or "/" in recipe.model:
         yield Message(
-            f"{recipe.name}: model {recipe.model!r} names weights from elsewhere; classifiers start from random "
-            "weights here, so give the name of an architecture of timm, such as resnet18",
+            f"{recipe.name}: model {recipe.model!r} names weights from elsewhere, and nothing is downloaded; give the "
+            "name of an architecture of timm, such as resnet18, and `weights:`, a file, if it shall not start from "
+            "random ones",
             code="pretrained-weights",
             value=repr(recipe.model),
         )
-    elif "." in recipe.model:
+    elif "." in recipe.model and not recipe.pretrained:
         architecture = recipe.model.partition(".")[0]
         yield Message(
             f"{recipe.name}: model {recipe.model!r} names pretrained weights, which would bring in outside images; "
-            f"classifiers start from random weights here, so write {architecture!r}",
+            f"write {architecture!r} to start from random weights, or give the file of these as `weights:`",
             code="pretrained-weights",
             value=repr(recipe.model),
         )
+
+
+def _weights(recipe: ClassifierRecipe) -> Iterator[Message]:
+    """Problems of pretrained weights and of the fields that only networks with weights have."""
+    if not recipe.pretrained:
+        for name in ("tune", "size", "head_learning_rate", "batch_norm"):
+            value, default = getattr(recipe, name), ClassifierRecipe.model_fields[name].default
+            if value != default:
+                text = (
+                    f"{recipe.name}: {name} is of networks that were trained before, got {value} without `weights:`; "
+                    "give the model's safetensors file, or leave it out"
+                )
+                yield Message(text, code="needs-weights", value=str(value))
+        return
+    if recipe.family != "timm":
+        text = (
+            f"{recipe.name}: family {recipe.family} takes no weights, got {recipe.weights!r}; set family: timm and "
+            "`model:`, the architecture that they are of"
+        )
+        yield Message(text, code="weights-without-timm", value=repr(recipe.weights))
+    if recipe.size and recipe.size > MAX_SIDE:
+        text = f"{recipe.name}: size {recipe.size:,} pixels a side; {MAX_SIDE:,} at most, and the model's own is enough"
+        yield Message(text, code="image-size", value=f"{recipe.size:,}")
+    if recipe.tune == "head":
+        text = f"{recipe.name}: tune: head is not built yet; set tune: all"
+        yield Message(text, code="not-built", value="head")
+    if recipe.tune == "all" and recipe.pack > 1:
+        text = (
+            f"{recipe.name} trains a network with weights, which is done one by one; it needs pack: 1, got "
+            f"{recipe.pack}"
+        )
+        yield Message(text, code="pack", value=str(recipe.pack))
 
 
 def _products(spec: GridSpec) -> Iterator[tuple[Location, Factors]]:

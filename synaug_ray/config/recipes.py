@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from pydantic_core import PydanticCustomError
 
 from synaug_ray.common.keys import content_key
+from synaug_ray.config.weights import identified
 
 
 def invalid(code: str, text: str) -> PydanticCustomError:
@@ -160,14 +161,28 @@ class Optimiser(Recipe):
     warmup: Share = 0.05  # share of the training
 
 
-class ClassifierRecipe(Recipe):
-    """A classifier and its training, with the same number of images seen in every cell."""
+# Of a recipe with weights that does not say otherwise: a short training at lower rates; buffers cannot be packed
+PRETRAINED_DEFAULTS: dict[str, Any] = {
+    "nimg": 12_800,
+    "optimiser": {"learning_rate": 3e-4},
+    "head_learning_rate": 3e-3,
+    "pack": 1,
+}
 
+
+class ClassifierRecipe(Recipe):
+    """A classifier and its training, with the same number of images seen in every cell.
+
+    With ``weights`` it starts from a network of timm that was trained on other images, and has a new head.
+    """
+
+    labels: ClassVar[frozenset[str]] = Recipe.labels | {"weights"}
+    later: ClassVar[frozenset[str]] = frozenset({"content", "tune", "size", "head_learning_rate", "batch_norm"})
     family: Literal["mlp", "cnn", "timm"] = "mlp"
     name: Name
     model: str = ""  # its name in timm
     widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (128, 128)  # of layers (mlp), of stages (cnn)
-    small_stem: Flag = True  # timm only: 3x3 first convolution of stride 1, no max-pool
+    small_stem: Flag = True  # timm without weights: 3x3 first convolution of stride 1, no max-pool
     optimiser: Optimiser = Optimiser()
     nimg: Count = 64_000
     batch: Count = 64
@@ -176,6 +191,30 @@ class ClassifierRecipe(Recipe):
     shift: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 0  # pixels, zero-padded random translation
     pack: Count = 16  # trials trained together in one process, padded to exactly this many
     precision: Precision = "fp32"
+    weights: str = ""  # path of the model's safetensors file; empty: random weights
+    content: str = ""  # SHA-256 of that file: computed if empty, else checked when the file is opened
+    tune: Literal["all", "head"] = "all"  # what is trained of a network with weights
+    size: Count | None = None  # pixels a side that images are scaled to for it; None is the model's own
+    head_learning_rate: Positive | None = None  # of the new head; None is that of all
+    # of a network with weights that is trained: means and variances stay those of its own images, or follow the batches
+    batch_norm: Literal["frozen", "adapted"] = "frozen"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _identified(cls, values: Any) -> Any:
+        given = isinstance(values, dict) and all(
+            isinstance(values.get(name, ""), str) for name in ("name", "model", "weights", "content")
+        )
+        if not given or not (values.get("weights") or values.get("content")):
+            return values  # values of other types are reported field by field
+        need = f"give model.safetensors of huggingface.co/timm/{values.get('model')}; nothing is downloaded"
+        defaults = {} if values.get("tune") == "head" else PRETRAINED_DEFAULTS
+        return defaults | identified(values, need)
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether it has seen other images than those of the grid."""
+        return bool(self.content)
 
     @cached_property
     def any_length_key(self) -> str:

@@ -175,6 +175,11 @@ class GridSpec(Factors):
                     found[precision].append(recipe.name)
         return found
 
+    def weights(self) -> dict[str, str]:
+        """The SHA-256 that each file of pretrained weights must have, by its path."""
+        classifiers = [c for factors in self.products() for c in factors.classifiers if c.pretrained]
+        return {recipe.weights: recipe.content for recipe in (*self.quality_features, *classifiers)}
+
     def resolved(self) -> dict[str, Any]:
         """Plain values, defaults included, that load to this grid again when written as YAML."""
         return self.model_dump(mode="json")

@@ -22,6 +22,10 @@ def grid_warnings(spec: GridSpec) -> list[str]:
             g.name for factors in spec.products() for g in factors.generators if g.family == "pretrained"
         )
     ]
+    found += [
+        f"classifiers: {name} starts from weights that were trained on other images: verdicts say so"
+        for name in dict.fromkeys(c.name for factors in spec.products() for c in factors.classifiers if c.pretrained)
+    ]
     found += _budgets(spec)
     if spec.draws == 1:
         found.append("draws: 1 gives no interval and no verdict; give six or more")

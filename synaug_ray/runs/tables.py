@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -33,6 +34,7 @@ COLUMNS = (
     "family",
     "trained_on",
     "classifier",
+    "classifier_saw",
     "protocol",
     "real_share",
     *MEASURED,
@@ -75,6 +77,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "family": cell.generator.family if cell.generator else "none",
         "trained_on": pool.generator.subset.num_real if pool else 0,
         "classifier": cell.classifier.name,
+        "classifier_saw": _saw(cell.classifier.model) if cell.classifier.pretrained else "",
         "protocol": cell.protocol,
         "real_share": share_name(cell.protocol, cell.real_share),
         **measured,
@@ -86,6 +89,14 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "whole_recipe_key": pool.generator.recipe.key if pool else "",
         "finished": record.finished if record else "",
     }
+
+
+@lru_cache(maxsize=64)
+def _saw(model: str) -> str:
+    """The images that a model's weights were trained on: known only by timm's name for them."""
+    from synaug_ray.training.pretrained import seen_images  # timm, for grids that have such a classifier
+
+    return seen_images(model) or "other images"
 
 
 def device_seconds(record: Record) -> float:

@@ -91,3 +91,47 @@ def test_classifiers_that_cannot_be(door, told, override, code, place, value):
 def test_networks_with_batch_normalisation_cannot_be_packed(door):
     (said,) = door.refused_in_a_run(2, timm("resnet18", pack=16))
     assert said.endswith("it needs pack: 1, got 16")
+
+
+def test_pretrained_classifiers_that_cannot_be_are_told_of_at_once(door, told):
+    (door.folder / "here" / "pickle.bin").write_bytes(b"x")
+    (door.folder / "here" / "some.safetensors").write_bytes(b"x")
+    said = door.refused(
+        2,
+        "classifiers=[{family: timm, name: a, model: resnet18, weights: gone.safetensors}, "
+        "{family: timm, name: b, model: resnet18, weights: pickle.bin}, "
+        "{family: timm, name: c, model: resnet18, weights: some.safetensors, tune: both}, "
+        "{family: timm, name: d, model: resnet18, weights: some.safetensors, size: 0}]",
+    )
+    told(said)
+    assert [code for code, _, _ in door.found] == ["no-such-weights", "weights-format", "not-a-choice", "out-of-range"]
+
+
+def test_fields_of_pretrained_classifiers_are_refused_without_weights(door, told):
+    (door.folder / "here" / "some.safetensors").write_bytes(b"x")
+    said = door.refused(
+        2,
+        "classifiers=[{preset: mlp, name: a, tune: head}, {preset: cnn, name: b, size: 64, batch_norm: adapted}, "
+        "{preset: cnn, name: c, weights: some.safetensors}, "
+        "{family: timm, name: d, model: resnet18.a1_in1k, weights: some.safetensors, pack: 4, size: 5000}]",
+    )
+    told(said)
+    assert [(code, value) for code, _, value in door.found] == [
+        ("needs-weights", "head"),
+        ("needs-weights", "64"),
+        ("needs-weights", "adapted"),
+        ("weights-without-timm", repr(f"{door.folder}/here/some.safetensors")),
+        ("image-size", "5,000"),
+        ("pack", "4"),
+    ]
+
+
+def test_a_file_that_holds_no_weights_of_the_model_is_refused_in_a_run(door):
+    (door.folder / "here" / "some.safetensors").write_bytes(b"x")
+    said = door.refused_in_a_run(
+        2,
+        "classifiers=[{family: timm, name: a, model: resnet-18, weights: some.safetensors}, "
+        "{family: timm, name: b, model: resnet18, weights: some.safetensors}]",
+    )
+    assert said[0].startswith("classifiers: a: timm has no 'resnet-18'. Did you mean 'resnet18'?")
+    assert said[1].startswith("classifiers: b: here/some.safetensors cannot be used as resnet18 (")

@@ -104,6 +104,11 @@ OTHER = {  # a value for every field that is not its default
         shift=1,
         pack=2,
         precision="bf16",
+        content=64 * "0",
+        tune="head",
+        size=224,
+        head_learning_rate=1e-2,
+        batch_norm="adapted",
     ),
     Optimiser: dict(family="sgd", learning_rate=0.1, weight_decay=0.0, momentum=0.5, warmup=0.1),
 }

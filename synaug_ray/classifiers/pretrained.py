@@ -1,0 +1,75 @@
+"""A network that was trained on other images, with a new head: normalised and scaled as it was trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from synaug_ray.config.recipes import ClassifierRecipe
+from synaug_ray.training.pretrained import Network, open_network
+
+NORMS = (nn.modules.batchnorm._BatchNorm,)
+
+
+def opened(recipe: ClassifierRecipe, device: torch.device | str = "cpu") -> Network:
+    """The network of a recipe with weights, without a head; raises as ``open_network``."""
+    at = f"classifiers: {recipe.name}"
+    return open_network(at, recipe.model, recipe.weights, recipe.content, recipe.size, device)
+
+
+class PretrainedClassifier(nn.Module):
+    """Images [B, C, H, W] scaled to [-1, 1], grey or colour, small or large, to logits [B, classes].
+
+    Small images stay small in memory: they are scaled up here, batch by batch, on the device.
+    """
+
+    def __init__(self, recipe: ClassifierRecipe, num_classes: int, seed: int) -> None:
+        """Open the network; only the head's weights depend on ``seed``."""
+        super().__init__()
+        found = opened(recipe)
+        self.net: Any = found.net
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.net.reset_classifier(num_classes)
+        self._input = Input(found)
+        self._frozen = recipe.batch_norm == "frozen"
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(self._input(x))
+
+    def train(self, mode: bool = True) -> PretrainedClassifier:
+        """Training mode; frozen batch normalisation keeps the means and variances of the network's own images."""
+        super().train(mode)
+        if mode and self._frozen:
+            for module in self.net.modules():
+                if isinstance(module, NORMS):
+                    module.eval()
+        return self
+
+    def head_parameters(self) -> list[nn.Parameter]:
+        """Those of the new head."""
+        heads = self.net.get_classifier()
+        heads = heads if isinstance(heads, (tuple, list)) else (heads,)
+        return [parameter for head in heads for parameter in head.parameters()]
+
+
+class Input(nn.Module):
+    """Images in [-1, 1] as a network expects them: three channels, its size, its mean and deviation."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self._size, self._mode = network.size, network.interpolation
+        for name, values in (("mean", network.mean), ("std", network.std)):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = ((x + 1) / 2).expand(-1, 3, -1, -1)
+        if x.shape[2:] != self._size:
+            x = interpolate(x, self._size, mode=self._mode, antialias=True).clamp(0, 1)
+        return (x - self.mean) / self.std
