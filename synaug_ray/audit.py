@@ -65,9 +65,13 @@ def _main(args: argparse.Namespace) -> int:
     seconds = time.monotonic() - started
     print(f"read     {seconds:.1f} s", flush=True)
 
-    from synaug_ray.data.audit.audit import audit, table  # after reading the data: torch takes seconds to import
+    # after reading the data: torch takes seconds to import
+    from synaug_ray.data.audit.audit import audit, table
+    from synaug_ray.data.audit.left_out import known_in_train, told_without, without_known
 
     audited = audit(dataset, tell=_teller())
+    if data.options.duplicates == "drop-test" and known_in_train(audited):
+        audited = told_without(audited, dataset, without_known(dataset, known_in_train(audited)))
     if args.json:
         text = json.dumps(
             {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from synaug_ray.data.audit.kept import known_test_images
 from synaug_ray.data.decoding.cache import open_arrays
 from synaug_ray.data.load import open_source, settled
 from synaug_ray.data.sources.base import Source
@@ -20,7 +21,9 @@ HERE = (*LABELLED, "parquet")
 def count_test_images(data: DataIdentity, cache: Path) -> tuple[int, ...] | None:
     """Test images by class; None where only a download tells.
 
-    Of a set without a test split it is what would be held out, in class proportion; groups may change that a little.
+    Those that ``data.duplicates: drop-test`` leaves out are not counted once an audit has found them
+    (``copies_uncounted``). Of a set without a test split it is what would be held out, in class proportion; groups may
+    change that a little.
 
     Raises:
         DataProblem: as ``load`` does, for a source that cannot be opened.
@@ -28,7 +31,9 @@ def count_test_images(data: DataIdentity, cache: Path) -> tuple[int, ...] | None
     data = settled(data, cache)
     dataset = open_arrays(cache / "arrays" / data.key, data.source)
     if dataset is not None:
-        return tuple(np.bincount(dataset.test.labels, minlength=dataset.num_classes).tolist())
+        known = known_test_images(cache, data.key) if data.options.duplicates == "drop-test" else None
+        labels = np.delete(np.asarray(dataset.test.labels), known or [])
+        return tuple(np.bincount(labels, minlength=dataset.num_classes).tolist())
     kind = data.source.partition(":")[0]
     if kind in TORCHVISION:
         published = TORCHVISION[kind]
@@ -36,6 +41,11 @@ def count_test_images(data: DataIdentity, cache: Path) -> tuple[int, ...] | None
         count = sizes.get("test") if "test" not in data.options.leave_out else None
         return _even(count, published.num_classes) if count else None
     return _counted(open_source(data, cache), data, kind) if kind in HERE else None
+
+
+def copies_uncounted(data: DataIdentity, cache: Path) -> bool:
+    """Whether ``count_test_images`` still counts copies of training images that a run leaves out."""
+    return data.options.duplicates == "drop-test" and known_test_images(cache, settled(data, cache).key) is None
 
 
 def _counted(source: Source, data: DataIdentity, kind: str) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from synaug_ray.common.errors import Problem
 from synaug_ray.common.text import duration
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.data.audit.detectable_gain import DISCORDANCE
-from synaug_ray.data.image_counts import count_test_images, in_proportion
+from synaug_ray.data.image_counts import copies_uncounted, count_test_images, in_proportion
 from synaug_ray.plan.plan import Plan, make_plan, pending
 from synaug_ray.runs.cost import costs
 from synaug_ray.runs.run import Run
@@ -139,7 +139,9 @@ def _test(run: Run, given: int | None, cache: Path) -> tuple[tuple[int, ...], st
     if known is None:
         known = UNKNOWN_TEST
     if given is None:
-        return known, f"{sum(known):,} test images, as in the data"
+        copies = ", less the copies of training images among them (data.duplicates); the audit counts them"
+        fewer = copies if copies_uncounted(run.plan.data, cache) else ""
+        return known, f"{sum(known):,} test images, as in the data{fewer}"
     counts = in_proportion(given, known)
     return counts, f"{sum(counts):,} test images, as given"
 

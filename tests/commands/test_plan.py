@@ -4,13 +4,17 @@ import os
 import re
 import shutil
 
+import numpy as np
 import pytest
 from helpers.paths import SMALL_GRID
 
 from synaug_ray import grid
 from synaug_ray.analysis import power
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.data.audit.gate import apply_duplicate_policy
 from synaug_ray.data.identify import identify
-from synaug_ray.data.image_counts import count_test_images
+from synaug_ray.data.image_counts import copies_uncounted, count_test_images
+from synaug_ray.data.load import load
 
 GRID = str(SMALL_GRID)
 
@@ -86,9 +90,24 @@ def test_test_images_are_counted_without_decoding(folder_of_images, tmp_path):
     assert sum(count_test_images(identify("digits", grid_options()), tmp_path) or ()) == 600
 
 
-def grid_options():
-    from synaug_ray.config.data_options import DataOptions
+def test_test_images_that_a_run_leaves_out_are_not_counted_once_they_are_known(tmp_path):
+    """10 of 40 test images are copies of training images, all of one class."""
+    rng, cache = np.random.default_rng(0), tmp_path / "cache"
+    images = {
+        s: rng.integers(0, 256, (n, 12, 12), dtype=np.uint8) for s, n in (("train", 120), ("val", 20), ("test", 40))
+    }
+    images["test"][:20:2] = images["train"][:20:2]
+    arrays = {f"{s}_images": a for s, a in images.items()} | {
+        f"{s}_labels": np.arange(len(a)) % 2 for s, a in images.items()
+    }
+    np.savez(tmp_path / "x.npz", **arrays)
+    data = identify(f"npz:{tmp_path / 'x.npz'}", DataOptions(duplicates="drop-test"))
+    assert count_test_images(data, cache) == (20, 20) and copies_uncounted(data, cache)
+    apply_duplicate_policy(data, load(data, cache), cache)
+    assert count_test_images(data, cache) == (10, 20) and not copies_uncounted(data, cache)
 
+
+def grid_options():
     return DataOptions()
 
 

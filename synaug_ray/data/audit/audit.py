@@ -29,7 +29,6 @@ from synaug_ray.data.images import Dataset
 
 Tell = Callable[[str, float], None]
 EXAMPLES = 20
-VERSION = 2  # of the checks: raising it repeats all audits that were kept
 METHOD = (
     "exact: equal pixels. near: low-resolution search of all pairs, mirrored or not, in several shifts and "
     "crops, then alignment and comparison at up to 32x32 pixels; score = log(distance of look-alikes / "

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from synaug_ray.common.errors import DataProblem
-from synaug_ray.data.audit.audit import VERSION, Audit, audit, with_notes
-from synaug_ray.data.images import Dataset, joined
+from synaug_ray.data.audit.audit import Audit, audit, with_notes
+from synaug_ray.data.audit.kept import audit_file
+from synaug_ray.data.audit.left_out import known_in_train, told_without, without_known
+from synaug_ray.data.images import Dataset
 from synaug_ray.plan.subset import DataIdentity
 
 LEAK = 0.01  # share of test images that are also in train, above which a user's own data are refused
@@ -25,10 +24,10 @@ def apply_duplicate_policy(data: DataIdentity, dataset: Dataset, cache: Path) ->
     test images are also in train.
 
     Raises:
-        DataProblem: if test images are in train and the policy is to refuse.
+        DataProblem: if test images are in train and the policy is to refuse, or if leaving them out leaves none.
     """
     audited = _audited(data, dataset, cache)
-    known = np.array(audited.numbers["duplicates"]["test in train"]["images"], dtype=np.int64)
+    known = known_in_train(audited)
     rule = data.options.duplicates or ("warn" if ":" not in data.source else "refuse")
     if rule == "refuse" and len(known) > LEAK * len(dataset.test):
         raise DataProblem(
@@ -37,19 +36,14 @@ def apply_duplicate_policy(data: DataIdentity, dataset: Dataset, cache: Path) ->
             "drop-test to measure without them, or warn to continue with them",
             code="test-images-in-train",
         )
-    if rule == "drop-test" and len(known):
-        kept = np.setdiff1d(np.arange(len(dataset.test)), known)
-        groups = None if dataset.groups is None else (*dataset.groups[:2], dataset.groups[2][kept])
-        names = None
-        if dataset.names is not None:
-            every = dataset.names_of(2)
-            names = (*dataset.names[:2], joined([every[i] for i in kept]))
-        dataset = replace(dataset, test=dataset.test.take(kept), groups=groups, names=names)
+    if rule == "drop-test" and known:
+        kept = without_known(dataset, known)
+        return kept, told_without(audited, dataset, kept)
     return dataset, audited
 
 
 def _audited(data: DataIdentity, dataset: Dataset, cache: Path) -> Audit:
-    file = cache / "audits" / f"{data.key}-{VERSION}.json"
+    file = audit_file(cache, data.key)
     try:
         return with_notes(Audit.from_json(json.loads(file.read_text())), dataset)
     except (OSError, ValueError, KeyError, TypeError):  # missing or damaged: made (again)

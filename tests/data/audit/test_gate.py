@@ -38,7 +38,44 @@ def test_without_them_it_is_measured_on_the_rest(leaky, tmp_path):
     kept, audited = gate.apply_duplicate_policy(data("drop-test"), leaky, tmp_path)
     assert len(kept.test) == 90 and np.array_equal(kept.test.images[:40], leaky.test.images[:40])
     assert np.array_equal(kept.test.images[40:], leaky.test.images[50:]) and kept.train is leaky.train
-    assert any("test images in train" in row.what and row.level == "warning" for row in audited.rows)
+    rows = {row.what: row for row in audited.rows}
+    told = rows["test images in train"]
+    assert told.level == "note" and "Set data.duplicates" not in told.means and rows["images"].value.endswith("test 90")
+    assert "10 of 100 test images (10.0%) are also in train, and were left out" in told.means
+    assert "measured on the other 90" in told.means and "90 test images" in rows["smallest gain shown"].means
+    without = gate.audit(kept)
+    assert audited.numbers["smallest_gain"] == without.numbers["smallest_gain"]
+    assert rows["largest over smallest"] == next(r for r in without.rows if r.what == "largest over smallest")
+    assert (
+        audited.numbers["left_out_of_test"] == 10
+        and len(audited.numbers["duplicates"]["test in train"]["images"]) == 10
+    )
+
+
+def test_copies_inside_the_test_set_are_those_that_are_left(leaky, tmp_path):
+    """Three copies of one test image: two of them stay, and a pair that goes is no longer told."""
+    test = leaky.test.images.copy()
+    test[41], test[60], test[61], test[62] = test[40], test[70], test[70], test[71]
+    labels = leaky.test.labels.copy()
+    labels[[41, 60, 61, 62]] = labels[[40, 70, 70, 71]]
+    both = dataclasses.replace(leaky, test=ImageSet(test, labels))
+    kept, audited = gate.apply_duplicate_policy(data("drop-test"), both, tmp_path)
+    row = next(row for row in audited.rows if row.what == "duplicates in test")
+    made = next(row for row in gate.audit(kept).rows if row.what == "duplicates in test")
+    share = row.means.partition(" of")[0]
+    assert share == made.means.partition(" of")[0] and row.value.endswith("of those left")
+
+
+def test_a_class_that_loses_all_its_test_images_is_told_and_an_empty_test_set_is_refused(leaky, tmp_path):
+    one = dataclasses.replace(
+        leaky, test=ImageSet(leaky.test.images, np.isin(np.arange(100), range(40, 50)).astype(int))
+    )
+    _, audited = gate.apply_duplicate_policy(data("drop-test"), one, tmp_path)
+    assert next(row for row in audited.rows if row.what == "classes not in test").level == "warning"
+    copies = dataclasses.replace(leaky, test=leaky.train.take(np.arange(30)))
+    with pytest.raises(DataProblem, match="all 30 test images.*leaves none.*leave_out") as found:
+        gate.apply_duplicate_policy(data("drop-test", fingerprint="copies"), copies, tmp_path)
+    assert found.value.exit_code == 3
 
 
 def test_groups_go_with_their_images(leaky, tmp_path):
