@@ -20,6 +20,7 @@ from typing import Any
 
 from synaug_ray.common.hardware import hardware_name
 from synaug_ray.common.keys import content_key
+from synaug_ray.config.generator_recipes import PretrainedRecipe
 from synaug_ray.plan.footprint import Count
 from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Step, TrialStep
 from synaug_ray.runs.cost import MEASURED, SCALED, TIMED, Figure
@@ -102,8 +103,8 @@ def _filled(kinds: Mapping[str, Sequence[Step]], found: Mapping[str, dict[str, A
                 figures[key] = Figure(counts[key].flops * found[key].get("slow", 1.0) / speed, SCALED)
             elif siblings:
                 figures[key] = Figure(statistics.median(siblings), SCALED)
-            else:
-                figures[key] = Figure(_guess(of[0], speed), GUESSED)
+            elif (guess := _guess(of[0], speed, counts)) is not None:
+                figures[key] = Figure(guess, GUESSED)
     for key, of in kinds.items():
         if key not in figures or not (values := found.get(key, {})).get("seconds"):
             continue
@@ -118,11 +119,20 @@ def _filled(kinds: Mapping[str, Sequence[Step]], found: Mapping[str, dict[str, A
     return Timings(figures, counts, devices[0] if devices else "cpu")
 
 
-def _guess(step: Step, speed: float) -> float:
-    """Seconds for an image of what could be neither timed nor counted: a pipeline, or a quality check."""
-    if isinstance(step, ShardStep):
+def _guess(step: Step, speed: float, counts: Mapping[str, Count]) -> float | None:
+    """Seconds for an image of what was not counted: a pipeline, a quality check, or a pool whose generator was.
+
+    None for other networks, which a machine was too busy to count in time: a guess may be wrong a thousandfold.
+    """
+    if isinstance(step, QualityStep):
+        return MEASURED["quality"] / 1000
+    if not isinstance(step, ShardStep):
+        return None
+    if isinstance(step.generator.recipe, PretrainedRecipe):
         return PIPELINE * step.sampler.steps / speed
-    return MEASURED["quality"] / 1000
+    training = counts.get(step.generator.cost_key)
+    passes = step.sampler.steps * (1 if step.sampler.guidance == 1 else 2)
+    return None if training is None else training.flops / 3 * passes / speed  # a training step is three passes
 
 
 def _named(kinds: Mapping[str, Sequence[Step]]) -> str:

@@ -14,7 +14,7 @@ from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.runs import timings as module
 from synaug_ray.runs.cost import SCALED, TIMED, Figure, costs, expected_seconds
 from synaug_ray.runs.gpu_hours import PEAK, SHARE, describe, gpu_hours
-from synaug_ray.runs.timings import timings
+from synaug_ray.runs.timings import GUESSED, timings
 from synaug_ray.store.store import Store
 
 SHAPE = (1, 28, 28)
@@ -118,9 +118,19 @@ def test_what_there_was_no_time_for_is_scaled_by_its_operations(plan, asked, tmp
     found = timings(every(plan), SHAPE, tmp_path, print)
     assert found.figures[of["trial", "cnn"]] == Figure(pytest.approx(0.004), SCALED)
     assert found.figures[of["generator", ""]] == Figure(pytest.approx(0.009), SCALED)
-    assert found.figures.keys() == set(of.values())  # of whatever could not even be counted there is a guess
+    assert found.figures[of["shard", ""]] == Figure(pytest.approx(0.009 / 3 * 8 * 2), GUESSED)  # 8 steps with guidance
+    assert found.figures.keys() == set(of.values())
     timings(every(plan), SHAPE, tmp_path, print)
     assert of["trial", "mlp"] not in calls[1] and of["trial", "cnn"] in calls[1]  # asked again, where it has none
+
+
+def test_networks_that_there_was_no_time_to_count_have_no_cost(plan, asked, tmp_path):
+    """A busy machine gave a minute's generator 36 s and its pool 15 hours."""
+    _, answers = asked
+    of = keys(plan)
+    answers[of["trial", "mlp"]] = counted(1e6, seconds=0.001)
+    found = timings(every(plan), SHAPE, tmp_path, print)
+    assert not {of["generator", ""], of["shard", ""]} & found.figures.keys() and "quality" in found.figures
 
 
 def test_a_process_that_says_nothing_leaves_what_there_was(plan, asked, tmp_path):
