@@ -68,6 +68,7 @@ def network(
     """
     down = tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in recipe.attention)
     up = tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(recipe.attention))
+    attended = [c for c, a in zip(recipe.channels, recipe.attention, strict=True) if a]
     return UNet2DModel(
         sample_size=shape[1],
         in_channels=shape[0],
@@ -81,7 +82,8 @@ def network(
         layers_per_block=recipe.layers_per_block,
         norm_num_groups=recipe.norm_groups,
         dropout=recipe.dropout,
-        attention_head_dim=min(recipe.channels[-1], 64),
+        # no more than a resolution with attention has: diffusers divides its channels by it, and would have no head
+        attention_head_dim=min(64, recipe.channels[-1], *attended),
         num_class_embeds=num_classes + 1,
     )
 

@@ -9,6 +9,7 @@ from helpers.devices import DEVICE
 
 from synaug_ray.common.errors import Diverged
 from synaug_ray.config.generator_recipes import EDMRecipe
+from synaug_ray.config.presets import GENERATORS
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import edm
@@ -208,3 +209,23 @@ def test_guidance_is_where_its_interval_is(trained):
 def test_guidance_interval_is_open_below_and_closed_above():
     recipe = SamplerRecipe(name="s", guidance=2.0, guidance_interval=(0.5, 2.0))
     assert [recipe.guidance_at(sigma) for sigma in (0.5, 0.51, 2.0, 2.01)] == [1.0, 2.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "channels, attention",
+    [((16, 64), (True, False)), ((16, 32, 32, 64), (False, False, True, True)), ((8, 16), (False, False))],
+)
+def test_attention_of_few_channels_below_many(channels, attention):
+    """diffusers has no head of attention where a resolution has fewer channels than a head; it divided by zero."""
+    recipe = EDMRecipe(name="few", channels=channels, attention=attention)
+    net = network(recipe, (1, 16, 16), 2)
+    x, level, labels = torch.zeros(2, 1, 16, 16), torch.zeros(2), torch.tensor([0, 2])
+    assert net(x, level, class_labels=labels).sample.shape == x.shape
+
+
+@pytest.mark.parametrize("name, head", [("edm-tiny", 32), ("edm-16px", 64), ("edm-small", 64), ("edm-64px", 64)])
+def test_heads_of_attention_are_as_wide_as_they_were(name, head):
+    """Where attention worked, its heads and with them the weights stay."""
+    recipe = GENERATORS[name]
+    with torch.device("meta"):
+        assert network(recipe, (3, 64, 64), 2).config["attention_head_dim"] == head
