@@ -158,6 +158,7 @@ def _run(
     from synaug_ray.runs.answer import answer_text
     from synaug_ray.runs.lifecycle import finish, open_run
     from synaug_ray.runs.outputs import interrupted
+    from synaug_ray.runs.running_views import RunningViews
 
     plan, store, folder, workers = run.plan, run.store, run.folder, request.workers_per_generator
     if workers and not missing.complete:  # before reading images, which can take long
@@ -181,7 +182,8 @@ def _run(
 
                 run = replace(run, session=replace(run.session, device=device_here()))
                 machine = Machine(run.session.device, session=run.session.id)
-                run_local(missing, WorkerContext(store, dataset, machine), say, expected)
+                views = RunningViews(run, say)
+                run_local(missing, WorkerContext(store, dataset, machine), say, expected, views)
             else:
                 from synaug_ray.cluster.run import run_on_cluster
 

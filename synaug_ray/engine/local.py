@@ -31,6 +31,7 @@ def run_local(
     context: WorkerContext,
     say: Callable[[str], None],
     expected: Callable[[Step], float | None] = lambda step: None,
+    after: Callable[[bool], None] = lambda milestone: None,
 ) -> None:
     """Execute a plan's steps; failures are stored and block the steps that need them.
 
@@ -40,9 +41,10 @@ def run_local(
     Args:
         say: called with lines of progress if there is no terminal for a bar, and with what could not be run.
         expected: seconds that a step should take, for the time left; None if unknown.
+        after: called between steps; with True when the first trials with synthetic images are done, and after a draw.
     """
     use_threads(context.machine.threads)
-    work = _Work(missing, context, say, expected)
+    work = _Work(missing, context, say, expected, after)
     try:
         work.all()
     finally:
@@ -60,9 +62,10 @@ class _Work:
         context: WorkerContext,
         say: Callable[[str], None],
         expected: Callable[[Step], float | None],
+        after: Callable[[bool], None],
     ) -> None:
         steps = [s for stage in STAGES for s in missing.steps(stage).values()]
-        self._missing, self._context, self._say = missing, context, say
+        self._missing, self._context, self._say, self._after = missing, context, say, after
         self._wanted = {s.key for s in steps}
         self._tried: set[str] = set()
         self._left = TimeLeft(steps, expected)
@@ -94,8 +97,11 @@ class _Work:
                         self._tried.add(trial.key)
                         self._show(trial.key, 1.0)
                 waiting = self._trials(waiting, real_only, whole_packs=shown)
-                shown = shown or bool(pool)
+                if pool and not shown:
+                    shown = True
+                    self._after(True)
             waiting = self._trials(waiting, real_only, whole_packs=number > 0)
+            self._after(True)
             self._checks(q for q in self._missing.qualities.values() if self._is_ready(q))
         self._trials(waiting, real_only, whole_packs=False)
         self._checks(self._missing.qualities.values())
@@ -148,6 +154,7 @@ class _Work:
         self._left.done(s.key for s in steps if s not in missing)
         self._left.done((s.key for s in missing), time.monotonic() - began)
         self._show()
+        self._after(False)
 
     def _show(self, key: str = "", share: float = 0.0) -> None:
         """Show the share that is done and the time left: in a bar on a terminal, else in occasional lines."""

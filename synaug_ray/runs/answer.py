@@ -6,6 +6,14 @@ from synaug_ray.report.sections.advice import recommended
 from synaug_ray.store.run_folder import LAWS, QUALITY, STATUS, VERDICT, RunFolder
 
 
+def answer_so_far(folder: RunFolder) -> str:
+    """The first answer of a run that goes on, in a line, and where its page is."""
+    laws, verdict, quality, status = map(folder.read_json, (LAWS, VERDICT, QUALITY, STATUS))
+    advice = recommended(laws, verdict, quality, status)
+    said = advice.sentence if advice else str((verdict or {}).get("headline") or "")
+    return f"so far   {said}\n         {folder.url}/report.html is kept up to date"
+
+
 def answer_text(folder: RunFolder, otherwise: str = "") -> str:
     """The advice on the page's card, the headline and where the results are, a line each.
 

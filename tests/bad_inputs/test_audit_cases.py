@@ -37,7 +37,7 @@ def test_cases_26_and_28_duplicates(door, npz, told):
     for rule, tested in (("warn", 60), ("drop-test", 54)):
         seen = []
         door.monkeypatch.setattr(
-            local, "run_local", lambda missing, bench, say, expected, seen=seen: seen.append(bench.dataset)
+            local, "run_local", lambda missing, bench, say, expected, after, seen=seen: seen.append(bench.dataset)
         )
         _, out, _ = door.run(spec, SMALL, f"data.duplicates={rule}", "--local")
         assert len(seen[0].test) == tested and "duplicates in train 5 exact" in " ".join(out.split())

@@ -255,7 +255,9 @@ def test_case_25_too_few_images_to_hold_any_out(door, folder, told):
 def test_case_42_data_that_changed_are_other_data(door, npz, monkeypatch):
     """Nothing that was made from the old images counts for the new ones, and it is said."""
     kept = []
-    monkeypatch.setattr(local, "run_local", lambda missing, bench, say, expected: kept.append(set(missing.trials)))
+    monkeypatch.setattr(
+        local, "run_local", lambda missing, bench, say, expected, after: kept.append(set(missing.trials))
+    )
     _, first, _ = door.run(npz(), SMALL, "--local")
     _, again, _ = door.run(npz(), SMALL, "--local")
     images = np.random.default_rng(5).integers(0, 256, (200, 8, 8), dtype=np.uint8)

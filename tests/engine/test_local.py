@@ -115,6 +115,17 @@ def test_a_first_answer_comes_long_before_the_end(digits, tmp_path, done_in_orde
     assert stages.index(("generator", 1)) > check > first_pool
 
 
+def test_views_are_due_after_the_first_trials_with_synthetic_images_and_after_each_draw(
+    digits, tmp_path, done_in_order
+):
+    at = []
+    run(grid_of(), digits, tmp_path, after=lambda milestone: at.append((milestone, len(done_in_order))))
+    reached = [count for milestone, count in at if milestone]
+    first_pool = next(i for i, steps in enumerate(done_in_order) if steps[0].stage == "trial" and steps[0].pool)
+    assert reached[0] == first_pool + 1 and len(reached) == 1 + 3
+    assert [count for milestone, count in at if not milestone] == [*range(1, len(done_in_order) + 1)]
+
+
 def test_packs_are_filled_up_but_in_the_first_draw(digits, tmp_path, done_in_order):
     """A pack costs the same with fewer trials; real-only ones of later draws fill it."""
     run(grid_of(), digits, tmp_path)

@@ -21,6 +21,7 @@ from synaug_ray.report import page
 from synaug_ray.report import text as report_text
 from synaug_ray.report.figures import style
 from synaug_ray.report.run_view import read
+from synaug_ray.report.sections import advice
 from synaug_ray.runs.answer import answer_text
 from synaug_ray.store.run_folder import RunFolder
 
@@ -181,6 +182,20 @@ def test_the_page_of_a_running_grid_shows_its_progress(run_folder: Path) -> None
         mine = table[(table.num_real == n) & (table.synthetic_multiple == k) & (table.status == "done")]
         assert mean == pytest.approx(mine.test_error.mean(), abs=1e-15)
     assert len(means) == 30
+
+
+def test_what_to_do_next_is_to_wait_while_a_run_is_at_work(run_folder: Path) -> None:
+    files = [json.loads((run_folder / f"{name}.json").read_text()) for name in ("laws", "verdict", "quality", "status")]
+    files[3] |= {"state": "running", "steps": {"trial": {"total": 180, "done": 63}}}
+    for outcome in ("undecided", "helps"):
+        for verdict in files[1]["verdicts"]:
+            verdict["outcome"] = outcome
+        found = advice.recommended(*files)
+        told = "This run is still at work: 63 of 180 trials are done"
+        if found.advice == "Not known yet":
+            assert found.next_step == f"Wait. {told}."
+        else:
+            assert found.sure.endswith(f"{told}, and this may change.")
 
 
 def test_half_written_json_is_reported_and_left_out(run_folder: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from synaug_ray.analysis.recommendation import STUDY, Advice, Recommendation, lead, recommendations, unknown_mix
 from synaug_ray.report import text
 from synaug_ray.report.run_view import RunView
+from synaug_ray.store.run_folder import RunState
 
 Json = Mapping[str, Any] | None  # of a file of the run, None where it is not there
 SLUGS = {Advice.COLLECT: "collect", Advice.GENERATE: "generate", Advice.EITHER: "either", Advice.NOT_KNOWN: "unknown"}
@@ -63,7 +64,26 @@ def by_study(run: RunView, studies: Sequence[Mapping[str, Any]]) -> list[list[di
 
 
 def _found(laws: Json, verdict: Json, quality: Json, status: Json) -> tuple[Recommendation, ...]:
-    return recommendations(laws, _verdicts(verdict), quality, draw_seconds(status, laws))
+    found = recommendations(laws, _verdicts(verdict), quality, draw_seconds(status, laws))
+    going_on = _going_on(status)
+    return tuple(_while_running(r, going_on) for r in found) if going_on else found
+
+
+def _going_on(status: Json) -> str:
+    """How far a run is that is still at work; '' for one that ended."""
+    if (status or {}).get("state") != RunState.RUNNING:
+        return ""
+    trials = ((status or {}).get("steps") or {}).get("trial") or {}
+    if not trials.get("total"):
+        return "This run is still at work"
+    return f"This run is still at work: {trials.get('done', 0):,} of {trials['total']:,} trials are done"
+
+
+def _while_running(found: Recommendation, going_on: str) -> Recommendation:
+    """What to do next is to wait, where nothing is known; other advice may change."""
+    if found.advice is Advice.NOT_KNOWN:
+        return replace(found, next_step=f"Wait. {going_on}.")
+    return replace(found, sure=f"{found.sure} {going_on}, and this may change.".strip())
 
 
 def _verdicts(verdict: Json) -> list[Mapping[str, Any]]:

@@ -1,0 +1,51 @@
+"""The views of a run that works in this process, rebuilt between its steps: its page shows the first partial answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from synaug_ray.runs.answer import answer_so_far
+from synaug_ray.runs.outputs import refresh
+from synaug_ray.runs.run import Run, RunState
+
+LEAST_SECONDS = 60.0  # before the first refresh (shorter runs need none), and between two
+QUIET_SHARE = 20  # pause of at least 20 t after a refresh of t seconds: 5% of the time
+REPLICATES = 100  # enough for a provisional interval, too few for a verdict
+
+
+class RunningViews:
+    """Call it between steps: it rebuilds status, tables, verdict and page where that is due.
+
+    A failure is logged and tried again later: what is done stands in the Store, and the end of the run rebuilds all.
+    """
+
+    def __init__(self, run: Run, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        """``say`` is told the first answer, once."""
+        self._run, self._say, self._clock = run, say, clock
+        self._began = self._ended = clock()
+        self._pause = LEAST_SECONDS
+        self._answered = self._said = self._news = False
+
+    def __call__(self, milestone: bool) -> None:
+        """``milestone``: the first trials with synthetic images are done, or a draw is."""
+        self._news = self._news or not milestone  # a milestone follows the step that reached it
+        now = self._clock()
+        first = milestone and not self._answered  # does not wait: the step after it may take hours
+        pause = 0.0 if first else LEAST_SECONDS if milestone else self._pause
+        if not self._news or now - self._began < LEAST_SECONDS or now - self._ended < pause:
+            return
+        self._answered, self._news = self._answered or milestone, False
+        try:
+            self._refresh()
+        except Exception:  # a view is no reason to lose the step after it
+            logging.getLogger(__name__).exception("the run's views were not refreshed")
+        self._ended = self._clock()
+        self._pause = max(LEAST_SECONDS, QUIET_SHARE * (self._ended - now))
+
+    def _refresh(self) -> None:
+        analysis = refresh(self._run, RunState.RUNNING, replicates=min(REPLICATES, self._run.spec.replicates))
+        if analysis is not None and analysis.verdicts and not self._said:
+            self._said = True
+            self._say(answer_so_far(self._run.folder))
