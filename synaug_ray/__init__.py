@@ -1,3 +1,13 @@
 """How many synthetic images is one more real image worth, and should you collect or generate?"""
 
+import os as _os
+import sys as _sys
+
 __version__ = "0.1.0"
+
+if _sys.argv[:1] == ["-m"] and not _sys.flags.safe_path and _sys.path:
+    # `python -m synaug_ray.grid` is being started, and Python looks for all modules in the working directory first: a
+    # random.py among the user's own files would be taken for Python's. Nothing of ours is there, unless in a clone.
+    _first = _os.path.abspath(_sys.path[0])
+    if _first != _os.path.dirname(_os.path.dirname(_os.path.abspath(__file__))):
+        del _sys.path[0]

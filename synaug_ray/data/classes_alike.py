@@ -1,7 +1,8 @@
-"""Finds class names that differ only by likely typing errors: case, spaces, hyphens, Unicode form."""
+"""Finds class names that differ only by likely typing errors: case, spaces, hyphens, Unicode form, a number's zeros."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -18,8 +19,8 @@ def alike_note(classes: Sequence[str]) -> list[str]:
         return []
     pairs = some((" and ".join(map(_quoted, names)) for names in alike), 5)
     return [
-        f"classes that differ only by case, spaces, hyphens or Unicode form: {pairs}; if they are one class, give them "
-        "the same name"
+        f"classes that differ only by case, spaces, hyphens, Unicode form or zeros of a number: {pairs}; if they are "
+        "one class, give them the same name"
     ]
 
 
@@ -31,7 +32,9 @@ def alike_to(name: str, classes: Iterable[str]) -> str | None:
 def _folded(name: str) -> str:
     plain = unicodedata.normalize("NFKC", name).casefold()
     joining = "_-\u200b\ufeff" if any(c.isalpha() for c in plain) else "\u200b\ufeff"  # -1 is not 1
-    return "".join(c for c in plain if not c.isspace() and c not in joining) or name
+    joined = "".join(c for c in plain if not c.isspace() and c not in joining) or name
+    number = re.fullmatch(r"([+-]?)0*(\d+?)(?:\.0*)?", joined)  # 01, 1 and 1.0
+    return f"{'-' if number[1] == '-' else ''}{number[2]}" if number else joined
 
 
 def _long(names: Sequence[str]) -> bool:

@@ -1,7 +1,12 @@
 """An optional package is there or not, whatever lies in the working directory under its name."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+import synaug_ray
 from synaug_ray import grid
 from synaug_ray.common.packages import why_not_installed
 from synaug_ray.store.filesystem import open_url
@@ -80,3 +85,13 @@ def test_every_door_to_an_optional_package(here, words, code, said, monkeypatch,
 def test_local_paths_ask_for_no_package(here):
     (here / "fsspec").mkdir()
     open_url(str(here))
+
+
+def test_no_file_of_the_users_own_passes_for_a_module(tmp_path):
+    """``python -m`` looks for modules in the working directory first; Python's own and ours may be called so there."""
+    for name in ("random", "json", "logging", "typing", "yaml", "numpy", "torch", "pydantic"):
+        (tmp_path / f"{name}.py").write_text("this = 'is not the module'")
+    root = Path(synaug_ray.__file__).parents[1]
+    words = [sys.executable, "-m", "synaug_ray.status", "--help"]
+    done = subprocess.run(words, cwd=tmp_path, env={"PYTHONPATH": str(root)}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("usage: ")

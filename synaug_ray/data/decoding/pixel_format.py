@@ -34,6 +34,22 @@ _OTHER = {  # photometric interpretations that are not read
 _FORMATS = {2: "signed integers", 3: "floating-point numbers", 5: "complex integers", 6: "complex numbers"}
 
 
+_NOT_READ = (  # offset, bytes there -> what the file is
+    (0, b"GIF8", "a GIF; convert it to PNG"),
+    (4, b"ftypavif", "an AVIF; convert it to PNG"),
+    (4, b"ftyphe", "a HEIC; convert it to PNG"),
+    (4, b"jP  \r\n", "a JPEG 2000; convert it to PNG"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000; convert it to PNG"),
+    (128, b"DICM", "a DICOM file; convert it to 8-bit PNG"),
+    (0, b"\x93NUMPY", "a NumPy array; use npz:FILE"),
+    (0, b"%PDF", "a PDF; convert its pages to PNG"),
+    (0, b"version https://git-lfs", "a pointer of Git LFS; fetch the file with git lfs pull"),
+    (0, b"<svg", "an SVG drawing; convert it to PNG"),
+    (0, b"<!DOCTYPE html", "a web page, perhaps of a failed download"),
+    (0, b"<html", "a web page, perhaps of a failed download"),
+)
+
+
 class Wrong(NamedTuple):
     """A fault, with a short explanation."""
 
@@ -93,9 +109,16 @@ def tiff_fault(tags: Mapping[int, Any]) -> Wrong | None:
 
 
 def unidentified(content: Path | bytes) -> Wrong | None:
-    """The fault of a TIFF for which Pillow has no mode, by its tags; None for other files and damaged ones."""
+    """The fault of a TIFF for which Pillow has no mode, by its tags, or the format of a file that is not read.
+
+    None for unknown files and damaged ones.
+    """
     try:
         with io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb") as file:
+            start = file.read(132)
+            if named := next((name for at, mark, name in _NOT_READ if start[at:].startswith(mark)), ""):
+                return Wrong("unreadable", named)
+            file.seek(0)
             header = file.read(8)
             if header[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
                 return None

@@ -11,10 +11,10 @@ import numpy as np
 from synaug_ray.common.errors import DataProblem, Message
 from synaug_ray.common.text import printable, some
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.sources.arrow_types import is_string
+from synaug_ray.data.sources.arrow_types import is_flag, is_string
 from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, missing_splits
 from synaug_ray.data.sources.columns import Columns, Rows, choose_columns, class_names, is_place, only_paths
-from synaug_ray.data.sources.split_words import SPLIT_COLUMNS, SPLIT_NAMES, splits_in
+from synaug_ray.data.sources.split_words import SPLIT_COLUMNS, SPLIT_NAMES, is_split_flag, splits_in, words
 from synaug_ray.data.sources.table_labels import Run, mixed_label_types, number_classes
 
 BATCH = 64  # rows read at a time
@@ -91,8 +91,9 @@ def _runs(
 ) -> Iterator[tuple[str, Run]]:
     """Labels, groups and splits of all rows, without images; missing groups and splits are problems."""
     own = columns.split if columns.split in rows.schema.names else None
-    others = [f.name for f in rows.schema if f.name.lower() in SPLIT_COLUMNS and is_string(f.type)]
-    others = [n for n in others if n not in (own, columns.label, columns.group)]
+    others = [f.name for f in rows.schema if is_string(f.type) and {*SPLIT_COLUMNS} & {*words(f.name)}]
+    flags = [f.name for f in rows.schema if is_flag(f.type) and is_split_flag(f.name)]
+    others = [n for n in (*others, *flags) if n not in (own, columns.label, columns.group)]
     wanted = list(dict.fromkeys(c for c in (columns.label, columns.group, own, *others) if c is not None))
     batches = list(rows.batches(wanted))
     values = {c: [v for b in batches for v in b.column(c).to_pylist()] for c in wanted}
@@ -143,9 +144,11 @@ def _contradicts(rows: Rows, split: str, values: list[Any]) -> list[Message]:
 
 def _unnamed_splits(rows: Rows, column: str, values: list[Any]) -> Message | None:
     """A message about a column that seems to hold the splits under another name: all rows would become one set."""
-    held = sorted({str(v) for v in values if v is not None})[:20]
+    different = {v for v in values if v is not None}
+    held = sorted(map(str, different))[:20]
     of = [splits_in(v) for v in held]
-    if len(held) < 2 or not all(of) or len(set().union(*of)) < 2:
+    flag = len(different) == 2 and different <= {0, 1}  # False and True, too
+    if not flag and (len(held) < 2 or not all(of) or len(set().union(*of)) < 2):
         return None
     text = (
         f"{rows.name}: column {printable(column)} holds {some(held)}, which may be the splits: rename the column "

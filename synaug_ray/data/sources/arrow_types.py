@@ -32,6 +32,12 @@ def is_string(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
+def is_flag(kind: pa.DataType) -> bool:
+    """Values that may be yes or no."""
+    kind = stored(kind)
+    return pa.types.is_boolean(kind) or pa.types.is_integer(kind)
+
+
 def is_list(kind: pa.DataType) -> bool:
     """Several values a row."""
     kind = stored(kind)

@@ -18,6 +18,7 @@ from synaug_ray.data.sources.arrow_types import holds_images, holds_paths, is_li
 from synaug_ray.data.sources.split_words import SPLIT_COLUMNS, splits_in, words
 
 LABEL_NAMES = ("label", "labels", "class", "target", "y")
+_IMAGES_AS_TEXT = ("data:image/", "iVBORw0KGgo", "/9j/", "UklGR", "SUkqA", "TU0AK", "R0lGOD")  # PNG, JPEG, WebP ...
 IMAGE = "an image (binary, or a struct of bytes and path)"
 LABEL = "a label (integer or string)"
 _LABEL_WORDS = {*LABEL_NAMES, "classes", "targets", "category", "categories", "cls"}
@@ -122,14 +123,21 @@ def features(schema: pa.Schema) -> dict[str, Any]:
 
 
 def path_hints(rows: Rows, names: Sequence[str]) -> Iterator[Message]:
-    """A message for each column that holds paths or addresses of images instead of the images."""
+    """A message for each column that holds paths, addresses or encoded text of images instead of their bytes."""
     for name in names:
         if not holds_paths(rows.schema.field(name).type):
             continue
         first = next(iter(rows.batches([name])), None)
         values = [v.get("path") if isinstance(v, dict) else v for v in first.column(0).to_pylist()] if first else []
-        if paths := [v for v in values if isinstance(v, str) and is_place(v)]:
+        texts = [v for v in values if isinstance(v, str)]
+        if paths := [v for v in texts if is_place(v)]:
             yield only_paths(rows, name, paths[0])
+        elif any(v.startswith(_IMAGES_AS_TEXT) for v in texts):
+            text = (
+                f"{rows.name}: column {printable(name)} holds images as base64 text ({printable(texts[0][:30])} ...); "
+                "store their bytes (base64.b64decode of Python)"
+            )
+            yield Message(text, code="images-as-text", value=printable(name))
 
 
 def only_paths(rows: Rows, column: str, path: str) -> Message:

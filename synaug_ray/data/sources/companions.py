@@ -1,4 +1,4 @@
-"""Images named after others in the same data set: segmentation masks, which belong to no class, and copies."""
+"""Images named after others in the same data set: segmentation masks, which belong to no class, copies and pairs."""
 
 from __future__ import annotations
 
@@ -22,15 +22,20 @@ _COPY = re.compile(
 
 
 def companions(files: Iterable[str], problems: list[Message], notes: list[str]) -> None:
-    """Look for masks and copies by the names of images; many masks are a problem, a few masks and any copies a note.
+    """Look for masks and copies by the names of images; many masks are a problem, all else is a note.
 
     Args:
         files: paths inside the source.
     """
+    twice: list[str] = []
     by_folder: dict[str, dict[str, str]] = {}  # folder -> name without suffix -> path
     for path in files:
         folder, _, file = path.rpartition("/")
-        by_folder.setdefault(folder, {})[file.rpartition(".")[0]] = path
+        stems = by_folder.setdefault(folder, {})
+        stem = file.rpartition(".")[0]
+        if stem in stems:
+            twice.append(path)
+        stems[stem] = path
     total = sum(map(len, by_folder.values()))
     masks = sorted({*_named_like(by_folder, _MASK), *_in_mask_folders(by_folder)})
     if masks:
@@ -48,6 +53,36 @@ def companions(files: Iterable[str], problems: list[Message], notes: list[str]) 
             f"{len(copies):,} images are named like copies of other images ({some(copies, 3)}): if they are, keep each "
             "with its original by data.group, or remove them"
         )
+    if paired := [*_paired(by_folder, {*masks, *copies})]:
+        notes.append(
+            f"many images are named like another one with an addition: {some(paired)}; if these are no images of a "
+            "class of their own, move them out of the class folders, or keep each pair together by data.group"
+        )
+    if twice:
+        notes.append(
+            f"{len(twice):,} images have the name of another one in the same folder, but for the format "
+            f"({some(twice, 3)}): if they are the same images or masks, remove them"
+        )
+
+
+def _paired(by_folder: dict[str, dict[str, str]], known: set[str]) -> Iterable[str]:
+    """What many images add to the name of another one in the same folder, such as ``_depth``, with an example.
+
+    Many: at least a quarter of all images. ``known``: images that are said to be masks or copies already.
+    """
+    added: dict[str, list[str]] = {}
+    for stems in by_folder.values():
+        for stem, path in stems.items():
+            if path in known:
+                continue
+            for cut in range(len(stem) - 1, 0, -1):
+                if not stem[cut].isalnum() and stem[:cut] in stems:
+                    added.setdefault(stem[cut:], []).append(path)
+                    break
+    total = sum(map(len, by_folder.values()))
+    for end, paths in added.items():
+        if len(paths) * 4 >= total:
+            yield f"{end} ({some(sorted(paths), 2)})"
 
 
 def _named_like(by_folder: dict[str, dict[str, str]], mark: re.Pattern[str]) -> Iterable[str]:

@@ -56,6 +56,8 @@ def open_folder(folder: Path, options: DataOptions) -> Source:
     companions(used, problems, beside)
     groups = _groups(found, options.group, problems) if options.group is not None else {}
     if problems:
+        if any(p.code in ("empty-class", "empty-split", "too-few-classes") for p in problems):
+            problems += (Message(note, code="files-not-read") for note in _not_read(found))
         raise DataProblem(problems)
     number = {name: i for i, name in enumerate(classes)}
 
@@ -231,6 +233,16 @@ def _notes(found: Walk, splits: list[str], used: list[str]) -> Iterator[str]:
     if stray:
         yield f"{len(stray):,} images are outside any class folder and are left out: {some(stray)}"
     deeper = Counter(name.split("/")[depth - 1] for name in used if name.count("/") > depth)
+    inner: dict[str, set[str]] = {}  # class -> the folders in it, "" for images that are in none
+    for name in used:
+        folders = name.split("/")[:-1]
+        inner.setdefault("".join(folders[:1]), set()).add("".join(folders[1:2]))
+    alike = set.intersection(*inner.values()) - {""} if inner and not splits else set()
+    if len(alike) > 1:
+        yield (
+            f"all class folders ({some(sorted(deeper))}) hold the same folders ({some(sorted(alike))}): if these are "
+            "the classes, name the folders above them train, val and test"
+        )
     if deeper:
         yield (
             f"{deeper.total():,} images are nested below their class folder ({some(deeper)}): the "

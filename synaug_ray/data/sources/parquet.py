@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,11 @@ from synaug_ray.data.sources.split_files import partition_values, split_before, 
 from synaug_ray.data.sources.split_words import SPLIT_NAMES, splits_in
 
 READ_AHEAD = 1 << 20  # bytes; otherwise a whole column of a row group is held in memory
+_TABLES = {b"ARROW1": ".arrow", b"FEA1": ".arrow", b"\x89HDF": ".h5", b"ORC": ".orc"}
+_NAMES = {
+    **dict.fromkeys((".arrow", ".feather"), "Feather or Arrow"),
+    **{".csv": "CSV", ".tsv": "TSV", ".json": "JSON", ".jsonl": "JSON", ".orc": "ORC", ".h5": "HDF5"},
+}
 READ_OTHERWISE = "+2"  # appended to the fingerprint of files that version 1 of this module read differently
 
 
@@ -103,7 +109,8 @@ def _rows(files: Mapping[str, Path], problems: list[Message]) -> dict[str, Rows]
         try:
             schema = pq.read_schema(file)
         except (OSError, ValueError, pa.ArrowException) as error:
-            text = f"{printable(str(file))} is not a readable Parquet file ({one_line(error, 200)})"
+            text = f"{printable(str(file))} is not a readable Parquet file"
+            text += _format(file) or f" ({one_line(error, 200)}); make or copy it again"
             problems.append(Message(text, code="data-damaged"))
             continue
         constants = {k: v for k, v in partition_values(name).items() if k not in schema.names and not _is_split(k, v)}
@@ -138,14 +145,30 @@ def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
         )
     files = {
         p.relative_to(path).as_posix(): p
-        for p in sorted(path.rglob("*.parquet"))
+        for p in sorted(path.rglob("*"))
         if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts)
     }
-    if not files:
+    tables = {name: p for name, p in files.items() if name.lower().endswith(".parquet")}
+    if not tables:
+        others = Counter(p.suffix or p.name for p in files.values())
+        seen = f"; it has {some(f'{n:,} {s}' for s, n in others.most_common())}" if others else ""
         raise DataProblem(
-            f"{where}: parquet:{printable(str(path))} has no .parquet files; name a folder that does", code="no-images"
+            f"{where}: parquet:{printable(str(path))} has no .parquet files{seen}; name a folder that does, or convert "
+            "tables of another format (to_parquet of pandas)",
+            code="no-images",
         )
-    return files
+    return tables
+
+
+def _format(file: Path) -> str:
+    """The format of a file that is not Parquet, by its first bytes or its name, with what to do; empty if unknown."""
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(8)
+    except OSError:
+        return ""
+    kind = next((kind for bytes_, kind in _TABLES.items() if start.startswith(bytes_)), file.suffix.lower())
+    return f": it is a {_NAMES[kind]} file; convert it (to_parquet of pandas)" if kind in _NAMES else ""
 
 
 def _reader(

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from synaug_ray.common.errors import Message
 from synaug_ray.common.text import some
-from synaug_ray.data.sources.split_words import SPLIT_FOLDERS, SPLIT_NAMES, UNCLEAR, splits_in
+from synaug_ray.data.sources.split_words import SPLIT_COLUMNS, SPLIT_NAMES, UNCLEAR, splits_in
 
 HIVE = re.compile(r"([^=/]+)=([^=/]*)")
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -76,5 +76,5 @@ def splits_of(names: Sequence[str], problems: list[Message]) -> dict[str, str]:
 def _whole(folder: str) -> str | None:
     """The split of a folder that is named train, test ..., or split=train."""
     if match := HIVE.fullmatch(folder):
-        return SPLIT_NAMES.get(match[2].lower()) if match[1].lower() in SPLIT_FOLDERS else None
+        return SPLIT_NAMES.get(match[2].lower()) if match[1].lower() in SPLIT_COLUMNS else None
     return SPLIT_NAMES.get(folder.lower())

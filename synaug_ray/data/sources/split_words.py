@@ -19,14 +19,15 @@ UNCLEAR = "unclear"  # held-out images; only their owner knows whether for valid
 _WORDS = SPLIT_NAMES | {
     **{f"{word}{what}": split for word, split in SPLIT_NAMES.items() for what in ("set", "data", "images", "imgs")},
     "devel": "val",
+    "trn": "train",
+    "tst": "test",
     "eval": UNCLEAR,
     "evaluation": UNCLEAR,
     "evalset": UNCLEAR,
     "holdout": UNCLEAR,
     "heldout": UNCLEAR,
 }
-SPLIT_FOLDERS = ("split", "splits", "subset", "partition")  # split=train
-SPLIT_COLUMNS = (*SPLIT_FOLDERS, "set", "usage", "phase", "stage", "fold")
+SPLIT_COLUMNS = ("split", "splits", "subset", "partition", "part", "set", "usage", "phase", "stage", "fold")
 
 
 def words(name: str) -> list[str]:
@@ -34,6 +35,12 @@ def words(name: str) -> list[str]:
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     joined = re.sub(r"(?i)\b(hold|held)[-_ ]out\b", "holdout", re.sub(r"[_\W\d]+", " ", apart))
     return joined.lower().split()
+
+
+def is_split_flag(name: str) -> bool:
+    """Whether a column of this name says yes or no to one split: ``is_valid``, ``test``, but not ``covid_test``."""
+    left = {*words(name)} - {"is", "in", "for"}
+    return len(left) == 1 and left <= _WORDS.keys()
 
 
 def splits_in(name: str) -> set[str]:

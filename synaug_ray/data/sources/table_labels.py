@@ -169,7 +169,11 @@ def _unknown(split: str, values: set[Any], number: Mapping[Any, int], label: str
         )
         return [Message(text, code="unlabelled-images", value="-1")]
     like = [alike for v in unknown if (alike := alike_to(str(v), map(str, number)))]
-    hint = f"; train has {some(map(repr, like))}, which differs only by case, spaces or Unicode form" if like else ""
+    hint = (
+        f"; train has {some(map(repr, like))}, which differs only by case, spaces, Unicode form or zeros"
+        if like
+        else ""
+    )
     no_class_of_train = f": {without_labels(split)}" if not values & number.keys() and not like else ""
     text = f"{split}: class {some(unknown)} is not in train{hint}{no_class_of_train}"
     return [Message(text, code="unknown-class", value=some(unknown))]

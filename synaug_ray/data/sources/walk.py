@@ -11,7 +11,8 @@ from pathlib import Path
 from synaug_ray.common.errors import Message
 from synaug_ray.data.decoding.decode import SUFFIXES
 
-SKIPPED = ("__MACOSX", "@eaDir")  # folders that archivers and file servers add
+# folders that archivers, file servers and file systems add
+SKIPPED = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found")
 
 
 @dataclass

@@ -184,7 +184,7 @@ def test_what_cannot_be_read(content):
 @pytest.mark.parametrize("form", ["GIF", "ICO", "EPS", "PDF"])
 def test_formats_that_are_not_on_the_list(form):
     """EPS would start Ghostscript."""
-    assert bad(file(Image.fromarray(pixels(0, (16, 16), 3)), form)) == ("unreadable", "not an image of a known format")
+    assert bad(file(Image.fromarray(pixels(0, (16, 16), 3)), form))[0] == "unreadable"
 
 
 @pytest.mark.parametrize("width,height", [(40_000, 40_000), (10_000, 9_000)])

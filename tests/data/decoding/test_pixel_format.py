@@ -228,3 +228,20 @@ def test_every_way_to_hold_a_camera(form, orientation):
     turned = {1: GREY8, 2: GREY8[:, ::-1], 3: GREY8[::-1, ::-1], 4: GREY8[::-1], 5: GREY8.T, 6: np.rot90(GREY8, -1),
               7: np.rot90(GREY8, 2).T, 8: np.rot90(GREY8)}[orientation]  # fmt: skip
     same(file(Image.fromarray(GREY8), form, exif=exif), turned)
+
+
+@pytest.mark.parametrize(
+    "content,said",
+    [
+        (b"GIF89a", "a GIF; convert"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000; convert"),
+        (b"\0\0\0\x18ftypheic", "a HEIC; convert"),
+        (b"\0" * 128 + b"DICM", "a DICOM file; convert"),
+        (b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS; fetch"),
+        (b"<!DOCTYPE html>", "a web page"),
+        (b"", "not an image of a known format"),
+    ],
+)
+def test_what_is_in_a_file_that_is_not_read(content, said):
+    kind, why = fault(content)
+    assert kind == "unreadable" and why.startswith(said)

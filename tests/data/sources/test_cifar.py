@@ -9,6 +9,7 @@ import tarfile
 
 import numpy as np
 import pytest
+import torchvision.datasets  # noqa: F401  before pickle is made to fail: torch subclasses its unpickler
 from helpers.image_files import read, refused
 
 from synaug_ray.data.sources import cifar

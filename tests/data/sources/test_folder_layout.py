@@ -146,3 +146,46 @@ def test_classes_that_differ_by_what_is_easily_mistyped_are_noted(tmp_path, cach
 def test_classes_that_are_others_are_not(tmp_path, cache, names):
     data = read(image_folder(tmp_path, dict.fromkeys(names, 10)), cache)
     assert not any("differ only by" in note for note in data.notes) and np.unique(data.train.labels).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("names,said", [(("1", "01", "2"), "'01' and '1'"), (("3.0", "3", "4"), "'3' and '3.0'")])
+def test_numbers_written_in_two_ways_are_noted(tmp_path, cache, names, said):
+    assert f": {said}; " in read(image_folder(tmp_path, dict.fromkeys(names, 10)), cache).notes[-1]
+
+
+def test_tens_and_signs_are_other_numbers(tmp_path, cache):
+    data = read(image_folder(tmp_path, dict.fromkeys(("1", "10", "-1", "1.5", "100"), 10)), cache)
+    assert not any("differ only" in note for note in data.notes)
+
+
+# --- pairs, deeper classes, folders of other programs --------------------------------------------------------------
+
+
+def test_additions_to_names_and_one_name_in_two_formats_are_noted(tmp_path, cache):
+    name = image_folder(tmp_path, {"cat": 6, "dog": 6})
+    for i in range(6):
+        save(tmp_path / "cat" / f"{i:03}_depth.png", 900 + i)
+    save(tmp_path / "dog" / "000.jpg", 950)
+    pairs, formats = read(name, cache).notes[:2]
+    assert pairs.startswith("many images are named like another one with an addition: _depth (cat/000_depth.png, ")
+    assert formats.startswith("1 images have the name of another one in the same folder, but for the format (dog/000.")
+
+
+def test_classes_one_folder_deeper_are_noted(tmp_path, cache):
+    for i, (top, inner) in enumerate((t, c) for t in ("te", "tr") for c in CLASSES):
+        for k in range(6):
+            save(tmp_path / top / inner / f"{k}.png", 100 * i + k)
+    note = read(f"folder:{tmp_path}", cache).notes[0]
+    assert note.startswith("all class folders (te, tr) hold the same folders (cat, dog): if these are the classes")
+
+
+def test_bins_of_other_systems_are_no_classes(tmp_path, cache):
+    name = image_folder(tmp_path, CLASSES | {"$RECYCLE.BIN": 3, "#recycle": 3, "lost+found": 3})
+    assert read(name, cache).classes == ("cat", "dog")
+
+
+def test_a_class_in_a_format_that_is_not_read_says_so(tmp_path, cache):
+    name = image_folder(tmp_path, {"cat": 6})
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "dog" / "x.gif").write_bytes(b"GIF89a")
+    assert refused(name, cache)[-1] == "1 files are not read as images: 1 .gif"

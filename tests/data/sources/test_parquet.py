@@ -297,3 +297,19 @@ def test_the_fingerprint_is_of_content_and_names(tmp_path):
 def test_columns_are_for_tables(tmp_path):
     with pytest.raises(UsageProblem, match="data.image does not apply to digits, only to parquet, hf; remove it"):
         identify("digits", DataOptions(image="x"))
+
+
+def test_tables_of_other_formats_are_named(tmp_path, cache):
+    (tmp_path / "x.feather").write_bytes(b"ARROW1\0\0")
+    assert "has no .parquet files; it has 1 .feather; name" in refused(f"parquet:{tmp_path}", cache)[0]
+    for file, kind in (("x.feather", "Feather or Arrow"), ("x.csv", "CSV"), ("x.jsonl", "JSON")):
+        (tmp_path / file).touch()
+        assert (
+            f" is not a readable Parquet file: it is a {kind} file; convert"
+            in refused(f"parquet:{tmp_path / file}", cache)[0]
+        )
+
+
+def test_images_as_text_are_told(tmp_path, cache):
+    name = write(tmp_path / "x.parquet", {"image": ["iVBORw0KGgoAAA"] * 8, "label": [0, 1] * 4})
+    assert ("images-as-text", "image") in found(name, cache)

@@ -168,3 +168,24 @@ def test_a_lone_column_that_an_earlier_reading_took_is_refused_from_the_cache_to
     (about,) = cache.glob("arrays/*/about.json")
     older(about, json.loads(about.read_text()))
     assert "height may be something else" in refused(name, cache)[0]
+
+
+@pytest.mark.parametrize(
+    "names", [("a_trn", "a_tst"), ("part=train/0", "part=test/0"), ("Phase=Train/0", "Phase=Test/0")]
+)
+def test_shorter_words_and_folders_of_other_columns(tmp_path, cache, names):
+    for i, name in enumerate(names):
+        pets(tmp_path / f"{name}.PARQUET", (40, 10)[i], 40 * i)  # in capitals, as other systems write suffixes
+    assert len(read(f"parquet:{tmp_path}", cache).test) == 10
+
+
+@pytest.mark.parametrize(
+    "column,values", [("data_split", ("train", "test")), ("is_valid", (True, False)), ("test", (0, 1))]
+)
+def test_a_column_that_seems_to_tell_the_splits(tmp_path, cache, column, values):
+    name = pets(tmp_path / "x.parquet", 40, **{column: [values[i % 4 == 0] for i in range(40)]})
+    assert found(name, cache) == [("unnamed-split-column", column)]
+
+
+def test_a_column_of_results_of_a_test_tells_no_split(tmp_path, cache):
+    assert len(read(pets(tmp_path / "x.parquet", 40, covid_test=[0, 1] * 20), cache).test) == 8
