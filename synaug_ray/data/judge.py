@@ -84,7 +84,7 @@ def _also_tested(images: ImageSet, test: ImageSet, data: DataIdentity, cache: Pa
     try:
         return np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):  # missing or damaged: found (again)
-        found = find(images.images, test.images, plant=()).images
+        found = find(images.images, test.images, labels=images.labels, reference_labels=test.labels, plant=()).images
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("wb") as out:
             np.save(out, found)
