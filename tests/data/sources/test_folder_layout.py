@@ -172,11 +172,11 @@ def test_additions_to_names_and_one_name_in_two_formats_are_noted(tmp_path, cach
 
 
 def test_classes_one_folder_deeper_are_noted(tmp_path, cache):
-    for i, (top, inner) in enumerate((t, c) for t in ("te", "tr") for c in CLASSES):
+    for i, (top, inner) in enumerate((t, c) for t in ("one", "two") for c in CLASSES):
         for k in range(6):
             save(tmp_path / top / inner / f"{k}.png", 100 * i + k)
     note = read(f"folder:{tmp_path}", cache).notes[0]
-    assert note.startswith("all class folders (te, tr) hold the same folders (cat, dog): if these are the classes")
+    assert note.startswith("all class folders (one, two) hold the same folders (cat, dog): if these are the classes")
 
 
 def test_bins_of_other_systems_are_no_classes(tmp_path, cache):
