@@ -1,23 +1,20 @@
-"""Recipes of the generator families, trained, pretrained and reference."""
+"""Recipes of the generator families: those trained on a Subset, and the references."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from synaug_ray.common.keys import folder_key
+from synaug_ray.config.any_generator import AnyGenerator
+from synaug_ray.config.pretrained_recipe import PretrainedRecipe
 from synaug_ray.config.recipes import (
     Count,
     Flag,
-    Name,
     NotNegative,
     Number,
     Positive,
     Precision,
-    Recipe,
     Share,
     invalid,
 )
@@ -25,40 +22,7 @@ from synaug_ray.config.recipes import (
 LENGTH = frozenset({"nimg", "max_passes"})  # the fields that say how long a generator trains
 
 
-class _Generator(Recipe):
-    """Fields and properties of the recipes of all families."""
-
-    samplers: ClassVar[tuple[str, ...]]  # families of samplers that work with it, the default first
-    reference: ClassVar[bool] = False  # a control or baseline without training
-    open_set: ClassVar[bool] = False  # whether it was trained on more than any Subset, by its nature
-    name: Name
-
-    @property
-    def continues(self) -> bool:
-        """Whether it can be trained further than it was, as if it had never ended."""
-        return False
-
-    @property
-    def any_length_key(self) -> str:
-        """The same for recipes that differ in nothing but how long they train."""
-        return self.key
-
-    @property
-    def halvings(self) -> int:
-        """How often it halves its images; their side must be a multiple of 2 to that power."""
-        return 0
-
-    @property
-    def mirrors(self) -> bool:
-        """Whether it sees its training images mirrored, so that a copy of one may be mirrored."""
-        return False
-
-    def length(self, num_real: int) -> int:
-        """Images seen in training on ``num_real`` images."""
-        return 0
-
-
-class _Trained(_Generator):
+class _Trained(AnyGenerator):
     """A network trained on the Subset for ``nimg`` images seen, or ``max_passes`` passes over it if that is fewer."""
 
     trained_on: Count | None = None  # images of the same draw; None is closed-set: the cell's own Subset
@@ -154,6 +118,68 @@ class EDMRecipe(UNetRecipe):
         return self
 
 
+class LatentRecipe(EDMRecipe):
+    """Latent diffusion (arXiv 2112.10752): an autoencoder trained on the Subset, then EDM in its latents.
+
+    The first ``autoencoder_share`` of the images seen in training are the autoencoder's. Noise levels, of training and
+    of the sampler, are in standard deviations of a latent.
+    """
+
+    family: Literal["latent"] = "latent"  # type: ignore[assignment]
+    p_mean: Number = -0.4  # of EDM2, arXiv 2312.02696, for latents of about unit variance
+    p_std: Positive = 1.0
+    conditioning: Literal["add", "scale-shift"] = "scale-shift"
+    autoencoder_share: Annotated[Number, Field(gt=0, lt=1)] = 0.4
+    autoencoder_channels: Annotated[tuple[Count, ...], Field(min_length=2)] = (16, 32, 64)  # as ``channels``
+    autoencoder_learning_rate: Positive = 2e-3
+    latent_channels: Count = 4
+    kl_weight: NotNegative = 1e-6  # of the divergence, in nats a pixel value, beside the mean squared error
+
+    @property
+    def continues(self) -> bool:
+        return False  # a longer training begins with a longer one of the autoencoder
+
+    @property
+    def halvings(self) -> int:
+        return super().halvings + self.latent_halvings
+
+    @property
+    def latent_halvings(self) -> int:
+        """How often the autoencoder halves the images."""
+        return len(self.autoencoder_channels) - 1
+
+    def latent_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Of the latents of images of ``shape``: (channels, height, width)."""
+        side = 2**self.latent_halvings
+        return self.latent_channels, shape[1] // side, shape[2] // side
+
+    def autoencoder_length(self, num_real: int) -> int:
+        """Images seen in the training of the autoencoder: whole batches, at least one."""
+        return max(round(self.autoencoder_share * self.length(num_real) / self.batch), 1) * self.batch
+
+    @model_validator(mode="after")
+    def _works_in_latents(self) -> LatentRecipe:
+        if self.augment:
+            raise invalid(
+                "augment-latents",
+                f"{self.name}: augment transforms images, and a latent generator learns latents; remove augment: "
+                f"{self.augment:g}",
+            )
+        if self.schedule != "falling":
+            raise invalid(
+                "schedule-of-latents",
+                f"{self.name}: a longer latent training does not begin with a shorter one, as its autoencoder trains "
+                f"longer too; schedule must be falling, got {self.schedule}",
+            )
+        odd = [c for c in self.autoencoder_channels if c % self.norm_groups]
+        if odd:
+            raise invalid(
+                "not-divisible",
+                f"{self.name}: autoencoder_channels {odd} do not divide into norm_groups: {self.norm_groups}",
+            )
+        return self
+
+
 class DDPMRecipe(UNetRecipe):
     """DDPM: noise prediction at discrete noise levels (Ho et al., arXiv 2006.11239)."""
 
@@ -184,71 +210,7 @@ class GANRecipe(_Trained):
         return self
 
 
-HUB = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
-
-
-class PretrainedRecipe(_Generator):
-    """A diffusers pipeline trained elsewhere on other images, so open-set.
-
-    Its key depends on the folder's content, not its path, or on the name on the hub with the commit.
-    """
-
-    samplers: ClassVar[tuple[str, ...]] = ("pipeline",)
-    open_set: ClassVar[bool] = True
-    trained_on: ClassVar[None] = None
-    labels: ClassVar[frozenset[str]] = Recipe.labels | {"pipeline"}
-    family: Literal["pretrained"] = "pretrained"
-    pipeline: Annotated[str, Field(min_length=1)]  # a folder, or ``owner/name@commit`` on the hub
-    content: str = ""  # of the folder: computed if empty, else checked
-    class_ids: tuple[
-        Annotated[int, Field(strict=True, ge=0)], ...
-    ] = ()  # the pipeline's, one per class; () is 0, 1, ...
-    prompt: str = "a photo of a {label}"  # text-to-image
-    words: tuple[str, ...] = ()  # in place of {label}, one per class; () is the classes' names
-    size: Count | None = None  # pixels a side of a text-to-image pipeline's images; None is its default
-
-    @model_validator(mode="before")
-    @classmethod
-    def _identified(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or not isinstance(values.get("pipeline"), str):
-            return values
-        where, given = values["pipeline"], values.get("content") or ""
-        if HUB.fullmatch(where):
-            return values | {"content": where}
-        try:
-            folder = Path(where).expanduser().resolve()  # absolute: workers run elsewhere
-            found = (folder / "model_index.json").is_file()
-        except (OSError, RuntimeError, ValueError) as error:  # name too long, unknown user, NUL character
-            raise invalid("not-a-path", f"pipeline {where!r} is not a valid path ({error})") from None
-        if found:
-            found = folder_key(folder)
-            if given and given != found:
-                raise invalid(
-                    "other-content",
-                    f"pipeline {folder} has other files (content {found[:12]}) than the grid names (content "
-                    f"{given[:12]}); remove `content:` to use the files as they are",
-                )
-            return values | {"pipeline": str(folder), "content": found}
-        if given:
-            return values  # identified by its content; the machine that loads it must have it
-        raise invalid(
-            "no-such-pipeline",
-            f"pipeline {where!r} is neither a folder with a model_index.json nor a name on the hub with "
-            "its commit (owner/name@40 hexadecimal digits; a branch or tag can move)",
-        )
-
-    @model_validator(mode="after")
-    def _prompt_names_the_class(self) -> PretrainedRecipe:
-        if "{label}" not in self.prompt:
-            raise invalid(
-                "prompt-without-label",
-                f"{self.name}: the prompt {self.prompt!r} does not contain {{label}}, so it "
-                "would be the same for all classes; add {label}",
-            )
-        return self
-
-
-class ReferenceRecipe(_Generator):
+class ReferenceRecipe(AnyGenerator):
     """A generator without training: a control, or a baseline that a trained generator has to beat.
 
     - ``real-holdout``: real images of the same draw outside the Subset (worth one each);
@@ -282,10 +244,12 @@ class ReferenceRecipe(_Generator):
 
 
 GeneratorRecipe = Annotated[
-    EDMRecipe | DDPMRecipe | GANRecipe | PretrainedRecipe | ReferenceRecipe, Field(discriminator="family")
+    EDMRecipe | LatentRecipe | DDPMRecipe | GANRecipe | PretrainedRecipe | ReferenceRecipe,
+    Field(discriminator="family"),
 ]
-GENERATOR_FAMILIES: dict[str, type[_Generator]] = {
+GENERATOR_FAMILIES: dict[str, type[AnyGenerator]] = {
     "edm": EDMRecipe,
+    "latent": LatentRecipe,
     "ddpm": DDPMRecipe,
     "gan": GANRecipe,
     "pretrained": PretrainedRecipe,

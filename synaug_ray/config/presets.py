@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from synaug_ray.config.feature_recipes import FeatureRecipe
-from synaug_ray.config.generator_recipes import DDPMRecipe, EDMRecipe, GANRecipe, GeneratorRecipe, ReferenceRecipe
+from synaug_ray.config.generator_recipes import (
+    DDPMRecipe,
+    EDMRecipe,
+    GANRecipe,
+    GeneratorRecipe,
+    LatentRecipe,
+    ReferenceRecipe,
+)
 from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe, Optimiser, SamplerRecipe
 
 GENERATORS: dict[str, GeneratorRecipe] = {
@@ -97,6 +104,16 @@ GENERATORS: dict[str, GeneratorRecipe] = {
             precision="bf16",
             augment=0.12,
             conditioning="scale-shift",
+        ),
+        LatentRecipe(  # not chosen by a search
+            name="latent-64px",
+            channels=(64, 128),
+            norm_groups=16,
+            nimg=64_000,
+            learning_rate=3e-3,
+            warmup_nimg=3_200,
+            ema_half_life=3_200,
+            flip=True,
         ),
         ReferenceRecipe(name="real-holdout", family="real-holdout"),
         ReferenceRecipe(name="duplicate", family="duplicate"),

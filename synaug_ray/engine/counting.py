@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from synaug_ray.config.feature_recipes import FeatureRecipe
-from synaug_ray.config.generator_recipes import EDMRecipe, GANRecipe, GeneratorRecipe, UNetRecipe
+from synaug_ray.config.generator_recipes import EDMRecipe, GANRecipe, GeneratorRecipe, LatentRecipe, UNetRecipe
 from synaug_ray.config.recipes import ClassifierRecipe, SamplerRecipe
 from synaug_ray.plan.footprint import Count
 
@@ -90,6 +90,8 @@ def _counted(nets: list[nn.Module], work: Callable[[int], Any], copies: int) -> 
 def of_training(recipe: GeneratorRecipe, shape: Shape, num_classes: int) -> Count | None:
     """Counts of a generator's training; None for generators without training."""
     with torch.device("meta"), _seedless():
+        if isinstance(recipe, LatentRecipe):
+            return _of_latent_training(recipe, shape, num_classes)
         if isinstance(recipe, UNetRecipe):
             net = _unet(recipe, shape, num_classes)
             net.train()
@@ -114,15 +116,26 @@ def of_sampling(recipe: GeneratorRecipe, guided: bool, shape: Shape, num_classes
     """Counts of one evaluation of a generator's network, of two images with guidance; None if it has no network."""
     with torch.device("meta"), _seedless(), torch.no_grad():
         if isinstance(recipe, UNetRecipe):
-            net = _unet(recipe, shape, num_classes).eval()
+            at = recipe.latent_shape(shape) if isinstance(recipe, LatentRecipe) else shape
+            net = _unet(recipe, at, num_classes).eval()
             times = 2 if guided else 1
-            return _counted([net], lambda batch: _denoise(net, shape, batch * times), 0)
+            return _counted([net], lambda batch: _denoise(net, at, batch * times), 0)
         if isinstance(recipe, GANRecipe):
             paint, _ = _gan(recipe, shape, num_classes)
             return _counted(
                 [paint], lambda b: paint(torch.empty(b, recipe.latent), torch.zeros(b, dtype=torch.long)), 0
             )
     return None
+
+
+@_once
+def of_decoding(recipe: GeneratorRecipe, shape: Shape) -> Count | None:
+    """Counts of turning one latent into an image; None for generators of pixels."""
+    if not isinstance(recipe, LatentRecipe):
+        return None
+    with torch.device("meta"), _seedless(), torch.no_grad():
+        coder: Any = _coder(recipe, shape).eval()
+        return _counted([coder], lambda batch: coder.decode(torch.empty(batch, *recipe.latent_shape(shape))), 0)
 
 
 def evaluations(sampler: SamplerRecipe) -> int:
@@ -165,6 +178,28 @@ def _unet(recipe: UNetRecipe, shape: Shape, num_classes: int) -> nn.Module:
 
     rising = isinstance(recipe, EDMRecipe) and recipe.noise_frequencies == "rising"
     return network(recipe, shape, num_classes, rising)
+
+
+def _coder(recipe: LatentRecipe, shape: Shape) -> nn.Module:
+    from synaug_ray.generators.autoencoder import network
+
+    return network(recipe, shape)
+
+
+def _of_latent_training(recipe: LatentRecipe, shape: Shape, num_classes: int) -> Count:
+    """The mean operations of an image seen, and the memory of the part of the training that needs more."""
+    coder: Any = _coder(recipe, shape).train()
+    latent, share = recipe.latent_shape(shape), recipe.autoencoder_share
+    net = _unet(recipe, latent, num_classes).train()
+
+    def code(batch: int) -> None:
+        coder.decode(coder.encode(torch.empty(batch, *shape)).latent_dist.mode()).sample.sum().backward()
+
+    first = _counted([coder], code, GENERATOR_COPIES)
+    then = _counted([net], lambda batch: _denoise(net, latent, batch).sum().backward(), GENERATOR_COPIES)
+    return Count(
+        share * first.flops + (1 - share) * then.flops, max(first.fixed, then.fixed), max(first.each, then.each)
+    )
 
 
 def _denoise(net: nn.Module, shape: Shape, batch: int) -> Tensor:

@@ -5,20 +5,21 @@ Images are scaled from uint8 to [-1, 1]. Training lengths are in images seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from diffusers import UNet2DModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.generator_recipes import UNetRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.training.batching import passes, sent, stream
 from synaug_ray.training.distributed import Split
-from synaug_ray.training.loop import SaveState, train_loop, warmup_then_constant, warmup_then_cosine
+from synaug_ray.training.loop import Network, SaveState, train_loop, warmup_then_constant, warmup_then_cosine
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Task:
     labels: Tensor
     num_classes: int
     seed: int
+    mirrored: Tensor | None = None  # the images mirrored, where that is not a flip of the tensor, as of latents
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -97,14 +99,14 @@ def _rising(channels: int) -> int:
     return count + 2 * max(count - 1, 1)
 
 
-def initialise(make: Callable[[], UNet2DModel], seed: int, device: torch.device) -> UNet2DModel:
+def initialise(make: Callable[[], Network], seed: int, device: torch.device) -> Network:
     """A network with initial weights that depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("weights", seed))
         return to_device(make(), device)
 
 
-def to_device(net: UNet2DModel, device: torch.device) -> UNet2DModel:
+def to_device(net: Network, device: torch.device) -> Network:
     """Move a network to a device; on a GPU in channels-last layout, which its convolutions prefer.
 
     Not on a CPU: there it is 10% slower, and would change earlier results.
@@ -121,10 +123,12 @@ def fit(
     split: Split,
     state: bytes | None = None,
     save: SaveState | None = None,
+    beside: Mapping[str, nn.Module] = MappingProxyType({}),
 ) -> tuple[UNet2DModel, int]:
     """Train ``net``; returns its exponential moving average and images seen; raises as ``train_loop``.
 
     Args:
+        beside: further modules for its checkpoints, which are not trained.
         backward: adds the gradient of the batch after ``nimg`` images to the network's and returns the loss; with
             several processes, this one's share of both.
     """
@@ -140,7 +144,7 @@ def fit(
     net.train()
     schedule = warmup_then_constant if recipe.schedule == "constant" else warmup_then_cosine
     rate = schedule(recipe.learning_rate, recipe.warmup_nimg, recipe.batch)
-    return train_loop(recipe, net, {"net": net}, {"adam": adam}, step, rate, num_real, state, save)
+    return train_loop(recipe, net, {"net": net, **beside}, {"adam": adam}, step, rate, num_real, state, save)
 
 
 def guided(

@@ -8,6 +8,7 @@ arXiv 2207.12598).
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,11 @@ class EDMGenerator:
 
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
         """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
+        make = self.maker(sampler, seed, device)
+        return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
+
+    def maker(self, sampler: SamplerRecipe, seed: int, device: torch.device) -> Callable[[list[int], Tensor], Tensor]:
+        """A function (indices, labels int64 [B]) -> samples [B, *shape] of the pool, without clipping."""
         net, sigmas = to_device(self.net, device).eval(), noise_levels(sampler)
 
         def make(rows: list[int], labels: Tensor) -> Tensor:
@@ -56,7 +62,7 @@ class EDMGenerator:
             noise = image_noise(seed, rows, self.shape).to(device)
             return SAMPLERS[sampler.family](denoise, noise * sigmas[0], sigmas)
 
-        return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
+        return make
 
     def files(self) -> dict[str, bytes]:
         """The generator as files that ``DiffusionPipeline.from_pretrained`` loads, by relative path."""
@@ -115,16 +121,16 @@ def train(
             net.class_embedding = AugmentationEmbedding(net.class_embedding)
         return net
 
-    def backward(net: UNet2DModel, nimg: int) -> Tensor:
-        return _backward(net, recipe, task, sigma_data, nimg, split)
+    def step(net: UNet2DModel, nimg: int) -> Tensor:
+        return backward(net, recipe, task, sigma_data, nimg, split)
 
-    net, nimg = fit(recipe, initialise(make, seed, device), backward, len(subset), split, state, save)
+    net, nimg = fit(recipe, initialise(make, seed, device), step, len(subset), split, state, save)
     if isinstance(net.class_embedding, AugmentationEmbedding):
         net.class_embedding = net.class_embedding.plain()
     return EDMGenerator(net, np.bincount(subset.labels, minlength=len(classes)), sigma_data, task.shape), nimg
 
 
-def _backward(
+def backward(
     net: UNet2DModel, recipe: EDMRecipe, task: Task, sigma_data: float, nimg: int, split: Split = WHOLE
 ) -> Tensor:
     """Sum the gradients of this process's share of the batch after ``nimg`` images; returns its loss."""
@@ -135,7 +141,8 @@ def _backward(
     flipped = torch.rand(recipe.batch, generator=rng, device=device) < (0.5 if recipe.flip else 0.0)
     x, y = task.images[index], task.labels[index]
     if recipe.flip:
-        x = torch.where(flipped.view(-1, 1, 1, 1), x.flip(3), x)
+        other = x.flip(3) if task.mirrored is None else task.mirrored[index]
+        x = torch.where(flipped.view(-1, 1, 1, 1), other, x)
     labels = [torch.where(dropped, task.num_classes, y)]
     if recipe.augment:
         x, augmentation = augmented(x, recipe.augment, rng)

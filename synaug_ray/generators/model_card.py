@@ -14,6 +14,9 @@ USES = {
     "`num_inference_steps=18`. The label after the last class stands for no class.",
     "ddpm": "Loads with `DiffusionPipeline.from_pretrained(folder)`; give `class_labels=[...]` and "
     "`num_inference_steps=50`. The label after the last class stands for no class.",
+    "latent": "`DiffusionPipeline.from_pretrained(folder)` loads the pipeline of latents; give `class_labels=[...]`, "
+    "`num_inference_steps=18` and `output_type='pt'`. `AutoencoderKL.from_pretrained(folder, subfolder='vae')` decodes "
+    "what it returns. The label after the last class stands for no class.",
     "gan": "Loads with `synaug_ray.generators.registry.from_files`; `generator.safetensors` holds the weights.",
     "pretrained": "A pointer to a pipeline of diffusers that was trained elsewhere: its own card says on what.",
 }

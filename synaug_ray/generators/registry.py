@@ -31,6 +31,10 @@ def family(name: str) -> Family:
             from synaug_ray.generators import ddpm
 
             return ddpm
+        case "latent":
+            from synaug_ray.generators import latent
+
+            return latent
         case "gan":
             from synaug_ray.generators import gan
 

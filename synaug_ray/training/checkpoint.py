@@ -95,6 +95,15 @@ def restore(state: bytes, modules: Mapping[str, nn.Module], optimisers: Mapping[
     return nimg
 
 
+def module_names(state: bytes) -> set[str]:
+    """Names of the modules and optimisers in a ``snapshot``; none if it cannot be read, which ``restore`` reports."""
+    try:
+        header = json.loads(state[8 : 8 + int.from_bytes(state[:8], "little")])
+    except ValueError:
+        return set()
+    return {name.partition(".")[0] for name in header if name != "__metadata__"}
+
+
 def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
     """An average of a parameter in the parameter's memory layout: fused optimisers take no other, files have one."""
     if tensor.shape != parameter.shape:

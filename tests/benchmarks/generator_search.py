@@ -138,7 +138,7 @@ def trained(args: argparse.Namespace, candidate: Candidate, subset: ImageSet, ju
     task = task_of(judge.val, judge.num_classes, 0, DEVICE)
     with torch.inference_mode(False):
         losses = [
-            float(edm._backward(generator.net.eval(), recipe, task, generator.sigma_data, i))
+            float(edm.backward(generator.net.eval(), recipe, task, generator.sigma_data, i))
             for i in range(0, 2000, 250)
         ]
     return {"core_s": seconds, "val_loss": float(np.mean(losses))}

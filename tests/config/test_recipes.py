@@ -5,7 +5,14 @@ from typing import ClassVar
 import pytest
 from pydantic import ValidationError
 
-from synaug_ray.config.generator_recipes import DDPMRecipe, EDMRecipe, GANRecipe, PretrainedRecipe, ReferenceRecipe
+from synaug_ray.config.generator_recipes import (
+    DDPMRecipe,
+    EDMRecipe,
+    GANRecipe,
+    LatentRecipe,
+    PretrainedRecipe,
+    ReferenceRecipe,
+)
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, REPLAY, SAMPLERS, sampler_of
 from synaug_ray.config.recipes import ClassifierRecipe, Optimiser, Recipe, SamplerRecipe
 
@@ -20,6 +27,7 @@ GOLDEN = {
     ("generator", "edm-32px"): "fae145a009a214ebb36b444511fd7e51",
     ("generator", "edm-64px"): "93c95441d2aeb47485e08194d7b4447c",
     ("generator", "edm-small"): "9017015628b77cd9e66b7b6edc304b0e",
+    ("generator", "latent-64px"): "239f858bd2c61c1e3c22741719b1517d",
     ("generator", "real-holdout"): "917730c77f64ed67bfc0cdf9f92af5b5",
     ("generator", "duplicate"): "1ea71a359456425c3bfa0b09661a959c",
     ("generator", "label-shuffle"): "ef13b66382ef4a578470fcae52986a92",
@@ -61,6 +69,19 @@ UNET = dict(
 )
 OTHER = {  # a value for every field that is not its default
     EDMRecipe: UNET | dict(p_mean=-1.1, p_std=1.1, noise_frequencies="rising", augment=0.12, micro_batch=16),
+    LatentRecipe: UNET
+    | dict(
+        conditioning="add",
+        p_mean=-1.2,
+        p_std=1.2,
+        noise_frequencies="rising",
+        micro_batch=16,
+        autoencoder_share=0.5,
+        autoencoder_channels=(8, 16),
+        autoencoder_learning_rate=1e-3,
+        latent_channels=8,
+        kl_weight=1e-5,
+    ),
     DDPMRecipe: UNET | dict(betas="linear", levels=100),
     GANRecipe: dict(
         channels=(16, 64),
@@ -116,6 +137,7 @@ OTHER = {  # a value for every field that is not its default
 BASE = {
     EDMRecipe: EDMRecipe(name="x"),
     ReferenceRecipe: ReferenceRecipe(name="x", family="jitter"),
+    LatentRecipe: LatentRecipe(name="x"),
     DDPMRecipe: DDPMRecipe(name="x"),
     GANRecipe: GANRecipe(name="x"),
     PretrainedRecipe: PretrainedRecipe(name="x", pipeline="owner/one@" + 40 * "0"),
@@ -123,11 +145,13 @@ BASE = {
     ClassifierRecipe: ClassifierRecipe(name="x"),
     Optimiser: Optimiser(),
 }
+FIXED = ((LatentRecipe, "augment"), (LatentRecipe, "schedule"))  # only the default is allowed
 FIELDS = [
     (kind, name)
     for kind, base in BASE.items()
     for name in type(base).model_fields
-    if name not in kind.labels | {"family"}
+    if (kind, name) not in FIXED
+    and name not in kind.labels | {"family"}
     or (kind in (ReferenceRecipe, SamplerRecipe, ClassifierRecipe) and name == "family")
 ]
 

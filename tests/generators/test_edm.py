@@ -39,7 +39,7 @@ def gradients(recipe, subset, nimg=0):
     net = network(recipe, task.shape, 10)
     if recipe.augment:
         net.class_embedding = AugmentationEmbedding(net.class_embedding)
-    loss = edm._backward(net.to(DEVICE).train(), recipe, task, 0.75, nimg)
+    loss = edm.backward(net.to(DEVICE).train(), recipe, task, 0.75, nimg)
     return float(loss), {k: v.grad for k, v in net.named_parameters()}
 
 
@@ -77,7 +77,7 @@ def test_loss_falls_and_ema_is_not_the_start(subset, trained):
     fresh = network(SMALL, (1, 8, 8), 10).to(DEVICE)
 
     def loss(net):
-        return np.mean([float(edm._backward(net.eval(), SMALL, task, 0.75, i)) for i in range(20)])
+        return np.mean([float(edm.backward(net.eval(), SMALL, task, 0.75, i)) for i in range(20)])
 
     copy = edm.from_files(trained.files()).net.to(DEVICE)  # its gradients are of no use to the other tests
     assert loss(copy) < 0.7 * loss(fresh)

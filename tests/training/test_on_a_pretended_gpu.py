@@ -7,7 +7,7 @@ from helpers.pretended_gpu import DeviceMismatch, pretended_gpu
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from synaug_ray.classifiers import train as classifiers
-from synaug_ray.config.generator_recipes import DDPMRecipe, EDMRecipe, GANRecipe
+from synaug_ray.config.generator_recipes import DDPMRecipe, EDMRecipe, GANRecipe, LatentRecipe
 from synaug_ray.config.presets import SAMPLERS, sampler_of
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.images import ImageSet
@@ -25,6 +25,7 @@ GENERATORS = {
     "edm scale-shift": EDMRecipe(
         name="edm", warmup_nimg=8, conditioning="scale-shift", noise_frequencies="rising", **TINY
     ),
+    "latent": LatentRecipe(name="latent", warmup_nimg=8, autoencoder_channels=(8, 16), **TINY),
     "ddpm": DDPMRecipe(name="ddpm", warmup_nimg=8, **TINY),
     "gan": GANRecipe(name="gan", augment=("translate", "cutout", "brightness"), **TINY),
 }
@@ -32,6 +33,7 @@ SAMPLED = [  # generator, family of its sampler
     *(("edm", family) for family in EDMRecipe.samplers),
     *(("ddpm", family) for family in DDPMRecipe.samplers),
     ("edm scale-shift", "dpmpp-2m"),
+    ("latent", "dpmpp-2m"),
     ("gan", "latent"),
 ]
 SHORT = {"nimg": 64, "batch": 32}

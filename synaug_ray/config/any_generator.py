@@ -1,0 +1,40 @@
+"""What the recipes of all generator families have."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from synaug_ray.config.recipes import Name, Recipe
+
+
+class AnyGenerator(Recipe):
+    """Fields and properties of the recipes of all families."""
+
+    samplers: ClassVar[tuple[str, ...]]  # families of samplers that work with it, the default first
+    reference: ClassVar[bool] = False  # a control or baseline without training
+    open_set: ClassVar[bool] = False  # whether it was trained on more than any Subset, by its nature
+    name: Name
+
+    @property
+    def continues(self) -> bool:
+        """Whether it can be trained further than it was, as if it had never ended."""
+        return False
+
+    @property
+    def any_length_key(self) -> str:
+        """The same for recipes that differ in nothing but how long they train."""
+        return self.key
+
+    @property
+    def halvings(self) -> int:
+        """How often it halves its images; their side must be a multiple of 2 to that power."""
+        return 0
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether it sees its training images mirrored, so that a copy of one may be mirrored."""
+        return False
+
+    def length(self, num_real: int) -> int:
+        """Images seen in training on ``num_real`` images."""
+        return 0

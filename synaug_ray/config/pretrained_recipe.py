@@ -1,0 +1,76 @@
+"""The recipe of a pipeline of diffusers that was trained elsewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from synaug_ray.common.keys import folder_key
+from synaug_ray.config.any_generator import AnyGenerator
+from synaug_ray.config.recipes import Count, Recipe, invalid
+
+HUB = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+
+
+class PretrainedRecipe(AnyGenerator):
+    """A diffusers pipeline trained elsewhere on other images, so open-set.
+
+    Its key depends on the folder's content, not its path, or on the name on the hub with the commit.
+    """
+
+    samplers: ClassVar[tuple[str, ...]] = ("pipeline",)
+    open_set: ClassVar[bool] = True
+    trained_on: ClassVar[None] = None
+    labels: ClassVar[frozenset[str]] = Recipe.labels | {"pipeline"}
+    family: Literal["pretrained"] = "pretrained"
+    pipeline: Annotated[str, Field(min_length=1)]  # a folder, or ``owner/name@commit`` on the hub
+    content: str = ""  # of the folder: computed if empty, else checked
+    class_ids: tuple[
+        Annotated[int, Field(strict=True, ge=0)], ...
+    ] = ()  # the pipeline's, one per class; () is 0, 1, ...
+    prompt: str = "a photo of a {label}"  # text-to-image
+    words: tuple[str, ...] = ()  # in place of {label}, one per class; () is the classes' names
+    size: Count | None = None  # pixels a side of a text-to-image pipeline's images; None is its default
+
+    @model_validator(mode="before")
+    @classmethod
+    def _identified(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("pipeline"), str):
+            return values
+        where, given = values["pipeline"], values.get("content") or ""
+        if HUB.fullmatch(where):
+            return values | {"content": where}
+        try:
+            folder = Path(where).expanduser().resolve()  # absolute: workers run elsewhere
+            found = (folder / "model_index.json").is_file()
+        except (OSError, RuntimeError, ValueError) as error:  # name too long, unknown user, NUL character
+            raise invalid("not-a-path", f"pipeline {where!r} is not a valid path ({error})") from None
+        if found:
+            found = folder_key(folder)
+            if given and given != found:
+                raise invalid(
+                    "other-content",
+                    f"pipeline {folder} has other files (content {found[:12]}) than the grid names (content "
+                    f"{given[:12]}); remove `content:` to use the files as they are",
+                )
+            return values | {"pipeline": str(folder), "content": found}
+        if given:
+            return values  # identified by its content; the machine that loads it must have it
+        raise invalid(
+            "no-such-pipeline",
+            f"pipeline {where!r} is neither a folder with a model_index.json nor a name on the hub with "
+            "its commit (owner/name@40 hexadecimal digits; a branch or tag can move)",
+        )
+
+    @model_validator(mode="after")
+    def _prompt_names_the_class(self) -> PretrainedRecipe:
+        if "{label}" not in self.prompt:
+            raise invalid(
+                "prompt-without-label",
+                f"{self.name}: the prompt {self.prompt!r} does not contain {{label}}, so it "
+                "would be the same for all classes; add {label}",
+            )
+        return self
