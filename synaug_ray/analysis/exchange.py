@@ -14,6 +14,7 @@ import numpy as np
 
 from synaug_ray.analysis.measured_rates import Slopes
 from synaug_ray.analysis.results import Cell, Exchange
+from synaug_ray.analysis.verdict_text import multiple
 from synaug_ray.laws.averaging import WeightedLaw
 from synaug_ray.laws.bootstrap import interval
 from synaug_ray.laws.equivalence import EquivalenceForm, Natural
@@ -203,7 +204,7 @@ def exchanges(
         rate = exchange(laws, *at, n0, confidence, steep.get(at))
         if opposed(cell.gain_simultaneous, rate):
             rate = not_estimable(*at, OPPOSED)
-            against.append(f"{cell.synthetic_multiple:g}x at {cell.num_real}")
+            against.append(f"{multiple(cell.synthetic_multiple)} at {cell.num_real:,}")
         else:
             rate = as_measured(rate, cell, misfit)
         found.append(rate)

@@ -9,6 +9,7 @@ import numpy as np
 
 from synaug_ray.analysis.anchor import Anchor
 from synaug_ray.analysis.measured_rates import Slopes
+from synaug_ray.analysis.verdict_text import multiple
 from synaug_ray.laws.averaging import WeightedLaw, average, misfit
 from synaug_ray.laws.curves import CurveForm
 from synaug_ray.laws.discrepancy import estimate
@@ -102,7 +103,7 @@ def _sentence(data: JointData, lack: LackOfFit) -> str:
     if i < k:
         where = f"{data.sizes[i]:,.0f} real images alone"
     else:
-        where = f"{data.s[i - k]:g}x at {data.sizes[data.base[i - k]]:,.0f}"
+        where = f"{multiple(data.s[i - k])} at {data.sizes[data.base[i - k]]:,.0f}"
     return (
         f"no fitted law holds the measurements (their misfit is {lack.overdispersion**0.5:.1f} times what noise "
         f"explains, the largest at {where})"

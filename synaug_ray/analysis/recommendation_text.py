@@ -98,8 +98,9 @@ def next_to_decide(undecided: Sequence[Json], draws: int, draw_seconds: float | 
     known = [v for v in undecided if v.get("deciding_draws")]
     if known:
         best = min(known, key=lambda v: v["deciding_draws"])
-        more = cost(int(best["deciding_draws"]) - draws)
-        return f"Run the same command with draws={best['deciding_draws']}{more}: that would probably decide it."
+        # few draws are few also where they would decide it: no advice that the line below it advises against
+        wanted = max(FEW, int(best["deciding_draws"]))
+        return f"Run the same command with draws={wanted}{cost(wanted - draws)}: that would probably decide it."
     rough = [v["deciding_range"] for v in undecided if v.get("deciding_range")]
     if rough:
         wanted = max(FEW, 2 * draws)

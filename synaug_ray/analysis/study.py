@@ -24,6 +24,7 @@ from synaug_ray.analysis.results import (
     RealCurve,
     Study,
 )
+from synaug_ray.analysis.verdict_text import setting
 from synaug_ray.common.text import first_few
 from synaug_ray.laws.alternatives import j2, j3
 from synaug_ray.laws.averaging import Refit, Replicates, WeightedLaw, average, refit_law
@@ -47,6 +48,11 @@ from synaug_ray.laws.selection import (
 RATE_ALWAYS = "real-holdout"  # this control is checked by F0, so F0 gets an interval whichever law is chosen
 MIXED = "mixed"
 ALL_SYNTHETIC = "synthetic-only"  # no real images in the batch: zero synthetic images is not real-only training
+
+
+def _named(key: StudyKey) -> str:
+    """A study in words."""
+    return f"{key.generator} with {key.classifier} ({setting(key.real_share, key.protocol)})"
 
 
 @dataclass
@@ -123,12 +129,12 @@ class StudyFitter:
         """The warnings so far, and one for all studies that had no cells held out."""
         if not self.nothing_held_out:
             return self.warnings
-        names = ["/".join(key) for key in self.nothing_held_out]
+        names = [_named(key) for key in self.nothing_held_out]
+        of = "" if len(names) == len({cell.study for cell in self.cells.mixed}) else f" of {first_few(names, 3)}"
         return [
             *self.warnings,
-            f"{first_few(names, 3)}: too few sizes or amounts to test the fitted formulas on "
-            "measurements they had not seen. Give four numbers of real images and three amounts, or read the curves as "
-            "rough.",
+            f"Too few sizes or amounts to test the fitted formulas{of} on measurements they had not seen. Give four "
+            "numbers of real images and three amounts, or read the curves as rough.",
         ]
 
     def study(self, key: StudyKey) -> Study:
@@ -226,7 +232,7 @@ class StudyFitter:
         if key.classifier in self.flat or checked is None:
             return tuple(not_estimable(cell.num_real, cell.num_synthetic) for cell in cells)
         found, warnings = exchanges(cells, laws, n0, self.confidence, steep, checked.misfit)
-        self.warnings += [f"{'/'.join(key)}: {warning}" for warning in warnings]
+        self.warnings += [f"{_named(key)}: {warning}" for warning in warnings]
         return found
 
     def _alternatives(

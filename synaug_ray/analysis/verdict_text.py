@@ -39,8 +39,13 @@ def span(estimate: Estimate, scale: float = 100.0, form: str = "+.1f") -> str:
 
 
 def multiple(value: float) -> str:
-    """An amount of synthetic images as a multiple of the real ones."""
-    return f"{value:g}x"
+    """An amount of synthetic images: '4 per real one'."""
+    return f"{value:g} per real one"
+
+
+def adding(value: float) -> str:
+    """An amount of synthetic images as the subject of a sentence, in the singular."""
+    return f"adding {value:g} synthetic image{'' if value == 1 else 's'} per real one"
 
 
 def setting(real_share: str, protocol: str) -> str:
@@ -93,23 +98,23 @@ def verdict_sentence(
     value = gain.value or 0.0
     amount = multiple(cell.synthetic_multiple)
     if outcome is Outcome.HELPS:
-        more = f" {multiple(also_hurts)} hurts." if also_hurts is not None else ""
+        more = f" {adding(also_hurts).capitalize()} hurts." if also_hurts is not None else ""
         return (
-            f"{start} helps: {amount} synthetic images lower the error by {100 * value:.1f} points "
+            f"{start} helps: {adding(cell.synthetic_multiple)} lowers the error by {100 * value:.1f} points "
             f"({span(gain)}){_worth(cell.equivalent_simultaneous, exchange)}.{more}"
         )
     if outcome is Outcome.HURTS:
         harm = Estimate(None, -(gain.high or 0.0), -(gain.low or 0.0))
         return (
-            f"{start} hurts: {amount} synthetic images raise the error by {-100 * value:.1f} points "
+            f"{start} hurts: {adding(cell.synthetic_multiple)} raises the error by {-100 * value:.1f} points "
             f"({span(harm)}), and no measured amount helps."
         )
     if outcome is Outcome.NO_EFFECT:
         return (
             f"{start} has no effect larger than {margin(delta)} in either direction: the largest measured is "
-            f"{points(value)} points at {amount} ({span(cell.gain)})."
+            f"{points(value)} points, with {amount} ({span(cell.gain)})."
         )
-    text = f"{start} is undecided: {points(value)} points at {amount} ({span(gain)})."
+    text = f"{start} is undecided: {points(value)} points with {amount} ({span(gain)})."
     if why_undecided:
         return f"{text} {why_undecided}"
     if too_wide:
@@ -194,8 +199,11 @@ def _summary(verdicts: list[Verdict], mix: bool = True) -> str:
             f(v.smallest_detectable_gain for v in by[Outcome.UNDECIDED] if v.num_real in undecided) for f in (min, max)
         )
         reach = f"{100 * most:.1f}" if most < 1.05 * least else f"{100 * least:.1f} to {100 * most:.1f}"
-        seen = f" (effects below {reach} points could not be detected)" if most > 0 else ""
-        parts.append(f"is undecided {at(undecided)}{seen}")
+        told = [f"effects below {reach} points could not be detected"] if most > 0 else []
+        some = undecided & sizes[Outcome.NO_EFFECT]
+        if some:  # of several mixes: each has a verdict of its own
+            told.insert(0, f"at {listed(f'{n:,}' for n in sorted(some))} without effect in another mix")
+        parts.append(f"is undecided {at(undecided)}" + (f" ({'; '.join(told)})" if told else ""))
     return ", ".join(parts)
 
 
@@ -204,7 +212,7 @@ def at_this_budget(verdicts: list[Verdict]) -> str:
     told = [v for v in verdicts if v.training is not None and v.training.open]
     if not any(v.outcome in (Outcome.HURTS, Outcome.NO_EFFECT) for v in told):
         return ""
-    return " (this generator, at this budget)"
+    return ", for this generator at this budget"
 
 
 def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]) -> str:

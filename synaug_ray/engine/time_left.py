@@ -32,12 +32,13 @@ class TimeLeft:
         """
         steps = list(steps)
         known = {s.key: e for s in steps if (e := expected(s)) is not None}
-        usual = sum(known.values()) / len(known) if known else 1.0
+        timed = [e for e in known.values() if e > 0]  # what costs nothing tells nothing of the others
+        usual = sum(timed) / len(timed) if timed else 1.0
         self.total = len(steps)
         self._of = {s.key: s.cost_key for s in steps}
         self._expected = {s.key: known.get(s.key, usual) for s in steps}
         self._whole = sum(self._expected.values())
-        self._guessed, self._follows = not known, follows
+        self._guessed, self._follows = not timed, follows
         self._slots, self._began = slots, time.monotonic() if began is None else began
         self._share: dict[str, float] = {}  # of each step that has begun; 1 when it is done
         self._took: dict[str, list[tuple[float, float]]] = defaultdict(list)  # by cost_key: (expected, taken)

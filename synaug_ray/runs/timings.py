@@ -11,12 +11,15 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from synaug_ray.common.hardware import hardware_name
 from synaug_ray.common.keys import content_key
@@ -27,7 +30,8 @@ from synaug_ray.runs.cost import MEASURED, SCALED, TIMED, Figure
 
 LIMIT = 20.0  # seconds for all of it; a process needs some five of them to import torch and diffusers, and to count
 MEASURING = 11.0  # of these, of a core that others may share: on a busy machine it takes longer
-PATIENCE = 3.0  # limits after which the process is stopped, whatever it has said
+PATIENCE = 3.0  # limits after which the process is stopped, whatever it has said, unless it waits for a core
+STARVED = 15.0  # limits after which it is stopped in any case
 OFF = "SYNAUG_NO_TIMING"  # in the environment: as --no-timing
 CLASSES = 10  # assumed: how many there are changes neither time nor memory by a percent
 VERSION = 1  # of what is kept
@@ -165,6 +169,32 @@ def _keep(path: Path, values: dict[str, Any]) -> None:
         half.replace(path)
 
 
+def _said(child: subprocess.Popen[str], asked: str, limit: float) -> str:
+    """What the process said until it ended or was stopped.
+
+    One that works, but has not had ``limit`` seconds of a core yet, is waited for: on a machine with ten times as many
+    processes as cores the imports alone take a minute, and a plan without any figure would follow.
+    """
+    began, told, had = time.monotonic(), asked, 0.0
+    while True:
+        try:
+            return child.communicate(told, timeout=PATIENCE * limit)[0]
+        except subprocess.TimeoutExpired:
+            had, before = _core_seconds(child.pid), had
+            if before < had < limit and time.monotonic() - began < STARVED * limit:
+                told = None  # it has been sent
+                continue
+            child.kill()
+            return child.communicate()[0]
+
+
+def _core_seconds(process: int) -> float:
+    with suppress(psutil.Error):
+        times = psutil.Process(process).cpu_times()
+        return times.user + times.system
+    return 0.0
+
+
 def _ask(kinds: Mapping[str, Sequence[Step]], shape: Shape, limit: float) -> dict[str, dict[str, Any]]:
     """What the process said of each kind until the limit; nothing where it could not begin."""
     asked = {
@@ -182,10 +212,7 @@ def _ask(kinds: Mapping[str, Sequence[Step]], shape: Shape, limit: float) -> dic
     except OSError:
         return {}
     try:
-        out, _ = child.communicate(json.dumps(asked), timeout=PATIENCE * limit)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        out, _ = child.communicate()
+        out = _said(child, json.dumps(asked), limit)
     except BaseException:  # Ctrl-C
         child.kill()
         child.wait()

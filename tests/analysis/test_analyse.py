@@ -230,21 +230,21 @@ def test_no_exchange_rate_where_a_cell_does_the_opposite_of_every_law():
     result = analyse(*simulate(grid, seed=4), replicates=100)
     (told,) = [w for w in result.warnings if "opposite" in w]
     assert told.startswith(
-        "mlp/edm/mixed/0.5: 1x at 320 contradicts the fitted laws, which predict the opposite effect: "
+        "edm with mlp (50% real in each batch): 1 per real one at 320 contradicts the fitted laws, which predict the opposite effect: "
     )
     (study,) = result.studies
     for found in study.exchange:
         at_odds = (found.num_real, found.num_synthetic) == (320, 320)
         assert (found.marginal.value is None and found.average.value is None and found.note == OPPOSED) == at_odds
     (helps,) = [v for v in result.verdicts if v.num_real == 320 and v.outcome is Outcome.HELPS]
-    assert "1x hurts." in helps.sentence
+    assert "Adding 1 synthetic image per real one hurts." in helps.sentence
 
 
 def test_studies_with_too_little_to_hold_out_are_told_in_one_sentence():
     laws = {(name, "0.5"): nothing for name in ("a", "b", "c", "d", "e")}
     grid = Grid(power(), laws, sizes=(20, 40, 80), multiples=(1,), draws=5, images=100)
     told = [w for w in analyse(*simulate(grid, seed=1), replicates=0).warnings if "they had not seen" in w]
-    assert len(told) == 1 and told[0].startswith("mlp/a/mixed/0.5, mlp/b/mixed/0.5, mlp/c/mixed/0.5 and 2 more: ")
+    assert len(told) == 1 and told[0].startswith("Too few sizes or amounts to test the fitted formulas on ")
 
 
 def test_a_trial_that_two_studies_share_is_a_cell_of_both():

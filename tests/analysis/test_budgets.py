@@ -139,7 +139,7 @@ def test_a_learnt_generator_of_one_length_is_told_at_its_budget_and_controls_are
     assert alone.budgets == () and {v.training for v in alone.verdicts} == {Training.UNKNOWN}
     quiet = [v for v in alone.verdicts if v.outcome is Outcome.NO_EFFECT]
     assert quiet and all("what longer training does was not measured (budgets)" in v.sentence for v in quiet)
-    assert "edm has no effect" in alone.headline and "(this generator, at this budget)" in alone.headline
+    assert "edm has no effect" in alone.headline and "for this generator at this budget" in alone.headline
     jitter = kept.assign(family="jitter", generator_nimg=0)
     control = analyse(jitter, predictions, replicates=50)
     assert {v.training for v in control.verdicts} == {None} and "budget" not in control.headline
@@ -232,8 +232,8 @@ def test_the_headline_names_the_budget_of_each_generator_by_itself():
     from synaug_ray.analysis.verdict_text import headline
 
     told = headline((short, by_hand["edm"]), {})
-    assert told.count("(this generator, at this budget)") == 1
-    assert told.index("edm-x0.25 has no effect") < told.index("(this generator, at this budget)")
+    assert told.count("for this generator at this budget") == 1
+    assert told.index("edm-x0.25 has no effect") < told.index("for this generator at this budget")
 
 
 def test_copies_are_told_also_where_too_few_draws_leave_the_word_open():

@@ -78,8 +78,8 @@ def test_helps_speaks_of_the_best_amount_and_says_that_more_hurts():
     answer = verdict(cell(1, 0.01, 0.03), cell(4, 0.02, 0.06), cell(8, -0.05, -0.01))
     assert answer.outcome is Outcome.HELPS
     assert answer.best_multiple == 4
-    assert "4x synthetic images lower the error by 4.0 points (+2.0 to +6.0)" in answer.sentence
-    assert "8x hurts." in answer.sentence
+    assert "adding 4 synthetic images per real one lowers the error by 4.0 points (+2.0 to +6.0)" in answer.sentence
+    assert "Adding 8 synthetic images per real one hurts." in answer.sentence
 
 
 def test_gain_and_worth_have_intervals_of_one_kind():
@@ -97,7 +97,7 @@ def test_gain_and_worth_have_intervals_of_one_kind():
 def test_hurts_states_the_harm_as_a_positive_number():
     answer = verdict(cell(1, -0.01, 0.01), cell(8, -0.05, -0.01))
     assert answer.outcome is Outcome.HURTS
-    assert "8x synthetic images raise the error by 3.0 points (+1.0 to +5.0)" in answer.sentence
+    assert "adding 8 synthetic images per real one raises the error by 3.0 points (+1.0 to +5.0)" in answer.sentence
 
 
 def test_undecided_says_what_deciding_costs():
@@ -173,8 +173,8 @@ def test_headline_tells_the_ways_of_mixing_apart_where_one_helps_and_another_hur
     helps, hurts = verdict(cell(4, 0.02, 0.06)), verdict(cell(1, -0.05, -0.01))
     against = replace(hurts, real_share="proportional")
     assert headline((helps, against), {"edm": ("jitter",)}) == (
-        "edm: 50% real in each batch, it helps at 40 real images (largest gain: +4.0 points, +2.0 to +6.0, with 4x at 40, "
-        "worth 5 more real images); mixed in proportion, it hurts at 40 real images (largest loss: -3.0 points, -5.0 to -1.0, with 1x at "
+        "edm: 50% real in each batch, it helps at 40 real images (largest gain: +4.0 points, +2.0 to +6.0, with 4 per real one at 40, "
+        "worth 5 more real images); mixed in proportion, it hurts at 40 real images (largest loss: -3.0 points, -5.0 to -1.0, with 1 per real one at "
         "40), and is not shown to beat jitter."
     )
     elsewhere = replace(against, num_real=80)

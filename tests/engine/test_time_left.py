@@ -54,6 +54,15 @@ def test_nothing_is_told_until_something_is_known(steps):
     assert left.seconds(100.0) == pytest.approx(100.0 * (len(steps) - len(half)) / len(half))
 
 
+def test_what_costs_nothing_tells_nothing_of_what_is_unknown(steps):
+    """Jitter was known to cost nothing, all else was unknown: it said 100% and 0 s left from the first second."""
+    free = [s for s in steps if s.stage == "generator"][:1]
+    left = TimeLeft(steps, lambda s: 0.0 if s in free else None, began=0.0)
+    left.begun(steps[-1].key, 0.2)
+    assert left.share < 0.1 and left.seconds(10.0) is None
+    assert TimeLeft(free, lambda s: 0.0, began=0.0).share == 1.0  # all that there is costs nothing
+
+
 def test_the_share_of_a_step_that_is_begun_counts(steps):
     left = TimeLeft(steps[:1], lambda s: 100.0, began=0.0)
     left.begun(steps[0].key, 0.5)

@@ -57,6 +57,18 @@ def test_tables_that_stand_open_are_not_cut(browser: Chromium, finished: Path, w
     tab.close()
 
 
+@pytest.mark.parametrize("width", [1280, 1000, 768, 600, 390])
+def test_the_verdicts_are_not_cut_at_any_width(browser: Chromium, finished: Path, width: int) -> None:
+    """As a table where it is wide enough, else as cards: the fourth size of a real run was cut at 768 pixels."""
+    tab = open_page(browser, finished / "report.html", width=width)
+    cut = "(s => s.scrollWidth - s.clientWidth)(document.querySelector('.scroll:has(> .matrix)'))"
+    assert tab.evaluate(cut) == 0
+    pills = "[...document.querySelectorAll('.pill')].filter(p => p.getBoundingClientRect().right > innerWidth).length"
+    assert tab.evaluate(pills) == 0
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    tab.close()
+
+
 def test_axis_titles_stand_inside_their_figure(browser: Chromium, finished: Path) -> None:
     tab = open_page(browser, finished / "report.html", **PHONE)
     cut = tab.evaluate(

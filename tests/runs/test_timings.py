@@ -173,6 +173,23 @@ def test_half_a_line_of_a_process_that_was_stopped(plan, monkeypatch, tmp_path):
     assert module._ask({"a": every(plan)[:1], "b": every(plan)[:1]}, SHAPE, 0.4) == {"a": {"seconds": 2.0}}
 
 
+def test_a_process_that_waits_for_a_core_is_waited_for(plan, monkeypatch, tmp_path):
+    """A machine with thirty processes on two cores left a plan without any figure."""
+    script = tmp_path / "child.py"
+    script.write_text(
+        "import sys, time; sys.stdin.read()\n"
+        "for _ in range(8):\n"
+        "    end = time.process_time() + 0.02\n"
+        "    while time.process_time() < end: pass\n"
+        "    time.sleep(0.3)\n"
+        'print(\'{"key": "a", "seconds": 2.0}\', flush=True)'
+    )
+    popen = module.subprocess.Popen
+    monkeypatch.setattr(module.subprocess, "Popen", lambda command, **more: popen([command[0], str(script)], **more))
+    monkeypatch.setattr(module, "PATIENCE", 1.0)
+    assert module._ask({"a": every(plan)[:1]}, SHAPE, 1.0) == {"a": {"seconds": 2.0}}
+
+
 def test_gpu_hours_by_operations_and_peak():
     plan = make_plan(load_grid(REPOSITORY / "grids" / "cifar100.yaml", []), DataIdentity("cifar100", "fp"))
     counts = {s.cost_key: Count(1e9, 0, 0) for s in every(plan)}

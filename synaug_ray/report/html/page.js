@@ -50,6 +50,16 @@ const page = (() => {
     document.head.append(script);
   };
 
+  // Verdicts that are wider than the page are laid out as cards: how wide they are depends on names and sizes.
+  const fitMatrix = () => {
+    for (const matrix of document.querySelectorAll(".matrix")) {
+      matrix.classList.remove("cards");
+      matrix.classList.toggle("cards", matrix.scrollWidth > matrix.parentElement.clientWidth);
+    }
+  };
+  fitMatrix();
+  window.addEventListener("resize", fitMatrix);
+
   unpack().then(draw).catch((error) => {
     document.getElementById("undrawn").hidden = false;
     console.error(error);
