@@ -163,7 +163,8 @@ def unknown_mix(found: Sequence[Recommendation], num_real: int, num_synthetic: i
         return ""
     if not found:
         return "Not known yet: nothing was judged with synthetic images. Run the grid first."
-    first = against[0]
+    # what one of them leaves open is open between the two
+    first = next((r for r in against if r.advice is Advice.NOT_KNOWN), against[0])
     if first.advice is Advice.COLLECT:
         return f"Collect: {first.reason}"
     return f"{first.advice}: {first.reason} {first.next_step}".strip()

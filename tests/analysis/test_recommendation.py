@@ -114,6 +114,13 @@ def test_two_draws_are_too_few_to_say():
     assert found.advice is Advice.NOT_KNOWN and "too few draws" in found.reason and "draws=6" in found.next_step
 
 
+def test_no_fewer_draws_are_advised_than_are_called_enough():
+    """The card said 'draws=4 would probably decide it' above '3 draws are few: use six or more'."""
+    few = verdict("undecided", deciding_draws=4, deciding_range=(4, 9))
+    (found,) = recommendations(laws(draws=3), [few])
+    assert "draws=6" in found.next_step and "use six or more" in found.sure
+
+
 def test_undecided_says_what_would_decide_it_and_what_that_costs():
     found = recommend(laws(), [verdict("undecided", deciding_draws=14)], 100, draw_seconds=600)
     assert found.advice is Advice.NOT_KNOWN and "draws=14 (about 80 minutes more" in found.next_step
@@ -191,6 +198,13 @@ def test_between_sizes_both_neighbours_have_to_agree():
     assert unknown_mix((), 70, 10).startswith("Not known yet")
     hurting = recommendations(laws(), [verdict("hurts", n=50)])
     assert unknown_mix(hurting, 50, 10).startswith("Collect:")
+
+
+@pytest.mark.parametrize("pair", [("hurts", "undecided"), ("undecided", "no effect"), ("no effect", "undecided")])
+def test_what_one_neighbour_leaves_open_is_open_between_the_two(pair):
+    """A real run: no effect at 80, undecided at 160, and at 146 'synthetic images would only add to the cost'."""
+    found = recommendations(laws(), [verdict(word, n=n) for word, n in zip(pair, (50, 100), strict=True)])
+    assert unknown_mix(found, 70, 1).startswith("Not known yet")
 
 
 def test_an_old_or_empty_file_breaks_nothing():

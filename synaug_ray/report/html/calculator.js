@@ -111,7 +111,8 @@
     const near = exact.length ? exact : [advice.findLast(({num_real}) => num_real < real),
       advice.find(({num_real}) => num_real > real)].filter((one) => one);
     if (near.length === 0) return "Not known yet: nothing was judged with synthetic images. Run the grid first.";
-    return near.find(({why_not}) => why_not)?.why_not ?? "";
+    const against = near.map(({why_not}) => why_not).filter((why) => why);
+    return against.find((why) => why.startsWith("Not known")) ?? against[0] ?? "";  // what one leaves open is open
   };
   const mixWords = ({real, synthetic, cost}) =>
     `${images(real)} real and ${synthetic ? images(synthetic) : "no"} synthetic images, for ${money(cost)} in all.`;
