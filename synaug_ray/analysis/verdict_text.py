@@ -195,9 +195,12 @@ def _summary(verdicts: list[Verdict], mix: bool = True) -> str:
     if nothing:
         parts.append(f"has no effect beyond the margin {at(nothing)}")
     if undecided:
-        least, most = (
-            f(v.smallest_detectable_gain for v in by[Outcome.UNDECIDED] if v.num_real in undecided) for f in (min, max)
-        )
+        known = [  # 0 where there is no interval
+            v.smallest_detectable_gain
+            for v in by[Outcome.UNDECIDED]
+            if v.num_real in undecided and v.smallest_detectable_gain > 0
+        ]
+        least, most = (min(known), max(known)) if known else (0.0, 0.0)
         reach = f"{100 * most:.1f}" if most < 1.05 * least else f"{100 * least:.1f} to {100 * most:.1f}"
         told = [f"effects below {reach} points could not be detected"] if most > 0 else []
         some = undecided & sizes[Outcome.NO_EFFECT]

@@ -153,6 +153,16 @@ def test_the_average_of_the_forms_has_its_own_error_beside_the_chosen_ones(run_f
     assert [entry(rows[1][k][1])[0] for k in range(7, 12)] == list(averaged.values())
 
 
+def test_no_gain_is_called_detectable_where_there_is_no_interval(run_folder: Path) -> None:
+    """A run of two draws that was half done said that it could detect 0.00 points."""
+    verdict = json.loads((run_folder / "verdict.json").read_text())
+    for one in verdict["verdicts"]:
+        one["smallest_detectable_gain"] = 0.0
+    (run_folder / "verdict.json").write_text(json.dumps(verdict))
+    built = Page(page.build(str(run_folder)))
+    assert "smallest gain this run could detect" not in built.words and "0.00 points." not in built.words
+
+
 def test_looks_and_groups_are_told_beside_the_intervals(run_folder: Path) -> None:
     assert "This is the first look" in rebuilt(run_folder, "laws.json", looks=[6]).words
     third = rebuilt(run_folder, "laws.json", looks=[5, 6, 8], test_groups=37).words

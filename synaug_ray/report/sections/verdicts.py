@@ -100,7 +100,7 @@ def full_table(verdicts: Verdicts, names: StudyNames) -> tables.Table:
                 tables.estimate(v["gain"], text.points),
                 tables.estimate(v["equivalent"], text.more_images),
                 price,
-                tables.number(v.get("smallest_detectable_gain"), text.percent),
+                tables.number(v.get("smallest_detectable_gain") or None, text.percent),
                 tables.number(v.get("deciding_draws"), text.rough, missing="–"),
                 tables.number(v.get("deciding_seconds"), text.rough_seconds, missing="–"),
                 tables.words(v.get("sentence", ""), "prose"),
@@ -173,7 +173,9 @@ def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
         )
     sentences += _looks(laws.get("looks") or ()) + _groups(laws)
     detectable = [
-        d for v in verdict.get("verdicts", ()) if (d := text.finite(v.get("smallest_detectable_gain"))) is not None
+        d
+        for v in verdict.get("verdicts", ())
+        if (d := text.finite(v.get("smallest_detectable_gain")))  # 0: unknown
     ]
     if detectable:
         low, high = (text.percent(d) for d in (min(detectable), max(detectable)))
