@@ -45,6 +45,24 @@ def _on_device(item: pytest.Item) -> bool:
     return hasattr(getattr(item, "module", None), "DEVICE")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """The tests of a file go to one worker (``--dist loadfile``), and so do those of a folder with its own fixtures.
+
+    So its server, browser or cluster starts once. Two Ray clusters at once on two cores were slower than one after the
+    other; the other worker does everything else meanwhile, since tests of clusters often wait.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    folders = [f"{path.parent.relative_to(REPOSITORY).as_posix()}/" for path in TESTS.glob("*/**/conftest.py")]
+
+    class ByFolder(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next(filter(nodeid.startswith, folders), None) or super()._split_scope(nodeid)
+
+    return ByFolder(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Tests of a pretended GPU run within the pretence, and their fixtures too."""

@@ -138,7 +138,7 @@ def test_controls_come_out_right():
         ("edm", "proportional"): nothing,
     }
     grid = Grid(power(b=0.2), laws, multiples=(1, 2, 4), seeds=4, images=800, generator_effect=0.01)
-    result = analyse(*simulate(grid, seed=1), replicates=200, delta=0.025)
+    result = analyse(*simulate(grid, seed=1), replicates=100, delta=0.025)
     passed = {control["control"]: control["passed"] for control in result.controls}
     assert passed == {"real-holdout": True, "duplicate": True, "label-shuffle": True}
     assert result.headline.startswith("edm ")

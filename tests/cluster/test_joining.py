@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.own_process import environment
 from helpers.paths import REPOSITORY
 
 pytestmark = pytest.mark.integration
@@ -58,13 +59,13 @@ def joining() -> Iterator[dict[str, str]]:
         pytest.skip(f"this system has no {HOST}")
     folder = Path(tempfile.mkdtemp(prefix="synray"))  # unix sockets have 107 bytes for a path
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {
-        "HOME": str(folder),
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": write_token(folder / "token"),
-        "RAY_TMPDIR": str(folder),
-        "PYTHONPATH": os.pathsep.join(paths),
-    }
+    variables = environment(
+        HOME=str(folder),
+        RAY_AUTH_MODE="token",
+        RAY_AUTH_TOKEN_PATH=write_token(folder / "token"),
+        RAY_TMPDIR=str(folder),
+        PYTHONPATH=os.pathsep.join(paths),
+    )
     parts = ("dashboard-agent-listen-port", "dashboard-agent-grpc-port", "runtime-env-agent-port")
     head = [
         *START,
@@ -80,9 +81,9 @@ def joining() -> Iterator[dict[str, str]]:
         for name, words, ports in (("head", head, agents[:3]), ("worker", worker, agents[3:])):
             own = [f"--{part}={port}" for part, port in zip(parts, ports, strict=True)]
             with open(folder / name, "wb") as log:
-                nodes.append(subprocess.Popen([*words, *own], env=environment, stdout=log, stderr=log))
+                nodes.append(subprocess.Popen([*words, *own], env=variables, stdout=log, stderr=log))
             wait_for(folder / name, nodes[-1])
-        yield environment | {"RAY_ADDRESS": f"{HOST}:{gcs}"}
+        yield variables | {"RAY_ADDRESS": f"{HOST}:{gcs}"}
     finally:
         for node in reversed(nodes):
             node.send_signal(signal.SIGTERM)
@@ -98,17 +99,25 @@ def wait_for(log: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.5)
 
 
-def command(module: str, *words: object, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
+def begun(module: str, *words: object, environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-m", module, *map(str, words)],
         env=environment,
         text=True,
         cwd=REPOSITORY,
-        capture_output=True,
-        timeout=PATIENCE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code, and all that was printed."""
+    try:
+        said, _ = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    assert "Traceback" not in said
+    return process.returncode, said
 
 
 LOOK = """
@@ -156,19 +165,23 @@ def test_a_path_that_one_node_has_on_a_disk_of_its_own_is_found_out(joining, tmp
 
 
 def test_the_doctor_joins_looks_and_leaves_nothing(joining, tmp_path):
-    done = command("synaug_ray.doctor", "smoke", "--storage", tmp_path / "s", environment=joining)
-    lines = [line.split(maxsplit=2) for line in done.stdout.splitlines() if not line.startswith(" ")]
+    code, text = ended(begun("synaug_ray.doctor", "smoke", "--storage", tmp_path / "s", environment=joining))
+    lines = [line.split(maxsplit=2) for line in text.splitlines() if not line.startswith(" ")]
+    assert code == 0, text
     said = {what: (level, means) for level, what, means in lines}
-    assert done.returncode == 0, done.stdout + done.stderr
     assert said["cluster"][1].endswith("2 nodes") and said["slots"][1].startswith("2 slots, each a CPU core")
     assert said["shared"] == ("ok", "all 2 nodes read and write it")
     assert said["token"][0] == said["dashboard"][0] == "ok" and "versions" not in said
     assert not (tmp_path / "s").exists()
 
 
-@pytest.mark.parametrize("module,words", [("synaug_ray.grid", ["smoke"]), ("synaug_ray.doctor", [])])
-def test_a_wrong_token_is_a_sentence(joining, tmp_path, module, words):
+def test_a_wrong_token_is_a_sentence(joining, tmp_path):
+    """Of a run and of the doctor, side by side: each waits twenty seconds for Ray to give up."""
     wrong = joining | {"RAY_AUTH_TOKEN_PATH": write_token(tmp_path / "token")}
-    done = command(module, *words, "--storage", tmp_path / "s", environment=wrong)
-    assert done.returncode == 6
-    assert "refused the token" in done.stdout + done.stderr and str(tmp_path / "token") in done.stdout + done.stderr
+    both = [
+        begun(module, *words, "--storage", tmp_path / "s", environment=wrong)
+        for module, words in (("synaug_ray.grid", ["smoke"]), ("synaug_ray.doctor", []))
+    ]
+    for process in both:
+        code, said = ended(process)
+        assert code == 6 and "refused the token" in said and str(tmp_path / "token") in said, said

@@ -32,7 +32,7 @@ replicates: 50
 quality_draws: 0
 training_check: {draws: 0}
 """
-EDM = "blocks=[{num_real: [20], generators: [{preset: edm-tiny, name: edm, nimg: 12800, channels: [8, 16]}], draws: 4}]"
+EDM = "blocks=[{num_real: [20], generators: [{preset: edm-tiny, name: edm, nimg: 12800, channels: [8, 16]}], draws: 2}]"
 
 
 class Prometheus:

@@ -29,15 +29,15 @@ def undisturbed(tmp_path_factory):
     return table(storage, "small")
 
 
-@pytest.mark.parametrize(
-    "machine",
-    [
-        pytest.param((1, 0, 100), id="1 CPU", marks=pytest.mark.integration),
-        pytest.param((2, 0, 100), id="2 CPUs", marks=pytest.mark.slow),
-        pytest.param((2, 1, 100), id="1 GPU", marks=pytest.mark.slow),
-    ],
-)
-def test_everything_finishes_on(machine, undisturbed, tmp_path):
+@pytest.mark.integration
+def test_everything_finishes_on_one_cpu(small_run, tmp_path):
+    on((1, 0, 100), tmp_path / "storage", GRID)
+    assert table(tmp_path / "storage", "small").equals(table(small_run, "small"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", [(2, 0, 100), (2, 1, 100)], ids=["2 CPUs", "1 GPU"])
+def test_everything_finishes_with_several_trainers_on(machine, undisturbed, tmp_path):
     on(machine, tmp_path / "storage", GRID, *SEVERAL)
     assert table(tmp_path / "storage", "small").equals(undisturbed)
 

@@ -48,16 +48,18 @@ HANGS = """
 import time
 from synaug_ray.cluster import worker
 
-worker.attempt = lambda context, work: time.sleep({seconds})
-print(worker.attempt_with_timeout(None, None))
-time.sleep(3.5)
-print("lives")
+worker.attempt = lambda context, seconds: time.sleep(seconds)
+worker.attempt_with_timeout(None, 0.1)
+time.sleep(2.5)
+print("lives", flush=True)
+worker.attempt_with_timeout(None, 30)
+print("was not ended")
 """
 
 
-@pytest.mark.parametrize("seconds,code", [(0.1, 0), (30, 1)])
-def test_a_worker_that_hangs_shows_where_and_ends(monkeypatch, seconds, code):
-    monkeypatch.setenv("SYNAUG_SILENT_SECONDS", "3")
-    done = subprocess.run([sys.executable, "-c", HANGS.format(seconds=seconds)], capture_output=True, text=True)
-    assert done.returncode == code, done.stderr
-    assert ("lives" in done.stdout) == (code == 0) and ("in attempt_with_timeout" in done.stderr) == (code == 1)
+def test_a_worker_that_hangs_shows_where_and_ends(monkeypatch):
+    """And one that has done its step in time may be idle for as long as it likes."""
+    monkeypatch.setenv("SYNAUG_SILENT_SECONDS", "2")
+    done = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "lives\n"), done.stderr
+    assert "in attempt_with_timeout" in done.stderr

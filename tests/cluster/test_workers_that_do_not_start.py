@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from helpers.own_process import environment
 from helpers.paths import REPOSITORY
 
 from synaug_ray.cluster import joining
@@ -77,7 +78,7 @@ def test_a_run_that_joins_a_cluster_whose_workers_end_at_once(tmp_path):
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
-    plain = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {"RAY_AUTH_MODE": "disabled"}
+    plain = environment(RAY_AUTH_MODE="disabled")
     broken = plain | {"PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(folder)))}
     start = ["start", "--head", "--block", f"--port={port}", f"--temp-dir={folder}", "--num-cpus=1"]
     start += ["--include-dashboard=false", "--disable-usage-stats", "--object-store-memory=100000000"]

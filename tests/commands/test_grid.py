@@ -181,19 +181,6 @@ def test_storage_below_the_working_directory_of_a_job(tmp_path, capsys, monkeypa
     assert "below the working directory" in capsys.readouterr().err
 
 
-def test_a_failed_generator_blocks_its_trials_and_nothing_else(tmp_path, capsys):
-    bad = "{preset: edm-tiny, name: bad, nimg: 640, learning_rate: 1e30}"
-    words = [GRID, f"blocks=[{{num_real: [20], generators: [{bad}]}}]", "--storage", str(tmp_path), "--local"]
-    assert grid.main(words) == 4
-    status = json.loads((tmp_path / "small" / "status.json").read_text())
-    assert {f["cause"] for f in status["failures"]} == {"diverged"}
-    assert status["steps"]["trial"]["done"] == 8 and status["steps"]["trial"]["blocked"] == 2
-    rows = table(tmp_path)
-    assert set(rows.loc[rows["generator"] == "bad", "status"]) == {"blocked"}
-    assert rows.loc[rows["generator"] == "bad", "test_error"].isna().all()
-    assert (tmp_path / "small" / "report.html").exists()
-
-
 def test_one_bad_trial_does_not_take_its_pack_down(small, digits, tmp_path, monkeypatch):
     """A bug in one member's images: its companions are measured, it alone is recorded as failed."""
     from synaug_ray.engine.attempt import attempt

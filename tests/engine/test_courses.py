@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 from helpers.grids import small_grid
@@ -25,7 +26,9 @@ SMALL = {
 def contexts(digits, tmp_path):
     use_threads(1)
 
-    def make(name):
+    def make(name, begun=None):
+        if begun is not None:
+            shutil.copytree(begun.store.url, tmp_path / name)
         return WorkerContext(Store(str(tmp_path / name)), digits, Machine())
 
     return make
@@ -35,6 +38,18 @@ def steps_of(digits_identity, family="edm", **changes):
     recipe = SMALL[family] | {"schedule": "constant", "budgets": [0.25, 1, 2]} | changes
     spec = small_grid(generators=[recipe], num_real=[20], draws=1, blocks=[])
     return spec, make_plan(spec, digits_identity)
+
+
+@pytest.fixture(scope="module")
+def trained(digits, digits_identity, tmp_path_factory):
+    """EDM's middle length and its longest, each trained from the start in a storage of its own: read, or copied."""
+    use_threads(1)
+    _, middle, long = steps_of(digits_identity)[1].generators.values()
+    made = []
+    for step in (middle, long):
+        made.append(WorkerContext(Store(str(tmp_path_factory.mktemp("trained") / "store")), digits, Machine()))
+        attempt(made[-1], step)
+    return made
 
 
 def payload(context, step):
@@ -63,12 +78,11 @@ def test_each_length_is_what_it_would_be_alone(contexts, digits_identity, family
         before = record.result
 
 
-def test_a_longer_budget_goes_on_where_an_earlier_run_ended(contexts, digits_identity, monkeypatch):
+def test_a_longer_budget_goes_on_where_an_earlier_run_ended(contexts, digits_identity, trained):
     """More budget on a finished storage costs the difference; a shorter one is trained from its start."""
     _, plan = steps_of(digits_identity)
-    short, middle, long = plan.generators.values()
-    context, alone = contexts("one"), contexts("two")
-    attempt(context, middle)
+    short, _, long = plan.generators.values()
+    context, alone = contexts("one", begun=trained[0]), contexts("two")
     attempt(context, long)
     attempt(context, short)
     assert context.store.record("generator", long.key).made["continued"]["nimg"] == 168
@@ -80,19 +94,17 @@ def test_a_longer_budget_goes_on_where_an_earlier_run_ended(contexts, digits_ide
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"{}\nx", b'{"nimg": 1, "other": 2}\n', "cut", "turned"])
-def test_what_is_damaged_is_trained_again(contexts, digits_identity, damage):
+def test_what_is_damaged_is_trained_again(contexts, digits_identity, trained, damage):
     _, plan = steps_of(digits_identity)
     _, middle, long = plan.generators.values()
-    context, alone = contexts("one"), contexts("two")
-    attempt(context, middle)
+    context, alone = contexts("one", begun=trained[0]), trained[1]
     kept = context.store.load_shared(middle.course)
     if damage == "cut":
         damage = kept[:-9]
     elif damage == "turned":
         damage = kept[:-1] + bytes([kept[-1] ^ 1])
     context.store.save_shared(middle.course, damage)
-    for each in (context, alone):
-        attempt(each, long)
+    attempt(context, long)
     assert not context.store.failed("generator")
     assert payload(context, long)[0] == payload(alone, long)[0]
     assert "continued" not in context.store.record("generator", long.key).made
@@ -100,13 +112,12 @@ def test_what_is_damaged_is_trained_again(contexts, digits_identity, damage):
     assert head["nimg"] == 336
 
 
-def test_a_kill_after_going_on_keeps_what_was_spent_before(contexts, digits_identity, monkeypatch):
+def test_a_kill_after_going_on_keeps_what_was_spent_before(contexts, digits_identity, trained, monkeypatch):
     monkeypatch.setattr(execute, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr("synaug_ray.training.loop.SAVE_EVERY", 2)
     _, plan = steps_of(digits_identity)
     _, middle, long = plan.generators.values()
-    context, alone = contexts("one"), contexts("two")
-    attempt(context, middle)
+    context, alone = contexts("one", begun=trained[0]), trained[1]
     spent = context.store.record("generator", middle.key).result["cpu_seconds"]
 
     class Killed(BaseException):
@@ -119,7 +130,6 @@ def test_a_kill_after_going_on_keeps_what_was_spent_before(contexts, digits_iden
     with pytest.raises(Killed):
         attempt(dataclasses.replace(context, progress=kill), long)
     attempt(context, long)
-    attempt(alone, long)
     assert payload(context, long)[0] == payload(alone, long)[0]
     made = context.store.record("generator", long.key).made
     assert made["continued"]["nimg"] == 168 and made["continued"]["cpu_seconds"] == pytest.approx(spent)

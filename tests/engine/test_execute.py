@@ -118,10 +118,12 @@ def test_a_filtered_trial_trains_on_what_the_filter_keeps(context, digits_identi
 def test_a_generator_goes_on_from_its_checkpoint(context, small, tmp_path, monkeypatch):
     """Killed after its first checkpoint, it ends with the bytes of one that was never stopped."""
     from synaug_ray.engine import execute
+    from synaug_ray.training import loop
 
+    monkeypatch.setattr(loop, "SAVE_EVERY", 8)
     _, plan = small
     step = next(g for g in plan.generators.values() if g.recipe.family == "edm")
-    step = dataclasses.replace(step, recipe=step.recipe.model_copy(update={"nimg": 8 * 130, "batch": 8}))
+    step = dataclasses.replace(step, recipe=step.recipe.model_copy(update={"nimg": 8 * 17, "batch": 8}))
     run_generator(context, step)
     other = dataclasses.replace(context, store=Store(str(tmp_path / "other")))
     monkeypatch.setattr(execute, "CHECKPOINT_SECONDS", 0.0)

@@ -3,6 +3,7 @@
 import json
 import re
 
+import pandas as pd
 import torch
 from helpers.paths import SMALL_GRID
 
@@ -56,6 +57,10 @@ def test_every_view_says_what_is_missing_and_why(tmp_path, monkeypatch, capsys):
         ("shard", "collapsed"),
     }
     assert told["steps"]["trial"]["blocked"] == 6 and told["steps"]["trial"]["done"] == 4
+    rows = pd.read_parquet(tmp_path / "small" / "measurements.parquet")
+    blocked = rows["generator"].isin(["buggy", "wild", "constant"])
+    assert set(rows.loc[blocked, "status"]) == {"blocked"} and rows.loc[blocked, "test_error"].isna().all()
+    assert set(rows.loc[~blocked, "status"]) == {"done"} and rows.loc[~blocked, "test_error"].notna().all()
     verdict = json.loads((tmp_path / "small" / "verdict.json").read_text())
     assert verdict["missing"]["causes"] == causes and "6 of 10 trials are missing: 2 bug" in verdict["warnings"][0]
     page = (tmp_path / "small" / "report.html").read_text()

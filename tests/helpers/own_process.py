@@ -12,6 +12,14 @@ from typing import Any
 from helpers.paths import REPOSITORY, TESTS
 
 
+def environment(**variables: str) -> dict[str, str]:
+    """The tests' own environment for another Ray: without what names theirs.
+
+    Ray gives its workers niceness 15: beside another worker of pytest they would hardly begin.
+    """
+    return {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {"RAY_worker_niceness": "0"} | variables
+
+
 def told_by(script: str, *words: object, folder: Path, limit: float = 600, **variables: str) -> Any:
     """What a script says in its last line, as JSON.
 
@@ -21,19 +29,15 @@ def told_by(script: str, *words: object, folder: Path, limit: float = 600, **var
         variables: of its environment, beside the tests' own.
     """
     (folder / "token").write_text("0123456789abcdef" * 4)
-    environment = (
-        {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-        | variables
-        | {
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
-            "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(TESTS))),
-        }
-    )
+    own = {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
+        "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(TESTS))),
+    }
     done = subprocess.run(
         [sys.executable, "-m", f"helpers.{script}", *map(str, words)],
         cwd=REPOSITORY,
-        env=environment,
+        env=environment(**variables, **own),
         capture_output=True,
         text=True,
         timeout=limit,

@@ -77,6 +77,7 @@ def test_held_out_images_are_taken_in_the_pools_class_proportions():
     assert len(matched(of(0, 5), of(5, 0), 2, 0)) == 0
 
 
+@pytest.mark.integration  # 12 s; test_label_fidelity.py has planted labels
 def test_unbalanced_chest_x_rays(shared_data, tmp_path, monkeypatch):
     """90 to 10: agreement by chance is 0.82, so only a skill can say that labels are ignored."""
     monkeypatch.setattr(features, "NIMG", (6_400, 6_400))

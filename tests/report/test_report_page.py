@@ -6,8 +6,6 @@ import base64
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import fsspec
@@ -236,12 +234,11 @@ def test_the_command_rebuilds_the_page_from_the_folder_alone(
     assert not [p for p in run_folder.iterdir() if p.name.startswith(".report")]
 
 
-def test_the_command_refuses_what_is_not_a_run(tmp_path: Path) -> None:
+def test_the_command_refuses_what_is_not_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for wrong, code in ((str(tmp_path), 2), (str(tmp_path / "nowhere"), 2), ("nosuch://bucket/run", 5)):
-        done = subprocess.run([sys.executable, "-m", "synaug_ray.report", wrong], capture_output=True, text=True)
-        assert done.returncode == code
-        assert len(done.stderr.strip().splitlines()) == 1 and wrong in done.stderr
-        assert not done.stdout
+        assert command.main([wrong]) == code
+        said = capsys.readouterr()
+        assert len(said.err.strip().splitlines()) == 1 and wrong in said.err and not said.out
     assert list(tmp_path.iterdir()) == []
 
 
