@@ -1,4 +1,7 @@
-"""Where a Ray of our own keeps its files, and what is told where its workers do not start."""
+"""Where a Ray of our own keeps its files, and what is told where its workers do not start.
+
+``test_kills.py`` has a whole run without a home and with a temporary folder too deep for sockets.
+"""
 
 import os
 import signal
@@ -8,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from helpers.own_process import environment
 from helpers.paths import REPOSITORY, SMALL_GRID
 
 from synaug_ray.cluster import start
@@ -77,12 +81,11 @@ def test_the_last_words_of_a_worker(log, error, tmp_path):
 
 
 def own_ray(folder, **variables):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | variables
     words = [str(SMALL_GRID), "draws=1", "blocks=[]", "--storage", str(folder / "s"), "--data", str(folder / "c")]
     run = psutil.Popen(
         [sys.executable, "-m", "synaug_ray.grid", *words],
         cwd=folder,
-        env=environment,
+        env=environment(**variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -108,13 +111,3 @@ def test_workers_that_end_before_they_are_there_are_named_and_nothing_is_waited_
         "error: Ray's workers do not start on this machine; the last one said: SystemExit: the licence server" in said
     )
     assert '"state": "interrupted"' in (tmp_path / "s" / "small" / "status.json").read_text()
-
-
-@pytest.mark.integration
-def test_a_run_without_a_home_and_with_a_temporary_folder_too_deep_for_sockets(tmp_path):
-    deep = tmp_path / ("x" * 80)
-    deep.mkdir()
-    code, said = own_ray(
-        tmp_path, PYTHONPATH=str(REPOSITORY), HOME="/proc/none", TMPDIR=str(deep), XDG_CACHE_HOME="/proc/none"
-    )
-    assert code == 0, said

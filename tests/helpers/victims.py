@@ -30,9 +30,9 @@ MARKS = {
 class Driver:
     """One run of the command, in a session of its own, as a shell starts it."""
 
-    def __init__(self, grid: str, storage: Path, *words: str, log: Path) -> None:
+    def __init__(self, grid: str, storage: Path, *words: str, log: Path, **variables: str) -> None:
         # Ray gives its workers niceness 15: on a busy machine they would hardly begin
-        environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "RAY_worker_niceness": "0"}
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "RAY_worker_niceness": "0"} | variables
         self.log = log
         with open(log, "ab") as file:
             self.process = subprocess.Popen(
