@@ -24,6 +24,7 @@ from synaug_ray.analysis.prediction_text import (
 )
 from synaug_ray.analysis.real_needed import known, real_needed
 from synaug_ray.analysis.recommendation import Recommendation, recommendations, unknown_mix
+from synaug_ray.analysis.recommendation_text import unknown_collection
 from synaug_ray.common.cli import ended, tell
 from synaug_ray.common.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, collect_problems, did_you_mean
 from synaug_ray.laws.results import Estimate
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             lines.append(cost_sentence(study.get("generation", []), question.costs, point))
         helps = _collecting_helps(study, laws)
         if mix and question.target:
-            lines += plan_sentences(mix, question.target, question.costs, found, helps)
+            lines += plan_sentences(mix, question.target, question.costs, found, helps, why_unknown(study))
         if question.target:
             lines += chance_sentences(study["surface"], question.target, question.costs.have, question.num_real)
             lines += _collect_lines(study["surface"], question, helps)
@@ -224,7 +225,10 @@ def _plain(
     ``real_needed`` are [chance, real images alone that reach the target with it], null beyond what is predicted.
     ``collection`` is what to collect with ``--penalty``, null where more real images were not shown to help.
     """
-    doubt = unknown_mix(found, mix.mix.num_real, mix.mix.num_synthetic) if mix and mix.mix else ""
+    doubt = ""
+    if mix and mix.mix:
+        n, have = mix.mix.num_real, question.costs.have
+        doubt = unknown_mix(found, n, mix.mix.num_synthetic) or unknown_collection(why_unknown(study), n, have)
     plan = _collection(study["surface"], question, question.rounds) if helps and known(study["surface"]) else None
     return {name: study[name] for name in STUDY} | {
         "not_estimable": study.get("misfit", "") or why_unknown(study),

@@ -9,6 +9,7 @@ from typing import Any
 from synaug_ray.analysis.calculator import Answer, Costs, Expectation, Mix, cost, generation_seconds
 from synaug_ray.analysis.exchange import NOT_ESTIMABLE
 from synaug_ray.analysis.recommendation import Advice, Recommendation, unknown_mix
+from synaug_ray.analysis.recommendation_text import unknown_collection
 from synaug_ray.analysis.verdict_text import setting, span
 from synaug_ray.laws.results import Estimate
 
@@ -173,7 +174,12 @@ def _mix(mix: Mix, costs: Costs) -> str:
 
 
 def plan_sentences(
-    answer: Answer, target: float, costs: Costs, found: Sequence[Recommendation], collecting_helps: bool
+    answer: Answer,
+    target: float,
+    costs: Costs,
+    found: Sequence[Recommendation],
+    collecting_helps: bool,
+    unknown: str = "",
 ) -> list[str]:
     """The cheapest mix and what it saves, or why there is none.
 
@@ -183,6 +189,7 @@ def plan_sentences(
     Args:
         found: what is recommended at the measured sizes, of this study alone.
         collecting_helps: whether more real images were measured to lower the error at the largest sizes.
+        unknown: why nothing is known of the worth of a real image, as ``why_unknown`` has it.
     """
     if answer.mix is None:
         if answer.reached is None:
@@ -200,7 +207,10 @@ def plan_sentences(
         ]
     doubt = unknown_mix(found, answer.mix.num_real, answer.mix.num_synthetic)
     if doubt:
-        return [doubt] + ([f"Real images alone: {_mix(answer.collect_only, costs)}."] if answer.collect_only else [])
+        alone = None if unknown else answer.collect_only
+        return [doubt] + ([f"Real images alone: {_mix(alone, costs)}."] if alone else [])
+    if why := unknown_collection(unknown, answer.mix.num_real, costs.have):
+        return [why]
     lines = [f"Cheapest mix for {100 * target:g}%: {_mix(answer.mix, costs)}."]
     if answer.mix.num_synthetic == 0 and unknown_mix(found, answer.mix.num_real, 1).startswith(Advice.NOT_KNOWN):
         lines.append("Whether synthetic images would make it cheaper is not known yet.")

@@ -111,6 +111,20 @@ def next_to_decide(undecided: Sequence[Json], draws: int, draw_seconds: float | 
     return "Give it more test images: with these, more draws would not decide it."
 
 
+def unknown_collection(why: str, num_real: int, have: int) -> str:
+    """Why collecting up to ``num_real`` must not be recommended; '' where it may.
+
+    Args:
+        why: nothing is known of the worth of a real image, as ``prediction_text.why_unknown`` has it.
+    """
+    if not why or num_real <= have:
+        return ""
+    return (
+        f"Not known yet: by the fitted curve {num_real:,} real images alone would do, but {why}. Run the same "
+        f"command with draws={FEW} or more, or with more test images."
+    )
+
+
 def defects(quality: Json | None, generators: Collection[str], num_real: int) -> str:
     """A sentence, with a blank before it, about the generators' worst defects at this size; '' where there is none."""
     columns = [str(c) for c in (quality or {}).get("columns") or ()]

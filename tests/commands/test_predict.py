@@ -155,6 +155,16 @@ def test_collecting_is_not_advised_where_more_real_images_do_not_help(tmp_path, 
     words = (tmp_path, "--target-error", "25%", "--cost-real", 1, "--cost-synthetic", 0, "--penalty", 1_000)
     _, out, _ = ask(capsys, *words)
     assert "How many to collect is not said" in out and "collect " not in out.replace("to collect", "")
+    for have in (0, 20):
+        words = (tmp_path, "--target-error", "30.5%", "--cost-real", 1, "--cost-synthetic", 1, "--have", have)
+        _, out, _ = ask(capsys, *words)
+        if "would do, but more real images are not shown to help" in out:
+            assert "Not known yet: by the fitted curve" in out and "draws=6" in out
+        assert "to collect" not in out.replace("How many to collect", "") and "Cheapest mix" not in out
+        _, plain, _ = ask(capsys, *words, "--json")
+        (answer,) = json.loads(plain)
+        mix = answer["cheapest"]["mix"]
+        assert mix is None or mix["num_real"] <= have or answer["cheapest"]["not_recommended"]
 
 
 def test_outside_the_measured_range_is_said(run, capsys):

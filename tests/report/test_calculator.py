@@ -293,6 +293,9 @@ def test_why_nothing_is_estimable_is_said_in_the_calculator(browser: Chromium, r
     assert said[2][1].startswith("Caution: no fitted law holds the measurements; between the measured cells")
     assert said[2][2].endswith("real") and said[2][3].endswith("synthetic") and said[2][4] == "not estimable"
     assert said[3][2:] == ["not estimable: more real images are not shown to help"] * 3
+    tab.fill("calc-own", "0")  # of the flat one: collecting is not recommended either
+    assert "Collect" not in text(tab, "mix") + text(tab, "parts") + text(tab, "alone")
+    assert text(tab, "mix").startswith(("Not known yet", "No mix"))
     assert tab.complaints == []
     tab.close()
 

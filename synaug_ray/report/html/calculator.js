@@ -92,7 +92,7 @@
     const costs = {real: state["cost-real"], synthetic: state["cost-synthetic"], coreHour: state["cost-hour"],
       have: state.own};
     const {mix, collectOnly, reached} = expectation.cheapest(surface, generation, state.target / 100, costs);
-    const doubt = mix === null ? "" : unknownMix(mix);
+    const doubt = mix === null ? "" : unknownMix(mix) || unknownCollection(mix, costs.have);
     element("use").hidden = mix === null || doubt !== "";
     for (const name of ["real", "synthetic"]) {
       if (mix === null || doubt) delete element("mix").dataset[name];
@@ -101,11 +101,16 @@
     write(element("mix"), {value: mix && !doubt ? mix.cost : null}, doubt || (mix ? mixWords(mix) : noneWords(reached)));
     element("parts").textContent = doubt ? "" : mix ? partsWords(mix, costs, generation) : "";
     const open = mix !== null && whyNot(mix.real).startsWith("Not known");  // whether they help is not known
-    write(element("alone"), {value: collectOnly && collectOnly.cost}, aloneWords(mix, collectOnly, open));
+    write(element("alone"), {value: collectOnly && collectOnly.cost},
+      study().unknown ? "" : aloneWords(mix, collectOnly, open));
     return element("mix").textContent;
   };
   // As analysis/recommendation.py has it: a mix is recommended where the measured sizes on both sides of it show a gain.
   const unknownMix = ({real, synthetic}) => synthetic === 0 ? "" : whyNot(real);
+  const unknownCollection = ({real}, have) => study().unknown && real > have
+    ? `Not known yet: by the fitted curve ${images(real)} real images alone would do, but ${study().unknown}. Run the ` +
+      "same command with draws=6 or more, or with more test images."
+    : "";
   const whyNot = (real) => {
     const {advice} = study(), exact = advice.filter(({num_real}) => num_real === real);
     const near = exact.length ? exact : [advice.findLast(({num_real}) => num_real < real),
