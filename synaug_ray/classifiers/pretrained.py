@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from synaug_ray.config.recipes import ClassifierRecipe
+from synaug_ray.training.precision import autocast
 from synaug_ray.training.pretrained import Network, open_network
 
 NORMS = (nn.modules.batchnorm._BatchNorm,)
@@ -54,6 +57,23 @@ class PretrainedClassifier(nn.Module):
         heads = self.net.get_classifier()
         heads = heads if isinstance(heads, (tuple, list)) else (heads,)
         return [parameter for head in heads for parameter in head.parameters()]
+
+
+class FrozenNetwork:
+    """A network without a head that stays as it is, on a device."""
+
+    def __init__(self, recipe: ClassifierRecipe, device: torch.device) -> None:
+        found = opened(recipe, device)
+        self._recipe, self._device = recipe, device
+        self._net = nn.Sequential(Input(found), found.net).to(device).eval()
+        self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Of images [N, C, H, W], and of their mirror images if the recipe flips: [N, 1 or 2, D]."""
+        x = torch.tensor(images, device=self._device).float().div_(127.5).sub_(1)
+        views = (x, x.flip(3)) if self._recipe.flip else (x,)
+        with torch.inference_mode(), autocast(self._recipe.precision, self._device):
+            return torch.stack([self._net(view).float().cpu() for view in views], 1).numpy()
 
 
 class Input(nn.Module):

@@ -137,7 +137,8 @@ def _run(
         trainers.start()
         waves.start()
         progress.start()
-        trials.run(missing.trials, missing.qualities, config, scratch, waves.is_alive, stopping.is_set)
+        stop = stopping.is_set
+        trials.run(missing.trials, missing.qualities, config, scratch, waves.is_alive, stop, missing.features)
         waves.join()
         trainers.join()
         if waves.error is not None:

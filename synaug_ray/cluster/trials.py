@@ -26,7 +26,7 @@ from synaug_ray.cluster.worker import (
 )
 from synaug_ray.common.text import one_line
 from synaug_ray.plan.plan import packs
-from synaug_ray.plan.steps import QualityStep, Step, TrialStep
+from synaug_ray.plan.steps import QualityStep, Stage, Step, TrialStep
 from synaug_ray.store.store import Cause, Store
 
 Steps = dict[str, Step]
@@ -81,6 +81,7 @@ class ReadyTrialSearcher(Searcher):
         stopped: Callable[[], bool],
         session: str = "",
         one_by_one: Iterable[Step] = (),
+        features: Mapping[str, Step] | None = None,
     ) -> None:
         """Take the steps to suggest.
 
@@ -91,9 +92,10 @@ class ReadyTrialSearcher(Searcher):
             stopped: whether to end early.
             session: of this run of the command, for what it records.
             one_by_one: steps to suggest before all others, each by itself.
+            features: of frozen networks, which trials wait for, by key.
         """
         super().__init__()
-        self._trials, self._checks = dict(trials), dict(checks)
+        self._trials, self._checks, self._features = dict(trials), dict(checks), dict(features or {})
         self._store, self._more, self._stopped, self._session = store, more, stopped, session
         self._packs: list[tuple[Step, ...]] = [(step,) for step in one_by_one]
         self._handed: dict[str, tuple[Step, ...]] = {}
@@ -120,7 +122,11 @@ class ReadyTrialSearcher(Searcher):
         if time.monotonic() - self._looked < self._store.poll:
             return False
         more = self._more()  # before the listing, so that the last shard is not missed
-        done = self._store.keys("shard")
+        waiting = any(t.classifier.frozen for t in self._trials.values())
+        done = self._store.keys("shard") | (self._store.keys("features") if waiting else set())
+        ready = [f for f in self._features.values() if all(s.key in done for s in f.parents())]
+        self._packs += [(self._features.pop(step.key),) for step in ready]
+        more = more or bool(ready) or any(p[0].stage == "features" for p in self._handed.values())
         trials = [t for t in self._trials.values() if all(s.key in done for s in t.parents())]
         full = [p for p in packs(trials) if len(p) == p[0].classifier.pack or not more]
         for trial in (t for p in full for t in p):
@@ -166,15 +172,17 @@ def run(
     scratch: str,
     more: Callable[[], bool],
     stopped: Callable[[], bool],
+    features: Mapping[str, Step] | None = None,
 ) -> None:
-    """Run all trials and quality checks that become ready; returns when none is left or ``stopped``.
+    """Run all features, trials and quality checks that become ready; returns when none is left or ``stopped``.
 
     When Ray's memory monitor kills a worker, Tune (2.60) ends the experiment despite ``max_failures``. The steps that
     were in progress are then run first, one at a time; one that runs out of memory even alone is recorded as failed,
     and the run goes on. So each restart settles at least one step.
     """
     store, session = Store(config.store), config.session
-    steps: Steps = {**trials, **checks}
+    features = features or {}
+    steps: Steps = {**trials, **checks, **features}
     retry_alone: Steps = {}
     broken = 0
     for number in itertools.count():
@@ -187,7 +195,10 @@ def run(
         else:
             left_trials = {k: t for k, t in trials.items() if k not in settled}
             left_checks = {k: q for k, q in checks.items() if k not in settled}
-            searcher = ReadyTrialSearcher(left_trials, left_checks, store, more, stopped, session)
+            left_features = {k: f for k, f in features.items() if k not in settled}
+            searcher = ReadyTrialSearcher(
+                left_trials, left_checks, store, more, stopped, session, features=left_features
+            )
         try:
             _tuner(
                 searcher, 1 if retry_alone else config.slots.count, steps, config, f"trials-{session}-{number}", scratch
@@ -210,9 +221,10 @@ def run(
 
 
 def _settled(store: Store, session: str) -> set[str]:
-    """Keys of trials and quality checks that are done, or that have failed in this session."""
-    failed = {k for stage in ("trial", "quality") for k, f in store.failed(stage).items() if f.session == session}
-    return store.keys("trial") | store.keys("quality") | failed
+    """Keys of features, trials and quality checks that are done, or that have failed in this session."""
+    stages: tuple[Stage, ...] = ("features", "trial", "quality")
+    failed = {k for stage in stages for k, f in store.failed(stage).items() if f.session == session}
+    return set().union(failed, *(store.keys(stage) for stage in stages))
 
 
 def _out_of_memory(error: BaseException | None) -> BaseException | None:

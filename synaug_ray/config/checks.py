@@ -44,6 +44,12 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
             if said:
                 place = lines.at((*at, "generators", i))
                 found.append(Message(said, place, "image-size", f"{side} pixels"))
+        if "pretrain" in factors.protocols and (heads := [c.name for c in factors.classifiers if c.frozen]):
+            text = (
+                f"protocol pretrain trains in two parts, and {', '.join(heads)} (tune: head) is fitted at once; leave "
+                "pretrain out for it, in a block of its own"
+            )
+            found.append(Message(text, lines.at((*at, "protocols")), "protocol", "pretrain"))
         for i, classifier in enumerate(factors.classifiers):
             place = lines.at((*at, "classifiers", i))
             found += [replace(message, place=place) for message in _classifier(classifier, side)]
@@ -154,14 +160,25 @@ def _weights(recipe: ClassifierRecipe) -> Iterator[Message]:
         text = f"{recipe.name}: size {recipe.size:,} pixels a side; {MAX_SIDE:,} at most, and the model's own is enough"
         yield Message(text, code="image-size", value=f"{recipe.size:,}")
     if recipe.tune == "head":
-        text = f"{recipe.name}: tune: head is not built yet; set tune: all"
-        yield Message(text, code="not-built", value="head")
+        yield from _head(recipe)
     if recipe.tune == "all" and recipe.pack > 1:
         text = (
             f"{recipe.name} trains a network with weights, which is done one by one; it needs pack: 1, got "
             f"{recipe.pack}"
         )
         yield Message(text, code="pack", value=str(recipe.pack))
+
+
+def _head(recipe: ClassifierRecipe) -> Iterator[Message]:
+    """Fields of trainings, which a head that is fitted exactly does not have."""
+    for name in ("nimg", "label_smoothing", "shift", "head_learning_rate", "batch_norm", "optimiser"):
+        value, default = getattr(recipe, name), ClassifierRecipe.model_fields[name].default
+        if value != default:
+            text = (
+                f"{recipe.name}: tune: head fits a head to features of the network as it is, in no steps, and takes no "
+                f"{name}; leave it out, or set tune: all"
+            )
+            yield Message(text, code="no-such-field", value=name)
 
 
 def _products(spec: GridSpec) -> Iterator[tuple[Location, Factors]]:

@@ -161,6 +161,11 @@ class Optimiser(Recipe):
     warmup: Share = 0.05  # share of the training
 
 
+# Of the training of networks: they do not bear on a head that is fitted exactly
+UNUSED_BY_HEADS = frozenset(
+    {"widths", "small_stem", "optimiser", "nimg", "batch", "label_smoothing", "shift", "pack", "head_learning_rate"}
+    | {"batch_norm"}
+)
 # Of a recipe with weights that does not say otherwise: a short training at lower rates; buffers cannot be packed
 PRETRAINED_DEFAULTS: dict[str, Any] = {
     "nimg": 12_800,
@@ -215,6 +220,20 @@ class ClassifierRecipe(Recipe):
     def pretrained(self) -> bool:
         """Whether it has seen other images than those of the grid."""
         return bool(self.content)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether only a head is fitted, to features of a network that stays as it is: exactly, so without a length."""
+        return self.pretrained and self.tune == "head"
+
+    @cached_property
+    def network_key(self) -> str:
+        """Of what the features of a frozen network depend on."""
+        names = {"model", "content", "size", "precision", "flip"}
+        return content_key(self.model_dump(mode="json", include=names))
+
+    def _key(self, without: frozenset[str]) -> str:
+        return super()._key(without | UNUSED_BY_HEADS if self.frozen else without)
 
     @cached_property
     def any_length_key(self) -> str:

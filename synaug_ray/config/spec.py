@@ -161,8 +161,9 @@ class GridSpec(Factors):
         """The longer real-only trials of each size that has synthetic images; one of two products comes twice."""
         for factors in self.products():
             draws = range(min(self.training_check.draws, factors.draws))
+            trained = [c for c in factors.classifiers if not c.frozen]  # a fitted head has no length
             sizes = [n for n in factors.num_real if any(round(n * m) for m in factors.synthetic_multiples)]
-            for n, classifier, draw in product(sizes, factors.classifiers, draws):
+            for n, classifier, draw in product(sizes, trained, draws):
                 yield CellSpec(n, 0, None, classifier.longer(LONGER), TRAINING_CHECK, None, draw, 0)
 
     def precisions(self) -> dict[Precision, list[str]]:
@@ -189,6 +190,8 @@ def _cells(factors: Factors) -> Iterator[CellSpec]:
     for n, classifier, draw, seed in product(
         factors.num_real, factors.classifiers, range(factors.draws), range(factors.seeds)
     ):
+        if classifier.frozen and seed:
+            continue  # fitted exactly: a second seed would give the same
         yield CellSpec(n, 0, None, classifier, "real-only", None, draw, seed)
         for generator, kept, multiple, protocol in product(
             factors.generators, factors.filters, factors.synthetic_multiples, factors.protocols

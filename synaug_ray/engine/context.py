@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.numpy import load as load_arrays
 
 from synaug_ray.common.errors import DamagedState
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.feature_recipes import FeatureRecipe
-from synaug_ray.config.recipes import FilterRecipe
+from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe
 from synaug_ray.data.images import Dataset, ImageSet, concatenate
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import registry
@@ -29,6 +30,7 @@ from synaug_ray.store.store import Store
 
 # a worker that only trains does without scipy, which takes two seconds of a core to import
 if TYPE_CHECKING:
+    from synaug_ray.classifiers.pretrained import FrozenNetwork
     from synaug_ray.quality.assess import RealReference
     from synaug_ray.quality.filters import Select
 
@@ -38,6 +40,7 @@ CACHE_FILTERS = 8  # per process: a pack's trials come from few Subsets
 TRAINING_IMAGES = 5_000  # real images to compare the variety of a pool with: more would not be worth their cost
 Progress = Callable[[Step, float], None]  # (step, fraction done)
 FetchShard = Callable[[ShardStep], ImageSet | None]
+Features = tuple[NDArray[np.float16], NDArray[np.int64]]  # [N, views, D], and labels [N]
 S = TypeVar("S", bound=Step)
 
 
@@ -74,6 +77,8 @@ class WorkerContext:
     _real_references: dict[Subset, RealReference] = field(init=False, default_factory=dict)
     _label_classifiers: LabelClassifiers | None = field(init=False, default=None)
     _spaces: dict[str, PretrainedSpace] = field(init=False, default_factory=dict)
+    _networks: dict[str, FrozenNetwork] = field(init=False, default_factory=dict)
+    _features: OrderedDict[tuple[str, ...], Features] = field(init=False, default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         self.draws = Draws(self.dataset.train, self.dataset.num_classes)
@@ -124,10 +129,41 @@ class WorkerContext:
         real = self.dataset.train.take(self.draws.index(trial.subset))
         if trial.pool is None:
             return real
-        raw = self.pool(trial.pool, trial.num_raw)
-        if trial.filter is not None:
-            raw = self._selector(trial.filter, trial.subset, real, trial.mirrors)(raw, trial.num_synthetic)
-        return concatenate(real, raw)
+        return concatenate(real, self.pool(trial.pool, trial.num_raw).take(self.chosen(trial)))
+
+    def network(self, recipe: ClassifierRecipe) -> FrozenNetwork:
+        """The frozen network of a recipe; raises as ``open_network``. Only the last is kept."""
+        from synaug_ray.classifiers.pretrained import FrozenNetwork
+
+        if recipe.network_key not in self._networks:
+            self._networks.clear()
+            self._networks[recipe.network_key] = FrozenNetwork(recipe, self.device)
+        return self._networks[recipe.network_key]
+
+    def features(self, steps: Sequence[Step]) -> Features:
+        """Of the images of finished feature steps, in order; kept for the next trials."""
+        at = tuple(step.key for step in steps)
+        if at not in self._features:
+            records = [self.store.record("features", step.key) for step in steps]
+            found = [load_arrays(self.store.read(record, "features.safetensors")) for record in records]
+            x, y = (np.concatenate([arrays[name] for arrays in found]) for name in ("features", "labels"))
+            self._features[at] = x, y
+        self._features.move_to_end(at)
+        while sum(x.nbytes for x, _ in self._features.values()) > CACHE_BYTES and len(self._features) > 1:
+            self._features.popitem(last=False)
+        return self._features[at]
+
+    def chosen(self, trial: TrialStep) -> NDArray[np.int64]:
+        """Which of the images of its shards a trial trains on: the first ones, or the first that its filter keeps.
+
+        Raises:
+            TooFewKept: if the filter keeps fewer images than the trial needs.
+        """
+        if trial.filter is None or trial.pool is None:
+            return np.arange(trial.num_synthetic)
+        real = self.dataset.train.take(self.draws.index(trial.subset))
+        select = self._selector(trial.filter, trial.subset, real, trial.mirrors)
+        return select(self.pool(trial.pool, trial.num_raw), trial.num_synthetic)
 
     def _selector(self, recipe: FilterRecipe, subset: Subset, real: ImageSet, mirrors: bool) -> Select:
         from synaug_ray.quality.filters import selector

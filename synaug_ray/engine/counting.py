@@ -159,6 +159,17 @@ def of_classifier(recipe: ClassifierRecipe, shape: Shape, num_classes: int) -> C
 
 
 @_once
+def of_frozen(recipe: ClassifierRecipe) -> Count:
+    """Counts of computing the features of an image with a classifier's frozen network."""
+    from synaug_ray.classifiers.pretrained import opened
+
+    with torch.device("meta"), torch.no_grad():
+        found = opened(recipe, "meta")
+        views = 2 if recipe.flip else 1
+        return _counted([found.net], lambda batch: found.net(torch.empty(views * batch, 3, *found.size)), 0)
+
+
+@_once
 def of_features(recipe: FeatureRecipe) -> Count:
     """Counts of computing the features of an image with a pretrained network."""
     import timm

@@ -24,6 +24,7 @@ from synaug_ray.engine import courses
 from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.engine.memory import WHOLE, BatchSplit
 from synaug_ray.generators import registry
+from synaug_ray.plan.features import FeatureStep
 from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Stage, TrialStep
 from synaug_ray.plan.subset import Subset
 from synaug_ray.store.store import Cause, finite, now
@@ -39,7 +40,7 @@ def run_generator(context: WorkerContext, step: GeneratorStep, batch_split: Batc
 
     One that begins with a shorter training goes on from the end of that (``courses``).
     """
-    clock, real, last = _Clock(), context.dataset.train.take(context.draws.index(step.subset)), [time.monotonic()]
+    clock, real, last = Clock(), context.dataset.train.take(context.draws.index(step.subset)), [time.monotonic()]
     machine, split = context.machine, Split(batch_split.parts, context.machine.rank, context.machine.world)
     length, end = step.recipe.length(len(real)), []
 
@@ -80,7 +81,7 @@ def run_generator(context: WorkerContext, step: GeneratorStep, batch_split: Batc
     spent["cpu_seconds"] = spent["cpu_seconds"] * machine.world + before.cpu_seconds  # each process uses about as much
     spent["seconds"] += before.seconds
     notes = before.notes() | notes
-    context.store.commit(step, result | spent, files, _provenance(context.machine, clock) | notes)
+    context.store.commit(step, result | spent, files, provenance(context.machine, clock) | notes)
     for state in end:
         whole = courses.Before(
             nimg, spent["seconds"], spent["cpu_seconds"], {k: v for k, v in notes.items() if k != courses.NOTE}
@@ -102,7 +103,7 @@ def _most_processes(context: WorkerContext, step: GeneratorStep) -> int:
 
 def run_shard(context: WorkerContext, step: ShardStep, batch_split: BatchSplit = WHOLE) -> ImageSet:
     """Sample one shard of a pool, commit it and return its images."""
-    clock, size = _Clock(), step.sampler.shard_size
+    clock, size = Clock(), step.sampler.shard_size
     index = range(step.index * size, (step.index + 1) * size)
     seed = derive_seed("pool", step.generator.key, step.sampler.key)
     sampler = step.sampler.model_copy(update={"batch": -(-step.sampler.batch // batch_split.parts)})
@@ -112,7 +113,7 @@ def run_shard(context: WorkerContext, step: ShardStep, batch_split: BatchSplit =
         step,
         clock.read(len(images)),
         {"images.safetensors": save_arrays(arrays)},
-        _provenance(context.machine, clock) | batch_split.describe(),
+        provenance(context.machine, clock) | batch_split.describe(),
     )
     return images
 
@@ -121,7 +122,7 @@ def run_quality(context: WorkerContext, step: QualityStep, batch_split: BatchSpl
     """Check the quality of a pool and commit the result; there is no batch to split (``QualityStep.splits``)."""
     from synaug_ray.quality.assess import assess  # scipy: see ``engine.context``
 
-    clock, subset = _Clock(), step.pool.generator.subset
+    clock, subset = Clock(), step.pool.generator.subset
     spaces = {recipe.key: context.space(recipe, lambda share: context.progress(step, share)) for recipe in step.spaces}
     real = context.real_reference(subset, lambda share: context.progress(step, share))
     found = assess(
@@ -130,37 +131,21 @@ def run_quality(context: WorkerContext, step: QualityStep, batch_split: BatchSpl
     result = {"num_real": subset.num_real, "draw": subset.draw, "words": list(found.words)}
     text = json.dumps(finite(found.as_json()), allow_nan=False)
     context.store.commit(
-        step, result | clock.read(step.num_images), {"quality.json": text.encode()}, _provenance(context.machine, clock)
+        step, result | clock.read(step.num_images), {"quality.json": text.encode()}, provenance(context.machine, clock)
     )
 
 
 def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: BatchSplit = WHOLE) -> None:
     """Train a pack of trials together and commit each separately."""
-    clock = _Clock()
-    shared: dict[tuple[Subset, str, int, str], ImageSet] = {}
-    members = []
-    for trial in pack:
-        at = (
-            trial.subset,
-            trial.pool.key if trial.pool else "",
-            trial.num_synthetic,
-            trial.filter.key if trial.filter else "",
-        )
-        if at not in shared:
-            shared[at] = context.images(trial)
-        members.append(Member(trial, shared[at]))
-    test = context.dataset.test
-    outcomes = train_pack(
-        members,
-        context.dataset.val,
-        test,
-        context.dataset.num_classes,
-        context.device,
-        lambda share: context.progress(pack[0], share),
-        batch_split.parts,
-    )
+    clock, test = Clock(), context.dataset.test
+    if pack[0].classifier.frozen:
+        from synaug_ray.engine.features import fit_heads  # which needs this module
+
+        outcomes = fit_heads(context, pack)
+    else:
+        outcomes = _train(context, pack, batch_split)
     spent = clock.read(outcomes[0].nimg)
-    made = _provenance(context.machine, clock) | batch_split.describe()
+    made = provenance(context.machine, clock) | batch_split.describe()
     each = spent | {"seconds": spent["seconds"] / len(pack), "cpu_seconds": spent["cpu_seconds"] / len(pack)}
     for trial, outcome in zip(pack, outcomes, strict=True):
         if not np.isfinite(outcome.probability).all():
@@ -175,16 +160,47 @@ def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: B
         }
         context.store.commit(
             trial,
-            _measurement(outcome, test, context.dataset.num_classes) | each,
+            _measurement(outcome, test, context.dataset.num_classes) | each | {"nimg": outcome.nimg},
             {"predictions.safetensors": save_arrays(arrays)},
             made,
         )
+
+
+def _train(context: WorkerContext, pack: Sequence[TrialStep], batch_split: BatchSplit) -> list[Outcome]:
+    shared: dict[tuple[Subset, str, int, str], ImageSet] = {}
+    members = []
+    for trial in pack:
+        at = (
+            trial.subset,
+            trial.pool.key if trial.pool else "",
+            trial.num_synthetic,
+            trial.filter.key if trial.filter else "",
+        )
+        if at not in shared:
+            shared[at] = context.images(trial)
+        members.append(Member(trial, shared[at]))
+    return train_pack(
+        members,
+        context.dataset.val,
+        context.dataset.test,
+        context.dataset.num_classes,
+        context.device,
+        lambda share: context.progress(pack[0], share),
+        batch_split.parts,
+    )
+
+
+def _run_features(context: WorkerContext, step: FeatureStep, batch_split: BatchSplit = WHOLE) -> None:
+    from synaug_ray.engine.features import run_features  # which needs this module
+
+    run_features(context, step, batch_split)
 
 
 # what runs a step of each stage; trials run in packs
 RUN: dict[Stage, Callable[[WorkerContext, Any, BatchSplit], ImageSet | None]] = {
     "generator": run_generator,
     "shard": run_shard,
+    "features": _run_features,
     "quality": run_quality,
 }
 
@@ -201,15 +217,18 @@ def _measurement(outcome: Outcome, test: ImageSet, num_classes: int) -> dict[str
     }
 
 
-class _Clock:
+class Clock:
+    """Measures a step's time, on the clock and of this process."""
+
     def __init__(self) -> None:
         self.began, self.wall, self.cpu = time.time(), time.monotonic(), time.process_time()
 
     def read(self, nimg: int) -> dict[str, float | int]:
+        """Fields of a Record: images, and seconds since the beginning."""
         return {"nimg": nimg, "seconds": time.monotonic() - self.wall, "cpu_seconds": time.process_time() - self.cpu}
 
 
-def _provenance(machine: Machine, clock: _Clock) -> dict[str, Any]:
+def provenance(machine: Machine, clock: Clock) -> dict[str, Any]:
     """A Record's ``made``; ``began`` (seconds since 1970) and ``took`` (seconds) are of the whole pack of trials."""
     return {
         "host": socket.gethostname(),

@@ -35,6 +35,7 @@ from synaug_ray.plan.subset import DataIdentity, Subset
 
 LEAST, MOST = 0.3, 4.0  # seconds of one piece of work
 EMULATED = 10.0  # times that bf16 is slower than fp32 where it is emulated (``config.warnings.precision_warnings``)
+FEATURES_TIMED = 16  # images
 LEAST_IMAGES = 8  # trained on or sampled in a timing
 
 
@@ -62,6 +63,8 @@ def count(work: Work, shape: Shape, num_classes: int) -> Count | None:
         one = counting.of_classifier(work.recipe, shape, num_classes)
         pack = work.recipe.pack
         return Count(one.flops, pack * one.fixed, pack * one.each)
+    if work.kind == "features":
+        return counting.of_frozen(work.recipe)
     if isinstance(work.recipe, FeatureRecipe):
         return counting.of_features(work.recipe)
     return None
@@ -85,6 +88,8 @@ def timed(work: Work, counted: Count | None, bench: Bench, seconds: float) -> fl
         return of_training(work.recipe, counted, bench, seconds)
     if work.kind == "shard":
         return of_sampling(work.recipe, work.generator, counted, bench, seconds)
+    if work.kind == "features":
+        return _features(work.recipe, bench)
     if work.kind == "trial" and counted is not None:
         return _trial(work.recipe, counted, bench, seconds)
     if work.kind == "quality" and not isinstance(work.recipe, FeatureRecipe):
@@ -113,13 +118,28 @@ def _trial(recipe: ClassifierRecipe, counted: Count, bench: Bench, seconds: floa
     return step / batch / recipe.pack
 
 
+def _features(recipe: ClassifierRecipe, bench: Bench) -> float:
+    from synaug_ray.classifiers.pretrained import FrozenNetwork
+
+    network, images = FrozenNetwork(recipe, bench.device), bench.images().images[:FEATURES_TIMED]
+    network.features(images)  # the first call prepares what later ones use
+    began = bench.now()
+    network.features(images)
+    return (bench.now() - began) / len(images)
+
+
 def _work(entry: dict[str, Any]) -> Work:
     any_generator = TypeAdapter(GeneratorRecipe)
     recipe: Any = entry["recipe"]
     if entry["kind"] == "generator":
         recipe = any_generator.validate_python(recipe)
     elif recipe is not None:
-        of = {"shard": SamplerRecipe, "trial": ClassifierRecipe, "quality": FeatureRecipe}[entry["kind"]]
+        of = {
+            "shard": SamplerRecipe,
+            "trial": ClassifierRecipe,
+            "features": ClassifierRecipe,
+            "quality": FeatureRecipe,
+        }[entry["kind"]]
         recipe = of.model_validate(recipe)
     generator = entry.get("generator")
     return Work(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from synaug_ray.config.generator_recipes import EDMRecipe
 from synaug_ray.plan.steps import GeneratorStep, ShardStep, Step, TrialStep
 
+FEATURES_BATCH = 64  # images whose features are computed at once: fixed, so that they have the same bits everywhere
 USABLE = 0.9  # of the free memory: counts are accurate to about a tenth, and other programs need memory too
 
 
@@ -37,4 +38,6 @@ def images_at_once(step: Step, world: int = 1) -> int:
         return min(micro or batch, -(-batch // world))
     if isinstance(step, ShardStep):
         return step.sampler.batch
+    if step.stage == "features":
+        return FEATURES_BATCH
     return step.classifier.batch if isinstance(step, TrialStep) else 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from synaug_ray.plan.plan import Plan
+from synaug_ray.plan.plan import Plan, features_in
 from synaug_ray.plan.steps import TrialStep
 from synaug_ray.plan.subset import Subset
 
@@ -21,7 +21,7 @@ def early_answers_first(plan: Plan) -> Plan:
     first: dict[str, Turn] = {}
     for trial in trials.values():
         if trial.pool is not None:
-            for step in (trial.pool.generator, *trial.parents()):
+            for step in (trial.pool.generator, *trial.shards):
                 first.setdefault(step.key, _turn(trial))
 
     def turn(key: str, subset: Subset) -> Turn:
@@ -32,6 +32,7 @@ def early_answers_first(plan: Plan) -> Plan:
         trials=trials,
         generators=dict(sorted(plan.generators.items(), key=lambda at: turn(at[0], at[1].subset))),
         shards=dict(sorted(plan.shards.items(), key=lambda at: turn(at[0], at[1].generator.subset))),
+        features=features_in(trials.values()),
         # those of one Subset together: they share the networks trained on its real images
         qualities=dict(sorted(plan.qualities.items(), key=lambda at: turn("", at[1].pool.generator.subset))),
     )

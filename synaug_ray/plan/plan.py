@@ -33,11 +33,18 @@ class Plan:
     rows: tuple[Row, ...] = ()
     names: dict[str, str] = field(default_factory=dict)  # generator key -> its name in the grid
     qualities: dict[str, QualityStep] = field(default_factory=dict)
+    features: dict[str, Step] = field(default_factory=dict)  # of frozen networks
 
     def steps(self, stage: Stage) -> dict[str, Step]:
         """The steps of one stage by key."""
         return dict(
-            {"generator": self.generators, "shard": self.shards, "quality": self.qualities, "trial": self.trials}[stage]
+            {
+                "generator": self.generators,
+                "shard": self.shards,
+                "features": self.features,
+                "quality": self.qualities,
+                "trial": self.trials,
+            }[stage]
         )
 
     @property
@@ -110,7 +117,16 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
         for pool, amount in amounts.items()
         if pool.generator.subset.draw < spec.quality_draws
     ]
-    return Plan(data, generators, shards, trials, tuple(rows.values()), names, {q.key: q for q in checks})
+    return Plan(
+        data,
+        generators,
+        shards,
+        trials,
+        tuple(rows.values()),
+        names,
+        {q.key: q for q in checks},
+        features_in(trials.values()),
+    )
 
 
 def _in_proportion(cell: CellSpec) -> bool:
@@ -129,11 +145,20 @@ def pending(plan: Plan, store: Finished) -> Plan:
     done = {stage: store.keys(stage) for stage in STAGES}
     trials = {k: t for k, t in plan.trials.items() if k not in done["trial"]}
     qualities = {k: q for k, q in plan.qualities.items() if k not in done["quality"]}
-    wanted = {shard.key for step in (*trials.values(), *qualities.values()) for shard in step.parents()}
+    features = features_in(trials.values())
+    features = {k: f for k, f in features.items() if k not in done["features"]}
+    users = (*trials.values(), *qualities.values(), *features.values())
+    wanted = {parent.key for step in users for parent in step.parents()}
     shards = {k: s for k, s in plan.shards.items() if k in wanted and k not in done["shard"]}
     parents = {s.generator.key for s in shards.values()}
     generators = {k: g for k, g in plan.generators.items() if k in parents and k not in done["generator"]}
-    return Plan(plan.data, generators, shards, trials, plan.rows, plan.names, qualities)
+    return Plan(plan.data, generators, shards, trials, plan.rows, plan.names, qualities, features)
+
+
+def features_in(trials: Iterable[TrialStep]) -> dict[str, Step]:
+    """The feature steps that trials need, in their order."""
+    frozen = (trial for trial in trials if trial.classifier.frozen)
+    return {step.key: step for trial in frozen for step in trial.parents() if step.stage == "features"}
 
 
 def in_courses(generators: Mapping[str, GeneratorStep]) -> dict[str, GeneratorStep]:
@@ -156,6 +181,7 @@ def reversed_plan(plan: Plan) -> Plan:
         shards=turned(plan.shards),
         trials=turned(plan.trials),
         qualities=turned(plan.qualities),
+        features=turned(plan.features),
     )
 
 

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from synaug_ray.common.keys import content_key, derive_seed
 from synaug_ray.config.feature_recipes import FeatureRecipe
@@ -19,8 +19,11 @@ from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe, SamplerRecipe
 from synaug_ray.plan.subset import Subset
 
-Stage = Literal["generator", "shard", "quality", "trial"]
-STAGES: tuple[Stage, ...] = ("generator", "shard", "quality", "trial")
+if TYPE_CHECKING:
+    from synaug_ray.plan.features import FeatureStep
+
+Stage = Literal["generator", "shard", "features", "quality", "trial"]
+STAGES: tuple[Stage, ...] = ("generator", "shard", "features", "quality", "trial")
 
 
 class Step(ABC):
@@ -264,11 +267,26 @@ class TrialStep(Step):
         return copies and self.pool is not None and self.pool.generator.recipe.mirrors
 
     def parents(self) -> tuple[Step, ...]:
+        if not self.classifier.frozen:
+            return self.shards
+        kept = self.shards if self.filter is not None else ()  # a filter looks at the images themselves
+        return (*self.features, *kept)
+
+    @property
+    def shards(self) -> tuple[ShardStep, ...]:
+        """Those of its Pool's images."""
         return self.pool.shards(self.num_raw) if self.pool else ()
+
+    @cached_property
+    def features(self) -> tuple[FeatureStep, ...]:
+        """The steps of the features that it needs, if its network is frozen."""
+        from synaug_ray.plan.features import features_of
+
+        return features_of(self)
 
     @property
     def images_seen(self) -> float:
-        return self.classifier.nimg
+        return self.subset.num_real + self.num_synthetic if self.classifier.frozen else self.classifier.nimg
 
     @property
     def cost_key(self) -> str:

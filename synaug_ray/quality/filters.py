@@ -23,7 +23,8 @@ from synaug_ray.quality.label_classifiers import train_label_classifiers
 from synaug_ray.quality.memorization import distance_ratio, threshold
 from synaug_ray.quality.nearest import pixels, with_mirrored
 
-Select = Callable[[ImageSet, int], ImageSet]  # (a pool's first images, number needed) -> that many of them
+# (a pool's first images, number needed) -> which of them, int64 [number]
+Select = Callable[[ImageSet, int], NDArray[np.int64]]
 
 
 def selector(
@@ -46,7 +47,7 @@ def selector(
         def keep(pool: ImageSet) -> NDArray[np.int64]:
             return _best(score(pool), pool.labels, recipe.share)
 
-    def select(pool: ImageSet, count: int) -> ImageSet:
+    def select(pool: ImageSet, count: int) -> NDArray[np.int64]:
         kept = keep(pool)
         if len(kept) < count:
             raise TooFewKept(
@@ -54,7 +55,7 @@ def selector(
                 f"needed: over half of what the generator makes are near-copies of its {len(subset):,} "
                 "real images"
             )
-        return pool.take(kept[:count])
+        return kept[:count]
 
     return select
 

@@ -12,12 +12,18 @@ from types import MappingProxyType
 from synaug_ray.common.text import duration
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, LATENT, SAMPLERS
 from synaug_ray.plan.plan import Plan
-from synaug_ray.plan.steps import STAGES, GeneratorStep, Stage, Step
+from synaug_ray.plan.steps import STAGES, GeneratorStep, Stage, Step, TrialStep
 from synaug_ray.store.store import Store
 
 LABEL_BYTES, PREDICTION_BYTES = 8, 8  # int64; two uint16 and a float32
 STEP_BYTES = 16_384  # a record, its folders and what the last block of a file leaves empty
-PLURAL: dict[Stage, str] = {"generator": "generators", "shard": "shards", "quality": "qualities", "trial": "trials"}
+PLURAL: dict[Stage, str] = {
+    "generator": "generators",
+    "shard": "shards",
+    "features": "features",
+    "quality": "qualities",
+    "trial": "trials",
+}
 STATE_NETWORKS = 4  # weights, their average, and two moments of the optimiser: the end of a training that can go on
 SAMPLE = 30  # records read per recipe: more would not change the median that is shown
 
@@ -30,6 +36,7 @@ class Figure:
     spread: float
 
 
+HEAD_SECONDS = 3e-4  # for an image, of a head that is fitted to features: tests/benchmarks/frozen.md
 RECORDED, TIMED, ELSEWHERE, SCALED = 1.2, 1.5, 2.0, 3.0  # the factors: see tests/benchmarks/plan_costs.md
 
 
@@ -174,6 +181,8 @@ def _rates(
         if not step.images_seen:
             return Figure(0.0, 1.0)
         key = step.cost_key
+        if isinstance(step, TrialStep) and step.classifier.frozen:
+            return known.get(key, Figure(HEAD_SECONDS, ELSEWHERE))
         elsewhere = Figure(figures[key] / 1000, ELSEWHERE) if key in figures else None
         return known.get(key, timed.get(key, elsewhere))
 

@@ -81,6 +81,12 @@ def export_classifier(run: RunStatus, row: Row, out: Path, cache: Path) -> list[
         text = f"--out {out} is not an empty folder; name one that is empty or not there yet"
         raise UsageProblem(Message(text, "--out", "not-empty", str(out)))
     trial = row.trial
+    if trial.classifier.frozen:
+        text = (
+            f"{trial.classifier.name} is a head on features of {trial.classifier.model} (tune: head), which is not written "
+            "as a network; export one with tune: all"
+        )
+        raise UsageProblem(Message(text, "--classifier", "head-alone", trial.classifier.name))
     try:
         record = run.store.record("trial", trial.key)
         recorded = load_arrays(run.store.read(record, "predictions.safetensors"))

@@ -51,6 +51,8 @@ def plan_lines(path: Path, run: Run, missing: Plan, shape: Shape | None, timed: 
     table = costs(run.plan, missing, run.store, shape, timed.figures)
     for stage in STAGES:
         total = len(run.plan.steps(stage))
+        if stage == "features" and not total:
+            continue  # of grids with frozen networks
         lines.append(
             f"{PLURAL[stage]:<11}{total:>8,}   {total - len(missing.steps(stage)):>8,} done or not needed   "
             f"{describe_cost(table[stage], timed.unit)}"

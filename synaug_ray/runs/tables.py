@@ -122,7 +122,7 @@ class _Costs:
         """
         if trial.pool is None:
             return dict.fromkeys(COSTS, 0.0)
-        trained, shards = self._known.get(trial.pool.generator.key, math.nan), [s.key for s in trial.parents()]
+        trained, shards = self._known.get(trial.pool.generator.key, math.nan), [s.key for s in trial.shards]
         sampled, images = sum(self._known.get(k, math.nan) for k in shards), sum(self._images.get(k, 0) for k in shards)
         each = sampled / images * trial.num_raw / trial.num_synthetic if images else math.nan
         return dict(zip(COSTS, (trained + sampled, trained, each), strict=True))

@@ -24,6 +24,7 @@ import psutil
 from synaug_ray.common.hardware import hardware_name
 from synaug_ray.common.keys import content_key
 from synaug_ray.config.generator_recipes import PretrainedRecipe
+from synaug_ray.plan.features import FeatureStep
 from synaug_ray.plan.footprint import Count
 from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Step, TrialStep
 from synaug_ray.runs.cost import MEASURED, SCALED, TIMED, Figure
@@ -234,6 +235,8 @@ def _entry(key: str, steps: Sequence[Step]) -> dict[str, Any]:
         entry["recipe"] = step.sampler.model_dump(mode="json")
         entry["generator"] = step.generator.recipe.model_dump(mode="json")
     elif isinstance(step, TrialStep):
+        entry["recipe"] = step.classifier.model_dump(mode="json")
+    elif isinstance(step, FeatureStep):
         entry["recipe"] = step.classifier.model_dump(mode="json")
     elif isinstance(step, QualityStep) and step.spaces:
         entry["recipe"] = step.spaces[0].model_dump(mode="json")

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from helpers.grids import WRITTEN as TEXT
 from helpers.grids import small_grid
-from helpers.paths import REPOSITORY
+from helpers.paths import REPOSITORY, overrides_of
 
 from synaug_ray.config.load import load_grid, validate_grid
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, SAMPLERS, sampler_of
@@ -149,7 +149,7 @@ def test_the_order_of_factors_inside_a_cell():
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_every_shipped_grid_written_out_is_the_same_grid(path, tmp_path):
-    spec = load_grid(path, [])
+    spec = load_grid(path, overrides_of(path, tmp_path))
     text = write_grid(spec)
     again = load(tmp_path, text)
     assert again == spec and write_grid(again) == text

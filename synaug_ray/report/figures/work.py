@@ -10,7 +10,13 @@ import plotly.graph_objects as go
 from synaug_ray.report import tables, text
 from synaug_ray.report.figures import style
 
-STAGES = {"generator": "generators", "shard": "pool shards", "trial": "trials", "quality": "quality checks"}
+STAGES = {
+    "generator": "generators",
+    "shard": "pool shards",
+    "features": "features",
+    "trial": "trials",
+    "quality": "quality checks",
+}
 STATES = {"done": 2, "failed": 1, "blocked": 4, "pending": -1}  # state -> series colour; -1 is grey
 PATTERNS = {"done": "", "failed": "x", "blocked": "/", "pending": "."}
 

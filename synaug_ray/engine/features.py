@@ -1,0 +1,127 @@
+"""Features of frozen networks: computed once as steps of their own, and the heads that trials fit to them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from synaug_ray.classifiers.pretrained import FrozenNetwork
+from synaug_ray.classifiers.train import Outcome
+from synaug_ray.common.errors import Diverged
+from synaug_ray.data.images import ImageSet
+from synaug_ray.engine import execute
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.memory import WHOLE, BatchSplit
+from synaug_ray.plan.features import FeatureStep, RealPart, Split, real_features
+from synaug_ray.plan.footprint import FEATURES_BATCH
+from synaug_ray.plan.steps import TrialStep
+
+FILE = "features.safetensors"
+HELD_OUT: tuple[Split, ...] = ("val", "test")
+SAVE_SECONDS = 30.0  # between states of an unfinished step; a kill costs at most this
+
+
+def run_features(context: WorkerContext, step: FeatureStep, batch_split: BatchSplit = WHOLE) -> None:
+    """Compute the features of a step's images and commit them: float16 [N, views, D]; goes on where it was stopped.
+
+    Raises:
+        Diverged: if a feature is not finite in half precision.
+    """
+    clock, images, last = execute.Clock(), _images(context, step), time.monotonic()
+    network: FrozenNetwork = context.network(step.classifier)
+    done = _resumed(context, step)
+    chunks = [] if done is None else [done]
+    for start in range(sum(map(len, chunks)), len(images), FEATURES_BATCH):
+        chunks.append(network.features(images.images[start : start + FEATURES_BATCH]).astype(np.float16))
+        context.progress(step, start / len(images))
+        if time.monotonic() - last > SAVE_SECONDS:
+            context.store.save_scratch(step, FILE, save_arrays({"features": np.concatenate(chunks)}))
+            last = time.monotonic()
+    features = np.concatenate(chunks) if chunks else network.features(images.images[:0]).astype(np.float16)
+    if not np.isfinite(features).all():
+        raise Diverged(f"{step.classifier.model} gives features that are not finite; other weights, or another model")
+    context.store.commit(
+        step,
+        {"dimensions": features.shape[2]} | clock.read(len(images)),
+        {FILE: save_arrays({"features": features, "labels": np.ascontiguousarray(images.labels)})},
+        execute.provenance(context.machine, clock) | batch_split.describe(),
+    )
+
+
+def _images(context: WorkerContext, step: FeatureStep) -> ImageSet:
+    source = step.source
+    if not isinstance(source, RealPart):
+        return context.shard(source)
+    whole: ImageSet = getattr(context.dataset, source.split)
+    rows = source.rows(len(whole))
+    return ImageSet(whole.images[rows], whole.labels[rows])
+
+
+def _resumed(context: WorkerContext, step: FeatureStep) -> NDArray[np.float16] | None:
+    """Whole batches of features from an earlier attempt; None if there are none."""
+    state = context.store.load_scratch(step, FILE)
+    if state is None:
+        return None
+    try:
+        found = load_arrays(state)["features"]
+    except (SafetensorError, KeyError):  # scratch has no checksum
+        return None
+    return found if len(found) % FEATURES_BATCH == 0 else None
+
+
+def fit_heads(context: WorkerContext, pack: Sequence[TrialStep]) -> list[Outcome]:
+    """The outcomes of trials on frozen features, which are done."""
+    from synaug_ray.classifiers.head import Rows, choose  # scipy: see ``engine.context``
+
+    outcomes = []
+    val, test = context.dataset.val, context.dataset.test
+    for place, trial in enumerate(pack):
+        features, labels, weight = _rows(context, trial)
+        val_z, test_z = (
+            context.features(real_features(trial.classifier, trial.subset.data, split))[0][:, 0].astype(np.float64)
+            for split in HELD_OUT
+        )
+        views = features.shape[1]
+        rows = Rows.of(
+            features.reshape(-1, features.shape[2]).astype(np.float64),
+            np.repeat(labels, views),
+            np.repeat(weight / views, views),
+            context.dataset.num_classes,
+        )
+        head = choose(rows, val_z, val.labels)
+        val_p, log_p = head.log_probabilities(val_z), head.log_probabilities(test_z)
+        outcomes.append(
+            Outcome(
+                log_p.argmax(1).astype(np.uint16),
+                np.exp(log_p[np.arange(len(test)), test.labels]).astype(np.float32),
+                float((val_p.argmax(1) != val.labels).mean()),
+                len(labels),
+            )
+        )
+        context.progress(pack[0], (place + 1) / len(pack))
+    return outcomes
+
+
+def _rows(
+    context: WorkerContext, trial: TrialStep
+) -> tuple[NDArray[np.float16], NDArray[np.int64], NDArray[np.float64]]:
+    """Features [N, views, D], labels and weights of a trial's images: the Subset, then the images of its Pool."""
+    index = context.draws.index(trial.subset)
+    every, drawn = context.features(real_features(trial.classifier, trial.subset.data, "train"))
+    real, labels, n, s = every[index], drawn[index], len(index), trial.num_synthetic
+    if trial.pool is None:
+        return real, labels, np.full(n, 1 / n)
+    chosen = context.chosen(trial)
+    pool, made = context.features([step for step in trial.features if not isinstance(step.source, RealPart)])
+    synthetic, drawn = pool[chosen], made[chosen]
+    if trial.protocol == "synthetic-only":
+        return synthetic, drawn, np.full(s, 1 / s)
+    share = n / (n + s) if trial.real_share is None else trial.real_share
+    weight = np.concatenate([np.full(n, share / n), np.full(s, (1 - share) / s)])
+    return np.concatenate([real, synthetic]), np.concatenate([labels, drawn]), weight
