@@ -36,6 +36,7 @@ class Figure:
     spread: float
 
 
+FEATURE_BYTES = 2 * 1_280  # of an image, in half precision: those of a usual network
 HEAD_SECONDS = 3e-4  # for an image, of a head that is fitted to features: tests/benchmarks/frozen.md
 RECORDED, TIMED, ELSEWHERE, SCALED = 1.2, 1.5, 2.0, 3.0  # the factors: see tests/benchmarks/plan_costs.md
 
@@ -91,7 +92,8 @@ def costs(
             but the measured one, the Store's records and ``timed`` alone count.
         timed: figures of this machine, by ``cost_key``.
     """
-    return {stage: cost_of(plan, stage, list(missing.steps(stage).values()), store, shape, timed) for stage in STAGES}
+    stages = [stage for stage in STAGES if stage != "features" or plan.features]  # only grids with frozen networks
+    return {stage: cost_of(plan, stage, list(missing.steps(stage).values()), store, shape, timed) for stage in stages}
 
 
 def cost_of(
@@ -227,8 +229,9 @@ def disk_bytes(missing: Plan, shape: tuple[int, int, int], num_test: int) -> int
     trials = len(missing.trials) * num_test * PREDICTION_BYTES
     generators = sum(_network_bytes(g) for g in missing.generators.values())
     ends = {g.course: STATE_NETWORKS * _network_bytes(g) for g in missing.generators.values() if g.course}
-    steps = len(missing.shards) + len(missing.trials) + len(missing.generators)
-    return shards + trials + generators + sum(ends.values()) + steps * STEP_BYTES
+    steps = len(missing.shards) + len(missing.trials) + len(missing.generators) + len(missing.features)
+    features = round(sum(step.images_seen for step in missing.features.values()) * FEATURE_BYTES)
+    return features + shards + trials + generators + sum(ends.values()) + steps * STEP_BYTES
 
 
 def _network_bytes(step: GeneratorStep) -> int:

@@ -83,8 +83,8 @@ def export_classifier(run: RunStatus, row: Row, out: Path, cache: Path) -> list[
     trial = row.trial
     if trial.classifier.frozen:
         text = (
-            f"{trial.classifier.name} is a head on features of {trial.classifier.model} (tune: head), which is not written "
-            "as a network; export one with tune: all"
+            f"{trial.classifier.name} is a head on features of {trial.classifier.model} (tune: head), which is not "
+            "written as a network; export one with tune: all"
         )
         raise UsageProblem(Message(text, "--classifier", "head-alone", trial.classifier.name))
     try:

@@ -90,7 +90,9 @@ def main() -> None:
         cnn = [t for t in plan.trials.values() if not t.classifier.frozen][: asked.cnn]
         one = statistics.mean(seconds(context, [trial]) for trial in cnn)
         print(f"| cnn, 16 pixels | {one:.1f} each | {3600 / one:,.0f} |")
-        print(f"\nheads, features included, against cnn: {one / whole:,.0f} times; heads alone: {one / each:,.0f} times")
+        print(
+            f"\nheads, features included, against cnn: {one / whole:,.0f} times; heads alone: {one / each:,.0f} times"
+        )
         for n in (400, 4_000):
             total = features + n * each
             print(f"a grid of {n:,} trials on these images: {n * one / total:,.0f} times")
