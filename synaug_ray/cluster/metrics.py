@@ -13,7 +13,7 @@ from synaug_ray.analysis.results import Analysis
 from synaug_ray.config.checks import image_shape
 from synaug_ray.laws.results import Estimate
 from synaug_ray.plan.plan import pending
-from synaug_ray.plan.steps import STAGES, Stage
+from synaug_ray.plan.steps import Stage
 from synaug_ray.runs.cost import costs
 from synaug_ray.runs.outputs import counted
 from synaug_ray.runs.run import Run
@@ -51,7 +51,7 @@ class Metrics:
         run, mine = self._run, {"run": self._run.name}
         counts, failed = counted(run)
         images: Counter[str] = Counter({made: 0 for made in MADE.values()})
-        for stage in STAGES:
+        for stage in run.plan.stages:
             for state, gauge in self._steps.items():
                 gauge.set(counts[stage][state], mine | {"stage": stage})
             if stage in MADE:

@@ -39,7 +39,7 @@ class Progress(threading.Thread):
         self._run, self._say = run, say
         every = [s for stage in STAGES for s in missing.steps(stage).values()]
         self._left = TimeLeft(every, expected, run.session.cores, follows=False)
-        self._todo: dict[Stage, KeysView[str]] = {stage: missing.steps(stage).keys() for stage in STAGES}
+        self._todo: dict[Stage, KeysView[str]] = {stage: missing.steps(stage).keys() for stage in run.plan.stages}
         self._end = threading.Event()
 
     def stop(self) -> None:
@@ -61,7 +61,7 @@ class Progress(threading.Thread):
         )
         last = list(bars.values())[-1:]
         started = said = time.monotonic()
-        done: dict[Stage, int] = dict.fromkeys(STAGES, 0)
+        done: dict[Stage, int] = dict.fromkeys(self._todo, 0)
         while not self._end.wait(2 * self._run.store.poll):
             done = self._count(done)
             for stage, bar in bars.items():
@@ -80,7 +80,9 @@ class Progress(threading.Thread):
 
     def _count(self, before: dict[Stage, int]) -> dict[Stage, int]:
         try:
-            done: dict[Stage, set[str]] = {stage: self._todo[stage] & self._run.store.keys(stage) for stage in STAGES}
+            done: dict[Stage, set[str]] = {
+                stage: self._todo[stage] & self._run.store.keys(stage) for stage in self._todo
+            }
         except StorageProblem:  # storage unreachable: workers report it if it lasts
             return before
         for keys in done.values():

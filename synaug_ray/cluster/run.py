@@ -30,7 +30,7 @@ from synaug_ray.data.images import Dataset
 from synaug_ray.engine.attempt import attempt
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.plan.plan import Plan
-from synaug_ray.plan.steps import STAGES, Step
+from synaug_ray.plan.steps import Step
 from synaug_ray.runs.outputs import interrupted
 from synaug_ray.runs.run import Run
 
@@ -71,8 +71,8 @@ def run_on_cluster(
     scratch = tempfile.mkdtemp(prefix="synaug_ray-")
 
     def lost(who: str) -> str:
-        done = sum(len(run.plan.steps(stage).keys() & run.store.keys(stage)) for stage in STAGES)
-        total = sum(len(run.plan.steps(stage)) for stage in STAGES)
+        done = sum(len(run.plan.steps(stage).keys() & run.store.keys(stage)) for stage in run.plan.stages)
+        total = sum(len(run.plan.steps(stage)) for stage in run.plan.stages)
         return (
             f"the Ray cluster is gone ({who}): {done:,} of {total:,} steps are done, in {run.store.url}. Run the "
             "same command to resume"

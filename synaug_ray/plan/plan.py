@@ -48,6 +48,11 @@ class Plan:
         )
 
     @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Its stages: features are of grids with frozen networks alone."""
+        return tuple(stage for stage in STAGES if stage != "features" or self.features)
+
+    @property
     def training_checks(self) -> dict[str, TrialStep]:
         """The trials by key that no cell needs, only the check whether classifiers are trained to their end."""
         check = {row.trial.key: row.trial for row in self.rows if row.cell.protocol == TRAINING_CHECK}
@@ -142,11 +147,11 @@ def _in_proportion(cell: CellSpec) -> bool:
 
 def pending(plan: Plan, store: Finished) -> Plan:
     """The steps that are missing and needed: a generator whose shards are all done is not needed."""
-    done = {stage: store.keys(stage) for stage in STAGES}
+    done = {stage: store.keys(stage) for stage in plan.stages}
     trials = {k: t for k, t in plan.trials.items() if k not in done["trial"]}
     qualities = {k: q for k, q in plan.qualities.items() if k not in done["quality"]}
     features = features_in(trials.values())
-    features = {k: f for k, f in features.items() if k not in done["features"]}
+    features = {k: f for k, f in features.items() if k not in done.get("features", ())}
     users = (*trials.values(), *qualities.values(), *features.values())
     wanted = {parent.key for step in users for parent in step.parents()}
     shards = {k: s for k, s in plan.shards.items() if k in wanted and k not in done["shard"]}

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from synaug_ray.common.text import duration
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, LATENT, SAMPLERS
 from synaug_ray.plan.plan import Plan
-from synaug_ray.plan.steps import STAGES, GeneratorStep, Stage, Step, TrialStep
+from synaug_ray.plan.steps import GeneratorStep, Stage, Step, TrialStep
 from synaug_ray.store.store import Store
 
 LABEL_BYTES, PREDICTION_BYTES = 8, 8  # int64; two uint16 and a float32
@@ -92,8 +92,9 @@ def costs(
             but the measured one, the Store's records and ``timed`` alone count.
         timed: figures of this machine, by ``cost_key``.
     """
-    stages = [stage for stage in STAGES if stage != "features" or plan.features]  # only grids with frozen networks
-    return {stage: cost_of(plan, stage, list(missing.steps(stage).values()), store, shape, timed) for stage in stages}
+    return {
+        stage: cost_of(plan, stage, list(missing.steps(stage).values()), store, shape, timed) for stage in plan.stages
+    }
 
 
 def cost_of(
@@ -125,7 +126,7 @@ def expected_seconds(
     plan: Plan, store: Store, shape: tuple[int, int, int] | None, timed: Mapping[str, Figure] = NONE
 ) -> Callable[[Step], float | None]:
     """What each step of a plan is expected to take, in seconds of one core or GPU; arguments as of ``costs``."""
-    rates = {stage: _rates(plan, store, stage, shape, timed) for stage in STAGES}
+    rates = {stage: _rates(plan, store, stage, shape, timed) for stage in plan.stages}
     before = _seen_before(plan)
 
     def seconds(step: Step) -> float | None:
@@ -138,7 +139,7 @@ def expected_seconds(
 def untimed(plan: Plan, missing: Plan, store: Store, shape: tuple[int, int, int] | None) -> list[Step]:
     """The missing steps without a record of their kind, or a measurement elsewhere."""
     found: list[Step] = []
-    for stage in STAGES:
+    for stage in missing.stages:
         if steps := missing.steps(stage).values():  # else nothing to read records for
             rate = _rates(plan, store, stage, shape, NONE)
             found += [step for step in steps if rate(step) is None]

@@ -20,7 +20,7 @@ from synaug_ray.analysis.trials import GENERATOR_FAILURES
 from synaug_ray.config.spec import write_grid
 from synaug_ray.engine.courses import spent_before
 from synaug_ray.plan.plan import blocked
-from synaug_ray.plan.steps import STAGES, Stage
+from synaug_ray.plan.steps import Stage
 from synaug_ray.report import page
 from synaug_ray.runs.looks import take_look
 from synaug_ray.runs.quality_table import for_the_page, qualities
@@ -61,7 +61,7 @@ def interrupted(run: Run) -> None:
 def counted(run: Run) -> tuple[dict[Stage, dict[str, int]], dict[Stage, dict[str, Failure]]]:
     """Steps by stage and state (total, done, failed, blocked, pending), and the unresolved failures; from listings."""
     counts: dict[Stage, dict[str, int]] = {}
-    finished: dict[Stage, set[str]] = {stage: run.store.keys(stage) for stage in STAGES}
+    finished: dict[Stage, set[str]] = {stage: run.store.keys(stage) for stage in run.plan.stages}
     failed = unresolved_failures(run.plan, run.store, finished)
     for stage, done in finished.items():
         steps = run.plan.steps(stage)
@@ -117,7 +117,7 @@ def _spent(run: Run) -> dict[str, Any]:
     seconds, cpu, session, generators = Counter(), Counter(), Counter(), []
     rates: dict[str, list[float]] = {}
     work: set[tuple[str, str, float, float]] = set()  # of this session: a pack's trials are one piece
-    for stage in STAGES:
+    for stage in run.plan.stages:
         steps = run.plan.steps(stage)
         for key, record in run.store.records(stage, steps).items():
             before = spent_before(record.made)

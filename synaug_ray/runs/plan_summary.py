@@ -11,7 +11,7 @@ from synaug_ray.common.text import duration
 from synaug_ray.config.warnings import grid_warnings, precision_warnings
 from synaug_ray.plan.footprint import images_at_once
 from synaug_ray.plan.plan import Plan
-from synaug_ray.plan.steps import STAGES, Step
+from synaug_ray.plan.steps import Step
 from synaug_ray.runs.cost import MEASURED, PLURAL, cost_of, costs, describe_cost, describe_total_cost, untimed
 from synaug_ray.runs.gpu_hours import describe, gpu_hours
 from synaug_ray.runs.heartbeat import driver_of
@@ -49,10 +49,8 @@ def plan_lines(path: Path, run: Run, missing: Plan, shape: Shape | None, timed: 
     """
     lines = [f"grid     {path}", f"results  {run.folder.url}"]
     table = costs(run.plan, missing, run.store, shape, timed.figures)
-    for stage in STAGES:
+    for stage in run.plan.stages:
         total = len(run.plan.steps(stage))
-        if stage == "features" and not total:
-            continue  # of grids with frozen networks
         lines.append(
             f"{PLURAL[stage]:<11}{total:>8,}   {total - len(missing.steps(stage)):>8,} done or not needed   "
             f"{describe_cost(table[stage], timed.unit)}"
@@ -123,7 +121,7 @@ def memory_problem(missing: Plan, timed: Timings, free: int) -> ResourceProblem 
 
 
 def _one_of_each(missing: Plan) -> list[Step]:
-    return list({step.cost_key: step for stage in STAGES for step in missing.steps(stage).values()}.values())
+    return list({step.cost_key: step for stage in missing.stages for step in missing.steps(stage).values()}.values())
 
 
 def disk_line(needed: int, free: int | None) -> str:

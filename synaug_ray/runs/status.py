@@ -17,7 +17,7 @@ from synaug_ray.config.load import validate_grid
 from synaug_ray.config.yaml_source import parse_bytes
 from synaug_ray.data.identify import judge_options
 from synaug_ray.plan.plan import Plan, blocked, failed_ancestor, make_plan, pending
-from synaug_ray.plan.steps import STAGES, Stage, Step
+from synaug_ray.plan.steps import Stage, Step
 from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.runs.cost import PLURAL, Figure, costs, untimed
 from synaug_ray.runs.heartbeat import driver_of
@@ -42,9 +42,9 @@ def unresolved_failures(
     Args:
         done: keys of the finished steps by stage; None asks the Store.
     """
-    finished = {stage: store.keys(stage) for stage in STAGES} if done is None else done
-    wanted = {stage: plan.steps(stage).keys() - finished[stage] for stage in STAGES}
-    return {stage: {k: f for k, f in store.failed(stage).items() if k in wanted[stage]} for stage in STAGES}
+    finished = {stage: store.keys(stage) for stage in plan.stages} if done is None else done
+    wanted = {stage: plan.steps(stage).keys() - finished[stage] for stage in plan.stages}
+    return {stage: {k: f for k, f in store.failed(stage).items() if k in wanted[stage]} for stage in plan.stages}
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def why_missing(step: Step, failed: Mapping[Stage, Mapping[str, Failure]]) -> st
 
 def missing_trials(plan: Plan, store: Store) -> MissingTrials:
     """The trials of a plan that are not done, counted by cause."""
-    done: dict[Stage, set[str]] = {stage: store.keys(stage) for stage in STAGES}
+    done: dict[Stage, set[str]] = {stage: store.keys(stage) for stage in plan.stages}
     failed = unresolved_failures(plan, store, done)
     causes = Counter(why_missing(t, failed) for k, t in plan.trials.items() if k not in done["trial"])
     return MissingTrials(sum(causes.values()), len(plan.trials), dict(causes.most_common()))
@@ -137,7 +137,7 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
     failed, missing = unresolved_failures(run.plan, run.store), pending(run.plan, run.store)
     shape = image_shape(run.spec)
     table = costs(run.plan, missing, run.store, shape, _kept(run, missing, shape))
-    for stage in STAGES:
+    for stage in run.plan.stages:
         steps = run.plan.steps(stage)
         if not steps:
             continue
@@ -160,7 +160,7 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
     lines += _mixtures(records)
     if (without := missing_trials(run.plan, run.store)).trials:
         lines.append(f"missing    {without.sentence()}")
-    failures = [(run.plan.steps(stage)[key], f) for stage in STAGES for key, f in failed[stage].items()]
+    failures = [(run.plan.steps(stage)[key], f) for stage in run.plan.stages for key, f in failed[stage].items()]
     for step, f in failures[:SHOWN]:
         lines.append(
             f"failed     {step.describe(run.plan.names)}: {f.cause}, {_times(f.attempts)}: {f.message} "
@@ -189,7 +189,7 @@ def why(run: RunStatus, asked: str) -> list[str]:
     Raises:
         UsageProblem: where no step of this run, or more than one, begins with it.
     """
-    found = {k: s for stage in STAGES for k, s in run.plan.steps(stage).items() if k.startswith(asked)}
+    found = {k: s for stage in run.plan.stages for k, s in run.plan.steps(stage).items() if k.startswith(asked)}
     if len(asked) < SHORTEST or len(found) != 1:
         raise UsageProblem(
             f"--why {asked}: {len(found):,} steps of this run have a key that begins with it; give at least "
