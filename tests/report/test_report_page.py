@@ -194,6 +194,9 @@ def test_what_to_do_next_is_to_wait_while_a_run_is_at_work(run_folder: Path) -> 
             assert found.next_step == f"Wait. {told}."
         else:
             assert found.sure.endswith(f"{told}, and this may change.")
+        stopped = advice.recommended(*files[:3], files[3] | {"state": "interrupted"})
+        continued = "the command continues it." in stopped.next_step and "draws=" not in stopped.next_step
+        assert continued is (found.advice == "Not known yet")
 
 
 def test_half_written_json_is_reported_and_left_out(run_folder: Path) -> None:

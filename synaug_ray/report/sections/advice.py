@@ -66,6 +66,9 @@ def by_study(run: RunView, studies: Sequence[Mapping[str, Any]]) -> list[list[di
 def _found(laws: Json, verdict: Json, quality: Json, status: Json) -> tuple[Recommendation, ...]:
     found = recommendations(laws, _verdicts(verdict), quality, draw_seconds(status, laws))
     going_on = _going_on(status)
+    if (status or {}).get("state") == RunState.INTERRUPTED:
+        first = "Run the same command again first: this run was interrupted, and the command continues it."
+        return tuple(replace(r, next_step=first) if r.advice is Advice.NOT_KNOWN else r for r in found)
     return tuple(_while_running(r, going_on) for r in found) if going_on else found
 
 
