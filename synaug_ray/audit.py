@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from synaug_ray.common.cli import Parser, ended, tell
+from synaug_ray.common.cli import Parser, print_problem, run_command
 from synaug_ray.common.errors import DONE, INTERRUPTED, Message, Problem, StorageProblem, UsageProblem, collect_problems
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.messages import messages
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _main(_parser().parse_intermixed_args(sys.argv[1:] if argv is None else argv))
     except Problem as problem:
-        return tell(problem)
+        return print_problem(problem)
     except KeyboardInterrupt:
         print("interrupted: nothing was written", file=sys.stderr)
         return INTERRUPTED
@@ -69,7 +69,7 @@ def _main(args: argparse.Namespace) -> int:
     from synaug_ray.data.audit.audit import audit, table
     from synaug_ray.data.audit.left_out import known_in_train, told_without, without_known
 
-    audited = audit(dataset, tell=_teller())
+    audited = audit(dataset, tell=_progress_printer())
     if data.options.duplicates == "drop-test" and known_in_train(audited):
         audited = told_without(audited, dataset, without_known(dataset, known_in_train(audited)))
     if args.json:
@@ -164,18 +164,18 @@ def _check_writable(file: str | None) -> None:
         raise StorageProblem(f"--json {file}: no folder {parent}; create it first", code="json-path")
 
 
-def _teller() -> Callable[[str, float], None]:
+def _progress_printer() -> Callable[[str, float], None]:
     """Prints progress on stderr, at most one line every ``QUIET`` seconds."""
     last = time.monotonic()
 
-    def tell(what: str, share: float) -> None:
+    def progress(what: str, share: float) -> None:
         nonlocal last
         if time.monotonic() - last > QUIET:
             last = time.monotonic()
             print(f"audit    duplicates, {what}: {share:.0%}", file=sys.stderr, flush=True)
 
-    return tell
+    return progress
 
 
 if __name__ == "__main__":
-    sys.exit(ended(main))
+    sys.exit(run_command(main))

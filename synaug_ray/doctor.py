@@ -7,7 +7,7 @@ import sys
 
 from synaug_ray.cluster import checks
 from synaug_ray.cluster.auth import access, auth_findings
-from synaug_ray.common.cli import Parser, ended, tell
+from synaug_ray.common.cli import Parser, print_problem, run_command
 from synaug_ray.common.errors import DONE, INTERRUPTED, Problem, collect_problems
 from synaug_ray.common.findings import Finding, problem, table
 from synaug_ray.common.provenance import PACKAGES, Software, software
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         )
         found = [_software(software()), *_storage(storage, planned), *_cluster(storage, planned)]
     except Problem as refused:
-        return tell(refused)
+        return print_problem(refused)
     except KeyboardInterrupt:
         print("interrupted: nothing was written", file=sys.stderr)
         return INTERRUPTED
@@ -122,4 +122,4 @@ def _findings(what: str, refused: Problem) -> list[Finding]:
 
 
 if __name__ == "__main__":
-    sys.exit(ended(main))
+    sys.exit(run_command(main))

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from synaug_ray.common.cli import Parser, ended, tell
+from synaug_ray.common.cli import Parser, print_problem, run_command
 from synaug_ray.common.errors import DONE, Message, Problem, UsageProblem
 from synaug_ray.runs.exporting import FORMATS, choose, export, refuse_copies
 from synaug_ray.runs.status import read_run_status
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         refuse_copies(chosen, args.i_have_read_the_copy_check)
         print("\n".join(export(run, chosen, Path(args.out), args.format, args.num_synthetic)))
     except Problem as problem:
-        return tell(problem)
+        return print_problem(problem)
     if not chosen.checked:
         print(
             "note     no quality check looked for copies of real images among these; run the grid with quality_draws=1 "
@@ -98,4 +98,4 @@ def _count(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(ended(main))
+    sys.exit(run_command(main))

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from synaug_ray.common.cli import Interrupt, ended, tell
+from synaug_ray.common.cli import Interrupt, print_problem, run_command
 from synaug_ray.common.errors import (
     DONE,
     FAILED_CELLS,
@@ -67,10 +67,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _main(parse(words), words)
     except Problem as problem:
-        return tell(problem)
+        return print_problem(problem)
     except KeyboardInterrupt:
         print("interrupted: finished steps are kept; run the same command to continue", file=sys.stderr)
-        return TERMINATED if interrupt.heard == signal.SIGTERM else INTERRUPTED
+        return TERMINATED if interrupt.received == signal.SIGTERM else INTERRUPTED
 
 
 def _main(args: argparse.Namespace, words: list[str]) -> int:
@@ -208,7 +208,7 @@ def _run(
 
 
 if __name__ == "__main__":
-    code = ended(main, unread=INTERRUPTED)
+    code = run_command(main, unread=INTERRUPTED)
     if code not in (DONE, FAILED_CELLS):  # threads may still call Ray, which would exit with its own code
         sys.stdout.flush()
         sys.stderr.flush()

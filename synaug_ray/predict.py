@@ -25,7 +25,7 @@ from synaug_ray.analysis.prediction_text import (
 from synaug_ray.analysis.real_needed import known, real_needed
 from synaug_ray.analysis.recommendation import Recommendation, recommendations, unknown_mix
 from synaug_ray.analysis.recommendation_text import unknown_collection
-from synaug_ray.common.cli import ended, tell
+from synaug_ray.common.cli import print_problem, run_command
 from synaug_ray.common.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, collect_problems, did_you_mean
 from synaug_ray.laws.results import Estimate
 from synaug_ray.report.run_view import NoRunError, read
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         question, (laws, verdicts) = collect_problems(lambda: question_of(args), lambda: _laws(args.run))
         studies = _studies(laws, args)
     except Problem as problem:
-        return tell(problem)
+        return print_problem(problem)
     answers = [(study, *_answer(study, question), _judged(study, laws, verdicts)) for study in studies]
     if args.json:
         plain = [_plain(*answer, question, _collecting_helps(answer[0], laws)) for answer in answers]
@@ -240,4 +240,4 @@ def _plain(
 
 
 if __name__ == "__main__":
-    sys.exit(ended(main))
+    sys.exit(run_command(main))

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from synaug_ray.common.cli import ended, tell
+from synaug_ray.common.cli import print_problem, run_command
 from synaug_ray.common.errors import DONE, Problem
 from synaug_ray.runs.status import overview, read_run_status, why
 
@@ -26,10 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         run = read_run_status(args.run)
         lines = overview(run) if args.why is None else why(run, args.why)
     except Problem as problem:
-        return tell(problem)
+        return print_problem(problem)
     print("\n".join(lines))
     return DONE
 
 
 if __name__ == "__main__":
-    sys.exit(ended(main))
+    sys.exit(run_command(main))

@@ -1,1 +1,1 @@
-"""Classifiers: their networks, their batches, their joint training."""
+"""Classifiers: networks, the schedule of images, and the joint training of packs."""

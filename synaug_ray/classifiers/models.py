@@ -1,4 +1,4 @@
-"""Classifier networks: a small MLP that packs well, a small CNN, and timm's models with a stem for small images."""
+"""Classifier networks: a small MLP that trains fast in packs, a small CNN, and timm's models."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from synaug_ray.common.errors import Message, UsageProblem, did_you_mean
 from synaug_ray.common.text import one_line
 from synaug_ray.config.recipes import ClassifierRecipe
 
-SMALL = 64  # pixels per side up to which a stem of stride 4 discards too much
+SMALL = 64  # pixels per side up to which a stem with stride 4 discards too much detail
 
 
 def build(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int, seed: int) -> nn.Module:
-    """A network for images [B, *shape] scaled to [-1, 1], its weights a function of ``seed``.
+    """A network that maps images [B, *shape] in [-1, 1] to logits [B, num_classes]; ``seed`` determines its weights.
+
+    Args:
+        shape: (channels, height, width).
 
     Raises:
         UsageProblem: if timm has no such model.
@@ -44,10 +47,10 @@ def check(recipe: ClassifierRecipe, shape: tuple[int, int, int] | None) -> None:
     """Reject models that timm does not have, weights that do not fit, and networks unsuitable for images [C, H, W].
 
     Args:
-        shape: if the grid alone determines it; otherwise None.
+        shape: None unless the grid alone determines it.
 
     Raises:
-        UsageProblem: naming the closest model, or why the network is unsuitable.
+        UsageProblem: with the closest model's name, or why the network is unsuitable.
         DataProblem: if its weights cannot be used.
     """
     if recipe.pretrained:
@@ -56,7 +59,7 @@ def check(recipe: ClassifierRecipe, shape: tuple[int, int, int] | None) -> None:
         opened(recipe)
         return  # images of every shape are scaled to its own size
     _known(recipe)
-    if shape and (problem := incompatibility(recipe, shape, 2)):  # no network depends on the number of classes
+    if shape and (problem := incompatibility(recipe, shape, 2)):  # whether it fits does not depend on the classes
         raise UsageProblem(problem)
 
 
@@ -68,13 +71,13 @@ def _known(recipe: ClassifierRecipe) -> None:
     if not timm.is_model(recipe.model):
         text = (
             f"{recipe.name}: timm has no {recipe.model!r}{did_you_mean(recipe.model, timm.list_models(), '.')} "
-            "timm.list_models() lists all it has"
+            "timm.list_models() lists all models"
         )
         raise UsageProblem(Message(text, "classifiers", "unknown-model", repr(recipe.model)))
 
 
 def incompatibility(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int) -> Message | None:
-    """Why a network cannot be trained on images [C, H, W]; tried on torch's meta device, without weights or pixels."""
+    """Why a network cannot be trained on images [C, H, W], or None; tried on torch's meta device, without any data."""
     if recipe.family == "mlp" or recipe.pretrained:
         return None
     name = recipe.name + (f" ({recipe.model})" if recipe.model else "")
@@ -82,7 +85,7 @@ def incompatibility(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_c
     try:
         with torch.device("meta"):
             net = build(recipe, shape, num_classes, 0)
-    except Exception as error:  # each network refuses in its own way
+    except Exception as error:  # each network raises exceptions of its own
         text = f"{name} cannot be built for images of {size} ({one_line(error, 200)}); choose another model"
         return Message(text, "classifiers", "image-size", size)
     own = getattr(net, "default_cfg", None) or {}
@@ -91,18 +94,18 @@ def incompatibility(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_c
         out = net.train()(torch.empty(min(recipe.batch, 2), *shape, device="meta"))
     except Exception as error:
         wanted = (
-            f"wants {fixed} x {fixed} pixels and the images have {size}"
+            f"needs {fixed} x {fixed} pixels, and the images have {size}"
             if fixed
             else (f"cannot be trained on images of {size} in batches of {recipe.batch} ({one_line(error, 200)})")
         )
         text = f"{name} {wanted}; set data.size{f': {fixed}' if fixed else ''}, or choose another model"
         return Message(text, "classifiers", "image-size", size)
     if not isinstance(out, torch.Tensor) or out.shape[1:] != (num_classes,):
-        text = f"{name} does not output one number per class; choose a model that classifies"
+        text = f"{name} does not output one number per class; choose a classification model"
         return Message(text, "classifiers", "not-a-classifier", recipe.model)
     if recipe.pack > 1 and any(True for _ in net.buffers()):
         text = (
-            f"{name} has batch normalisation or other buffers, which cannot be kept apart in a pack; it needs pack: 1, "
+            f"{name} has batch normalisation or other buffers, which a pack cannot keep separate; it needs pack: 1, "
             f"got {recipe.pack}"
         )
         return Message(text, "classifiers", "pack", str(recipe.pack))
@@ -118,7 +121,7 @@ def _mlp(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int
 
 
 def _cnn(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
-    """Two 3x3 convolutions a stage, each with batch normalisation, halved in size between the stages."""
+    """Two 3x3 convolutions per stage, each with batch normalisation; max-pooling halves the size between stages."""
     layers: list[nn.Module] = []
     before = shape[0]
     for stage, width in enumerate(recipe.widths):
@@ -131,7 +134,7 @@ def _cnn(recipe: ClassifierRecipe, shape: tuple[int, int, int], num_classes: int
 
 
 def _shrink_stem(net: nn.Module, channels: int) -> None:
-    """ResNets: a 3x3 convolution of stride 1 and no max-pool, as CIFAR's ResNets have (arXiv 1512.03385, 4.2)."""
+    """Give a ResNet a 3x3 convolution of stride 1 and no max-pool, as for CIFAR (arXiv 1512.03385, section 4.2)."""
     stem, pool = getattr(net, "conv1", None), getattr(net, "maxpool", None)
     if isinstance(stem, nn.Conv2d) and pool is not None:
         net.conv1 = nn.Conv2d(channels, stem.out_channels, 3, 1, 1, bias=False)

@@ -12,12 +12,12 @@ from synaug_ray.training.batching import passes, stream
 
 
 def num_steps(recipe: ClassifierRecipe) -> int:
-    """Batches in a training of ``nimg`` images."""
+    """The number of batches of a recipe's training, which sees ``recipe.nimg`` images."""
     return max(1, round(recipe.nimg / recipe.batch))
 
 
 def real_per_batch(trial: TrialStep) -> int | None:
-    """Real images in each batch of the mixed protocol; None if proportional to the counts."""
+    """Real images in each batch of the mixed protocol; None if the mix is in proportion to the counts."""
     if trial.real_share is None:
         return None
     batch = trial.classifier.batch
@@ -29,10 +29,10 @@ def schedule(trial: TrialStep) -> Tensor:
 
     Returns int64 [steps, batch] on the CPU: indices into the trial's images, real ones first.
 
-    - real-only and synthetic-only: reshuffled passes over that kind;
-    - mixed, proportional: reshuffled passes over both together;
-    - mixed at a share: that share of each batch is real, each kind in its own reshuffled passes;
-    - pretrain: the first half of the training on synthetic images, the second on real ones.
+    - real-only and synthetic-only: reshuffled passes over the images of that kind;
+    - mixed, proportional: reshuffled passes over all images together;
+    - mixed with a real share: that share of each batch is real; each kind has its own reshuffled passes;
+    - pretrain: the first half of the training sees synthetic images, the second half real ones.
     """
     recipe, n, s = trial.classifier, trial.subset.num_real, trial.num_synthetic
     steps, batch, seed = num_steps(recipe), recipe.batch, trial.common_seed

@@ -1,8 +1,8 @@
-"""Joint training of a pack of trials: one recipe, but separate images, weights and order for each.
+"""Joint training of a pack of trials, which share a recipe but have separate images, weights and orders.
 
 A trial's result depends on its key alone, not on the other trials of its pack: a pack of width K is always
-padded to exactly K members, so that every kernel runs at the same shapes. (On a CPU, widths 2 to 32 gave
-the same bits with any other members.)
+padded to exactly K members, so that all kernels run with the same shapes. (On a CPU, a trial gave the same bits
+whatever the other members, at widths 2 to 32.)
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EVALUATION_BATCH = 500  # images; the last batch is padded so that results do no
 
 @dataclass(frozen=True)
 class Member:
-    """One trial and its images in the order its schedule indexes: the Subset, then the Pool's prefix."""
+    """One trial, and its images in the order that its schedule indexes: the Subset, then the Pool's prefix."""
 
     trial: TrialStep
     images: ImageSet
@@ -41,12 +41,12 @@ class Member:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A trial's results; predictions are in the order of the test set."""
+    """A trial's results on the T test images, in their order."""
 
-    predicted: NDArray[np.uint16]  # [T]
+    predicted: NDArray[np.uint16]  # the class, [T]
     probability: NDArray[np.float32]  # of the true class, [T]
-    val_error: float
-    nimg: int
+    val_error: float  # fraction of validation images
+    nimg: int  # images seen in training
 
 
 def train_pack(
@@ -63,8 +63,8 @@ def train_pack(
     Args:
         members: trials with the same recipe, at most ``recipe.pack`` of them.
         tick: called now and then with the fraction done.
-        parts: number of micro-batches, for batches that do not fit into memory; the gradient is that of the whole
-            batch up to rounding, except with batch normalisation.
+        parts: micro-batches per batch, for batches that do not fit into memory; the gradient is that of the whole batch
+            up to rounding, except with batch normalisation.
 
     Returns:
         One Outcome per member, in order.
@@ -72,10 +72,10 @@ def train_pack(
     return _measured(train_only(members, num_classes, device, tick, parts), members, val, test, device, parts)
 
 
-def train_again(
+def train_with_weights(
     member: Member, val: ImageSet, test: ImageSet, num_classes: int, device: torch.device
 ) -> tuple[Outcome, dict[str, Tensor]]:
-    """One trial trained as in any pack, and its weights by the names of ``models.build``'s module, which take them."""
+    """Train one trial as in any pack; returns its Outcome and the state dict of its network (``models.build``)."""
     model = train_only([member], num_classes, device)
     return _measured(model, [member], val, test, device, 1)[0], model.weights()
 
@@ -117,7 +117,7 @@ def train_only(
     tick: Callable[[float], None] | None = None,
     parts: int = 1,
 ) -> _Single | _Pack:
-    """The trained networks of a pack; arguments as of ``train_pack``."""
+    """Train a pack without evaluating it; arguments as of ``train_pack``. Returns its networks."""
     recipe = members[0].trial.classifier
     padded = [*members, *[members[-1]] * (recipe.pack - len(members))]
     shape = members[0].images.images.shape[1:]
@@ -129,9 +129,9 @@ def train_only(
 
 
 class _Single:
-    """A pack of one: the plain module, so that any network can be trained, including with batch normalisation.
+    """A pack of one: the plain module, so that any network can be trained, also one with batch normalisation.
 
-    Channels last: a step of the CNN at 16 px takes 22 ms of a core instead of 32, its evaluation a third.
+    In channels-last layout, a step of the CNN at 16 px takes 22 ms of a core instead of 32, and evaluation a third.
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -147,7 +147,7 @@ class _Single:
         return [{"params": body, "peak": rate}, {"params": head, "peak": head_rate}]
 
     def weights(self) -> dict[str, Tensor]:
-        """Those of the network, on the CPU."""
+        """The network's state dict, on the CPU."""
         return {k: v.detach().cpu().contiguous().clone() for k, v in self.net.state_dict().items()}
 
     def logits(self, x: Tensor, train: bool) -> Tensor:
@@ -175,7 +175,7 @@ class _Pack:
         return [{"params": list(self.params.values()), "peak": recipe.optimiser.learning_rate}]
 
     def weights(self) -> dict[str, Tensor]:
-        """Those of the first network, on the CPU."""
+        """The first network's state dict, on the CPU."""
         return {k: v[0].detach().cpu().contiguous().clone() for k, v in self.params.items()}
 
     def logits(self, x: Tensor, train: bool) -> Tensor:
@@ -199,7 +199,7 @@ def _fit(
     optimiser = _optimiser(recipe, model.groups(recipe))
     for step in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * _schedule(recipe, step, steps)
+            group["lr"] = group["peak"] * _learning_rate_factor(recipe, step, steps)
         index = order[step]  # [K, B]
         x = images[index].float().div_(127.5).sub_(1)
         if recipe.flip or recipe.shift:
@@ -208,7 +208,7 @@ def _fit(
         for part in parts_of(recipe.batch, -(-recipe.batch // parts)):
             with autocast(recipe.precision, device):
                 logits = model.logits(x[:, part], train=True).float()
-            # the sum of the members' means: each member's gradient is independent of the others
+            # the sum of the members' mean losses, so that each member's gradient is independent of the others
             loss = (
                 torch.nn.functional.cross_entropy(
                     logits.flatten(0, 1),
@@ -225,7 +225,7 @@ def _fit(
 
 
 def _resident(members: Sequence[Member], device: torch.device) -> tuple[Tensor, Tensor, list[int]]:
-    """All images of a pack as one uint8 tensor on the device, without repeats; labels; each member's offset."""
+    """A pack's images as one uint8 tensor on the device, shared sets once; their labels; each member's offset."""
     at: dict[int, int] = {}
     sets: list[ImageSet] = []
     for m in members:
@@ -251,8 +251,8 @@ def _optimiser(recipe: ClassifierRecipe, parameters: list[dict[str, Any]]) -> to
     )
 
 
-def _schedule(recipe: ClassifierRecipe, step: int, steps: int) -> float:
-    """Factor of the learning rate: linear warm-up, then cosine to zero."""
+def _learning_rate_factor(recipe: ClassifierRecipe, step: int, steps: int) -> float:
+    """Linear warm-up, multiplied by a cosine from 1 to 0."""
     warm = min(1.0, (step + 1) / max(1.0, recipe.optimiser.warmup * steps))
     return warm * 0.5 * (1 + math.cos(math.pi * step / steps))
 

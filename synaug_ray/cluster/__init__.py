@@ -6,7 +6,7 @@ import ray before.
 
 import os
 
-from synaug_ray.common.surroundings import name_the_user
+from synaug_ray.common.process_environment import ensure_user_name
 
 
 def address() -> str:
@@ -43,4 +43,4 @@ if not address():
     }
 for _name, _value in QUIET.items():
     os.environ.setdefault(_name, _value)
-name_the_user()  # of a worker too, whose node may know the user by a number alone
+ensure_user_name()  # in workers too: their node may know only the number of the user

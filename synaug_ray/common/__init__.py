@@ -1,1 +1,1 @@
-"""Knows no domain: errors, content keys, provenance, what commands share, the CPU, text."""
+"""Independent of the domain: errors, content keys, provenance, command-line basics, hardware, text."""

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from synaug_ray.common.errors import BUG, DONE, INTERRUPTED, STORAGE, Problem, UsageProblem
-from synaug_ray.common.streams import mend
-from synaug_ray.common.surroundings import check_working_directory, name_the_user
+from synaug_ray.common.process_environment import check_working_directory, ensure_user_name
+from synaug_ray.common.streams import replace_streams
 
-DEAF_SECONDS = 20.0  # after an interrupt: shutting down takes seconds, and people press Ctrl-C twice
+IGNORED_SECONDS = 20.0  # after an interrupt: shutting down takes seconds, and people press Ctrl-C twice
 
 
 class Parser(argparse.ArgumentParser):
@@ -28,41 +28,41 @@ class Interrupt:
     """Signal handler that ignores further signals for a while, so that a second one does not cut the shutdown short."""
 
     def __init__(self) -> None:
-        self.heard: int | None = None  # the signal; Ray may replace the exception that is raised
-        self._deaf_until = 0.0
+        self.received: int | None = None  # the signal's number; Ray may replace the exception that is raised
+        self._ignored_until = 0.0
 
     def __call__(self, number: int, frame: object) -> None:
-        if time.monotonic() >= self._deaf_until:
-            self.heard, self._deaf_until = number, time.monotonic() + DEAF_SECONDS
+        if time.monotonic() >= self._ignored_until:
+            self.received, self._ignored_until = number, time.monotonic() + IGNORED_SECONDS
             raise KeyboardInterrupt
 
 
-def tell(problem: Problem) -> int:
+def print_problem(problem: Problem) -> int:
     """Print a problem's messages on stderr; returns its exit code."""
     for sentence in problem.sentences:
         print(f"error: {sentence}", file=sys.stderr)
     return problem.exit_code
 
 
-def ended(main: Callable[[], int], unread: int = DONE) -> int:
-    """Run a command and return its exit code; a traceback is shown for bugs alone.
+def run_command(main: Callable[[], int], unread: int = DONE) -> int:
+    """Run a command and return its exit code; only bugs show a traceback.
 
     Args:
-        unread: the exit code where the reader of stdout is gone, as with ``| head``.
+        unread: the exit code if the reader of stdout has gone, as with ``| head``.
     """
-    output = mend()
+    output = replace_streams()
     try:
         code = _code_of(main)
         sys.stdout.flush()
         if output is None or not output.refused:
             return code
         print(
-            f"error: cannot write to standard output ({output.refused}); the rest was done. Name another file for it, "
-            "or /dev/null",
+            f"error: cannot write to standard output ({output.refused}); everything else was done. Redirect it to "
+            "another file, or to /dev/null",
             file=sys.stderr,
         )
         return code or STORAGE
-    except BrokenPipeError:  # the buffer must not be flushed again at exit
+    except BrokenPipeError:  # Python would flush the buffer again at exit, and fail again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return unread
     except KeyboardInterrupt:
@@ -76,10 +76,10 @@ def ended(main: Callable[[], int], unread: int = DONE) -> int:
 def _code_of(main: Callable[[], int]) -> int:
     try:
         check_working_directory()
-        name_the_user()
+        ensure_user_name()
     except Problem as problem:
-        return tell(problem)
+        return print_problem(problem)
     try:
         return main()
-    except SystemExit as end:  # argparse's, after --help
-        return end.code if isinstance(end.code, int) else DONE
+    except SystemExit as exit:  # argparse's, after --help
+        return exit.code if isinstance(exit.code, int) else DONE

@@ -14,25 +14,25 @@ LOST = 75  # EX_TEMPFAIL: nothing is wrong with the run; the same command resume
 
 @dataclass(frozen=True)
 class Message:
-    """One thing that is wrong: for people ``place: text``, for programs ``code``."""
+    """One error: ``place: text`` for people, ``code`` for programs."""
 
     text: str  # what is wrong, with the value; what is allowed; what to do
-    place: str = ""  # such as "grids/digits.yaml:7: num_real[2]"; empty where the text says where
-    code: str = ""  # stable, such as "unknown-key"; that of the Problem where it is empty
-    value: str = ""  # the wrong value, as the text repeats it
+    place: str = ""  # such as "grids/digits.yaml:7: num_real[2]"; empty if the text itself says where
+    code: str = ""  # stable, such as "unknown-key"; if empty, the Problem's
+    value: str = ""  # the wrong value, as quoted in the text
 
     def __str__(self) -> str:
         return f"{self.place}: {self.text}" if self.place else self.text
 
 
 class Problem(Exception):
-    """What a user can cause: one or more messages, and the exit code that the process ends with."""
+    """An error that a user can cause: one or more messages, and the process's exit code."""
 
     exit_code = BUG
-    code = "bug"  # of messages that have none of their own
+    code = "bug"  # of messages without a code of their own
 
     def __init__(self, messages: Iterable[Message | str] | Message | str, code: str = "") -> None:
-        """Take what is wrong; ``code`` is of messages that have none of their own, by default that of the class."""
+        """``code`` is that of messages without one of their own; by default the class's."""
         every = [messages] if isinstance(messages, (Message, str)) else list(messages)
         self.messages = list(dict.fromkeys(self._coded(message, code or self.code) for message in every))  # each once
         super().__init__("\n".join(self.sentences))
@@ -45,7 +45,7 @@ class Problem(Exception):
 
     @property
     def sentences(self) -> list[str]:
-        """The messages for people, each on one line."""
+        """The messages as people read them, one line each."""
         return [str(message) for message in self.messages]
 
     def __reduce__(self) -> tuple[type[Problem], tuple[list[Message]]]:
@@ -57,7 +57,7 @@ class Diverged(RuntimeError):
 
 
 class Collapsed(RuntimeError):
-    """A generator always makes the same image, or images without content: it is useless."""
+    """A generator makes the same image every time, or images without content: it is useless."""
 
 
 class DamagedState(RuntimeError):
@@ -69,18 +69,18 @@ class PeerLost(RuntimeError):
 
 
 class TooFewKept(RuntimeError):
-    """A filter dropped so many images of a pool that too few are left for a trial."""
+    """A filter dropped so many of a pool's images that too few remain for a trial."""
 
 
 class UsageProblem(Problem):
-    """The command line or the grid file is wrong, as they show by themselves."""
+    """The command line or the grid file is wrong, as can be seen without the data."""
 
     exit_code = USAGE
     code = "usage"
 
 
 class DataProblem(Problem):
-    """The data are wrong, as reading them shows."""
+    """The data are wrong, which is found when they are read."""
 
     exit_code = DATA
     code = "data"
@@ -94,7 +94,7 @@ class StorageProblem(Problem):
 
 
 class ResourceProblem(Problem):
-    """The machine or the cluster does not have what a run needs."""
+    """The machine or the cluster lacks something that a run needs."""
 
     exit_code = RESOURCES
     code = "resources"
@@ -108,10 +108,10 @@ class ClusterLost(Problem):
 
 
 def collect_problems(*checks: Callable[[], Any]) -> list[Any]:
-    """What independent checks return, in order.
+    """The return values of independent checks, in order.
 
     Raises:
-        Problem: with the messages of all checks that fail, of the kind with the lowest exit code.
+        Problem: with the messages of all checks that fail; of the subclass with the lowest exit code.
     """
     values, problems = [], []
     for check in checks:
@@ -125,8 +125,8 @@ def collect_problems(*checks: Callable[[], Any]) -> list[Any]:
     return values
 
 
-def parts(error: BaseException) -> Iterator[BaseException]:
-    """An exception and every exception inside it: causes, contexts, attributes, arguments."""
+def nested_exceptions(error: BaseException) -> Iterator[BaseException]:
+    """An exception and all exceptions nested in it: causes, contexts, attributes, arguments."""
     seen: list[BaseException] = []
     todo: list[Any] = [error]
     while todo:
@@ -140,9 +140,9 @@ def parts(error: BaseException) -> Iterator[BaseException]:
 
 
 def problem_within(error: BaseException) -> Problem | None:
-    """The Problem inside another library's exception, if any."""
-    found = next((part for part in parts(error) if isinstance(part, Problem)), None)
-    return getattr(found, "cause", found)  # Ray's class that inherits from both has the Problem itself as its cause
+    """The Problem nested in another library's exception, if any."""
+    found = next((one for one in nested_exceptions(error) if isinstance(one, Problem)), None)
+    return getattr(found, "cause", found)  # Ray raises a class derived from both; its cause is the Problem itself
 
 
 def did_you_mean(word: str, known: Any, otherwise: str = "") -> str:

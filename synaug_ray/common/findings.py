@@ -1,4 +1,4 @@
-"""Results of checks, as a table for people; problems have an exit code."""
+"""Results of checks as a table for people, and as an error with an exit code."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Literal
 from synaug_ray.common.errors import Message, Problem, ResourceProblem
 
 Level = Literal["ok", "note", "problem"]
-WIDTH = 120  # characters a line
+WIDTH = 120  # characters per line
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was checked, what was found and what to do."""
+    """One check: what was checked, what was found, and what to do about it."""
 
     what: str
     means: str
     level: Level = "ok"
-    kind: type[Problem] = ResourceProblem  # of a problem
+    kind: type[Problem] = ResourceProblem  # what to raise if ``level`` is "problem"
 
 
 def table(findings: Iterable[Finding]) -> str:
@@ -33,7 +33,7 @@ def table(findings: Iterable[Finding]) -> str:
 
 
 def problem(findings: Iterable[Finding]) -> Problem | None:
-    """All problems as one, of the kind with the lowest exit code; None if there are none."""
+    """All problems as one, of the subclass with the lowest exit code; None if there are none."""
     found = [f for f in findings if f.level == "problem"]
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""This machine: the number formats of its CPU, its memory and its names, as reported by the operating system."""
+"""This machine as the operating system reports it: CPU features, free memory, names of processor and GPUs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import psutil
 
 CPUINFO = Path("/proc/cpuinfo")
 NVIDIA = Path("/proc/driver/nvidia/gpus")
-BF16 = {"amx_bf16", "avx512_bf16", "bf16"}  # Intel's matrix unit; Intel's and AMD's vectors; ARM
+BF16 = {"amx_bf16", "avx512_bf16", "bf16"}  # Intel's matrix unit; Intel's and AMD's vector units; ARM
 
 
 def bf16_in_hardware() -> bool | None:
-    """Whether this machine's CPU supports bf16 in hardware; None where the operating system does not say."""
+    """Whether this machine's CPU supports bf16 in hardware; None if the operating system does not say."""
     flags = cpu_flags()
     return None if flags is None else bool(flags & BF16)
 
 
 def cpu_flags() -> set[str] | None:
-    """The CPU's feature flags as in /proc/cpuinfo; None except on Linux."""
+    """The CPU's feature flags from /proc/cpuinfo; None on systems other than Linux."""
     try:
         text = CPUINFO.read_text()
     except OSError:
@@ -31,7 +31,7 @@ def cpu_flags() -> set[str] | None:
     return None if line is None else set(line.partition(":")[2].split())
 
 
-CGROUPS = (  # limit, use, and the file of statistics whose inactive_file can be taken back; versions 2 and 1
+CGROUPS = (  # limit, usage, and the statistics with the reclaimable page cache (inactive_file); cgroups v2 and v1
     ("memory.max", "memory.current", "memory.stat"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
 )
@@ -39,11 +39,11 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def free_memory() -> int:
-    """Bytes of memory that this process can still take: what the machine has, or what its container may use if less."""
+    """Bytes of memory that this process can still allocate: the machine's, or its container's if that is less."""
     found = [psutil.virtual_memory().available]
     for limit, used, statistics in CGROUPS:
         try:
-            most, now = int((CGROUP / limit).read_text()), int((CGROUP / used).read_text())  # "max" is no number
+            most, now = int((CGROUP / limit).read_text()), int((CGROUP / used).read_text())  # ValueError for "max"
             lines = (line.split() for line in (CGROUP / statistics).read_text().splitlines())
             files = sum(int(value) for name, value in lines if name in ("inactive_file", "total_inactive_file"))
         except (OSError, ValueError):
@@ -53,7 +53,7 @@ def free_memory() -> int:
 
 
 def hardware_name() -> str:
-    """This machine's processor and GPUs by name: what timings of one kind of machine are kept under."""
+    """The names of this machine's processor and GPUs; timings are cached under this name."""
     name = platform.processor() or platform.machine()
     with suppress(OSError):
         lines = CPUINFO.read_text().splitlines()
@@ -62,7 +62,7 @@ def hardware_name() -> str:
 
 
 def gpu_names() -> list[str]:
-    """The NVIDIA GPUs that processes here may use, as the driver names them, without asking torch."""
+    """Names of the NVIDIA GPUs visible to this process, from the driver: importing torch would take seconds."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return []
     found = []

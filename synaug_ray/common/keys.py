@@ -1,8 +1,7 @@
 """Content keys: canonical JSON of every result-bearing field, hashed with SHA-256.
 
-Equal fields have equal canonical JSON on any machine and in any process. A value without one
-stable written form is an error, because a silent choice (``repr``, ``str``) could one day return
-a stale result.
+Equal fields have equal canonical JSON on any machine and in any process. A value that has no stable
+serialisation is an error, because a fallback to ``repr`` or ``str`` could one day return a stale result.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 SCALARS = frozenset({str, int, bool, type(None)})
-KEY_DIGITS = 32  # hexadecimal: 128 bits, so collisions can be neglected
+KEY_DIGITS = 32  # hexadecimal: 128 bits, so collisions are negligible
 
 
 def canonical(value: object) -> str:
@@ -32,7 +31,7 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=T
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a value consists of JSON's own types alone: a fast path, taken by nearly all steps."""
+    """Whether a value consists of JSON's own types only: the fast path, taken by nearly all steps."""
     kind = type(value)
     if kind is dict:
         return all(type(name) is str and _is_plain(item) for name, item in value.items())  # type: ignore[attr-defined]
@@ -56,18 +55,18 @@ def _plain(value: object, path: str) -> object:
                 raise TypeError(f"{path}: the name {name!r} is a {type(name).__name__}; names must be strings")
         return {name: _plain(item, f"{path}.{name}") for name, item in value.items()}
     raise TypeError(
-        f"{path} is a {type(value).__name__}, which has no stable written form; "
+        f"{path} is a {type(value).__name__}, which has no stable serialisation; "
         "pass it as numbers, strings, lists and dicts"
     )
 
 
 def content_key(fields: object) -> str:
-    """SHA-256 of the canonical JSON of ``fields``, its first 32 hexadecimal digits."""
+    """The first 32 hexadecimal digits of the SHA-256 of ``fields`` as canonical JSON; raises as ``canonical``."""
     return hashlib.sha256(canonical(fields).encode()).hexdigest()[:KEY_DIGITS]
 
 
 def folder_key(folder: Path) -> str:
-    """Key of a folder's content: relative paths and bytes of every file that is not hidden."""
+    """Key of a folder's content: the relative paths and bytes of all files that are not hidden."""
     files = sorted(
         f
         for f in folder.rglob("*")
@@ -77,14 +76,14 @@ def folder_key(folder: Path) -> str:
 
 
 def file_digest(file: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits; read once a process while its size and time stay what they are."""
+    """SHA-256 of a file, in hexadecimal; read once per process unless its size or modification time changes."""
     stat = file.stat()
     return _file_digest(file, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)
 def _file_digest(file: Path, size: int, changed: int) -> str:
-    """Cached by size and modification time: a pipeline has gigabytes, and a grid is validated several times."""
+    """Cached by size and modification time: pipelines take gigabytes, and a grid is validated several times."""
     with open(file, "rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

@@ -1,7 +1,7 @@
-"""Whether an optional package is really there: a folder of its name in the working directory is none.
+"""Whether an optional package is really installed, rather than shadowed by a folder of the same name.
 
-W&B leaves ``./wandb`` behind, and people keep images in ``./datasets``. Python takes such a folder for a package
-without code, because ``python -m`` puts the working directory first where it looks.
+W&B leaves ``./wandb`` behind, and people keep images in ``./datasets``. Since ``python -m`` puts the working directory
+first on the import path, Python takes such a folder for a namespace package.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 
 
 def why_not_installed(package: str) -> str:
-    """Why a package cannot be used, as the end of a sentence; empty where it can. Nothing is imported."""
+    """Why a package cannot be used, as the end of a sentence; empty if it can. Nothing is imported."""
     try:
         found = importlib.util.find_spec(package)
-    except (ImportError, ValueError):  # something without a spec took its name
+    except (ImportError, ValueError):  # a module without a spec has its name
         found = None
     if found is None:
         return "which is not installed"
-    if found.origin is None:  # a folder without __init__.py; a real package further down the path would come first
+    if found.origin is None:  # a folder without __init__.py; a real package later on the path would have been preferred
         at = next(iter(found.submodule_search_locations or ()), package)
         return f"which is not installed (the folder {at} only has its name)"
     file = Path(found.origin)

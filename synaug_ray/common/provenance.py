@@ -1,4 +1,4 @@
-"""Where results were made: recorded beside them, never part of their identity."""
+"""Where results were made: recorded with them, but never part of their identity."""
 
 from __future__ import annotations
 
@@ -38,29 +38,29 @@ def _digest() -> str:
     return digest.hexdigest()[:12]
 
 
-# of this package's code, taken when it is imported: what lies there later is not what runs. It is there in a
-# submitted job and in an installed package too, which have no commit
+# computed at import, because files that change later are not the code that runs. Unlike the commit, it is also known in
+# a submitted job and in an installed package
 CODE = _digest()
 
 
 @dataclass(frozen=True)
 class Software:
-    """What one interpreter runs a step with."""
+    """The versions with which one interpreter runs a step."""
 
     python: str
-    packages: dict[str, str]  # version by name; what is not installed is not in it
+    packages: dict[str, str]  # version by name, of installed packages only
     version: str  # synaug_ray's
     code: str  # fingerprint of synaug_ray's source: checkouts of one version differ
-    folder: str  # where that source lies
+    folder: str  # of that source
 
 
 def software() -> Software:
-    """This process's; imports none of the packages."""
+    """This process's versions, without importing any of the packages."""
     return Software(platform.python_version(), packages(), __version__, CODE, str(PACKAGE))
 
 
 def packages() -> dict[str, str]:
-    """Versions of the packages that results may depend on, as far as they are installed."""
+    """Versions of the installed packages that results may depend on."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -72,7 +72,7 @@ def packages() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def commit() -> str | None:
-    """The git commit of the code, with ``+`` where files differ from it; None outside a checkout."""
+    """The git commit of the code, followed by ``+`` if tracked files differ from it; None outside a checkout."""
     root = PACKAGE.parent
     if not (root / ".git").exists():
         return None

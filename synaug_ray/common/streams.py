@@ -1,7 +1,7 @@
-"""Standard streams that are closed or full: like /dev/null, so that a run does not end because nobody can read it.
+"""Standard streams that are closed or full behave like /dev/null, so that a run does not fail for want of a reader.
 
-A daemon, a service or ``>&-`` leaves a process without them: Python's own are then None, and the next file that is
-opened takes their number. On a disk that is full a write fails.
+A daemon, a service or ``>&-`` starts a process without them: ``sys.stdout`` is then None, and the next file to be
+opened gets its descriptor. A stream redirected to a full disk fails at each write.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from typing import Any, TextIO
 INPUT, OUTPUT, ERRORS = 0, 1, 2
 
 
-class Forgiving(io.FileIO):
-    """Writes to a descriptor, and drops what it does not take. Only a reader that is gone is an error, on request."""
+class LenientWriter(io.FileIO):
+    """Writes to a descriptor; after a failed write, drops everything.
 
-    def __init__(self, descriptor: int, tell_of_readers: bool) -> None:
+    Args:
+        raise_broken_pipe: raise BrokenPipeError instead if the reader has gone.
+    """
+
+    def __init__(self, descriptor: int, raise_broken_pipe: bool) -> None:
         super().__init__(descriptor, "w", closefd=False)
-        self._tell_of_readers = tell_of_readers
+        self._raise_broken_pipe = raise_broken_pipe
         self.refused = ""  # why the first write failed
 
     def write(self, data: Any, /) -> int:
@@ -29,40 +33,41 @@ class Forgiving(io.FileIO):
                 written: int | None = super().write(data)
                 if written is not None:
                     return written
-                select.select([], [self], [])  # a pipe that does not block, and is full for now
+                select.select([], [self], [])  # a non-blocking pipe that is full at present
             except OSError as error:
-                if self._tell_of_readers and isinstance(error, BrokenPipeError):
+                if self._raise_broken_pipe and isinstance(error, BrokenPipeError):
                     raise
                 self.refused = error.strerror or str(error)
         return len(memoryview(data).cast("B"))
 
 
-def mend() -> Forgiving | None:
-    """Put streams that write anyway in place of this process's; None where they are not its own, as in a test.
+def replace_streams() -> LenientWriter | None:
+    """Replace this process's standard streams by lenient ones, and return stdout's writer.
 
-    Characters that a terminal cannot show are escaped: paths and class names may have some.
+    None if stdout is not the process's own, as in a test. Characters that a terminal cannot show are escaped: paths and
+    class names may contain some.
     """
     for descriptor in (INPUT, OUTPUT, ERRORS):
-        _hold(descriptor)
+        _reserve(descriptor)
     sys.stdin = sys.stdin or open(os.devnull)
-    sys.stderr, _ = _mended(sys.stderr, ERRORS, tell_of_readers=False)
-    sys.stdout, output = _mended(sys.stdout, OUTPUT, tell_of_readers=True)
+    sys.stderr, _ = _lenient(sys.stderr, ERRORS, raise_broken_pipe=False)
+    sys.stdout, output = _lenient(sys.stdout, OUTPUT, raise_broken_pipe=True)
     return output
 
 
-def _hold(descriptor: int) -> None:
-    """Keep the number of a closed stream from the next file, into which Ray's or torch's own messages would go."""
+def _reserve(descriptor: int) -> None:
+    """Open /dev/null as a closed stream's descriptor: the next file would get it, and Ray's or torch's messages too."""
     try:
         os.fstat(descriptor)
     except OSError:
-        null = os.open(os.devnull, os.O_RDWR)  # often that number already: it is the lowest that is free
+        null = os.open(os.devnull, os.O_RDWR)  # often that very number: the lowest free one is taken
         if null != descriptor:
             os.dup2(null, descriptor)
             os.close(null)
         os.set_inheritable(descriptor, True)
 
 
-def _mended(stream: TextIO | None, descriptor: int, tell_of_readers: bool) -> tuple[TextIO, Forgiving | None]:
+def _lenient(stream: TextIO | None, descriptor: int, raise_broken_pipe: bool) -> tuple[TextIO, LenientWriter | None]:
     if stream is None:
         return open(os.devnull, "w"), None
     if not isinstance(stream, io.TextIOWrapper):
@@ -70,15 +75,15 @@ def _mended(stream: TextIO | None, descriptor: int, tell_of_readers: bool) -> tu
     if not _writes_to(stream, descriptor):  # a test's
         stream.reconfigure(errors="backslashreplace")
         return stream, None
-    raw = Forgiving(descriptor, tell_of_readers)
-    mended = io.TextIOWrapper(
-        raw if stream.write_through else io.BufferedWriter(raw),  # type: ignore[arg-type]  # as python -u makes its own
+    raw = LenientWriter(descriptor, raise_broken_pipe)
+    replacement = io.TextIOWrapper(
+        raw if stream.write_through else io.BufferedWriter(raw),  # type: ignore[arg-type]  # unbuffered as by python -u
         encoding=stream.encoding,
         errors="backslashreplace",
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
-    return mended, raw
+    return replacement, raw
 
 
 def _writes_to(stream: io.TextIOWrapper, descriptor: int) -> bool:

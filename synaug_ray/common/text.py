@@ -1,4 +1,4 @@
-"""How lists, durations and other libraries' messages are written in a sentence; the page's numbers: ``report.text``."""
+"""How sentences show lists, durations and other libraries' messages; for the page's numbers see ``report.text``."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ def one_line(message: object, longest: int | None = None) -> str:
 
 
 def printable(text: str) -> str:
-    """One line of valid Unicode, even where a file name is not."""
+    """One line of valid Unicode: line breaks, and bytes of a file name that are not text, become escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
 def some(names: Iterable[object], shown: int = 5) -> str:
-    """``a, b, c`` and, of more than ``shown``, ``...``; what cannot be printed is written as an escape."""
+    """``a, b, c``, ending in ``...`` if there are more than ``shown``; unprintable characters are escaped."""
     every = [printable(str(name)) for name in names]
     return ", ".join(every[:shown]) + (", ..." if len(every) > shown else "")
 
 
 def first_few(words: Iterable[str], shown: int) -> str:
-    """``a, b, c`` and, of more than ``shown``, ``and 1,234 more``."""
+    """``a, b, c``, ending in ``and 1,234 more`` if there are more than ``shown``."""
     words = list(words)
     return ", ".join(words[:shown]) + (f" and {len(words) - shown:,} more" if len(words) > shown else "")
 
@@ -55,7 +55,7 @@ def duration(seconds: float) -> str:
 
 
 def long_duration(seconds: float) -> str:
-    """``48 seconds``, ``12 minutes``, ``3 hours``, ``4 days``: whole numbers, two at the least but for seconds."""
+    """``48 seconds``, ``12 minutes``, ``3 hours``, ``4 days``: whole numbers, so that no unit is shown below two."""
     for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

@@ -65,7 +65,7 @@ def run_generator(context: WorkerContext, step: GeneratorStep, batch_split: Batc
             courses.find(context.store, step) if state is None else (courses.noted(context.store, step), state)
         )
     try:
-        files, nimg = train(split.of_the_first(state))  # ranks that read it themselves could see a newer one
+        files, nimg = train(split.broadcast(state))  # ranks that read it themselves could see a newer one
     except DamagedState as damaged:
         LOG.warning("the checkpoint of generator %s is discarded (%s); its training restarts", step.key, damaged)
         notes["restarted"] = f"its checkpoint was damaged: {damaged}"

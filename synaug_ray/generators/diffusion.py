@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.generator_recipes import UNetRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.training.batching import passes, sent, stream
+from synaug_ray.training.batching import copy_async, passes, stream
 from synaug_ray.training.distributed import Split
 from synaug_ray.training.loop import Network, SaveState, train_loop, warmup_then_constant, warmup_then_cosine
 
@@ -39,7 +39,7 @@ class Task:
 
     def index(self, nimg: int, batch: int) -> Tensor:
         """Indices of the batch after ``nimg`` images, on the device: endless reshuffled passes."""
-        return sent(passes(len(self.images), derive_seed("batches", self.seed), nimg, batch), self.images.device)
+        return copy_async(passes(len(self.images), derive_seed("batches", self.seed), nimg, batch), self.images.device)
 
     def noise(self, nimg: int) -> torch.Generator:
         """The random stream of the batch after ``nimg`` images, on the device."""
@@ -136,7 +136,7 @@ def fit(
 
     def step(nimg: int) -> tuple[Tensor]:
         adam.zero_grad(set_to_none=True)
-        loss = split.summed(net.parameters(), backward(net, nimg))
+        loss = split.all_reduce(net.parameters(), backward(net, nimg))
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         adam.step()
         return (loss,)

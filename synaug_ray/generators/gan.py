@@ -25,7 +25,7 @@ from synaug_ray.config.generator_recipes import GANRecipe
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.samplers import image_noise, sample_in_batches
-from synaug_ray.training.batching import passes, sent, stream
+from synaug_ray.training.batching import copy_async, passes, stream
 from synaug_ray.training.checkpoint import tensors_from_bytes, tensors_to_bytes
 from synaug_ray.training.distributed import WHOLE, Split
 from synaug_ray.training.loop import SaveState, constant, constant_then_linear, train_loop
@@ -163,7 +163,7 @@ def train(
     }
 
     def step(nimg: int) -> tuple[Tensor, Tensor]:
-        index = sent(passes(len(images), derive_seed("batches", seed), nimg, recipe.batch), device)
+        index = copy_async(passes(len(images), derive_seed("batches", seed), nimg, recipe.batch), device)
         rng = stream(derive_seed("noise", seed, nimg, *([split.rank] if split.rank else ())), device)
         x, y = images[index], labels[index]
         if recipe.flip:
@@ -236,6 +236,6 @@ def _step(
         value = value * share if share < 1 else value
         value.backward()
         total += value.detach()
-    total = split.summed((p for group in adam.param_groups for p in group["params"]), total)
+    total = split.all_reduce((p for group in adam.param_groups for p in group["params"]), total)
     adam.step()
     return total

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from synaug_ray.common.cli import ended, tell
+from synaug_ray.common.cli import print_problem, run_command
 from synaug_ray.common.errors import DONE, STORAGE, USAGE, Problem
 from synaug_ray.report import page
 from synaug_ray.report.run_view import NoRunError
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(page.write(options.run, images=not options.no_images))
     except Problem as problem:
-        return tell(problem)
+        return print_problem(problem)
     except NoRunError as error:
         print(f"report: {error}", file=sys.stderr)
         return USAGE
@@ -34,4 +34,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(ended(main))
+    sys.exit(run_command(main))

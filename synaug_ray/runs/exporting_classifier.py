@@ -10,7 +10,7 @@ import torch
 from safetensors.numpy import load as load_arrays
 from safetensors.torch import save_file
 
-from synaug_ray.classifiers.train import Member, train_again
+from synaug_ray.classifiers.train import Member, train_with_weights
 from synaug_ray.common.errors import DataProblem, Message, StorageProblem, UsageProblem, did_you_mean
 from synaug_ray.data.load import load
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
@@ -96,7 +96,7 @@ def export_classifier(run: RunStatus, row: Row, out: Path, cache: Path) -> list[
     dataset = load(run.plan.data, cache)
     context = WorkerContext(run.store, dataset, Machine())
     member = Member(trial, context.images(trial))
-    outcome, weights = train_again(member, dataset.val, dataset.test, dataset.num_classes, context.device)
+    outcome, weights = train_with_weights(member, dataset.val, dataset.test, dataset.num_classes, context.device)
     differ = outcome.predicted != recorded["predicted"]
     if differ.any() or not np.array_equal(outcome.probability, recorded["probability"]):
         made = record.made.get("device", "cpu")

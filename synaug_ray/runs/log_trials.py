@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from synaug_ray.common.cli import Parser, ended
+from synaug_ray.common.cli import Parser, run_command
 from synaug_ray.common.errors import BUG, DONE, Problem
 from synaug_ray.common.text import one_line
 from synaug_ray.runs.loggers import ELSEWHERE, PACKAGES, WORD
@@ -248,4 +248,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(ended(main))
+    sys.exit(run_command(main))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from synaug_ray.common.errors import StorageProblem, parts
+from synaug_ray.common.errors import StorageProblem, nested_exceptions
 from synaug_ray.store.disk import free_bytes, size
 
 LASTING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})  # waiting does not help
@@ -72,7 +72,7 @@ def refusal_in(error: BaseException, where: str) -> StorageProblem | None:
     Args:
         where: what is written there, for a refusal that names no path.
     """
-    for part in parts(error):
+    for part in nested_exceptions(error):
         if isinstance(part, StorageProblem):
             return part
         if isinstance(part, OSError) and part.errno in LASTING:

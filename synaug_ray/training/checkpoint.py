@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def pipeline_files(net: UNet2DModel, scheduler: SchedulerMixin) -> dict[str, bytes]:
-    """Files that ``DiffusionPipeline.from_pretrained`` loads; call the pipeline with ``class_labels=[...]``.
+    """Files that ``DiffusionPipeline.from_pretrained`` loads, by relative path.
 
-    Its class is the one in diffusers that takes class labels with any scheduler; it has no guidance,
-    and without labels it samples the null class too.
+    Call the pipeline with ``class_labels=[...]``: without labels it also samples the null class. It is the only
+    pipeline in diffusers that takes class labels with any scheduler; it has no guidance.
     """
     from diffusers import ConsistencyModelPipeline  # takes 1 s, and only saving needs it
 
-    any_scheduler: Any = scheduler  # the pipeline accepts any, its annotation names one
+    any_scheduler: Any = scheduler  # the pipeline accepts any, although its annotation names one
     pipeline = ConsistencyModelPipeline(unet=net, scheduler=any_scheduler)
     with tempfile.TemporaryDirectory() as folder:
         pipeline.save_pretrained(folder, safe_serialization=True)
@@ -39,7 +39,7 @@ def pipeline_files(net: UNet2DModel, scheduler: SchedulerMixin) -> dict[str, byt
 
 
 def unet_from_files(files: dict[str, bytes]) -> UNet2DModel:
-    """The U-Net of ``pipeline_files``."""
+    """Load the U-Net from the files of ``pipeline_files``, on the CPU."""
     from diffusers import UNet2DModel
 
     net = UNet2DModel.from_config(json.loads(files["unet/config.json"]))
@@ -49,18 +49,18 @@ def unet_from_files(files: dict[str, bytes]) -> UNet2DModel:
 
 
 def tensors_to_bytes(tensors: dict[str, Tensor], notes: dict[str, str]) -> bytes:
-    """safetensors with string notes."""
+    """Serialise tensors as safetensors, with ``notes`` as metadata."""
     return save_safetensors({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, notes)
 
 
 def tensors_from_bytes(data: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The inverse of ``tensors_to_bytes``."""
+    """The inverse of ``tensors_to_bytes``: tensors on the CPU, and the notes."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return load_safetensors(data), header.get("__metadata__", {})
 
 
 def snapshot(modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer], nimg: int) -> bytes:
-    """The state of a training run, for ``restore``."""
+    """The state of a training run after ``nimg`` images, for ``restore``."""
     tensors = {f"{name}.{k}": v for name, module in modules.items() for k, v in module.state_dict().items()}
     for name, optimiser in optimisers.items():
         for i, entry in optimiser.state_dict()["state"].items():
@@ -72,13 +72,13 @@ def restore(state: bytes, modules: Mapping[str, nn.Module], optimisers: Mapping[
     """Load a ``snapshot`` into the same modules and optimisers; returns the images seen so far.
 
     Raises:
-        DamagedState: if it is not an intact snapshot; nothing has been loaded then.
+        DamagedState: if it is not an intact snapshot of the same modules; nothing is loaded in that case.
     """
     try:
         tensors, notes = tensors_from_bytes(state)
         nimg = int(notes["nimg"])
         whole = notes["sha256"] == _digest(tensors, nimg)
-    except Exception as error:  # safetensors, JSON and missing keys each raise their own
+    except Exception as error:  # safetensors, JSON and missing keys each raise exceptions of their own
         raise DamagedState(f"it cannot be read ({one_line(error, 100)})") from None
     if not whole:
         raise DamagedState("it differs from its checksum")
@@ -90,7 +90,7 @@ def restore(state: bytes, modules: Mapping[str, nn.Module], optimisers: Mapping[
         for key, tensor in tensors.items():
             if key.startswith(f"{name}."):
                 _, i, field = key.split(".")
-                kept.setdefault(int(i), {})[field] = _laid_out_like(learnt[int(i)], tensor)
+                kept.setdefault(int(i), {})[field] = _in_layout_of(learnt[int(i)], tensor)
         optimiser.load_state_dict({"state": kept, "param_groups": optimiser.state_dict()["param_groups"]})
     return nimg
 
@@ -104,15 +104,15 @@ def module_names(state: bytes) -> set[str]:
     return {name.partition(".")[0] for name in header if name != "__metadata__"}
 
 
-def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
-    """An average of a parameter in the parameter's memory layout: fused optimisers take no other, files have one."""
+def _in_layout_of(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """An optimiser's moment in its parameter's memory layout, which fused optimisers need and files do not keep."""
     if tensor.shape != parameter.shape:
         return tensor  # a count of steps
     return torch.empty_like(parameter, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
 
 
 def _digest(tensors: Mapping[str, Tensor], nimg: int) -> str:
-    """Over names, types, shapes and values: safetensors itself only checks lengths."""
+    """A checksum of names, dtypes, shapes and values: safetensors itself only checks lengths."""
     digest = hashlib.sha256(str(nimg).encode())
     for name, tensor in sorted(tensors.items()):
         values = tensor.detach().cpu().contiguous()

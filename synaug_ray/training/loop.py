@@ -1,7 +1,7 @@
-"""The training loop of every generator family: batches by images seen, EMA, checkpoints, exact resume.
+"""The training loop of all generator families: batches, EMA, checkpoints, exact resumption.
 
-Lengths are in images seen (``nimg``). What differs between families, the losses of a batch and which learning-rate
-schedule, is passed in.
+Lengths are in images seen (``nimg``). What differs between families (a batch's losses, and the learning-rate schedule)
+is passed in.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class TrainingRecipe(Protocol):
     def ema_half_life(self) -> float: ...
 
     def length(self, num_real: int) -> int:
-        """Images to see in training."""
+        """Images that training sees in total."""
         ...
 
 
@@ -55,15 +55,15 @@ def train_loop(
 
     Args:
         averaged: the network whose exponential moving average is returned.
-        modules: all networks in training, by their names in a checkpoint (where ``ema`` is added).
+        modules: all networks being trained, by their names in a checkpoint, which also has ``ema``.
         optimisers: their optimisers, by their names in a checkpoint.
-        step: one step of all optimisers on the batch after ``nimg`` images; its losses, scalars.
+        step: takes one step of all optimisers on the batch after ``nimg`` images; returns its losses, as scalars.
         learning_rate: a schedule, as of ``warmup_then_cosine``.
         state: a checkpoint to resume from, as passed to ``save``.
         save: called every ``SAVE_EVERY`` batches and after the last.
 
     Returns:
-        The averaged network, and images seen.
+        The averaged network, and the number of images seen.
 
     Raises:
         Diverged: if a loss or a weight is not finite.
@@ -91,7 +91,7 @@ def train_loop(
 
 
 def warmup_then_cosine(peak: float, warmup_nimg: int, batch: int) -> LearningRate:
-    """A schedule that rises linearly to ``peak`` over ``warmup_nimg`` images, times a cosine from 1 to 0 at the end."""
+    """A schedule that rises linearly to ``peak`` over ``warmup_nimg`` images, multiplied by a cosine from 1 to 0."""
 
     def rate(nimg: int, total: int) -> float:
         warm = min(1.0, (nimg + batch) / warmup_nimg)
@@ -101,22 +101,22 @@ def warmup_then_cosine(peak: float, warmup_nimg: int, batch: int) -> LearningRat
 
 
 def warmup_then_constant(peak: float, warmup_nimg: int, batch: int) -> LearningRate:
-    """A schedule that rises linearly to ``peak`` over ``warmup_nimg`` images and stays there, whatever the total."""
+    """A schedule that rises linearly to ``peak`` over ``warmup_nimg`` images, then stays there."""
     return lambda nimg, _: peak * min(1.0, (nimg + batch) / warmup_nimg)
 
 
 def constant(peak: float) -> LearningRate:
-    """A schedule that is ``peak`` throughout, whatever the total."""
+    """A schedule that is always ``peak``."""
     return lambda nimg, _: peak
 
 
 def constant_then_linear(peak: float) -> LearningRate:
-    """A schedule that stays at ``peak`` for half of the training, then falls linearly to 0 at the end."""
+    """A schedule that stays at ``peak`` for half of the training, then falls linearly to 0."""
     return lambda nimg, total: peak * min(1.0, 2 * (1 - nimg / total))
 
 
 def check_finite(net: nn.Module, name: str) -> None:
-    """Raise Diverged if a weight is not finite, as after a last step whose loss was not checked."""
+    """Raise Diverged if a weight is not finite, as it may be after a last step whose loss was not checked."""
     if not bool(torch.stack([torch.isfinite(value).all() for value in net.parameters()]).all()):
         raise Diverged(f"generator {name}: some weights are not finite")
 
@@ -130,10 +130,10 @@ def _check_losses(losses: tuple[Tensor, ...], name: str, nimg: int) -> None:
 
 @torch.no_grad()
 def _average(mean: nn.Module, new: nn.Module, share: float) -> None:
-    """Move weights by ``share`` of the way to the new ones; buffers are the new ones.
+    """Update an exponential moving average of weights in place, ``share`` of the way to the new ones; copy buffers.
 
-    timm's ModelEmaV3 walks both state dicts in each step, which took 12% of a small one. torch's AveragedModel copies
-    its counter to the GPU in each step, and the CPU waits for that.
+    timm's ModelEmaV3 walks both state dicts at each step, which took 12% of the time of a small one. torch's
+    AveragedModel copies its counter to the GPU at each step, and the CPU waits for that.
     """
     averages: list[Tensor] = list(mean.parameters())
     weights: list[Tensor] = list(new.parameters())

@@ -18,7 +18,7 @@ def test_case_31_unknown_timm_model(door):
     said = door.refused_in_a_run(2, two)
     assert (
         said[0]
-        == ("classifiers: net: timm has no 'resnet-18'. Did you mean 'resnet18'? timm.list_models() lists all it has")
+        == ("classifiers: net: timm has no 'resnet-18'. Did you mean 'resnet18'? timm.list_models() lists all models")
         and len(said) == 2
     )
     assert said[1].startswith("classifiers: other: timm has no 'vgg'. Did you mean 'vgg1")
@@ -26,7 +26,7 @@ def test_case_31_unknown_timm_model(door):
 
 def test_case_31_a_model_that_nothing_resembles(door):
     (said,) = door.refused_in_a_run(2, timm("xyzzy"))
-    assert said == "classifiers: net: timm has no 'xyzzy'. timm.list_models() lists all it has"
+    assert said == "classifiers: net: timm has no 'xyzzy'. timm.list_models() lists all models"
 
 
 def test_case_33_a_generator_from_elsewhere_is_a_note(door):
@@ -40,7 +40,7 @@ def test_case_32_a_model_of_a_fixed_size(door):
     """The grid alone shows it, where it tells the size of the images."""
     (said,) = door.refused_in_a_run(2, timm("vit_tiny_patch16_224"))
     assert said == (
-        "classifiers: net (vit_tiny_patch16_224) wants 224 x 224 pixels and the images have 8 x 8 pixels; "
+        "classifiers: net (vit_tiny_patch16_224) needs 224 x 224 pixels, and the images have 8 x 8 pixels; "
         "set data.size: 224, or choose another model"
     )
 

@@ -60,9 +60,9 @@ JOIN = """
 import sys
 from synaug_ray.cluster import joining, probe
 joining.JOIN_SECONDS = probe.ANSWER_SECONDS = 20.0
-from synaug_ray.common.cli import ended
+from synaug_ray.common.cli import run_command
 from synaug_ray.grid import main
-code = ended(main)
+code = run_command(main)
 sys.stdout.flush(), sys.stderr.flush()
 __import__("os")._exit(code)
 """

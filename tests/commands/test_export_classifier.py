@@ -55,14 +55,14 @@ def test_the_weights_predict_what_was_recorded(run, tmp_path, capsys, generator)
 
 
 def test_another_classifier_than_the_recorded_one_is_refused(run, tmp_path, capsys, monkeypatch):
-    again = exporting_classifier.train_again
+    again = exporting_classifier.train_with_weights
 
     def other(*args):
         outcome, weights = again(*args)
         outcome.predicted[:3] += 1
         return outcome, weights
 
-    monkeypatch.setattr(exporting_classifier, "train_again", other)
+    monkeypatch.setattr(exporting_classifier, "train_with_weights", other)
     code, _, err = ask(
         capsys, run, "--classifier", "mlp", "--num-real", 20, "--out", tmp_path / "x", "--data", tmp_path / "cache"
     )

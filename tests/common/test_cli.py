@@ -9,7 +9,7 @@ import sys
 import pytest
 from helpers.paths import REPOSITORY
 
-from synaug_ray.common.cli import ended
+from synaug_ray.common.cli import run_command
 from synaug_ray.common.errors import BUG, DONE, INTERRUPTED, STORAGE
 
 
@@ -30,7 +30,7 @@ def interrupted():
     ],
 )
 def test_a_command_ends_in_a_code(main, code, said, capsys):
-    assert ended(main) == code
+    assert run_command(main) == code
     told = capsys.readouterr().err
     assert said in told and bool(told) == bool(said)
 
@@ -38,8 +38,8 @@ def test_a_command_ends_in_a_code(main, code, said, capsys):
 @pytest.mark.parametrize(("lines", "code"), [(1, 0), (100_000, 7)])  # what fits into the buffer shows at the end alone
 def test_nobody_reads_on(lines, code):
     text = (
-        "import sys; from synaug_ray.common.cli import ended; sys.stdin.read(); "
-        f"sys.exit(ended(lambda: [print('é' * 80) for _ in range({lines})] and 0, unread={code}))"
+        "import sys; from synaug_ray.common.cli import run_command; sys.stdin.read(); "
+        f"sys.exit(run_command(lambda: [print('é' * 80) for _ in range({lines})] and 0, unread={code}))"
     )
     run = subprocess.Popen(
         [sys.executable, "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -89,7 +89,7 @@ def gone(tmp_path, monkeypatch):
 def test_every_command_says_that_its_working_directory_was_deleted(command, gone, monkeypatch, capsys):
     assert as_main(command, "--help", monkeypatch) == STORAGE
     (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith(f"error: the working directory {gone} is not there any more") and "cd ." in told
+    assert told.startswith(f"error: the working directory {gone} no longer exists") and "cd ." in told
 
 
 def test_nothing_that_a_command_imports_needs_a_working_directory(tmp_path):
@@ -99,7 +99,7 @@ def test_nothing_that_a_command_imports_needs_a_working_directory(tmp_path):
         ["sh", "-c", words], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}
     )
     (told,) = done.stderr.splitlines()
-    assert done.returncode == STORAGE and "is not there any more" in told
+    assert done.returncode == STORAGE and "no longer exists" in told
 
 
 @pytest.mark.parametrize("error", [KeyError("uid not found"), OSError("No username set"), ImportError("pwd")])
@@ -113,7 +113,7 @@ def test_a_user_without_a_name_gets_the_number(error, monkeypatch):
         raise error
 
     monkeypatch.setattr("pwd.getpwuid", nameless)
-    assert ended(lambda: int(getpass.getuser()) - os.getuid()) == 0
+    assert run_command(lambda: int(getpass.getuser()) - os.getuid()) == 0
     monkeypatch.setenv("USER", "ada")
     monkeypatch.delenv("LOGNAME")
-    assert ended(lambda: len(getpass.getuser())) == 3
+    assert run_command(lambda: len(getpass.getuser())) == 3

@@ -8,8 +8,8 @@ import pytest
 from helpers.paths import REPOSITORY
 
 MAIN = (
-    "import sys; from synaug_ray.common.cli import ended; "
-    "sys.exit(ended(lambda: [print('é' * 50), print('warning', file=sys.stderr), "
+    "import sys; from synaug_ray.common.cli import run_command; "
+    "sys.exit(run_command(lambda: [print('é' * 50), print('warning', file=sys.stderr), "
     "open('made', 'w').write('x'), {then}] and 0))"
 )
 
@@ -45,7 +45,8 @@ def test_an_output_that_is_full_is_a_sentence_at_the_end_and_the_work_is_done(fl
 
 def test_help_that_cannot_be_written(tmp_path):
     script = (
-        "import sys; from synaug_ray.common.cli import Parser, ended; sys.exit(ended(lambda: Parser().parse_args()))"
+        "import sys; from synaug_ray.common.cli import Parser, run_command; "
+        "sys.exit(run_command(lambda: Parser().parse_args()))"
     )
     assert run(">/dev/full", ["-c", script, "--help"], tmp_path).returncode == 5
     assert run(">&-", ["-c", script, "--help"], tmp_path).returncode == 0
@@ -54,7 +55,8 @@ def test_help_that_cannot_be_written(tmp_path):
 def test_what_others_print_does_not_go_into_a_file(tmp_path):
     """The next file that is opened would take the number of a closed stream: C libraries write to that."""
     script = (
-        "import os, sys; from synaug_ray.common.streams import mend; mend(); file = open('kept', 'w'); "
+        "import os, sys; from synaug_ray.common.streams import replace_streams; replace_streams(); "
+        "file = open('kept', 'w'); "
         "os.write(1, b'of a library'); os.write(2, b'of another'); file.write('mine'); "
         "file.close(); sys.exit(file.closed - 1)"
     )
@@ -65,8 +67,8 @@ def test_what_others_print_does_not_go_into_a_file(tmp_path):
 def test_a_reader_that_is_slow_and_a_pipe_that_does_not_block(tmp_path):
     """As node and some terminals leave it: a write there may take nothing."""
     script = (
-        "import os; os.set_blocking(1, False); import sys; from synaug_ray.common.cli import ended; "
-        "sys.exit(ended(lambda: [print('x' * 1000) for _ in range(1000)] and 0))"
+        "import os; os.set_blocking(1, False); import sys; from synaug_ray.common.cli import run_command; "
+        "sys.exit(run_command(lambda: [print('x' * 1000) for _ in range(1000)] and 0))"
     )
     done = run("| (sleep 0.5; wc -c); exit ${PIPESTATUS[0]}", ["-c", script], tmp_path)
     assert done.returncode == 0 and done.stdout.strip() == "1001000" and not done.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from synaug_ray import grid
-from synaug_ray.common.cli import tell
+from synaug_ray.common.cli import print_problem
 from synaug_ray.common.errors import DataProblem, Message, Problem
 
 GRID = """dataset: digits
@@ -46,11 +46,11 @@ class Door:
         assert all("\n" not in str(message) for message in self.messages)
         return code, shown.out, [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
 
-    def tell(self, problem: Problem) -> int:
+    def print_problem(self, problem: Problem) -> int:
         """What the command says of a problem, which is kept."""
         assert all(message.code != DataProblem.code for message in problem.messages), "a message has no code of its own"
         self.messages = problem.messages
-        return tell(problem)
+        return print_problem(problem)
 
     @property
     def found(self) -> list[tuple[str, str, str]]:

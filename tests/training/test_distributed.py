@@ -77,7 +77,7 @@ def run_if_missing(rank, world, recipe, subset, states, folder):
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
     split = Split(rank=rank, world=world)
     generator, nimg = registry.family("edm").train(
-        recipe, subset, CLASSES, 1, CPU, split.of_the_first(states[rank]), split=split
+        recipe, subset, CLASSES, 1, CPU, split.broadcast(states[rank]), split=split
     )
     torch.save(weights(generator) | {"nimg": torch.tensor(nimg)}, f"{folder}/{rank}.pt")
 
