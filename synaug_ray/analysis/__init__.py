@@ -1,1 +1,1 @@
-"""From the table of measurements to the answer: cells, studies, exchange rates, verdicts. No tensors."""
+"""From the table of measurements to the answer: cells, studies, exchange rates, verdicts. Works without tensors."""

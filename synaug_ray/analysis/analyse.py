@@ -28,12 +28,12 @@ from synaug_ray.laws.catalogue import FORM_TABLE, PUBLISHED
 from synaug_ray.laws.simultaneous import Look, next_look
 
 TOO_FEW = "Some of its amounts have only one draw: too few for an interval."
-BUDGET_STREAM = 1  # of random numbers that no other part of an analysis draws from
-FEW_GROUPS = 10  # of test images: with fewer, their variance is hardly known
+BUDGET_STREAM = 1  # a separate random stream, so that the other parts of an analysis keep their random numbers
+FEW_GROUPS = 10  # groups of test images; with fewer, the variance between groups is poorly known
 
 
 def _failures(cells: PairedCells, cell: MixedCell) -> Failures:
-    """The gain of a cell with the worst one seen in place of each draw whose generator failed."""
+    """A cell's gain in the worst case: each draw whose generator failed counts with the smallest gain of the others."""
     gains = cell.gains @ cells.image_weights
     seen = gains[~np.isnan(gains)]
     return Failures(
@@ -69,7 +69,7 @@ def _verdicts(
         if cell.study != key:
             continue
         seconds[cell.num_real] += cell.seconds
-        pool[cell.num_real] = max(pool.get(cell.num_real, 0.0), cell.pool_seconds)  # the largest holds the others
+        pool[cell.num_real] = max(pool.get(cell.num_real, 0.0), cell.pool_seconds)  # the largest contains the others
         if cell.failed:
             failures.setdefault(cell.num_real, {})[cell.num_synthetic] = _failures(cells, cell)
         if uncertainty.has_intervals and uncertainty.draws[index] > 1:
@@ -104,7 +104,7 @@ def _verdicts(
 
 
 def _with_training(verdict: Verdict, curves: Sequence[BudgetCurve], cells: PairedCells) -> Verdict:
-    """The verdict with what longer training of its generator would do."""
+    """The verdict, completed with what longer training of its generator would do."""
     curve, training = of_verdict(curves, verdict, cells.makings)
     return dataclasses.replace(
         verdict, training=training, sentence=verdict.sentence + budget_clause(training, verdict.outcome, curve)
@@ -117,8 +117,8 @@ def _draw_warnings(cells: PairedCells, replicates: int) -> tuple[list[str], str]
     few_groups = []
     if groups is not None and groups < FEW_GROUPS:
         few_groups = [
-            f"{groups} groups of test images (data.group) are few; test on more: they say little of other groups, and "
-            "intervals are right only if groups differ as a normal distribution has it."
+            f"{groups} groups of test images (data.group) are few; test on more: they say little about other groups, "
+            "and intervals are right only if the differences between groups are normally distributed."
         ]
     if draws < 2:
         why = "There is only one draw, so there are no intervals and nothing can be decided."
@@ -128,8 +128,9 @@ def _draw_warnings(cells: PairedCells, replicates: int) -> tuple[list[str], str]
     if draws < FEW_DRAWS:
         return [
             *few_groups,
-            f"{draws} draws are few; use six or more: so far intervals are wide, and right only if draws differ as a "
-            "normal distribution has it (in simulations where they do, 90% intervals from 3 draws hold in 90 to 97%).",
+            f"{draws} draws are few; use six or more: so far intervals are wide, and right only if the differences "
+            "between draws are normally distributed (in simulations where they are, 90% intervals from 3 draws hold in "
+            "90 to 97%).",
         ], ""
     return few_groups, ""
 
@@ -148,23 +149,27 @@ def analyse(
     looks: Sequence[Look] = (),
     quality: pd.DataFrame | None = None,
 ) -> Analysis:
-    """Fit the laws and give the verdicts. Deterministic given ``seed``.
+    """Fit the laws and give the verdicts; deterministic given ``seed``.
 
-    ``measurements`` has one row per trial, ``predictions`` one row per done trial. ``delta`` is the
-    largest gain or loss, as a fraction, that still counts as no effect; ``relative_delta`` replaces it by a
-    fraction of the real-only error at each size. "No effect" is not said where the margin is over a quarter
-    of that error. ``replicates=0`` gives points
-    without intervals, for a live view. ``balanced=None`` judges balanced error where the largest
-    class has more than 1.5 times the images of the smallest, else test error.
+    Verdicts rest on intervals that hold for all cells at once. If synthetic images did nothing, the probability of a
+    false "helps" or "hurts" would be at most (1 - confidence) / 2, over this and all later looks at growing data.
 
-    Intervals that hold for all cells at once, on which verdicts rest, leave (1 - confidence) / 2 to a false "helps" or
-    "hurts" under "synthetic images do nothing", over this and all later looks at growing data: ``looks`` are those so
-    far, this one last; none means that this is the first.
+    Args:
+        measurements: one row per trial.
+        predictions: one row per done trial.
+        num_classes: of the data set; by default, as many as occur in the predictions.
+        delta: the largest gain or loss, as a fraction, that still counts as no effect.
+        relative_delta: replaces ``delta`` by a fraction of the real-only error at each size. A margin of more than a
+            quarter of that error gives no verdict "no effect".
+        confidence: of pointwise intervals.
+        replicates: of the bootstrap; 0 gives values without intervals, for a live view.
+        balanced: whether the error is the balanced error; None means if the largest class has more than 1.5 times the
+            images of the smallest.
+        looks: at these data so far, including this one at the end; none means that this is the first.
+        quality: the table of quality checks, which shows whether longer training copies or is settled.
 
-    ``quality``, the table of quality checks, tells longer training that copies from such that is settled.
-
-    Raises ``ValueError`` on tables that contradict themselves, hold nothing done, or on arguments
-    out of range.
+    Raises:
+        ValueError: if the tables are inconsistent or contain no done trial, or if an argument is out of range.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")

@@ -1,7 +1,7 @@
-"""Ties laws to the measurements: log errors by the discrepancy, real-equivalents by interpolation of measured ones.
+"""Corrects laws by the measurements: log errors by the discrepancy, real-equivalents by interpolation of measured ones.
 
-Inside the measured range equivalents are those of the cells, inverted from the real-only curve as measured; between
-cells what the law misses of them is interpolated. Beyond it, and where the curve was not measured, the law counts.
+Inside the measured range, equivalents are those of the cells, read off the real-only curve as measured; between cells,
+the law's residuals are interpolated. Beyond that range, and where the curve was not measured, the law is used.
 """
 
 from __future__ import annotations
@@ -19,25 +19,21 @@ from synaug_ray.laws.discrepancy import Correction, Discrepancy, away_from_cells
 from synaug_ray.laws.equivalence import grow
 from synaug_ray.laws.joint import JointData, split
 
-LEAST_STEEPNESS = 0.02  # of the curve, in e-folds of the error per e-fold of images, where it is divided by
+LEAST_STEEPNESS = 0.02  # least slope of the curve as a divisor, in e-folds of the error per e-fold of images
 
 
 @dataclass(frozen=True)
 class Anchor:
-    """The cells of a study, their discrepancy, and their r as measured: ``r`` [1, C], ``samples`` [B, C] or None.
-
-    r is not finite where the real-only curve was not measured. ``slopes`` are dr/ds as measured, by
-    cell, not finite where the law counts.
-    """
+    """The cells of a study, their discrepancy, and their relative equivalents r as measured."""
 
     data: JointData
     discrepancy: Discrepancy
-    r: np.ndarray
-    samples: np.ndarray | None
-    slopes: Mapping[int, Slopes] = field(default_factory=dict)
+    r: np.ndarray  # [1, C]; not finite where the real-only curve was not measured
+    samples: np.ndarray | None  # replicates of r, [B, C]
+    slopes: Mapping[int, Slopes] = field(default_factory=dict)  # measured dr/ds by cell; not finite if the law is used
 
     def at(self, n: np.ndarray, s: np.ndarray) -> AnchoredPoints:
-        """The ties at points of n [G] real images and s [G] synthetic ones a real one."""
+        """The corrections at points with ``n`` [G] real images and ``s`` [G] synthetic ones per real one."""
         far = self.discrepancy.mixed_rate * away_from_cells(self.data, n, s)
         steep = np.array(sorted(self.slopes), dtype=int)
         return AnchoredPoints(
@@ -52,7 +48,7 @@ class Anchor:
 
 @dataclass(frozen=True)
 class AnchoredPoints:
-    """An anchor at G points. ``far`` [G] is the discrepancy of log errors beyond the range of the cells."""
+    """An anchor at G points; ``far`` [G] is the standard deviation of log errors beyond the range of the cells."""
 
     anchor: Anchor
     n: np.ndarray
@@ -62,18 +58,18 @@ class AnchoredPoints:
     far: np.ndarray
 
     def _deviates(self, rows: np.ndarray | None) -> np.ndarray:
-        """t-distributed deviates of replicates [b, 1]; none for the measurement itself. Always the same ones."""
+        """t-distributed deviates of replicates, [b, 1], the same at each call; zero for the measurement itself."""
         if rows is None or self.anchor.samples is None:
             return np.zeros((1, 1))
         even = evenly(len(self.anchor.samples), np.random.default_rng(1))
         return stats.t.ppf(even, self.anchor.discrepancy.freedom)[rows, None]
 
     def of_error(self, residual: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
-        """What is added to log errors, [b, G], for residuals [b, k + C] of the measured points."""
+        """What to add to log errors, [b, G], given the residuals [b, k + C] of the measured points."""
         return residual @ self.found.weights.T + self._deviates(rows) * self.found.spread
 
     def of_equivalent(self, law: WeightedLaw, theta: np.ndarray, r: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
-        """What is added to r [b, G]."""
+        """What to add to r, [b, G]."""
         data = self.anchor.data
         p, q = split(theta, law.curve, law.form)
         x = data.x[data.base]
@@ -86,7 +82,7 @@ class AnchoredPoints:
         return missed @ self.between.T - self._deviates(rows) * self.far * np.maximum(1 + r, 0.0) / steepness
 
     def of_slope(self, law: WeightedLaw, theta: np.ndarray, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """What is added to dr/ds [b, G], at the lower and at the upper end of what was measured."""
+        """What to add to dr/ds, each [b, G], at the lower and at the upper end of the measured slope."""
         data, steep = self.anchor.data, sorted(self.anchor.slopes)
         if not steep:
             return np.zeros((1, 1)), np.zeros((1, 1))

@@ -1,4 +1,4 @@
-"""Whether a learnt generator beats baselines that learn nothing, paired cell by cell where both ran."""
+"""Whether a trained generator beats baselines that learn nothing, compared cell by cell where both ran."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
 from synaug_ray.laws import simultaneous
 
-BASELINES = {  # families that learn nothing, in words
+BASELINES = {  # families that learn nothing, and what they make
     "jitter": "plain jitter of the real images",
     "mixup": "mixtures of two real images",
     "augment": "classical augmentation of the real images",
@@ -26,10 +26,10 @@ def unbeaten(
     replicates: int,
     looks: Sequence[simultaneous.Look] = (),
 ) -> dict[str, tuple[str, ...]]:
-    """Per learnt generator the baselines (in words) that it is not shown to beat in any cell where both ran.
+    """For each trained generator, the baselines (in words) that it is not shown to beat in any cell where both ran.
 
-    Compared at the same classifier, protocol, real share and amount, with intervals that hold for all
-    these cells and baselines at once. Empty where there are no intervals (one draw, or ``replicates`` 0).
+    They are compared at the same classifier, protocol, real share and amount, with intervals that hold for all these
+    cells and baselines at once. Empty if there are no intervals (with one draw, or ``replicates`` 0).
     """
     if len(cells.draws) < 2 or not replicates:
         return {}

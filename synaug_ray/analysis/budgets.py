@@ -1,7 +1,7 @@
 """Whether longer training of a generator would change the answer: gains of one recipe at several lengths of training.
 
-Lengths are compared within a draw, cell by cell: what a subset, a seed or a test image adds to both is gone before
-anything is resampled, as in gains themselves.
+Lengths are compared within a draw, cell by cell, so that effects of a subset, a seed or a test image on both cancel
+before anything is resampled, as they do in gains.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from synaug_ray.laws import moderation, simultaneous
 from synaug_ray.laws.results import Estimate
 
 FOUR = 4.0  # times the training
-NEARLY = 0.9  # of four times: lengths are whole batches, and may end with the last pass
-MORE_COPIES = 0.03  # rise of the share of near-copies from which a generator copies more
-SIGMAS = 2.0  # and by how many standard errors
+NEARLY = 0.9  # of four times is enough: lengths are whole batches, and may end with the last pass
+MORE_COPIES = 0.03  # increase of the share of near-copies from which a generator copies more
+SIGMAS = 2.0  # standard errors that the increase must also exceed
 
 Copies = Mapping[
     tuple[str, int], tuple[float, float, int]
@@ -33,14 +33,14 @@ Copies = Mapping[
 
 @dataclass(frozen=True)
 class _Amount:
-    """The cells of one amount at all lengths, shortest first."""
+    """The cells of one amount at all lengths, the shortest first."""
 
     cells: tuple[MixedCell, ...]
     lengths: tuple[int, ...]
 
 
 def copies_of(quality: Any) -> Copies:
-    """Shares of near-copies of each generator and size over its checked draws, from the table of quality checks."""
+    """Each generator's share of near-copies at each size, over all checked draws, from the table of quality checks."""
     found: dict[tuple[str, int], list[tuple[float, float, int]]] = {}
     for row in [] if quality is None else quality.to_dict("records"):
         share, base = row.get("near_copies"), row.get("base_rate")
@@ -64,11 +64,12 @@ def budget_curves(
     rng: np.random.Generator,
     looks: Sequence[simultaneous.Look] = (),
 ) -> tuple[BudgetCurve, ...]:
-    """One for each recipe with several lengths in one study and size.
+    """One curve for each study, size and recipe with several lengths.
 
     Args:
         margins: by classifier and num_real, the largest change that counts as none.
-        copies: of quality checks, for the word "copying".
+        copies: from ``copies_of``, for the word "copying".
+        looks: at these data so far, including this one at the end.
     """
     groups = _groups(cells)
     if not groups:
@@ -106,11 +107,11 @@ def budget_curves(
 
 
 def word_of(own: Sequence[Estimate], joint: Sequence[Estimate], margin: float, more_copies: bool) -> Training:
-    """What four times the training does, over the amounts of one study and size.
+    """What four times the training does, judging by all amounts of one study and size.
 
     Args:
-        own: changes of the gain, each with its own interval: "settled" is a claim about all amounts, of which each
-            must pass by itself.
+        own: changes of the gain, each with its own interval, for "settled": a claim about all amounts, each of which
+            has to pass.
         joint: the same with intervals that hold for all cells at once, for claims that some amount changes.
         more_copies: whether quality checks show more near-copies after the longer training.
     """
@@ -131,7 +132,7 @@ def word_of(own: Sequence[Estimate], joint: Sequence[Estimate], margin: float, m
 def of_verdict(
     curves: Sequence[BudgetCurve], verdict: Verdict, made: Mapping[tuple[str, int], Made]
 ) -> tuple[BudgetCurve | None, Training | None]:
-    """The curve that holds the generator of a verdict, and its word there; no word for what is not trained."""
+    """The curve with a verdict's generator, and the word at its length; no word for generators that are not trained."""
     here = (verdict.classifier, verdict.protocol, verdict.real_share, verdict.num_real)
     for curve in curves:
         same = (curve.classifier, curve.protocol, curve.real_share, curve.num_real) == here
@@ -141,7 +142,7 @@ def of_verdict(
 
 
 def _groups(cells: PairedCells) -> dict[tuple[Any, ...], list[_Amount]]:
-    """By study but for its generator, num_real and recipe: its amounts, each with cells at two lengths or more."""
+    """The amounts, by study without its generator, num_real and recipe; each has cells at two lengths or more."""
     found: dict[tuple[Any, ...], dict[int, dict[int, MixedCell]]] = {}
     for cell in cells.mixed:
         made = cells.makings.get((cell.study.generator, cell.num_real))
@@ -155,7 +156,7 @@ def _groups(cells: PairedCells) -> dict[tuple[Any, ...], list[_Amount]]:
         whole = [
             _Amount(tuple(c for _, c in sorted(of_one.items())), tuple(sorted(of_one)))
             for _, of_one in sorted(by_amount.items())
-            if of_one.keys() == lengths  # one that is not measured at all lengths yet waits
+            if of_one.keys() == lengths  # without amounts that are not yet measured at all lengths
         ]
         if whole and len(lengths) > 1:
             groups[at] = whole
@@ -173,14 +174,14 @@ def partners(lengths: Sequence[int], i: int) -> tuple[int, int]:
 
 
 def _change(amount: _Amount, i: int) -> np.ndarray:
-    """Change of the gain with four times the training, [draws, images]."""
+    """The change of the gain with four times the training, [draws, images]."""
     low, high = partners(amount.lengths, i)
     times = np.log(amount.lengths[high] / amount.lengths[low]) / np.log(FOUR)
     return (amount.cells[high].gains - amount.cells[low].gains) / np.float32(times)
 
 
 def _doubling(amount: _Amount) -> np.ndarray:
-    """Slope of the gain over log2 of the length by least squares, [draws, images]."""
+    """The least-squares slope of the gain over log2 of the length, [draws, images]."""
     x = np.log2(np.asarray(amount.lengths, dtype=float))
     weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
     return sum(np.float32(w) * cell.gains for w, cell in zip(weights, amount.cells, strict=True))  # type: ignore[return-value]
@@ -199,7 +200,7 @@ def _estimates(
     """Each value with its own interval, and the first ``joint`` of them with one that holds for all of those."""
     parts, likeness = components(cells, np.stack(values)), alike(cells, owners)
     own, simultaneously = np.full(len(values), np.nan), np.full(len(values), np.nan)
-    for first in (True, False):  # changes are no gains: their variances are not pooled with those
+    for first in (True, False):  # changes and slopes have different variances, which are not pooled with each other
         group = np.arange(joint) if first else np.arange(joint, len(values))
         group = group[parts.draws[group] > 1]
         if not len(group) or not replicates:
@@ -252,7 +253,7 @@ def _curve(
 
 
 def _copies_more(short: tuple[float, float, int] | None, long: tuple[float, float, int] | None) -> bool:
-    """Whether the longer training is shown to make more near-copies, and more than real images are of each other."""
+    """Whether longer training is shown to make more near-copies, and a larger share than there is among real images."""
     if short is None or long is None:
         return False
     rise = long[0] - short[0]

@@ -1,8 +1,8 @@
-"""Errors and gains of each class; for two classes sensitivity, specificity and AUC too: what medicine asks for.
+"""Errors and gains of each class; for two classes also sensitivity, specificity and AUC, as needed in medicine.
 
-Each number is a mean over draws (of the mean over seeds). Its interval takes Student's t over draws, and a variance of
-two parts: that between draws, and that of the test images, which all draws share. Intervals hold for each number alone,
-unlike those of the verdicts.
+Each number is a mean over draws (of means over seeds). Its interval uses Student's t over draws, with a variance of two
+parts: that between draws, and that of the test images, which all draws share. Unlike the intervals of verdicts, these
+hold for each number alone.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ COLUMNS = (*STUDY, "measure", "class", "value", "low", "high", "gain", "gain_low
 def by_class(
     measurements: pd.DataFrame, predictions: pd.DataFrame, classes: Sequence[str] = (), confidence: float = 0.9
 ) -> pd.DataFrame:
-    """One row a cell and measure, in fractions; ``gain`` is against the real-only cell, positive where it is better.
+    """One row per cell and measure, in fractions; ``gain`` is relative to the real-only cell, positive if better.
 
     Args:
-        measurements: one row a trial; those that are not done are left out.
-        predictions: ``key``, ``label``, ``predicted`` and ``probability`` (of the true class), [T] each, a row a trial.
-        classes: their names; numbers where there are fewer. Of two, the second counts as positive.
+        measurements: one row per trial; those that are not done are left out.
+        predictions: one row per trial, with ``key``, ``label``, ``predicted`` and ``probability`` (of the true class),
+            the last three [T].
+        classes: their names; numbers are used for missing ones. The second of two is the positive class.
     """
     counted = without_checks(measurements)
     known: Any = counted[(counted["status"] == "done") & counted["key"].isin(predictions["key"].tolist())]
@@ -64,9 +65,9 @@ def by_class(
 
 
 def auc(score: np.ndarray, positive: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """The area under the ROC curve, ties counting half, with its components of positives [P] and negatives [N].
+    """The area under the ROC curve (ties count half), with its components for positives [P] and negatives [N].
 
-    The components' means are the area, and their variances give its variance (DeLong et al. 1988).
+    The mean of either components is the area, and their variances give its variance (DeLong et al. 1988).
     """
     p, n = score[positive], score[~positive]
     below = np.searchsorted(np.sort(n), p, "left") + np.searchsorted(np.sort(n), p, "right")
@@ -75,12 +76,12 @@ def auc(score: np.ndarray, positive: np.ndarray) -> tuple[float, np.ndarray, np.
     return float(of_p.mean()), of_p, of_n
 
 
-Measure = tuple[str, int]  # its name, and its class, -1 for all
-Measured = dict[Measure, tuple[dict[int, float], list[np.ndarray]]]  # by draw; of independent groups of images
+Measure = tuple[str, int]  # its name, and its class (-1 for all)
+Measured = dict[Measure, tuple[dict[int, float], list[np.ndarray]]]  # values by draw; components by group of images
 
 
 def _components(told: pd.DataFrame, label: np.ndarray, draws: dict[int, list[str]]) -> Measured:
-    """Each measure by draw, and per group of test images (a class) what each image adds, a mean over all trials."""
+    """Each measure by draw, and for each class of test images the contribution of each image, averaged over trials."""
     found = [int(k) for k in np.unique(label)]
     two = len(found) == 2
     out: Measured = {("error", k): ({}, []) for k in found}
@@ -122,7 +123,7 @@ def _components(told: pd.DataFrame, label: np.ndarray, draws: dict[int, list[str
 def _estimate(
     by_draw: list[float], parts: list[np.ndarray], confidence: float
 ) -> tuple[float, float | None, float | None]:
-    """Mean over draws, low and high; no interval from one draw."""
+    """Mean over draws, lower and upper end; there is no interval from one draw."""
     value, draws = float(np.mean(by_draw)), len(by_draw)
     if draws < 2:
         return value, None, None

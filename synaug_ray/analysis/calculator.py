@@ -2,25 +2,25 @@
 
 The page's script ``report/html/expectation.js`` repeats this arithmetic, so it is kept simple and described here.
 
-**Interpolation.** Axes u = ln n and v = ln(1 + s / num_synthetic[1]). With (i, j) the grid cell that holds (u, v)
-and t, w in [0, 1] the position in it, a value is the bilinear mean of its four corners with weights (1-t)(1-w),
-(1-t) w, t (1-w), t w: of ln(error), then exp; of equivalent; of ln(marginal), then exp. Corners of weight 0 are
-ignored; where another corner is null, so is the value. Outside the grid everything is null.
+**Interpolation.** The axes are u = ln n and v = ln(1 + s / num_synthetic[1]). If (i, j) is the grid cell that contains
+(u, v), and t, w in [0, 1] the position in it, a value is the bilinear mean of its four corners with weights
+(1-t)(1-w), (1-t) w, t (1-w), t w: of ln(error), then exp; of equivalent; of ln(marginal), then exp. Corners with weight
+0 are ignored; if another corner is null, so is the value. Outside the grid everything is null.
 
-**Measured range.** Without synthetic images num_real within ``measured_real_only``. With them num_real within
+**Measured range.** Without synthetic images: num_real within ``measured_real_only``. With them: num_real within
 ``measured_num_real``, s <= ``measured_num_synthetic`` and s <= ``measured_multiple`` * num_real.
 
 **Cost** = cost_real * max(num_real - have, 0) + cost_synthetic * s
 + (s > 0) * cost_core_hour / 3600 * (generator_seconds + seconds_per_image * s), the last two piecewise linear in
 ln num_real between the sizes of ``generation``, constant beyond.
 
-**Cheapest mix**, inside the measured range. For one amount s the mix is the smallest whole num_real that is at
-least ``have``, inside the range, and has error <= target: in each grid interval of u, from the left, ln(error) is
-linear in u, so the crossing is solved for, and rounded up; the first interval that reaches the target decides.
-Intervals begin at the smallest size allowed and end at the largest. First all amounts
-round(num_synthetic[1] (e^v - 1)), v = the grid's v values with ``SUBDIVISIONS`` equal steps in each interval, up to
-``measured_num_synthetic``, and that one too. Then ``ROUNDS`` times: ``SUBDIVISIONS`` equal steps on either side of
-the best amount, up to the neighbours of the last round, rounded. The lowest cost wins, among equals the smaller s.
+**Cheapest mix**, inside the measured range. For one amount s, the mix is the smallest integer num_real that is at least
+``have``, inside the range, and has error <= target. In each grid interval of u, from the left, ln(error) is linear in
+u, so the crossing is calculated and rounded up; the first interval that reaches the target decides. Intervals begin at
+the smallest allowed size and end at the largest. The first amounts tried are round(num_synthetic[1] (e^v - 1)), with v
+the grid's v values and ``SUBDIVISIONS`` equal steps in each interval, up to and including ``measured_num_synthetic``.
+Then, ``ROUNDS`` times, the amounts are ``SUBDIVISIONS`` equal steps on either side of the best one, up to its
+neighbours in the last round, rounded. The lowest cost wins; of equal costs, the smaller s.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from synaug_ray.laws.results import Estimate
 SUBDIVISIONS = 8
 ROUNDS = 4
 SLACK = 1e-9  # relative tolerance of errors and amounts, against rounding
-Json = Mapping[str, Any]  # a PredictionGrid, or one of a study's ``generation``, as laws.json holds it
+Json = Mapping[str, Any]  # a PredictionGrid, or an element of a study's ``generation``, as in laws.json
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """Predictions of a study at one (num_real, num_synthetic) in the units of ``PredictionGrid``.
+    """The predictions of a study at one (num_real, num_synthetic), in the units of ``PredictionGrid``.
 
-    ``marginal`` is None, with ``marginal.low`` set or not, also where no amount replaces the next real image.
-    ``outside`` says in which ways this lies beyond what was measured; it is empty inside.
+    The value of ``marginal`` is None also if no amount replaces the next real image, whether it has a lower end or not.
+    ``outside`` says in what respect the point is outside the measured range; it is empty inside.
     """
 
     num_real: int
@@ -59,7 +59,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Costs:
-    """Prices in one currency, of a real image, a synthetic one and a core-hour (or GPU-hour); ``have`` real images."""
+    """Prices of a real image, a synthetic one and a core-hour (or GPU-hour), and the real images already owned."""
 
     real: float
     synthetic: float
@@ -69,7 +69,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Mix:
-    """Total numbers of real and synthetic images, their cost, and the expected error."""
+    """Total numbers of real and synthetic images, their cost, and their expected error."""
 
     num_real: int
     num_synthetic: int
@@ -79,10 +79,10 @@ class Mix:
 
 @dataclass(frozen=True)
 class Answer:
-    """The cheapest mix, and the cheapest without synthetic images; None where there is none.
+    """The cheapest mix, and the cheapest without synthetic images; None if there is none.
 
-    Without a mix ``reached`` is where the lowest error inside the measured range is expected with at least the
-    images owned; None too where ``have`` itself lies beyond that range.
+    If there is no mix, ``reached`` is the mix of at least the owned images with the lowest expected error inside the
+    measured range; None if ``have`` itself is beyond that range.
     """
 
     mix: Mix | None
@@ -91,7 +91,7 @@ class Answer:
 
 
 def _axis(values: Sequence[float], at: float) -> tuple[int, float] | None:
-    """Interval and position in it, [0, 1], on an ascending axis; None outside."""
+    """The interval of an ascending axis that contains ``at``, and the position in it, in [0, 1]; None outside."""
     span = values[-1] - values[0]
     if not values[0] - SLACK * span <= at <= values[-1] + SLACK * span:
         return None
@@ -108,7 +108,7 @@ def _log_amounts(grid: Json) -> list[float]:
 
 
 def interpolate(grid: Json, name: str, num_real: float, num_synthetic: float) -> float | None:
-    """One table of the grid (``error``, ``equivalent_low`` ...) at a point; None where it has no value."""
+    """One table of the grid (``error``, ``equivalent_low`` ...) at a point; None if it has no value there."""
     if num_real <= 0 or num_synthetic < 0:
         return None
     row = _axis(_log_sizes(grid), math.log(num_real))
@@ -137,7 +137,7 @@ def outside(grid: Json, num_real: float, num_synthetic: float) -> tuple[str, ...
     found = []
     if not low <= num_real <= high:
         kind = "with synthetic images" if num_synthetic else "without synthetic images"
-        found.append(f"{num_real:,.0f} real images lie outside the {low:,.0f} to {high:,.0f} measured {kind}")
+        found.append(f"{num_real:,.0f} real images are outside the {low:,.0f} to {high:,.0f} measured {kind}")
     if num_synthetic > grid["measured_num_synthetic"] * (1 + SLACK):
         found.append(
             f"{num_synthetic:,.0f} synthetic images are more than the {grid['measured_num_synthetic']:,.0f} measured"
@@ -157,7 +157,7 @@ def _too_many(grid: Json, num_real: float, num_synthetic: float) -> bool:
 
 
 def expectation(grid: Json, num_real: int, num_synthetic: int) -> Expectation:
-    """All that the grid says at one point; beyond its grid, and beyond a fall, nothing but ``outside``."""
+    """All predictions at one point; beyond the grid, and beyond a fall of the gain, only ``outside``."""
     nothing = Estimate(None)
     if grid.get("falls") and _too_many(grid, num_real, num_synthetic):
         said = (*outside(grid, num_real, num_synthetic), grid["falls"])
@@ -171,14 +171,14 @@ def expectation(grid: Json, num_real: int, num_synthetic: int) -> Expectation:
         error_real_only=estimate(grid, "error", num_real, 0),
         equivalent=equivalent if num_synthetic else nothing,
         average=_average(equivalent, num_synthetic) if num_synthetic else nothing,
-        # the rate of the first image lies below the smallest amount measured, where the laws differ most
+        # below the smallest measured amount the rate is not given, since there the laws differ most
         marginal=estimate(grid, "marginal", num_real, num_synthetic) if num_synthetic else nothing,
         outside=outside(grid, num_real, num_synthetic),
     )
 
 
 def _average(equivalent: Estimate, num_synthetic: int) -> Estimate:
-    """s / m; an end where m <= 0 is open: that amount may replace nothing."""
+    """s / m; an end with m <= 0 is open, since that amount may replace nothing."""
 
     def over(m: float | None) -> float | None:
         return num_synthetic / m if m is not None and m > 0 else None
@@ -205,13 +205,13 @@ def generation_seconds(generation: Sequence[Json], num_real: float, num_syntheti
 
 
 def cost(generation: Sequence[Json], costs: Costs, num_real: int, num_synthetic: int) -> float:
-    """The cost of the real images not owned yet, the synthetic images and generating them."""
+    """The cost of the real images that are not owned yet, of the synthetic images, and of generating these."""
     computing = costs.core_hour / 3600 * generation_seconds(generation, num_real, num_synthetic)
     return costs.real * max(num_real - costs.have, 0) + costs.synthetic * num_synthetic + computing
 
 
 def _allowed(grid: Json, have: int, num_synthetic: int) -> tuple[int, int]:
-    """The smallest and largest num_real inside the measured range for one amount; empty if they cross."""
+    """The smallest and largest num_real inside the measured range for one amount; if they cross, there is none."""
     low, high = grid["measured_num_real"] if num_synthetic else grid["measured_real_only"]
     least = math.ceil(num_synthetic / grid["measured_multiple"] * (1 - SLACK))
     return max(int(low), least, have), int(high)
@@ -251,14 +251,14 @@ def _first_amounts(grid: Json) -> list[int]:
 
 
 def _whole(value: float) -> int:
-    """To the nearest whole number, halves upward (JavaScript's Math.round)."""
+    """Round to the nearest integer, halves upwards, like JavaScript's Math.round."""
     return math.floor(value + 0.5)
 
 
 def cheapest(grid: Json, generation: Sequence[Json], target: float, costs: Costs) -> Answer:
-    """The cheapest mix with an expected error of at most ``target`` inside the measured range, or None.
+    """The cheapest mix inside the measured range whose expected error is at most ``target`` (a fraction).
 
-    The search is written down at the top of this file. ``target`` is a fraction.
+    The search is described at the top of this file.
     """
 
     def mix(amount: int) -> Mix | None:
@@ -284,7 +284,7 @@ def cheapest(grid: Json, generation: Sequence[Json], target: float, costs: Costs
 
 
 def _reached(grid: Json, generation: Sequence[Json], costs: Costs) -> Mix | None:
-    """The lowest error at the grid's sizes and the first amounts, inside the measured range."""
+    """The mix with the lowest error at the grid's sizes and the first amounts, inside the measured range."""
     points = []
     for amount in _first_amounts(grid):
         low, high = _allowed(grid, costs.have, amount)

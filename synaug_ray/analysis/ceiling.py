@@ -1,9 +1,9 @@
-"""What is out of reach of a closed-set generator, and why: quality or information.
+"""How much of a gain is out of reach of a closed-set generator, and whether for lack of quality or of information.
 
-Two arms lie above it where a grid has them: the open-set generator of the same recipe, which saw more real images, and
-the real images themselves. From the closed-set to the open-set gain is what more real images behind the generator bring
-(information that its subset does not hold); from there to real images is what the generator loses (quality). Both are
-compared draw by draw, cell by cell.
+A grid may have two upper bounds for it: the open-set generator of the same recipe, which saw more real images, and the
+real images themselves. The difference from the closed-set to the open-set gain is due to more real images for training
+the generator (information that its subset does not contain); the difference from there to real images is lost by the
+generator (quality). Both are compared draw by draw, cell by cell.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REAL = "real-holdout"
 
 
 def ceilings(cells: PairedCells, *, confidence: float, intervals: bool) -> tuple[Ceiling, ...]:
-    """One for each cell of a closed-set generator with an upper arm at the same place."""
+    """One for each cell of a closed-set generator for which there is an upper bound."""
     found: list[tuple[MixedCell, MixedCell | None, MixedCell | None]] = []
     at: dict[tuple[object, ...], list[MixedCell]] = {}
     for cell in cells.mixed:
@@ -80,7 +80,7 @@ def _gain(cells: PairedCells, cell: MixedCell) -> float:
 
 
 def _same_but_saw_more(cells: PairedCells, cell: MixedCell, other: MixedCell) -> bool:
-    """Whether ``other`` is of the same recipe, its length included, and saw more real images than the cell has."""
+    """Whether ``other`` has the same recipe, with the same length, and saw more real images than the cell has."""
     made, its = _made(cells, cell), cells.makings.get((other.study.generator, other.num_real))
     same = its is not None and (its.whole, its.filter) == (made.whole, made.filter)
     return same and its is not None and its.trained_on > other.num_real

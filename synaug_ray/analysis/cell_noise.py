@@ -1,4 +1,4 @@
-"""How uncertain all cells of an analysis are: point values, standard errors, half widths, joint replicates."""
+"""The uncertainty of all cells of an analysis: values, standard errors, half-widths, joint replicates."""
 
 from __future__ import annotations
 
@@ -14,34 +14,25 @@ from synaug_ray.laws.results import Estimate
 
 @dataclass(frozen=True, kw_only=True)
 class CellUncertainty:
-    """All Q cells, the real-only ones first, then the C mixed ones; errors and gains are fractions.
+    """All Q cells: first the real-only ones, then the C mixed ones. Half-widths are NaN if there is no interval."""
 
-    ``values`` [Q]: errors of real-only cells, gains of mixed ones; ``error`` [Q] their standard errors,
-    whose square is ``draw_variance`` + ``image_variance`` [Q]. ``pooled_error`` [Q] is ``error``
-    estimated from all cells together, for the weights of fits. ``draws`` int [Q] says how many draws
-    each cell rests on, and ``parts`` holds the sources of its variance. The half widths of intervals,
-    ``half`` [Q] pointwise and ``half_simultaneous`` [C], are NaN where there is no interval. ``freedom``
-    [Q] are the degrees of freedom of ``error``; ``critical`` is the two-sided p-value of the simultaneous
-    intervals. ``replicates`` is [B, Q], or None.
-    """
-
-    values: np.ndarray
-    error: np.ndarray
-    pooled_error: np.ndarray
-    draw_variance: np.ndarray
-    image_variance: np.ndarray
-    draws: np.ndarray
-    freedom: np.ndarray
-    half: np.ndarray
-    half_simultaneous: np.ndarray
-    half_mixed_error: np.ndarray  # [C] pointwise, of the mixed cells' own errors
-    critical: float
-    replicates: np.ndarray | None
-    parts: bootstrap.Components
+    values: np.ndarray  # errors of real-only cells, gains of mixed ones (fractions), [Q]
+    error: np.ndarray  # their standard errors; their squares are ``draw_variance + image_variance``, [Q]
+    pooled_error: np.ndarray  # the same estimated from all cells together, for the weights of fits, [Q]
+    draw_variance: np.ndarray  # [Q]
+    image_variance: np.ndarray  # [Q]
+    draws: np.ndarray  # number of draws, int [Q]
+    freedom: np.ndarray  # degrees of freedom of ``error``, [Q]
+    half: np.ndarray  # half-widths of pointwise intervals, [Q]
+    half_simultaneous: np.ndarray  # half-widths of simultaneous intervals, [C]
+    half_mixed_error: np.ndarray  # half-widths of pointwise intervals of the mixed cells' own errors, [C]
+    critical: float  # two-sided p-value of the simultaneous intervals
+    replicates: np.ndarray | None  # [B, Q]
+    parts: bootstrap.Components  # the sources of the variances
 
     @property
     def has_intervals(self) -> bool:
-        """Whether there is any interval at all."""
+        """Whether any cell has an interval."""
         return self.replicates is not None
 
     def mixed_error(self, mixed: int, value: float) -> Estimate:
@@ -49,11 +40,11 @@ class CellUncertainty:
         return Estimate.around(value, self.half_mixed_error[mixed])
 
     def estimate(self, cell: int) -> Estimate:
-        """Value of one cell with its pointwise interval."""
+        """A cell's value with its pointwise interval."""
         return Estimate.around(self.values[cell], self.half[cell])
 
     def simultaneous(self, cell: int, mixed: int) -> Estimate:
-        """Gain of the mixed cell number ``mixed`` (cell number ``cell`` of all), simultaneous interval."""
+        """The gain of mixed cell number ``mixed`` (number ``cell`` of all cells) with its simultaneous interval."""
         return Estimate.around(self.values[cell], self.half_simultaneous[mixed])
 
 
@@ -65,18 +56,18 @@ def components(cells: PairedCells, values: np.ndarray) -> bootstrap.Components:
 
 @dataclass(frozen=True, kw_only=True)
 class Alike:
-    """Which of some cells can be compared: arrays [Q] that moderation and the simultaneous intervals take."""
+    """Which cells are similar: arguments of moderation and of the simultaneous intervals, each [Q]."""
 
-    log_size: np.ndarray
-    family: np.ndarray  # int: cells whose variances are pooled
-    block: np.ndarray  # int: cells that rest on the same generators
+    log_size: np.ndarray  # log num_real
+    family: np.ndarray  # int; the variances of cells of a family are pooled
+    block: np.ndarray  # int; cells of a block have the same generators
 
     def take(self, index: np.ndarray) -> Alike:
-        """The same for some of the cells."""
+        """The values of the cells at ``index``."""
         return Alike(log_size=self.log_size[index], family=self.family[index], block=self.block[index])
 
     def moderate(self, parts: bootstrap.Components) -> moderation.StandardErrors:
-        """Moderated standard errors of these cells."""
+        """The moderated standard errors of these cells."""
         return moderation.moderate(parts, self.log_size, self.family, self.block)
 
 
@@ -86,7 +77,7 @@ def _numbered(values: list[Hashable]) -> np.ndarray:
 
 
 def alike(cells: PairedCells, mixed: Sequence[MixedCell]) -> Alike:
-    """Mixed cells are pooled within a family of generators; one generator at one size is a block."""
+    """The similarity of mixed cells: families are those of generators, a block is a generator at one size."""
     return Alike(
         log_size=np.log([cell.num_real for cell in mixed]) if mixed else np.zeros(0),
         family=_numbered([cells.kinds[cell.study.generator].family for cell in mixed]),
@@ -111,11 +102,11 @@ def measure(
     rng: np.random.Generator,
     looks: Sequence[simultaneous.Look] = (),
 ) -> CellUncertainty:
-    """The uncertainty of every cell. No intervals with ``replicates`` 0, and none for a cell of one draw.
+    """The uncertainty of all cells. There are no intervals if ``replicates`` is 0, and none for a cell of one draw.
 
     Args:
-        simultaneous_confidence: of the intervals that hold for all cells at once, and at all looks together.
-        looks: at these data so far, this one last; none means that this is the first.
+        simultaneous_confidence: of the intervals that hold for all cells at once, and over all looks together.
+        looks: at these data so far, including this one at the end.
     """
     values = np.stack([cell.errors for cell in cells.real] + [cell.gains for cell in cells.mixed])
     parts = components(cells, values)
@@ -170,9 +161,10 @@ def _joint(
     replicates: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Replicates of all cells; a cell of one draw moves as the draws of the others do, since its own say nothing.
+    """Replicates of all cells, [replicates, Q].
 
-    One whose own draws vary less than is believed (``least`` [Q]) moves by the rest with the others of its block.
+    A cell of one draw varies like a typical draw of the other cells, since its own says nothing. If a cell's own draws
+    vary less than ``least`` [Q], the missing variance is added, in common with the other cells of its block.
     """
     joint = bootstrap.replicate(parts, replicates, rng)
     rest = np.sqrt(np.maximum(least - parts.draw_variance, 0.0))

@@ -8,7 +8,7 @@ from typing import Any
 
 from synaug_ray.analysis.collection import Collection, Round
 from synaug_ray.analysis.prediction_text import count
-from synaug_ray.analysis.real_needed import TOLD, Chance, chance, known, needed
+from synaug_ray.analysis.real_needed import SHOWN, Chance, chance, known, needed
 
 Json = Mapping[str, Any]
 
@@ -18,7 +18,7 @@ def chance_sentences(grid: Json, target: float, have: int, num_real: int | None)
     if not known(grid):
         return []
     most = math.floor(grid["num_real"][-1])
-    every = [(sure, needed(grid, target, sure)) for sure in TOLD]
+    every = [(sure, needed(grid, target, sure)) for sure in SHOWN]
     parts = [f"{n:,} ({100 * sure:.0f}%)" for sure, n in every if n is not None]
     beyond = next((sure for sure, n in every if n is None), None)
     if beyond is not None:

@@ -1,4 +1,4 @@
-"""Controls, generators with a known answer: where one comes out wrong, no other result can be trusted."""
+"""Controls: generators with a known answer. If a control fails, no other result can be trusted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from synaug_ray.analysis.verdict_text import points, shown_margin, span
 from synaug_ray.laws.results import Estimate
 
 ONE_FOR_ONE = (0.8, 1.25)  # synthetic images per real image that count as one for one
-NOT_FAR_OFF = (0.5, 2.0)  # an interval that leaves this is too wide to pass
+NOT_FAR_OFF = (0.5, 2.0)  # an interval that extends beyond this is too wide to pass
 
 
 def _entry(
@@ -30,7 +30,7 @@ def _entry(
 
 
 def _real_holdout(study: Study) -> dict[str, Any] | None:
-    """A held-out real image must be worth about one real image: F0's rho near 1, mixed in proportion."""
+    """A held-out real image, mixed in proportion, must be worth about one real image: F0's rho must be near 1."""
     if study.real_share != "proportional":
         return None
     rate = next((fit.parameters.get("1/rho") for fit in study.fits if fit.form == "F0"), None)
@@ -61,8 +61,8 @@ def _real_holdout(study: Study) -> dict[str, Any] | None:
 def _duplicate(study: Study, analysis: Analysis) -> dict[str, Any]:
     """Copies of the subset must have no effect.
 
-    Passes if every cell's own interval lies inside +-delta (a claim about all cells needs no correction
-    for their number: each must pass, Berger 1982); fails if a simultaneous interval lies outside it.
+    The control passes if each cell's own interval is inside +-delta (a claim about all cells needs no correction
+    for their number, since each must pass; Berger 1982). It fails if a simultaneous interval is outside it.
     """
     deltas = {v.num_real: v.margin for v in analysis.verdicts if v.classifier == study.classifier}
     of_cells = [deltas.get(cell.num_real) or analysis.delta for cell in study.cells]
@@ -87,7 +87,7 @@ def _duplicate(study: Study, analysis: Analysis) -> dict[str, Any]:
 
 
 def _label_shuffle(study: Study) -> dict[str, Any]:
-    """Wrong labels must hurt: some amount significantly, and none may significantly help."""
+    """Wrong labels must hurt: some amount must hurt significantly, and none may help significantly."""
     gains = [cell.gain_simultaneous for cell in study.cells]
     worst = min(gains, key=lambda gain: gain.value or 0.0)
     passed = None
@@ -108,7 +108,7 @@ def _label_shuffle(study: Study) -> dict[str, Any]:
 def controls(analysis: Analysis) -> list[dict[str, Any]]:
     """Each control that ran, with what was expected, what was observed, and whether it passed.
 
-    ``passed`` is True, False, or None where the intervals cannot tell. Entries are plain JSON values.
+    ``passed`` is True, False, or None if the intervals cannot tell. Entries are plain JSON values.
     """
     out = []
     for study in analysis.studies:

@@ -1,9 +1,9 @@
-"""How many draws would decide an undecided verdict, with a chance.
+"""How many draws would decide an undecided verdict, with a given probability.
 
-The largest of several gains that were measured is too large on average, and taking it at face value promises
-decisions that do not come. So gains are shrunk towards zero by what the study's cells say of their spread (normal
-prior, empirical Bayes), and futures are simulated: a truth from what the data leave possible, the draws to come, and
-the intervals that they will give, which keep the draws that are there and the test images.
+The largest of several measured gains is an overestimate on average, and taken at face value it promises
+decisions that do not come. So gains are shrunk towards zero according to their spread over the study's cells (a normal
+prior, empirical Bayes). Then futures are simulated: a truth from its posterior distribution, further draws, and the
+intervals that they would give together with the existing draws, on the same test images.
 """
 
 from __future__ import annotations
@@ -16,30 +16,26 @@ from scipy import stats
 
 from synaug_ray.laws.simultaneous import Look, next_look
 
-POWER = 0.8  # the chance of a decision that `draws` gives
-EVEN, LIKELY = 0.5, 0.9  # chances at the ends of the range
-MOST_DRAWS = 10_000  # more than this is not practical
-FUTURES = 1_000  # simulated
+POWER = 0.8  # the probability of a decision with ``Deciding.draws``
+EVEN, LIKELY = 0.5, 0.9  # the probabilities at the ends of the range
+MOST_DRAWS = 10_000  # more draws are not practical
+FUTURES = 1_000  # simulated futures
 
 
 @dataclass(frozen=True)
 class CellNoise:
-    """The parts of a cell's half widths: quantile * sqrt(draw / D + image).
+    """The parts of a cell's half-widths, which are quantile * sqrt(draw / D + image)."""
 
-    ``quantile`` is that of the simultaneous interval, ``own`` of the cell's own, both at ``freedom`` degrees of
-    freedom; ``draw`` is the variance between draws of one draw's gain, ``image`` the test set's.
-    """
-
-    quantile: float
-    own: float
-    draw: float
-    image: float
-    freedom: float = np.inf
+    quantile: float  # of the simultaneous interval
+    own: float  # quantile of the cell's own interval
+    draw: float  # between-draw variance of a single draw's gain
+    image: float  # variance due to the test images
+    freedom: float = np.inf  # degrees of freedom of both quantiles
 
 
 @dataclass(frozen=True)
 class Deciding:
-    """Draws that decide with a chance of 80%, and those for an even chance and for 90%; None: no number does."""
+    """Numbers of draws that decide with a probability of 80%, 50% and 90%; None if no number does."""
 
     draws: int | None
     even: int | None
@@ -47,14 +43,15 @@ class Deciding:
 
 
 def spread_of_gains(gains: Sequence[float], errors: Sequence[float]) -> float:
-    """The variance of true gains around zero, from estimates and their standard errors (method of moments)."""
+    """The variance of true gains about zero, from estimates and their standard errors, by the method of moments."""
     return max(float(np.mean(np.square(gains) - np.square(errors))), 0.0)
 
 
 def next_p(p: float, looks: Sequence[Look], draws: int) -> float:
-    """About the two-sided p-value of one cell at a next look with ``draws`` draws; ``p`` is the last look's.
+    """The approximate critical two-sided p-value of a cell at a next look with ``draws`` draws; ``p``: the last look's.
 
-    For a Gaussian path: the value at which the chance to cross there and not before is what the next look may spend.
+    It is the value for a Gaussian path at which the probability of crossing at that look, and not before, equals what
+    the next look may spend.
     """
     now, before = looks[-1], looks[-2].share if len(looks) > 1 else 0.0
     spend = p * (next_look(looks, draws).share - now.share) / (now.share - before)
@@ -75,26 +72,26 @@ def draws_to_decide(
     delta: float | None,
     looks: Sequence[Look],
 ) -> Deciding:
-    """How many draws, those that are there included, decide the verdict over some amounts of one pool.
+    """How many draws, including the existing ones, decide the verdict on some amounts from one pool.
 
     Args:
-        gains: [C] as measured, of the amounts.
-        noise: [C] of the same.
-        spread: variance of true gains around zero.
-        delta: the margin of "no effect"; None where that verdict is not to be had.
-        looks: so far, with the numbers of draws; the last is the one that left it undecided.
+        gains: as measured, of each amount, [C].
+        noise: of the same, [C].
+        spread: variance of true gains about zero.
+        delta: the margin of "no effect"; None if that verdict is not possible.
+        looks: so far; the last one left the verdict undecided.
     """
     rng, there = np.random.default_rng(0), looks[-1].draws
     gain, draw, image = np.array(gains), np.array([n.draw for n in noise]), np.array([n.image for n in noise])
     freedom = np.array([min(n.freedom, 1e6) for n in noise])
     p_joint, p_own = (2 * stats.t.sf([q(n) for n in noise], freedom) for q in (lambda n: n.quantile, lambda n: n.own))
     kept = (spread + image) / np.maximum(spread + image + draw / there, 1e-30)
-    # The amounts of one pool move together, and so do their variances.
+    # the amounts from one pool vary together, and so do their variances
     luck, future = rng.standard_normal((2, FUTURES, 1))
     true_draw = draw * (freedom.min() / rng.chisquare(freedom.min(), (FUTURES, 1)))
     centre = (
         kept * gain + np.sqrt(kept * true_draw / there) * luck
-    )  # what endless draws would show on these test images
+    )  # what infinitely many draws would show on these test images
 
     def chance(draws: int) -> float:
         new = draws - there

@@ -1,8 +1,8 @@
-"""How many synthetic images one more real image is worth, from fitted laws.
+"""Exchange rates: how many synthetic images one more real image is worth, from fitted laws.
 
-Two questions, kept apart. *Replacement*: synthetic images that do as much as one more real image
-would in a real-only set (``marginal`` and ``average``, from r alone). *Trade-off at the working
-point*: (dE/dn) / (dE/ds) at (n, s), which also credits a real image with improving the generator.
+There are two different questions. *Replacement*: how many synthetic images have the same effect as one more real image
+in a real-only set (``marginal`` and ``average``, from r alone). *Trade-off at the working point*: (dE/dn) / (dE/ds) at
+(n, s), which also credits a real image with improving the generator.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from synaug_ray.laws.bootstrap import interval
 from synaug_ray.laws.equivalence import EquivalenceForm, Natural
 from synaug_ray.laws.results import Estimate
 
-UNKNOWN = "not estimable"  # how the notes of rates begin that are not known
+UNKNOWN = "not estimable"  # the beginning of the notes of unknown rates
 NOT_ESTIMABLE = f"{UNKNOWN}: more real images are not shown to help"
 OPPOSED = f"{UNKNOWN}: the measurement contradicts the fitted laws here"
-LEAST_SLOPE = 1e-9  # real images per synthetic one; a smaller slope, as of a saturated law, counts as not reachable
+LEAST_SLOPE = 1e-9  # real images per synthetic one; smaller slopes, as of a saturated law, count as "not reachable"
 
 
 def rates(
     form: EquivalenceForm, parameters: Natural, n: np.ndarray, n0: float, amount: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Marginal ds/dr, average s/r and the limit in real images at working points n [W], amount [W]; each [B, W].
+    """Marginal rate ds/dr, average rate s/r and limit in real images, each [B, W], at working points n, amount [W].
 
-    inf marks "not reachable": no further synthetic image (marginal), or not this amount (average), is
-    worth a real one. The limit is inf where the law is unbounded.
+    inf means "not reachable": no further synthetic images (marginal), or not this amount (average), are worth a real
+    one. The limit is inf if the law is unbounded.
     """
     x, s = n / n0, amount / n
     slope = form.slope(parameters, x, s)
@@ -45,22 +45,22 @@ def rates(
 
 
 def rates_of_slopes(slope: np.ndarray) -> np.ndarray:
-    """1 / slope; inf where synthetic images do not help."""
+    """1 / slope; inf if synthetic images do not help."""
     return np.where(slope < LEAST_SLOPE, np.inf, 1 / np.maximum(slope, LEAST_SLOPE))
 
 
 def growth(form: EquivalenceForm, parameters: Natural, n: np.ndarray, n0: float, amount: np.ndarray) -> np.ndarray:
-    """1 + dm/dn at constant num_synthetic, at least 0: what a real image is worth that also trains the generator."""
+    """1 + dm/dn at constant num_synthetic, at least 0: the worth of a real image that also trains the generator."""
     x, s = n / n0, amount / n
     dm_dn = form.r(parameters, x, s) + x * form.slope_in_x(parameters, x, s) - s * form.slope(parameters, x, s)
     return np.maximum(1 + dm_dn, 0.0)
 
 
 def tradeoff(form: EquivalenceForm, parameters: Natural, n: np.ndarray, n0: float, amount: np.ndarray) -> np.ndarray:
-    """(dE/dn) / (dE/ds) at n [W] real and ``amount`` [W] synthetic images, [B, W]; inf where s does not help.
+    """(dE/dn) / (dE/ds) at n [W] real and ``amount`` [W] synthetic images, [B, W]; inf if synthetic images do not help.
 
-    In J1 both derivatives hold E_real' at n + m, m = n r(n, s/n), so that the curve cancels:
-    (1 + dm/dn) / (dm/ds). 0 where a further real image does not help.
+    In J1 both derivatives contain E_real' at n + m, with m = n r(n, s/n), so that the curve cancels:
+    (1 + dm/dn) / (dm/ds). It is 0 if another real image does not help.
     """
     slope = form.slope(parameters, n / n0, amount / n)
     helps = slope >= LEAST_SLOPE
@@ -68,7 +68,7 @@ def tradeoff(form: EquivalenceForm, parameters: Natural, n: np.ndarray, n0: floa
 
 
 def median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted lower median over the first axis, of values [L, ...] that may be infinite."""
+    """The weighted lower median over the first axis of values [L, ...], which may be infinite."""
     order = np.argsort(values, axis=0, kind="stable")
     reached = np.cumsum(weights[order], axis=0) >= 0.5 * weights.sum() - 1e-12
     return np.take_along_axis(values, np.take_along_axis(order, reached.argmax(axis=0)[None], axis=0), axis=0)[0]
@@ -80,13 +80,13 @@ def _estimate(value: float, samples: list[np.ndarray], confidence: float) -> Est
 
 
 def _spanned(value: float, ends: list[list[np.ndarray]], confidence: float) -> Estimate:
-    """An estimate whose lower end is that of the first samples and whose upper end that of the second."""
+    """An estimate whose lower end is from the first samples, and whose upper end is from the second."""
     first, second = (_estimate(value, samples, confidence) for samples in ends)
     return Estimate(first.value, first.low, second.high)
 
 
 def not_estimable(n: int, num_synthetic: int, note: str = NOT_ESTIMABLE) -> Exchange:
-    """The exchange where the value of a real image is itself unknown."""
+    """The exchange if the value of a real image is itself unknown."""
     return Exchange(
         num_real=n,
         num_synthetic=num_synthetic,
@@ -99,9 +99,9 @@ def not_estimable(n: int, num_synthetic: int, note: str = NOT_ESTIMABLE) -> Exch
 
 
 def as_measured(found: Exchange, cell: Cell, refused: str = "") -> Exchange:
-    """The exchange with the average rate as the cell itself measured it, and nothing from laws that are ``refused``.
+    """The exchange with the cell's own measured average rate, and without the laws' rates if the laws are ``refused``.
 
-    The law's average is kept where the real-only curve was not measured and so m is not known.
+    The laws' average rate is kept if m is unknown, because the real-only curve was not measured there.
     """
     m, s = cell.equivalent, cell.num_synthetic
     if refused:
@@ -117,10 +117,10 @@ def as_measured(found: Exchange, cell: Cell, refused: str = "") -> Exchange:
 
 
 def opposed(gain: Estimate, found: Exchange) -> bool:
-    """Whether the laws predict a gain where the images significantly hurt, or none where they significantly help.
+    """Whether the laws predict a gain although the images significantly hurt, or none although they significantly help.
 
     Args:
-        gain: measured in the cell, with the interval that holds for all cells at once.
+        gain: measured in the cell, with its simultaneous interval.
     """
     if gain.low is None or gain.high is None:
         return False
@@ -133,10 +133,10 @@ def exchange(
 ) -> Exchange:
     """The exchange rate at n real and ``num_synthetic`` synthetic images, averaged over laws.
 
-    The value is the median over laws by weight; the interval is that of their replicates together, so it
-    includes the choice of the law. With measured ``slopes`` the marginal rate is theirs, and the trade-off's too but
-    for what a real image does to the generator, which is the laws'. An interval without an upper end includes "not
-    reachable"; without a lower end too, nothing is known.
+    The value is the weighted median over laws; the interval is from the replicates of all laws together, and so
+    includes the choice of the law. With measured ``slopes``, the marginal rate is from these, and so is the trade-off,
+    except for the effect of a real image on the generator, which is from the laws. An interval without an upper end
+    includes "not reachable"; without either end, nothing is known.
     """
     at, amount = np.array([float(n)]), np.array([float(num_synthetic)])
 
@@ -194,9 +194,9 @@ def exchanges(
     steep: Mapping[tuple[float, float], Slopes],
     misfit: str,
 ) -> tuple[tuple[Exchange, ...], list[str]]:
-    """Exchange rates at the cells, and warnings. Where a cell contradicts the laws there is none.
+    """Exchange rates at the cells, and warnings; there is no rate for a cell that contradicts the laws.
 
-    With a ``misfit`` of the laws there are only the average rates that the cells themselves measured.
+    With a ``misfit`` of the laws, there are only the cells' own measured average rates.
     """
     found, against, warnings = [], [], []
     for cell in cells:
@@ -210,8 +210,7 @@ def exchanges(
         found.append(rate)
     if misfit:
         warnings.append(
-            f"{misfit}: exchange rates are those of the cells alone, and what the calculator says between the cells is "
-            "interpolated."
+            f"{misfit}: exchange rates are from the cells alone, and between the cells the calculator interpolates."
         )
     if against:
         warnings.append(

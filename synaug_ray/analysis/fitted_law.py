@@ -1,4 +1,4 @@
-"""A fitted law as a result: its parameters in their units with intervals, and how far it is from the cells."""
+"""A fitted law as a result: its parameters with units and intervals, and its misfit."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def law_fit(
     """The ``candidate``, fitted to ``data`` with the ``curve``.
 
     Args:
-        thetas: of the replicates [B, P]; None gives no intervals.
-        judged: how it predicted the cells it had not seen.
+        thetas: of the replicates, [B, P]; with None there are no intervals.
+        judged: how well it predicted the held-out cells.
     """
     form = BY_NAME[candidate.name]
     point = reported(form, split(candidate.fit.theta[None], curve, form)[1], data.n0)

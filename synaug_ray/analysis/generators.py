@@ -1,4 +1,4 @@
-"""What is known of the generators from the table of trials: their family, what they saw, what their images cost."""
+"""What the table of trials says about generators: their family, what they saw, and the cost of their images."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import pandas as pd
 
 from synaug_ray.analysis.results import Generation
 
-# Families with a known answer or without learning: compared with, never the question itself.
+# families with a known answer, or without learning: they are compared with, and are never the question itself
 CONTROLS = ("real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment")
 TRAINING_COST, IMAGE_COST = "generator_cost_seconds", "image_cost_seconds"
 
 
 class Kind(NamedTuple):
-    """What a generator is, apart from its name."""
+    """What kind of generator it is."""
 
-    family: str  # edm, real-holdout, jitter ...; the generator's name where the table has no such column
-    open_set: bool  # in every cell it saw more real images than the cell's own
-    open_at: frozenset[int] = frozenset()  # the numbers of real images at which it did
+    family: str  # edm, real-holdout, jitter ...; the generator's name if the table has no such column
+    open_set: bool  # whether in every cell it saw more real images than the cell has
+    open_at: frozenset[int] = frozenset()  # the numbers of real images at which it saw more
 
     def open_in(self, num_real: int) -> bool:
-        """Whether it saw more real images than a cell of ``num_real``."""
+        """Whether it saw more real images than a cell of ``num_real`` has."""
         return self.open_set or num_real in self.open_at
 
 
 def kinds(trials: pd.DataFrame) -> dict[str, Kind]:
-    """The kind of each generator by its name."""
+    """The kind of each generator, by name."""
     found = {}
     for name, rows in trials[trials["num_synthetic"] > 0].groupby("generator"):
         family = rows["family"].tolist()[0] if "family" in rows else name
@@ -39,17 +39,17 @@ def kinds(trials: pd.DataFrame) -> dict[str, Kind]:
 
 
 class Made(NamedTuple):
-    """How a generator of one size was made. Equal but for ``nimg``: one recipe at several lengths of training."""
+    """How a generator was made at one size. Makings that differ only in ``nimg`` are lengths of one recipe."""
 
-    recipe: str  # the same for recipes that differ in nothing but their length
+    recipe: str  # the same for recipes that differ only in their length
     filter: str
     trained_on: int
     nimg: int  # images seen in training
-    whole: str = ""  # the same for one recipe, its length included
+    whole: str = ""  # identifies the recipe including its length
 
 
 def makings(trials: pd.DataFrame) -> dict[tuple[str, int], Made]:
-    """How each learnt generator was made, by name and num_real; empty for a table of an older version."""
+    """How each trained generator was made, by name and num_real; empty for a table of an older version."""
     if not {"recipe_key", "generator_nimg", "filter", "trained_on"} <= set(trials.columns):
         return {}
     rows: Any = trials[(trials["num_synthetic"] > 0) & (trials["generator_nimg"] > 0)]
@@ -65,7 +65,7 @@ def makings(trials: pd.DataFrame) -> dict[tuple[str, int], Made]:
 
 
 def generation_costs(trials: pd.DataFrame) -> dict[str, tuple[Generation, ...]]:
-    """Costs of each generator by ``num_real``, medians over draws; empty for a table without cost columns."""
+    """The costs of each generator by ``num_real``, as medians over draws; empty for a table without cost columns."""
     if not {TRAINING_COST, IMAGE_COST} <= set(trials.columns):
         return {}
     known = np.isfinite(trials[[TRAINING_COST, IMAGE_COST]].astype(float)).all(axis=1)

@@ -1,4 +1,4 @@
-"""How far the averaged laws of a study can be trusted: their misfit, their held-out error, their ties to the cells."""
+"""How far a study's averaged laws can be trusted: their misfit, their held-out error, and corrections by the cells."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from synaug_ray.laws.lack_of_fit import LackOfFit, lack_of_fit
 from synaug_ray.laws.results import HeldOut
 from synaug_ray.laws.selection import Candidate, HeldOutCells, fit_curves
 
-NOISE_FREEDOM = 4.0  # of the noise's variances, pooled over cells, per draw beyond the first
+NOISE_FREEDOM = 4.0  # degrees of freedom of the noise variances, pooled over cells, per draw after the first
 
 
 @dataclass(frozen=True)
 class Unseen:
-    """What laws had seen when they were chosen, the cells they had not, and the error of their average there."""
+    """Held-out cells, and the predictions of the averaged laws that were fitted without them."""
 
-    seen: JointData
+    seen: JointData  # the development cells
     cells: HeldOutCells
     predicted: np.ndarray  # log errors of all cells, [k + C]
 
@@ -42,12 +42,12 @@ def unseen(
     candidates: dict[str, Candidate],
     cells: HeldOutCells,
 ) -> Unseen | None:
-    """The averaged laws fitted to the development cells of ``masks``; None where none is usable.
+    """The averaged laws, fitted to the development cells; None if no law is usable.
 
     Args:
         data: all cells.
-        masks: sizes and cells that the ``candidates``, fitted with the ``curve``, had seen.
-        cells: the others.
+        masks: the sizes and cells to which the ``candidates`` were fitted, with the ``curve``.
+        cells: the held-out ones.
     """
     seen = data.subset(*masks)
     laws = average(seen, fit_curves(seen), curve, candidates, {}, None)
@@ -59,7 +59,7 @@ def unseen(
 
 @dataclass(frozen=True)
 class Checked:
-    """The ties of the laws to the cells, their misfit, and in a sentence what they do not hold (empty: nothing)."""
+    """Corrections of the laws by the cells, and the laws' misfit, with a sentence if it is significant, else ''."""
 
     anchor: Anchor
     lack: LackOfFit
@@ -74,15 +74,15 @@ def check(
     steep: Mapping[tuple[float, float], Slopes],
     held_out: Unseen | None,
 ) -> Checked:
-    """Judge ``laws``, at least one.
+    """Check averaged laws.
 
     Args:
-        data: the cells they were fitted to.
-        laws: as averaged.
-        draws: number of draws; the noise is not known from one.
-        equivalents: m as measured [C] and its replicates [B, C] or None, in real images.
-        steep: measured slopes of m by (num_real, num_synthetic).
-        held_out: the laws' error on cells they had not seen.
+        data: the cells to which they were fitted.
+        laws: at least one.
+        draws: number of draws; the noise is not known from one draw.
+        equivalents: m as measured, [C], in real images, and its replicates [B, C] or None.
+        steep: measured slopes of m, by (num_real, num_synthetic).
+        held_out: the laws' predictions for held-out cells.
     """
     residual = misfit(laws)
     heaviest = max(laws, key=lambda law: law.weight)
@@ -92,7 +92,7 @@ def check(
     n = data.sizes[data.base]
     point, samples = equivalents
     amounts = np.round(data.s * n, 6)
-    unknown = Slopes(np.nan, None, None)  # the law counts there, uncorrected by its neighbours
+    unknown = Slopes(np.nan, None, None)  # there the law is used, without correction by neighbouring cells
     by_cell = {i: steep.get(at, unknown) for i, at in enumerate(zip(n, amounts, strict=True))} if steep else {}
     anchor = Anchor(data, found, point[None] / n, None if samples is None else samples / n, by_cell)
     return Checked(anchor, lack, _sentence(data, lack) if lack.refused and draws > 1 else "")
@@ -105,6 +105,6 @@ def _sentence(data: JointData, lack: LackOfFit) -> str:
     else:
         where = f"{multiple(data.s[i - k])} at {data.sizes[data.base[i - k]]:,.0f}"
     return (
-        f"no fitted law holds the measurements (their misfit is {lack.overdispersion**0.5:.1f} times what noise "
-        f"explains, the largest at {where})"
+        f"no fitted law describes the measurements (the misfit is {lack.overdispersion**0.5:.1f} times what noise "
+        f"explains, and largest at {where})"
     )

@@ -1,4 +1,4 @@
-"""Whether a classifier's training is long enough, as frozen values. Errors and gains are fractions in [0, 1]."""
+"""The results of the check of training length. Errors and gains are fractions in [0, 1]."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from synaug_ray.laws.results import Estimate
 
 
 class Ended(StrEnum):
-    """Whether a classifier's training is long enough, by what twice the images seen change."""
+    """Whether a classifier's training is long enough, judging by the effect of twice as many images seen."""
 
     YES = "trained to its end"
     SHORT = "not trained to its end"
@@ -19,13 +19,13 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingLength:
-    """Whether one classifier is trained to its end at one ``num_real``, by real-only trials alone."""
+    """Whether a classifier is trained to its end at one ``num_real``, from real-only trials alone."""
 
     classifier: str
     num_real: int
     nimg: int  # images seen in the grid's trials
-    longer_nimg: int  # and in those that they are compared with
-    pairs: int  # of trials with the same draw and seed
+    longer_nimg: int  # images seen in the longer trials with which these are compared
+    pairs: int  # number of pairs of trials with the same draw and seed
     gain: Estimate  # by how much longer training lowers the error; pointwise interval
-    margin: float  # a change within +- this counts as none: half that of the verdicts
+    margin: float  # a change within +- this counts as none; half the margin of the verdicts
     ended: Ended

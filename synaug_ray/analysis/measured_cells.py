@@ -1,6 +1,6 @@
-"""The measured cells of one study, with their real-equivalents m(n, s) free of any law.
+"""The measured cells of one study, with real-equivalents m(n, s) that do not depend on any law.
 
-A real-equivalent is read off the real-only curve where it was measured: m with E_real(n + m) = E(n, s).
+A real-equivalent is read off the measured real-only curve: m such that E_real(n + m) = E(n, s).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ FALL_LEVEL = 0.05
 
 
 def smooth(log_size: np.ndarray, log_error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The closest decreasing curve through the real-only errors, as knots to interpolate.
+    """The decreasing curve that is closest to the real-only errors, as knots for interpolation.
 
-    Sizes whose errors do not fall are pooled (isotonic regression) into one knot at the middle of their
-    block, so that the curve is strictly decreasing and can be inverted. The two end sizes keep knots of
-    their own, 1e-9 apart from their block, so that the measured range is unchanged.
+    Sizes between which the error does not fall are pooled (isotonic regression) into one knot at the middle of their
+    block, so that the curve is strictly decreasing and can be inverted. The smallest and the largest size keep knots of
+    their own, 1e-9 away from their block, so that the measured range stays the same.
     """
     fitted = isotonic_regression(log_error, increasing=False)
     knots_x, knots_y = [], []
@@ -45,10 +45,15 @@ def smooth(log_size: np.ndarray, log_error: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def equivalents(sizes: np.ndarray, errors: np.ndarray, base: np.ndarray, gains: np.ndarray) -> np.ndarray:
-    """Extra real images each cell is worth: m with E_real(n + m) = E_real(n) - gain.
+    """The extra real images that each cell is worth, [C]: m such that E_real(n + m) = E_real(n) - gain.
 
-    ``sizes`` [k] ascending, ``errors`` [k] real-only, ``base`` [C] the cells' n, ``gains`` [C] paired.
-    +inf above the measured range of the curve, -inf below it, negative where synthetic images hurt.
+    m is +inf above the measured range of the curve and -inf below it; it is negative if synthetic images hurt.
+
+    Args:
+        sizes: ascending, [k].
+        errors: real-only, [k].
+        base: n of the cells, [C].
+        gains: paired, [C].
     """
     floor = max(float(errors[errors > 0].min(initial=1.0)) * 1e-3, 1e-9)
     x, y = smooth(np.log(sizes), np.log(np.maximum(errors, floor)))
@@ -61,14 +66,14 @@ def equivalents(sizes: np.ndarray, errors: np.ndarray, base: np.ndarray, gains: 
 
 
 def falls(cells: Sequence[Cell]) -> str:
-    """That the error rises from the largest amount but one to the largest, in words; empty where that may be chance.
+    """A sentence if the error rises from the second largest amount to the largest; empty if that may be chance.
 
-    Every law levels off or goes on as it went, so none can say how far such a rise goes on. One-sided t test of the
-    rises of log error over sizes, of which three are needed.
+    Laws level off or continue as before, so none can say how far such a rise continues. The test is a one-sided t test
+    of the rises of the log error over at least three sizes.
     """
     by_size: dict[int, list[Cell]] = {}
     for cell in sorted(cells, key=lambda cell: cell.num_synthetic):
-        if cell.error.value:  # without a wrong answer there is no log error
+        if cell.error.value:  # without any wrong answer there is no log error
             by_size.setdefault(cell.num_real, []).append(cell)
     last = [of_size[-2:] for of_size in by_size.values() if len(of_size) > 1]
     if len(last) < LEAST_SIZES_OF_FALL:
@@ -79,15 +84,15 @@ def falls(cells: Sequence[Cell]) -> str:
         return ""
     fewer, most = (float(np.median([pair[k].synthetic_multiple for pair in last])) for k in (0, 1))
     return (
-        f"from {fewer:g} to {most:g} synthetic images per real one the error rises, by {np.expm1(rises.mean()):.0%} of "
-        f"itself on the average of {len(last)} sizes, so nothing is predicted for more of them"
+        f"from {fewer:g} to {most:g} synthetic images per real one the error rises, by {np.expm1(rises.mean()):.0%} on "
+        f"average over {len(last)} sizes, so nothing is predicted for more of them"
     )
 
 
 def equivalent_estimate(
     point: float, samples: np.ndarray | None, n: int, sizes: np.ndarray, confidence: float
 ) -> tuple[Estimate, Censoring]:
-    """One cell's m with its interval. A censored value is None; its bound is an end of the interval."""
+    """A cell's m with its interval; if it is censored, the value is None, and the bound is an end of the interval."""
     above, below = float(sizes[-1] - n), float(sizes[0] - n)
     censoring = Censoring.NONE
     if point == np.inf:
@@ -114,16 +119,17 @@ def widened(
     sizes: np.ndarray,
     errors: np.ndarray,
 ) -> Estimate:
-    """A cell's m with the interval that goes with its simultaneous gain: as much wider, and of the same sign.
+    """A cell's m with an interval that corresponds to that of its simultaneous gain.
 
-    The ends of the pointwise interval are read as gains on the measured curve, moved away from the gain as far as the
-    simultaneous interval is wider, and read back; so the noise of the curve stays in it. An end never lies inside what
-    the simultaneous gain says by itself, so that both hold zero or neither does.
+    The ends of the pointwise interval are converted to gains by the measured curve, moved away from the gain by as much
+    as the simultaneous interval is wider, and converted back, so that the interval includes the curve's noise. It
+    always contains the interval that follows from the simultaneous gain alone, so that both contain zero or neither
+    does.
 
     Args:
-        equivalent: m with its pointwise interval, as ``equivalent_estimate`` gives it.
+        equivalent: m with its pointwise interval, from ``equivalent_estimate``.
         gain: the cell's gain with its pointwise interval.
-        simultaneous: the same with the interval that holds for all cells at once.
+        simultaneous: the same with its simultaneous interval.
         n: the cell's num_real.
         sizes: ascending num_real of the real-only curve, [k].
         errors: real-only errors, [k].
@@ -149,7 +155,7 @@ def widened(
     high = np.inf if equivalent.high is None else max(moved(equivalent.high), worth(simultaneous.high))
     low = max(low, 0.0) if simultaneous.low > 0 else low
     high = min(high, 0.0) if simultaneous.high < 0 else high
-    low = float(sizes[-1] - n) if low == np.inf else low  # beyond the curve: at least its end
+    low = float(sizes[-1] - n) if low == np.inf else low  # beyond the curve, it is at least the curve's end
     high = float(sizes[0] - n) if high == -np.inf else high
     return Estimate(equivalent.value, low if np.isfinite(low) else None, high if np.isfinite(high) else None)
 
@@ -157,9 +163,9 @@ def widened(
 def equivalents_of(
     data: JointData, replicates: tuple[np.ndarray, np.ndarray] | None
 ) -> tuple[np.ndarray, np.ndarray | None] | None:
-    """m of the C mixed cells, and of joint replicates (errors [B, k] of the sizes, gains [B, C]), [B, C].
+    """m of the mixed cells, [C], and of joint replicates (errors [B, k], gains [B, C]), [B, C].
 
-    None from one size, whose curve cannot be inverted.
+    None with a single size, since its curve cannot be inverted.
     """
     if len(data.sizes) < 2:
         return None
@@ -185,10 +191,10 @@ def measured_cells(
 
     Args:
         data: the same cells as points of a fit.
-        positions: int [C], where they are among all cells, real-only ones first.
+        positions: int [C], their indices among all cells, real-only ones first.
         worth: the cells' ``equivalents_of``.
         held_out: bool [C].
-        predicted: errors [C] by the chosen law; None without a law.
+        predicted: errors by the chosen law, [C]; None without a law.
     """
     point, samples = worth or (None, None)
     out = []

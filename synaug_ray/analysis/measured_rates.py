@@ -1,7 +1,7 @@
 """Marginal rates from the measured equivalents alone: slopes of m between neighbouring amounts of one size.
 
-Where m(s) is concave between them, the slope at an amount lies between those of the pieces on both sides: the
-interval spans both, the value is the parabola's through the three. The largest amount has only one side.
+If m(s) is concave, the slope at an amount is between the slopes of the segments on both sides. So the interval spans
+both, and the value is the slope of the parabola through the three points. The largest amount has one segment only.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST_UNKNOWN = 0.2  # share of replicates without m, as beyond the measured curve, from which there are no slopes
+MOST_UNKNOWN = 0.2  # share of replicates with unknown m (beyond the measured curve) above which there are no slopes
 
 
 @dataclass(frozen=True)
 class Slopes:
-    """Real images per synthetic one at one cell: ``value`` by its parabola, and of replicates the ends [B] or None."""
+    """The slope of m at one cell, in real images per synthetic one."""
 
-    value: float
-    low: np.ndarray | None
-    high: np.ndarray | None
+    value: float  # of the parabola
+    low: np.ndarray | None  # the smaller slope of the two segments in each replicate, [B]
+    high: np.ndarray | None  # the larger one, [B]
 
 
 def slopes(
     base: np.ndarray, amounts: np.ndarray, m: np.ndarray, samples: np.ndarray | None
 ) -> dict[tuple[float, float], Slopes]:
-    """Slopes at every (num_real, num_synthetic) with measured m at it and at the next amount.
+    """Slopes by (num_real, num_synthetic), for all cells with a measured m whose next amount has one too.
 
     Args:
-        base: num_real of the cells [C].
-        amounts: num_synthetic [C].
-        m: real images that they are worth [C], not finite where unknown.
-        samples: replicates of m [B, C].
+        base: num_real of the cells, [C].
+        amounts: num_synthetic of the cells, [C].
+        m: real images that they are worth, [C]; not finite if unknown.
+        samples: replicates of m, [B, C].
     """
     found = {}
     for n in np.unique(base):

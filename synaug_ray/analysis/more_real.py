@@ -1,4 +1,4 @@
-"""What more real images were measured to do, from the real-only errors in ``laws.json``."""
+"""The measured effect of more real images, from the real-only errors in ``laws.json``."""
 
 from __future__ import annotations
 
@@ -25,23 +25,22 @@ class Known(StrEnum):
 
 @dataclass(frozen=True)
 class MoreReal:
-    """What more real images were measured to do at one size, by the classifier's real-only errors.
+    """The measured effect of more real images at one size, from the classifier's real-only errors.
 
-    ``gain`` is the fall of the error (a fraction) from ``low`` to ``high`` real images; where nothing larger was
-    measured these are the two largest sizes, and ``beyond`` is False.
+    If no larger size was measured, it is the effect between the two largest sizes, and ``beyond`` is False.
     """
 
     known: Known
-    low: int = 0
-    high: int = 0
-    gain: Estimate = Estimate(None)
-    beyond: bool = False
+    low: int = 0  # real images
+    high: int = 0  # real images
+    gain: Estimate = Estimate(None)  # decrease of the error (a fraction) from ``low`` to ``high``
+    beyond: bool = False  # whether ``high`` is larger than the size in question
 
 
 def more_real(laws: Json, classifier: str, num_real: int) -> MoreReal:
-    """What more real images were measured to do for one classifier, from ``num_real`` on.
+    """The measured effect of more real images on a classifier, starting at ``num_real``.
 
-    The two errors share draws and test images, so that their difference is known better than is assumed here.
+    The two errors share draws and test images, so their difference is more precise than is assumed here.
     """
     curve = next((c for c in laws.get("real") or () if c.get("classifier") == classifier), None)
     points = sorted(((int(p["num_real"]), p["error"]) for p in (curve or {}).get("points") or ()), key=lambda p: p[0])
@@ -65,13 +64,13 @@ def more_real(laws: Json, classifier: str, num_real: int) -> MoreReal:
 
 
 def number(estimate: Any) -> float | None:
-    """The value of an Estimate as JSON holds it; None for what is not a finite number."""
+    """The value of an Estimate in JSON; None if it is not a finite number."""
     value = estimate.get("value") if isinstance(estimate, Mapping) else estimate
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _flat(laws: Json, classifier: str) -> bool:
-    """Whether the analysis found that the real-only curve is not shown to fall."""
+    """Whether, according to the analysis, the real-only curve is not shown to fall."""
     rates = [e for s in laws.get("studies") or () if s.get("classifier") == classifier for e in s.get("exchange") or ()]
     return any(NOT_ESTIMABLE in str(e.get("note")) for e in rates)
 

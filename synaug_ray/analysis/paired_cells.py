@@ -1,7 +1,7 @@
-"""Trials averaged into cells: the arrays that everything downstream works on.
+"""Trials averaged into cells: the arrays on which everything downstream is based.
 
-There are two kinds of cell. A real-only cell keeps, per draw and test image, the mean error over
-classifier seeds. A mixed cell keeps the *paired gain*: real-only minus mixed at the same draw and
+There are two kinds of cell. A real-only cell has, for each draw and test image, the mean error over
+classifier seeds. A mixed cell has the *paired gain*: real-only minus mixed at the same draw and
 seed, so that what both share (the subset, the random initialisation, the difficulty of a test
 image) cancels before anything is resampled.
 """
@@ -27,7 +27,7 @@ from synaug_ray.analysis.trials import (
 
 
 class StudyKey(NamedTuple):
-    """What a law is fitted to: one generator under one protocol and real share, judged by one classifier."""
+    """What a law is fitted to: one generator with one protocol, real share and classifier."""
 
     classifier: str
     generator: str
@@ -37,35 +37,30 @@ class StudyKey(NamedTuple):
 
 @dataclass(frozen=True)
 class RealCell:
-    """Real-only trials of one classifier at one ``num_real``.
-
-    ``errors`` float32 [draws, images] is the mean over seeds of "wrong", NaN where a draw has no trial.
-    """
+    """Real-only trials of one classifier at one ``num_real``."""
 
     classifier: str
     num_real: int
-    errors: np.ndarray
+    errors: np.ndarray  # "wrong", averaged over seeds, float32 [draws, images]; NaN for a draw without a trial
     trials: int
-    seconds: float  # mean cost of one trial: device-seconds where the table has them, else wall time
+    seconds: float  # mean cost of one trial: device-seconds if the table has them, else wall time
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixedCell:
-    """Trials with synthetic images at one (study, num_real, num_synthetic).
-
-    ``gains`` float32 [draws, images] is the mean over common seeds of real-only minus mixed
-    "wrong", NaN where a draw has no pair. ``errors`` is the mixed trials' own mean error.
-    """
+    """Trials with synthetic images at one (study, num_real, num_synthetic)."""
 
     study: StudyKey
     num_real: int
     num_synthetic: int
-    gains: np.ndarray
-    errors: np.ndarray
+    gains: (
+        np.ndarray
+    )  # real-only minus mixed "wrong", averaged over common seeds, float32 [draws, images]; NaN: no pair
+    errors: np.ndarray  # "wrong" of the mixed trials, averaged over seeds, float32 [draws, images]
     trials: int
-    seconds: float
-    pool_seconds: float  # mean cost of one draw's generator and of its pool up to this amount
-    failed: int = 0  # draws that are not there because their generator failed
+    seconds: float  # mean cost of one trial
+    pool_seconds: float  # mean cost of one draw's generator, and of its pool up to this amount
+    failed: int = 0  # draws that are missing because their generator failed
 
     @property
     def multiple(self) -> float:
@@ -75,31 +70,25 @@ class MixedCell:
 
 @dataclass(frozen=True, kw_only=True)
 class PairedCells:
-    """The cells of one grid, and the test images they share.
+    """The cells of one grid, and the test images that they share."""
 
-    ``image_weights`` float64 [images] sums to 1 and turns "wrong" into the error judged;
-    ``strata`` int [images] groups the images that are resampled together (the classes for
-    balanced error, one group otherwise); ``groups`` int [images] those that are independent of others only
-    together (one patient's), None where each image is.
-    """
-
-    error: str  # the column judged, test_error or balanced_error
+    error: str  # the column that is analysed, test_error or balanced_error
     real: tuple[RealCell, ...]
     mixed: tuple[MixedCell, ...]
     draws: tuple[int, ...]
     seeds: tuple[int, ...]
-    image_weights: np.ndarray
-    strata: np.ndarray
+    image_weights: np.ndarray  # float64 [images], summing to 1: the weights with which "wrong" gives ``error``
+    strata: np.ndarray  # int [images]; images are resampled within strata (the classes, for balanced error)
     num_classes: int
     warnings: tuple[str, ...]
     kinds: dict[str, Kind]  # by generator
     generation: dict[str, tuple[Generation, ...]]  # by generator
-    groups: np.ndarray | None = None
+    groups: np.ndarray | None = None  # int [images]; images of a group (a patient) are not independent of each other
     makings: dict[tuple[str, int], Made] = field(default_factory=dict)  # by generator and num_real
 
     @property
     def images(self) -> int:
-        """Number of test images."""
+        """The number of test images."""
         return len(self.image_weights)
 
 
@@ -108,14 +97,14 @@ def _mean_of(rows: pd.DataFrame, column: str, otherwise: float) -> float:
 
 
 def _by_draw_and_seed(rows: Any, wrong: np.ndarray, draws: dict[int, int], seeds: dict[int, int]) -> np.ndarray:
-    """float32 [draws, seeds, images], NaN where there is no trial."""
+    """``wrong`` as float32 [draws, seeds, images]; NaN if there is no trial."""
     out = np.full((len(draws), len(seeds), wrong.shape[1]), np.nan, dtype=np.float32)
     out[rows["draw"].map(draws), rows["seed"].map(seeds)] = wrong[rows.index]
     return out
 
 
 def _seed_mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the seeds that are there: [draws, seeds, images] -> [draws, images]."""
+    """The mean over existing seeds: [draws, seeds, images] -> [draws, images]."""
     present = ~np.isnan(values[:, :, :1])
     total = np.where(present, values, 0).sum(axis=1)
     count = present.sum(axis=1)
@@ -123,7 +112,7 @@ def _seed_mean(values: np.ndarray) -> np.ndarray:
 
 
 def _failure_warnings(failed: dict[tuple[Any, ...], set[int]], mixed: list[MixedCell]) -> list[str]:
-    """Which generators failed and how often, and where all of them did."""
+    """Which generators failed, how often, and at which sizes all of them failed."""
     there = {(cell.study.generator, cell.num_real): cell for cell in mixed}
     said = {}
     for (_, generator, _, _, num_real, _), draws in failed.items():
@@ -135,7 +124,7 @@ def _failure_warnings(failed: dict[tuple[Any, ...], set[int]], mixed: list[Mixed
             said[generator, num_real] = f"{generator} at {num_real:,} real images: {cell.failed} of {tried} failed"
     if not said:
         return []
-    return [f"Generators failed ({'; '.join(said.values())}). Verdicts are of those that trained."]
+    return [f"Generators failed ({'; '.join(said.values())}). Verdicts are about those that did not."]
 
 
 def pair_cells(
@@ -145,11 +134,13 @@ def pair_cells(
     num_classes: int | None = None,
     balanced: bool | None = None,
 ) -> PairedCells:
-    """Turn one tidy row per trial and one row of predictions per trial into paired cells.
+    """Turn one row per trial, and one row of predictions per trial, into paired cells.
 
-    Raises ``ValueError`` where the tables contradict themselves: missing columns, repeated keys or
-    trials, labels that differ between trials, a ``test_error`` that its predictions do not give.
-    Missing and failed trials are not errors: they are left out, with a warning.
+    Missing and failed trials are left out, with a warning.
+
+    Raises:
+        ValueError: if the tables are inconsistent: missing columns, repeated keys or trials, labels that differ between
+            trials, or a ``test_error`` that differs from that of its predictions.
     """
     warnings: list[str] = []
     states: Any = measurements["status"] if "status" in measurements.columns else ()
@@ -158,7 +149,7 @@ def pair_cells(
         warnings.append(f"{unfinished} of {len(measurements)} trials are not done; the analysis uses the others.")
     trials, wrong, labels, seen = wrong_answers(checked_trials(measurements), predictions, warnings)
     if num_classes is not None and num_classes < seen:
-        raise ValueError(f"num_classes is {num_classes} but the predictions name class {seen - 1}")
+        raise ValueError(f"num_classes is {num_classes}, but class {seen - 1} occurs in the predictions")
     error, weights, strata = image_weights(labels, balanced)
     draws: dict[int, int] = {int(draw): i for i, draw in enumerate(sorted(set(trials["draw"])))}
     seeds = {int(seed): i for i, seed in enumerate(sorted(set(trials["seed"])))}
@@ -200,7 +191,7 @@ def pair_cells(
     if unpaired:
         warnings.append(f"{unpaired} cells have no real-only trial with the same draw and seed and are left out.")
     if incomplete:
-        warnings.append(f"{incomplete} cells lack some draws or seeds; each is judged on the pairs it has.")
+        warnings.append(f"{incomplete} cells lack some draws or seeds; each is analysed with the pairs that it has.")
     return PairedCells(
         error=error,
         real=tuple(real),

@@ -1,10 +1,10 @@
-"""What a grid will be able to show, before it runs: simulated gains, judged by the code that judges measured ones.
+"""Power analysis of a grid before it runs: simulated gains, analysed by the same code as measured ones.
 
 The noise of a test image is that of the audit: two classifiers differ on a share d of the images, so that a gain g of
-one pair has the variance (d + g - g^2) per image. Part of it belongs to the image, part to the draw, the rest to the
-seed (``Noise``); half of each is the real-only classifier's, and so common to all cells of its size. On top, each
-generator of each draw moves its gains by an amount of its own. Per-image noise is Gaussian here, which only averages of
-images enter.
+one pair has the variance (d + g - g^2) per image. Part of it is due to the image, part to the draw, the rest to the
+seed (``Noise``); half of each is due to the real-only classifier, and so common to all cells of its size. In addition,
+each generator of each draw changes its gains by a random amount. Per-image noise is Gaussian here, since only averages
+over images matter.
 """
 
 from __future__ import annotations
@@ -26,32 +26,27 @@ from synaug_ray.laws.moderation import StandardErrors, half_widths
 from synaug_ray.laws.results import Estimate
 from synaug_ray.laws.simultaneous import quantiles
 
-VERDICTS = 240  # simulated of each design: a share near 80% is then known to within 5 points (95%), 2.6 standard errors
+VERDICTS = 240  # simulated per design: a share near 80% is then known to within 5 points (95%; standard error 2.6)
 LEAST_TABLES, MOST_TABLES = 16, 120
-SEARCHED = 2  # tables whose simultaneous intervals are searched for: most of the time goes there
-BINS = 400  # test images simulated; of more, several are averaged into one, with the variance of their mean
-MOST_DRAWS = 64  # more are not proposed
-STRIDE = 1.4  # by which the search for draws goes up or down
+SEARCHED = 2  # tables for which simultaneous intervals are computed, which takes most of the time
+BINS = 400  # test images simulated; if there are more, several are averaged into one, with the variance of their mean
+MOST_DRAWS = 64  # more draws are not proposed
+STRIDE = 1.4  # factor by which the search for the number of draws goes up or down
 
 
 @dataclass(frozen=True)
 class Noise:
-    """How gains of one size vary; shares and spreads are fractions.
+    """How gains of one size vary; all are fractions."""
 
-    ``discordance`` is d, ``image`` the part of its variance that an image keeps in all draws, ``draw`` the part that it
-    keeps in all seeds of a draw. ``spread`` is the standard deviation of the true gain between draws and generators, as
-    a share of ``error``, the real-only one.
-    """
-
-    error: float
-    discordance: float
-    image: float
-    draw: float
-    spread: float
+    error: float  # real-only
+    discordance: float  # d: the share of images on which two classifiers differ
+    image: float  # share of the variance that is due to the image, common to all draws
+    draw: float  # share of the variance that is due to the image within a draw, common to all of its seeds
+    spread: float  # standard deviation of the true gain between draws and generators, as a share of ``error``
 
 
 class Amount(NamedTuple):
-    """A mixed cell of a design: whose it is, and with how many images."""
+    """A mixed cell of a design."""
 
     study: StudyKey
     family: str
@@ -61,17 +56,17 @@ class Amount(NamedTuple):
 
 @dataclass(frozen=True)
 class Design:
-    """What is measured: cells, draws, seeds, and test images of each class, int [K]."""
+    """What is to be measured."""
 
     amounts: tuple[Amount, ...]
     draws: int
     seeds: int
-    test: tuple[int, ...]
+    test: tuple[int, ...]  # number of test images of each class, [K]
     noise: Noise
-    noise_at: Mapping[int, Noise] = field(default_factory=dict)  # by num_real, where it is known apart
+    noise_at: Mapping[int, Noise] = field(default_factory=dict)  # by num_real, for sizes whose noise was measured
 
     def at(self, num_real: int) -> Noise:
-        """The noise of one size."""
+        """The noise at one size."""
         return self.noise_at.get(num_real, self.noise)
 
     @property
@@ -82,12 +77,12 @@ class Design:
 
 @dataclass(frozen=True)
 class Power:
-    """What a design shows of a gain, over all its generators and sizes; shares of the simulated verdicts."""
+    """How often a design detects a gain, over all of its generators and sizes."""
 
-    helps: float
-    no_effect: float
-    smallest: float  # the gain, a fraction, that has the wanted power: the quantile of what each verdict needed
-    verdicts: int
+    helps: float  # share of simulated verdicts
+    no_effect: float  # share of simulated verdicts
+    smallest: float  # the gain (a fraction) that is detected with the wanted power
+    verdicts: int  # number of simulated verdicts
 
     def error(self) -> float:
         """The standard error of ``helps``."""
@@ -95,7 +90,7 @@ class Power:
 
 
 def simulate(design: Design, gain: float, rng: np.random.Generator) -> PairedCells:
-    """One table of ``design``: ``gain`` in the largest amount of each study and size, none in the others."""
+    """Simulate a table of ``design``, with ``gain`` at the largest amount of each study and size, else none."""
     binned, scale = _binned(design.test)
     labels = np.repeat(np.arange(len(binned)), binned)
     _, weights, strata = image_weights(np.repeat(np.arange(len(design.test)), design.test), None)
@@ -160,26 +155,28 @@ def simulate(design: Design, gain: float, rng: np.random.Generator) -> PairedCel
 
 @dataclass(frozen=True)
 class Rule:
-    """How verdicts are given, as in ``analyse``, and the power that is wanted."""
+    """How verdicts are given, as in ``analyse``, and the wanted power."""
 
     confidence: float = 0.9  # of pointwise intervals
     delta: float = 0.01
     relative_delta: float | None = None
-    wanted: float = 0.8
+    wanted: float = 0.8  # the wanted power
 
 
 def power(design: Design, gain: float, rule: Rule, *, seed: int = 0, verdicts: int = VERDICTS) -> Power:
-    """How often the verdicts of ``design`` say that a gain is there; deterministic given ``seed``.
+    """How often the verdicts of ``design`` detect a gain; deterministic given ``seed``.
 
     Args:
-        gain: a fraction; 0 tells how often "no effect" is said where there is none.
-        verdicts: simulated at least, within limits of time.
+        gain: a fraction; with 0, the result says how often the verdict is "no effect" if there is none.
+        verdicts: to simulate at least, within a time limit.
     """
     largest = _largest(design.amounts)
     tables = int(np.clip(verdicts // max(len(largest), 1), LEAST_TABLES, MOST_TABLES))
     outcomes: list[Outcome] = []
     needed: list[float] = []
-    critical: list[float] = []  # p-values of simultaneous intervals: they depend on the design, and hardly on a table
+    critical: list[
+        float
+    ] = []  # p-values of simultaneous intervals, which depend on the design, and hardly on the table
     for table in range(tables):
         rng = np.random.default_rng((seed, table))
         cells = simulate(design, gain, rng)
@@ -213,7 +210,7 @@ def power(design: Design, gain: float, rule: Rule, *, seed: int = 0, verdicts: i
 
 
 class _Judged:
-    """The mixed cells of one table, with the half widths of ``measure`` at a given critical p-value."""
+    """The mixed cells of one table, with half-widths as in ``measure``, for a given critical p-value."""
 
     def __init__(self, found: CellUncertainty, real: int, confidence: float, critical: float) -> None:
         errors = StandardErrors(
@@ -221,7 +218,7 @@ class _Judged:
             image_variance=found.image_variance[real:],
             freedom=found.freedom[real:],
             pooled_variance=found.draw_variance[real:],
-            least=found.draw_variance[real:],  # like the line before: no half width depends on it
+            least=found.draw_variance[real:],  # like the line before, without effect on half-widths
         )
         self.gains = found.values[real:]
         self.own = half_widths(errors, confidence)
@@ -234,12 +231,12 @@ class _Judged:
 def draws_needed(
     design: Design, gain: float, rule: Rule, *, start: int = 8, most: int = MOST_DRAWS, verdicts: int = VERDICTS
 ) -> int | None:
-    """The fewest draws with which ``design`` shows ``gain`` with the power wanted, to about a tenth.
+    """The smallest number of draws with which ``design`` detects ``gain`` with the wanted power, to about a tenth.
 
-    None where it takes over ``most``.
+    None if more than ``most`` are needed.
 
     Args:
-        start: where to search first.
+        start: where to start the search.
     """
 
     def shows(draws: int) -> bool:
@@ -272,7 +269,7 @@ def _largest(amounts: Sequence[Amount]) -> set[tuple[StudyKey, int, int]]:
 
 
 def _binned(test: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Images to simulate of each class, and by how much their variance is that of one image: [K] each."""
+    """Images to simulate of each class, and the factor of their variance relative to that of one image, both [K]."""
     counts = np.asarray(test)
     if counts.sum() <= BINS:
         return counts, np.ones(len(counts))

@@ -1,4 +1,4 @@
-"""How gains vary, from trials that are done: the noise that ``power`` simulates, measured instead of assumed."""
+"""The noise of gains as measured in finished trials, for ``power``, which otherwise has to assume it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.power import Noise
 from synaug_ray.analysis.trials import CELL_COLUMNS, checked_trials, wrong_answers
 
-LEAST_DRAWS, LEAST_CELLS = 3, 2  # of fewer, a spread is not known
+LEAST_DRAWS, LEAST_CELLS = 3, 2  # with fewer, a spread cannot be estimated
 REAL_ONLY = ("classifier", "num_real", "draw", "seed")
-SMALLEST = 1e-4  # a discordance of 0 is one that was not seen
+SMALLEST = 1e-4  # used for a discordance of 0, which only means that none was observed
 
 
 def noise_of(measurements: pd.DataFrame, predictions: pd.DataFrame, assumed: Noise) -> tuple[Noise, dict[int, Noise]]:
-    """The noise over all sizes, and that of each.
+    """The noise averaged over all sizes, and that of each size.
 
-    Shares of variance and the spread are means over cells of several draws (those of generators that learn, where
-    there are any), since one cell says little of them; errors and discordances are of each size. Without seeds to
-    compare, the draw's share stays as assumed. With fewer than two cells of three draws: ``assumed`` and {}.
+    Shares of variance and the spread are means over cells with several draws (of trained generators, if there are any),
+    since one cell says little about them; errors and discordances are those of each size. If there are no seeds to
+    compare, the draw's share is that of ``assumed``. With fewer than two cells of three draws, ``assumed`` and {} are
+    returned.
 
     Args:
-        measurements: one row a trial; only those done count.
-        predictions: one row a done trial.
+        measurements: one row per trial; only done ones count.
+        predictions: one row per done trial.
+        assumed: the noise without measurements.
     """
     trials, wrong, _, _ = wrong_answers(checked_trials(measurements), predictions, [])
     at: dict[Any, np.ndarray] = {}
@@ -76,14 +78,17 @@ def noise_of(measurements: pd.DataFrame, predictions: pd.DataFrame, assumed: Noi
 
 
 def _parts(gains: np.ndarray) -> tuple[float, float, float, float]:
-    """Of one cell's gains [D, S, I]: discordance, the shares of an image and of an image within a draw (NaN with one
-    seed), and the variance of the true gain between draws, which may come out below 0."""
+    """The components of one cell's gains [D, S, I].
+
+    Returns the discordance, the variance shares of an image and of an image within a draw (NaN with one seed), and the
+    between-draw variance of the true gain, whose estimate may be negative.
+    """
     draws, seeds, images = gains.shape
     mean, total = float(gains.mean()), float(gains.var())
     by_draw = gains.mean(axis=1)
 
     def between(values: np.ndarray, axis: int) -> float:
-        """The mean product of two different ones along an axis, less the square of the mean."""
+        """The mean product of two different values along an axis, minus the square of the mean."""
         count = values.shape[axis]
         pairs = values.sum(axis=axis) ** 2 - (values**2).sum(axis=axis)
         return float(pairs.mean()) / (count * (count - 1)) - mean**2

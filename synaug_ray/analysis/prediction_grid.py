@@ -1,6 +1,6 @@
-"""Predictions of one study at any number of real and synthetic images: its laws, averaged, on a grid.
+"""A study's predictions at any number of real and synthetic images: its averaged laws, evaluated on a grid.
 
-``predict`` and the page read this grid, so that neither needs the laws themselves.
+``predict`` and the page interpolate in this grid, so that neither needs the laws themselves.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ Values = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Inside = Callable[[np.ndarray, np.ndarray], np.ndarray]
 SIZE_POINTS = 17
 AMOUNT_POINTS = 13
-TOLERANCE = 0.01  # relative, of interpolated errors; of equivalents in real images per image of the enlarged set
+TOLERANCE = 0.01  # of interpolation: relative for errors; for equivalents, real images per image of the enlarged set
 ROUNDS = 5
-MOST_SIZES, MOST_AMOUNTS = 49, 65  # caps of the refinement: laws.json holds twelve tables of this size a study
-BEYOND = 2.0  # the grid reaches this factor below and above the sizes, and above the amounts
-LEVELS = tuple(k / 20 for k in range(1, 20))  # of the quantiles kept: 5% to 95%
-DIGITS = 6  # significant ones, of everything that is not itself a measured count
+MOST_SIZES, MOST_AMOUNTS = 49, 65  # limits of the refinement: laws.json has twelve tables of this size per study
+BEYOND = 2.0  # the grid extends by this factor below and above the sizes, and above the amounts
+LEVELS = tuple(k / 20 for k in range(1, 20))  # of the stored quantiles: 5% to 95%
+DIGITS = 6  # significant digits of everything except measured counts
 
 
 def rounded(value: float) -> float | None:
-    """To ``DIGITS`` significant digits; None for what is not finite."""
+    """Round to ``DIGITS`` significant digits; None if the value is not finite."""
     return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
 
 
 def _between(low: float, high: float, step: float) -> list[float]:
-    """Log-spaced points from ``low``, included, to ``high``, excluded, at most about ``step`` e-folds apart."""
+    """Log-spaced points from ``low`` (included) to ``high`` (excluded), at most about ``step`` e-folds apart."""
     pieces = max(1, round(math.log(high / low) / step))
     inner = [float(rounded(low * (high / low) ** (i / pieces)) or low) for i in range(1, pieces)]
     return [low, *inner]
 
 
 def size_grid(measured: Sequence[float]) -> tuple[float, ...]:
-    """About ``SIZE_POINTS`` sizes; every measured one is among them."""
+    """About ``SIZE_POINTS`` sizes, including all measured ones."""
     low, high = min(measured) / BEYOND, max(measured) * BEYOND
     anchors = sorted({low, *measured, high})
     step = math.log(high / low) / (SIZE_POINTS - 1)
@@ -50,7 +50,7 @@ def size_grid(measured: Sequence[float]) -> tuple[float, ...]:
 
 
 def amount_grid(measured: Sequence[float]) -> tuple[float, ...]:
-    """0, then log-spaced from the smallest amount to ``BEYOND`` times the largest; every measured one is among them."""
+    """0, then log-spaced amounts from the smallest to ``BEYOND`` times the largest, including all measured ones."""
     smallest, largest = min(measured), max(measured)
     step = math.log(BEYOND * largest / smallest) / (AMOUNT_POINTS - 2)
     anchors = sorted({*measured, BEYOND * largest})
@@ -59,21 +59,21 @@ def amount_grid(measured: Sequence[float]) -> tuple[float, ...]:
 
 
 def _halved(axis: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """The axis with a middle point in the intervals of ``which`` [len(axis) - 1]."""
+    """The axis with midpoints inserted into the intervals selected by ``which`` [len(axis) - 1]."""
     return np.sort(np.concatenate([axis, (axis[:-1] + axis[1:])[which] / 2]))
 
 
 def refined(
     sizes: Sequence[float], amounts: Sequence[float], values: Values, inside: Inside
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Both axes, with points added until interpolation at the middles of their intervals is within ``TOLERANCE``.
+    """Both axes, with points added until interpolation at the midpoints of their intervals is within ``TOLERANCE``.
 
     Args:
         sizes: ascending num_real.
         amounts: 0, then ascending num_synthetic.
-        values: num_real and num_synthetic, arrays of one shape [...], to quantities [q, ...] that are interpolated
-            linearly, each on a scale on which a difference of ``TOLERANCE`` is 1%.
-        inside: the same arrays to whether a point lies in the measured range, where the tolerance holds.
+        values: maps num_real and num_synthetic, arrays of the same shape [...], to quantities [q, ...] that are
+            interpolated linearly, each on a scale on which a difference of ``TOLERANCE`` is 1%.
+        inside: maps the same arrays to whether a point is in the measured range, in which the tolerance must hold.
     """
     first = amounts[1]
     u, v = np.log(sizes), np.log1p(np.asarray(amounts) / first)
@@ -82,7 +82,7 @@ def refined(
         n, amount = np.meshgrid(np.exp(fine_u), first * np.expm1(fine_v), indexing="ij")
         exact = values(n, amount)
         off = np.abs(exact - _from_nodes(exact)).max(axis=0)
-        # bilinear interpolation errs in the middle of a rectangle by what it errs in the middle of both sides together
+        # to first order, the error of bilinear interpolation at a rectangle's centre is the sum of those at its sides
         off = np.where(inside(n, amount), off, 0.0) > TOLERANCE / 2
         split_u, split_v = off[1::2, ::2].any(axis=1), off[::2, 1::2].any(axis=0)
         split_u &= len(u) + split_u.sum() <= MOST_SIZES
@@ -94,7 +94,7 @@ def refined(
 
 
 def _from_nodes(exact: np.ndarray) -> np.ndarray:
-    """[q, 2 a - 1, 2 b - 1]: bilinear interpolation of every second point of both axes."""
+    """Bilinear interpolation from every second point of both axes, [q, 2 a - 1, 2 b - 1]."""
     out = exact.copy()
     out[:, 1::2, ::2] = (exact[:, :-2:2, ::2] + exact[:, 2::2, ::2]) / 2
     out[:, :, 1::2] = (out[:, :, :-2:2] + out[:, :, 2::2]) / 2
@@ -102,7 +102,7 @@ def _from_nodes(exact: np.ndarray) -> np.ndarray:
 
 
 def _as_counts(axis: np.ndarray, known: Sequence[float]) -> tuple[float, ...]:
-    """Points of ``known`` exactly as they were, the others rounded."""
+    """The points of ``known`` exactly as they were, the others rounded."""
     exact = np.asarray(known)
     nearest = exact[np.abs(axis[:, None] - exact).argmin(axis=1)]
     return tuple(
@@ -112,7 +112,7 @@ def _as_counts(axis: np.ndarray, known: Sequence[float]) -> tuple[float, ...]:
 
 
 def _ends(samples: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of replicates [B, G] over the first axis, as ``bootstrap.interval`` takes it."""
+    """Percentile intervals over the first axis of replicates [B, G], as in ``bootstrap.interval``."""
     tail = (1 - confidence) / 2
     low = np.quantile(samples, tail, axis=0, method="lower")
     return low, np.quantile(samples, 1 - tail, axis=0, method="higher")
@@ -131,12 +131,19 @@ def predict_on_grid(
     misfit: str = "",
     falls: str = "",
 ) -> PredictionGrid:
-    """The grid of a study with mixed ``cells`` (num_real, num_synthetic) and real-only ``real_sizes``.
+    """The prediction grid of a study.
 
-    Values are weighted medians over the laws, as in ``exchange``; intervals are those of all replicates
-    together. With ``estimable`` False (a flat real-only curve) only the error has values; with a ``misfit``, a
-    sentence on what the laws do not hold, there are no marginal rates. ``falls`` is as in the result. ``anchor``
-    ties the laws to the measurements.
+    Values are weighted medians over the laws, as in ``exchange``; intervals are from the replicates of all laws
+    together.
+
+    Args:
+        real_sizes: num_real of the real-only cells.
+        cells: (num_real, num_synthetic) of the mixed cells.
+        chance: the error of guessing.
+        estimable: False with a flat real-only curve; then only the error has values.
+        anchor: corrects the laws by the measurements.
+        misfit: a sentence if the laws do not describe the measurements; then there are no marginal rates.
+        falls: as in the result.
     """
     weights = np.array([law.weight for law in laws])
     mixed_sizes, mixed_amounts = [n for n, _ in cells], [float(s) for _, s in cells]
@@ -144,7 +151,7 @@ def predict_on_grid(
 
     def answers(law: WeightedLaw, theta: np.ndarray, residual: np.ndarray | None, rows: np.ndarray | None,
                 n: np.ndarray, amount: np.ndarray, at: AnchoredPoints | None) -> np.ndarray:  # fmt: skip
-        """Log error, equivalent and both ends of the marginal rate, [4, B, G]."""
+        """Log error, equivalent, and the lower and upper end of the marginal slope, [4, B, G]."""
         p, q = split(theta, law.curve, law.form)
         r = law.form.r(q, n / n0, amount / n)
         error = law.curve.log_error(p, grow(n / n0, r), chance)
@@ -199,7 +206,7 @@ def predict_on_grid(
         grid = values.reshape(len(sizes), len(amounts))
         return tuple(tuple(rounded(v) if known else None for v in row) for row in grid)
 
-    # a power law knows no chance level and exceeds 1 at few images, which no error does
+    # a power law has no chance level, and exceeds 1 for few images, unlike any error
     error, error_low, error_high = (rows(np.minimum(np.exp(part[0]), 1.0)) for part in (points, low, high))
     equivalent, equivalent_low, equivalent_high = (rows(part[1], estimable) for part in (points, low, high))
     rated = estimable and not misfit

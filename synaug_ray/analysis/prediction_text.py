@@ -1,4 +1,4 @@
-"""The answers of ``predict`` for one study in sentences. Errors are in percent."""
+"""The answers of ``predict`` for one study, in sentences. Errors are in percent."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ def _number(value: Estimate, digits: str) -> str:
     return f"{value.value:{digits}}" + ("" if interval == "no interval" else f" ({interval})")
 
 
-_OFF = " The fitted laws do not fit this cell: what they expect lies outside its interval."
+_OFF = " The laws do not fit this cell: their prediction is outside its interval."
 
 
 def off(at: Expectation, measured: Estimate) -> bool:
-    """Whether the expected error lies outside the interval of the cell's own measurement."""
+    """Whether the expected error is outside the interval of the cell's own measurement."""
     if at.error.value is None or measured.low is None or measured.high is None:
         return False
     return not measured.low <= at.error.value <= measured.high
 
 
 def caution(misfit: str) -> str:
-    """What a misfit of the laws means for what is said between and beyond the cells; empty without one."""
+    """What a misfit of the laws means for predictions between and beyond the cells; empty without a misfit."""
     between = "between the measured cells this is interpolated, and beyond them little is known"
     return f"Caution: {misfit}; {between}." if misfit else ""
 
 
 def why_unknown(study: Mapping[str, Any]) -> str:
-    """Why nothing is known of a study's real-equivalents and rates; empty where something is."""
+    """Why a study's real-equivalents and rates are unknown; empty if they are known."""
     notes = {exchange["note"] for exchange in study.get("exchange") or ()}
     return NOT_ESTIMABLE.partition(": ")[2] if notes == {NOT_ESTIMABLE} else ""
 
@@ -70,16 +70,16 @@ def expectation_sentences(
     unknown: str = "",
     ends: tuple[tuple[float, float], ...] = (),
 ) -> list[str]:
-    """Error, equivalent and exchange rate at one point, whether it is extrapolated, and whether the laws hold there.
+    """Error, equivalent and exchange rate at one point, whether it is extrapolated, and whether the laws fit there.
 
     Args:
         at: the point.
         confidence: of the intervals.
-        error: the column judged, ``test_error`` or ``balanced_error``.
-        measured: the error as measured at this very point, if it was.
-        misfit: what no fitted law of the study holds, in a sentence: then there is no rate for the next real image.
-        unknown: why nothing is known of real-equivalents and rates, as ``why_unknown`` has it.
-        ends: of the prediction grid, smallest and largest: in real images, then in synthetic ones.
+        error: the column that is analysed, ``test_error`` or ``balanced_error``.
+        measured: the error measured at this very point, if any.
+        misfit: a sentence if no fitted law describes the study; then there is no rate for the next real image.
+        unknown: why real-equivalents and rates are unknown, from ``why_unknown``.
+        ends: smallest and largest values of the prediction grid's axes: real images, then synthetic ones.
     """
     images = f"{at.num_real:,} real" + (f" and {at.num_synthetic:,} synthetic" if at.num_synthetic else "") + " images"
     what = "Expected balanced error" if error == "balanced_error" else "Expected error"
@@ -100,7 +100,7 @@ def expectation_sentences(
 
 
 def _limits(at: Expectation, ends: Sequence[tuple[float, float]]) -> str:
-    """Which limit of the predictions the point lies beyond, and what to do about it."""
+    """Which limit of the predictions the point exceeds, and what to do about it."""
     said = []
     asked = (at.num_real, "real"), (at.num_synthetic, "synthetic")
     for (value, kind), (low, high) in zip(asked, ends, strict=False):
@@ -112,19 +112,19 @@ def _limits(at: Expectation, ends: Sequence[tuple[float, float]]) -> str:
         return ", outside the range of the predictions"
     field = "num_real" if len(said) > 1 or said[0].endswith("real images") else "synthetic_multiples"
     return (
-        f": this run predicts {' and '.join(said)}, within a factor of two of what it measured. Measure nearer to it "
+        f": this run predicts {' and '.join(said)}, within a factor of two of what it measured. Measure closer to it "
         f"({field})"
     )
 
 
 def cost_sentence(generation: Sequence[Mapping[str, Any]], costs: Costs, at: Expectation) -> str:
-    """What a point costs by the prices given."""
+    """The cost of a point at the given prices."""
     spent = generation_seconds(generation, at.num_real, at.num_synthetic)
     total = count(cost(generation, costs, at.num_real, at.num_synthetic))
-    hours = f", {spent / 3600:.3g} core-hours (or GPU-hours) of generation among it" if spent else ""
+    hours = f", including {spent / 3600:.3g} core-hours (or GPU-hours) of generation" if spent else ""
     untimed = ""
     if costs.core_hour and at.num_synthetic and not spent:
-        untimed = " Generation is not in it: this run has no times of it."
+        untimed = " Generation is not included: this run has no timings of it."
     return f"Cost: {total}{hours}.{untimed}"
 
 
@@ -157,7 +157,7 @@ def _rate(at: Expectation, misfit: str, unknown: str) -> str:
         parts.append("this amount replaces no real image")
     if at.marginal.value is not None:
         parts.append(f"{_number(at.marginal, ',.1f')} for the next one")
-    elif misfit:  # the laws would say whether more of them are worth one, and no law holds
+    elif misfit:  # only laws could say whether more synthetic images are worth one, and none fits
         parts.append("for the next one not estimable")
     else:
         parts.append("further synthetic images replace no real image (not reachable)")
@@ -183,11 +183,11 @@ def plan_sentences(
 ) -> list[str]:
     """The cheapest mix and what it saves, or why there is none.
 
-    A mix is told where the measured sizes on both sides of it show a gain, and more real images only where more of
-    them were measured to help.
+    A mix is only recommended if the measured sizes on both sides of it show a gain, and more real images only if more
+    of them were measured to help.
 
     Args:
-        found: what is recommended at the measured sizes, of this study alone.
+        found: what is recommended at the measured sizes, for this study alone.
         collecting_helps: whether more real images were measured to lower the error at the largest sizes.
         unknown: why nothing is known of the worth of a real image, as ``why_unknown`` has it.
     """

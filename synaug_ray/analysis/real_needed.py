@@ -1,8 +1,8 @@
-"""How many real images a target needs, as a distribution, and the chance to reach it: from the bootstrap's quantiles.
+"""How many real images a target error needs, as a distribution, from the bootstrap's quantiles.
 
-``PredictionGrid.error_quantiles`` holds, for real images alone, quantiles of the expected error over all replicates of
-all laws. The number N that a target needs is at most n exactly where the error at n is at most the target, so that
-P(N <= n) is the chance to reach the target with n. What to collect by these chances: ``collection``.
+``PredictionGrid.error_quantiles`` has, for real images alone, quantiles of the expected error over all replicates of
+all laws. The number N that a target needs is at most n if and only if the error at n is at most the target, so
+P(N <= n) is the probability of reaching the target with n. What to collect by these probabilities: ``collection``.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 Json = Mapping[str, Any]
-TOLD = (0.1, 0.5, 0.8, 0.95)  # chances whose number of images is told
-TAIL = 3  # levels from the last one that its tail is drawn from: 80% and 95%
+SHOWN = (0.1, 0.5, 0.8, 0.95)  # probabilities for which the number of images is shown
+TAIL = 3  # from the last level inwards: the other level that determines the tail beyond it, 80% for 95%
 
 
 @dataclass(frozen=True)
 class Chance:
-    """P(expected error <= target); known only within ``low`` and ``high`` where it is beyond the quantiles kept.
+    """P(expected error <= target), which is between ``low`` and ``high``; they differ beyond the stored quantiles.
 
-    There ``likely`` goes on as the tail of a normal distribution of the log error does; else all three are the same.
+    There ``likely`` follows the tail of a normal distribution of the log error; otherwise all three are equal.
     """
 
     low: float
@@ -33,18 +33,18 @@ class Chance:
 
 
 def known(grid: Json) -> bool:
-    """Whether the grid has the quantiles: none without replicates, or by an older version."""
+    """Whether the grid has the quantiles; it has none without replicates, or if it is from an older version."""
     return bool(grid.get("error_levels")) and bool(grid.get("error_quantiles"))
 
 
 def _log_errors(grid: Json) -> np.ndarray:
-    """[len(num_real), levels], ascending along the levels; what is not known counts as never reached."""
+    """Log errors [len(num_real), levels], ascending along the levels; unknown ones count as never reached."""
     table = np.array([[np.inf if e is None else max(e, 1e-9) for e in row] for row in grid["error_quantiles"]])
     return np.log(np.minimum(table, 1.0))
 
 
 def chance(grid: Json, target: float, num_real: float) -> Chance | None:
-    """The chance to reach ``target``, a fraction, with ``num_real`` real images alone; None outside the grid."""
+    """Probability of reaching ``target`` (a fraction) with ``num_real`` real images alone; None outside the grid."""
     return chances(grid, target, [num_real])[0]
 
 
@@ -80,10 +80,14 @@ def _in_tail(levels: np.ndarray, errors: np.ndarray, wanted: float) -> float:
 
 
 def needed(grid: Json, target: float, sure: float) -> int | None:
-    """The fewest real images alone that reach ``target`` with a chance of ``sure``; None if beyond the grid."""
+    """The fewest real images alone that reach ``target`` with probability ``sure``; None if beyond the grid.
+
+    Raises:
+        ValueError: if ``sure`` is beyond the stored quantiles.
+    """
     levels = np.asarray(grid["error_levels"], dtype=float)
     if not levels[0] <= sure <= levels[-1]:
-        raise ValueError(f"a chance between {levels[0]:g} and {levels[-1]:g} is known, got {sure:g}")
+        raise ValueError(f"sure must be between {levels[0]:g} and {levels[-1]:g}, got {sure:g}")
     table = _log_errors(grid)
     errors = np.array([np.interp(sure, levels, row) for row in table])
     sizes, wanted = np.log(grid["num_real"]), math.log(target) + 1e-9
@@ -98,7 +102,7 @@ def needed(grid: Json, target: float, sure: float) -> int | None:
 
 
 def real_needed(grid: Json, target: float) -> list[list[float | None]] | None:
-    """[chance, fewest real images alone that reach ``target`` with it] for each level kept; None without quantiles."""
+    """[probability, fewest real images alone that reach ``target`` with it] for each level; None without quantiles."""
     if not known(grid):
         return None
     return [[level, needed(grid, target, level)] for level in grid["error_levels"]]

@@ -1,4 +1,4 @@
-"""The real-only law of one classifier: every form, the intervals of the chosen one, and its line."""
+"""The real-only law of one classifier: all forms, the intervals of the chosen one, and the averaged line."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from synaug_ray.laws.joint import JointData, curve_model, whitened
 from synaug_ray.laws.results import Estimate, LawFit
 from synaug_ray.laws.selection import Candidate, choose
 
-LEAST_DRAWS = (
-    3  # of a difference of errors: with two, the interval of any difference is wider than anything that is measured
-)
+LEAST_DRAWS = 3  # that the interval of a difference of errors needs: with two, it is wider than any measured difference
 LINE_POINTS = 41
-LINE_BEYOND = 2.0  # the fitted line is drawn up to this many times the largest measured size
+LINE_BEYOND = 2.0  # the fitted line is drawn up to this multiple of the largest measured size
 
 
 def as_estimate(point: float, samples: np.ndarray | None, confidence: float) -> Estimate:
-    """A point with the percentile interval of its replicates [B]."""
+    """A value with the percentile interval of its replicates [B]."""
     low, high = (None, None) if samples is None else interval(samples, confidence)
     return Estimate(float(point) if np.isfinite(point) else None, low, high)
 
@@ -51,7 +49,7 @@ def _law_fit(data: JointData, candidate: Candidate, thetas: np.ndarray | None, c
 def _line(
     data: JointData, candidates: dict[str, Candidate], replicates: np.ndarray | None, confidence: float
 ) -> tuple[CurvePoint, ...]:
-    """The averaged curves with what they miss: of one curve alone the band would hold neither its choice nor misfit."""
+    """The averaged curve with its discrepancy: one curve's band would include neither the choice of form nor misfit."""
     sizes = np.geomspace(data.sizes[0], LINE_BEYOND * data.sizes[-1], LINE_POINTS)
     point, drawn = averaged_curve(data, candidates, replicates, sizes)
     return tuple(
@@ -68,7 +66,7 @@ def describe(
     replicates: np.ndarray | None,
     confidence: float,
 ) -> RealCurve:
-    """All fitted curves, the line of their average, and the chosen one's intervals from ``replicates`` [B, k]."""
+    """All fitted curves, the line of their average, and the intervals of the chosen one from ``replicates`` [B, k]."""
     chosen = choose(candidates)
     curve = CURVES_BY_NAME[chosen.name]
     thetas = None
@@ -84,7 +82,7 @@ def describe(
 
 
 def not_shown_to_fall(classifier: str, data: JointData, draws: int) -> str:
-    """The warning where the error of the largest size is not told from that of the smallest."""
+    """The warning for errors of the largest and the smallest size that do not differ significantly."""
     low, high = f"{data.sizes[0]:,.0f}", f"{data.sizes[-1]:,.0f}"
     so = "so the value of a real image and all exchange rates are not estimable."
     if draws < LEAST_DRAWS and data.real[-1] < data.real[0]:
@@ -95,24 +93,28 @@ def not_shown_to_fall(classifier: str, data: JointData, draws: int) -> str:
 
 
 def shape_warnings(classifier: str, sizes: np.ndarray, replicates: np.ndarray | None, confidence: float) -> list[str]:
-    """Where the measured curve (replicates [B, k] of its errors) surely rises, or surely falls faster than before.
+    """Warnings for a measured curve that significantly rises, or falls faster than before.
 
-    Equivalents are read off this curve, and every curve that is fitted falls ever more slowly.
+    Equivalents are read off this curve, and all fitted curves fall ever more slowly.
+
+    Args:
+        sizes: ascending, [k].
+        replicates: of the errors, [B, k].
     """
     if replicates is None or len(sizes) < 2:
         return []
     found = []
-    tail = (1 - confidence) / 2 / max(len(sizes) - 1, 1)  # over all pieces together
+    tail = (1 - confidence) / 2 / max(len(sizes) - 1, 1)  # Bonferroni over all segments
     pieces = -np.diff(replicates, axis=1) / np.diff(sizes)
     for i in np.flatnonzero(np.quantile(pieces, 1 - tail, axis=0) < 0):
         found.append(
-            f"{classifier}: the error rises from {sizes[i]:,.0f} to {sizes[i + 1]:,.0f} real images. Sizes between "
-            "which it does not fall are pooled before real-equivalents are read off."
+            f"{classifier}: the error rises from {sizes[i]:,.0f} to {sizes[i + 1]:,.0f} real images. Before "
+            "real-equivalents are read off, sizes between which it does not fall are pooled."
         )
     for i in np.flatnonzero(np.quantile(np.diff(pieces, axis=1), tail, axis=0) > 0):
         found.append(
             f"{classifier}: the real-only curve is not convex: a real image lowers the error more from "
             f"{sizes[i + 1]:,.0f} to {sizes[i + 2]:,.0f} than from {sizes[i]:,.0f} to {sizes[i + 1]:,.0f}. No fitted "
-            "curve does so; real-equivalents near there rest on straight lines between the sizes."
+            "curve does so; real-equivalents near these sizes are read off straight lines between them."
         )
     return found

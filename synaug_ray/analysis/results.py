@@ -1,8 +1,8 @@
-"""The results of an analysis, as frozen values.
+"""The results of an analysis.
 
-Units: errors, gains and probabilities are fractions in [0, 1] (a page may show
-points, 1 point = 0.01); images are counts; nll is in nats. ``None`` stands for
-"not estimable", never for zero.
+Units: errors, gains and probabilities are fractions in [0, 1] (the page shows
+points, 1 point = 0.01); images are counts; nll is in nats. ``None`` means
+"not estimable", never zero.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 
 class Censoring(StrEnum):
-    """Why a real-equivalent has no value: the real-only curve was not measured there."""
+    """On which side of the measured real-only curve a real-equivalent is, if it has no value for that reason."""
 
     NONE = "none"
     ABOVE = "above"  # better than the largest measured num_real: at least `bound` images
@@ -36,7 +36,7 @@ class Censoring(StrEnum):
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Error of one real-only size (a measured point, or a point on the fitted line)."""
+    """The error at one real-only size: a measured point, or a point on the fitted line."""
 
     num_real: float
     error: Estimate
@@ -52,20 +52,20 @@ class Cell:
     trials: int
     error: Estimate
     gain: Estimate  # real-only error minus this cell's, paired by draw and seed; pointwise interval
-    gain_simultaneous: Estimate  # the same, interval simultaneous over all cells of the analysis
-    equivalent: Estimate  # m(n, s): extra real images this cell is worth; negative where it hurts
+    gain_simultaneous: Estimate  # the same with an interval that holds for all cells of the analysis at once
+    equivalent: Estimate  # m(n, s): extra real images that this cell is worth; negative if it hurts
     censoring: Censoring
-    held_out: bool  # never seen by form selection
+    held_out: bool  # not used for the selection of forms
     predicted_error: float | None = None  # by the chosen law
-    equivalent_simultaneous: Estimate = Estimate(None)  # the same m, its interval as wide as gain_simultaneous's
+    equivalent_simultaneous: Estimate = Estimate(None)  # m with the interval that corresponds to gain_simultaneous
 
 
 @dataclass(frozen=True)
 class PrimaryLaw:
-    """F1 in the parameters of its source (arXiv 2508.09550), for comparison with the published c2. Always fitted.
+    """F1 in the parameters of its source (arXiv 2508.09550), for comparison with the published c2; always fitted.
 
-    ``lambda_per_image`` is ln(c1) / k: c1 and k are not separately identifiable. ``doubling`` is
-    (c2 - 1) e^(lambda n): synthetic images per real one that equal a doubling of the real images, by num_real.
+    ``lambda_per_image`` is ln(c1) / k, since c1 and k are not identifiable separately. ``doubling`` is
+    (c2 - 1) e^(lambda n), by num_real: the synthetic images per real one that are worth a doubling of the real images.
     """
 
     c2: Estimate
@@ -78,21 +78,21 @@ class PrimaryLaw:
 class Exchange:
     """How many synthetic images one more real image is worth at a working point.
 
-    ``marginal`` and ``average`` are about replacement: synthetic images that do what real ones added to a
-    real-only set would. ``tradeoff`` answers another question: how many of them lower the error *here* as much as
-    one more real image, which also improves the generator. All are averaged over laws by Akaike weights, so they
-    can differ slightly from the chosen law alone.
+    ``marginal`` and ``average`` are about replacement: how many synthetic images have the effect of real ones added to
+    a real-only set. ``tradeoff`` answers another question: how many of them lower the error *here* as much as one more
+    real image, which also improves the generator. All are averaged over laws by Akaike weights, so they can differ
+    slightly from those of the chosen law.
     """
 
     num_real: int
     num_synthetic: int
     marginal: Estimate  # ds/dr: synthetic images that replace the next real image
-    average: Estimate  # synthetic images over the real images they replace
-    reachable: bool  # False: no amount replaces another real image here
-    limit: float | None  # no amount replaces more real images than this, where the law is bounded
+    average: Estimate  # synthetic images divided by the real images that they replace
+    reachable: bool  # False if no amount replaces another real image here
+    limit: float | None  # no amount replaces more real images than this; None if the law is unbounded
     note: str = ""
-    limit_interval: Estimate = Estimate(None)  # the same with its interval; an open end is an unbounded law
-    tradeoff: Estimate = Estimate(None)  # (dE/dn) / (dE/ds); None: more synthetic images do not help here
+    limit_interval: Estimate = Estimate(None)  # the same with its interval; an open end means an unbounded law
+    tradeoff: Estimate = Estimate(None)  # (dE/dn) / (dE/ds); None if more synthetic images do not help here
 
 
 @dataclass(frozen=True)
@@ -111,21 +111,22 @@ Rows = tuple[tuple[float | None, ...], ...]  # [len(num_real)][len(num_synthetic
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionGrid:
-    """Predictions of one study at any (num_real, num_synthetic), averaged over laws as exchanges are, on a grid.
+    """Predictions of one study at any (num_real, num_synthetic) on a grid, averaged over laws like exchange rates.
 
-    Between grid points: bilinear in u = ln n and v = ln(1 + s / num_synthetic[1]); of ln(error), of equivalent,
-    of ln(marginal). Errors are fractions; ``equivalent`` counts real images, ``marginal`` the synthetic images the
-    next real one is worth (at no synthetic image: at the first). None is "not estimable", and in ``marginal`` also
-    "not reachable". Intervals are pointwise, at the analysis' confidence; None is an open end.
+    Between grid points, ln(error), equivalent and ln(marginal) are bilinear in u = ln n and
+    v = ln(1 + s / num_synthetic[1]). Errors are fractions, ``equivalent`` is in real images, ``marginal`` is the number
+    of synthetic images that the next real one is worth (without synthetic images, the rate of the first one). None
+    means "not estimable", and in ``marginal`` also "not reachable". Intervals are pointwise, at the analysis's
+    confidence; None is an open end.
     """
 
     num_real: tuple[float, ...]  # log-spaced ascending: half the smallest to twice the largest measured
     num_synthetic: tuple[
         float, ...
-    ]  # 0, then the smallest amount measured to twice the largest, all measured among them
-    measured_num_real: tuple[int, int]  # sizes measured with synthetic images: inside nothing is extrapolated
-    measured_num_synthetic: int  # largest amount measured
-    measured_multiple: float  # largest synthetic multiple measured
+    ]  # 0, then the smallest measured amount to twice the largest, including all measured ones
+    measured_num_real: tuple[int, int]  # smallest and largest size measured with synthetic images
+    measured_num_synthetic: int  # largest measured amount
+    measured_multiple: float  # largest measured synthetic multiple
     error: Rows
     error_low: Rows
     error_high: Rows
@@ -135,16 +136,16 @@ class PredictionGrid:
     marginal: Rows
     marginal_low: Rows
     marginal_high: Rows
-    measured_real_only: tuple[int, int]  # sizes measured without: the range of the column num_synthetic = 0
-    misfit: str = ""  # what no fitted law holds, in a sentence; then ``marginal`` has no values
-    falls: str = ""  # that more synthetic images than measured would be worth less, in words; then none are predicted
+    measured_real_only: tuple[int, int]  # smallest and largest size measured without synthetic images
+    misfit: str = ""  # a sentence if no fitted law describes the measurements; then ``marginal`` has no values
+    falls: str = ""  # a sentence if the error rises at the largest amounts; then nothing is predicted for more
     error_levels: tuple[float, ...] = ()  # of ``error_quantiles``; empty without replicates
-    error_quantiles: Rows = ()  # [len(num_real)][len(error_levels)]: of the expected error of real images alone
+    error_quantiles: Rows = ()  # of the expected error of real images alone, [len(num_real)][len(error_levels)]
 
 
 @dataclass(frozen=True)
 class Generation:
-    """What synthetic images cost at one size, medians over draws, as measured (core-seconds, or of one GPU)."""
+    """The measured cost of synthetic images at one size, as medians over draws, in seconds of one core or GPU."""
 
     num_real: int
     generator_seconds: float  # to train one generator
@@ -164,14 +165,14 @@ class Study:
     chosen: str | None
     exchange: tuple[Exchange, ...]
     family: str = ""  # of the generator: edm, jitter, real-holdout ...
-    open_set: bool = False  # in every cell the generator saw more real images than the cell's own
+    open_set: bool = False  # whether in every cell the generator saw more real images than the cell has
     surface: PredictionGrid | None = None
     generation: tuple[Generation, ...] = ()
-    rivals: tuple[LawFit, ...] = ()  # J2 and J3, without real-equivalents: reported, never chosen
+    rivals: tuple[LawFit, ...] = ()  # J2 and J3, which have no real-equivalents: reported, never chosen
     primary: PrimaryLaw | None = None
-    misfit: str = ""  # what no fitted law holds, in a sentence; empty where the laws hold
+    misfit: str = ""  # a sentence if no fitted law describes the measurements, else empty
     overdispersion: float | None = None  # chi-square of the averaged laws per degree of freedom
-    held_out: HeldOut | None = None  # of the averaged laws, which rates and predictions rest on
+    held_out: HeldOut | None = None  # of the averaged laws, on which rates and predictions are based
 
 
 @dataclass(frozen=True)
@@ -184,33 +185,33 @@ class Verdict:
     real_share: str
     num_real: int
     outcome: Outcome
-    best_multiple: float | None  # the amount the sentence is about
-    gain: Estimate  # at that amount; simultaneous interval, except for "no effect": the cell's own, which decides it
+    best_multiple: float | None  # the amount that the sentence is about
+    gain: Estimate  # at that amount; simultaneous interval, or pointwise for "no effect", which depends on that
     equivalent: Estimate  # what that gain is worth, with an interval of the same kind
     exchange: Exchange | None
     smallest_detectable_gain: float
-    deciding_draws: int | None  # draws, those there included, that decide it with a chance of 80%, where undecided
-    deciding_seconds: float | None  # measured cost of the additional draws, generators included
+    deciding_draws: int | None  # if undecided: draws, including existing ones, that decide it with probability 80%
+    deciding_seconds: float | None  # measured cost of the additional draws, including generators
     sentence: str
     family: str = ""
     open_set: bool = False
-    deciding_range: tuple[int, int | None] | None = None  # draws for an even chance and for 90%; None: no number does
+    deciding_range: tuple[int, int | None] | None = None  # draws for 50% and 90%; None if no number of draws is enough
     margin: float | None = None  # gains and losses within +- this count as none
-    failed_draws: int = 0  # whose generator failed, of ``tried_draws``; the verdict is of those that train
+    failed_draws: int = 0  # draws whose generator failed, of ``tried_draws``; the verdict is about the others
     tried_draws: int | None = None
     training: Training | None = (
-        None  # what a longer training would do; None for what is not trained, or not known to be
+        None  # the effect of longer training; None if the generator is not trained, or not known to be
     )
-    gain_if_failed: float | None = None  # the gain with the worst one seen in place of those that failed
-    training_length: str = ""  # of the classifier at this size, as ``Ended`` says it; empty: not checked
+    gain_if_failed: float | None = None  # the gain if each failed draw had the worst gain of the others
+    training_length: str = ""  # of the classifier at this size, a value of ``Ended``; empty if not checked
     classifier_saw: str = ""  # images that a pretrained classifier has seen besides these; empty: none
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What ``laws.json`` and ``verdict.json`` hold."""
+    """The content of ``laws.json`` and ``verdict.json``."""
 
-    error: str  # the column judged: test_error, or balanced_error where classes are unbalanced
+    error: str  # the column that is analysed: test_error, or balanced_error if classes are unbalanced
     confidence: float
     delta: float
     draws: int
@@ -224,15 +225,15 @@ class Analysis:
     verdicts: tuple[Verdict, ...]
     headline: str
     controls: tuple[dict[str, Any], ...] = ()  # results of the generators with a known answer
-    simultaneous_confidence: float | None = None  # of the intervals that hold for all cells at once
+    simultaneous_confidence: float | None = None  # of simultaneous intervals
     forms: tuple[Form, ...] = ()  # all fitted forms
     published: tuple[Published, ...] = ()  # published values of F1's c2
-    looks: tuple[int, ...] = ()  # numbers of draws at each look at these results so far, this one last
-    relative_delta: float | None = None  # instead of ``delta``: a fraction of the real-only error of each size
+    looks: tuple[int, ...] = ()  # numbers of draws at each look at these results so far, including this one at the end
+    relative_delta: float | None = None  # replaces ``delta`` by a fraction of the real-only error at each size
     budgets: tuple[BudgetCurve, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
-    training_lengths: tuple[TrainingLength, ...] = ()  # are the classifiers trained to their end; empty: not checked
-    test_groups: int | None = None  # independent groups (patients) of test images; None: each image is by itself
+    training_lengths: tuple[TrainingLength, ...] = ()  # whether classifiers are trained to their end, if checked
+    test_groups: int | None = None  # number of groups (such as patients) of test images; None if there are no groups
 
     def laws_json(self) -> dict[str, Any]:
         """Everything except the verdicts, as plain JSON values."""

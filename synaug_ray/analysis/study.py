@@ -1,4 +1,4 @@
-"""Laws of one analysis: the curve of each classifier, and each study's cells, laws and exchange rates."""
+"""The laws of an analysis: each classifier's curve, and each study's cells, laws and exchange rates."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ from synaug_ray.laws.selection import (
     judge_forms,
 )
 
-RATE_ALWAYS = "real-holdout"  # this control is checked by F0, so F0 gets an interval whichever law is chosen
+RATE_ALWAYS = "real-holdout"  # this control is checked by F0, which therefore gets an interval whatever law is chosen
 MIXED = "mixed"
-ALL_SYNTHETIC = "synthetic-only"  # no real images in the batch: zero synthetic images is not real-only training
+ALL_SYNTHETIC = "synthetic-only"  # a protocol in which zero synthetic images would not be real-only training
 
 
 def _named(key: StudyKey) -> str:
@@ -57,18 +57,18 @@ def _named(key: StudyKey) -> str:
 
 @dataclass
 class StudyFitter:
-    """Fits laws to ``cells``; ``warnings`` says what could not be fitted or given."""
+    """Fits laws to ``cells``; ``warnings`` says what could not be fitted or estimated."""
 
     cells: PairedCells
     uncertainty: CellUncertainty
     confidence: float
     warnings: list[str] = field(default_factory=list)
-    nothing_held_out: list[StudyKey] = field(default_factory=list)  # studies with too few cells for it
+    nothing_held_out: list[StudyKey] = field(default_factory=list)  # studies with too few cells to hold any out
     flat: set[str] = field(default_factory=set)  # classifiers whose real-only curve is not shown to fall
     _curves: dict[str, dict[str, Candidate]] = field(default_factory=dict)
 
     def _data(self, classifier: str, key: StudyKey | None) -> tuple[JointData, np.ndarray, np.ndarray]:
-        """The cells of one classifier and study as points of a fit, and their positions among all cells."""
+        """The cells of one classifier and study as points of a fit, and their indices among all cells."""
         cells, uncertainty = self.cells, self.uncertainty
         real = np.array([i for i, cell in enumerate(cells.real) if cell.classifier == classifier])
         real = real[np.argsort([cells.real[i].num_real for i in real])]
@@ -87,7 +87,7 @@ class StudyFitter:
             gain_error=uncertainty.pooled_error[positions],
             chance=1 - 1 / max(cells.num_classes, 2),
             n0=float(np.exp(np.log(sizes).mean())),
-            # half a wrong answer among all trials of a cell
+            # half a wrong answer in all trials of a cell
             least_error=0.5 / (cells.images * len(cells.draws) * len(cells.seeds)),
             covariance=cell_covariance(
                 uncertainty.parts.take(of_study),
@@ -107,14 +107,15 @@ class StudyFitter:
         return errors is not None and bool(np.quantile(errors[:, 0] - errors[:, -1], (1 - self.confidence) / 2) <= 0)
 
     def real_curve(self, classifier: str) -> RealCurve:
-        """The real-only law of one classifier; points only where fewer than three sizes are measured."""
+        """The real-only law of one classifier; with fewer than three sizes, only the measured points."""
         data, real, _ = self._data(classifier, None)
         measured_at = zip(data.sizes, real, strict=True)
         points = tuple(CurvePoint(float(n), self.uncertainty.estimate(i)) for n, i in measured_at)
         if len(data.sizes) < LEAST_SIZES:
             self.warnings.append(
-                f"{classifier}: {len(data.sizes)} numbers of real images measured, but a curve needs {LEAST_SIZES}: "
-                "no law is fitted, and no exchange rate, calculator or prediction is given. Add more to num_real."
+                f"{classifier}: only {len(data.sizes)} numbers of real images were measured, and a curve needs "
+                f"{LEAST_SIZES}: no law is fitted, so there are no exchange rates, no calculator and no predictions. "
+                "Add more to num_real."
             )
             return RealCurve(classifier, chosen="", fits=(), points=points, line=())
         if self._flat(real):
@@ -126,19 +127,19 @@ class StudyFitter:
         return describe(classifier, data, self._curves[classifier], points, replicates, self.confidence)
 
     def all_warnings(self) -> list[str]:
-        """The warnings so far, and one for all studies that had no cells held out."""
+        """The warnings so far, and one about all studies without held-out cells."""
         if not self.nothing_held_out:
             return self.warnings
         names = [_named(key) for key in self.nothing_held_out]
         of = "" if len(names) == len({cell.study for cell in self.cells.mixed}) else f" of {first_few(names, 3)}"
         return [
             *self.warnings,
-            f"Too few sizes or amounts to test the fitted formulas{of} on measurements they had not seen. Give four "
-            "numbers of real images and three amounts, or read the curves as rough.",
+            f"Too few sizes or amounts to test the fitted laws{of} on held-out measurements. Give at least four numbers "
+            "of real images and three amounts, or take the curves as rough.",
         ]
 
     def study(self, key: StudyKey) -> Study:
-        """Cells, laws and exchange rates of one study. Call ``real_curve`` of its classifier first."""
+        """Cells, laws and exchange rates of one study; ``real_curve`` of its classifier must be called first."""
         data, real, positions = self._data(key.classifier, key)
         errors, gains = self._replicates(real), self._replicates(positions)
         replicates = None if errors is None or gains is None else (errors, gains)
@@ -194,7 +195,7 @@ class StudyFitter:
         candidates: dict[str, Candidate],
         replicates: Replicates | None,
     ) -> dict[str, Refit]:
-        """The laws that get intervals, on every replicate; empty without replicates."""
+        """Refits of the laws that get intervals to all replicates; empty without replicates."""
         names = {form.name, PRIMARY}
         if self.cells.kinds[key.generator].family == RATE_ALWAYS:
             names.add("F0")
@@ -204,7 +205,7 @@ class StudyFitter:
     def _prediction_grid(
         self, key: StudyKey, data: JointData, cells: tuple[Cell, ...], laws: list[WeightedLaw], checked: Checked | None
     ) -> PredictionGrid | None:
-        """None without a usable law, and for synthetic-only training, where zero images is not real-only."""
+        """None without a usable law, and for synthetic-only training, where zero images is not real-only training."""
         if not laws or key.protocol == ALL_SYNTHETIC:
             return None
         return predict_on_grid(
@@ -238,7 +239,7 @@ class StudyFitter:
     def _alternatives(
         self, key: StudyKey, data: JointData, masks: tuple[np.ndarray, np.ndarray] | None, cells: HeldOutCells | None
     ) -> tuple[LawFit, ...]:
-        """J2, and J3 where there are synthetic-only cells of the same generator and classifier."""
+        """J2, and J3 if there are synthetic-only cells of the same generator and classifier."""
         if key.protocol != MIXED:
             return ()
         found = [j2(data, data if masks is None else data.subset(*masks), cells)]

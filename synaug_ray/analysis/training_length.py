@@ -1,8 +1,8 @@
-"""Whether classifiers are trained to their end: real-only trials, against the same trained on twice the images seen.
+"""Whether classifiers are trained to their end: real-only trials are compared with the same on twice the images seen.
 
-A real-only classifier that is stopped short of its plateau makes gains of synthetic images larger or smaller than they
-are for one that is trained out. Gains are compared with a margin ``delta``; a change of the error by more than half of
-it, for nothing but longer training, is too much. The two trials of a pair share draw, seed, Subset and first weights.
+If training stops before the error has reached its plateau, gains of synthetic images may be larger or smaller than for
+longer training. Gains are compared with a margin ``delta``; a change of the error by more than half of it, by longer
+training alone, is too much. The two trials of a pair have the same draw, seed, Subset and initial weights.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from synaug_ray.laws import bootstrap, moderation
 from synaug_ray.laws.results import Estimate
 
 PAIR = ["classifier", "num_real", "draw", "seed"]
-SHARE = 0.5  # of the margin
+SHARE = 0.5  # of the verdicts' margin
 
 
 def without_checks(measurements: pd.DataFrame) -> pd.DataFrame:
-    """The trials that laws and verdicts count."""
+    """The trials without those of the training check, which laws and verdicts do not use."""
     if "protocol" not in measurements.columns:
         return measurements
     return pd.DataFrame(measurements[measurements["protocol"] != TRAINING_CHECK]).reset_index(drop=True)
@@ -43,13 +43,13 @@ def training_lengths(
     confidence: float,
     intervals: bool = True,
 ) -> tuple[TrainingLength, ...]:
-    """One for each classifier and number of real images that has a pair of trials.
+    """One result for each classifier and number of real images with at least one pair of trials.
 
     Args:
-        measurements: one row a trial, those of the check with ``protocol`` training-check.
+        measurements: one row per trial; those of the check have the ``protocol`` training-check.
         cells: of the same tables.
-        margin: that of verdicts of a classifier at a number of real images, as a fraction.
-        intervals: whether to give any: a live view has none.
+        margin: the verdicts' margin for a classifier at a number of real images, as a fraction.
+        intervals: whether to compute intervals; a live view has none.
     """
     done: Any = measurements[measurements["status"] == "done"]
     checks, real = done[done["protocol"] == TRAINING_CHECK], done[done["protocol"] == "real-only"]
@@ -91,7 +91,7 @@ def training_lengths(
 def _uncertain(
     cells: PairedCells, values: np.ndarray, at: Sequence[tuple[Any, ...]]
 ) -> tuple[moderation.StandardErrors, np.ndarray]:
-    """Moderated standard errors and means of ``values`` [Q, draws, images]; sizes of one classifier are alike."""
+    """Moderated standard errors and means of ``values`` [Q, draws, images], pooled over the sizes of a classifier."""
     parts = bootstrap.components(values, cells.image_weights, cells.strata, values.shape[1], cells.groups)
     names = list(dict.fromkeys(classifier for classifier, _ in at))
     family = np.array([names.index(classifier) for classifier, _ in at])
@@ -100,7 +100,7 @@ def _uncertain(
 
 
 def ended(gain: Estimate, most: float) -> Ended:
-    """What a gain by longer training says: known only where its whole interval is on one side of +-``most``."""
+    """What a gain by longer training means; unknown unless its whole interval is on one side of +-``most``."""
     if gain.low is None or gain.high is None:
         return Ended.UNKNOWN
     if gain.low > most:
@@ -111,7 +111,7 @@ def ended(gain: Estimate, most: float) -> Ended:
 
 
 def warnings(found: Sequence[TrainingLength]) -> list[str]:
-    """One for each classifier that is not trained to its end, or past it, at some sizes."""
+    """One warning for each classifier that is trained too short or too long at some sizes."""
     said = []
     for state, what, change in (
         (Ended.SHORT, "not trained to its end", "lowers"),
@@ -122,21 +122,21 @@ def warnings(found: Sequence[TrainingLength]) -> list[str]:
             by = listed([f"{abs(100 * (f.gain.value or 0.0)):.1f} points at {f.num_real:,}" for f in at])
             said.append(
                 f"{classifier} is {what}: training on {LONGER * at[0].nimg:,} images seen instead of {at[0].nimg:,} "
-                f"{change} its error without synthetic images by {by} real images. Gains may be other where it is "
-                f"trained out; {'raise' if state is Ended.SHORT else 'lower'} its nimg."
+                f"{change} its error without synthetic images by {by} real images. Gains may differ if it is "
+                f"trained to its end; {'raise' if state is Ended.SHORT else 'lower'} its nimg."
             )
     return said
 
 
 def with_lengths(verdicts: Sequence[Verdict], found: Sequence[TrainingLength]) -> list[Verdict]:
-    """The verdicts with what is known of their classifier's training at their size."""
+    """The verdicts, completed with what is known about their classifier's training at their size."""
     by = {(f.classifier, f.num_real): f for f in found}
     told = ((v, by.get((v.classifier, v.num_real))) for v in verdicts)
     return [v if f is None else replace(v, training_length=f.ended, sentence=v.sentence + sentence(f)) for v, f in told]
 
 
 def sentence(found: TrainingLength) -> str:
-    """What follows a verdict's sentence; '' where the training is long enough, or where that is not known."""
+    """What to add to a verdict's sentence; '' if the training is long enough, or if that is not known."""
     if found.ended not in (Ended.SHORT, Ended.LONG):
         return ""
     sign, word = (1, "less") if found.ended is Ended.SHORT else (-1, "more")

@@ -1,4 +1,4 @@
-"""The tables of a run, checked: done trials, and which test images each of them got wrong."""
+"""Checks of a run's tables, and the done trials with the test images that each of them got wrong."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MEASUREMENT_COLUMNS = (
 PREDICTION_COLUMNS = ("key", "label", "predicted")
 GROUP = "group"  # optional: the group of each test image, such as its patient
 CELL_COLUMNS = ["classifier", "generator", "protocol", "real_share", "num_real", "num_synthetic"]
-GENERATOR_FAILURES = ("diverged", "collapsed")  # causes that say something of the generator, not of the machine
-UNBALANCED = 1.5  # largest over smallest class from which balanced error is judged
+GENERATOR_FAILURES = ("diverged", "collapsed")  # causes that are due to the generator, not to the machine
+UNBALANCED = 1.5  # ratio of the largest to the smallest class above which the balanced error is analysed
 
 
 def _require_columns(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
@@ -42,14 +42,15 @@ def _stack(column: pd.Series, name: str) -> np.ndarray:
 
 
 def checked_trials(measurements: pd.DataFrame) -> pd.DataFrame:
-    """The done trials, one row each; real-only ones carry no generator's name.
+    """The done trials, one row each; real-only ones have no generator name.
 
-    Raises ``ValueError`` on missing columns, repeated keys or trials, impossible counts, and where none is done.
+    Raises:
+        ValueError: for missing columns, repeated keys or trials, impossible counts, or if no trial is done.
     """
     _require_columns(measurements, MEASUREMENT_COLUMNS, "measurements")
     trials: Any = measurements[measurements["status"] == "done"].copy()
     if trials.empty:
-        raise ValueError("measurements hold no trial with status 'done': nothing to analyse yet")
+        raise ValueError("measurements contain no trial with status 'done': nothing to analyse yet")
     real_only = trials["num_synthetic"] == 0
     trials.loc[real_only, ["generator", "protocol", "real_share"]] = ["none", "real-only", "none"]
     again = trials.duplicated(["key", *CELL_COLUMNS])  # one trial may measure cells of two studies
@@ -72,9 +73,10 @@ def checked_trials(measurements: pd.DataFrame) -> pd.DataFrame:
 def wrong_answers(
     trials: pd.DataFrame, predictions: pd.DataFrame, warnings: list[str]
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, int]:
-    """The trials that have predictions, "wrong" bool [trials, images], labels int64 [images], number of classes seen.
+    """The trials with predictions; "wrong", bool [trials, images]; labels, int64 [images]; the number of classes seen.
 
-    Raises ``ValueError`` where the predictions contradict themselves or the trials' ``test_error``.
+    Raises:
+        ValueError: if the predictions are inconsistent, or differ from the trials' ``test_error``.
     """
     _require_columns(predictions, PREDICTION_COLUMNS, "predictions")
     known: Any = trials["key"].isin(predictions["key"])
@@ -105,7 +107,7 @@ def wrong_answers(
 
 
 def failed_draws(measurements: pd.DataFrame) -> dict[tuple[Any, ...], set[int]]:
-    """By cell, the draws without trials since their generator failed: ``status`` blocked, ``cause`` its own failure."""
+    """By cell, the draws whose trials are ``blocked`` because their generator failed, by a ``cause`` of its own."""
     if not {"status", "cause", *CELL_COLUMNS, "draw"} <= set(measurements.columns):
         return {}
     rows: Any = measurements[(measurements["status"] == "blocked") & measurements["cause"].isin(GENERATOR_FAILURES)]
@@ -113,9 +115,10 @@ def failed_draws(measurements: pd.DataFrame) -> dict[tuple[Any, ...], set[int]]:
 
 
 def image_groups(predictions: pd.DataFrame) -> np.ndarray | None:
-    """The group (such as a patient) of each test image, int64 [images] from 0; None where the table has none.
+    """The group (such as a patient) of each test image, int64 [images] from 0; None if the table has no groups.
 
-    Raises ``ValueError`` where the groups differ between trials or their number is not that of the images.
+    Raises:
+        ValueError: if the groups differ between trials, or their number is not that of the images.
     """
     if GROUP not in predictions.columns:
         return None
@@ -132,9 +135,10 @@ def image_groups(predictions: pd.DataFrame) -> np.ndarray | None:
 
 
 def image_weights(labels: np.ndarray, balanced: bool | None) -> tuple[str, np.ndarray, np.ndarray]:
-    """The error judged (a column's name), the weights float64 [images] that give it, and strata int [images].
+    """The column to analyse, the weights of images that give it (float64 [images]), and strata (int [images]).
 
-    ``balanced=None`` takes balanced error where the largest class has over ``UNBALANCED`` times the smallest's images.
+    ``balanced=None`` means balanced error if the largest class has more than ``UNBALANCED`` times as many images as the
+    smallest.
     """
     _, strata, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if balanced is None:

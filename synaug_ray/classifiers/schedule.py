@@ -60,7 +60,7 @@ def schedule(trial: TrialStep) -> Tensor:
     return index
 
 
-def augmented(x: Tensor, recipe: ClassifierRecipe, seed: int, step: int) -> Tensor:
+def augment(x: Tensor, recipe: ClassifierRecipe, seed: int, step: int) -> Tensor:
     """Random flips and zero-padded shifts, drawn per image: x [B, C, H, W] float, returns the same shape."""
     if not recipe.flip and not recipe.shift:
         return x

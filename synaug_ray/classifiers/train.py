@@ -20,7 +20,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from synaug_ray.classifiers.models import build
 from synaug_ray.classifiers.pretrained import PretrainedClassifier
-from synaug_ray.classifiers.schedule import augmented, num_steps, schedule
+from synaug_ray.classifiers.schedule import augment, num_steps, schedule
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.images import ImageSet
@@ -203,7 +203,7 @@ def _fit(
         index = order[step]  # [K, B]
         x = images[index].float().div_(127.5).sub_(1)
         if recipe.flip or recipe.shift:
-            x = torch.stack([augmented(x[k], recipe, m.trial.common_seed, step) for k, m in enumerate(members)])
+            x = torch.stack([augment(x[k], recipe, m.trial.common_seed, step) for k, m in enumerate(members)])
         optimiser.zero_grad(set_to_none=True)
         for part in parts_of(recipe.batch, -(-recipe.batch // parts)):
             with autocast(recipe.precision, device):

@@ -20,19 +20,19 @@ class Access:
     """Authentication settings of the environment, and the cluster's dashboard."""
 
     mode: str | None  # $RAY_AUTH_MODE
-    joins: bool  # an existing cluster, instead of starting one
-    holder: str  # what holds the token: the name of a variable, or a file's path
-    permissions: int | None = None  # of that file; None if missing
-    dashboard: str = ""  # host:port, if any
+    joins: bool  # whether the driver joins an existing cluster, instead of starting one
+    holder: str  # where the token is: a variable's name, or a file's path
+    permissions: int | None = None  # of that file; None if it does not exist
+    dashboard: str = ""  # host:port; empty if there is none
 
     @property
     def on(self) -> bool:
-        """Ray enables authentication by default for a cluster that it starts, not for one that it joins."""
+        """Whether authentication is on; by default it is for a cluster that Ray starts, not for one that it joins."""
         return self.mode == "token" or (self.mode is None and not self.joins)
 
 
 def access(environment: Mapping[str, str], joins: bool, dashboard: str = "") -> Access:
-    """Read a driver's environment as Ray 2.60 does, with Ray's order of token sources."""
+    """Read a driver's environment like Ray 2.60, with the same order of token sources."""
     mode = environment.get("RAY_AUTH_MODE")
     mode = mode.lower() if mode is not None else None
     if environment.get("RAY_AUTH_TOKEN"):
@@ -46,7 +46,7 @@ def access(environment: Mapping[str, str], joins: bool, dashboard: str = "") -> 
 
 
 def auth_findings(found: Access) -> list[Finding]:
-    """Findings on the token, and on the dashboard if there is one."""
+    """Findings about the token, and about the dashboard if there is one."""
     file = not found.holder.startswith("$")
     rows = []
     if found.on and file and found.permissions is None and found.joins:
@@ -90,7 +90,7 @@ def auth_findings(found: Access) -> list[Finding]:
                 "dashboard",
                 f"listens on {found.dashboard} and not only on the loopback"
                 + (
-                    "; requests without the token are refused, but http sends it in clear text"
+                    "; requests without the token are refused, but HTTP sends it in clear text"
                     if found.on
                     else f", without a token: {SERVED}"
                 )
@@ -99,12 +99,12 @@ def auth_findings(found: Access) -> list[Finding]:
             )
         )
     elif found.dashboard:
-        rows.append(Finding("dashboard", f"listens on {found.dashboard}, the loopback only"))
+        rows.append(Finding("dashboard", f"listens on {found.dashboard}, on the loopback only"))
     return rows
 
 
 def why_not_joined(address: str, said: str, found: Access) -> str:
-    """Why a cluster could not be joined; ``said`` is Ray's message in one line."""
+    """Why a cluster could not be joined; ``said`` is Ray's message on one line."""
     versions = re.findall(r"Ray: (\S+) Python: (\S+)", said)
     if len(versions) == 2:
         (ray, python), (our_ray, our_python) = versions
@@ -116,6 +116,6 @@ def why_not_joined(address: str, said: str, found: Access) -> str:
     if REFUSED.search(said):
         return f"the Ray cluster at {address} refused the token, or none is set: {here}"
     return (
-        f"cannot join the Ray cluster at {address} ({said}); is it there? If so, it may have refused the token: "
+        f"cannot join the Ray cluster at {address} ({said}); is it running? If so, it may have refused the token: "
         f"{here}. --local runs without Ray"
     )

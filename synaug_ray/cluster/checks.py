@@ -1,4 +1,4 @@
-"""Whether a cluster can do a run, judged from what was measured there: plain values in, findings out."""
+"""Whether a cluster is fit for a run, judged from what the probe measured: plain values in, findings out."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from synaug_ray.common.text import first_few
 from synaug_ray.plan.plan import Plan
 from synaug_ray.store.disk import size
 
-LANES = 3  # of a slot: a trainer, a sampler and a classifier, each a process of its own
-# memory of one such process: 0.75 GB resident (0.67 private) after torch and Ray's libraries are imported, Ray 2.60, a
-# CPU build of torch 2.14, and a quarter for what a small network takes in training
+LANES = 3  # per slot: a trainer, a sampler and a classifier, each a process
+# memory of one such process: 0.75 GB resident (0.67 private) after importing torch and Ray's libraries (Ray 2.60, a CPU
+# build of torch 2.14), and a quarter on top for training a small network
 WORKER_BYTES = 1_000_000_000
-DECIDING = ("ray", "torch")  # a run is refused unless all nodes have one version; other differences are notes
-SHOWN = 6  # nodes named in a sentence
+DECIDING = ("ray", "torch")  # a run is refused unless all nodes have the same version; other differences are notes
+SHOWN = 6  # at most so many nodes are named in a sentence
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of a process on a node."""
+    """What a process on a node answered to the probe."""
 
     software: Software
-    bf16: bool | None  # whether its CPU multiplies bf16 in hardware
+    bf16: bool | None  # whether its CPU supports bf16 in hardware
     unread: str = ""  # why it could not read the driver's marker in the storage
     unwritten: str = ""  # why it could not write its own marker there
-    missing_files: tuple[str, ...] = ()  # weights that do not exist there, or have another content
+    missing_files: tuple[str, ...] = ()  # files of weights that are missing there, or differ
 
 
 @dataclass(frozen=True)
@@ -40,27 +40,27 @@ class Node:
     id: str
     resources: Mapping[str, float]  # in Ray's units: CPU, GPU, memory and object_store_memory in bytes
     answer: Answer | None = None
-    silence: str = ""  # why a node that was asked gave no answer
-    unseen: str = ""  # why the driver did not see the node's marker
+    silence: str = ""  # why a node gave no answer
+    unseen: str = ""  # why the driver could not read the node's marker
 
     def whole(self, resource: str) -> int:
-        """Whole units of a resource; a fraction of one holds no slot."""
+        """Whole units of a resource; a fraction does not make a slot."""
         return int(self.resources.get(resource, 0))
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a plan holds in memory, in bytes."""
+    """The memory that a plan's images need, in bytes."""
 
-    dataset: int  # at least: of the largest training subset
-    process: int  # images that one process may hold
+    dataset: int  # of the largest training subset: the least that the data set takes
+    process: int  # of the images that one process may hold
 
 
 def whole_slots(nodes: Iterable[Node]) -> tuple[int, bool]:
-    """How many lanes of each kind a cluster has room for, and whether they are on GPUs.
+    """How many slots a cluster has, and whether they are GPUs.
 
-    A lane never spans nodes: a GPU counts with a CPU core of its own node, and a core alone where no node has both.
-    With no slot, Ray would wait for ever.
+    A slot never spans nodes: it is a GPU with a CPU core of the same node or, if no node has both, a CPU core. Without
+    any slot, Ray would wait for ever.
     """
     nodes = list(nodes)
     gpus = sum(_on_gpus(n) for n in nodes)
@@ -72,7 +72,10 @@ def _on_gpus(node: Node) -> int:
 
 
 def needs(plan: Plan, shape: tuple[int, int, int]) -> Needs:
-    """Memory for a plan of images of (channels, height, width): real ones once, synthetic ones in shards and joined."""
+    """Memory for a plan's images of ``shape`` (channels, height, width): real ones once, synthetic ones twice.
+
+    Synthetic images are held as shards, and again as the pool into which these are joined.
+    """
     trials, pixels = list(plan.trials.values()), prod(shape)
     return Needs(
         max((t.subset.num_real for t in trials), default=0) * pixels,
@@ -81,7 +84,7 @@ def needs(plan: Plan, shape: tuple[int, int, int]) -> Needs:
 
 
 def resources(nodes: Sequence[Node]) -> list[Finding]:
-    """What of the cluster a run would use, and what it would leave idle."""
+    """Which of the cluster's resources a run would use, and which would stay idle."""
     count, gpu = whole_slots(nodes)
     has = first_few(
         (f"{n.name} has {n.resources.get('CPU', 0):g} CPU, {n.resources.get('GPU', 0):g} GPU" for n in nodes), SHOWN
@@ -90,7 +93,7 @@ def resources(nodes: Sequence[Node]) -> list[Finding]:
         return [
             Finding(
                 "slots",
-                f"no node has a whole CPU core for a slot ({has}), and Ray would wait for ever; "
+                f"no node has a whole CPU core for a slot ({has}), so Ray would wait for ever; "
                 "start a node with --num-cpus 1 or more (nodes that an autoscaler might add do not count)",
                 "problem",
             )
@@ -120,7 +123,7 @@ def resources(nodes: Sequence[Node]) -> list[Finding]:
 
 
 def versions(driver: Software, nodes: Sequence[Node]) -> list[Finding]:
-    """Nodes whose software differs from the driver's: a run would mix results of both, or fail on one."""
+    """Nodes whose software differs from the driver's: a run would mix results of both, or fail there."""
     skew: dict[tuple[str, bool], list[Node]] = {}
     for node in nodes:
         for said in _skew(driver, node.answer.software) if node.answer else ():
@@ -138,7 +141,7 @@ def versions(driver: Software, nodes: Sequence[Node]) -> list[Finding]:
         Finding(
             "versions",
             f"the software of {n.name} is unknown (here: {ours}): {n.silence}; repair "
-            "that node or remove it from the cluster",
+            "that node, or remove it from the cluster",
             "problem",
         )
         for n in nodes
@@ -147,7 +150,7 @@ def versions(driver: Software, nodes: Sequence[Node]) -> list[Finding]:
 
 
 def _skew(ours: Software, theirs: Software) -> Iterable[tuple[str, bool]]:
-    """(what differs, whether a run is refused for it)."""
+    """The differences, each with whether a run is refused for it."""
     if ours.python != theirs.python:
         minor = [s.python.split(".")[:2] for s in (ours, theirs)]
         yield f"Python {ours.python} here, {theirs.python}", minor[0] != minor[1]
@@ -159,7 +162,7 @@ def _skew(ours: Software, theirs: Software) -> Iterable[tuple[str, bool]]:
             ),
             True,
         )
-    for name in (n for n in ours.packages if n != "synaug-ray"):  # its source was compared
+    for name in (n for n in ours.packages if n != "synaug-ray"):  # whose source was compared above
         here, there = ours.packages[name], theirs.packages.get(name)
         if there is None:
             yield f"{name} {here} here, none", True
@@ -168,7 +171,7 @@ def _skew(ours: Software, theirs: Software) -> Iterable[tuple[str, bool]]:
 
 
 def sharing(storage: str, here: str, nodes: Sequence[Node], unwritten: str = "") -> list[Finding]:
-    """Whether every node reads and writes the driver's storage; ``unwritten``: why the driver itself cannot."""
+    """Whether all nodes can read and write the driver's storage; ``unwritten`` says why the driver itself cannot."""
     if unwritten:
         return [
             Finding(
@@ -199,14 +202,14 @@ def sharing(storage: str, here: str, nodes: Sequence[Node], unwritten: str = "")
         return [
             Finding(
                 "shared",
-                f"{row}; name a folder that all nodes read and write, or a URL, with --storage",
+                f"{row}; set --storage to a folder that all nodes can read and write, or to a URL",
                 "problem",
                 StorageProblem,
             )
             for row in rows
         ]
     asked = [n for n in nodes if n.answer]
-    return [Finding("shared", f"all {len(asked)} nodes read and write it")] if len(asked) > 1 else []
+    return [Finding("shared", f"all {len(asked)} nodes can read and write it")] if len(asked) > 1 else []
 
 
 def weights(nodes: Sequence[Node]) -> list[Finding]:
@@ -218,8 +221,8 @@ def weights(nodes: Sequence[Node]) -> list[Finding]:
     return [
         Finding(
             "weights",
-            f"quality_features: {path} is not on {names(some_nodes)}, or has another content there; "
-            "copy it to the same path on every node, or give a path that all nodes share",
+            f"quality_features: {path} is missing on {names(some_nodes)}, or differs there; "
+            "copy it to the same path on all nodes, or give a path that all nodes share",
             "problem",
         )
         for path, some_nodes in where.items()
@@ -227,7 +230,7 @@ def weights(nodes: Sequence[Node]) -> list[Finding]:
 
 
 def memory(nodes: Sequence[Node], needed: Needs = Needs(0, 0)) -> list[Finding]:
-    """Whether each node has memory for its processes and object store for the images; estimates, so notes only."""
+    """Whether each node has enough memory, and enough object store for the images; estimates, so only notes."""
     gpu = whole_slots(nodes)[1]
     rows = []
     for n in nodes:
@@ -236,7 +239,7 @@ def memory(nodes: Sequence[Node], needed: Needs = Needs(0, 0)) -> list[Finding]:
         if lanes and wanted > has:
             rows.append(
                 f"{n.name}: {lanes} processes need about {size(wanted)}, and Ray found {size(has)} free; it "
-                "may kill some for lack of memory. Give that node fewer CPUs (--num-cpus)"
+                "may kill some to free memory. Start that node with fewer CPUs (--num-cpus)"
             )
         store = n.resources.get("object_store_memory", 0)
         if lanes and needed.dataset > store:
@@ -246,27 +249,29 @@ def memory(nodes: Sequence[Node], needed: Needs = Needs(0, 0)) -> list[Finding]:
             )
     if rows:
         return [Finding("memory", row, "note") for row in rows]
-    return [Finding("memory", f"enough for {LANES} processes a slot, about {size(WORKER_BYTES + needed.process)} each")]
+    return [
+        Finding("memory", f"enough for {LANES} processes per slot, about {size(WORKER_BYTES + needed.process)} each")
+    ]
 
 
 def bf16(nodes: Sequence[Node], asked: bool) -> list[Finding]:
-    """CPUs that would emulate bf16, if the run is on CPUs; ``asked``: whether the run uses it."""
+    """CPUs that would have to emulate bf16, if the run uses CPUs; ``asked``: whether the run uses bf16."""
     lacking = [n for n in nodes if n.answer and n.answer.bf16 is False]
     if whole_slots(nodes)[1]:
         return []
     if not lacking:
         known = all(n.answer and n.answer.bf16 for n in nodes)
-        return [Finding("bf16", "every CPU multiplies it in hardware")] if known else []
+        return [Finding("bf16", "all CPUs support it in hardware")] if known else []
     return [
         Finding(
             "bf16",
-            f"the CPU of {names(lacking)} has to emulate it, some ten times slower than fp32"
-            + (", and this grid uses it; say precision=fp32" if asked else ""),
+            f"the CPU of {names(lacking)} has to emulate it, about ten times slower than fp32"
+            + (", and this grid uses it; set precision=fp32" if asked else ""),
             "note" if asked else "ok",
         )
     ]
 
 
 def names(nodes: Iterable[Node]) -> str:
-    """Nodes in a sentence."""
+    """The names of nodes, for a sentence."""
     return first_few((n.name for n in nodes), SHOWN)

@@ -27,7 +27,7 @@ from synaug_ray.store.locations import JOB
 
 END_SECONDS = 5.0  # for killed processes to exit
 STARTS = 2
-TIMED_OUT = "timed out during startup"  # Ray's words, in a bare Exception
+TIMED_OUT = "timed out during startup"  # in the message of a bare Exception of Ray's
 
 
 def joins() -> bool:
@@ -36,13 +36,13 @@ def joins() -> bool:
 
 
 def connect() -> list[psutil.Process] | None:
-    """Join the cluster of ``$RAY_ADDRESS`` (set in a submitted job), else start one on this machine.
+    """Join the cluster of ``$RAY_ADDRESS`` (which Ray sets in submitted jobs), else start one on this machine.
 
-    Token authentication keeps its default: on for a local cluster.
+    Token authentication keeps Ray's default: it is on for a local cluster.
 
     Returns:
-        The processes started for it, to be ended with ``ray.shutdown`` or ``end_node``; empty if a cluster was
-        joined. None if this process was connected already.
+        The processes that were started, to be ended with ``ray.shutdown`` or ``end_node``; empty if a cluster was
+        joined. None if this process was already connected.
 
     Raises:
         ResourceProblem: if Ray cannot be started or joined, or its workers do not start.
@@ -57,17 +57,17 @@ def connect() -> list[psutil.Process] | None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
         if here:
-            os.environ.pop("RAY_ADDRESS", None)  # empty or "local": what is started must not read it otherwise
+            os.environ.pop("RAY_ADDRESS", None)  # empty or "local", which Ray's own processes might take for an address
             own_token()
             folder = ray_folder()
             _start(include_dashboard=False, **folder, **quiet)
         else:
-            if JOB not in os.environ:  # the driver of a submitted job was started by a worker of its node
+            if JOB not in os.environ:  # a submitted job's driver was itself started by a worker of its node
                 try_to_join(address())
             ray.init(**quiet)
     except ResourceProblem:
         raise
-    except Exception as error:  # a bare Exception if an overloaded machine does not start a node in time
+    except Exception as error:  # Ray raises a bare Exception if an overloaded machine does not start a node in time
         said = one_line(error)
         raise ResourceProblem(
             f"cannot start Ray on this machine ({said}); --local runs without Ray"
@@ -88,9 +88,9 @@ def connect() -> list[psutil.Process] | None:
 
 
 def _start(**options: Any) -> None:
-    """Start Ray on this machine, once more where its node was not up within the 30 s that Ray waits for it.
+    """Start Ray on this machine, and try again once if its node is not up within the 30 s that Ray waits.
 
-    On a machine that is busy or starts Ray for the first time the second start finds its files in memory.
+    On a busy machine, or when Ray is started for the first time, the second attempt finds Ray's files in memory.
     """
     for attempt in range(STARTS):
         try:
@@ -103,25 +103,25 @@ def _start(**options: Any) -> None:
 
 
 def logs() -> Path:
-    """Where the node of this process keeps the logs of Ray and its workers."""
+    """The folder in which this process's node keeps the logs of Ray and its workers."""
     node: Any = ray._private.worker._global_node  # pyright: ignore[reportAttributeAccessIssue]  # no public name has it
     return Path(node.get_logs_dir_path())
 
 
 def end_node(started: list[psutil.Process]) -> None:
-    """Kill the node that ``connect`` started here, for a driver that must not call ``ray.shutdown``.
+    """Kill the node that ``connect`` started here; for a driver that must not call ``ray.shutdown``.
 
-    A thread that calls Ray during shutdown, or while its raylet exits on SIGTERM, ends the process with code 1 and
-    no message (a Trainer's does). Without this the raylet would be killed with the driver, and its agents would
-    survive for more than half a minute. Workers commit whole results only, so nothing partial is left.
+    A thread that calls Ray during shutdown, or while its raylet exits on SIGTERM, ends the process with exit code 1 and
+    no message (a Trainer's thread does). Without this function, the raylet would be killed with the driver, but its
+    agents would survive for more than half a minute. Workers only commit whole results, so nothing partial is left.
 
     Args:
-        started: the processes started by ``connect``; their children are killed too.
+        started: the processes that ``connect`` returned; their children are killed too.
     """
     doomed: list[psutil.Process] = []
     for process in started:
         with suppress(psutil.NoSuchProcess):
-            if process.name() != "gcs_server":  # exits with the driver
+            if process.name() != "gcs_server":  # it exits with the driver
                 doomed += [process, *process.children(recursive=True)]
     for process in doomed:
         with suppress(psutil.NoSuchProcess):
@@ -131,7 +131,7 @@ def end_node(started: list[psutil.Process]) -> None:
 
 @ray.remote(num_cpus=0, max_retries=0)
 def _started() -> None:
-    """A worker has come up."""
+    """A task that does nothing: its result shows that a worker has started."""
 
 
 def _children() -> list[psutil.Process]:
@@ -139,23 +139,23 @@ def _children() -> list[psutil.Process]:
 
 
 def own_token() -> None:
-    """Create Ray's token if there is none, readable by its owner only; Ray's own would be world-readable.
+    """Create Ray's token if there is none, readable only by its owner; Ray itself would make it world-readable.
 
-    Whoever has it can run code as this user, and it never expires. Where the home folder cannot keep it, one for this
-    run alone is handed on in the environment.
+    Whoever has it can run code as this user, and it never expires. If it cannot be stored in the home folder, a token
+    for this run alone is passed on in the environment.
     """
     elsewhere = os.environ.keys() & {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
     if elsewhere or os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
         return
     try:
         file = Path.home() / ".ray" / "auth_token"
-        with suppress(OSError):  # it exists, or cannot be made
+        with suppress(OSError):  # it exists, or cannot be created
             file.parent.mkdir(mode=0o700, exist_ok=True)
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as out:
                 out.write(secrets.token_hex(32))
         kept = file.read_text().strip()
-    except (OSError, RuntimeError, ValueError):  # cannot be read, no home, not text
+    except (OSError, RuntimeError, ValueError):  # it cannot be read, there is no home folder, or it is not text
         kept = ""
     if not kept:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
@@ -176,5 +176,5 @@ def nodes() -> list[Node]:
 
 
 def on(node: Node) -> NodeAffinitySchedulingStrategy:
-    """A strategy that pins a task to this node: it fails if the node is gone."""
+    """A scheduling strategy that pins a task to this node; the task fails if the node is gone."""
     return NodeAffinitySchedulingStrategy(node.id, soft=False)

@@ -1,8 +1,8 @@
-"""State shared by all workers: who has which generator and GPU, how often a step was begun, where a shard's images are.
+"""State shared by all workers: who has which generator and GPU, how often a step was begun, where a shard is.
 
-One small actor without torch, because every process costs seconds of a core to start. Its state is a
-convenience: after a restart it has all generators again, workers ask the Store before they begin one, and
-shards are in the Store.
+It is one small actor without torch, because every process takes seconds of a core to start. Nothing is lost with its
+state: after a restart it has all generators again, workers ask the Store before they begin one, and shards are in the
+Store.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import ray
 
 from synaug_ray.plan.steps import GeneratorStep
 
-SHARD_BYTES = 2 << 30  # of sampled shards held in Ray's object store, at most; and at most a quarter of that store
+SHARD_BYTES = 2 << 30  # bytes of sampled shards kept in Ray's object store: at most this, and a quarter of that store
 
 
 def byte_cap() -> int:
-    """Bytes of sampled shards that the Coordinator of this cluster may hold."""
+    """Bytes of sampled shards that this cluster's Coordinator may keep."""
     return min(SHARD_BYTES, int(ray.cluster_resources().get("object_store_memory", SHARD_BYTES) // 4))
 
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
 class Coordinator:
-    """Generators to be trained, and references to sampled blocks under a byte cap."""
+    """Hands out generators to train and GPUs, and keeps references to sampled blocks up to a byte cap."""
 
     def __init__(
         self, cap: int, generators: list[GeneratorStep], gpus: dict[str, tuple[str, ...]] | None = None
     ) -> None:
-        """Take what is to be handed out.
+        """Args are what is handed out.
 
         Args:
-            cap: bytes of the blocks that are held.
-            generators: to be trained, in this order; a coordinator that is restarted has them all again.
-            gpus: of each node by its id, in the form of CUDA_VISIBLE_DEVICES.
+            cap: bytes of blocks to keep at most.
+            generators: to train, in this order; a restarted coordinator has all of them again.
+            gpus: the GPU ids of each node (by its id), as in CUDA_VISIBLE_DEVICES.
         """
         self._waiting = list(generators)
         self._begun: Counter[str] = Counter()
@@ -47,9 +47,9 @@ class Coordinator:
         self._notes: dict[str, str] = {}
 
     def assign_gpu(self, node: str, lane: str, who: str) -> str | None:
-        """A GPU of a node, or None where none is known.
+        """A GPU of a node, or None if none is known.
 
-        A restarted worker gets its own back, others the one that was assigned longest ago to a lane of this kind.
+        A restarted worker gets its previous GPU, others the one least recently assigned to a lane of this kind.
         """
         order = self._gpu_order.setdefault((node, lane), list(self._gpus.get(node, ())))
         if order and (node, lane, who) not in self._assigned:
@@ -58,34 +58,34 @@ class Coordinator:
         return self._assigned.get((node, lane, who))
 
     def note(self, key: str, text: str) -> None:
-        """What the last worker at a step said before it ended."""
+        """Keep what a worker reported about a step before it exited."""
         self._notes[key] = text
 
     def last_note(self, key: str) -> str:
-        """The last note on a step, or an empty string."""
+        """The last note on a step; empty if there is none."""
         return self._notes.get(key, "")
 
     def begin(self, key: str) -> int:
-        """Count a start of a step; returns how often it was begun, this time included."""
+        """Count a start of a step; returns how often it has been begun, including this time."""
         self._begun[key] += 1
         return self._begun[key]
 
     def take(self, worker: int, restarted: bool) -> GeneratorStep | None:
-        """The next generator for a worker, or None; a restarted worker gets its own back."""
+        """The next generator for a worker, or None; a restarted worker gets its previous one."""
         if restarted and worker in self._taken:
             return self._taken[worker]
         self._taken.pop(worker, None)
         if not self._waiting:
             return None
         begun = [step for step in self._waiting if not self._waits(step)]
-        if not begun:  # the worker that trains the shorter ones goes on with these: sooner than another from the start
+        if not begun:  # left to the worker that trains the shorter ones: it continues these sooner than another begins
             return None
         self._waiting.remove(begun[0])
         self._taken[worker] = begun[0]
         return begun[0]
 
     def _waits(self, step: GeneratorStep) -> bool:
-        """Whether it begins with a shorter training that is not done."""
+        """Whether it continues a shorter training that is not done yet."""
         course = getattr(step, "course", "")
         others = [*self._waiting, *self._taken.values()] if course else []
         return any(other.course == course and other.images_seen < step.images_seen for other in others)
@@ -93,7 +93,7 @@ class Coordinator:
     def put(self, key: str, block: list[Any], size: int) -> None:
         """Keep a block, and drop the least recently used ones above the cap.
 
-        ``block`` holds its reference in a list, so that Ray does not fetch the block itself.
+        ``block`` is a list with the block's reference, because Ray would resolve a bare reference to the block itself.
         """
         if key in self._blocks:
             self._bytes -= self._blocks.pop(key)[1]
@@ -103,12 +103,12 @@ class Coordinator:
             self._bytes -= self._blocks.popitem(last=False)[1][1]
 
     def get(self, key: str) -> list[Any]:
-        """The reference to a block in a list, or an empty one."""
+        """A list with the reference to a block; empty if it is not kept."""
         if key not in self._blocks:
             return []
         self._blocks.move_to_end(key)
         return [self._blocks[key][0]]
 
     def held(self) -> int:
-        """Bytes of the blocks held."""
+        """Bytes of all kept blocks."""
         return self._bytes

@@ -1,7 +1,7 @@
-"""Lists the GPUs of a node and sets the one that a lane works on; ``Coordinator.assign_gpu`` chooses it.
+"""Lists the GPUs of a node, and sets the one that a lane uses; ``Coordinator.assign_gpu`` chooses it.
 
-Ray allocates fractions of GPUs best fit first: of four actors with half a GPU each, on a node with four, two share one
-GPU, two another, and two GPUs are idle (2.60). So lanes of one kind use the GPUs of their node in turn.
+Ray (2.60) allocates fractions of GPUs by best fit: four actors with half a GPU each, on a node with four GPUs, share
+two of them, and two stay idle. So lanes of one kind are assigned the GPUs of their node in turn.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from ray.exceptions import RayError
 from synaug_ray.cluster import connection
 from synaug_ray.cluster.checks import Node
 
-ANSWER_SECONDS = 30.0  # for a node to list its GPUs; if some are in use, Ray's own choice is kept
+ANSWER_SECONDS = 30.0  # timeout for a node to list its GPUs; if some are in use, Ray's own choice is kept
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def gpus_of(nodes: Sequence[Node]) -> dict[str, tuple[str, ...]]:
-    """Node id -> its GPU ids, as in CUDA_VISIBLE_DEVICES; nodes whose GPUs are not all free are left out."""
+    """The GPU ids of each node (by its id), as in CUDA_VISIBLE_DEVICES; without nodes whose GPUs are not all free."""
     asked = {
         n.id: _named.options(num_gpus=n.whole("GPU"), scheduling_strategy=connection.on(n)).remote()
         for n in nodes

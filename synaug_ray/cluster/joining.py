@@ -1,7 +1,7 @@
-"""Joining a cluster whose workers do not start: a sentence in two minutes instead of a wait for ever.
+"""Joining a cluster whose workers do not start: an error after two minutes instead of waiting for ever.
 
-Measured with Ray 2.60: a node lets its first driver in once its first workers are there, and ``ray.init`` waits for
-that within C++, deaf to Ctrl-C. So another process joins first, one that can be ended.
+Measured with Ray 2.60: a node admits its first driver once its first workers have started, and ``ray.init`` waits for
+that in C++ code that ignores Ctrl-C. So another process, which can be killed, joins first.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import psutil
 from synaug_ray.cluster.start import last_error
 from synaug_ray.common.errors import ResourceProblem
 
-JOIN_SECONDS = 120.0  # as long as a node has for its answer in the probe
-REFUSED = 9  # exit code of the other process, which then says why
+JOIN_SECONDS = 120.0  # the same as a node's timeout in the probe
+REFUSED = 9  # exit code of the other process if it could not join; it has then printed why
 TRY = f"""
 import os, ray
 try:
@@ -30,14 +30,14 @@ except Exception as error:
 
 
 def try_to_join(address: str) -> None:
-    """Join the cluster and leave it, in another process.
+    """Join the cluster and leave it again, in another process.
 
     Args:
-        address: of the cluster, as ``$RAY_ADDRESS`` names it.
+        address: of the cluster, as in ``$RAY_ADDRESS``.
 
     Raises:
-        ConnectionError: with what Ray says, where it refuses: asking twice would take twice as long.
-        ResourceProblem: where it takes longer than JOIN_SECONDS, with the last words of workers on this machine.
+        ConnectionError: with Ray's message, if Ray refuses; joining here as well would take as long again.
+        ResourceProblem: if it takes longer than JOIN_SECONDS, with the last error of workers on this machine.
     """
     quiet = subprocess.DEVNULL
     words = [sys.executable, "-c", TRY]
@@ -50,10 +50,11 @@ def try_to_join(address: str) -> None:
                 raise ConnectionError(output.rpartition("\0")[2].strip())
         except subprocess.TimeoutExpired:
             said = last_words(address)
-            why = f"the last one here said: {said}" if said else "see raylet.err in Ray's logs on its nodes"
+            why = f"the last error on this machine: {said}" if said else "see raylet.err in Ray's logs on its nodes"
             raise ResourceProblem(
-                f"the workers of the Ray cluster at {address} do not start: it let nobody in for {JOIN_SECONDS:.0f} s; "
-                f"{why}. Look at the Python environment and the free memory of its nodes. --local runs without Ray",
+                f"the workers of the Ray cluster at {address} do not start: it admitted no driver for "
+                f"{JOIN_SECONDS:.0f} s; {why}. Check the Python environment and the free memory of its nodes. --local "
+                "runs without Ray",
                 code="no-workers",
             ) from None
         finally:
@@ -61,20 +62,20 @@ def try_to_join(address: str) -> None:
 
 
 def last_words(address: str) -> str:
-    """The last error among the words of workers of that cluster's nodes on this machine; empty where there is none."""
+    """The last error in the output of workers of that cluster's nodes on this machine; empty if there is none."""
     found = (last_error(Path(folder)) for folder in _logs(address))
     return next((said for said in found if said), "")
 
 
 def _logs(address: str) -> list[str]:
-    """Folders of logs of the nodes of that cluster on this machine, as their processes were given them."""
+    """Log folders of that cluster's nodes on this machine, from the arguments of their processes."""
     folders = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             words = process.cmdline()
             if words and os.path.basename(words[0]) == "raylet":
                 given = dict(word.split("=", 1) for word in words if "=" in word)
-                # by the port: Ray writes 127.0.0.1 and a host's name as the machine's own address
+                # compared by port: Ray replaces 127.0.0.1 and host names by the machine's own address
                 same = (
                     address == "auto" or address.rpartition(":")[2] == given.get("--gcs-address", "").rpartition(":")[2]
                 )

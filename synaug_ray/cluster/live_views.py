@@ -1,4 +1,4 @@
-"""The aggregator: an actor that refreshes the run's views while it runs. It holds no state worth keeping."""
+"""The aggregator: an actor that refreshes a run's views during the run. Nothing is lost with its state."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from synaug_ray.cluster.metrics import Metrics, remove_targets, write_targets
 from synaug_ray.runs.outputs import refresh
 from synaug_ray.runs.run import Run, RunState
 
-QUIET_SHARE = 40  # pause of at least 40 t after work of t seconds: counts and refits together use 5% of a core
+PAUSE_FACTOR = (
+    40  # work of t seconds is followed by a pause of at least 40 t: counts and refits together use 5% of a core
+)
 LEAST_SECONDS = 60.0  # between refits, and before the first
 COUNT_SECONDS = 10.0  # between counts, at least: Ray's own reporting interval
-REPLICATES = 100  # of a refit: enough for a provisional interval, too few for a verdict
+REPLICATES = 100  # bootstrap replicates of a refit: enough for a provisional interval, too few for a verdict
 
 
 class LiveViews:
-    """Starts the aggregator after a minute (shorter runs need none) and stops it before the final views.
+    """Starts the aggregator after a minute (shorter runs do not need it), and stops it before the final views.
 
-    It must not outlive ``stop``: its "running" would overwrite the driver's "done".
+    The aggregator must not outlive ``stop``: its "running" would overwrite the driver's "done".
     """
 
     def __init__(self, run: Run, seconds: float | None = None) -> None:
-        """``seconds`` before the first refit and at least between two; LEAST_SECONDS by default."""
+        """``seconds`` is the least time before the first refit and between two; LEAST_SECONDS by default."""
         self._run, self._lock, self._ended = run, threading.Lock(), False
         self._seconds = LEAST_SECONDS if seconds is None else seconds
         self._actor: Any = None
@@ -41,7 +43,7 @@ class LiveViews:
                 self._actor = Aggregator.remote(self._run, self._seconds)
 
     def stop(self) -> None:
-        """No further refresh."""
+        """End the refreshes."""
         self._timer.cancel()
         with self._lock:
             self._ended = True
@@ -52,9 +54,9 @@ class LiveViews:
 
 @ray.remote(num_cpus=0, max_restarts=-1)
 class Aggregator:
-    """Updates the Prometheus counts every few seconds; from time to time refits and rewrites status, tables and page.
+    """Updates the Prometheus counts every few seconds; from time to time, refits and rewrites status, tables and page.
 
-    It works in a thread, not a task: Ray logs an error in the driver for a task killed with its actor.
+    It works in a thread instead of a task, because Ray logs an error in the driver if a task is killed with its actor.
     """
 
     def __init__(self, run: Run, seconds: float) -> None:
@@ -70,7 +72,7 @@ class Aggregator:
             time.sleep(max(0.1, min(count_due, refit_due) - time.monotonic()))
 
     def _in_turn(self, due: float, least: float, work: Callable[[], None]) -> float:
-        """Do the work if it is due, and return when it is due next. Failures are retried then."""
+        """Do the work if it is due, and return when it is due next; a failure is retried at that time."""
         started = time.monotonic()
         if started < due:
             return due
@@ -79,7 +81,7 @@ class Aggregator:
         except Exception:
             logging.getLogger(__name__).exception("the run's views were not refreshed")
         ended = time.monotonic()
-        return ended + max(least, QUIET_SHARE * (ended - started))
+        return ended + max(least, PAUSE_FACTOR * (ended - started))
 
     def _count(self) -> None:
         write_targets(self._run)

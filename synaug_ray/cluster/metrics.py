@@ -1,4 +1,4 @@
-"""A run's Prometheus gauges, served by Ray's exporter: its steps and its answer so far."""
+"""A run's Prometheus gauges, served by Ray's exporter: the progress of its steps, and its verdicts so far."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class Metrics:
             "total": Gauge("synaug_steps_total", "Steps of the plan", stage),
             "done": Gauge("synaug_steps_done", "Steps with a record", stage),
             "failed": Gauge("synaug_steps_failed", "Steps whose last attempt failed", stage),
-            "blocked": Gauge("synaug_steps_blocked", "Steps that need a failed one", stage),
+            "blocked": Gauge("synaug_steps_blocked", "Steps that depend on a failed one", stage),
         }
         self._causes = Gauge("synaug_failures", "Steps whose last attempt failed, by cause", ("run", "cause"))
         self._images = Gauge("synaug_images", "Images seen in training, or sampled, by the steps done", ("run", "made"))
         self._slots = Gauge("synaug_slots", "GPUs, or else CPU cores, of the run", ("run",))
         self._left = Gauge("synaug_left_seconds", "Expected slot seconds of the remaining steps", ("run",))
         self._untimed = Gauge("synaug_left_untimed", "Steps left with no timing available", ("run",))
-        self._gain = _interval("synaug_gain", "Test error that synthetic images take away, a fraction")
+        self._gain = _interval("synaug_gain", "Reduction of the test error by synthetic images, as a fraction")
         self._rate = _interval("synaug_exchange_rate", "Synthetic images that one more real image is worth")
 
     def count(self) -> None:
-        """Steps, images, failures and what is left, from listings of the Store and a few records of each recipe."""
+        """Update steps, images, failures and time left, from listings of the Store and a few Records per recipe."""
         run, mine = self._run, {"run": self._run.name}
         counts, failed = counted(run)
         images: Counter[str] = Counter({made: 0 for made in MADE.values()})
@@ -68,7 +68,7 @@ class Metrics:
         self._untimed.set(sum(cost.unknown for cost in left), mine)
 
     def answer(self, analysis: Analysis) -> None:
-        """Gain and exchange rate of each verdict, with intervals if available."""
+        """Update the gain and exchange rate of each verdict, with intervals if available."""
         for verdict in analysis.verdicts:
             cell = {
                 "run": self._run.name,
@@ -98,7 +98,8 @@ def _set(gauges: tuple[Gauge, Gauge, Gauge], estimate: Estimate, cell: dict[str,
 def write_targets(run: Run) -> None:
     """Write the addresses of all nodes' exporters for Prometheus to ``<storage>/prometheus/<run>.json``.
 
-    Ray writes such a file only if its dashboard runs. None is written to remote storage: Prometheus reads paths.
+    Ray itself writes such a file only if its dashboard runs. None is written to remote storage, since Prometheus reads
+    local paths.
     """
     if run.store.local:
         nodes = [f"{node['NodeManagerAddress']}:{node['MetricsExportPort']}" for node in ray.nodes() if node["Alive"]]

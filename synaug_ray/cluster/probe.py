@@ -1,4 +1,4 @@
-"""Probe of the cluster that a run would use: the software of every node, and whether it sees the storage."""
+"""The probe of the cluster that a run would use: the software of each node, and whether it shares the storage."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from synaug_ray.common.hardware import bf16_in_hardware
 from synaug_ray.common.provenance import software
 from synaug_ray.config.weights import digest
 from synaug_ray.store.backends import write_file
-from synaug_ray.store.disk import existing
+from synaug_ray.store.disk import nearest_existing
 from synaug_ray.store.filesystem import open_url, reason
 
-ANSWER_SECONDS = 120.0  # for a node to start a process and answer: typically 2 s, a minute on an overloaded machine
+ANSWER_SECONDS = 120.0  # timeout for a node to start a process and answer: usually 2 s, a minute if overloaded
 SEEN_SECONDS = 4.0  # until a file is visible on other nodes: NFS caches a folder for 3 s
 
-Reader = Callable[[str], str]  # a file's path or URL -> why it cannot be read; empty where it can
+Reader = Callable[[str], str]  # a file's path or URL -> why it cannot be read; empty if it can
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,19 @@ class ClusterProbe:
     nodes: tuple[Node, ...]
     here: str  # the driver's node
     unwritten: str = ""  # why the driver could not write to the storage
-    dashboard: str = ""  # host:port; empty where there is none
+    dashboard: str = ""  # host:port; empty if there is none
 
 
 def refuse_unfit(storage: str, files: Mapping[str, str], workers_per_generator: int) -> None:
-    """Join the cluster of ``$RAY_ADDRESS``, if that is set, and refuse one where a run would fail.
+    """Join the cluster of ``$RAY_ADDRESS``, if that is set, and refuse it if a run would fail there.
 
     Args:
-        files: that every node must have, with their SHA-256.
+        files: paths of files that each node must have -> their SHA-256.
         workers_per_generator: workers that are to train a generator.
 
     Raises:
-        ResourceProblem: where it cannot be joined, has no slot, runs other software, or misses a file.
-        StorageProblem: where not all of its nodes share the storage. Both list everything that is wrong.
+        ResourceProblem: if it cannot be joined, has no slot, runs other software, or lacks a file.
+        StorageProblem: if not all of its nodes share the storage. Either lists everything that is wrong.
     """
     if connection.address():
         connection.connect()
@@ -70,10 +70,10 @@ def refuse_unfit(storage: str, files: Mapping[str, str], workers_per_generator: 
 
 
 def probe_cluster(storage: str, files: Mapping[str, str]) -> ClusterProbe:
-    """Probe the cluster that a run would join; if there is none, a local Ray that is started and ended here.
+    """Probe the cluster that a run would join; if there is none, a local Ray that is started and stopped here.
 
     Raises:
-        ResourceProblem: where it cannot be joined or started.
+        ResourceProblem: if it cannot be joined or started.
     """
     started = connection.connect()
     try:
@@ -85,12 +85,12 @@ def probe_cluster(storage: str, files: Mapping[str, str]) -> ClusterProbe:
 
 
 def probe_nodes(storage: str, files: Mapping[str, str], read: Reader | None = None) -> ClusterProbe:
-    """Probe every node of the cluster that this process has joined.
+    """Probe all nodes of the cluster that this process has joined.
 
-    A marker file is written to the storage and read on every node, which writes one of its own; all are removed.
+    The driver writes a marker file to the storage. Each node reads it and writes one of its own. All are removed.
 
     Args:
-        files: that every node must have, with their SHA-256.
+        files: paths of files that each node must have -> their SHA-256.
         read: how the nodes read a marker; ``why_unread`` by default.
     """
     nodes, here = connection.nodes(), ray.get_runtime_context().get_node_id()
@@ -108,13 +108,13 @@ def probe_nodes(storage: str, files: Mapping[str, str], read: Reader | None = No
 
 
 def why_unread(url: str) -> str:
-    """Why a file cannot be read; empty where it can."""
+    """Why a file cannot be read; empty if it can."""
     try:
         fs, path = open_url(url)
         fs.cat_file(path)
     except FileNotFoundError:
-        return "it is not there"
-    except Exception as error:  # remote storage raises exceptions of their own
+        return "it does not exist"
+    except Exception as error:  # each remote file system raises exceptions of its own
         return reason(error)
     return ""
 
@@ -125,9 +125,9 @@ def _answered(node: Node, waiting: Any, seconds: float, here: bool) -> Node:
     except GetTimeoutError:
         ray.cancel(waiting, force=True)
         said = last_error(connection.logs()) if here else ""
-        told = f", and its last worker said: {said}" if said else ""
-        return replace(node, silence=f"no answer in {ANSWER_SECONDS:.0f} s{told}")
-    except Exception as error:  # a worker without this package, or a part of it, raises anything
+        last = f", and its last worker reported: {said}" if said else ""
+        return replace(node, silence=f"no answer within {ANSWER_SECONDS:.0f} s{last}")
+    except Exception as error:  # a worker that lacks this package, or part of it, may raise anything
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         telling = [line for line in lines if "Error" in line and "ray::" not in line]
         return replace(node, silence=(telling or lines or [type(error).__name__])[-1][:300])
@@ -138,7 +138,7 @@ def _seen(node: Node, folder: str) -> Node:
     if not folder or node.answer is None or node.answer.unread or node.answer.unwritten:
         return node
     unseen = _unread_after_a_while(f"{folder}/{node.id}", why_unread)
-    if unseen:  # written to another disk: its node removes it
+    if unseen:  # it was written to another disk, so only its node can remove it
         with suppress(RayError):
             ray.get(
                 _remove_there.options(scheduling_strategy=connection.on(node)).remote(folder), timeout=ANSWER_SECONDS
@@ -148,7 +148,7 @@ def _seen(node: Node, folder: str) -> Node:
 
 @ray.remote(num_cpus=0, max_retries=0)
 def _answer(folder: str, node: str, read: Reader, files: dict[str, str]) -> Answer:
-    """``folder``: of the markers; empty where the driver could write none."""
+    """What a node answers; ``folder`` is that of the markers, empty if the driver could not write one."""
     unread, unwritten = _unread_after_a_while(f"{folder}/driver", read) if folder else "", ""
     if folder and not unread:
         try:
@@ -174,25 +174,25 @@ def _unread_after_a_while(url: str, read: Reader) -> str:
 
 @contextmanager
 def _marker(storage: str) -> Iterator[tuple[str, str]]:
-    """A folder with the driver's marker, and why there is none; removed, and the storage too where it was not there."""
+    """Yields a folder with the driver's marker, and why there is none; then removes what was created."""
     folder, unwritten = f"{storage}/.shared-{uuid.uuid4().hex[:12]}", ""
-    before = existing(Path(storage)) if "://" not in storage else None
+    before = nearest_existing(Path(storage)) if "://" not in storage else None
     try:
         fs, path = open_url(f"{folder}/driver")
         write_file(fs, path, b"synaug_ray")
-    except Exception as error:  # remote storage raises exceptions of their own
+    except Exception as error:  # each remote file system raises exceptions of its own
         unwritten = reason(error)
     try:
         yield ("" if unwritten else folder), unwritten
     finally:
         _remove(folder)
         if before is not None:
-            with suppress(OSError):  # not empty: a run has begun there meanwhile
+            with suppress(OSError):  # not empty: a run has begun there in the meantime
                 for made in (p for p in (Path(storage), *Path(storage).parents) if before in p.parents):
                     made.rmdir()
 
 
 def _remove(folder: str) -> None:
-    with suppress(Exception):  # gone, or no longer ours
+    with suppress(Exception):  # already gone, or no longer accessible
         fs, path = open_url(folder)
         fs.rm(path, recursive=True)

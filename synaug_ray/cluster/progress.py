@@ -21,7 +21,7 @@ LINE_SECONDS = 20.0
 
 
 class Progress(threading.Thread):
-    """Shows progress and the time left by counting records."""
+    """Counts Records, and shows progress and the time left."""
 
     def __init__(
         self,
@@ -30,10 +30,11 @@ class Progress(threading.Thread):
         say: Callable[[str], None],
         expected: Callable[[Step], float | None] = lambda step: None,
     ) -> None:
-        """Take what is to be done.
+        """Begin with nothing of ``missing`` done.
 
         Args:
-            expected: seconds of one slot that a step should take; None where that is unknown.
+            say: prints a line.
+            expected: seconds of one slot that a step should take; None if unknown.
         """
         super().__init__(name="progress", daemon=True)
         self._run, self._say = run, say
@@ -43,7 +44,7 @@ class Progress(threading.Thread):
         self._end = threading.Event()
 
     def stop(self) -> None:
-        """Count once more, then end."""
+        """Count once more, then stop."""
         self._end.set()
         if self.is_alive():
             self.join()
@@ -83,7 +84,7 @@ class Progress(threading.Thread):
             done: dict[Stage, set[str]] = {
                 stage: self._todo[stage] & self._run.store.keys(stage) for stage in self._todo
             }
-        except StorageProblem:  # storage unreachable: workers report it if it lasts
+        except StorageProblem:  # the storage is unreachable; workers report it if that lasts
             return before
         for keys in done.values():
             self._left.done(keys)

@@ -43,11 +43,12 @@ def run_on_cluster(
     workers_per_generator: int = 1,
     expected: Callable[[Step], float | None] = lambda step: None,
 ) -> Run:
-    """Execute what is missing; returns the run with the slots it had, for its figures.
+    """Execute the missing steps; returns the run, completed with the number of its slots.
 
     Args:
-        workers_per_generator: slots that train a generator together, each with its part of every batch.
-        expected: seconds of one slot that a step should take, for the time left; None where that is unknown.
+        say: prints a line.
+        workers_per_generator: slots that train a generator together, each with its share of every batch.
+        expected: seconds of one slot that a step should take, for the time left; None if unknown.
 
     Raises:
         ResourceProblem: if there is no usable cluster, fewer slots than workers per generator, or too little memory for
@@ -66,15 +67,15 @@ def run_on_cluster(
             ray.shutdown()
         raise
     run = dataclasses.replace(run, session=dataclasses.replace(run.session, cores=slots.count, device=slots.device))
-    # Train and Tune need a folder for their own state, from which nothing is ever restored. A local one is enough:
-    # workers on other nodes would write there only with a checkpoint, and none is reported to Ray
+    # Train and Tune need a folder for their own state, from which nothing is ever restored. A local one suffices:
+    # workers on other nodes would only write checkpoints there, and none is reported to Ray
     scratch = tempfile.mkdtemp(prefix="synaug_ray-")
 
     def lost(who: str) -> str:
         done = sum(len(run.plan.steps(stage).keys() & run.store.keys(stage)) for stage in run.plan.stages)
         total = sum(len(run.plan.steps(stage)) for stage in run.plan.stages)
         return (
-            f"the Ray cluster is gone ({who}): {done:,} of {total:,} steps are done, in {run.store.url}. Run the "
+            f"the Ray cluster was lost ({who}): {done:,} of {total:,} steps are done, in {run.store.url}. Run the "
             "same command to resume"
         )
 
@@ -86,7 +87,7 @@ def run_on_cluster(
             watchdog.stop()
             ray.shutdown()
     except (Exception, KeyboardInterrupt):
-        # if the cluster is gone, report that, not the Ctrl-C or error that followed from it
+        # if the cluster was lost, report that, rather than the Ctrl-C or error that followed from it
         who = watchdog.unreachable()
         watchdog.stop()
         if ours:
@@ -117,13 +118,13 @@ def _run(
     for step in missing.generators.values():
         if step.recipe.reference:
             for known in context.missing([step]):
-                attempt(context, known)  # nothing to train: a few milliseconds for its Record
+                attempt(context, known)  # there is nothing to train: its Record takes a few milliseconds
         else:
             trainable.append(step)
-    # generators that most shards wait for come first, which shortens the tail of a run
+    # the generators that most shards wait for come first, which shortens the end of a run, when slots fall idle
     waiting = Counter(s.generator.key for s in missing.shards.values())
     trainable.sort(key=lambda step: -waiting[step.key])
-    # on the driver's node: if that dies, so does the run
+    # on the driver's node, because the run cannot outlive that anyway
     beside = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     gpus = gpus_of(connection.nodes()) if slots.gpu else {}
     coordinator = Coordinator.options(scheduling_strategy=beside).remote(byte_cap(), trainable, gpus)
@@ -156,13 +157,13 @@ def _run(
 
 
 def _shared(dataset: Dataset) -> Any:
-    """The images in the object store."""
+    """Put the images into the object store; returns their reference."""
     try:
         return ray.put(dataset)
     except (ObjectStoreFullError, OutOfDiskError) as error:
         said = one_line(error, 200)
         raise ResourceProblem(
-            f"the images do not fit into Ray's object store ({said}); give it more (`ray start "
+            f"the images do not fit into Ray's object store ({said}); enlarge it (`ray start "
             "--object-store-memory`), or use smaller images",
             code="object-store-full",
         ) from None

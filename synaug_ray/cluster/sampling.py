@@ -1,4 +1,4 @@
-"""Sampling pools with Ray Data, in waves: a row is a shard, a block its images, passed through the object store."""
+"""Sampling pools with Ray Data, in waves: a row is a shard, a block has its images, passed through the object store."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from synaug_ray.cluster.worker import WorkerConfig, context_here, own_name, pree
 from synaug_ray.plan.steps import ShardStep
 from synaug_ray.store.store import Store
 
-SHARDS_PER_ACTOR = 16  # at least, before another actor is started for a wave
-TRIES = 3  # of a wave: Ray Data restarts dead actors itself, until it gives up
+SHARDS_PER_ACTOR = 16  # at least: a wave with fewer shards per actor does not start another
+TRIES = 3  # attempts at a wave: Ray Data restarts dead actors itself, but may give up
 
 
 class Sampler:
-    """An actor of the pool: samples the shard of its row and commits it."""
+    """An actor that samples the shard of each row, and commits it."""
 
     def __init__(self, config: WorkerConfig, steps: dict[str, ShardStep]) -> None:
         self._context, self._config, self._steps = context_here(config, "sampler", own_name()), config, steps
@@ -32,34 +32,34 @@ class Sampler:
             images = self._context.shard(step)
         else:
             images = run_step(self._context, self._config, step)
-        if images is None:  # it failed, and the Store has the reason
+        if images is None:  # it failed, and the Store has the cause
             shape = self._context.dataset.shape
             return {"images": np.zeros((0, *shape), np.uint8), "labels": np.zeros(0, np.int64)}
         return {"images": images.images, "labels": images.labels}
 
 
 class SamplingLoop(threading.Thread):
-    """Samples shards as their generators are trained.
+    """Samples shards when their generators have been trained.
 
-    Every wave starts new actors (some 5 s of a core each), so a wave waits until half of the remaining shards
-    are ready, or no more will be: the number of waves grows with the logarithm of the shards.
+    Every wave starts new actors (about 5 s of a core each), so it waits until half of the remaining shards are ready,
+    or no more will be. The number of waves therefore grows with the logarithm of the number of shards.
     """
 
     def __init__(self, shards: dict[str, ShardStep], config: WorkerConfig, more: Callable[[], bool]) -> None:
-        """``more``: whether generators are still in training."""
+        """``more`` says whether any generators are still being trained."""
         super().__init__(name="waves", daemon=True)
         self._left, self._config, self._more = dict(shards), config, more
         self._asked_to_end = threading.Event()
         self.error: BaseException | None = None
 
     def stop(self) -> None:
-        """No further wave."""
+        """Start no further wave."""
         self._asked_to_end.set()
 
     def run(self) -> None:
         try:
             self._run()
-        except BaseException as error:  # a thread's error would be lost: the driver raises it
+        except BaseException as error:  # a thread's error would be lost, so the driver raises it
             self.error = error
 
     def _run(self) -> None:
@@ -80,7 +80,7 @@ class SamplingLoop(threading.Thread):
             self._wave_with_retries(ready, store)
 
     def _wave_with_retries(self, steps: list[ShardStep], store: Store) -> None:
-        """Run a wave, and another of the missing shards if it broke off."""
+        """Run a wave, and another one with the missing shards if it is aborted."""
         session = self._config.session
         for last in (False,) * (TRIES - 1) + (True,):
             try:
@@ -98,7 +98,7 @@ class SamplingLoop(threading.Thread):
 
     def _wave(self, steps: list[ShardStep]) -> None:
         slots = self._config.slots
-        logging.getLogger("ray.data").setLevel(logging.ERROR)  # a job's log would have its plans and warnings in it
+        logging.getLogger("ray.data").setLevel(logging.ERROR)  # otherwise a job's log contains its plans and warnings
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.execution_options = ExecutionOptions(preserve_order=True)

@@ -1,9 +1,8 @@
 """How a cluster is divided into slots, and a slot into lanes.
 
-Every slot (a GPU, or a CPU core where there is none) has one lane of each kind, a trainer, a sampler
-and a classifier, and their fractions of it add up to one. So no lane can hold what another needs to go
-on: there is no deadlock, real-only trials start in the first second, and a core that is idle in one lane
-works in another, because the operating system shares it out.
+Every slot (a GPU, or a CPU core if there are no GPUs) has one lane of each kind, a trainer, a sampler and a
+classifier, whose fractions of it add up to one. So no lane can occupy what another needs, and there is no deadlock;
+real-only trials start in the first second; and the operating system gives a core that one lane leaves idle to another.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from synaug_ray.cluster.checks import resources, whole_slots
 from synaug_ray.common.errors import ResourceProblem
 from synaug_ray.common.findings import problem
 
-# shares of a slot; powers of a half, so that lanes that come and go leave no remainder too small for another
+# shares of a slot; powers of one half, so that lanes that start and end leave no remainder that is too small to use
 TRAINER, SAMPLER, CLASSIFIER = 0.5, 0.25, 0.25
 
 
 @dataclass(frozen=True)
 class Slots:
-    """What the cluster has to work with."""
+    """The slots of a cluster."""
 
     count: int
     gpu: bool
@@ -35,20 +34,19 @@ class Slots:
         return "cuda" if self.gpu else "cpu"
 
     def share(self, fraction: float) -> dict[str, float]:
-        """Ray's resources for a lane, in Tune's and Train's spelling."""
+        """Ray's resources for a lane, with the names that Tune and Train use."""
         return {"CPU": fraction, "GPU": fraction} if self.gpu else {"CPU": fraction}
 
     def options(self, fraction: float) -> dict[str, Any]:
-        """The same in the spelling of actors and of Ray Data."""
+        """The same, with the names that actors and Ray Data use."""
         return {"num_cpus": fraction} | ({"num_gpus": fraction} if self.gpu else {})
 
 
 def available_slots(workers_per_generator: int = 1) -> Slots:
-    """One for each GPU that has a CPU core on its node, else for each CPU core.
+    """One slot for each GPU that has a CPU core on its node; without any, one for each CPU core.
 
     Raises:
-        ResourceProblem: where there is none, or fewer than ``workers_per_generator``, for which Ray would
-            wait for ever.
+        ResourceProblem: if there are none, or fewer than ``workers_per_generator``: Ray would wait for ever.
     """
     nodes = connection.nodes()
     refused = problem(resources(nodes))
@@ -61,10 +59,10 @@ def available_slots(workers_per_generator: int = 1) -> Slots:
 
 
 def check_workers_per_generator(workers_per_generator: int) -> None:
-    """Refuse more workers for a generator than there are slots, as far as is known before Ray is started here.
+    """Refuse more workers per generator than there are slots, as far as this is known before Ray is started here.
 
     Raises:
-        ResourceProblem: with how many there are.
+        ResourceProblem: with the number of slots.
     """
     if ray.is_initialized():
         available_slots(workers_per_generator)

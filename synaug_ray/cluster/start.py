@@ -1,7 +1,7 @@
-"""Starting a Ray of our own: where its files go, and what its workers said where none of them comes up.
+"""Starting a local Ray: where its files go, and what its workers reported if none of them starts.
 
-Measured with Ray 2.60: where the first workers end before they register, ``ray.init`` waits for ever within C++, deaf
-to Ctrl-C. So none are started with it (``RAY_prestart_worker_first_driver=0``), and the first is waited for here.
+Measured with Ray 2.60: if the first workers exit before they register, ``ray.init`` waits for ever, in C++ code that
+ignores Ctrl-C. So it starts no workers (``RAY_prestart_worker_first_driver=0``), and the first one is awaited here.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ from synaug_ray.common.errors import ResourceProblem
 from synaug_ray.common.text import one_line
 
 POLL_SECONDS = 0.2
-DEAD_SECONDS = 15.0  # without a single process that could become a worker, where one has ended with an error
-START_SECONDS = 240.0  # for the first worker, on a machine that is swamped
-SOCKET_BYTES = 107  # of a unix socket's path
+DEAD_SECONDS = 15.0  # without any process that could become a worker, after one has exited with an error
+START_SECONDS = 240.0  # timeout for the first worker, on an overloaded machine
+SOCKET_BYTES = 107  # the longest path of a Unix socket
 SESSION_BYTES = len("/session_2026-01-31_23-59-59_123456_1234567/sockets/plasma_store.1")
-LINES = 400  # at the end of a log, among which the last error is looked for
+LINES = 400  # at the end of a log that are searched for the last error
 
 
 def ray_folder() -> dict[str, str]:
-    """Arguments of ``ray.init`` for where its files go: none where Ray's own choice can be used.
+    """Arguments of ``ray.init`` for where its files go: none if Ray's default can be used.
 
-    That is ``ray`` below ``$RAY_TMPDIR``, ``$TMPDIR`` or ``/tmp``. It cannot where it is too deep for a socket, or may
-    not be written, as another user's ``/tmp/ray``. What does not fit into memory still goes to the disk that was named.
+    The default is ``ray`` below ``$RAY_TMPDIR``, ``$TMPDIR`` or ``/tmp``. It cannot be used if its path is too long for
+    a socket, or if it may not be written to, such as another user's ``/tmp/ray``. Objects that do not fit into memory
+    are still spilled to the chosen disk.
 
     Raises:
-        ResourceProblem: where no folder can be used.
+        ResourceProblem: if no folder can be used.
     """
     named = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
     choice = Path(named, "ray")
@@ -50,8 +51,8 @@ def ray_folder() -> dict[str, str]:
                 return {"_temp_dir": str(Path(folder, name))} | spilled
     most = SOCKET_BYTES - SESSION_BYTES
     raise ResourceProblem(
-        f"Ray has no folder for its files: {choice} and /tmp cannot be written, or have more than {most} bytes in "
-        "their path; set RAY_TMPDIR to a short folder that you may write to. --local runs without Ray",
+        f"Ray has no folder for its files: {choice} and /tmp cannot be written to, or their paths are longer than "
+        f"{most} bytes; set RAY_TMPDIR to a folder with a short path that you may write to. --local runs without Ray",
         code="no-folder-for-ray",
     )
 
@@ -63,22 +64,23 @@ def _usable(folder: Path) -> bool:
 def _writable(folder: Path) -> bool:
     try:
         nearest = next(p for p in (folder, *folder.parents) if p.exists())
-        with tempfile.TemporaryFile(dir=nearest):  # a file system may refuse even whom it allows
+        with tempfile.TemporaryFile(dir=nearest):  # a write may fail although the permissions allow it
             return folder.is_absolute()
     except OSError:
         return False
 
 
 def await_worker(task: Any, logs: Path, raylet: Iterable[psutil.Process]) -> None:
-    """Wait until a first task is done by a first worker.
+    """Wait until the first worker has done a first task.
 
     Args:
-        task: reference to its result.
-        logs: Ray's folder of logs on this machine.
+        task: the reference to its result.
+        logs: Ray's log folder on this machine.
         raylet: the processes that start workers here.
 
     Raises:
-        ResourceProblem: where workers end before they register, or none does in START_SECONDS, with what they said.
+        ResourceProblem: with the workers' last error, if they exit before they register, or if none registers within
+            START_SECONDS.
     """
     began = last_alive = time.monotonic()
     while not ray.wait([task], timeout=POLL_SECONDS)[0]:
@@ -108,17 +110,17 @@ def _is_worker(process: psutil.Process) -> bool:
 
 
 def no_workers(said: str) -> ResourceProblem:
-    """What is told of workers that do not start; ``said``: their last words."""
-    why = f"the last one said: {said}" if said else "and said nothing; see raylet.err in Ray's logs"
+    """The error for workers that do not start; ``said`` is their last error, if any."""
+    why = f"their last error: {said}" if said else "they reported no error; see raylet.err in Ray's logs"
     return ResourceProblem(
-        f"Ray's workers do not start on this machine; {why}. They run {sys.executable} in this environment: look at "
+        f"Ray's workers do not start on this machine; {why}. They run {sys.executable} in this environment: check "
         "PYTHONPATH, sitecustomize, the virtual environment and free memory. --local runs without Ray",
         code="no-workers",
     )
 
 
 def last_error(logs: Path) -> str:
-    """The last error among the words of workers: before they have a log of their own, they go to the raylet's."""
+    """The last error in the workers' output, which is in the raylet's log until they have logs of their own."""
     for pattern in ("raylet.err", "worker-*.err"):
         for file in sorted(logs.glob(pattern), key=_changed, reverse=True)[:3]:
             with suppress(OSError):
@@ -130,7 +132,7 @@ def last_error(logs: Path) -> str:
 
 
 def _tells(line: str) -> bool:
-    """Whether a line is the end of a traceback, or of a program's or the shell's complaint."""
+    """Whether a line is the end of a traceback, or an error message of a program or the shell."""
     head, colon, _ = line.partition(":")
     named = bool(colon) and head.replace(".", "").isidentifier() and head.endswith(("Error", "Exit", "Exception"))
     return named or line.lower().startswith("error") or "not found" in line or "No such file" in line

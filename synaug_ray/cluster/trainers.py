@@ -1,6 +1,6 @@
-"""Generators by Ray Train: each Trainer, of one or several workers, trains one generator after another.
+"""Training generators with Ray Train: each Trainer, with one or several workers, trains one generator after another.
 
-A Trainer takes some 10 s to start: this way once per Trainer, not once per generator.
+A Trainer takes about 10 s to start; this way that time is spent once per Trainer, not once per generator.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from synaug_ray.store.store import Store
 CONTROLLERS = 3  # attempts at a Trainer whose controller died
 
 
-class Apart(TorchConfig):
-    """No process group from Ray: its store would listen on every address of the machine, and one process needs none."""
+class NoProcessGroup(TorchConfig):
+    """Makes Ray set up no process group: a single process needs none, and its store would listen on all addresses."""
 
     @property
     def backend_cls(self) -> type[Backend]:
-        """A backend that sets up nothing."""
+        """Ray's base class, which sets up nothing."""
         return Backend
 
     @property
     def train_func_context(self) -> Callable[[], AbstractContextManager[None]]:
-        """None: Ray's own would touch the GPU that Ray chose, and a process keeps the one it has touched."""
+        """An empty context: Ray's would initialise CUDA on the GPU of Ray's choice, and a process cannot change it."""
         return nullcontext
 
 
@@ -58,11 +58,12 @@ class Trainers:
     def __init__(
         self, steps: list[GeneratorStep], config: WorkerConfig, scratch: str, workers_per_generator: int = 1
     ) -> None:
-        """Take what is to be trained.
+        """Do not start yet.
 
         Args:
-            scratch: a folder of this machine where Ray Train keeps its own state.
-            workers_per_generator: workers that train a generator, each with its part of every batch.
+            steps: generators to train, in this order.
+            scratch: a folder on this machine in which Ray Train keeps its own state.
+            workers_per_generator: workers that train a generator, each with its share of every batch.
         """
         self._steps, self._config, self._scratch, self._workers_per_generator = (
             steps,
@@ -71,7 +72,7 @@ class Trainers:
             workers_per_generator,
         )
         self._ended = threading.Event()
-        # a Trainer is five processes: with two cores each further one has to bring two generators to pay
+        # a Trainer is five processes: on two cores, another one only pays if it trains at least two generators
         count = min(config.slots.count // workers_per_generator, -(-len(steps) // 2))
         self._threads = [
             threading.Thread(target=self._keep, args=(worker,), name=f"trainer-{worker}", daemon=True)
@@ -79,7 +80,7 @@ class Trainers:
         ]
 
     def start(self) -> None:
-        """Begin training."""
+        """Start training."""
         for thread in self._threads:
             thread.start()
 
@@ -88,11 +89,11 @@ class Trainers:
         return any(thread.is_alive() for thread in self._threads)
 
     def stop(self) -> None:
-        """No Trainer is started again."""
+        """Do not restart any Trainer."""
         self._ended.set()
 
     def join(self) -> None:
-        """Wait for all; a generator whose Trainers kept dying is recorded as preempted."""
+        """Wait for all Trainers; a generator whose Trainers kept dying is recorded as preempted."""
         for thread in self._threads:
             thread.join()
         store, session = Store(self._config.store), self._config.session
@@ -106,7 +107,7 @@ class Trainers:
             try:
                 self._fit(worker)
                 return
-            except Exception:  # its controller died, or more workers than are allowed for all generators together
+            except Exception:  # its controller died, or more workers died than are allowed for all generators together
                 if self._ended.is_set():
                     return
 
@@ -114,7 +115,7 @@ class Trainers:
         slots = self._config.slots
         TorchTrainer(
             _loop(worker, self._config, {step.key: step for step in self._steps}, self._workers_per_generator),
-            torch_config=Apart(),
+            torch_config=NoProcessGroup(),
             scaling_config=ScalingConfig(
                 num_workers=self._workers_per_generator,
                 use_gpu=slots.gpu,
@@ -150,7 +151,7 @@ def _loop(
 
 
 def _next(context: WorkerContext, config: WorkerConfig, worker: int, restarted: bool) -> str | None:
-    """Key of the next generator to train; ``restarted``: the worker may have died while training one."""
+    """The key of the next generator to train; ``restarted`` says that the worker may have died while training one."""
     failed = context.store.failed("generator") if restarted else {}
     while True:
         step: Any = ray.get(config.coordinator.take.remote(worker, restarted))
@@ -163,16 +164,16 @@ def _next(context: WorkerContext, config: WorkerConfig, worker: int, restarted: 
 
 
 def _agreed(choose: Callable[[], str | None], rank: int, workers_per_generator: int) -> str | None:
-    """What the first of the workers chooses; all wait for it."""
+    """What the first worker chooses; all wait for it."""
     if workers_per_generator == 1:
         return choose()
     return broadcast_from_rank_zero(choose() if rank == 0 else None)
 
 
 def _join(rank: int, workers_per_generator: int, device: str) -> None:
-    """Make the workers one process group. Its store listens on the first one's node, on the address that Ray knows.
+    """Make the workers one process group, whose store listens on the first worker's node, at its address in Ray.
 
-    The store has no authentication. Without a socket of ours it would listen on every address of the machine.
+    The store has no authentication, and would listen on all addresses of the machine if it were not given a socket.
     """
     where, patience = None, timedelta(seconds=SILENT_SECONDS)
     if rank == 0:

@@ -1,6 +1,6 @@
-"""Classifier trials by Ray Tune: a Tune trial is a pack, actors are reused, and a searcher suggests what is ready.
+"""Classifier trials with Ray Tune: a Tune trial is a pack, actors are reused, and a searcher suggests ready packs.
 
-Quality checks run the same way, one at a time, when no pack is ready: trials never wait for them.
+Quality checks run in the same way, one at a time, when no pack is ready: trials never wait for them.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from synaug_ray.plan.steps import QualityStep, Stage, Step, TrialStep
 from synaug_ray.store.store import Cause, Store
 
 Steps = dict[str, Step]
-QUALITY_CHECKS = 4  # suggested at a time, so that packs that become ready meanwhile come before the next
-RETRIES = 2  # of a pack whose worker died; then each of its steps is run by itself
-# Tune (2.60) fails a trial at once, despite max_failures, if the idle worker it was to reuse had died. Such a step is
-# suggested again, and workers count how often it really began. This only bounds workers that die before they begin.
+QUALITY_CHECKS = 4  # suggested at a time, so that packs that become ready in the meantime come before the rest
+RETRIES = 2  # of a pack whose worker died; then each of its steps is run alone
+# Tune (2.60) fails a trial at once, despite max_failures, if the idle worker that it reuses has died. Such a step is
+# suggested again, and workers count how often it really began. This limit is only for workers that die before that.
 LOST = 10
 RESTARTS = 3  # of the experiment, if Tune itself fails
 
 
 class PackTrial(tune.Trainable):
-    """A pack as a Tune trial: one step trains all of it; each member is committed separately."""
+    """A pack as a Tune trial: one step trains the whole pack, and commits each member separately."""
 
     def setup(self, config: dict[str, Any], worker_config: WorkerConfig, steps: Steps) -> None:
         self._context, self._worker_config = context_here(worker_config, "classifier", own_name()), worker_config
@@ -60,16 +60,17 @@ class PackTrial(tune.Trainable):
         return {"done": True, "trials": len(self._keys)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing to save: the Store has what is done."""
+        """Save nothing: the Store has all results."""
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
-        """Nothing to load."""
+        """Load nothing."""
 
 
 class ReadyTrialSearcher(Searcher):
-    """Suggests full packs of trials whose images exist, smaller ones when no more can join them; then quality checks.
+    """Suggests packs of trials whose images exist, and then quality checks.
 
-    ``suggest`` never blocks, because Tune calls it in its own loop.
+    A pack that is not full is suggested only if no more trials can join it. ``suggest`` never blocks, because Tune
+    calls it in its own loop.
     """
 
     def __init__(
@@ -83,12 +84,12 @@ class ReadyTrialSearcher(Searcher):
         one_by_one: Iterable[Step] = (),
         features: Mapping[str, Step] | None = None,
     ) -> None:
-        """Take the steps to suggest.
+        """Suggest nothing yet.
 
         Args:
-            trials: to be packed, by key.
-            checks: of quality, by key.
-            more: whether generators or shards are still to come.
+            trials: by key.
+            checks: quality checks, by key.
+            more: whether generators or shards are still missing.
             stopped: whether to end early.
             session: of this run of the command, for what it records.
             one_by_one: steps to suggest before all others, each by itself.
@@ -99,11 +100,11 @@ class ReadyTrialSearcher(Searcher):
         self._store, self._more, self._stopped, self._session = store, more, stopped, session
         self._packs: list[tuple[Step, ...]] = [(step,) for step in one_by_one]
         self._handed: dict[str, tuple[Step, ...]] = {}
-        self._lost: Counter[str] = Counter()  # Tune trials of a step alone that failed
+        self._lost: Counter[str] = Counter()  # how many Tune trials of a single step failed
         self._looked = 0.0
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without its callables: Tune pickles a searcher at the start, for a restore that never happens here."""
+        """The state without callables: Tune pickles a searcher at the start, for a restore that never happens here."""
         return {k: v for k, v in self.__dict__.items() if k not in ("_more", "_stopped")}
 
     def suggest(self, trial_id: str) -> Any:
@@ -111,14 +112,14 @@ class ReadyTrialSearcher(Searcher):
             return Searcher.FINISHED
         if not self._packs:
             finished = self._look()
-            if not self._packs:  # steps in progress may come back, to be run alone
+            if not self._packs:  # steps in progress may fail and be suggested again, alone
                 return Searcher.FINISHED if finished and not self._handed else None
         pack = self._packs.pop(0)
         self._handed[trial_id] = pack
         return {"keys": [t.key for t in pack]}
 
     def _look(self) -> bool:
-        """Pack what is ready; returns whether nothing is left to wait for."""
+        """Pack the steps that are ready; returns whether there is nothing left to wait for."""
         if time.monotonic() - self._looked < self._store.poll:
             return False
         more = self._more()  # before the listing, so that the last shard is not missed
@@ -134,7 +135,7 @@ class ReadyTrialSearcher(Searcher):
         self._packs += full
         if not full:
             checks = [q for q in self._checks.values() if all(s.key in done for s in q.parents())]
-            # those of one Subset together: they share its label classifiers
+            # the checks of one Subset in a row, since they share its label classifiers
             checks.sort(key=lambda q: (q.pool.generator.subset.num_real, q.pool.generator.subset.draw))
             self._packs += [(self._checks.pop(q.key),) for q in checks[:QUALITY_CHECKS]]
         self._looked = time.monotonic()
@@ -145,7 +146,7 @@ class ReadyTrialSearcher(Searcher):
         if not error:
             return
         done = self._store.keys(pack[0].stage) if pack else set()  # a pack is of one stage
-        for step in pack:  # alone from now on: the one that its worker died of must not take the others with it
+        for step in pack:  # alone from now on: the step that killed the worker must not fail the others
             if step.key in done:
                 continue
             self._lost[step.key] += len(pack) == 1
@@ -155,14 +156,14 @@ class ReadyTrialSearcher(Searcher):
                 preempted(self._store, step, self._session)
 
     def handed(self) -> Steps:
-        """Steps that were suggested and have not completed."""
+        """Steps that were suggested and have not completed yet."""
         return {step.key: step for pack in self._handed.values() for step in pack}
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: the Store has what is done."""
+        """Save nothing: the Store has all results."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore."""
+        """Restore nothing."""
 
 
 def run(
@@ -177,8 +178,8 @@ def run(
     """Run all features, trials and quality checks that become ready; returns when none is left or ``stopped``.
 
     When Ray's memory monitor kills a worker, Tune (2.60) ends the experiment despite ``max_failures``. The steps that
-    were in progress are then run first, one at a time; one that runs out of memory even alone is recorded as failed,
-    and the run goes on. So each restart settles at least one step.
+    were in progress are then run first, one at a time. One that runs out of memory even alone is recorded as failed,
+    and the run goes on. So each restart completes or fails at least one step.
     """
     store, session = Store(config.store), config.session
     features = features or {}
@@ -228,7 +229,7 @@ def _settled(store: Store, session: str) -> set[str]:
 
 
 def _out_of_memory(error: BaseException | None) -> BaseException | None:
-    """The memory monitor's error in a chain of causes, if any."""
+    """The memory monitor's error in an exception's chain of causes, if any."""
     while error is not None and not isinstance(error, OutOfMemoryError):
         error = error.__cause__ or error.__context__
     return error

@@ -1,7 +1,7 @@
-"""Whether the cluster still answers: a driver that lost it would wait for ever, or be ended by Ray without a word.
+"""Checks that the cluster still answers: a driver that lost it would wait for ever, or exit without a message.
 
-Measured with Ray 2.60: without its head (the GCS) a driver is ended after 62 s with exit code 1 and nothing said;
-without its node's raylet it lives on and waits for workers that cannot come.
+Measured with Ray 2.60: without its head (the GCS), Ray ends a driver after 62 s with exit code 1 and no message;
+without its node's raylet, a driver waits for ever for workers that cannot start.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ import ray
 from synaug_ray.common.errors import LOST
 
 POLL_SECONDS = 2.0
-HEAD_PATIENCE = 30.0  # seconds: a head with a second life may come back; Ray itself gives up after 60
-NODE_PATIENCE = 6.0  # a raylet does not come back
-END_SECONDS = 25.0  # for the driver to end by itself, after it was notified
+HEAD_PATIENCE = 30.0  # seconds: a fault-tolerant head may restart; Ray itself gives up after 60
+NODE_PATIENCE = 6.0  # seconds: a raylet does not restart
+END_SECONDS = 25.0  # for the driver to exit by itself, after it was notified
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A process that has to answer, and for how long it may not."""
+    """A process of the cluster that has to accept connections."""
 
     name: str
     host: str
     port: int
-    patience: float
+    patience: float  # seconds without an answer after which it counts as lost
 
     def answers(self) -> bool:
         """Whether the port accepts a connection."""
@@ -44,7 +44,7 @@ class Endpoint:
 
 
 def endpoints() -> list[Endpoint]:
-    """The head of the cluster that this process has joined, and its own node."""
+    """The head of the cluster that this process has joined, and the raylet of its own node."""
     context = ray.get_runtime_context()
     host, _, port = context.gcs_address.rpartition(":")
     found = [Endpoint("its head", host.strip("[]"), int(port), HEAD_PATIENCE)]
@@ -57,10 +57,10 @@ def endpoints() -> list[Endpoint]:
 
 
 class Watchdog(threading.Thread):
-    """Checks now and then; when an endpoint is lost it ends the driver, by an exception or, failing that, at once."""
+    """Checks the endpoints regularly; if one is lost, ends the driver by an exception or, if that fails, at once."""
 
     def __init__(self, endpoints: list[Endpoint], sentence: Callable[[str], str]) -> None:
-        """``sentence``: what to tell the user, given who does not answer."""
+        """``sentence`` makes the user's message from the description of what does not answer."""
         super().__init__(name="watchdog", daemon=True)
         self._endpoints, self._sentence = endpoints, sentence
         self._end, self._driver_ended = threading.Event(), threading.Event()
@@ -68,15 +68,15 @@ class Watchdog(threading.Thread):
         self.lost = ""
 
     def stop(self) -> None:
-        """Stop checking; a driver that was notified of the loss is still waited for."""
+        """Stop checking; a driver that was notified of a loss is still given its time to exit."""
         self._end.set()
 
     def driver_ended(self) -> None:
-        """Say that the driver ends by itself."""
+        """Record that the driver exits by itself."""
         self._driver_ended.set()
 
     def unreachable(self) -> str:
-        """What does not answer now, or an empty string: the cause behind some other error."""
+        """What does not answer at present, which may be the cause of some other error; empty if everything does."""
         return self.lost or next((_describe(e) for e in self._endpoints if not e.answers()), "")
 
     def run(self) -> None:
@@ -91,8 +91,8 @@ class Watchdog(threading.Thread):
 
     def _end_driver(self) -> None:
         if self._main is not None and callable(signal.getsignal(signal.SIGTERM)):
-            signal.pthread_kill(self._main, signal.SIGTERM)  # the grid's command makes an exception of it
-        if not self._driver_ended.wait(END_SECONDS):  # the main thread hangs in a call that will never return
+            signal.pthread_kill(self._main, signal.SIGTERM)  # the command turns it into an exception
+        if not self._driver_ended.wait(END_SECONDS):  # the main thread is stuck in a call that will never return
             print(f"error: {self._sentence(self.lost)}", file=sys.stderr, flush=True)
             os._exit(LOST)
 

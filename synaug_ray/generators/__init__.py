@@ -1,1 +1,1 @@
-"""Generators: one file a family. A Generator trains, samples, saves and loads; it knows no disk."""
+"""Generators: one module per family, with training, sampling, saving and loading. None touches the disk."""

@@ -1,4 +1,4 @@
-"""The protocols of generator families: of their modules and of their trained generators."""
+"""The protocols of a generator family's module and of its trained generators."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Generator(Protocol):
     """A trained generator: it samples images and can be saved as files."""
 
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
-        """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
+        """Sample images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
         ...
 
     def files(self) -> dict[str, bytes]:
@@ -26,7 +26,7 @@ class Generator(Protocol):
 
 
 class Family(Protocol):
-    """The module of one trained family."""
+    """The module of one family of generators that are trained."""
 
     def train(
         self,
@@ -41,14 +41,15 @@ class Family(Protocol):
     ) -> tuple[Generator, int]:
         """Train a Generator on ``subset`` and no other data; returns it and the number of images seen.
 
-        Randomness is a function of (seed, images seen), so a training run resumed from a saved state ends
-        exactly like an uninterrupted one.
+        Randomness is a function of (seed, images seen), so a training that is resumed from a saved state gives exactly
+        the same result as an uninterrupted one.
 
         Args:
+            classes: their names, in the order of the labels.
             state: a checkpoint to resume from, as passed to ``save``.
             save: called now and then; decides whether to store the state.
             split: how a batch is split. Gradients sum to those of the whole batch up to rounding, except for what
-                the network itself draws (dropout). All processes of a group end with the same Generator.
+                the network itself draws (dropout). All processes of a group return the same Generator.
 
         Raises:
             Diverged: if the loss or a weight is not finite.

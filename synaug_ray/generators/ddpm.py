@@ -1,7 +1,8 @@
-"""DDPM: a class-conditional diffusion generator that predicts the noise at discrete levels.
+"""DDPM: a class-conditional diffusion generator that predicts the noise at discrete noise levels.
 
-Loss and noise levels of Ho et al., arXiv 2006.11239 (eq. 14, section 4), or the cosine levels of Nichol and Dhariwal,
-arXiv 2102.09672 (eq. 17); sampled by DDIM (Song et al., arXiv 2010.02502) or ancestrally, with diffusers' schedulers.
+The loss and the linear noise schedule are those of Ho et al., arXiv 2006.11239 (eq. 14, section 4), the cosine schedule
+that of Nichol and Dhariwal, arXiv 2102.09672 (eq. 17). Sampling is by DDIM (Song et al., arXiv 2010.02502) or
+ancestral, with diffusers' schedulers.
 """
 
 from __future__ import annotations
@@ -21,30 +22,30 @@ from torch.nn.functional import mse_loss
 from synaug_ray.config.generator_recipes import DDPMRecipe
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.generators.diffusion import Task, fit, guided, initialise, network, task_of, to_device
+from synaug_ray.generators.diffusion import Task, fit, guided, initialise, network, to_device, to_task
 from synaug_ray.generators.samplers import image_streams, sample_in_batches
 from synaug_ray.training.checkpoint import pipeline_files, unet_from_files
 from synaug_ray.training.distributed import WHOLE, Split
 from synaug_ray.training.loop import SaveState
 from synaug_ray.training.precision import autocast
 
-BETAS = {"cosine": "squaredcos_cap_v2", "linear": "linear"}  # as diffusers calls them
+BETAS = {"cosine": "squaredcos_cap_v2", "linear": "linear"}  # our names of noise schedules -> diffusers'
 
 
 @dataclass(frozen=True)
 class DDPMGenerator:
-    """A trained generator: its network and noise levels, and its Subset's class counts."""
+    """A trained generator: its network, its noise schedule, and its Subset's class counts."""
 
     net: UNet2DModel
     class_counts: NDArray[np.int64]  # of the Subset, [K]
-    shape: tuple[int, int, int]
-    betas: str
-    levels: int
+    shape: tuple[int, int, int]  # (channels, height, width)
+    betas: str  # a key of BETAS
+    levels: int  # number of noise levels
 
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
-        """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone.
+        """Sample images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone.
 
-        Each image has its own random stream for its initial noise and, in ancestral sampling, for every step.
+        Each image has its own random stream: for its initial noise and, in ancestral sampling, that of every step.
         """
         net = to_device(self.net, device).eval()
         scheduler: Any = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}[sampler.family](
@@ -54,7 +55,9 @@ class DDPMGenerator:
         def make(rows: list[int], labels: Tensor) -> Tensor:
             streams = image_streams(seed, rows)
             x = torch.stack([torch.randn(self.shape, generator=stream) for stream in streams]).to(device)
-            scheduler.set_timesteps(sampler.steps)  # on the CPU, which would wait for the device to read them
+            scheduler.set_timesteps(
+                sampler.steps
+            )  # kept on the CPU, which would otherwise wait for the GPU to read them
             for t in scheduler.timesteps:
 
                 def predict(x: Tensor, labels: Tensor, t: Tensor = t) -> Tensor:
@@ -70,7 +73,7 @@ class DDPMGenerator:
         return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
 
     def files(self) -> dict[str, bytes]:
-        """The generator as files that ``DiffusionPipeline.from_pretrained`` loads, by relative path."""
+        """The generator's files by relative path, in a format that ``DiffusionPipeline.from_pretrained`` loads."""
         extra = {
             "family": "ddpm",
             "class_counts": self.class_counts.tolist(),
@@ -106,8 +109,8 @@ def train(
     save: SaveState | None = None,
     split: Split = WHOLE,
 ) -> tuple[DDPMGenerator, int]:
-    """Train on ``subset`` and nothing else; see ``base.Family.train``."""
-    task = task_of(subset, len(classes), seed, device)
+    """Train on ``subset`` alone; see ``base.Family.train``."""
+    task = to_task(subset, len(classes), seed, device)
     scheduler = DDPMScheduler(**_levels(recipe.betas, recipe.levels))
 
     def backward(net: UNet2DModel, nimg: int) -> Tensor:
@@ -122,8 +125,10 @@ def train(
 def _backward(
     net: UNet2DModel, recipe: DDPMRecipe, task: Task, scheduler: DDPMScheduler, nimg: int, split: Split
 ) -> Tensor:
-    """Sum the gradients of the squared error of the noise at uniform levels (arXiv 2006.11239, eq. 14) over this
-    process's share of a batch; returns its loss."""
+    """Add the gradients of this process's share of a batch; returns the loss of the share.
+
+    The loss is the mean squared error of the predicted noise, at uniformly drawn levels (arXiv 2006.11239, eq. 14).
+    """
     index, rng, device = task.index(nimg, recipe.batch), task.noise(nimg), task.images.device
     level = torch.randint(recipe.levels, (recipe.batch,), generator=rng, device=device)
     noise = torch.randn((recipe.batch, *task.shape), generator=rng, device=device)
@@ -147,7 +152,7 @@ def _backward(
 
 
 def _levels(betas: str, levels: int) -> dict[str, Any]:
-    """Arguments of diffusers' schedulers. However few the steps, sampling starts at the last level, pure noise."""
+    """Arguments of diffusers' schedulers; "trailing" starts sampling at pure noise however few steps there are."""
     return {
         "num_train_timesteps": levels,
         "beta_schedule": BETAS[betas],

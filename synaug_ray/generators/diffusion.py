@@ -24,10 +24,10 @@ from synaug_ray.training.loop import Network, SaveState, train_loop, warmup_then
 
 @dataclass(frozen=True)
 class Task:
-    """The Subset on the device, images [N, C, H, W] in [-1, 1] and labels [N], and the seed of training."""
+    """A Subset on the device, and the seed of its training."""
 
-    images: Tensor
-    labels: Tensor
+    images: Tensor  # [N, C, H, W], float32 in [-1, 1]
+    labels: Tensor  # [N], int64
     num_classes: int
     seed: int
     mirrored: Tensor | None = None  # the images mirrored, where that is not a flip of the tensor, as of latents
@@ -38,22 +38,22 @@ class Task:
         return int(c), int(h), int(w)
 
     def index(self, nimg: int, batch: int) -> Tensor:
-        """Indices of the batch after ``nimg`` images, on the device: endless reshuffled passes."""
+        """Indices of the batch after ``nimg`` images, int64 [batch] on the device; passes are reshuffled."""
         return copy_async(passes(len(self.images), derive_seed("batches", self.seed), nimg, batch), self.images.device)
 
     def noise(self, nimg: int) -> torch.Generator:
-        """The random stream of the batch after ``nimg`` images, on the device."""
+        """The random number generator of the batch after ``nimg`` images, on the device."""
         return stream(derive_seed("noise", self.seed, nimg), self.images.device)
 
     def dropout(self, nimg: int, rank: int = 0) -> int:
-        """Seed of the network's own draws (dropout) for that batch in process ``rank``."""
+        """Seed of the network's own draws (dropout) for the batch after ``nimg`` images, in process ``rank``."""
         return derive_seed("dropout", self.seed, nimg, *([rank] if rank else ()))
 
 
 Backward = Callable[[UNet2DModel, int], Tensor]  # (network, nimg) -> detached loss of the batch after nimg images
 
 
-def task_of(subset: ImageSet, num_classes: int, seed: int, device: torch.device) -> Task:
+def to_task(subset: ImageSet, num_classes: int, seed: int, device: torch.device) -> Task:
     """The Subset as tensors on a device."""
     images = torch.from_numpy(subset.images.astype(np.float32) / 127.5 - 1).to(device)
     return Task(images, torch.from_numpy(subset.labels).to(device), num_classes, seed)
@@ -62,11 +62,12 @@ def task_of(subset: ImageSet, num_classes: int, seed: int, device: torch.device)
 def network(
     recipe: UNetRecipe, shape: tuple[int, int, int], num_classes: int, rising_frequencies: bool = False
 ) -> UNet2DModel:
-    """diffusers' U-Net with one extra class: the null class, for guidance.
+    """diffusers' U-Net, with one class added at the end: the null class, for classifier-free guidance.
 
     Args:
-        rising_frequencies: whether the sinusoids of the noise level have 1 to 100 radians a unit, for levels on a
-            logarithmic scale, instead of 1 to 1/10,000, for steps.
+        shape: (channels, height, width).
+        rising_frequencies: embed the noise level by sinusoids with frequencies of 1 to 100 radians per unit, for levels
+            on a logarithmic scale, instead of 1 down to 1/10,000, for step numbers.
     """
     down = tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in recipe.attention)
     up = tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(recipe.attention))
@@ -75,7 +76,7 @@ def network(
         sample_size=shape[1],
         in_channels=shape[0],
         out_channels=shape[0],
-        time_embedding_type="positional",  # "fourier" takes the log of c_noise, which is negative: NaN
+        time_embedding_type="positional",  # "fourier" takes the log of c_noise, which can be negative, and gives NaN
         freq_shift=_rising(recipe.channels[0]) if rising_frequencies else 0,
         resnet_time_scale_shift={"add": "default", "scale-shift": "scale_shift"}[recipe.conditioning],
         down_block_types=down,
@@ -91,25 +92,25 @@ def network(
 
 
 def _rising(channels: int) -> int:
-    """The ``freq_shift`` at which the highest of diffusers' frequencies, 10,000 ** -(i / (count - freq_shift)), is 100.
+    """The ``freq_shift`` that makes the highest of diffusers' frequencies, 10,000 ** -(i / (count - freq_shift)), 100.
 
-    A scale would not be saved with the network, so that diffusers' own pipeline would sample it wrongly.
+    Scaling the input instead would not be saved with the network, so diffusers' own pipeline would sample wrongly.
     """
     count = channels // 2
     return count + 2 * max(count - 1, 1)
 
 
 def initialise(make: Callable[[], Network], seed: int, device: torch.device) -> Network:
-    """A network with initial weights that depend on the seed alone."""
+    """A network whose initial weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("weights", seed))
         return to_device(make(), device)
 
 
 def to_device(net: Network, device: torch.device) -> Network:
-    """Move a network to a device; on a GPU in channels-last layout, which its convolutions prefer.
+    """Move a network to a device; on a GPU in channels-last layout, in which convolutions are faster.
 
-    Not on a CPU: there it is 10% slower, and would change earlier results.
+    On a CPU that layout is 10% slower, and it would change earlier results.
     """
     net = net.to(device)  # type: ignore[arg-type]
     return net.to(memory_format=torch.channels_last) if device.type == "cuda" else net  # type: ignore[call-overload]
@@ -125,12 +126,12 @@ def fit(
     save: SaveState | None = None,
     beside: Mapping[str, nn.Module] = MappingProxyType({}),
 ) -> tuple[UNet2DModel, int]:
-    """Train ``net``; returns its exponential moving average and images seen; raises as ``train_loop``.
+    """Train ``net``; returns its exponential moving average and the images seen; raises as ``train_loop``.
 
     Args:
         beside: further modules for its checkpoints, which are not trained.
-        backward: adds the gradient of the batch after ``nimg`` images to the network's and returns the loss; with
-            several processes, this one's share of both.
+        backward: adds the gradients of the batch after ``nimg`` images to the network's, and returns the loss; with
+            several processes, this process's share of both.
     """
     adam = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate, fused=True)
 
@@ -150,7 +151,7 @@ def fit(
 def guided(
     predict: Callable[[Tensor, Tensor], Tensor], x: Tensor, labels: Tensor, num_classes: int, guidance: float
 ) -> Tensor:
-    """Classifier-free guidance (arXiv 2207.12598) of ``predict(x, labels)``; at 1 the conditional prediction alone."""
+    """``predict(x, labels)`` with classifier-free guidance (arXiv 2207.12598); with 1, just the conditional one."""
     if guidance == 1:
         return predict(x, labels)
     with_label, without = predict(torch.cat([x, x]), torch.cat([labels, torch.full_like(labels, num_classes)])).chunk(2)

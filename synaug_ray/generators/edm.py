@@ -1,7 +1,7 @@
-"""EDM: a class-conditional diffusion generator on diffusers' U-Net.
+"""EDM: a class-conditional diffusion generator with diffusers' U-Net.
 
 Preconditioning, loss weight and noise distribution are those of Karras et al., arXiv 2206.00364
-(table 1, column "Ours"), written from the paper; guidance is classifier-free (Ho and Salimans,
+(table 1, column "Ours"), implemented from the paper; guidance is classifier-free (Ho and Salimans,
 arXiv 2207.12598).
 """
 
@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from synaug_ray.config.generator_recipes import EDMRecipe
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.generators.augmentation import AugmentationEmbedding, augmented
-from synaug_ray.generators.diffusion import Task, fit, guided, initialise, network, task_of, to_device
+from synaug_ray.generators.augmentation import AugmentationEmbedding, augment
+from synaug_ray.generators.diffusion import Task, fit, guided, initialise, network, to_device, to_task
 from synaug_ray.generators.samplers import SAMPLERS, image_noise, noise_levels, sample_in_batches
 from synaug_ray.training.checkpoint import pipeline_files, unet_from_files
 from synaug_ray.training.distributed import WHOLE, Split
@@ -31,19 +31,19 @@ from synaug_ray.training.precision import autocast
 
 @dataclass(frozen=True)
 class EDMGenerator:
-    """A trained generator: its network, and its Subset's statistics needed for sampling."""
+    """A trained generator: its network, and those statistics of its Subset that sampling needs."""
 
     net: UNet2DModel
     class_counts: NDArray[np.int64]  # of the Subset, [K]
-    sigma_data: float
-    shape: tuple[int, int, int]
+    sigma_data: float  # standard deviation of the Subset's pixels in [-1, 1]
+    shape: tuple[int, int, int]  # (channels, height, width)
 
     @property
     def num_classes(self) -> int:
         return len(self.class_counts)
 
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
-        """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
+        """Sample images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
         make = self.maker(sampler, seed, device)
         return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
 
@@ -52,20 +52,20 @@ class EDMGenerator:
         net, sigmas = to_device(self.net, device).eval(), noise_levels(sampler)
 
         def make(rows: list[int], labels: Tensor) -> Tensor:
-            def denoise(x: Tensor, sigma: float) -> Tensor:
+            def guided_denoise(x: Tensor, sigma: float) -> Tensor:
                 def predict(x: Tensor, labels: Tensor) -> Tensor:
                     level = torch.full((len(x),), sigma, device=x.device, dtype=x.dtype)
-                    return denoised(net, x, level, labels, self.sigma_data)
+                    return denoise(net, x, level, labels, self.sigma_data)
 
                 return guided(predict, x, labels, self.num_classes, sampler.guidance_at(sigma))
 
             noise = image_noise(seed, rows, self.shape).to(device)
-            return SAMPLERS[sampler.family](denoise, noise * sigmas[0], sigmas)
+            return SAMPLERS[sampler.family](guided_denoise, noise * sigmas[0], sigmas)
 
         return make
 
     def files(self) -> dict[str, bytes]:
-        """The generator as files that ``DiffusionPipeline.from_pretrained`` loads, by relative path."""
+        """The generator's files by relative path, in a format that ``DiffusionPipeline.from_pretrained`` loads."""
         extra = {
             "family": "edm",
             "class_counts": self.class_counts.tolist(),
@@ -89,10 +89,16 @@ def from_files(files: dict[str, bytes]) -> EDMGenerator:
     )
 
 
-def denoised(
+def denoise(
     net: UNet2DModel, x: Tensor, sigma: Tensor, labels: Tensor | tuple[Tensor, Tensor], sigma_data: float
 ) -> Tensor:
-    """D(x; sigma): x [B, C, H, W], sigma [B], labels [B] (and augmentation labels); Karras et al., eq. 7, table 1."""
+    """D(x; sigma) [B, C, H, W] of Karras et al. (eq. 7, table 1).
+
+    Args:
+        x: noisy images [B, C, H, W].
+        sigma: noise levels [B].
+        labels: classes [B], or (classes [B], augmentation labels [B, LABEL]).
+    """
     s = sigma.view(-1, 1, 1, 1)
     total = s.square() + sigma_data**2
     c_skip, c_out, c_in = sigma_data**2 / total, s * sigma_data * total.rsqrt(), total.rsqrt()
@@ -110,8 +116,8 @@ def train(
     save: SaveState | None = None,
     split: Split = WHOLE,
 ) -> tuple[EDMGenerator, int]:
-    """Train on ``subset`` and nothing else; see ``base.Family.train``."""
-    task = task_of(subset, len(classes), seed, device)
+    """Train on ``subset`` alone; see ``base.Family.train``."""
+    task = to_task(subset, len(classes), seed, device)
     sigma_data = float(task.images.std())
 
     def make() -> UNet2DModel:
@@ -133,7 +139,7 @@ def train(
 def backward(
     net: UNet2DModel, recipe: EDMRecipe, task: Task, sigma_data: float, nimg: int, split: Split = WHOLE
 ) -> Tensor:
-    """Sum the gradients of this process's share of the batch after ``nimg`` images; returns its loss."""
+    """Add the gradients of this process's share of the batch after ``nimg`` images; returns the loss of the share."""
     index, rng, device = task.index(nimg, recipe.batch), task.noise(nimg), task.images.device
     sigma = (torch.randn(recipe.batch, generator=rng, device=device) * recipe.p_std + recipe.p_mean).exp()
     noise = torch.randn((recipe.batch, *task.shape), generator=rng, device=device)
@@ -145,7 +151,7 @@ def backward(
         x = torch.where(flipped.view(-1, 1, 1, 1), other, x)
     labels = [torch.where(dropped, task.num_classes, y)]
     if recipe.augment:
-        x, augmentation = augmented(x, recipe.augment, rng)
+        x, augmentation = augment(x, recipe.augment, rng)
         labels.append(augmentation)
     total = torch.zeros((), device=device)
     with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
@@ -168,5 +174,5 @@ def _loss(
     weight = (sigma.square() + sigma_data**2) / (sigma * sigma_data).square()
     noisy = x + sigma.view(-1, 1, 1, 1) * noise
     condition = labels[0] if len(labels) == 1 else (labels[0], labels[1])
-    error = (denoised(net, noisy, sigma, condition, sigma_data) - x).square()
+    error = (denoise(net, noisy, sigma, condition, sigma_data) - x).square()
     return (weight.view(-1, 1, 1, 1) * error).mean()

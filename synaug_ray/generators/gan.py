@@ -1,8 +1,8 @@
 """A conditional GAN for few, small images.
 
-Hinge loss (arXiv 1705.02894), spectral normalisation (arXiv 1802.05957), a projection discriminator (arXiv 1802.05637),
-and differentiable augmentation of the discriminator's real and synthetic inputs (arXiv 2006.10738), without which a GAN
-memorises a few hundred images. Normalisation is per image, not per batch, so image i is the same in any batch.
+It has a hinge loss (arXiv 1705.02894), spectral normalisation (arXiv 1802.05957), a projection discriminator
+(arXiv 1802.05637), and differentiable augmentation of the discriminator's real and synthetic inputs (arXiv 2006.10738),
+without which a GAN memorises a few hundred images. Normalisation is per image, so image i is the same in any batch.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class GeneratorNetwork(nn.Module):
 
 
 class _GeneratorBlock(nn.Module):
-    """Residual block; each normalisation is followed by a scale and offset computed from the code."""
+    """A residual block; each normalisation is followed by a scale and an offset that are computed from the code."""
 
     def __init__(self, before: int, after: int, code: int, norm_groups: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class _GeneratorBlock(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """D(x, y): images [B, C, H, W] and labels [B] to [B]; the label enters as a projection of the features."""
+    """D(x, y): images [B, C, H, W] and labels [B] to logits [B]; the label's embedding is projected on the features."""
 
     def __init__(self, shape: tuple[int, int, int], num_classes: int, channels: tuple[int, ...]) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class GANGenerator:
     build: dict[str, Any]  # arguments of GeneratorNetwork
 
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
-        """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
+        """Sample images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
         net = self.net.to(device).eval()
 
         def make(rows: list[int], labels: Tensor) -> Tensor:
@@ -115,12 +115,12 @@ class GANGenerator:
         return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
 
     def files(self) -> dict[str, bytes]:
-        """``generator.safetensors`` and the network's arguments, by relative path."""
+        """The generator's files by relative path: ``generator.safetensors``, and the network's arguments as JSON."""
         extra = {
             "family": "gan",
             "class_counts": self.class_counts.tolist(),
             "shape": list(self.shape),
-            "painter": self.build,  # this key is in stored generators
+            "painter": self.build,  # named so because stored generators contain this key
         }
         return {
             "generator.safetensors": tensors_to_bytes(self.net.state_dict(), {}),
@@ -147,7 +147,7 @@ def train(
     save: SaveState | None = None,
     split: Split = WHOLE,
 ) -> tuple[GANGenerator, int]:
-    """Train on ``subset`` and nothing else; see ``base.Family.train``. Images seen count real ones."""
+    """Train on ``subset`` alone; see ``base.Family.train``. Images seen are real ones."""
     c, h, w = subset.images.shape[1:]
     shape, num_classes = (int(c), int(h), int(w)), len(classes)
     images = torch.from_numpy(subset.images.astype(np.float32) / 127.5 - 1).to(device)
@@ -157,7 +157,7 @@ def train(
         torch.manual_seed(derive_seed("weights", seed))
         generator = GeneratorNetwork(shape, num_classes, recipe.channels, recipe.latent, recipe.norm_groups).to(device)
         discriminator = Discriminator(shape, num_classes, recipe.channels).to(device)
-    adams = {  # these names, and those of the modules, are in the checkpoints of stored runs
+    adams = {  # checkpoints of stored runs contain these names, and those of the modules
         name: torch.optim.Adam(net.parameters(), recipe.learning_rate, (0.0, 0.9), fused=True)
         for name, net in (("paint", generator), ("judge", discriminator))
     }
@@ -173,7 +173,7 @@ def train(
             return generator(torch.randn(len(y), recipe.latent, generator=rng, device=device), y).float()
 
         def discriminate(x: Tensor, y: Tensor) -> Tensor:
-            return discriminator(differentiably(x, recipe.augment, rng), y).float()
+            return discriminator(diff_augment(x, recipe.augment, rng), y).float()
 
         def discriminator_loss(part: slice) -> Tensor:
             with torch.no_grad():
@@ -195,11 +195,12 @@ def train(
     return GANGenerator(trained, np.bincount(subset.labels, minlength=num_classes), shape, build), nimg
 
 
-def differentiably(x: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> Tensor:
-    """Augment x [B, C, H, W] differentiably, at the strengths of arXiv 2006.10738, section 3.
+def diff_augment(x: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> Tensor:
+    """DiffAugment: augment x [B, C, H, W] differentiably, with the strengths of arXiv 2006.10738, section 3.
 
-    ``translate`` by up to an eighth of the side, zero-padded; ``cutout`` of a square of half the side;
-    ``brightness`` by up to a half.
+    Args:
+        kinds: any of ``translate`` (by up to an eighth of the side, zero-padded), ``cutout`` (a square of half the
+            side) and ``brightness`` (changed by up to a half).
     """
     count, _, h, w = x.shape
     if "brightness" in kinds:
@@ -222,10 +223,10 @@ def differentiably(x: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> T
 def _step(
     adam: torch.optim.Adam, loss: Callable[[slice], Tensor], recipe: GANRecipe, device: torch.device, split: Split
 ) -> Tensor:
-    """One optimiser step on a batch's mean loss, with gradients summed over parts and processes; returns the loss.
+    """Take one optimiser step on a batch's mean loss, with gradients summed over parts and processes; returns the loss.
 
-    Each part has its own latents, augmentations and power iteration (spectral normalisation), so the number of parts
-    affects the result.
+    Each part has its own latents, augmentations and power iteration (of the spectral normalisation), so the number of
+    parts affects the result.
     """
     adam.zero_grad(set_to_none=True)
     total = torch.zeros((), device=device)

@@ -11,14 +11,14 @@ from synaug_ray.data.images import ImageSet
 
 USES = {
     "edm": "Loads with `DiffusionPipeline.from_pretrained(folder)`; give `class_labels=[...]` and "
-    "`num_inference_steps=18`. The label after the last class stands for no class.",
+    "`num_inference_steps=18`. The label after the last class means no class.",
     "ddpm": "Loads with `DiffusionPipeline.from_pretrained(folder)`; give `class_labels=[...]` and "
-    "`num_inference_steps=50`. The label after the last class stands for no class.",
+    "`num_inference_steps=50`. The label after the last class means no class.",
     "latent": "`DiffusionPipeline.from_pretrained(folder)` loads the pipeline of latents; give `class_labels=[...]`, "
     "`num_inference_steps=18` and `output_type='pt'`. `AutoencoderKL.from_pretrained(folder, subfolder='vae')` decodes "
-    "what it returns. The label after the last class stands for no class.",
-    "gan": "Loads with `synaug_ray.generators.registry.from_files`; `generator.safetensors` holds the weights.",
-    "pretrained": "A pointer to a pipeline of diffusers that was trained elsewhere: its own card says on what.",
+    "its output. The label after the last class means no class.",
+    "gan": "Loads with `synaug_ray.generators.registry.from_files`; `generator.safetensors` contains the weights.",
+    "pretrained": "A reference to a diffusers pipeline that was trained elsewhere; its own card says on what.",
 }
 CARD = """---
 license: other
@@ -30,20 +30,21 @@ tags: [synthetic-data-augmentation, class-conditional, synaug_ray]
 
 {use}
 
-## What it has seen
+## Training data
 {seen}
 
 ## Intended use
 To measure how much synthetic images help a classifier that is trained on the same few real ones, and to augment that
-classifier's training. Not to stand for the population that the images came from, and not to judge a person.
+classifier's training. It does not represent the population from which the images were taken; do not use it to make
+decisions about people.
 
 ## Memorisation
-A generator of few images can repeat them. Each of its images may be a near-copy of a training image, so treat both the
-images and these weights as you would the training images: where those may not be shared, neither may these. Look at the
-nearest training image beside each synthetic one before you share any.
+A generator that was trained on few images can reproduce them. Any of its images may be a near-copy of a training image,
+so treat its images and these weights like the training images: if those must not be shared, neither must these. Before
+you share a synthetic image, compare it with the nearest training image.
 
 ## Licence
-The terms of the training images hold for what was made of them; this file grants nothing.
+The terms of the training images apply to everything derived from them; this file grants no rights.
 
 ## Recipe
 ```json
@@ -53,15 +54,15 @@ The terms of the training images hold for what was made of them; this file grant
 
 
 def model_card(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ...], nimg: int) -> str:
-    """Markdown with front matter for model hubs; deterministic."""
+    """The model card as Markdown, with front matter for model hubs; a function of its arguments alone."""
     counts = np.bincount(subset.labels, minlength=len(classes))
     held = "\n".join(f"| {k} | {_cell(c)} | {n:,} |" for k, (c, n) in enumerate(zip(classes, counts, strict=True)))
     if recipe.open_set:
-        seen = "Nothing of this data set but its class names and counts; what else is for its own card to say.\n"
+        seen = "Of this data set, only its class names and counts; its own card describes its training data.\n"
     else:
         seen = (
-            f"{len(subset):,} images, {nimg:,} images in training counting repeats "
-            f"({nimg / max(len(subset), 1):,.0f} passes), and nothing else.\n"
+            f"{len(subset):,} images and nothing else; {nimg:,} images seen in training, counting repeats "
+            f"({nimg / max(len(subset), 1):,.0f} passes).\n"
         )
     return CARD.format(
         library="synaug_ray" if recipe.family == "gan" else "diffusers",
@@ -76,5 +77,5 @@ def model_card(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ..
 
 
 def _cell(name: str) -> str:
-    """Escape a class name, which is a folder's, so that it stays one table cell of plain text."""
+    """Escape a class name (it may be any folder's name), so that it stays plain text in one table cell."""
     return "".join(c if c.isalnum() or c in " -_.," else f"&#{ord(c)};" for c in name)

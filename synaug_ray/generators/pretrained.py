@@ -1,7 +1,7 @@
-"""Pretrained: a diffusers pipeline as a generator, necessarily open-set.
+"""Pretrained: a diffusers pipeline as a generator, which is necessarily open-set.
 
-Class-conditional pipelines (those that take ``class_labels``) and text-to-image ones (those that take ``prompt``). Only
-safetensors are read, and no code from a pipeline is run.
+Supports class-conditional pipelines (which take ``class_labels``) and text-to-image pipelines (which take ``prompt``).
+Only safetensors are read, and no code from a pipeline is run.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ LIBRARIES = ("diffusers", "transformers")  # libraries whose classes a pipeline'
 
 @dataclass(frozen=True)
 class PretrainedGenerator:
-    """A reference to a pipeline, and the classes, shape and colour mode of its images."""
+    """A reference to a pipeline, with the conditions for each class and the shape of its images."""
 
     pipeline: str  # a folder, or owner/name@commit
-    content: str
-    conditions: tuple[int | str, ...]  # one per class: the pipeline's label or a prompt
+    content: str  # the folder's content key
+    conditions: tuple[int | str, ...]  # one per class: the pipeline's label, or a prompt
     class_counts: NDArray[np.int64]  # of the Subset, [K]
     shape: tuple[int, int, int]
     size: int | None = None
@@ -48,13 +48,13 @@ class PretrainedGenerator:
         return open_pipeline(self.pipeline, self.content)
 
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
-        """Images ``index`` of the pool, sampled at the pipeline's own size, then resized to the Subset's.
+        """Sample images ``index`` of the pool at the pipeline's own size, then resize them to the Subset's.
 
         Image i depends on (pipeline, sampler, seed, i) alone if the pipeline draws all its noise from the given
-        streams; ``open_pipeline`` replaces a DDPM scheduler by DDIM, because some pipelines do not pass them to it.
+        streams. Some pipelines do not pass them to a DDPM scheduler, so ``open_pipeline`` replaces that by DDIM.
 
         Raises:
-            DataProblem: if the pipeline refuses the sampler's steps or the size.
+            DataProblem: if the pipeline rejects the sampler's number of steps or the size.
         """
         pipeline = self._loaded.to(device)
         takes = inspect.signature(pipeline.__call__).parameters
@@ -76,15 +76,15 @@ class PretrainedGenerator:
                     images = np.asarray(pipeline(**given).images)
                 except ValueError as error:
                     raise DataProblem(
-                        f"pipeline {self.pipeline} refuses its arguments ({sampler.steps} steps): {error}",
+                        f"pipeline {self.pipeline} rejects its arguments ({sampler.steps} steps): {error}",
                         code="pipeline-arguments",
                     ) from error
-            return shaped(torch.from_numpy(images).permute(0, 3, 1, 2), self.shape) * 2 - 1
+            return to_shape(torch.from_numpy(images).permute(0, 3, 1, 2), self.shape) * 2 - 1
 
         return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
 
     def files(self) -> dict[str, bytes]:
-        """The pipeline's location and content key, by relative path; never its weights."""
+        """One JSON file with the pipeline's location, content key and conditions; never its weights."""
         extra = asdict(self) | {"family": "pretrained", "class_counts": self.class_counts.tolist()}
         return {"synaug.json": json.dumps(extra).encode()}
 
@@ -114,7 +114,7 @@ def train(
     save: SaveState | None = None,
     split: Split = WHOLE,
 ) -> tuple[PretrainedGenerator, int]:
-    """Open the pipeline and choose a condition per class; nothing is trained and no image seen.
+    """Open the pipeline and determine its condition for each class; nothing is trained, and no image is seen.
 
     Raises:
         DataProblem: if the pipeline has changed, cannot be conditioned on classes, or does not fit them.
@@ -137,7 +137,7 @@ def conditions(recipe: PretrainedRecipe, takes: Any, classes: tuple[str, ...]) -
     """The pipeline's condition for each class: a label or a prompt.
 
     Args:
-        takes: the names of the pipeline's arguments.
+        takes: names of the arguments of the pipeline's call.
     """
     for name, given in (("class_ids", recipe.class_ids), ("words", recipe.words)):
         if given and len(given) != len(classes):
@@ -161,10 +161,14 @@ def conditions(recipe: PretrainedRecipe, takes: Any, classes: tuple[str, ...]) -
 
 
 def open_pipeline(where: str, content: str) -> Any:
-    """Load a diffusers pipeline, from safetensors alone.
+    """Load a diffusers pipeline, from safetensors only.
+
+    Args:
+        where: a folder, or owner/name@commit.
+        content: the folder's content key; empty if it is not to be checked.
 
     Raises:
-        DataProblem: if the folder is missing or has changed, names its own code, or has no safetensors.
+        DataProblem: if the folder is missing or has changed, refers to its own code, or has no safetensors.
     """
     from diffusers import DDIMScheduler, DDPMScheduler, DiffusionPipeline
     from diffusers.utils import is_accelerate_available
@@ -195,8 +199,8 @@ def open_pipeline(where: str, content: str) -> Any:
     return pipeline
 
 
-def shaped(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Crop images [B, C, H, W] in [0, 1] to a square and convert them to ``shape``, grey or colour; float32."""
+def to_shape(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Crop images [B, C, H, W] in [0, 1] to a square, and convert size and colour mode to ``shape``; float32."""
     side = min(images.shape[2:])
     images = transforms.resize(
         transforms.center_crop(images.float(), [side, side]),
@@ -213,12 +217,12 @@ def _check_folder(folder: Path, content: str) -> None:
     index = folder / "model_index.json"
     if not index.is_file():
         raise DataProblem(
-            f"pipeline {folder} has no model_index.json on this machine; put the folder where every machine sees it",
+            f"pipeline {folder} has no model_index.json on this machine; put the folder where all machines can read it",
             code="pipeline-missing",
         )
     if folder_key(folder) != content:
         raise DataProblem(
-            f"pipeline {folder} has changed since the grid was read; put back the files, or run the grid "
+            f"pipeline {folder} has changed since the grid was read; restore its files, or run the grid "
             "without `content:`",
             code="pipeline-changed",
         )
@@ -231,14 +235,14 @@ def _check_folder(folder: Path, content: str) -> None:
         foreign += [] if known else [f"{part} from {library!r}"]
     if foreign:
         raise DataProblem(
-            f"pipeline {folder} names its own code or other packages' ({', '.join(foreign)}); only "
-            f"parts of {' and '.join(LIBRARIES)} are loaded",
+            f"pipeline {folder} refers to its own code or other packages' ({', '.join(foreign)}); only "
+            f"components of {' and '.join(LIBRARIES)} are loaded",
             code="pipeline-code",
         )
 
 
 def _of_diffusers(library: str) -> bool:
-    """Whether it is a folder of pipelines in diffusers, which an index may name too."""
+    """Whether a library in an index is one of diffusers' own pipeline modules, which indices may refer to as well."""
     import diffusers
 
     return library.isidentifier() and (Path(diffusers.__file__).parent / "pipelines" / library).is_dir()

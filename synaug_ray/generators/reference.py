@@ -1,4 +1,4 @@
-"""Reference generators, which learn nothing: lower and upper bounds for trained generators."""
+"""Reference generators, which are not trained: lower and upper bounds for trained generators."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReferenceGenerator:
-    """The pool of one draw at one ``num_real``, made from real images on demand."""
+    """A reference generator of one draw and ``num_real``; it makes images from real ones on demand."""
 
     recipe: ReferenceRecipe
-    train: ImageSet
-    order: NDArray[np.int64]
+    train: ImageSet  # all training images
+    order: NDArray[np.int64]  # the draw's permutation of them, [N]
     num_real: int
 
     def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
-        """Images ``index`` of the pool; sampler and device make no difference."""
-        return replay(self.recipe, self.train, self.order, self.num_real, index, seed)
+        """Images ``index`` of the pool, whatever the sampler and the device."""
+        return reference_images(self.recipe, self.train, self.order, self.num_real, index, seed)
 
     def files(self) -> dict[str, bytes]:
-        """No files: it consists of the real images and the recipe."""
+        """No files: the generator consists of the real images and the recipe."""
         return {}
 
 
-def replay(
+def reference_images(
     recipe: ReferenceRecipe, train: ImageSet, order: NDArray[np.int64], num_real: int, index: range, seed: int
 ) -> ImageSet:
     """Images ``index`` of the pool of a reference generator.
@@ -48,11 +48,11 @@ def replay(
         seed: of all random numbers.
 
     Returns:
-        One image for each of ``index``; fewer where held-out images run out, see ``ReferenceRecipe.most_images``.
+        One image for each of ``index``; fewer if held-out images run out, see ``ReferenceRecipe.most_images``.
     """
     end = recipe.most_images(len(order), num_real)
     if end is not None:
-        index = range(index.start, min(index.stop, end))  # a finite pool's last shard is shorter
+        index = range(index.start, min(index.stop, end))  # the last shard of a finite pool is shorter
     at, subset = np.arange(index.start, index.stop), order[:num_real]
     if recipe.family in ("real-holdout", "label-shuffle"):
         held = order[num_real:]
@@ -79,7 +79,7 @@ def _jitter(images: ImageSet, spread: float, noise: float, index: range, seed: i
 
 
 def _mixup(images: ImageSet, subset: ImageSet, alpha: float, index: range, seed: int) -> ImageSet:
-    """Mix image i of the repeated Subset with another of its class; a class of one image is only repeated."""
+    """Mix image i of the repeated Subset with another image of its class; a class's only image is just repeated."""
     members = {int(c): np.flatnonzero(subset.labels == c) for c in np.unique(subset.labels)}
     out = np.empty_like(images.images)
     for row, i in enumerate(index):
@@ -93,7 +93,7 @@ def _mixup(images: ImageSet, subset: ImageSet, alpha: float, index: range, seed:
 
 
 def _augment(images: ImageSet, recipe: ReferenceRecipe, index: range, seed: int) -> ImageSet:
-    """torchvision's affine transform, bilinear, padded with the edge pixels."""
+    """Apply torchvision's affine transform: bilinear, padded with the edge pixels."""
     import torch
     from torchvision.transforms.v2 import functional as transforms
 

@@ -1,4 +1,4 @@
-"""Maps the name of a family to its module, which no other code does."""
+"""Maps the name of a family to its module; the only code that does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 def family(name: str) -> Family:
-    """The module of a family, imported on demand: torch and diffusers take 3 s."""
+    """The module of a family, imported on demand because torch and diffusers take 3 s.
+
+    Raises:
+        KeyError: if no family that is trained has this name.
+    """
     match name:
         case "edm":
             from synaug_ray.generators import edm
@@ -56,7 +60,7 @@ def train(
     save: SaveState | None = None,
     split: Split = WHOLE,
 ) -> tuple[dict[str, bytes], int]:
-    """Train a generator; returns its files with its model card (none for references) and images seen."""
+    """Train a generator; returns its files with its model card (none for reference generators), and images seen."""
     if isinstance(recipe, ReferenceRecipe):
         return {}, 0
     generator, nimg = family(recipe.family).train(recipe, subset, classes, seed, device, state, save, split)
@@ -66,12 +70,12 @@ def train(
 def load(
     recipe: GeneratorRecipe, files: dict[str, bytes], train: ImageSet, order: NDArray[np.int64], num_real: int
 ) -> Generator:
-    """The Generator of ``train``'s files; a reference has none, but is made of ``train`` in ``order``."""
+    """Load a Generator from its files; a reference generator has none, but uses the images ``train`` in ``order``."""
     if isinstance(recipe, ReferenceRecipe):
         return ReferenceGenerator(recipe, train, order, num_real)
     return from_files(files)
 
 
 def from_files(files: dict[str, bytes]) -> Generator:
-    """A trained Generator, of the family its files name; the oldest, all EDM, name none."""
+    """Load a trained Generator, of the family that its files name; the oldest files name none, and are all EDM."""
     return family(json.loads(files["synaug.json"]).get("family", "edm")).from_files(files)

@@ -1,7 +1,7 @@
-"""Samplers that solve a denoiser's probability-flow ODE, and per-image noise.
+"""Samplers, which solve a denoiser's probability-flow ODE, and noise for each image.
 
 With ``sigma`` as time, ``dx/dsigma = (x - D(x; sigma)) / sigma`` (Karras et al., arXiv 2206.00364, eq. 1,
-sigma(t) = t). Each image's initial noise has its own seed, so image i is the same in any batch.
+sigma(t) = t). The initial noise of each image has its own seed, so image i is the same in any batch.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: list[float]) -> Tensor:
 def dpmpp_3m(denoise: Denoise, x: Tensor, sigmas: list[float]) -> Tensor:
     """Multistep DPM-Solver++ of third order, with a parabola through the last three D; one evaluation per step.
 
-    In lambda = -ln sigma the ODE's solution is ``x(h) = e^-h x(0) + int_0^h e^(t-h) D(t) dt`` (Lu et al.,
-    arXiv 2211.01095, eq. 9 with alpha = 1), and for a parabola the integral is exact. The first two steps have
-    fewer points and are those of 2M.
+    In lambda = -ln sigma, the ODE's solution is ``x(h) = e^-h x(0) + int_0^h e^(t-h) D(t) dt`` (Lu et al.,
+    arXiv 2211.01095, eq. 9 with alpha = 1), and the integral of a parabola is exact. The first two steps have
+    fewer points, and are those of 2M.
     """
-    before: list[tuple[Tensor, float]] = []  # (D, the step in lambda taken from there), latest first
+    before: list[tuple[Tensor, float]] = []  # (D, the step in lambda taken from there), the latest first
     for sigma, after in zip(sigmas, sigmas[1:], strict=False):
         denoised = denoise(x, sigma)
         if after == 0:
@@ -109,7 +109,7 @@ SAMPLERS: dict[str, Callable[[Denoise, Tensor, list[float]], Tensor]] = {
 
 
 def image_streams(seed: int, index: list[int]) -> list[torch.Generator]:
-    """A random stream for each image, on the CPU, a function of (seed, its index) alone."""
+    """A random number generator for each image, on the CPU; a function of (seed, the image's index) alone."""
     return [torch.Generator().manual_seed(derive_seed("image", seed, i)) for i in index]
 
 
@@ -132,11 +132,12 @@ def sample_in_batches(
     depend on the batch size in the last bits.
 
     Args:
-        make: (indices, labels int64 [B] on the device) -> images [B, C, H, W], black is -1 and white 1.
+        make: (indices, labels int64 [B] on the device) -> images [B, C, H, W] from -1 (black) to 1 (white).
+        class_counts: of the Subset, [K].
 
     Raises:
-        Diverged: if a pixel is not finite, which uint8 would silently turn into some grey.
-        Collapsed: if all images are identical, or each is of one colour.
+        Diverged: if a pixel is not finite: conversion to uint8 would silently make it some grey.
+        Collapsed: if all images are identical, or each has a single colour.
     """
     labels = class_sequence(class_counts, index.stop)[index.start :]
     out = np.empty((len(index), *shape), np.uint8)
@@ -145,12 +146,12 @@ def sample_in_batches(
         with torch.inference_mode(), autocast(sampler.precision, device):
             x = make([index[r] for r in rows], torch.from_numpy(labels[rows]).to(device))
             if not bool(torch.isfinite(x).all()):
-                raise Diverged(f"images of the pool from {index[start]:,} on have pixels that are not finite")
+                raise Diverged(f"images of the pool from number {index[start]:,} on have pixels that are not finite")
             pixels = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
         kept = min(sampler.batch, len(index) - start)
         out[start : start + kept] = pixels[:kept]
     if len(out) > 1 and (out == out[0]).all():
-        raise Collapsed(f"all {len(out):,} images of the pool from {index.start:,} on are identical")
+        raise Collapsed(f"all {len(out):,} images of the pool from number {index.start:,} on are identical")
     if len(out) > 1 and shape[1] * shape[2] > 1 and (out == out[:, :, :1, :1]).all():
-        raise Collapsed(f"all {len(out):,} images of the pool from {index.start:,} on are of one colour each")
+        raise Collapsed(f"all {len(out):,} images of the pool from number {index.start:,} on have a single colour each")
     return ImageSet(out, labels)

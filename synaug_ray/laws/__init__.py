@@ -1,1 +1,1 @@
-"""Forms and fits: numbers in, numbers out. Curves, equivalence laws, their choice and their bootstrap."""
+"""Curves and equivalence laws: forms, fits, selection, bootstrap. Numbers in, numbers out."""

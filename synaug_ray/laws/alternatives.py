@@ -1,6 +1,6 @@
-"""J2 and J3, joint laws without real-equivalents: alternatives to J1, judged on the same held-out cells.
+"""J2 and J3, joint laws without real-equivalents: alternatives to J1, evaluated on the same held-out cells.
 
-s = synthetic images / n, q = s / (1 + s) the share of synthetic images, x = n / n0.
+Symbols: s = synthetic images / n; q = s / (1 + s), the share of synthetic images; x = n / n0.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ J3_SOURCE = (
     "after Jain, Montanari and Sasoglu 2024 (arXiv 2402.04376); here the generator's own n moves the floor. "
     "Fitted to real-only and synthetic-only cells alone, no mixture seen"
 )
-LEAST_SYNTHETIC_CELLS = 6  # at two sizes or more: the curve has four parameters
+LEAST_SYNTHETIC_CELLS = 6  # at two or more sizes, since the curve has four parameters
 
 
 def _j2(p: Natural, x: np.ndarray, s: np.ndarray) -> np.ndarray:
@@ -58,7 +58,7 @@ def _j2(p: Natural, x: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 
 def _log_errors(error: Callable[[np.ndarray, np.ndarray], np.ndarray], data: JointData) -> np.ndarray:
-    """log E at every point of ``data``, [B, k + C]."""
+    """log E at all points of ``data``, [B, k + C]."""
     x = np.concatenate([data.x, data.x[data.base]])
     s = np.concatenate([np.zeros(len(data.sizes)), data.s])
     return np.log(np.maximum(error(x, s), data.least_error))
@@ -77,7 +77,7 @@ def _j2_model(data: JointData) -> Model:
 
 
 def j2(data: JointData, seen: JointData, unseen: HeldOutCells | None) -> LawFit:
-    """J2 fitted to all cells; judged on the held-out ones after a fit to the ``seen`` ones alone."""
+    """J2 fitted to all cells, and evaluated on the held-out ones after a fit to the ``seen`` ones alone."""
 
     def fitted(to: JointData) -> tuple[Fit, np.ndarray]:
         found = fit(_j2_model(to), to.target, to.sigma, J2_PARAMETERS)
@@ -109,9 +109,12 @@ def j3(
 ) -> LawFit | None:
     """J3 for the mixed cells of ``data``; None if there are too few synthetic-only cells for its curve.
 
-    ``synthetic`` holds the synthetic-only cells of the same generator and classifier. ``real_share`` is the real
-    fraction of a batch, None for proportional. The sizes and amounts held out of the mixtures (``masks``) are held
-    out of both pure curves too.
+    Args:
+        data: the mixed cells of a study.
+        synthetic: the synthetic-only cells of the same generator and classifier.
+        real_share: the real fraction of a batch; None if in proportion.
+        masks: the development cells; what they hold out of the mixtures is held out of both pure curves too.
+        unseen: the held-out cells.
     """
     sizes, cells = np.ones(len(data.sizes), dtype=bool), np.ones(len(synthetic.s), dtype=bool)
     if masks is not None:
@@ -138,7 +141,7 @@ def j3(
 
     def error(x: np.ndarray, s: np.ndarray) -> np.ndarray:
         w = s / (1 + s) if real_share is None else np.where(s > 0, 1 - real_share, 0.0)
-        with np.errstate(over="ignore", invalid="ignore"):  # a diverged fit predicts NaN
+        with np.errstate(over="ignore", invalid="ignore"):  # a fit that diverged predicts NaN
             synthetic, own = (b * np.maximum(s * x, 1e-12) ** -h) ** (1 / beta), (a * x**-beta) ** (1 / beta)
             return floor + w**2 * (f * x**-g - floor) + (w**2 * synthetic + (1 - w) ** 2 * own) ** beta
 

@@ -1,9 +1,9 @@
-"""Laws to average exchange rates and expectations over, with their weights and replicates.
+"""Model averaging: the laws over which exchange rates and expected errors are averaged, with weights and replicates.
 
 The real-only curve is as uncertain as the equivalence law fitted with it, and a small change of the curve
-between the measured sizes changes every equivalent. So the laws with weight are also fitted with the runner-up
+between the measured sizes changes all equivalents. So the laws with weight are also fitted with the runner-up
 curve. Each replicate is assigned to one pair of curve and law, by the Akaike weights of the pairs on that
-replicate: the intervals then include the uncertainty of the choice (Buckland, Burnham and Augustin 1997).
+replicate, so that the intervals include the uncertainty of the choice (Buckland, Burnham and Augustin 1997).
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from synaug_ray.laws.joint import JointData, joint_model, joint_parameters, spli
 from synaug_ray.laws.results import FitStatus
 from synaug_ray.laws.selection import Candidate, akaike_weights, fit_forms, overdispersion
 
-LEAST_CURVE_WEIGHT = 0.1  # of the runner-up curve on the real-only sizes, from which laws are fitted with it too
+LEAST_CURVE_WEIGHT = 0.1  # weight of the runner-up curve on the real-only sizes from which laws are fitted with it too
 Replicates = tuple[np.ndarray, np.ndarray]  # errors [B, k] and gains [B, C]
 Refit = tuple[np.ndarray, np.ndarray]  # theta [B, P] and cost [B]
 
 
 @dataclass(frozen=True)
 class WeightedLaw:
-    """A law in the average: its weight, its theta [1, P], and theta [b, P] of the replicates assigned to it or None.
+    """A law in the average: its weight, its theta [1, P], and theta [b, P] of the replicates assigned to it, or None.
 
-    ``rows`` [b] says which replicates these are. ``residual`` [1, k + C] and ``residuals`` [b, k + C] are what the law
-    leaves of the measured points and of its replicates.
+    ``rows`` [b] are the indices of these replicates. ``residual`` [1, k + C] and ``residuals`` [b, k + C] are those of
+    the measured points and of the replicates.
     """
 
     curve: CurveForm
@@ -43,12 +43,12 @@ class WeightedLaw:
     rows: np.ndarray | None = None
 
     def law(self, theta: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Natural parameters of r alone, each [B, 1]."""
+        """The natural parameters of r alone, each [B, 1]."""
         return split(theta, self.curve, self.form)[1]
 
 
 def refit_law(data: JointData, curve: CurveForm, candidate: Candidate, replicates: Replicates | None) -> Refit | None:
-    """One law fitted to every replicate; None without replicates or if the law itself could not be fitted."""
+    """One law fitted to every replicate; None without replicates, or if the law itself could not be fitted."""
     if replicates is None or candidate.fit.status is FitStatus.FAILED:
         return None
     form = BY_NAME[candidate.name]
@@ -64,7 +64,7 @@ def _runner_up(curves: dict[str, Candidate], chosen: CurveForm) -> CurveForm | N
 
 
 def _drawn(pairs: list[Candidate], refits: list[Refit], factor: float) -> np.ndarray:
-    """The pair that each replicate is assigned to, [B]. Stratified with a fixed seed, so it is deterministic."""
+    """The pair to which each replicate is assigned, [B]; stratified with a fixed seed, and therefore deterministic."""
     scores = np.stack([2 * cost / factor + 2 * pair.free for pair, (_, cost) in zip(pairs, refits, strict=True)])
     share = np.exp(-(scores - scores.min(axis=0)) / 2)
     reached = np.cumsum(share / share.sum(axis=0), axis=0)
@@ -73,7 +73,7 @@ def _drawn(pairs: list[Candidate], refits: list[Refit], factor: float) -> np.nda
 
 
 def widened(theta: np.ndarray, thetas: np.ndarray, parameters: tuple[Parameter, ...], factor: float) -> np.ndarray:
-    """Replicates moved away from the estimate by the square root of the overdispersion, inside the bounds."""
+    """Replicates, spread about the estimate by the square root of the overdispersion, and kept within the bounds."""
     low, high = bounds(parameters)
     return np.clip(theta + np.sqrt(factor) * (thetas - theta), low, high)
 
@@ -86,10 +86,14 @@ def average(
     known: dict[str, Refit],
     replicates: Replicates | None,
 ) -> list[WeightedLaw]:
-    """Pairs of curve and law with their weights.
+    """Pairs of curve and law with their weights; empty if no law is usable.
 
-    ``curves`` are the real-only fits, ``candidates`` the laws fitted with the chosen ``curve``, ``known`` those of
-    them that have been refitted to ``replicates`` already. Empty if no law is usable.
+    Args:
+        curves: the real-only fits.
+        curve: the chosen one.
+        candidates: the laws fitted with the chosen curve.
+        known: the refits to ``replicates`` of those candidates that have been refitted already.
+        replicates: of errors and gains; None if only the point estimates are wanted.
     """
     pairs = {(curve.name, name): candidate for name, candidate in candidates.items()}
     kept = akaike_weights(candidates)
@@ -104,7 +108,7 @@ def average(
     refits: list[Refit] = []
     factor = overdispersion(pairs.values())
     if replicates is not None and laws:
-        # averaged candidates are usable, so none has failed and each has refits
+        # averaged candidates are usable: none of them failed, and each has refits
         found = [
             (known.get(pair.name) if on is curve else None) or refit_law(data, on, pair, replicates)
             for on, pair, _ in laws
@@ -125,5 +129,5 @@ def average(
 
 
 def misfit(laws: list[WeightedLaw]) -> np.ndarray:
-    """Residuals of the measured points for the average of the laws, [k + C]."""
+    """Residuals of the measured points from the average of the laws, [k + C]."""
     return sum((law.weight * law.residual[0] for law in laws if law.residual is not None), np.zeros(1))

@@ -1,19 +1,19 @@
 """Intervals: a multiplier bootstrap over draws, crossed with test images, corrected for few draws.
 
-The unit is the draw: a subset chain with its generators and classifier seeds, which all move
-together when a draw is resampled (seeds are not resampled again inside a draw: with whole
-clusters resampled that would count their variance twice, Davison and Hinkley 1997, section 3.8).
-Test images are shared by all trials and resampled once for all of them.
+The unit is the draw: a chain of subsets with its generators and classifier seeds, which are resampled
+together. (Seeds are not resampled again within a draw: when whole clusters are resampled, that would
+count their variance twice; Davison and Hinkley 1997, section 3.8.) Test images are shared by all
+trials, and are resampled once for all of them.
 
-Plain resampling of few draws covers too little: over 6 draws, 84% where it says 90%. Each
-replicate therefore moves the cells by
+Plain resampling of few draws undercovers: with 6 draws, nominal 90% intervals cover 84%. Each
+replicate therefore moves the cell means by
 
     scale * sum_d xi_d (mean_d - mean) / sqrt(D (D - 1)),    xi_d ~ N(0, 1),    scale ~ sqrt(v / chi2_v),
 
-v = D - 1 with each cell's own D, whose marginal is exactly the t interval of its draws, at every
-confidence level. To this comes a Gaussian deviation for the test images. The image x draw interaction
-is in both parts (the crossed bootstrap is conservative for that reason, Owen 2007, arXiv 0712.1111),
-so it is taken out of the image part.
+v = D - 1 with each cell's own D, so that its marginal gives exactly the t interval of the cell's draws, at
+any confidence level. A Gaussian deviation for the test images is added. The image x draw interaction
+is in both parts (for that reason the crossed bootstrap is conservative; Owen 2007, arXiv 0712.1111),
+and is therefore removed from the image part.
 """
 
 from __future__ import annotations
@@ -26,23 +26,17 @@ from scipy import special
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """The variance of Q cell means by source.
+    """The variance of Q cell means by source."""
 
-    ``estimates`` [Q]; ``draws`` [Q] how many draws each rests on; ``draw_deviations`` [Q, D], whose
-    squares sum to the variance between draws of the mean; ``image_covariance`` [Q, Q] of resampling
-    images (main effect and interaction); ``interaction`` [Q, Q] the image x draw part of it. ``clusters``
-    is the number of independent test images, or groups of them.
-    """
-
-    estimates: np.ndarray
-    draws: np.ndarray
-    draw_deviations: np.ndarray
-    image_covariance: np.ndarray
-    interaction: np.ndarray
-    clusters: int
+    estimates: np.ndarray  # the means, [Q]
+    draws: np.ndarray  # number of draws of each mean, [Q]
+    draw_deviations: np.ndarray  # [Q, D]; their squares sum to the between-draw variance of the mean
+    image_covariance: np.ndarray  # of resampling images: main effect and interaction, [Q, Q]
+    interaction: np.ndarray  # the image x draw part of it, [Q, Q]
+    clusters: int  # number of independent test images, or of groups of them
 
     def take(self, index: np.ndarray) -> Components:
-        """The same for some of the means."""
+        """The components of the means at ``index``."""
         square = np.ix_(index, index)
         return Components(
             estimates=self.estimates[index],
@@ -71,12 +65,15 @@ def components(
     trials: int,
     groups: np.ndarray | None = None,
 ) -> Components:
-    """Split the variance of the means of ``values`` [Q, D, I] (NaN where a draw is missing) by source.
+    """Split the variance of the means of ``values`` by source.
 
-    ``image_weights`` [I] sums to 1; ``strata`` [I] are resampled within. ``trials`` is the number of
-    trials of a cell: a cell without a single wrong answer gets the variance of one wrong answer
-    among all of its trials. Images of one of ``groups`` [I] (a patient) are resampled together, whatever their
-    strata; None takes each image for itself.
+    Args:
+        values: [Q, D, I], of each cell, draw and test image; NaN for missing draws.
+        image_weights: [I], summing to 1.
+        strata: [I]; images are resampled within them.
+        trials: of a cell. A cell without a single wrong answer gets the variance of one wrong answer in all its trials.
+        groups: [I]; images of a group (such as a patient) are resampled together, whatever their strata. With None,
+            each image is a group.
     """
     quantities, draws, images = values.shape
     weights = image_weights.astype(np.float64)
@@ -101,7 +98,7 @@ def components(
         small_sample = np.full(images, np.sqrt(clusters / max(clusters - 1, 1)))
 
     def centred(matrix: np.ndarray) -> np.ndarray:
-        """The influence of each image, or of each group of them, on the means: [Q, clusters]."""
+        """The influence of each image, or group of images, on the means, [Q, clusters]."""
         inside = (matrix - ((matrix @ classes) / sizes)[:, strata]) * (weights * small_sample)
         return inside if order is None or starts is None else np.add.reduceat(inside[:, order], starts, axis=1)
 
@@ -137,12 +134,12 @@ def positive_part(covariance: np.ndarray, least: float = 0.0) -> np.ndarray:
 
 
 def evenly(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Shares in (0, 1) [count], evenly spaced in random order: less noisy than uniform numbers."""
+    """Numbers in (0, 1), [count]: evenly spaced in random order, and so less noisy than uniform random numbers."""
     return rng.permutation(np.linspace(0, 1, count + 2)[1:-1])
 
 
 def replicate(parts: Components, replicates: int, rng: np.random.Generator) -> np.ndarray:
-    """Joint replicates of the Q means, [replicates, Q]. A mean of one draw moves with the images only."""
+    """Joint replicates of the Q means, [replicates, Q]; those of a mean of one draw vary with the images only."""
     student = _t_scales(np.maximum(parts.draws - 1.0, 1.0), replicates, rng)
     xi = rng.standard_normal((replicates, parts.draw_deviations.shape[1]))
     draw = student * (xi @ parts.draw_deviations.T)
@@ -153,7 +150,8 @@ def replicate(parts: Components, replicates: int, rng: np.random.Generator) -> n
 def _t_scales(freedom: np.ndarray, replicates: int, rng: np.random.Generator) -> np.ndarray:
     """sqrt(v / chi2_v) with the degrees of freedom [Q] of each mean, [replicates, Q].
 
-    All means have the same quantile of their own distribution, so that they stay as joint as with one scale for all.
+    In a replicate, all means have the same quantile of their distributions, so that they are as dependent as with a
+    single scale.
     """
     most = float(freedom.max())
     drawn = rng.chisquare(most, replicates)
@@ -165,7 +163,7 @@ def _t_scales(freedom: np.ndarray, replicates: int, rng: np.random.Generator) ->
 
 
 def interval(samples: np.ndarray, confidence: float) -> tuple[float | None, float | None]:
-    """Percentile interval of replicates that may be infinite; an infinite end is None (open)."""
+    """Percentile interval of replicates, which may be infinite; an infinite end becomes None (open)."""
     samples = samples[~np.isnan(samples)]
     if not len(samples):
         return None, None

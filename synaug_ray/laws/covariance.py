@@ -1,9 +1,9 @@
-"""The covariance of the cells of one study, for the weights of fits.
+"""The covariance of a study's cells, for the weights of fits.
 
 Cells share test images, draws and, through pairing, their real-only baseline: three amounts at one size are not
-three independent measurements. Test images contribute their own covariance, which is well measured. Draws contribute
-variances pooled over cells, and correlations pooled over pairs of cells with the same relation (same size or not,
-error or gain): a few draws cannot show more.
+three independent measurements. The covariance due to test images is well measured. For draws, variances are pooled over
+cells, and correlations over pairs of cells with the same relation (same size or not, error or gain): a few draws cannot
+show more.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import numpy as np
 
 from synaug_ray.laws.bootstrap import Components, positive_part
 
-PRIOR_FREEDOM = 2.0  # correlations are shrunk towards none as if that many further draws had shown none
+PRIOR_FREEDOM = 2.0  # correlations are shrunk towards zero, as if so many further draws had shown none
 HIGHEST_CORRELATION = 0.95
 
 
 def relations(base: np.ndarray, sizes: int) -> np.ndarray:
-    """Which pairs are alike, int [k + C, k + C]; ``base`` [C] holds the size of each mixed cell."""
+    """The relation of each pair of cells, int [k + C, k + C]; ``base`` [C] is the size index of each mixed cell."""
     size = np.concatenate([np.arange(sizes), base])
     mixed = np.arange(len(size)) >= sizes
     same = size[:, None] == size
@@ -25,12 +25,12 @@ def relations(base: np.ndarray, sizes: int) -> np.ndarray:
 
 
 def cell_covariance(parts: Components, draw_variance: np.ndarray, base: np.ndarray, sizes: int) -> np.ndarray | None:
-    """Covariance [k + C, k + C] of errors [k] and gains [C]; None if some have no variance between draws.
+    """Covariance [k + C, k + C] of errors [k] and gains [C]; None if some have no between-draw variance.
 
     Args:
         parts: of the same cells, in the same order.
-        draw_variance: [k + C], pooled.
-        base: int [C], the size of each mixed cell among the ``sizes`` k.
+        draw_variance: pooled, [k + C].
+        base: int [C], the index of each mixed cell's size among the ``sizes`` k sizes.
     """
     if not np.isfinite(draw_variance).all():
         return None

@@ -1,8 +1,8 @@
-"""The real-only curve averaged over forms, with its discrepancy: what its line and band on the page show.
+"""The real-only curve averaged over forms, with its discrepancy: the line and band on the page.
 
-Weights are the mean of two. Akaike weights judge forms by their fit to all sizes. Stacked ones judge them by one-step-
-ahead prediction of the last sizes, inversely to the mean square. On the curves of LCDB neither is best at every
-distance (tests/benchmarks/laws/lcdb.md), and their mean is never far from the better one.
+The weights are means of two kinds. Akaike weights depend on the fit to all sizes. Stacking weights depend on one-step-
+ahead predictions of the last sizes, inversely to their mean square. On the curves of LCDB, neither is best at all
+distances (tests/benchmarks/laws/lcdb.md), and their mean is never far from the better one.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from synaug_ray.laws.fitting import outward, refit
 from synaug_ray.laws.joint import JointData, curve_model, whitened
 from synaug_ray.laws.selection import Candidate, akaike_weights, overdispersion
 
-LEAST_MISS = 0.02  # of log errors, per doubling: smaller differences between forms are luck
+LEAST_MISS = 0.02  # of log errors, per doubling: smaller differences between forms are due to chance
 
 
 def curve_weights(data: JointData, candidates: dict[str, Candidate]) -> dict[str, float]:
-    """Weights of the usable curves, summing to 1; if none is usable, all weight is on the best one."""
+    """Weights of the usable curves, summing to 1; if none is usable, the best curve has all the weight."""
     akaike = akaike_weights(candidates)
     if not akaike:
         return {min(candidates.values(), key=lambda c: (c.free, c.fit.cost)).name: 1.0}
@@ -44,7 +44,7 @@ def curve_weights(data: JointData, candidates: dict[str, Candidate]) -> dict[str
 def averaged_curve(
     data: JointData, candidates: dict[str, Candidate], replicates: np.ndarray | None, sizes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Errors [G] at ``sizes``, and replicates of them [B, G] for replicates [B, k] of the measured errors."""
+    """Errors [G] at ``sizes``, and their replicates [B, G], given replicates [B, k] of the measured errors."""
     alone = data.subset(np.ones(len(data.sizes), dtype=bool), np.zeros(len(data.s), dtype=bool))
     weights = curve_weights(alone, candidates)
     k, x = len(alone.sizes), sizes / alone.n0

@@ -1,6 +1,6 @@
-"""Real-only scaling laws: the error of a classifier as a function of num_real alone.
+"""Real-only scaling laws: a classifier's error as a function of num_real alone.
 
-n0, the geometric mean of the measured sizes, keeps prefactor and exponent from being collinear.
+n0 is the geometric mean of the measured sizes; it keeps prefactor and exponent from being collinear.
 E0 = 1 - 1/K is the error of guessing among K classes.
 """
 
@@ -19,7 +19,7 @@ SMALLEST_ERROR = 1e-9  # keeps logarithms finite; far below one test image in a 
 
 @dataclass(frozen=True)
 class CurveForm:
-    """One form of E(n).
+    """A parametric form of E(n).
 
     ``error(p, x, E0)`` takes natural parameters p, each broadcastable to x = n / n0, and returns errors.
     """
@@ -29,7 +29,7 @@ class CurveForm:
     source: str
     parameters: tuple[Parameter, ...]
     error: Callable[[tuple[np.ndarray, ...], np.ndarray, float], np.ndarray]
-    least_sizes: int = 0  # offered from that many measured sizes, beside having more sizes than parameters
+    least_sizes: int = 0  # measured sizes that it needs, besides more sizes than parameters
 
     def log_error(self, parameters: tuple[np.ndarray, ...], x: np.ndarray, chance: float) -> np.ndarray:
         """log E at x = n / n0, finite everywhere."""
@@ -48,7 +48,7 @@ def _odds(floor: np.ndarray | float, b: np.ndarray, c: np.ndarray, x: np.ndarray
 
 
 def _broken(p: tuple[np.ndarray, ...], x: np.ndarray, chance: float) -> np.ndarray:
-    """The break written by its two exponents: c1 in the source's formula is c - c0, so that both sides must fall."""
+    """A broken power law by its two exponents (c1 in the source's formula is c - c0), so that both sides must fall."""
     b, c0, c, floor, d, f = p
     return floor + b * x**-c0 * (1 + (x / d) ** (1 / f)) ** ((c0 - c) * f)
 

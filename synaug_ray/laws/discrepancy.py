@@ -1,14 +1,14 @@
-"""The model discrepancy: a smooth deviation of the truth from all fitted laws, estimated from their misfit.
+"""Model discrepancy: a smooth deviation of the truth from all fitted laws, estimated from their misfit.
 
-The form of a law is at best approximately right, and its bootstrap covers only noise. So a discrepancy is added to it
-(Kennedy and O'Hagan 2001): to the log error of the real-only curve, and to the log ratio of a mixed cell to its
+The form of a law is at best approximately right, and its bootstrap accounts for noise only. So a discrepancy is added
+(Kennedy and O'Hagan 2001) to the log error of the real-only curve, and to the log ratio of a mixed cell to its
 baseline. Inside the measured range it is a Gaussian process whose variance is the misfit that noise does not
 explain. Without such misfit, predictions follow the laws; with a large one, they interpolate the measurements. Beyond
-the range its standard deviation grows in proportion to the distance in doublings. This rate is estimated by predicting
+the range, its standard deviation grows in proportion to the distance in doublings. This rate is estimated by predicting
 each of the last sizes (and the held-out cells) from the smaller ones.
 
-Both have priors, since a study has few sizes. That of the rate was set on half of the learning curves of LCDB
-(Mohr et al. 2022), tests/benchmarks/laws/lcdb.py, and judged on the other half.
+Variance and rate have priors, since a study has few sizes. The rate's prior was set on half of the learning curves of
+LCDB (Mohr et al. 2022), by tests/benchmarks/laws/lcdb.py, and evaluated on the other half.
 """
 
 from __future__ import annotations
@@ -22,41 +22,37 @@ from synaug_ray.laws.fitting import outward
 from synaug_ray.laws.joint import JointData
 from synaug_ray.laws.selection import LEAST_SIZES, HeldOutCells, fit_curves
 
-REACH = 2.0  # doublings over which the discrepancy keeps a correlation of 1/e
-PRIOR_INSIDE = 0.015  # of log error, about a percentage of the error
-PRIOR_RATE = 0.03  # of log error, per doubling
+REACH = 2.0  # doublings over which the discrepancy's correlation falls to 1/e
+PRIOR_INSIDE = 0.015  # standard deviation of log errors: 1.5% of the error
+PRIOR_RATE = 0.03  # standard deviation of log errors per doubling
 PRIOR_FREEDOM = 3.0
-HELD_OUT_FREEDOM = 4.0  # held-out cells share their draws and the law's error, however many they are
+HELD_OUT_FREEDOM = 4.0  # few, however many the cells: they share draws and the law's error
 MOST_STEPS = 3
 
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """Standard deviations of the discrepancy, of logarithms of errors.
+    """Standard deviations of the discrepancy, on the scale of log errors."""
 
-    ``real`` of the curve and ``mixed`` of the ratio at one synthetic image a real one, inside the measured range;
-    ``real_rate`` and ``mixed_rate`` per doubling beyond it; ``freedom`` of their t quantile.
-    """
-
-    real: float
-    mixed: float
-    real_rate: float
-    mixed_rate: float
-    freedom: float
+    real: float  # of the curve, inside the measured range
+    mixed: float  # of the log ratio at one synthetic image per real one, inside the measured range
+    real_rate: float  # of the curve, per doubling beyond the measured range
+    mixed_rate: float  # of the log ratio, per doubling beyond the measured range
+    freedom: float  # degrees of freedom of their t quantile
 
 
 def _near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Correlation [A, B] of points at a and b doublings."""
+    """Correlation [A, B] of points at ``a`` [A] and ``b`` [B], in doublings."""
     return np.exp(-np.abs(a[:, None] - b) / REACH)
 
 
 def _grows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Covariance [A, B] of a discrepancy that starts at zero without synthetic images, 1 at as many as real ones."""
+    """Covariance [A, B] of a discrepancy that is zero without synthetic images, with variance 1 at one per real one."""
     return np.minimum(a[:, None], b) * _near(a, b)
 
 
 def _excess(residual: np.ndarray, whitener: np.ndarray, kernel: np.ndarray, free: int) -> float:
-    """The standard deviation of a discrepancy with that ``kernel`` that explains the misfit beyond noise."""
+    """The standard deviation of a discrepancy with this ``kernel`` that explains the misfit in excess of noise."""
     freedom = len(residual) - free
     if freedom < 1:
         return PRIOR_INSIDE
@@ -67,9 +63,10 @@ def _excess(residual: np.ndarray, whitener: np.ndarray, kernel: np.ndarray, free
 
 
 def step_residuals(data: JointData) -> list[tuple[dict[str, float], float]]:
-    """The log error of each of the last sizes minus what every curve fitted to all smaller ones says, per doubling.
+    """For each of the last sizes, how far its log error is from the predictions of curves fitted to all smaller sizes.
 
-    Beside it its variance by noise, as of a straight line through logarithms.
+    Returns residuals per doubling, by curve, each with its variance due to noise, which is that of a straight line
+    through the logarithms.
     """
     k, errors, noise = len(data.sizes), data.target[: len(data.sizes)], data.sigma[: len(data.sizes)] ** 2
     doublings = np.log2(data.sizes)
@@ -90,13 +87,13 @@ def step_residuals(data: JointData) -> list[tuple[dict[str, float], float]]:
 
 
 def one_step_ahead(data: JointData) -> tuple[np.ndarray, np.ndarray]:
-    """Residuals of the mean of all curves as in ``step_residuals``, and their variances by noise, [K]."""
+    """Residuals of the mean of all curves as in ``step_residuals``, and their variances due to noise, both [K]."""
     steps = step_residuals(data)
     return np.array([np.mean(list(missed.values())) for missed, _ in steps]), np.array([noise for _, noise in steps])
 
 
 def rate(residuals: np.ndarray, noise: np.ndarray, *, most_freedom: float = np.inf) -> tuple[float, float]:
-    """Standard deviation per doubling and its freedom, from residuals per doubling and their noise variances."""
+    """Standard deviation per doubling and its degrees of freedom, from residuals per doubling and noise variances."""
     freedom = min(float(len(residuals)), most_freedom)
     seen = float(np.maximum(residuals**2 - noise, 0.0).mean()) if len(residuals) else 0.0
     total = PRIOR_FREEDOM + freedom
@@ -109,13 +106,14 @@ def estimate(
     free: tuple[int, int],
     unseen: tuple[JointData, HeldOutCells, np.ndarray] | None,
 ) -> Discrepancy:
-    """The discrepancy of laws with ``residual`` [k + C] (points minus laws).
+    """Estimate the discrepancy of laws from their residuals.
 
     Args:
         data: all cells.
-        residual: on the scale of the points: log errors, then log ratios.
-        free: number of parameters of the curve and of the law.
-        unseen: what the laws had seen, the held-out cells, and the log errors [k + C] that the laws predicted.
+        residual: points minus laws, [k + C]: log errors, then log ratios.
+        free: numbers of parameters of the curve and of the law.
+        unseen: the development cells, the held-out cells, and the log errors [k + C] predicted by laws that were fitted
+            to the former alone.
     """
     k = len(data.sizes)
     u, w = np.log2(data.sizes), np.log2(1 + data.s)
@@ -130,7 +128,7 @@ def estimate(
         away = beyond(data.sizes[data.base][i], data.s[i], seen.sizes[seen.base], seen.s)
         off = predicted[cells.index] - cells.truth
         noise = 2 * np.diag(data.point_covariance)[cells.index]
-        # one direction may be foreseen well and the other badly, and one must not hide the other
+        # predictions may be good in one direction and bad in the other, and one must not hide the other
         for direction in away:
             far = direction > 0.1
             step = away.sum(axis=0)[far]
@@ -141,7 +139,7 @@ def estimate(
 
 
 def beyond(n: np.ndarray, s: np.ndarray, sizes: np.ndarray, multiples: np.ndarray) -> np.ndarray:
-    """Doublings that points [G] lie outside the measured sizes, and above the measured multiples, [2, G]."""
+    """By how many doublings points [G] are outside the measured sizes, and above the measured multiples, [2, G]."""
     if not len(sizes):
         return np.zeros((2, len(n)))
     u = np.log2(n)
@@ -152,18 +150,18 @@ def beyond(n: np.ndarray, s: np.ndarray, sizes: np.ndarray, multiples: np.ndarra
 
 
 def away_from_cells(data: JointData, n: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """Doublings [G] outside the range of the mixed cells; 0 without synthetic images."""
+    """By how many doublings points [G] are outside the range of the mixed cells; 0 without synthetic images."""
     return beyond(n, s, data.sizes[data.base], data.s).sum(axis=0) * (s > 0)
 
 
 def interpolation(data: JointData, cells: np.ndarray, n: np.ndarray, s: np.ndarray, *, from_zero: bool) -> np.ndarray:
-    """Weights [G, c] that interpolate a quantity of some mixed cells (indices [c]) at points [G].
+    """Weights [G, c] that interpolate a quantity, known at some mixed cells, at points [G].
 
     Args:
         data: the cells.
-        cells: the cells for which the quantity is known.
-        n: real images.
-        s: synthetic images a real one.
+        cells: indices [c] of the cells for which the quantity is known.
+        n: real images, [G].
+        s: synthetic images per real one, [G].
         from_zero: whether the quantity is 0 without synthetic images.
     """
     w, at_w = np.log2(1 + data.s[cells]), np.log2(1 + s)
@@ -175,27 +173,23 @@ def interpolation(data: JointData, cells: np.ndarray, n: np.ndarray, s: np.ndarr
 
 @dataclass(frozen=True)
 class Correction:
-    """What the discrepancy adds to log errors at G points.
+    """What the discrepancy adds to log errors at G points: a mean, and a standard deviation."""
 
-    ``weights`` [G, k + C] times the residuals of the measured points; ``spread`` [G] the standard deviation that is
-    left.
-    """
-
-    weights: np.ndarray
-    spread: np.ndarray
+    weights: np.ndarray  # [G, k + C]; their product with the residuals of the measured points is the mean
+    spread: np.ndarray  # the remaining standard deviation, [G]
 
 
 def _kriging(
     kernel: np.ndarray, cross: np.ndarray, prior: np.ndarray, noise: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights [G, N] of N residuals and the variance [G] left without their noise, which replicates hold."""
+    """Weights [G, N] of N residuals, and the remaining variance [G] without their noise, which replicates contain."""
     weights = np.linalg.solve(kernel + noise, cross.T).T
     left = prior - 2 * (weights * cross).sum(axis=1) + ((weights @ kernel) * weights).sum(axis=1)
     return weights, np.maximum(left, 0.0)
 
 
 def correction(found: Discrepancy, data: JointData, n: np.ndarray, s: np.ndarray) -> Correction:
-    """The correction at points of n [G] real images and s [G] synthetic ones a real one."""
+    """The correction at points with ``n`` real images and ``s`` synthetic ones per real one, both [G]."""
     k = len(data.sizes)
     u, at = np.log2(data.sizes), np.log2(n)
     w, at_w = np.log2(1 + data.s), np.log2(1 + s)

@@ -1,7 +1,7 @@
-"""Equivalence laws: the relative extra real images r that s synthetic images per real image are worth.
+"""Equivalence laws: how many extra real images (r per real image) s synthetic images per real image are worth.
 
-Symbols as in the papers: n real images, s = synthetic images / n, r = extra real images / n.
-x = n / n0 with n0 the geometric mean of the measured sizes. r < 0 where synthetic images hurt.
+Symbols as in the papers: n real images; s = synthetic images / n; r = extra real images / n, negative if synthetic
+images hurt; x = n / n0, with n0 the geometric mean of the measured sizes.
 The joint fit (J1) evaluates the real-only curve at n (1 + r).
 """
 
@@ -15,15 +15,15 @@ import numpy as np
 from synaug_ray.laws.fitting import Parameter
 
 Natural = tuple[np.ndarray, ...]
-SMALLEST_SHARE = 0.02  # n (1 + r) is at least this share of n: larger harm has never been measured
+SMALLEST_SHARE = 0.02  # n (1 + r) is at least this share of n: more harm has never been measured
 
 
 @dataclass(frozen=True)
 class EquivalenceForm:
-    """One law r(n, s).
+    """A parametric form of r(n, s).
 
-    ``r(p, x, s)`` takes natural parameters, each broadcastable to x and s, and also a complex x or s.
-    ``limit(p, x)`` is the largest r that any s reaches (inf where unbounded, 0 where nothing helps).
+    ``r(p, x, s)`` takes natural parameters, each broadcastable to x and s; x or s may be complex.
+    ``limit(p, x)`` is the largest r at any s (inf if it is unbounded, 0 if no amount helps).
     """
 
     name: str
@@ -34,11 +34,11 @@ class EquivalenceForm:
     limit: Callable[[Natural, np.ndarray], np.ndarray]
 
     def slope(self, parameters: Natural, x: np.ndarray, s: np.ndarray) -> np.ndarray:
-        """dr/ds by the complex step, exact to rounding (Martins et al. 2003)."""
+        """dr/ds by the complex-step method, exact up to rounding (Martins et al. 2003)."""
         return np.imag(self.r(parameters, x, np.asarray(s, dtype=complex) + 1e-30j)) / 1e-30
 
     def slope_in_x(self, parameters: Natural, x: np.ndarray, s: np.ndarray) -> np.ndarray:
-        """dr/dx at s = const, likewise."""
+        """dr/dx at constant s, by the same method."""
         return np.imag(self.r(parameters, np.asarray(x, dtype=complex) + 1e-30j, s)) / 1e-30
 
 
@@ -64,7 +64,7 @@ def _rational(s: np.ndarray, s0: np.ndarray) -> np.ndarray:
 
 
 def _decline_limit(p: Natural, x: np.ndarray) -> np.ndarray:
-    """Largest value of R (1 - e^(-s/s0)) - d s: at s = s0 ln(R / (d s0)) if that is positive, else 0."""
+    """The largest value of R (1 - e^(-s/s0)) - d s, which is at s = s0 ln(R / (d s0)) if that is positive; else 0."""
     bound, s0, d = p[0] * x ** -p[1], p[2], p[3]
     peak = s0 * np.log(np.maximum(bound / (d * s0), 1.0))
     return np.maximum(bound * _saturation(peak, s0) - d * peak, 0.0)
@@ -184,7 +184,7 @@ BY_NAME = {form.name: form for form in FORMS}
 
 
 def reported(form: EquivalenceForm, parameters: Natural, n0: float) -> dict[str, tuple[np.ndarray, str]]:
-    """Parameters by the names and units of the papers: F0 as 1/rho, F1 as lambda and c2."""
+    """Parameters with the papers' names and units: 1/rho of F0, lambda and c2 of F1."""
     if form.name == "F1":
         return {
             "c2": (np.exp(parameters[0]), "dimensionless"),

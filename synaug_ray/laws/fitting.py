@@ -1,10 +1,10 @@
 """Robust least squares from many starts at once, batched over starts and bootstrap replicates.
 
-One routine serves both: a batch of starts against one data set, or one start against a batch of
-resampled data sets. The loss is Huber's on standardised residuals, minimised by Levenberg-Marquardt
-with iteratively reweighted residuals and projection on the bounds. scipy.optimize.least_squares
-takes 1.5 ms a fit of three parameters to 12 points, this 0.025 ms in a batch of 300
-(tests/benchmarks/law_fits.py); a test holds the two against each other.
+A batch is either many starts against one data set, or one start against many resampled data sets.
+The loss is Huber's on standardised residuals, minimised by Levenberg-Marquardt with iteratively
+reweighted residuals and projection onto the bounds. scipy.optimize.least_squares takes 1.5 ms for a
+fit of three parameters to 12 points, this module 0.025 ms in a batch of 300
+(tests/benchmarks/law_fits.py); a test compares their results.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from synaug_ray.laws.results import FitStatus
 HUBER = 1.345  # in standard deviations: 95% efficient under Gaussian noise (Huber 1981)
 MOST_STARTS = 192
 SAME_OPTIMUM = 1e-3  # relative difference of cost below which two starts reached the same optimum
-HOPELESS = 15.0  # a local optimum that much above the best in log likelihood wins no resampled data set
+HOPELESS = 15.0  # local optima that are worse than the best by this log likelihood are not refitted: they never win
 UNIDENTIFIED = 4.0  # standard error, in e-folds of a positive parameter, beyond which it is not identified
 
 Model = Callable[[np.ndarray], np.ndarray]
@@ -28,9 +28,9 @@ Model = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter with its unit, its bounds and its starting values, in natural units.
+    """A parameter with its unit, and its bounds and starting values in that unit.
 
-    ``log`` parameters are positive and searched on a logarithmic scale.
+    ``log`` parameters are positive, and are searched on a logarithmic scale.
     """
 
     name: str
@@ -61,30 +61,30 @@ class Fit:
 
 
 def starts_of(parameters: tuple[Parameter, ...], most: int = MOST_STARTS) -> np.ndarray:
-    """The declared grid of starts [S, P] on the scale of the search, thinned evenly to ``most``."""
+    """The grid of all parameters' starting values, [S, P] on the scale of the search, thinned to ``most``."""
     columns = [parameter.inward(np.asarray(parameter.starts)) for parameter in parameters]
     grid = np.array(list(itertools.product(*columns)))
     if len(grid) > most:
-        # A fixed random order: an even stride would drop whole values of the last parameters.
+        # in a fixed random order, because an even stride would drop all starts with some values of the last parameters
         grid = grid[np.random.default_rng(0).permutation(len(grid))[:most]]
     return grid
 
 
 def bounds(parameters: tuple[Parameter, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest theta [P] on the scale of the search."""
+    """The lower and upper bounds of theta, each [P], on the scale of the search."""
     low = np.array([float(parameter.inward(np.asarray(parameter.low))) for parameter in parameters])
     high = np.array([float(parameter.inward(np.asarray(parameter.high))) for parameter in parameters])
     return low, high
 
 
 def huber_cost(residuals: np.ndarray, delta: float = HUBER) -> np.ndarray:
-    """Sum over the last axis of Huber's loss: z^2/2 inside delta, linear outside."""
+    """Huber's loss, summed over the last axis: z^2/2 up to delta, linear beyond it."""
     size = np.abs(residuals)
     return np.where(size <= delta, 0.5 * size**2, delta * (size - 0.5 * delta)).sum(axis=-1)
 
 
 def _jacobian(model: Model, theta: np.ndarray, value: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Forward differences [B, N, P]; backward where a step would leave the bounds. One call for all parameters."""
+    """Forward differences [B, N, P], backward ones if a step would leave the bounds; by one call of the model."""
     batch, free = theta.shape
     step = 1e-6 * (1 + np.abs(theta))
     step = np.where(theta + step > high, -step, step)
@@ -106,8 +106,15 @@ def minimise(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit ``model(theta) ~ target`` for a whole batch.
 
-    Shapes: theta [B, P], target [B, N] or [1, N], sigma [N]; model maps [b, P] to [b, N].
-    Returns theta [B, P] and cost [B]. Rows stop on their own; a row that never gets better keeps its start.
+    Args:
+        model: maps theta [b, P] to points [b, N].
+        theta: starting values [B, P].
+        target: [B, N] or [1, N].
+        sigma: standard errors [N].
+        delta: of Huber's loss.
+
+    Returns:
+        theta [B, P] and cost [B]. Each row stops independently; a row that never improves keeps its start.
     """
     low, high = bounds(parameters)
     theta = np.clip(theta, low, high)
@@ -162,7 +169,7 @@ def _status(model: Model, theta: np.ndarray, sigma: np.ndarray, parameters: tupl
     if singular[-1] < 1e-6 * singular[0] or len(singular) < len(scale):
         return FitStatus.NOT_IDENTIFIABLE
     variance = ((directions.T / singular) ** 2).sum(axis=1) / scale**2
-    # so nearly singular that rounding makes a variance negative is not identifiable either
+    # if the matrix is so nearly singular that rounding makes a variance negative, it is not identifiable either
     loose = [not 0 <= v <= UNIDENTIFIED**2 for v, parameter in zip(variance, parameters, strict=True) if parameter.log]
     return FitStatus.NOT_IDENTIFIABLE if any(loose) else FitStatus.CONVERGED
 
@@ -177,10 +184,12 @@ def fit(
     starts: np.ndarray | None = None,
     iterations: int = 80,
 ) -> Fit:
-    """Fit one data set (target [N], standard errors sigma [N]) from every start.
+    """Fit one data set (target [N], standard errors sigma [N]) from all starts.
 
-    Raises ``ValueError`` on shapes that disagree or on a sigma that is not positive and finite.
-    Returns status FAILED instead of raising if no start has a finite cost.
+    The status is FAILED if no start has a finite cost.
+
+    Raises:
+        ValueError: if the shapes differ, or if a sigma is not positive and finite.
     """
     if target.shape != sigma.shape or target.ndim != 1:
         raise ValueError(f"target and sigma must be vectors of one length, got {target.shape} and {sigma.shape}")
@@ -211,7 +220,7 @@ def refit(
     *,
     delta: float = HUBER,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Refit resampled data (targets [B, N]) from the optima of the full data; returns theta [B, P] and cost [B]."""
+    """Refit resampled data (targets [B, N]), starting at the full data's optima; returns theta [B, P] and cost [B]."""
     results = [
         minimise(
             model,

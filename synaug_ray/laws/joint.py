@@ -1,8 +1,8 @@
 """The joint fit J1: E(n, s) = E_real(n (1 + r(n, s))), curve and equivalence law fitted together.
 
-Residuals are on logarithms. A real-only size contributes log E_real(n). A mixed cell contributes
-the *paired* log ratio log E(n, s) - log E_real(n): what the real-only curve misses at n cancels
-there, so it does not leak into r, and pairing makes the ratio's noise smaller than the error's.
+Residuals are those of logarithms. A real-only size contributes log E_real(n), a mixed cell the *paired* log ratio
+log E(n, s) - log E_real(n). The misfit of the real-only curve at n cancels in that ratio, so it does not leak into r;
+and pairing makes the ratio's noise smaller than the error's.
 """
 
 from __future__ import annotations
@@ -15,30 +15,24 @@ from synaug_ray.laws.curves import CurveForm
 from synaug_ray.laws.equivalence import EquivalenceForm, Natural, grow
 from synaug_ray.laws.fitting import Model, Parameter, outward
 
-DISCREPANCY = 0.01  # no law is held to more than 1% of an error: keeps one precise cell from ruling the fit
+DISCREPANCY = 0.01  # laws are not expected to fit errors better than to 1%, so that one precise cell cannot dominate
 
 
 @dataclass(frozen=True, kw_only=True)
 class JointData:
-    """Cells of one study as points of a fit.
+    """The cells of one study as the points of a fit: k real-only sizes and C mixed cells."""
 
-    ``sizes`` [k] ascending num_real; ``real`` [k] their errors; ``base`` [C] index into ``sizes``;
-    ``s`` [C]; ``gains`` [C] paired; standard errors of errors and gains beside them. ``least_error``
-    is half a wrong answer: logarithms of smaller errors mean nothing. ``covariance`` [k + C, k + C] is that of
-    errors and gains together; without it they count as independent.
-    """
-
-    sizes: np.ndarray
-    real: np.ndarray
-    real_error: np.ndarray
-    base: np.ndarray
-    s: np.ndarray
-    gains: np.ndarray
-    gain_error: np.ndarray
-    chance: float
-    n0: float
-    least_error: float
-    covariance: np.ndarray | None = None
+    sizes: np.ndarray  # num_real, ascending, [k]
+    real: np.ndarray  # real-only errors (fractions), [k]
+    real_error: np.ndarray  # their standard errors, [k]
+    base: np.ndarray  # index into ``sizes`` of each mixed cell, [C]
+    s: np.ndarray  # synthetic images per real one, [C]
+    gains: np.ndarray  # paired differences of errors, [C]
+    gain_error: np.ndarray  # their standard errors, [C]
+    chance: float  # the error of guessing
+    n0: float  # real images: the geometric mean of the sizes
+    least_error: float  # half a wrong answer: logarithms of smaller errors are meaningless
+    covariance: np.ndarray | None = None  # of errors and gains together, [k + C, k + C]; None if independent
 
     @property
     def x(self) -> np.ndarray:
@@ -46,7 +40,7 @@ class JointData:
         return self.sizes / self.n0
 
     def targets(self, real: np.ndarray, gains: np.ndarray) -> np.ndarray:
-        """Points to fit, [..., k + C], from errors [..., k] and gains [..., C] (point or replicates)."""
+        """Points to fit, [..., k + C], from errors [..., k] and gains [..., C] (measured values or replicates)."""
         errors = np.maximum(real, self.least_error)
         mixed = np.maximum(errors[..., self.base] - gains, self.least_error)
         return np.concatenate([np.log(errors), np.log(mixed) - np.log(errors[..., self.base])], axis=-1)
@@ -63,7 +57,7 @@ class JointData:
 
     @property
     def point_covariance(self) -> np.ndarray:
-        """Covariance of the points on the log scale, [k + C, k + C], with what no law is held to."""
+        """Covariance of the points on the log scale, [k + C, k + C], including that of DISCREPANCY."""
         errors = np.maximum(self.real, self.least_error)
         mixed = np.maximum(errors[self.base] - self.gains, self.least_error)
         if self.covariance is None:
@@ -75,7 +69,7 @@ class JointData:
         return slopes @ self.covariance @ slopes.T + DISCREPANCY**2 * np.eye(len(slopes))
 
     def whitener(self, points: slice = slice(None)) -> np.ndarray:
-        """The symmetric W with W C W = 1, C the covariance of the ``points``: each residual stays with its cell."""
+        """The symmetric W with W C W = 1, C the covariance of ``points``: each residual remains that of one cell."""
         values, vectors = np.linalg.eigh(self.point_covariance[points, points])
         return (vectors / np.sqrt(values)) @ vectors.T
 
@@ -86,7 +80,7 @@ class JointData:
         return points
 
     def subset(self, sizes: np.ndarray, cells: np.ndarray) -> JointData:
-        """Only some sizes and cells (boolean masks); cells of dropped sizes must be dropped too."""
+        """Some sizes and cells (boolean masks) only; if a size is dropped, its cells must be dropped too."""
         position = np.cumsum(sizes) - 1
         kept = np.concatenate([sizes, cells])
         return replace(
@@ -103,7 +97,7 @@ class JointData:
 
 
 def whitened(model: Model, target: np.ndarray, whitener: np.ndarray) -> tuple[Model, np.ndarray, np.ndarray]:
-    """Model, target [..., N] and standard errors [N] of a fit whose residuals are independent, of variance 1."""
+    """Model, target [..., N] and standard errors [N] of the equivalent fit with independent residuals of variance 1."""
     return lambda theta: model(theta) @ whitener, target @ whitener, np.ones(len(whitener))
 
 
@@ -113,12 +107,12 @@ def curve_model(curve: CurveForm, data: JointData) -> Model:
 
 
 def joint_parameters(curve: CurveForm, form: EquivalenceForm) -> tuple[Parameter, ...]:
-    """Parameters of the curve, then of the law."""
+    """The parameters of the curve, followed by those of the law."""
     return curve.parameters + form.parameters
 
 
 def split(theta: np.ndarray, curve: CurveForm, form: EquivalenceForm) -> tuple[Natural, Natural]:
-    """theta [B, P] -> natural parameters of curve and law, each [B, 1]."""
+    """theta [B, P] -> natural parameters of the curve and of the law, each [B, 1]."""
     natural = outward(theta, joint_parameters(curve, form))
     return natural[: len(curve.parameters)], natural[len(curve.parameters) :]
 
@@ -138,7 +132,7 @@ def joint_model(curve: CurveForm, form: EquivalenceForm, data: JointData) -> Mod
 
 
 def predict_log_error(theta: np.ndarray, curve: CurveForm, form: EquivalenceForm, data: JointData) -> np.ndarray:
-    """log E of every cell of ``data``, [B, k + C] (not ratios)."""
+    """log E of all cells of ``data``, [B, k + C] (not ratios)."""
     points = joint_model(curve, form, data)(theta)
     points[:, len(data.sizes) :] += points[:, data.base]
     return points

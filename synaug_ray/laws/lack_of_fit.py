@@ -1,4 +1,4 @@
-"""Tests whether the averaged laws describe the measurements: otherwise no exchange rate is taken from them."""
+"""Tests whether the averaged laws describe the measurements; if not, they give no exchange rates."""
 
 from __future__ import annotations
 
@@ -9,34 +9,31 @@ from scipy import stats
 
 from synaug_ray.laws.joint import JointData
 
-REFUSED = 0.01  # so rarely are laws refused that do hold
+REFUSED = 0.01  # significance level: the probability of refusing laws that are true
 
 
 @dataclass(frozen=True)
 class LackOfFit:
-    """``overdispersion`` is chi-square per degree of freedom; ``worst`` the point [k + C] with the largest residual.
+    """The result of the test."""
 
-    ``probability`` is that of a misfit this large, as a whole or in one point, if the laws held.
-    """
-
-    overdispersion: float
-    worst: int
-    probability: float
+    overdispersion: float  # chi-square per degree of freedom
+    worst: int  # index of the point, of k + C, with the largest residual
+    probability: float  # of a misfit this large, as a whole or at one point, if the laws were true
 
     @property
     def refused(self) -> bool:
-        """Whether the laws should not be used for rates."""
+        """Whether the laws must not be used for exchange rates."""
         return self.probability < REFUSED
 
 
 def lack_of_fit(data: JointData, residual: np.ndarray, free: int, freedom: float) -> LackOfFit:
-    """The test of ``residual`` [k + C], what laws with ``free`` parameters leave of the points.
+    """Test the residuals of laws.
 
     Args:
         data: the points with their covariance.
-        residual: points minus laws.
-        free: parameters of curve and law.
-        freedom: degrees of freedom of the estimated noise. Infinite if it is known.
+        residual: points minus laws, [k + C].
+        free: number of parameters of curve and law together.
+        freedom: degrees of freedom of the estimated noise; infinite if the noise is known.
     """
     white = data.whitener() @ residual
     left = len(residual) - free
@@ -48,5 +45,5 @@ def lack_of_fit(data: JointData, residual: np.ndarray, free: int, freedom: float
     whole = stats.chi2.sf(dispersion * left, left) if known else stats.f.sf(dispersion, left, freedom)
     size = float(np.abs(white[worst]))
     single = 2 * (stats.norm.sf(size) if known else stats.t.sf(size, freedom))
-    # two tests, the second of as many points: Bonferroni
+    # Bonferroni: two tests, the second of which is one of all points
     return LackOfFit(dispersion, worst, float(min(1.0, 2 * min(whole, len(residual) * single))))

@@ -1,14 +1,15 @@
-"""Standard errors that borrow strength: variances between draws, pooled over the cells of one pool of evidence.
+"""Moderated standard errors: between-draw variances borrow strength from similar cells.
 
-A cell's own variance rests on a few draws. It is moderated towards what its like say (empirical Bayes, Smyth 2004),
-with four limits, without which unlike or dependent cells would pass for evidence:
+A cell's own variance is estimated from a few draws. It is shrunk towards the pooled variance of similar cells
+(empirical Bayes, Smyth 2004), with four restrictions, without which dissimilar or dependent cells would count as
+evidence:
 
-- only cells of one ``family`` are pooled (a GAN says nothing of a diffusion model's luck);
-- the cells of one ``block`` (one pool of synthetic images) move together and count once;
-- where variances differ by more than chance and size, none is believed to be smaller than their mean, since generators
-  that fail now and then leave most cells with a small one;
-- from ``ENOUGH_DRAWS`` draws on no variance falls below the cell's own, and the pool's degrees of freedom count only as
-  far as it agrees with the cell.
+- only cells of the same ``family`` are pooled (a GAN says nothing about the variability of a diffusion model);
+- the cells of a ``block`` (the same pools of synthetic images) vary together, and count once;
+- if variances differ by more than chance and size explain, no variance is taken to be smaller than their mean, since
+  generators that fail occasionally leave most cells with a small one;
+- with ``ENOUGH_DRAWS`` draws or more, no variance is smaller than the cell's own, and the pool's degrees of freedom
+  count only as far as it agrees with the cell.
 """
 
 from __future__ import annotations
@@ -20,27 +21,22 @@ from scipy import special, stats
 
 from synaug_ray.laws.bootstrap import Components
 
-MOST_PRIOR_DRAWS = 2.0  # the pooled variance weighs at most as much as this many times the cell's own draws
+MOST_PRIOR_DRAWS = 2.0  # largest weight of the pooled variance, as a multiple of the cell's own draws
 LEAST_SIZES_FOR_TREND = 3
-UNEVEN_LEVEL = 0.05  # of the test whether some blocks vary more than others
+UNEVEN_LEVEL = 0.05  # significance level of the test for blocks with different variances
 UNEVEN_REPLICATES = 2_000
-ENOUGH_DRAWS = 5  # from here on a cell's own variance is believed
+ENOUGH_DRAWS = 5  # from which a cell's own variance is a lower bound
 
 
 @dataclass(frozen=True)
 class StandardErrors:
-    """Moderated standard errors of Q means, with the degrees of freedom [Q] that their t quantiles take.
+    """Moderated variances of Q means; all NaN for a mean of fewer than two draws."""
 
-    ``pooled_variance`` [Q] is what all cells together say of ``draw_variance``, without the cell's own draws; ``least``
-    [Q] is the mean below which no ``draw_variance`` is believed, 0 where variances differ by chance alone. All are
-    NaN for a mean of fewer than two draws.
-    """
-
-    draw_variance: np.ndarray
-    image_variance: np.ndarray
-    freedom: np.ndarray
-    pooled_variance: np.ndarray
-    least: np.ndarray
+    draw_variance: np.ndarray  # between draws, [Q]
+    image_variance: np.ndarray  # due to test images, [Q]
+    freedom: np.ndarray  # degrees of freedom of the t quantiles, [Q]
+    pooled_variance: np.ndarray  # between draws, estimated from all cells together, without the cell's own draws, [Q]
+    least: np.ndarray  # the mean below which no ``draw_variance`` is taken to be; 0 if they differ by chance alone, [Q]
 
     @property
     def error(self) -> np.ndarray:
@@ -49,7 +45,7 @@ class StandardErrors:
 
     @property
     def pooled_error(self) -> np.ndarray:
-        """The same from the pooled variance, [Q]: weights of a fit must not follow the noise of their own cells."""
+        """The same with the pooled variance, [Q], for fits, whose weights must not depend on the cells' own noise."""
         return np.sqrt(self.pooled_variance + self.image_variance)
 
 
@@ -68,16 +64,16 @@ def moderate(
     family: np.ndarray | None = None,
     block: np.ndarray | None = None,
 ) -> StandardErrors:
-    """Borrow strength across cells for the variance between draws.
+    """Moderate the between-draw variances.
 
-    What is pooled is the ratio of the variance between draws to its known part, the image x draw
-    noise, with a linear trend in ``log_size`` [Q] (log num_real). The own estimate counts D - 1, the
-    pooled one at most ``MOST_PRIOR_DRAWS`` times that. The ratio is at least 1, since the known part
-    is always present.
+    What is pooled is the ratio of the between-draw variance to its known part, the image x draw noise, with a linear
+    trend in ``log_size``. A cell's own estimate has a weight of D - 1, the pooled one at most ``MOST_PRIOR_DRAWS``
+    times that. The ratio is at least 1, since the known part is always present.
 
     Args:
-        family: int [Q], which cells may be pooled; None pools all.
-        block: int [Q], which cells rest on the same generators; None takes each size for a block.
+        log_size: log num_real, [Q].
+        family: int [Q]; only cells of the same family are pooled. None pools all.
+        block: int [Q]; cells of a block have the same generators. With None, each size is a block.
     """
     count = len(parts.estimates)
     family = np.zeros(count, dtype=int) if family is None else family
@@ -89,7 +85,7 @@ def moderate(
             variance[index], pooled[index], freedom[index], least[index] = _moderated(
                 parts.take(index), log_size[index], np.unique(block[index], return_inverse=True)[1]
             )
-    few = parts.clusters - 1.0  # test images say no more of their own variance than there are groups of them
+    few = parts.clusters - 1.0  # degrees of freedom of the image variance: there are no more than groups of test images
     total = (variance + parts.image_variance) ** 2 / (variance**2 / freedom + parts.image_variance**2 / max(few, 1.0))
     return StandardErrors(variance, parts.image_variance, np.minimum(freedom, total), pooled, least)
 
@@ -97,7 +93,7 @@ def moderate(
 def _moderated(
     parts: Components, log_size: np.ndarray, block: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Variances, pooled ones, degrees of freedom and least variances [Q] of one family.
+    """Variances, pooled variances, degrees of freedom and least variances of one family, each [Q].
 
     Args:
         block: int [Q], numbered from 0.
@@ -133,11 +129,11 @@ def _moderated(
 
 
 def _uneven(log_ratio: np.ndarray, design: np.ndarray, block: np.ndarray, freedom: float) -> float:
-    """By how much a mean variance is above the typical one where blocks differ by more than chance; 0 where not.
+    """The ratio of the mean variance to the typical one if blocks differ by more than chance; else 0.
 
-    They differ where a generator now and then fails and nobody notices: a block without such a draw has a small
-    variance of its own, and a mean that is off by what the failures of the others cost. Bartlett's statistic of the
-    blocks' variances, as if the cells of a block said the same; its null distribution is simulated.
+    They differ if generators occasionally fail unnoticed: a block without such a draw has a small variance, although
+    its mean is off by the average cost of failures. The test uses Bartlett's statistic of the blocks' variances,
+    as if the cells of a block were identical; its null distribution is simulated.
     """
     count = np.bincount(block)
     rows = np.stack([np.bincount(block, column) for column in design.T], axis=1) / count[:, None]
@@ -152,5 +148,5 @@ def _uneven(log_ratio: np.ndarray, design: np.ndarray, block: np.ndarray, freedo
 
 
 def half_widths(errors: StandardErrors, confidence: float) -> np.ndarray:
-    """Pointwise two-sided half widths, [Q]."""
+    """Half-widths of two-sided pointwise intervals, [Q]."""
     return stats.t.ppf(0.5 + confidence / 2, errors.freedom) * errors.error

@@ -1,6 +1,6 @@
-"""The results of fits, as frozen values.
+"""The results of fits.
 
-Units: errors are fractions in [0, 1], images are counts. ``None`` stands for "not estimable", never for zero.
+Units: errors are fractions in [0, 1], images are counts. ``None`` means "not estimable", never zero.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class FitStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its bootstrap interval at the analysis' confidence."""
+    """A number with its bootstrap interval at the analysis's confidence; an open end is None."""
 
     value: float | None
     low: float | None = None
@@ -29,20 +29,20 @@ class Estimate:
 
     @classmethod
     def around(cls, value: float, half: float) -> Estimate:
-        """``value`` with an interval of this half width; without one where that is NaN."""
+        """``value`` with an interval of this half-width; without an interval if that is NaN."""
         ends = () if math.isnan(half) else (float(value - half), float(value + half))
         return cls(float(value), *ends)
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How a form chosen without the largest n and the largest s predicted them."""
+    """How well a form that was chosen without the cells of the largest n and the largest s predicts them."""
 
     cells: int
     rmse_log_error: float
     skill_no_effect: float | None  # 1 - MSE(form) / MSE("synthetic images do nothing")
     skill_constant_rate: float | None  # 1 - MSE(form) / MSE(F0)
-    coverage: float | None = None  # share of held-out cells inside their predictive interval
+    coverage: float | None = None  # share of held-out cells within their prediction interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class LawFit:
     parameters: dict[str, Estimate]
     units: dict[str, str]
     status: FitStatus
-    share_of_starts: float  # of the multi-start fits, how many reached the best optimum
+    share_of_starts: float  # share of the starts that reached the best optimum
     rmse_log_error: float
     aicc: float | None
     held_out: HeldOut | None = None
@@ -63,7 +63,7 @@ class LawFit:
 
 @dataclass(frozen=True)
 class FormParameter:
-    """A parameter of a form with its unit and the bounds it is searched in."""
+    """A parameter of a form, with its unit and the bounds of the search."""
 
     name: str
     unit: str
@@ -80,7 +80,7 @@ class Form:
     formula: str
     parameters: tuple[FormParameter, ...]
     source: str
-    least_sizes: int  # needs at least this many sizes
+    least_sizes: int  # sizes that it needs
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""Selection of the curve and the equivalence law: chosen on development cells, judged on held-out ones.
+"""Selection of the curve and the equivalence law: chosen on development cells, evaluated on held-out ones.
 
-Held out are the cells with the largest n or the largest s, the direction in which users extrapolate. The law
-is chosen without them by QAIC (Burnham and Anderson 2002, section 2.5: AIC with the misfit of the
-best law as overdispersion; the noise is known from draws and test images, so the correction for an
-estimated noise, AICc, is only reported), then refitted on all cells. Exchange rates do not rest on
-that one choice: few amounts often cannot tell two laws apart whose slopes differ by much, so they
-are averaged over laws by their Akaike weights on all cells (ibid., section 4.2).
+The cells with the largest n or the largest s are held out, since users extrapolate in these directions. The law is
+chosen without them by QAIC (Burnham and Anderson 2002, section 2.5: AIC with the misfit of the best law as
+overdispersion; the noise is known from draws and test images, so AICc, the correction for an estimated noise, is only
+reported), and then refitted to all cells. Exchange rates do not depend on that choice alone: a few amounts often cannot
+distinguish two laws with very different slopes, so rates are averaged over laws by their Akaike weights on all cells
+(ibid., section 4.2).
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from synaug_ray.laws.joint import JointData, curve_model, joint_model, joint_par
 from synaug_ray.laws.results import FitStatus, HeldOut
 
 Key = TypeVar("Key", bound=Hashable)
-LEAST_SIZES = 3  # with fewer, a curve with two parameters cannot be checked
+LEAST_SIZES = 3  # with fewer sizes, a curve with two parameters cannot be checked
 LEAST_DEVELOPMENT_SIZES = 3
 LEAST_DEVELOPMENT_MULTIPLES = 2
-TIE = 2.0  # difference of QAIC within which the form with fewer parameters is preferred
-LEAST_WEIGHT = 0.02  # laws below this Akaike weight are left out of the average
+TIE = 2.0  # difference in QAIC up to which the form with fewer parameters is preferred
+LEAST_WEIGHT = 0.02  # laws with a smaller Akaike weight are left out of the average
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One form fitted to ``points`` points."""
+    """A form fitted to ``points`` points."""
 
     name: str
     fit: Fit
@@ -55,13 +55,13 @@ class Candidate:
 
     @property
     def aicc(self) -> float | None:
-        """AIC with the small-sample correction; None if no points are left for it."""
+        """AIC with the small-sample correction; None if there are too few points for it."""
         left = self.points - self.free - 1
         return None if left <= 0 else self.aic() + 2 * self.free * (self.free + 1) / left
 
 
 def overdispersion(candidates: Iterable[Candidate]) -> float:
-    """Misfit of the best usable candidate, per degree of freedom; at least 1."""
+    """The misfit of the best usable candidate per degree of freedom, but at least 1."""
     return max(1.0, min((2 * c.fit.cost / (c.points - c.free) for c in candidates if c.usable), default=1.0))
 
 
@@ -72,7 +72,7 @@ def _scores(candidates: dict[Key, Candidate]) -> dict[Key, float]:
 
 
 def choose(candidates: dict[Key, Candidate]) -> Candidate:
-    """Among those within ``TIE`` of the lowest QAIC the fewest parameters, then the lowest QAIC."""
+    """The candidate with the fewest parameters, then the lowest QAIC, of those within ``TIE`` of the lowest QAIC."""
     scores = _scores(candidates)
     if not scores:
         return min(candidates.values(), key=lambda c: (c.free, c.fit.cost))
@@ -82,7 +82,7 @@ def choose(candidates: dict[Key, Candidate]) -> Candidate:
 
 
 def akaike_weights(candidates: dict[Key, Candidate]) -> dict[Key, float]:
-    """Weights that sum to 1, of the candidates that have at least ``LEAST_WEIGHT``."""
+    """Akaike weights, normalised to sum to 1, of the candidates with at least ``LEAST_WEIGHT``."""
     scores = _scores(candidates)
     best = min(scores.values(), default=0.0)
     raw = {key: float(np.exp(-(score - best) / 2)) for key, score in scores.items()}
@@ -91,7 +91,7 @@ def akaike_weights(candidates: dict[Key, Candidate]) -> dict[Key, float]:
 
 
 def fit_curves(data: JointData) -> dict[str, Candidate]:
-    """Every real-only form that has fewer parameters than there are sizes. Needs LEAST_SIZES sizes."""
+    """Fit every real-only form that has fewer parameters than there are sizes; at least LEAST_SIZES are needed."""
     k = len(data.sizes)
     whitener = data.whitener(slice(k))
     out = {}
@@ -105,7 +105,7 @@ def fit_curves(data: JointData) -> dict[str, Candidate]:
 def fit_forms(
     data: JointData, curve: CurveForm, curve_theta: np.ndarray, forms: tuple[EquivalenceForm, ...] = FORMS
 ) -> dict[str, Candidate]:
-    """Every equivalence law jointly with the curve, started from the real-only fit of the curve."""
+    """Fit every equivalence law jointly with the curve, starting at the real-only fit of the curve."""
     out = {}
     whitener = data.whitener()
     for form in forms:
@@ -121,9 +121,9 @@ def fit_forms(
 
 
 def development(data: JointData) -> tuple[np.ndarray, np.ndarray] | None:
-    """Masks (sizes, cells) of what form selection may see, or None where too few cells would be left.
+    """Masks (sizes, cells) of what the selection of forms may see; None if too few cells would be left.
 
-    Held out are mixed cells alone: the real-only curve is known at every size, also when laws are extrapolated.
+    Only mixed cells are held out: the real-only curve is known at all sizes, also when laws are extrapolated.
     """
     if not len(data.s):
         return None
@@ -143,15 +143,12 @@ def _skill(residual: np.ndarray, reference: np.ndarray) -> float | None:
 
 @dataclass(frozen=True)
 class HeldOutCells:
-    """The held-out mixed cells: their indices among all points, log errors, and the residuals of two references.
+    """The held-out mixed cells, with the residuals of two reference predictions."""
 
-    ``nothing`` is "synthetic images do nothing" (F0's own curve at r = 0), ``rate`` is F0.
-    """
-
-    index: np.ndarray
-    truth: np.ndarray
-    nothing: np.ndarray
-    rate: np.ndarray
+    index: np.ndarray  # among all points
+    truth: np.ndarray  # log errors
+    nothing: np.ndarray  # residuals of "synthetic images do nothing" (F0's own curve at r = 0)
+    rate: np.ndarray  # residuals of F0
 
     def judge(self, log_error: np.ndarray, *, coverage: float | None = None, is_rate: bool = False) -> HeldOut:
         """The accuracy of predicted log errors [k + C] at the held-out cells."""
@@ -168,7 +165,7 @@ class HeldOutCells:
 def held_out_cells(
     data: JointData, masks: tuple[np.ndarray, np.ndarray], candidates: dict[str, Candidate], curve: CurveForm
 ) -> HeldOutCells:
-    """The held-out cells, with both references fitted to the development cells."""
+    """The held-out cells, with both reference predictions fitted to the development cells."""
     index = np.flatnonzero(~masks[1]) + len(data.sizes)
     truth = data.log_errors()[index]
     rate = candidates["F0"].fit.theta[None]
@@ -189,8 +186,8 @@ def judge_forms(
 ) -> dict[str, HeldOut]:
     """The accuracy of each form, fitted to the development cells, at the held-out mixed cells.
 
-    Skill is 1 - MSE / MSE of a reference on log errors: "synthetic images do nothing" (the same curve
-    at r = 0) and F0. Coverage, for the chosen form, is the share of held-out cells for which the interval
+    Skill is 1 - MSE / (MSE of a reference), of log errors; references are "synthetic images do nothing" (the same curve
+    at r = 0) and F0. Coverage is given for the chosen form: the share of held-out cells for which the interval
     of (prediction - measurement) over joint replicates (errors [B, k], gains [B, C]) contains 0.
     """
     cells = held_out_cells(data, masks, candidates, curve)

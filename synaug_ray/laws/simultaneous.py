@@ -1,14 +1,14 @@
-"""Intervals that hold for all cells at once, and over repeated looks at growing data.
+"""Intervals that hold for all cells simultaneously, and over repeated looks at growing data (group-sequential).
 
-For one look: the multiplier bootstrap of the maximum (Chernozhukov, Chetverikov and Kato 2013, arXiv 1212.6906). The
-image x draw noise enters through the images, where it has full rank, and only what the draws add to it through the
-D - 1 directions that D draws span. These few directions would make cells seem more similar than their generators are,
-so draws and the t scale are drawn separately for each ``block``, a size and a generator: independence is conservative
+One look uses the multiplier bootstrap of the maximum (Chernozhukov, Chetverikov and Kato 2013, arXiv 1212.6906). The
+image x draw noise is drawn with the images, where it has full rank; only what draws add to it is drawn in the D - 1
+directions that D draws span. These few directions would make cells seem more similar than their generators are, so
+draws and the t scale are drawn separately for each ``block`` (a size and a generator): independence is conservative
 (Sidak 1967).
 
-Over looks: each look may spend a share of the false verdicts allowed (Lan and DeMets 1983). What a look costs is
-less than its share alone would take, since it sees the earlier draws again: the boundary is found on simulated
-paths, Brownian in the number of draws, among those that no earlier look has stopped.
+Each of several looks may spend a share of the allowed false verdicts (alpha spending, Lan and DeMets 1983). The
+boundary of a look is found on simulated paths, Brownian in the number of draws, among those that were not stopped by an
+earlier look. Since a look sees the earlier draws again, its boundary is closer than its share alone would make it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from scipy import stats
 from synaug_ray.laws.bootstrap import Components, root
 from synaug_ray.laws.moderation import StandardErrors
 
-LEAST_PATHS = 10_000  # simulated; the later looks' boundaries lie far out in the tail
-FIRST_SHARE = 0.6  # of the false verdicts allowed is the first look's
-LEAST_STEP = 0.95  # a look at no more draws leaves at least this of what is left
+LEAST_PATHS = 10_000  # simulated paths: the boundaries of later looks are far out in the tail
+FIRST_SHARE = 0.6  # share of the allowed false verdicts that the first look spends
+LEAST_STEP = 0.95  # a look without further draws leaves at least this fraction of what is unspent
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class Look:
 def next_look(earlier: Sequence[Look], draws: int) -> Look:
     """The look after the ``earlier`` ones, by the default spending rule.
 
-    What is left unspent after the first look falls in proportion to 1 / draws: 0.4 at 5 draws, 0.2 at 10. It goes
-    by draws and not by looks, so that looking often costs little, and never ends, so that there may always be another.
+    After the first look, the unspent share falls in proportion to 1 / draws: 0.4 at 5 draws, 0.2 at 10. It depends on
+    draws instead of looks, so that looking often costs little, and never reaches zero, so that another look is always
+    possible.
     """
     if not earlier:
         return Look(draws, FIRST_SHARE)
@@ -56,14 +57,15 @@ def critical_p(
     paths: int,
     rng: np.random.Generator,
 ) -> float:
-    """The two-sided p-value that a cell must fall below at the last of ``looks``.
+    """The critical value of a cell's two-sided p-value at the last of ``looks``.
 
-    With it, under "no effect anywhere", the chance that any cell falls below its look's value at any look is the last
-    look's share of ``alpha``. A half width is the t quantile of p / 2 at the cell's degrees of freedom, times its
-    standard error.
+    If there is no effect anywhere, the probability that any cell's p-value is below the critical value of any look is
+    the last look's share of ``alpha``. The half-width of an interval is the t quantile of p / 2 with the cell's degrees
+    of freedom, times its standard error.
 
     Args:
-        block: int [Q], cells that rest on the same generators.
+        block: int [Q]; cells of a block have the same generators.
+        paths: number of simulated paths.
     """
     paths = max(paths, LEAST_PATHS)
     total = errors.draw_variance + errors.image_variance
@@ -77,8 +79,8 @@ def critical_p(
     directions = directions.astype(np.float32)
     members = [np.flatnonzero(block == one) for one in np.unique(block)]
     freedom = [float(np.median(errors.freedom[index])) for index in members]
-    squares = [np.zeros(paths) for _ in members]  # chi-square of the draws seen so far, by block
-    held = [0.0 for _ in members]  # and its degrees of freedom
+    squares = [np.zeros(paths) for _ in members]  # chi-square of the draws so far, by block
+    held = [0.0 for _ in members]  # its degrees of freedom
     alive, spent, value = np.ones(paths, dtype=bool), 0.0, 1.0
     deviation, before = None, None
     last = max(looks[-1].draws - 1, 1)
@@ -110,7 +112,7 @@ def critical_p(
 
 
 def _two_sided(t: np.ndarray, freedom: float) -> np.ndarray:
-    """P-values of many |t|, interpolated in a table: 20 times as fast as one by one, and equal to 1 in 1,000."""
+    """P-values of many |t|, interpolated in a table: 20 times faster, with a relative error of at most 1 in 1,000."""
     knots = np.sinh(np.linspace(0, np.arcsinh(max(float(t.max()), 1.0)), 400))
     return np.exp(np.interp(t, knots, stats.t.logsf(knots, freedom))) * 2
 

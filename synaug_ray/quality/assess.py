@@ -17,8 +17,8 @@ from synaug_ray.data.images import ImageSet, concatenate
 from synaug_ray.quality.domain_gap import (
     DomainClassifier,
     SubspaceOverlap,
+    real_versus_synthetic,
     subspace_overlap,
-    tell_apart,
 )
 from synaug_ray.quality.features import DIMENSIONS, Classifier, train
 from synaug_ray.quality.fidelity import MOST as COMPARED
@@ -28,17 +28,17 @@ from synaug_ray.quality.label_classifiers import LabelClassifiers, of_data_set
 from synaug_ray.quality.label_fidelity import LabelFidelity, label_fidelity
 from synaug_ray.quality.memorization import Duplicates, Memorization, duplicates, memorization
 
-MOST = 4_096  # images of a pool that are checked, its first ones
+MOST = 4_096  # only the first so many images of a pool are checked
 
 
 @dataclass(frozen=True)
 class RealReference:
-    """Networks trained on real images only: trained once, used for every pool of the same Subset."""
+    """Real images, and networks trained on them once for all pools of the same Subset."""
 
     subset: ImageSet  # what the generator was trained on
-    held_out: ImageSet  # real images that nothing was trained on, never test images
-    space: Classifier  # trained on the Subset
-    training: ImageSet  # the Subset and other training images, to compare the variety of images with
+    held_out: ImageSet  # real images on which nothing was trained, never test images
+    space: Classifier  # the feature space; trained on the Subset
+    training: ImageSet  # the Subset and other training images, with which the variety of a pool is compared
     label_classifiers: LabelClassifiers  # trained on all training images of the data set
     num_classes: int
     seed: int
@@ -46,16 +46,16 @@ class RealReference:
 
 @dataclass(frozen=True)
 class Quality:
-    """The quality check of a pool's first ``num_pool`` images; None if there are too few images to measure."""
+    """The quality check of a pool's first ``num_pool`` images; measurements are None if there are too few images."""
 
     num_pool: int
-    num_real: int  # images the generator was trained on
-    num_held_out: int  # real images in the comparison, in the pool's class proportions
+    num_real: int  # images that the generator was trained on
+    num_held_out: int  # held-out real images for comparison, in the pool's class proportions
     confidence: float
     feature_space: str
     flags: tuple[Flag, ...]
     fidelity: Fidelity
-    replay: Fidelity  # of as many draws with replacement from the Subset
+    replay: Fidelity  # the same for as many images drawn from the Subset with replacement
     labels: LabelFidelity | None
     memorization: Memorization | None
     duplicates: Duplicates | None
@@ -67,11 +67,11 @@ class Quality:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The flags' words, worst first."""
+        """The flags' words, the worst first."""
         return tuple(str(flag.word) for flag in self.flags)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """All fields as plain JSON values."""
         return dataclasses.asdict(self)
 
 
@@ -87,10 +87,10 @@ def real_reference(
     """Train the feature space, and the label classifiers if they are not given.
 
     Args:
-        subset: the images the generator was trained on.
-        held_out: real images outside of ``subset`` and ``others``: the validation split, never the test set.
+        subset: the images that the generator was trained on.
+        held_out: real images outside ``subset`` and ``others``: the validation split, never the test set.
         others: further real training images, in random order.
-        label_classifiers: those of the data set; without them of ``subset`` and ``others``.
+        label_classifiers: the data set's; by default, they are trained on ``subset`` and ``others``.
     """
     where = torch.device(device)
     training = subset if others is None else concatenate(subset, others)
@@ -99,7 +99,7 @@ def real_reference(
         held_out=held_out,
         space=train(subset, num_classes, derive_seed("space", seed), where),
         training=training,
-        # the seed's label never changes: another one would train other classifiers
+        # this label must never change: with another seed, other classifiers would be trained
         label_classifiers=label_classifiers or of_data_set(training, num_classes, derive_seed("judges", seed), where),
         num_classes=num_classes,
         seed=seed,
@@ -110,7 +110,7 @@ class Space(Protocol):
     """A feature extractor: one row per image."""
 
     def features(self, images: ImageSet) -> NDArray[np.float32]:
-        """float32 [N, D]."""
+        """Features of N images, float32 [N, D]."""
         ...
 
 
@@ -121,11 +121,12 @@ def assess(
     spaces: Mapping[str, Space] = MappingProxyType({}),
     mirrors: bool = False,
 ) -> Quality:
-    """Measure a pool. Deterministic for the same images, seed and number of threads.
+    """Measure a pool; deterministic for the same images, seed and number of threads.
 
     Args:
-        spaces: pretrained networks, by key, in whose features the pool is also compared with real images.
-        mirrors: whether the generator saw its images mirrored, so that a copy of one may be mirrored.
+        confidence: of all intervals.
+        spaces: pretrained networks by key; the pool is also compared with real images in their features.
+        mirrors: whether the generator was trained on mirrored images too, so that copies may be mirrored.
     """
     pool = pool.take(np.arange(min(len(pool), MOST)))
     subset, space, seed = real.subset, real.space, real.seed
@@ -152,7 +153,9 @@ def assess(
         labels=labels,
         memorization=copies,
         duplicates=same,
-        domain=tell_apart(subset, pool, held_out, derive_seed("domain", seed), space.device, confidence, mirrors),
+        domain=real_versus_synthetic(
+            subset, pool, held_out, derive_seed("domain", seed), space.device, confidence, mirrors
+        ),
         overlap=subspace_overlap(held_out, theirs, pool, features, derive_seed("overlap", seed)),
         pretrained={
             key: compare(
@@ -167,14 +170,14 @@ def assess(
 
 
 def _first(images: ImageSet) -> ImageSet:
-    """As many as are compared: a large network takes up to a second of a core per image."""
+    """Only as many images as are compared: a large network takes up to a second of a core per image."""
     return images.take(np.arange(min(len(images), COMPARED)))
 
 
 def matched(real: ImageSet, pool: ImageSet, num_classes: int, seed: int) -> ImageSet:
     """The largest subset of ``real`` in the class proportions of ``pool``; classes missing in either are left out.
 
-    Otherwise different class proportions would count as different images.
+    Otherwise different class proportions would be mistaken for different images.
     """
     have, want = (np.bincount(s.labels, minlength=num_classes) for s in (real, pool))
     both = (have > 0) & (want > 0)

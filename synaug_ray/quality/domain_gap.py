@@ -19,8 +19,8 @@ from synaug_ray.training.batching import passes
 FOLDS = 3
 INFLATION = 1 + FOLDS / (
     FOLDS - 1
-)  # of the variance, because folds share training images (Nadeau and Bengio 2003, ML 52)
-LEAST = 50  # images of each kind for the classifier
+)  # factor of the variance, because folds share training images (Nadeau and Bengio 2003, Machine Learning 52)
+LEAST = 50  # images of each kind that the classifier needs
 NIMG = 6_400  # images seen in training one classifier
 RANK = 3  # dimension of a class subspace
 LEAST_A_CLASS = 2 * RANK
@@ -35,7 +35,7 @@ class DomainClassifier:
     num_synthetic: int
     accuracy: Interval
     real_recognised: float  # share of real images classified as real
-    synthetic_recognised: float
+    synthetic_recognised: float  # share of synthetic images classified as synthetic
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class SubspaceOverlap:
 
     rank: int
     overlap: float  # mean over classes
-    real: float  # between two disjoint sets of real images of the same size
+    real: float  # the same between two disjoint sets of real images of the same size
     classes: tuple[int, ...]  # those with enough images
 
 
-def tell_apart(
+def real_versus_synthetic(
     subset: ImageSet,
     pool: ImageSet,
     held_out: ImageSet,
@@ -59,10 +59,10 @@ def tell_apart(
 ) -> DomainClassifier | None:
     """Cross-validate a classifier of real (``subset``, ``held_out``) versus synthetic images.
 
-    An image is in the fold of its nearest Subset image, so that a copy and its original, or two copies
-    of one image, are never on both sides: the classifier must learn what synthetic images look like
-    and cannot memorise them. Held-out images must have the pool's class proportions, or else the classes
-    would give the answer away. None with fewer than 50 images of either kind.
+    An image is in the fold of its nearest Subset image, so that a copy and its original, or two copies of the same
+    image, are never in training and test at once: the classifier has to learn what synthetic images look like, and
+    cannot memorise them. Held-out images must have the pool's class proportions, since otherwise the class would give
+    the answer away. Returns None with fewer than 50 images of either kind.
     """
     real = concatenate(subset, held_out)
     if min(len(real), len(pool)) < LEAST:
@@ -91,12 +91,12 @@ def tell_apart(
 def subspace_overlap(
     real: ImageSet, real_features: NDArray[np.float32], pool: ImageSet, pool_features: NDArray[np.float32], seed: int
 ) -> SubspaceOverlap | None:
-    """Overlap of class subspaces in a real-trained feature space (Bjorck and Golub 1973, by scipy).
+    """Overlap of real and synthetic class subspaces in a feature space trained on real images.
 
-    A class's subspace is spanned by the RANK leading right singular vectors of its features, which are
-    not centred, so that it includes the mean direction. For each of SPLITS random halves of a class's
-    real images, one half is compared with synthetic images and with the other half.
-    None if no class has 12 real and 6 synthetic images.
+    A class's subspace is spanned by the RANK leading right singular vectors of its features, which are not centred, so
+    that it includes the mean direction. A class's real images are split at random into halves, SPLITS times; one half
+    is compared with synthetic images and with the other half. Principal angles are those of Bjorck and Golub 1973
+    (Mathematics of Computation 27), by scipy. Returns None if no class has 12 real and 6 synthetic images.
     """
     rng = np.random.default_rng(derive_seed("halves", seed))
     angles, angles_real, classes = [], [], []
@@ -124,9 +124,9 @@ def subspace_overlap(
 
 
 def _share(right: NDArray[np.bool_], images: ImageSet, confidence: float) -> Interval:
-    """Share of correct answers; identical images count once in the interval's width.
+    """Share of correct answers; for the width of the interval, identical images count once.
 
-    Without INFLATION 90% intervals covered 0.5 for real versus real digits in only 11 of 16 draws.
+    Without INFLATION, 90% intervals covered 0.5 for real versus real digits in only 11 of 16 draws.
     """
     different = len(np.unique(images.images.reshape(len(images), -1), axis=0)) / INFLATION
     return share(float(right.mean()) * different, different, confidence)
@@ -142,12 +142,12 @@ def _folds(
     fold = anchor[nearest(pixels(images), pixels(subset), 1, device)[1][:, 0]]
     if np.bincount(fold, minlength=FOLDS).max() <= 0.6 * len(images):
         return fold
-    # nearly all images have the same few neighbours: a fold could be left without images
+    # in case nearly all images have the same few neighbours, which would leave folds without images
     return np.random.default_rng(derive_seed("images", seed)).permutation(len(images)) % FOLDS
 
 
 def _train(real: ImageSet, synthetic: ImageSet, seed: int, device: torch.device) -> Classifier:
-    """Train on batches of half real, half synthetic images, regardless of their counts."""
+    """Train on batches with equal numbers of real and synthetic images, whatever their counts."""
     both = ImageSet(
         concatenate(real, synthetic).images, np.repeat(np.array([0, 1], np.int64), [len(real), len(synthetic)])
     )

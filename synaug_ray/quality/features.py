@@ -1,6 +1,6 @@
-"""A feature space that needs no download: the penultimate activations of a small classifier of the real images.
+"""A feature space that needs no download: the penultimate activations of a small classifier trained on the real images.
 
-The same network serves as label classifier and as the real-versus-synthetic classifier.
+The same architecture is used for the label classifiers and for the real-versus-synthetic classifier.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from synaug_ray.training.batching import passes
 
 DIMENSIONS = 64
 BATCH = 64
-NIMG = (12_800, 80_000)  # images seen in training, at least and at most; in between, PASSES over the images
+NIMG = (12_800, 80_000)  # least and most images seen in training; in between, PASSES over the images
 PASSES = 5
 LEARNING_RATE = 3e-3
 EVALUATION_BATCH = 512
@@ -32,7 +32,7 @@ class Classifier:
     device: torch.device
 
     def log_probabilities(self, images: ImageSet) -> NDArray[np.float64]:
-        """float64 [N, outputs]."""
+        """Log-probabilities of the classes, float64 [N, classes]."""
         return torch.log_softmax(self._apply(self.net, images).double(), 1).numpy()
 
     def features(self, images: ImageSet) -> NDArray[np.float32]:
@@ -49,14 +49,14 @@ class Classifier:
 
 
 def train(images: ImageSet, num_classes: int, seed: int, device: torch.device) -> Classifier:
-    """Train a small classifier of ``images``; deterministic given these and ``seed``."""
+    """Train a small classifier of ``images``; deterministic for the same images and ``seed``."""
     nimg = min(max(PASSES * len(images), NIMG[0]), NIMG[1])
     order = passes(len(images), derive_seed("order", seed), 0, nimg // BATCH * BATCH).view(-1, BATCH)
     return train_in_order(images, num_classes, order, seed, device)
 
 
 def train_in_order(images: ImageSet, num_classes: int, order: Tensor, seed: int, device: torch.device) -> Classifier:
-    """The same with given batches ``order``: int64 [steps, batch], indices into ``images``."""
+    """The same with given batches: ``order`` is int64 [steps, batch], indices into ``images``."""
     c, h, w = images.images.shape[1:]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("weights", seed))
@@ -76,8 +76,8 @@ def train_in_order(images: ImageSet, num_classes: int, order: Tensor, seed: int,
 def network(shape: tuple[int, int, int], num_classes: int) -> nn.Sequential:
     """Convolutions down to at most 4 pixels per side, then DIMENSIONS features, then one output per class.
 
-    Without normalisation layers, so that an image's features depend on no other image. Up to 12 px the first
-    convolution keeps the size; above, it halves it, which makes training at 28 px 4 times as fast.
+    There are no normalisation layers, so that an image's features do not depend on other images. The first convolution
+    keeps the size of images up to 12 px, and halves that of larger ones, which makes training at 28 px 4 times as fast.
     """
     channels, height, width = shape
     stride, kernel = (1, 3) if max(height, width) <= 12 else (2, 5)
@@ -97,5 +97,5 @@ def network(shape: tuple[int, int, int], num_classes: int) -> nn.Sequential:
 
 
 def scaled(x: Tensor) -> Tensor:
-    """Pixels 0 to 255 as float32 from -1 to 1."""
+    """Scale pixels from [0, 255] to float32 in [-1, 1]."""
     return x.float().div_(127.5).sub_(1)

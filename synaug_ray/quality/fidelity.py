@@ -1,8 +1,8 @@
-"""Realism and variety: precision, recall, density, coverage, Frechet and kernel distance of two feature sets.
+"""Realism and variety: precision, recall, density, coverage, Frechet and kernel distance of two sets of features.
 
-All compare equal numbers of synthetic and real images, because all depend on the number. The real
-images must not be ones that the feature space was trained on: a classifier's features of its own
-training images have another distribution.
+All compare equal numbers of synthetic and real images, because all depend on the number. The feature space must not
+have been trained on these real images, since a classifier's features of its own training images are distributed
+differently.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from scipy.spatial.distance import cdist
 from synaug_ray.quality.intervals import Interval, by_half_samples
 
 NEIGHBOURS = 5  # k of Naeem et al., section 5
-MOST = 1_000  # images of each kind: more would narrow intervals too little for their time
-LEAST_NEIGHBOURS = 50  # images of each kind needed for statistics of 5 neighbours
+MOST = 1_000  # images of each kind: more take too much time for the little by which they narrow intervals
+LEAST_NEIGHBOURS = 50  # images of each kind that the statistics of 5 neighbours need
 LEAST_KERNEL = 50
-LEAST_A_DIMENSION = 2.5  # images per dimension needed for the covariance in a Frechet distance
+LEAST_A_DIMENSION = 2.5  # images per dimension that the covariance in a Frechet distance needs
 
 
 @dataclass(frozen=True)
 class Fidelity:
     """Distances and overlaps of ``num_compared`` synthetic and as many real images; None if these are too few.
 
-    For two sets from the same distribution precision and recall are equal, density is 1, coverage
-    1 - 2**-k (0.97), and ``frechet`` and ``kernel`` vary about 0.
+    For two sets from the same distribution, precision and recall are equal, density is 1, coverage is 1 - 2**-k (0.97),
+    and ``frechet`` and ``kernel`` vary about 0.
     """
 
     num_compared: int
-    precision: Interval | None  # synthetic images inside the real manifold (Kynkaanniemi et al. 2019, eq. 1 and 2)
-    recall: Interval | None  # real images inside the synthetic manifold
-    density: Interval | None  # real balls around a synthetic image, over k (Naeem et al. 2020, eq. 3)
-    coverage: Interval | None  # real images with a synthetic one in their ball (Naeem et al. 2020, eq. 4)
+    precision: Interval | None  # share of synthetic images in the real manifold (Kynkaanniemi et al. 2019, eq. 1, 2)
+    recall: Interval | None  # share of real images in the synthetic manifold
+    density: Interval | None  # real balls that contain a synthetic image, divided by k (Naeem et al. 2020, eq. 3)
+    coverage: Interval | None  # share of real images with a synthetic one in their ball (Naeem et al. 2020, eq. 4)
     frechet: Interval | None  # of Gaussians, in units of the real features' variance; extrapolated to N = infinity
     kernel: Interval | None  # squared MMD, cubic kernel, unbiased (Binkowski et al. 2018, eq. 4)
-    too_few: tuple[str, ...]  # what is None, and how many images of each kind it needs
+    too_few: tuple[str, ...]  # the measurements that are None, with the number of images of each kind that they need
 
 
 def compare(
     real: NDArray[np.float32], synthetic: NDArray[np.float32], seed: int = 0, confidence: float = 0.9
 ) -> Fidelity:
-    """Compare two feature sets, float [N, D] and [S, D], at their common count.
+    """Compare two sets of features, float [N, D] and [S, D], using equal numbers of both.
 
-    Frechet distances have a bias of order 1/N; the value is 2 F(N) - F(N/2), which removes that term
-    (Chong and Forsyth, arXiv 1911.07023, extrapolate the same way). For real versus real digits, about
+    Frechet distances have a bias of order 1/N; the value given is 2 F(N) - F(N/2), which removes that term
+    (Chong and Forsyth, arXiv 1911.07023, extrapolate in the same way). For real versus real digits, about
     190 of each, the remaining bias is -0.013 of the variance on average over 16 draws.
 
     Sources: Kynkaanniemi et al., arXiv 1904.06991; Naeem et al., arXiv 2002.09797; Heusel et al.,
@@ -80,13 +80,13 @@ def compare(
 def neighbourhoods(
     real: NDArray[np.float64], cross: NDArray[np.float64], synthetic: NDArray[np.float64], k: int = NEIGHBOURS
 ) -> NDArray[np.float64]:
-    """Precision, recall, density, coverage.
+    """Precision, recall, density and coverage, [4].
 
     Args:
         real: distances among real features [N, N].
-        cross: from real to synthetic features [N, S].
-        synthetic: among synthetic features [S, S].
-        k: a ball's radius is the distance to its centre's k-th nearest neighbour of the same kind.
+        cross: distances from real to synthetic features [N, S].
+        synthetic: distances among synthetic features [S, S].
+        k: the radius of a ball is the distance from its centre to the k-th nearest neighbour of the same kind.
     """
     radius, other = (np.partition(d, k, axis=1)[:, k] for d in (real, synthetic))
     inside = cross <= radius[:, None]
@@ -116,7 +116,7 @@ def kernel_distance(xx: NDArray[np.float64], xy: NDArray[np.float64], yy: NDArra
 
 
 def _standard(features: NDArray[np.float32], real: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Centred at the real mean, in units of the root of the real features' total variance."""
+    """Features centred at the real mean, in units of the root of the real features' total variance."""
     spread = float(np.sqrt(real.var(0).sum()))
     return (features.astype(np.float64) - real.mean(0, dtype=np.float64)) / (spread or 1.0)
 
@@ -136,7 +136,7 @@ def _neighbourhoods(
 
 
 def _kernel(x: NDArray[np.float64], y: NDArray[np.float64], seed: int, confidence: float) -> Interval:
-    # features have a total variance of 1; the paper's kernel (xy/D + 1)^3 assumes unit variance per dimension
+    # features have a total variance of 1, but the paper's kernel (xy/D + 1)^3 assumes unit variance in each dimension
     xx, xy, yy = ((a @ b.T + 1) ** 3 for a, b in ((x, x), (x, y), (y, y)))
 
     def at(i: NDArray[np.int64]) -> NDArray[np.float64]:

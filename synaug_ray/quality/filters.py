@@ -1,6 +1,6 @@
-"""Filters: which images of a pool to keep, given only the Subset.
+"""Filters: which images of a pool to keep, given nothing but the Subset.
 
-Shares are taken within each class, so that a filtered pool keeps its class proportions. An image's
+The same share of each class is kept, so that a filtered pool has the same class proportions. An image's
 score depends on the image and the Subset alone, not on the rest of the pool.
 """
 
@@ -30,9 +30,9 @@ Select = Callable[[ImageSet, int], NDArray[np.int64]]
 def selector(
     recipe: FilterRecipe, subset: ImageSet, num_classes: int, seed: int, device: torch.device, mirrors: bool = False
 ) -> Select:
-    """Fit a filter to a Subset, once for all its pools; ``mirrors`` as in ``memorization``.
+    """Fit a filter to a Subset, once for all of its pools; ``mirrors`` as in ``memorization``.
 
-    The returned function keeps the pool's order, and raises TooFewKept if too few images are left.
+    The returned function keeps the pool's order, and raises TooFewKept if too few images remain.
     """
     if recipe.family == "copies":
         x, views = pixels(with_mirrored(subset) if mirrors else subset), 2 if mirrors else 1
@@ -51,8 +51,8 @@ def selector(
         kept = keep(pool)
         if len(kept) < count:
             raise TooFewKept(
-                f"filter {recipe.name} keeps {len(kept):,} of {len(pool):,} images and {count:,} are "
-                f"needed: over half of what the generator makes are near-copies of its {len(subset):,} "
+                f"filter {recipe.name} keeps {len(kept):,} of {len(pool):,} images, and {count:,} are "
+                f"needed: more than half of the generator's images are near-copies of its {len(subset):,} "
                 "real images"
             )
         return kept[:count]
@@ -63,10 +63,10 @@ def selector(
 def confidence(
     subset: ImageSet, num_classes: int, seed: int, device: torch.device
 ) -> Callable[[ImageSet], NDArray[np.float64]]:
-    """Log-probability of each image's own label, float64 [N], by classifiers cross-fitted on the Subset.
+    """A score: the log-probability of each image's own label, float64 [N], by classifiers cross-fitted on the Subset.
 
-    An image is classified by the classifier that has not seen its nearest Subset image, so that a copy
-    does not score well just for being a copy.
+    An image is classified by the classifier that has not seen its nearest Subset image, so that copies do not score
+    well just because they are copies.
     """
     classifiers = train_label_classifiers(subset, num_classes, derive_seed("confidence", seed), device)
     return lambda pool: classifiers.log_probabilities(pool)[np.arange(len(pool)), pool.labels]
@@ -75,10 +75,10 @@ def confidence(
 def realism(
     subset: ImageSet, num_classes: int, seed: int, device: torch.device
 ) -> Callable[[ImageSet], NDArray[np.float64]]:
-    """Realism score of Kynkaanniemi et al. (arXiv 1904.06991, section 5), float64 [N]: >= 1 inside the manifold.
+    """The realism score of Kynkaanniemi et al. (arXiv 1904.06991, section 5), float64 [N]; >= 1 inside the manifold.
 
-    The largest ratio of a real ball's radius to the image's distance from its centre, in the feature
-    space of a classifier of the Subset; as in the paper, the larger half of the balls is left out.
+    It is the largest ratio of a real ball's radius to the image's distance from the ball's centre, in the feature space
+    of a classifier of the Subset. As in the paper, the larger half of the balls is left out.
     """
     space = train(subset, num_classes, derive_seed("realism", seed), device)
     real = space.features(subset).astype(np.float64)

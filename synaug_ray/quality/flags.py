@@ -1,4 +1,4 @@
-"""Flags of a quality check: what is wrong with a pool, as a word and a sentence."""
+"""The flags of a quality check: what is wrong with a pool, in a word and a sentence."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from synaug_ray.quality.intervals import Interval
 from synaug_ray.quality.label_fidelity import LabelFidelity
 from synaug_ray.quality.memorization import Duplicates, Memorization
 
-CONSTANT = 0.1  # spread about the mean image, relative to real images', below which all images count as the same
-COLLAPSED = 0.5  # of the distinct images, reached neighbours or recall of real images
-COPIES = 0.05  # excess of near-copies over the base rate above which a gain may be mere duplication
+CONSTANT = 0.1  # spread about the mean image, relative to that of real images, below which all images count as the same
+COLLAPSED = 0.5  # ratio to real images, of distinct images, reached neighbours or recall, below which variety is little
+COPIES = 0.05  # excess of near-copies over the base rate, above which a gain may come from repeating real images
 IGNORES, CONFUSES = 0.3, 0.8  # label skill below which labels are ignored, and below which they are often wrong
-UNREAL = 0.25  # density; real images have 1
-FAR = 1.5  # median distance to the nearest training image, relative to held-out real images', above which all is far
+UNREAL = 0.25  # density below which images look unreal; that of real images is 1
+FAR = 1.5  # median distance to the nearest training image, relative to held-out real images, above which a pool is far
 
 
 class Word(StrEnum):
-    """The outcome of a quality check. Stored in Records: values never change."""
+    """The outcome of a quality check. Records contain the values, which therefore must never change."""
 
     CONSTANT = "constant"
     COLLAPSED = "collapsed"
@@ -46,7 +46,7 @@ def find(
     copies: Memorization | None,
     same: Duplicates | None,
 ) -> tuple[Flag, ...]:
-    """What is wrong, worst first; "ok" if everything was measured and is fine. A constant pool has no other flag."""
+    """All flags, the worst first; "ok" if everything was measured and is fine. A constant pool has no other flag."""
     if same is not None and same.spread < CONSTANT:
         return (
             Flag(
@@ -81,11 +81,11 @@ def _collapsed(
     if same is not None and same.distinct <= COLLAPSED * _distinct_expected(copies, same):
         return Flag(
             Word.COLLAPSED,
-            f"Little variety: the {same.num_compared:,} images hold only {same.distinct:,} different ones (as many "
-            f"real images: {same.distinct_real:,}); more of them bring nothing new.",
+            f"Little variety: only {same.distinct:,} of the {same.num_compared:,} images are different (of as many "
+            f"real images: {same.distinct_real:,}); more of them add nothing new.",
         )
     if _far(copies):
-        return None  # far from all real images, variety cannot be compared with theirs
+        return None  # if all images are far from the real ones, their variety cannot be compared
     if same is not None and same.reached <= COLLAPSED * same.reached_real:
         return Flag(
             Word.COLLAPSED,
@@ -103,7 +103,7 @@ def _collapsed(
 
 
 def _distinct_expected(copies: Memorization | None, same: Duplicates) -> float:
-    """Distinct images expected without a collapse: of real images, and of repeated training images if it copies."""
+    """Distinct images expected without a collapse: as many as of real images, or fewer to the extent that it copies."""
     replayed = copies.excess if copies is not None else 1.0
     return (1 - replayed) * same.distinct_real + replayed * min(same.distinct_real, same.distinct_replay)
 
@@ -146,7 +146,7 @@ def _unreal(fidelity: Fidelity, copies: Memorization | None) -> Flag | None:
         return None
     return Flag(
         Word.UNREAL,
-        f"The images look unlike real ones: their density is {fidelity.density.value:.2f}, that of real images 1.",
+        f"The images look unlike real ones: their density is {fidelity.density.value:.2f}, that of real images is 1.",
     )
 
 
@@ -164,7 +164,7 @@ def _missing(
         said.append("too few held-out real images to compare labels with")
     elif labels is not None and labels.reference is not None and labels.skill is None:
         said.append(
-            f"the classifiers recognise {labels.reference.value:.0%} of real images themselves ({labels.chance:.0%} by "
+            f"the classifiers recognise only {labels.reference.value:.0%} of real images ({labels.chance:.0%} by "
             "chance), too few to tell whether the pool's images show their class"
         )
     return f"Not judged: {'; '.join(said)}."

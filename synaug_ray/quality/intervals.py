@@ -1,4 +1,4 @@
-"""Estimates with intervals: shares, means of shares, and other statistics by half-sampling."""
+"""Estimates with intervals: shares, weighted means of shares, and other statistics by half-sampling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-HALF_SAMPLES = 40  # replicates, which give their standard deviation within about a tenth
+HALF_SAMPLES = 40  # replicates: enough for a standard deviation that is right within about a tenth
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Interval:
 
 
 def share(count: float, total: float, confidence: float) -> Interval:
-    """``count`` of ``total`` with Wilson's score interval (Wilson 1927, JASA 22, 209-212).
+    """``count / total`` with Wilson's score interval (Wilson 1927, JASA 22, 209-212).
 
     Counts need not be integers: a weighted share has an effective total.
     """
@@ -34,9 +34,9 @@ def share(count: float, total: float, confidence: float) -> Interval:
 
 
 def weighted_mean(shares: Sequence[Interval], weights: Sequence[float]) -> Interval:
-    """Weighted mean of independent shares; distances to their limits are added in quadrature.
+    """Weighted mean of independent shares; its interval is by MOVER, the method of variance estimates recovery.
 
-    MOVER, the method of variance estimates recovery (Zou and Donner 2008, Statistics in Medicine 27,
+    MOVER adds the distances between values and limits in quadrature (Zou and Donner 2008, Statistics in Medicine 27,
     1693-1702). Weights are normalised by their sum.
     """
     w = np.asarray(weights, float) / float(np.sum(weights))
@@ -54,15 +54,15 @@ def by_half_samples(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Statistics of ``size`` units, with half-widths from half-samples drawn without replacement.
 
-    A half-sample's statistic varies about the full sample's as that varies about the truth:
+    A half-sample's statistic varies about the full sample's as much as that varies about the truth, since
     1/(N/2) - 1/N = 1/N (Politis, Romano and Wolf 1999, Subsampling, ch. 2). Nearest-neighbour statistics
-    cannot be bootstrapped, because a repeated unit is its own neighbour.
+    cannot be bootstrapped, because a repeated unit would be its own neighbour.
 
     Args:
-        statistic: of the units with given indices, float [Q].
+        statistic: maps indices of units to statistics, float [Q].
 
     Returns:
-        The statistics of all units [Q]; the half-samples' mean [Q]; the half-width of the normal interval [Q].
+        The statistics of all units [Q]; the half-samples' means [Q]; the half-widths of normal intervals [Q].
     """
     rng = np.random.default_rng(seed)
     whole = statistic(np.arange(size))

@@ -1,11 +1,11 @@
-"""Cross-fitted classifiers of labels: an image is classified by one that was not trained on what it may be a copy of.
+"""Cross-fitted label classifiers: no image is classified by a network trained on an image that it may be a copy of.
 
-The training images are split into folds, one classifier per fold is trained on all other folds, and an image is
+The training images are split into folds, and for each fold a classifier is trained on all other folds. An image is
 classified by the one that has not seen its nearest training image. A copy of a training image is thus no easier to
 classify than a new image, synthetic or real.
 
-Their size depends on the data set: small networks if they are right on nearly all images that they have not seen, else
-convolutional networks with batch normalisation, trained longer on shifted images and, if that does not change the
+Their size depends on the data set: small networks if these are right on nearly all images that they have not seen, else
+convolutional networks with batch normalisation, trained longer on shifted images and, if mirroring does not change the
 class, on mirrored ones.
 """
 
@@ -29,17 +29,17 @@ from synaug_ray.training.batching import passes, stream
 from synaug_ray.training.checkpoint import tensors_from_bytes, tensors_to_bytes
 
 FOLDS = 3
-MOST = 100_000  # training images of a data set
-GOOD = 0.9  # of each class on average: from here on small networks are good enough
-SAME = 0.95  # of the accuracy that must be left on mirrored images, if mirroring does not change the class
+MOST = 100_000  # training images that are used
+GOOD = 0.9  # mean accuracy of the classes from which small networks are good enough
+SAME = 0.95  # mirroring does not change the class if at least this fraction of the accuracy remains on mirrored images
 WIDTHS = (32, 64, 128)
-SIDE = 16  # pixels to which larger images are reduced by the first layers, so that their cost is the same
+SIDE = 16  # pixels per side to which the first layers reduce larger images, so that they take no more time
 PASSES = 24
-NIMG = (40_000, 240_000)  # images seen in training a large network, at least and at most
+NIMG = (40_000, 240_000)  # least and most images seen in training a large network
 BATCH = 64
 LEARNING_RATE = 4e-3
-VERSION = 1  # of what is stored; 1: 2026-11
-PART = 20_000  # training images searched at once
+VERSION = 1  # of the stored format; 1: 2026-11
+PART = 20_000  # training images that are searched at once
 
 Tick = Callable[[float], None]
 
@@ -49,17 +49,17 @@ class LabelClassifiers:
     """One classifier per fold of the training images, trained on the other folds."""
 
     training: ImageSet
-    fold: NDArray[np.int64]  # of each training image
+    fold: NDArray[np.int64]  # of each training image, [N]
     classifiers: tuple[Classifier, ...]
-    mirrors: bool = False  # whether they were trained on mirrored images too, and so know a mirrored copy
+    mirrors: bool = False  # whether they were trained on mirrored images too, so that mirrored copies count as copies
 
     def log_probabilities(self, images: ImageSet) -> NDArray[np.float64]:
-        """float64 [N, classes], each row by the classifier that has not seen the nearest training image."""
+        """float64 [N, classes]; each row is by the classifier that has not seen the image's nearest training image."""
         of_each = np.stack([classifier.log_probabilities(images) for classifier in self.classifiers])
         return of_each[self.fold[self._nearest(images)], np.arange(len(images))]
 
     def _nearest(self, images: ImageSet) -> NDArray[np.int64]:
-        """The nearest training image of each, in parts, since all their pixels may not fit into memory."""
+        """Index of each image's nearest training image, found in parts, since all pixels may not fit into memory."""
         sides = (images, mirrored(images)) if self.mirrors else (images,)
         best, index = np.full(len(images), np.inf), np.zeros(len(images), np.int64)
         for start in range(0, len(self.training), PART):
@@ -87,9 +87,9 @@ def train_label_classifiers(training: ImageSet, num_classes: int, seed: int, dev
 def of_data_set(
     train: ImageSet, num_classes: int, seed: int, device: torch.device, tick: Tick = lambda share: None
 ) -> LabelClassifiers:
-    """Classifiers of at most ``MOST`` of a data set's training images, as large as it needs.
+    """Train classifiers on at most ``MOST`` of a data set's training images, as large as the data set needs.
 
-    Which networks is decided by their accuracy on images of the fold that they have not seen.
+    Small or large networks are chosen by the small ones' accuracy on images of the fold that they have not seen.
     """
     train = _first(train, seed)
     small = train_label_classifiers(train, num_classes, seed, device)
@@ -126,7 +126,7 @@ def folds(images: ImageSet, seed: int) -> NDArray[np.int64]:
 
 
 def _accuracy(classifiers: LabelClassifiers, on_mirrored: bool) -> float:
-    """Mean over classes of the accuracy on training images, each by the classifier that has not seen it."""
+    """Mean over classes of the accuracy on training images, each classified by the network that has not seen it."""
     training, right = classifiers.training, np.empty(len(classifiers.training), bool)
     for f, classifier in enumerate(classifiers.classifiers):
         mine = np.flatnonzero(classifiers.fold == f)
@@ -138,7 +138,7 @@ def _accuracy(classifiers: LabelClassifiers, on_mirrored: bool) -> float:
 
 
 def large_network(shape: tuple[int, int, int], num_classes: int) -> nn.Sequential:
-    """Two 3x3 convolutions a stage, each with batch normalisation; images larger than SIDE are reduced first."""
+    """Two 3x3 convolutions per stage, each with batch normalisation; images larger than SIDE are first reduced."""
     reduced = max(1, round(max(shape[1:]) / SIDE))
     layers: list[nn.Module] = [nn.AvgPool2d(reduced // 2)] if reduced > 3 else []
     stride, before = min(reduced, 2), shape[0]
@@ -171,7 +171,7 @@ def _train_large(
     x, y = torch.tensor(images.images, device=device), torch.tensor(images.labels, device=device)
     rng = stream(derive_seed("augment", seed), device)
     for step, batch in enumerate(order.to(device)):
-        moved = _moved(scaled(x[batch]), mirror, rng).contiguous(memory_format=torch.channels_last)
+        moved = _augment(scaled(x[batch]), mirror, rng).contiguous(memory_format=torch.channels_last)
         loss = nn.functional.cross_entropy(net(moved), y[batch])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -182,8 +182,8 @@ def _train_large(
     return Classifier(net.eval(), device)
 
 
-def _moved(x: Tensor, mirror: bool, rng: torch.Generator) -> Tensor:
-    """Each image shifted by at most an eighth of its side, its border repeated, and half of them mirrored."""
+def _augment(x: Tensor, mirror: bool, rng: torch.Generator) -> Tensor:
+    """Shift each image by at most an eighth of its side, repeating the border pixels; mirror half of the images."""
     (count, _, height, width), on = x.shape, x.device
     most = max(1, max(height, width) // 8)
     down, right = (torch.randint(-most, most + 1, (count, 1), generator=rng, device=on) for _ in range(2))
@@ -201,7 +201,7 @@ def storage_key(data_key: str) -> str:
 
 
 def to_bytes(classifiers: LabelClassifiers) -> bytes:
-    """The networks, for ``from_bytes``; the images are not among them."""
+    """The networks for ``from_bytes``, without the images."""
     tensors = {f"{f}.{k}": v for f, c in enumerate(classifiers.classifiers) for k, v in c.net.state_dict().items()}
     small = not any(isinstance(layer, nn.BatchNorm2d) for layer in classifiers.classifiers[0].net)
     data = tensors_to_bytes(tensors, {"network": "small" if small else "large", "mirrors": "yes" * classifiers.mirrors})
@@ -209,7 +209,7 @@ def to_bytes(classifiers: LabelClassifiers) -> bytes:
 
 
 def from_bytes(data: bytes, train: ImageSet, num_classes: int, seed: int, device: torch.device) -> LabelClassifiers:
-    """The classifiers that ``of_data_set`` returned for the same arguments.
+    """Load the classifiers that ``of_data_set`` returned for the same arguments.
 
     Raises:
         DamagedState: if the bytes are not those of ``to_bytes``.

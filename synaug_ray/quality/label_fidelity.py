@@ -1,4 +1,4 @@
-"""Do images show the requested class? As classified by networks trained on real training images, never test images."""
+"""Whether images show the requested class, according to classifiers trained on real images, never on test images."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from synaug_ray.data.images import ImageSet
 from synaug_ray.quality.intervals import Interval, share
 from synaug_ray.quality.label_classifiers import LabelClassifiers
 
-LEAST = 20  # images; no share is reported for fewer
-ABLE = 0.5  # (reference - chance) / (1 - chance) below which classifiers cannot tell good images from poor ones
+LEAST = 20  # no share is reported for fewer images
+ABLE = 0.5  # (reference - chance) / (1 - chance) below which the classifiers cannot tell good images from poor ones
 
 
 @dataclass(frozen=True)
@@ -20,22 +20,22 @@ class ClassFidelity:
     """Agreement within one class; None if it has too few images."""
 
     label: int
-    agreement: Interval | None
-    reference: Interval | None
+    agreement: Interval | None  # share of the pool's images of this class that are classified as it
+    reference: Interval | None  # the same share of held-out real images
 
 
 @dataclass(frozen=True)
 class LabelFidelity:
     """How often the classifiers see the requested class, and their accuracy on held-out real images.
 
-    ``skill`` is (agreement - chance) / (reference - chance): 1 for real images, 0 if labels and images
-    are independent. None if the classifiers are too often wrong on real images themselves (``ABLE``): to those that
-    recognise a class by little, images that show little of it look as good as real ones.
+    ``skill`` is (agreement - chance) / (reference - chance): 1 for real images, 0 if labels and images are independent.
+    It is None if the classifiers are wrong too often even on real images (``ABLE``): poor classifiers see no difference
+    between real images and images that hardly show their class.
     """
 
-    num_judged: int
+    num_judged: int  # images of the pool
     num_training: int  # real images that the classifiers were trained on
-    agreement: Interval
+    agreement: Interval  # share of the pool's images that are classified as the requested class
     reference: Interval | None  # held-out real images, weighted to the pool's class proportions
     chance: float  # agreement if the same labels and predictions were independent
     skill: Interval | None
@@ -45,7 +45,7 @@ class LabelFidelity:
 def label_fidelity(
     classifiers: LabelClassifiers, pool: ImageSet, held_out: ImageSet, confidence: float = 0.9
 ) -> LabelFidelity | None:
-    """Agreement of labels and classifiers on ``pool`` and ``held_out``; None for a pool of fewer than 20 images."""
+    """How often labels and classifiers agree on ``pool`` and ``held_out``; None for pools of fewer than 20 images."""
     if len(pool) < LEAST:
         return None
     seen = classifiers.log_probabilities(pool).argmax(1)
@@ -88,14 +88,14 @@ def _reference(
         return None
     w = np.array(weights)[present] / np.sum(np.array(weights)[present])
     p = np.array([right[held_out.labels == c].mean() for c in classes[present]])
-    effective = 1 / float((w**2 / counts[present]).sum())  # images of an unweighted sample of the same precision
+    effective = 1 / float((w**2 / counts[present]).sum())  # size of an unweighted sample with the same precision
     return share(float(w @ p) * effective, effective, confidence)
 
 
 def _skill(agreement: Interval, reference: Interval | None, chance: float) -> Interval | None:
     if reference is None or reference.low <= chance or reference.value - chance < ABLE * (1 - chance):
         return None
-    # to first order in both; differences of logarithms would not allow a skill of zero
+    # by linear error propagation; with differences of logarithms, a skill could not be zero
     value = (agreement.value - chance) / (reference.value - chance)
     span = reference.value - chance
     down = np.hypot(agreement.value - agreement.low, value * (reference.high - reference.value)) / span

@@ -1,8 +1,8 @@
 """Near-copies of training images and duplicates within a pool, compared with real images.
 
-A near-copy is closer to its nearest training image than held-out real images are to theirs, relative to
-the distance of the next nearest. Thresholds are conformal: quantiles over held-out real images, so that
-a new real image falls below them at a known base rate, for any data.
+A near-copy is closer to its nearest training image, relative to the distances of the next nearest ones, than held-out
+real images are. Thresholds are conformal: they are quantiles over held-out real images, so that for any data a new real
+image falls below them at a known base rate.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from synaug_ray.quality.features import Classifier
 from synaug_ray.quality.intervals import Interval, share
 from synaug_ray.quality.nearest import nearest, pixels, with_mirrored
 
-BASE_RATE = 0.01  # of real images counted as near-copies, in pixels and in features each
-LEAST = 20  # held-out images needed for calibration
-NEXT = 5  # neighbours after the first, with whose distance its distance is compared
+BASE_RATE = 0.01  # share of real images that count as near-copies, in pixels and in features each
+LEAST = 20  # held-out images that the calibration needs
+NEXT = 5  # neighbours after the first, with whose mean distance the first one's is compared
 
 
 @dataclass(frozen=True)
 class Memorization:
     """How many of ``num_pool`` images are near-copies of the ``num_real`` training images.
 
-    Sharing is advised against if ``near_copies.low`` exceeds ``base_rate.high``: there are more near-copies
+    Sharing is advised against if ``near_copies.low`` exceeds ``base_rate.high``, that is if there are more near-copies
     than the similarity among real images explains.
     """
 
     num_pool: int
     num_real: int
     num_held_out: int
-    near_copies: Interval  # in pixels or in features
-    in_pixels: float
-    in_features: float
-    exact: int  # images identical to a training image
+    near_copies: Interval  # share of images, in pixels or in features
+    in_pixels: float  # share of images
+    in_features: float  # share of images
+    exact: int  # images that are identical to a training image
     base_rate: Interval  # share of real images that count as near-copies
     excess: float  # (near_copies - base_rate) / (1 - base_rate)
-    distance_ratio: float  # median pixel distance to the nearest training image, relative to the held-out images'
+    distance_ratio: float  # median pixel distance to the nearest training image, relative to that of held-out images
 
     @property
     def advise_against_sharing(self) -> bool:
@@ -53,7 +53,7 @@ class Memorization:
 class Duplicates:
     """How many images of a pool are distinct, compared with as many held-out real ones.
 
-    Images linked by distances as small as only 1% of real images have to their nearest count as one.
+    Images count as one if they are linked by distances that only 1% of real images have to their nearest neighbour.
     ``reached`` detects a collapse hidden by noise: images around few centres have few nearest neighbours.
     """
 
@@ -69,19 +69,24 @@ class Duplicates:
 def distance_ratio(
     images: NDArray[np.float32], real: NDArray[np.float32], device: torch.device, same: bool = False, views: int = 1
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Distance to the nearest real row relative to the mean of the NEXT nearest; that distance; the row's index.
+    """The distance of each image to its nearest real image, relative to the mean of the NEXT nearest ones.
 
-    Ratio and distance float64 [N], index int64 [N]. A ratio of 0 is an exact copy, 1 an image between
-    its neighbours. (Carlini et al., arXiv 2301.13188, section 4.2, also normalise by many neighbours; a single
-    second neighbour, as in arXiv 2310.02664, misses copies of an image that is in the data twice.)
-    With ``same`` the images are the real ones, and none is its own neighbour.
+    A ratio of 0 is an exact copy, 1 an image between its neighbours. (Carlini et al., arXiv 2301.13188, section 4.2,
+    also normalise by many neighbours; a single second neighbour, as in arXiv 2310.02664, misses copies of an image that
+    is in the data twice.)
 
     Args:
-        views: how often ``real`` holds each real image, one after all of another; row i is image i modulo their count.
+        images: float32 [N, D].
+        real: float32 [views * M, D]; row i is a view of real image i modulo M.
+        same: whether the images are the real ones; then none is its own neighbour.
+        views: number of views of each real image, such as 2 with mirrored ones.
+
+    Returns:
+        Ratio and distance, float64 [N]; index of the nearest real image, int64 [N].
     """
     count = len(real) // views
     k = min(NEXT + 1, len(real) - views * same)
-    if views > 1 and same:  # nor are its other views its neighbours
+    if views > 1 and same:  # an image's other views are not its neighbours either
         distance, index = nearest(images, real, min(k + views, len(real)), device)
         other = index % count != np.arange(len(images))[:, None]
         chosen = np.argsort(~other, axis=1, kind="stable")[:, :k]
@@ -107,8 +112,9 @@ def memorization(
     """Near-copies of ``subset`` in ``pool``; None with fewer than 20 images in the pool or held out.
 
     Args:
-        mirrors: whether copies of mirrored images count, as for a generator that was trained with flips; then held-out
-            images are compared with mirrored ones too.
+        space: the feature space, trained on ``subset``.
+        mirrors: whether copies of mirrored images count, as for a generator that was trained with flips; held-out
+            images are then compared with mirrored ones too.
     """
     if min(len(pool), len(held_out)) < LEAST:
         return None
@@ -144,13 +150,13 @@ def memorization(
 
 
 def threshold(of_real: NDArray[np.float64], rate: float = BASE_RATE) -> float:
-    """The value at or below which a new real image falls with probability ``rate``, or 1/(m+1) if larger."""
+    """The value at or below which a new real image falls with probability ``rate``, or 1/(m+1) if that is larger."""
     rank = max(1, int(rate * (len(of_real) + 1)))
     return float(np.partition(of_real, rank - 1)[rank - 1])
 
 
 def base_rate(count: int, held_out: int, confidence: float) -> Interval:
-    """The rate among new real images, given ``count`` of ``held_out`` calibration images: Beta distributed."""
+    """The rate among new real images (Beta distributed), given ``count`` of ``held_out`` calibration images."""
     rate = stats.beta(count, held_out + 1 - count)
     return Interval(
         count / (held_out + 1), float(rate.ppf((1 - confidence) / 2)), float(rate.ppf((1 + confidence) / 2))
@@ -163,8 +169,8 @@ def duplicates(
     """Distinct images of ``pool``, by pixels; None with fewer than 20 images in the pool or held out.
 
     Args:
-        subset: the images the generator was trained on.
-        training: these and any further real ones, except held-out ones.
+        subset: the images that the generator was trained on.
+        training: these and any further real images, except held-out ones.
     """
     n = min(len(pool), len(held_out))
     if n < LEAST:

@@ -29,19 +29,19 @@ def with_mirrored(images: ImageSet) -> ImageSet:
 def nearest(
     queries: NDArray[np.float32], points: NDArray[np.float32], k: int, device: torch.device, same: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The k nearest points of each query, nearest first.
+    """The k nearest points of each query, the nearest first.
 
-    Candidates come from |q|^2 + |p|^2 - 2 qp in float32, whose error near zero is about 1e-3 |q|; their
-    distances are then recomputed from the differences, so that an exact copy is at exactly 0.
+    Candidates are found by |q|^2 + |p|^2 - 2 qp in float32, whose error near zero is about 1e-3 |q|; their distances
+    are then recomputed from the differences, so that the distance of an exact copy is exactly 0.
 
     Args:
         queries: float32 [Q, D].
         points: float32 [P, D].
         k: at most P; at most P - 1 if ``same``.
-        same: whether the queries are the points; none is its own neighbour then.
+        same: whether the queries are the points; then none is its own neighbour.
 
     Returns:
-        Distances float64 [Q, k], indices into ``points`` int64 [Q, k].
+        Distances, float64 [Q, k]; indices into ``points``, int64 [Q, k].
     """
     y = torch.from_numpy(points).to(device)
     middle = y.mean(0)

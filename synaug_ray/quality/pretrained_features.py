@@ -24,14 +24,16 @@ class PretrainedSpace:
 
     net: nn.Module
     device: torch.device
-    size: tuple[int, int]
+    size: tuple[int, int]  # height and width of its input, in pixels
     mean: Tensor  # [1, 3, 1, 1], of pixels in [0, 1]
-    std: Tensor
+    std: Tensor  # [1, 3, 1, 1]
 
-    tick: Callable[[float], None] = lambda share: None  # called with the fraction done: a batch takes seconds on a CPU
+    tick: Callable[[float], None] = lambda share: (
+        None
+    )  # called with the fraction done after each batch, which takes seconds on a CPU
 
     def features(self, images: ImageSet) -> NDArray[np.float32]:
-        """Pooled features of uint8 images [N, C, H, W], scaled to the network's size: float32 [N, D]."""
+        """Pooled features, float32 [N, D], of uint8 images [N, C, H, W], which are scaled to the network's size."""
         chunks = []
         for start in range(0, len(images), BATCH):
             self.tick(start / len(images))
@@ -45,11 +47,11 @@ class PretrainedSpace:
 def open_space(
     recipe: FeatureRecipe, device: torch.device | str = "cpu", tick: Callable[[float], None] = lambda share: None
 ) -> PretrainedSpace:
-    """Load a network with all its weights.
+    """Load a network with all of its weights.
 
     Raises:
         UsageProblem: if timm has no such model.
-        DataProblem: if the weights are missing or another model's, or the model refuses the image size.
+        DataProblem: if the weights are missing or another model's, or the model does not support the image size.
     """
     where = torch.device(device)
     found = open_network(

@@ -16,7 +16,7 @@ from synaug_ray.config.yaml_source import Lines, short
 from synaug_ray.data.identify import identify, identify_judge, unknown_name
 from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.runs.loggers import Loggers
-from synaug_ray.store.locations import cache_folder, check_name, old_place, storage_root
+from synaug_ray.store.locations import cache_folder, check_name, old_default_note, storage_root
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -174,7 +174,7 @@ def requested(args: argparse.Namespace) -> Request:
         cache=cache,
         loggers=loggers,
         workers_per_generator=0 if args.local else args.workers_per_generator,
-        notes=old_place(storage),
+        notes=old_default_note(storage),
     )
 
 

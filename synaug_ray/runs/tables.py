@@ -155,7 +155,7 @@ def predictions(plan: Plan, store: Store) -> pd.DataFrame:
             return None
         return {"key": record.key, **{name: arrays[name] for name in ("label", "predicted", "probability")}}
 
-    rows = [row for row in store.each(read, store.records("trial", plan.trials).values()) if row is not None]
+    rows = [row for row in store.map(read, store.records("trial", plan.trials).values()) if row is not None]
     return pd.DataFrame(rows, columns=["key", "label", "predicted", "probability"])
 
 

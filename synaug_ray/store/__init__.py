@@ -1,1 +1,1 @@
-"""What lies on disk: finished steps by content key, and the folder of a run."""
+"""What is stored: finished steps by content key, and the folder of a run."""

@@ -1,4 +1,4 @@
-"""What the Store asks of the place where it lies: a local file system, or remote storage behind a URL.
+"""The operations that the Store needs of its storage, on local file systems and on remote storage behind a URL.
 
 Paths are relative to the Store's root, with slashes.
 """
@@ -20,21 +20,21 @@ from synaug_ray.common.errors import StorageProblem
 from synaug_ray.store.filesystem import advice, open_url, read_file, reason, refusals
 from synaug_ray.store.retry import with_retries
 
-ROUND_TRIPS = 16  # at once, to remote storage: one takes some 30 ms, however little it returns
+ROUND_TRIPS = 16  # concurrent requests to remote storage: one takes some 30 ms, however little it returns
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class Backend(ABC):
-    """Files below one root, each written whole or not at all."""
+    """Files below one root; each is written atomically."""
 
-    poll_seconds: ClassVar[float]  # between two listings
+    poll_seconds: ClassVar[float]  # seconds between two listings
 
     def __init__(self, url: str, fs: fsspec.AbstractFileSystem, root: str) -> None:
         self.url, self.fs, self.root = url, fs, root
 
     def at(self, path: str) -> str:
-        """The path as the file system takes it."""
+        """The full path, as the file system expects it."""
         return f"{self.root}/{path}"
 
     @abstractmethod
@@ -43,7 +43,7 @@ class Backend(ABC):
 
     @abstractmethod
     def write(self, path: str, data: bytes) -> None:
-        """Write a file whole or not at all, replacing the one before."""
+        """Write or replace a file atomically."""
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
@@ -51,23 +51,23 @@ class Backend(ABC):
 
     @abstractmethod
     def rename(self, path: str, new: str) -> None:
-        """Give a file another name."""
+        """Rename a file."""
 
     @abstractmethod
     def remove_folder(self, folder: str) -> None:
-        """Remove a folder with all that is in it, if it exists."""
+        """Remove a folder and its content, if it exists."""
 
     @abstractmethod
-    def each(self, ask: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """``ask`` of each item, in order."""
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """The results of ``function`` for each item, in order."""
 
     @abstractmethod
     def check_permissions(self, folders: Iterable[str]) -> None:
-        """Raise StorageProblem for folders that exist and may not be written."""
+        """Raise StorageProblem if any of the folders exists and may not be written to."""
 
     @abstractmethod
     def advice(self, error: Exception) -> str:
-        """What to do about a refused write."""
+        """What a user can do about a failed write."""
 
     def remove(self, path: str) -> None:
         """Remove a file, if it exists."""
@@ -76,7 +76,7 @@ class Backend(ABC):
 
 
 class LocalBackend(Backend):
-    """A local or mounted file system: retried here, because no client below does it."""
+    """A local or mounted file system. Operations are retried here, since no client library does it."""
 
     poll_seconds = 0.5
 
@@ -96,13 +96,13 @@ class LocalBackend(Backend):
         with suppress(FileNotFoundError):
             self.fs.rm(self.at(folder), recursive=True)
 
-    def each(self, ask: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        return [ask(item) for item in items]
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        return [function(item) for item in items]
 
     def check_permissions(self, folders: Iterable[str]) -> None:
         paths = [self.at(folder) for folder in folders]
         closed = [path for path in paths if os.path.isdir(path) and not os.access(path, os.W_OK | os.X_OK)]
-        if closed:  # another user's, for example: better found now than after a training
+        if closed:  # for example another user's: better to find out now than after hours of training
             raise StorageProblem(
                 f"cannot write to {', '.join(closed)}: no permission, or read-only; change the permissions, or "
                 "set --storage to a folder you may write to",
@@ -114,7 +114,7 @@ class LocalBackend(Backend):
 
 
 class RemoteBackend(Backend):
-    """Remote storage: its own client retries, each question is a round trip, and each listing is paid for."""
+    """Remote storage: its client library retries, each operation is a round trip, and each listing costs money."""
 
     poll_seconds = 2.0
 
@@ -136,16 +136,16 @@ class RemoteBackend(Backend):
 
     def remove_folder(self, folder: str) -> None:
         with refusals(self.fs, f"write to {self.url}"), suppress(FileNotFoundError):
-            for path in self.fs.find(self.at(folder)):  # not rm: it reads a name with brackets as a pattern
+            for path in self.fs.find(self.at(folder)):  # not rm, which takes a name with brackets for a pattern
                 with suppress(FileNotFoundError):
                     self.fs.rm_file(str(path))
 
-    def each(self, ask: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         with ThreadPoolExecutor(ROUND_TRIPS) as pool:
-            return list(pool.map(ask, items))
+            return list(pool.map(function, items))
 
     def check_permissions(self, folders: Iterable[str]) -> None:
-        """Nothing to ask: there are no folders."""
+        """Nothing to check: remote storage has no folders."""
 
     def advice(self, error: Exception) -> str:
         return advice(error)
@@ -167,7 +167,7 @@ def check_writable(backend: Backend, folders: Iterable[str]) -> None:
         probe = backend.at(f".probe-{uuid.uuid4().hex}")
         write_file(backend.fs, probe, b"synaug_ray")
         backend.fs.rm_file(probe)
-    except Exception as error:  # remote storages raise exceptions of their own
+    except Exception as error:  # each remote file system raises exceptions of its own
         raise StorageProblem(
             f"cannot write to {backend.url} ({reason(error)}); {backend.advice(error)}", code="storage-not-writable"
         ) from None
@@ -175,7 +175,7 @@ def check_writable(backend: Backend, folders: Iterable[str]) -> None:
 
 
 def write_file(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
-    """Write a whole file or nothing: locally by fsync and rename, on remote storage by one put."""
+    """Write a file atomically: locally by fsync and rename, on remote storage by a single put."""
     if not isinstance(fs, LocalFileSystem):
         fs.pipe_file(path, data)
         return

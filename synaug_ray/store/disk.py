@@ -1,4 +1,4 @@
-"""Free disk space, and sizes in words."""
+"""Disk space, permissions, and sizes in bytes as text."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import shutil
 from pathlib import Path
 
 
-def existing(path: Path) -> Path:
-    """The path itself, or the nearest one above it that there is."""
+def nearest_existing(path: Path) -> Path:
+    """The path itself, or its nearest parent that exists."""
     return next(p for p in (path, *path.parents) if p.exists())
 
 
 def not_writable(path: Path) -> str:
-    """Why a folder cannot be written or made, as its nearest existing folder tells; empty where it can."""
+    """Why a folder cannot be created or written to, judging by its nearest existing parent; empty if it can."""
     try:
-        nearest = existing(path)
+        nearest = nearest_existing(path)
     except PermissionError as error:
         return f"{error.filename}: {error.strerror}"
     if not nearest.is_dir():
@@ -24,12 +24,12 @@ def not_writable(path: Path) -> str:
 
 
 def free_bytes(storage: str) -> int | None:
-    """Free bytes of a disk; None for a URL."""
-    return None if "://" in storage else shutil.disk_usage(existing(Path(storage))).free
+    """Free bytes on the disk of a path; None for a URL."""
+    return None if "://" in storage else shutil.disk_usage(nearest_existing(Path(storage))).free
 
 
 def size(number: float) -> str:
-    """Bytes in words: ``12 MB``."""
+    """A number of bytes as text: ``12 MB``."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if number < 1_000:
             return f"{number:.0f} {unit}"

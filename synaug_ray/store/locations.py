@@ -1,4 +1,4 @@
-"""Where things are kept: results below ``--storage``, a run in a folder of its name; downloads below ``--data``."""
+"""Where things are stored: results below ``--storage``, with a folder per run; downloads below ``--data``."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ from synaug_ray.store.filesystem import local_path, refuse_chains, refuse_secret
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = ("store", "ray", "prometheus")  # other folders below the storage
-JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in a submitted job, and nowhere else
-DATA, CACHE = ("XDG_DATA_HOME", ".local/share"), ("XDG_CACHE_HOME", ".cache")  # of the user: variable, else below home
+JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # Ray sets it in submitted jobs only
+DATA, CACHE = ("XDG_DATA_HOME", ".local/share"), ("XDG_CACHE_HOME", ".cache")  # variable; default, relative to home
 NO_HOME = "no home folder is known ($HOME is not set, and the user has no entry in /etc/passwd)"
 
 
 def storage_root(flag: str | None) -> str:
-    """``--storage``, else ``$SYNAUG_STORAGE``, else ``synaug_ray`` where the user's programs keep their data.
+    """``--storage``, else ``$SYNAUG_STORAGE``, else ``synaug_ray`` in the user's data folder; nothing is written.
 
-    That is ``$XDG_DATA_HOME``, else ``~/.local/share``. ``~/synaug_ray``, the default of 0.1.0, is still taken where it
-    holds results and the new one does not (``old_default``).
+    The data folder is ``$XDG_DATA_HOME``, else ``~/.local/share``. ``~/synaug_ray``, the default of 0.1.0, is still
+    used if it contains results and the new default does not (``old_default``).
 
     Raises:
         UsageProblem: for a path below the working directory of a submitted job, which is deleted when the job ends;
-            for a URL with a secret in it, or that fsspec would cut into several.
-        StorageProblem: for an unknown protocol, a path that cannot become a folder, no home folder where the default
-            needs one. Nothing is written.
+            for a URL that contains a secret, or that fsspec would take for several chained ones.
+        StorageProblem: for an unknown protocol, a path that cannot become a folder, or a default without a home folder.
     """
     if flag == "":
-        raise UsageProblem("--storage is empty; name a folder or a URL, or leave it out", code="storage-path")
+        raise UsageProblem("--storage is empty; give a folder or a URL, or leave it out", code="storage-path")
     chosen = flag or os.environ.get("SYNAUG_STORAGE") or str(_default())
     refuse_secrets(chosen)
     protocol = chosen.partition("://")[0]
@@ -51,12 +50,12 @@ def storage_root(flag: str | None) -> str:
         here = Path.cwd().resolve() if JOB in os.environ else None
         if here is not None and (path == here or here in path.parents):
             raise UsageProblem(
-                f"storage {path} lies below the working directory {here}, which for a submitted job "
-                "is a temporary copy, deleted with the job; name another folder with --storage",
+                f"storage {path} is below the working directory {here}, which for a submitted job "
+                "is a temporary copy that is deleted with the job; choose another folder with --storage",
                 code="storage-below-working-directory",
             )
         _check_folder(path)
-    except (OSError, RuntimeError, ValueError) as error:  # no such user, a loop of links, a name too long
+    except (OSError, RuntimeError, ValueError) as error:  # no such user, a loop of links, too long a name
         raise StorageProblem(
             f"storage {chosen}: {getattr(error, 'strerror', None) or error}", code="storage-path"
         ) from None
@@ -65,10 +64,10 @@ def storage_root(flag: str | None) -> str:
 
 def _default() -> Path:
     try:
-        new = _users(*DATA)
+        new = _user_folder(*DATA)
     except RuntimeError:
         raise StorageProblem(
-            f"{NO_HOME}, so there is no default storage; name a folder with --storage, or set $SYNAUG_STORAGE or $HOME",
+            f"{NO_HOME}, so there is no default storage; set --storage to a folder, or set $SYNAUG_STORAGE or $HOME",
             code="no-home",
         ) from None
     old = old_default()
@@ -76,7 +75,7 @@ def _default() -> Path:
 
 
 def old_default() -> Path | None:
-    """``~/synaug_ray``, where it holds results of earlier runs; a clone of the project there holds none."""
+    """``~/synaug_ray`` if it contains results of earlier runs, unlike a clone of the project of that name."""
     try:
         old = Path.home() / "synaug_ray"
         return old if _holds_results(old) else None
@@ -84,20 +83,22 @@ def old_default() -> Path | None:
         return None
 
 
-def old_place(storage: str) -> tuple[str, ...]:
-    """A note where the storage is the old default: that it is, and how it is left."""
+def old_default_note(storage: str) -> tuple[str, ...]:
+    """A note that the storage is the old default, and how to move to the new one; empty for any other storage."""
     old = old_default()
     if old is None or storage != str(old.resolve()):
         return ()
-    return (f"results go to {old}, where earlier ones are; move that folder to {_users(*DATA)}, and it is found there",)
+    return (
+        f"results go to {old}, like earlier ones; to use the new default, move that folder to {_user_folder(*DATA)}",
+    )
 
 
 def _holds_results(storage: Path) -> bool:
-    return os.path.isdir(storage / "store" / "records")  # not one that may not be read, either
+    return os.path.isdir(storage / "store" / "records")  # False also if it may not be read
 
 
-def _users(variable: str, below_home: str) -> Path:
-    """The user's folder for programs of this kind, as the XDG specification finds it; RuntimeError without a home."""
+def _user_folder(variable: str, below_home: str) -> Path:
+    """The user's ``synaug_ray`` folder, by the XDG specification; raises RuntimeError if there is no home folder."""
     named = Path(os.environ.get(variable, ""))
     return (named if named.is_absolute() else Path.home() / below_home) / "synaug_ray"
 
@@ -111,17 +112,17 @@ def _check_folder(path: Path) -> None:
 
 
 def check_name(name: str, origin: str = "--name") -> str:
-    """The name itself, if a run can have it.
+    """Return a run's name if it is valid.
 
     Args:
-        origin: where it was given, for the message.
+        origin: where the name was given, for the message.
 
     Raises:
-        UsageProblem: for a name that leads out of the storage, or that the Store's folder has.
+        UsageProblem: for a name that is not one folder below the storage, or that of another folder there.
     """
     if not RUN_NAME.fullmatch(name) or name in RESERVED:
         allowed = "letters, digits, . _ - (64 at most, beginning with a letter or digit)"
-        other = "" if origin == "--name" else "; give another with --name"
+        other = "" if origin == "--name" else "; choose another with --name"
         raise UsageProblem(
             f"{origin}: {name!r} is not a run name: {allowed}, and not {' or '.join(RESERVED)}{other}", code="run-name"
         )
@@ -131,30 +132,29 @@ def check_name(name: str, origin: str = "--name") -> str:
 def cache_folder(flag: str | None) -> Path:
     """``--data``, else ``synaug_ray`` in the user's cache folder (``$XDG_CACHE_HOME``, else ``~/.cache``).
 
-    All of it can be made again: downloads, decoded images, their audits.
+    Everything in it can be recreated: downloads, decoded images, their audits.
 
     Raises:
         UsageProblem: for an empty name.
-        StorageProblem: for a name that no folder can have, that is a file, or that cannot be made; for no home folder
-            where the default needs one.
+        StorageProblem: for an invalid name, a file, or a folder that cannot be created; for a default without a home
+            folder.
     """
     if flag == "":
-        raise UsageProblem("--data is empty; name a folder, or leave it out", code="data-path")
+        raise UsageProblem("--data is empty; give a folder, or leave it out", code="data-path")
     if flag is None:
         try:
-            flag = str(_users(*CACHE))
+            flag = str(_user_folder(*CACHE))
         except RuntimeError:
             raise StorageProblem(
-                f"{NO_HOME}, so there is no place for decoded images; name a folder with --data, or set $HOME",
+                f"{NO_HOME}, so there is no default folder for decoded images; set --data to a folder, or set $HOME",
                 code="no-home",
             ) from None
     try:
         cache = Path(flag).expanduser()
-        reason = (
-            "" if cache.is_dir() else not_writable(cache)
-        )  # one that is there may be read-only, and hold everything
-    except (OSError, RuntimeError) as error:  # a name too long, no such user
+        # an existing one may be read-only: all images may have been decoded already
+        reason = "" if cache.is_dir() else not_writable(cache)
+    except (OSError, RuntimeError) as error:  # too long a name, no such user
         raise StorageProblem(f"--data {flag}: {getattr(error, 'strerror', None) or error}", code="data-path") from None
     if reason:
-        raise StorageProblem(f"--data {cache}: {reason}; name a folder that you may write to", code="data-path")
+        raise StorageProblem(f"--data {cache}: {reason}; choose a folder that you may write to", code="data-path")
     return cache

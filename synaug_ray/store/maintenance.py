@@ -11,22 +11,22 @@ from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.steps import STAGES
 from synaug_ray.store.store import CorruptPayload, MissingRecord, Record, Store
 
-DAY = 86_400.0  # in seconds; no file is still being written then: writes take seconds, commits minutes
+DAY = 86_400.0  # seconds; older files are no longer being written: a write takes seconds, a commit minutes
 
 
 def check_records(plan: Plan, store: Store) -> None:
-    """Read the Records of a plan's finished steps; damaged ones are set aside.
+    """Read the Records of a plan's finished steps, and set damaged ones aside.
 
-    On local disks only: remote storage checks its own files, and takes tens of milliseconds per Record.
+    On local disks only: remote storage verifies its own files, and would take tens of milliseconds per Record.
     """
     for stage in STAGES if store.local else ():
         store.records(stage, plan.steps(stage))
 
 
 def check_payloads(plan: Plan, store: Store) -> None:
-    """The same for the payloads of trials and quality checks, which result tables are built from.
+    """Do the same for the payloads of trials and quality checks, from which the result tables are built.
 
-    Pools and generators are much larger; each is checked when it is needed.
+    Pools and generators are much larger; each is verified when it is used.
     """
 
     def check(record: Record) -> None:
@@ -35,15 +35,15 @@ def check_payloads(plan: Plan, store: Store) -> None:
                 store.read(record, name)
 
     for stage in ("quality", "trial"):
-        store.each(check, store.records(stage, plan.steps(stage)).values())
+        store.map(check, store.records(stage, plan.steps(stage)).values())
 
 
 def sweep(store: Store, run_folder: str, older_than: float = DAY) -> int:
-    """Remove half-written files, and attempts that no Record names; returns their number. On local disks only.
+    """Remove half-written files, and attempts that no Record refers to; returns their number. On local disks only.
 
     Args:
         run_folder: path of the run's folder, which is swept too.
-        older_than: seconds since the last write; newer files may be another driver's.
+        older_than: in seconds since the last write; newer files may belong to another driver.
     """
     if not store.local:
         return 0
@@ -57,7 +57,7 @@ def sweep(store: Store, run_folder: str, older_than: float = DAY) -> int:
 
 
 def _half_written(root: str, run_folder: str) -> Iterator[str]:
-    """Temporary files and markers in folders of many steps' files, and among checkpoints."""
+    """Temporary files in folders that many steps share, and among checkpoints."""
     folders = [root, run_folder, f"{run_folder}/samples"]
     folders += [f"{root}/{kind}/{stage}" for kind in ("records", "failures") for stage in STAGES]
     folders += [step for stage in STAGES for step in _within(f"{root}/scratch/{stage}")]
@@ -69,7 +69,7 @@ def _half_written(root: str, run_folder: str) -> Iterator[str]:
 
 
 def _orphans(store: Store) -> Iterator[str]:
-    """Folders of attempts that failed, or that a later attempt replaced."""
+    """Folders of attempts that failed, or were replaced by a later attempt."""
     for stage in STAGES:
         recorded = store.keys(stage)
         for step in _within(f"{store.root}/payload/{stage}"):

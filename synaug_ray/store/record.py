@@ -1,4 +1,4 @@
-"""What the Store keeps of a step, as JSON: the Record of one that is done, the Failure of one that failed."""
+"""What the Store keeps of a step, as JSON: a Record if it is done, a Failure if it failed."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any, get_args
 
 from synaug_ray.plan.steps import Stage
 
-DIGEST = "sha256"  # in a Record's own file: a number with a flipped bit would still be JSON
+DIGEST = "sha256"  # a Record's checksum of itself, because a number with a flipped bit would still be valid JSON
 
 
 @dataclass(frozen=True)
 class Record:
-    """What one step was, from what, with what result."""
+    """A finished step: its fields, what it was made from, and its result."""
 
     stage: Stage
     key: str
     version: int
     fields: dict[str, Any]
     attempt: str
-    parents: dict[str, str]  # key -> the attempt that was read
+    parents: dict[str, str]  # key -> the attempt whose files were read
     files: dict[str, dict[str, Any]]  # name -> {"bytes": int, "sha256": str}
     result: dict[str, Any]
-    made: dict[str, Any]  # where, when, with what; never part of the identity
+    made: dict[str, Any]  # provenance: where, when and with which software; never part of the identity
     finished: str
 
 
 class Cause(StrEnum):
-    """Why a step failed; what each deserves: ``synaug_ray.engine.failures``."""
+    """Why a step failed; ``synaug_ray.engine.failures`` says what is done about each."""
 
     BUG = "bug"
     DATA = "data"
@@ -52,7 +52,7 @@ class Failure:
     traceback: str
     attempts: int
     at: str
-    session: str = ""  # the run of the command in which it failed last
+    session: str = ""  # id of the command's run in which it failed last
 
 
 def record_text(record: Record) -> str:
@@ -66,10 +66,10 @@ def record_text(record: Record) -> str:
 
 
 def read_record(text: bytes, stage: Stage, key: str) -> Record:
-    """The Record that ``record_text`` wrote for a step; without a checksum it is of an older version.
+    """Parse what ``record_text`` wrote for a step; Records of older versions have no checksum.
 
     Raises:
-        ValueError: if the text is not such a Record.
+        ValueError: if the text is not an intact Record of this step.
     """
     values = _object(text)
     digest = values.pop(DIGEST, None)
@@ -85,7 +85,7 @@ def read_record(text: bytes, stage: Stage, key: str) -> Record:
 
 
 def read_failure(text: bytes, stage: Stage, key: str) -> Failure:
-    """A Failure; if it cannot be read, one that says so: nothing depends on it, so this is no error."""
+    """Parse a Failure. If it cannot be read, a Failure that says so is returned, since nothing depends on it."""
     try:
         values = _object(text)
         values["cause"] = Cause(values.get("cause"))

@@ -1,4 +1,4 @@
-"""What to do when a file system refuses: wait and retry, or end the run, because nothing can be written."""
+"""What to do about a file system's errors: wait and retry, or end the run if nothing can be written any more."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ PASSING = frozenset(
         errno.ENFILE,
     }
 )
-PAUSES = (0.5, 2.0, 8.0)  # seconds before another try at what may pass; a network's hiccup is over by then
+PAUSES = (0.5, 2.0, 8.0)  # seconds before each retry of an error that may be temporary, such as a network hiccup
 Value = TypeVar("Value")
 
 
 class StorageRefused(StorageProblem):
-    """The storage takes no more (full, read-only, no permission): the run cannot keep anything, and ends."""
+    """The storage cannot be written to (full, read-only, no permission), so the run ends."""
 
 
 def with_retries(action: Callable[[], Value], what: str) -> Value:
-    """What ``action`` returns; retried if the error may be temporary.
+    """Call ``action``, with retries if the error may be temporary, and return its result.
 
     Args:
         what: the action in words: "read PATH" or "write PATH".
 
     Raises:
-        StorageRefused: where waiting changes nothing, with the path and what is free.
-        OSError: any other, and the last one that did not pass.
+        StorageRefused: for an error that waiting does not cure, with the path and the free space.
+        OSError: any other error; a temporary one after the last retry.
     """
     for pause in (*PAUSES, None):
         try:
@@ -57,7 +57,7 @@ def with_retries(action: Callable[[], Value], what: str) -> Value:
 
 
 def refused(error: OSError, what: str) -> StorageRefused:
-    """A lasting refusal to "read PATH" or "write PATH", in a sentence."""
+    """A permanent error at "read PATH" or "write PATH" as a StorageRefused."""
     free = free_bytes(what.partition(" ")[2])
     room = "" if free is None else f"; {size(free)} are free there"
     return StorageRefused(
@@ -67,10 +67,10 @@ def refused(error: OSError, what: str) -> StorageRefused:
 
 
 def refusal_in(error: BaseException, where: str) -> StorageProblem | None:
-    """The refusal behind an error, however deep: what other libraries raise holds it as cause, context or part.
+    """The storage error nested in another library's exception (``nested_exceptions``), if any.
 
     Args:
-        where: what is written there, for a refusal that names no path.
+        where: the storage, for the message of an error without a path.
     """
     for part in nested_exceptions(error):
         if isinstance(part, StorageProblem):

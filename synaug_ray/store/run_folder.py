@@ -1,6 +1,6 @@
 """The folder of a run, ``<storage>/<run>/``: its files, and the only code that reads and writes them.
 
-All of them but ``looks/`` are views of the Store, and can be made again.
+All except ``looks/`` are views of the Store, and can be recreated from it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ GRID, STATUS, ENV, AUDIT = "grid.yaml", "status.json", "env.json", "audit.json"
 MEASUREMENTS, MEASUREMENTS_CSV, PREDICTIONS = "measurements.parquet", "measurements.csv", "predictions.parquet"
 QUALITY_TABLE, QUALITY, LAWS, VERDICT = "quality.parquet", "quality.json", "laws.json", "verdict.json"
 SAMPLES, BY_CLASS = "samples/index.json", "by_class.csv"
-LOOKS = "looks"  # a folder, and no view: how often the results were looked at
-CLASSES = "classes.json"  # the names of the classes by number: some may be in no answer and no test image
-TEST_GROUPS = "test_groups.parquet"  # of data.group: the group of each test image
+LOOKS = "looks"  # a folder, and not a view: it records how often the results were looked at
+CLASSES = "classes.json"  # all class names by number: some may occur in no prediction and no test image
+TEST_GROUPS = "test_groups.parquet"  # the group of each test image, for data.group
 PAGE = "report.html"
-SEAL = "SHA256SUMS"  # of a finished run's files, as `sha256sum -c` reads it; the page can be rebuilt and is not in it
+SEAL = "SHA256SUMS"  # of a finished run's files, for `sha256sum -c`; without the page, which can be rebuilt
 SEALED = (
     GRID,
     STATUS,
@@ -50,7 +50,7 @@ SEALED = (
     SAMPLES,
     BY_CLASS,
 )
-OF_A_RUN = (STATUS, MEASUREMENTS, MEASUREMENTS_CSV, LAWS, VERDICT, GRID)  # a folder with any of these is a run's
+RUN_FILES = (STATUS, MEASUREMENTS, MEASUREMENTS_CSV, LAWS, VERDICT, GRID)  # a folder with any of these is a run's
 
 
 class RunState(StrEnum):
@@ -63,43 +63,43 @@ class RunState(StrEnum):
 
 
 def check_space(storage: str, needed: int) -> None:
-    """Refuse a storage that cannot hold what is to come.
+    """Refuse a storage with less than ``needed`` bytes free.
 
     Raises:
-        StorageProblem: with both amounts.
+        StorageProblem: with both sizes.
     """
     free = free_bytes(storage)
     if free is not None and needed > free:
         raise StorageProblem(
-            f"{storage} has {size(free)} free, and what is missing needs about {size(needed)}; name "
-            "a larger disk with --storage, or lower num_real, synthetic_multiples or draws",
+            f"{storage} has {size(free)} free, and the missing steps need about {size(needed)}; set --storage to "
+            "a larger disk, or lower num_real, synthetic_multiples or draws",
             code="storage-full",
         )
 
 
 def running(storage: str, data: str) -> list[str]:
-    """Names of the runs on a storage whose state is "running": a driver works on each, or was killed.
+    """Names of the runs on a storage whose state is "running": each has a driver, or one that was killed.
 
     Args:
-        data: the key of a data set; runs of other ones share no step with it, and are left out.
+        data: the key of a data set; runs on other data share no step with it, and are left out.
     """
     try:
         fs, root = open_url(storage)
         found: dict[str, Any] = {
             str(path).split("/")[-2]: read_file(fs, str(path)) for path in sorted(fs.glob(f"{escape(root)}/*/{STATUS}"))
         }
-    except Exception:  # this serves a note and the order of work; what cannot be read is reported elsewhere
+    except Exception:  # only a note and the order of work depend on this; unreadable files are reported elsewhere
         return []
     statuses = {name: _object(text) or {} for name, text in found.items()}
     return [
         name
         for name, status in statuses.items()
-        if state_of(status) is RunState.RUNNING and status.get("data", data) == data  # older files do not say
+        if state_of(status) is RunState.RUNNING and status.get("data", data) == data  # older files lack it
     ]
 
 
 def state_of(status: dict[str, Any] | None) -> RunState | None:
-    """The state in the values of ``status.json``; None where they hold none."""
+    """The state in the values of ``status.json``; None if there is none."""
     try:
         return RunState((status or {}).get("state"))
     except ValueError:
@@ -107,7 +107,7 @@ def state_of(status: dict[str, Any] | None) -> RunState | None:
 
 
 def _object(text: bytes) -> dict[str, Any] | None:
-    """The values of a JSON object; None for anything else, such as a file that is half written."""
+    """The values of a JSON object; None for anything else, such as a half-written file."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -135,10 +135,10 @@ class RunFolder:
         self.fs, self.root = open_url(self.url)
 
     def write(self, name: str, data: bytes | str) -> str:
-        """Write a file whole or not at all; returns its path or URL.
+        """Write a file atomically; returns its path or URL.
 
         Raises:
-            StorageProblem: where the storage refuses.
+            StorageProblem: if the storage cannot be written to.
         """
         try:
             with refusals(self.fs, f"write {self.url}/{name}"):
@@ -153,20 +153,20 @@ class RunFolder:
         return path if isinstance(self.fs, LocalFileSystem) else self.fs.unstrip_protocol(path)
 
     def write_json(self, name: str, value: Any) -> None:
-        """Write plain values; numbers that are not finite become null."""
+        """Write plain values as JSON; numbers that are not finite become null."""
         self.write(name, json.dumps(finite(value), indent=1, allow_nan=False))
 
     def write_parquet(self, name: str, table: pd.DataFrame) -> None:
-        """Write a table."""
+        """Write a table as Parquet."""
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False, compression="zstd")
         self.write(name, buffer.getvalue())
 
     def read(self, name: str) -> bytes | None:
-        """A file's bytes, or None where it is not.
+        """A file's bytes; None if it does not exist.
 
         Raises:
-            StorageProblem: where the storage refuses.
+            StorageProblem: if the storage cannot be read.
         """
         try:
             with refusals(self.fs, f"read {self.url}/{name}"):
@@ -179,10 +179,10 @@ class RunFolder:
             ) from None
 
     def names(self, folder: str) -> list[str]:
-        """The names of the files in one of its folders; none where it is not there.
+        """Names of the files in a sub-folder; none if it does not exist.
 
         Raises:
-            StorageProblem: where the storage refuses.
+            StorageProblem: if the storage cannot be read.
         """
         try:
             with refusals(self.fs, f"list {self.url}/{folder}"):
@@ -196,26 +196,26 @@ class RunFolder:
             ) from None
 
     def read_json(self, name: str) -> dict[str, Any] | None:
-        """The values of a file that holds a JSON object; None where it is missing, half written or another thing."""
+        """The values of a file with a JSON object; None if it is missing, half written, or something else."""
         data = self.read(name)
         return None if data is None else _object(data)
 
     def seal(self) -> None:
-        """Leave the checksums of what is there, after the last write."""
+        """Write the checksums of all files, after the last write."""
         found = {name: data for name in SEALED if (data := self.read(name)) is not None}
         self.write(SEAL, "".join(f"{_digest(data)}  {name}\n" for name, data in found.items()))
 
     def unseal(self) -> None:
-        """Take them back, before the first write."""
+        """Remove the checksums, before the first write."""
         self.remove(SEAL)
 
     def remove(self, name: str) -> None:
-        """Delete a file, if it is there."""
+        """Delete a file, if it exists."""
         with suppress(FileNotFoundError, NotADirectoryError):
             self.fs.rm_file(f"{self.root}/{name}")
 
     def damaged(self) -> list[str]:
-        """Files of a finished run that are not as they were written, or gone; none of a run that was not finished."""
+        """Files of a finished run that have changed since, or are missing; none if the run was not finished."""
         seal = self.read(SEAL)
         if seal is None:
             return []
@@ -224,11 +224,11 @@ class RunFolder:
 
 
 class NoRunError(FileNotFoundError):
-    """The path or URL given is not a run's folder."""
+    """A path or URL is not a run's folder."""
 
 
 class FolderReader:
-    """Reads what there is of a run's folder, and remembers what is missing and what cannot be read.
+    """Reads the files of a run's folder, and records which are missing or cannot be read.
 
     Raises:
         NoRunError: if it is not a run's folder.
@@ -238,9 +238,9 @@ class FolderReader:
     def __init__(self, url: str) -> None:
         check_reachable(url)
         self._fs, self._root = open_url(url)
-        if not any(self._fs.isfile(f"{self._root}/{name}") for name in OF_A_RUN):
+        if not any(self._fs.isfile(f"{self._root}/{name}") for name in RUN_FILES):
             raise NoRunError(
-                f"no run at {url!r}: a run's folder is <storage>/<run> and holds at least one of " + ", ".join(OF_A_RUN)
+                f"no run at {url!r}: a run's folder is <storage>/<run>, with at least one of " + ", ".join(RUN_FILES)
             )
         self.name = PurePosixPath(self._root).name
         self.missing: list[str] = []
@@ -251,7 +251,7 @@ class FolderReader:
             return read_file(self._fs, f"{self._root}/{name}")
         except FileNotFoundError:
             self.missing.append(name)
-        except Exception as error:  # remote storages raise exceptions of their own
+        except Exception as error:  # each remote file system raises exceptions of its own
             self.problems.append(f"{name} could not be read: {reason(error)}")
         return None
 
@@ -260,7 +260,7 @@ class FolderReader:
         return None if data is None else data.decode("utf-8", errors="replace")
 
     def json(self, name: str, kind: type) -> Any:
-        """The values of a JSON object (``kind`` is dict) or list; NaN, which means "not estimable", as None."""
+        """The values of a JSON object (``kind`` is dict) or list; NaN, which means "not estimable", becomes None."""
         data = self.bytes(name)
         if data is None:
             return None
@@ -270,12 +270,12 @@ class FolderReader:
             self.problems.append(f"{name} is not valid JSON ({error}); it may be half written")
             return None
         if not isinstance(value, kind):
-            self.problems.append(f"{name} does not hold a JSON {'object' if kind is dict else 'list'}")
+            self.problems.append(f"{name} does not contain a JSON {'object' if kind is dict else 'list'}")
             return None
         return value
 
     def measurements(self) -> pd.DataFrame | None:
-        """The table of trials, from its Parquet file, else from its CSV file."""
+        """The table of trials from its Parquet file, else from its CSV file; None if there is neither."""
         for name, parse in ((MEASUREMENTS, _parquet), (MEASUREMENTS_CSV, _csv)):
             data = self.bytes(name)
             if data is None:
@@ -288,7 +288,7 @@ class FolderReader:
 
 
 def _parquet(data: bytes) -> pd.DataFrame:
-    """From Arrow's own memory: its threads abort a process that exits while they hold a Python file (1 in 8)."""
+    """Read from Arrow's own memory: with a Python file, 1 in 8 processes was aborted by Arrow's threads at its exit."""
     return pd.read_parquet(pa.BufferReader(data))
 
 

@@ -6,12 +6,11 @@ Layout below ``<storage>/store``::
                                      payload is damaged, it becomes <key>.<attempt>.corrupt and the step is redone
     payload/<stage>/<key>/<attempt>/ the files of one attempt
     failures/<stage>/<key>.json      why it is not done, and how often it was tried
-    scratch/<stage>/<key>/           checkpoints of unfinished work, removed at the commit
-    shared/<key>.safetensors         what several steps need and any process can make again
+    scratch/<stage>/<key>/           checkpoints of unfinished work, removed by the commit
+    shared/<key>.safetensors         what several steps need, and any process can recreate
 
-Two drivers at once cost double work and never a mixture: each writes an attempt of its own, a Record
-names its attempt with sizes and checksums, and the Record that came first stays. Only safetensors,
-JSON, Parquet and npy: no pickle.
+Two drivers at once may do work twice, but never mix their results: each writes an attempt of its own, a Record refers
+to one attempt with sizes and checksums, and the first Record stays. Only safetensors, JSON, Parquet and npy: no pickle.
 """
 
 from __future__ import annotations
@@ -33,18 +32,18 @@ from synaug_ray.store.filesystem import reason
 from synaug_ray.store.record import Cause, Failure, Record, read_failure, read_record, record_text
 
 LOG = logging.getLogger(__name__)
-KINDS = ("records", "payload", "failures", "scratch")  # of what is kept of a step
+KINDS = ("records", "payload", "failures", "scratch")  # folders with what is kept of a step
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class CorruptPayload(Exception):
-    """A payload differs from its Record (truncated, altered or gone); the Record was set aside."""
+    """A payload differs from its Record (truncated, altered or missing); the Record was set aside."""
 
 
 class MissingRecord(FileNotFoundError):
-    """A step has no Record: there was none, or it was damaged and has been set aside."""
+    """A step has no Record: there never was one, or it was damaged and has been set aside."""
 
 
 class Store:
@@ -62,39 +61,39 @@ class Store:
         check_writable(self._backend, (f"{kind}/{stage}" for kind in KINDS for stage in STAGES))
 
     def keys(self, stage: Stage) -> set[str]:
-        """Keys of the finished steps, by one listing."""
+        """Keys of a stage's finished steps, from one listing."""
         return self._listing(f"records/{stage}")
 
     def failed(self, stage: Stage) -> dict[str, Failure]:
-        """The failures of a stage by key."""
+        """A stage's failures by key."""
 
         def read(key: str) -> Failure | None:
-            with suppress(FileNotFoundError):  # committed since the listing
+            with suppress(FileNotFoundError):  # the step was committed after the listing
                 return read_failure(self._backend.read(f"failures/{stage}/{key}.json"), stage, key)
 
         keys = sorted(self._listing(f"failures/{stage}"))
-        return {k: f for k, f in zip(keys, self.each(read, keys), strict=True) if f is not None}
+        return {k: f for k, f in zip(keys, self.map(read, keys), strict=True) if f is not None}
 
     def records(self, stage: Stage, keys: Iterable[str]) -> dict[str, Record]:
-        """The Records, of those steps that are done, in the order given; raises as ``record``."""
+        """The Records of those steps that are done, by key, in the order given."""
         done = self.keys(stage)
 
         def read(key: str) -> Record | None:
-            with suppress(MissingRecord):  # set aside since the listing, or damaged
+            with suppress(MissingRecord):  # damaged, or set aside after the listing
                 return self.record(stage, key)
 
         keys = [key for key in keys if key in done]
-        return {k: r for k, r in zip(keys, self.each(read, keys), strict=True) if r is not None}
+        return {k: r for k, r in zip(keys, self.map(read, keys), strict=True) if r is not None}
 
-    def each(self, ask: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """``ask`` of each item, in order; on remote storage several at once, since each is a round trip."""
-        return self._backend.each(ask, items)
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """The results of ``function`` for each item, in order; concurrently on remote storage, to save round trips."""
+        return self._backend.map(function, items)
 
     def record(self, stage: Stage, key: str) -> Record:
         """The Record of a finished step.
 
         Raises:
-            MissingRecord: if there is none. One that is damaged (an edited file, a disk fault) is set aside.
+            MissingRecord: if there is none, or if it was damaged (edited, a disk error); then it is set aside.
         """
         path = f"records/{stage}/{key}.json"
         try:
@@ -106,11 +105,11 @@ class Store:
             raise MissingRecord(f"the record of {stage} {key} was damaged ({error})") from None
 
     def has(self, step: Step) -> bool:
-        """Whether the step is done; the stored fields are compared with the request.
+        """Whether the step is done; compares the stored fields with the step's.
 
         Raises:
-            StorageProblem: for a Record under this key with other fields (an edited file, or a
-                change of code without a change of ``version``).
+            StorageProblem: if the Record of this key has other fields (the file was edited, or the code was changed
+                without a new ``version``).
         """
         try:
             record = self.record(step.stage, step.key)
@@ -124,16 +123,16 @@ class Store:
             }
             raise StorageProblem(
                 f"{self.root}/records/{step.stage}/{step.key}.json was made with other fields "
-                f"({', '.join(sorted(changed))}); remove it to have it made again",
+                f"({', '.join(sorted(changed))}); delete it, and the step is done again",
                 code="record-of-other-fields",
             )
         return True
 
     def read(self, record: Record, name: str) -> bytes:
-        """One file of a Record's payload, its checksum verified.
+        """One file of a Record's payload, after verifying its checksum.
 
         Raises:
-            CorruptPayload: after setting the Record aside, so that the next run makes it again.
+            CorruptPayload: if it differs; the Record is set aside, so that the step is done again.
         """
         expected = record.files[name]
         try:
@@ -141,7 +140,7 @@ class Store:
         except FileNotFoundError:
             data = b""
         if len(data) != expected["bytes"] or hashlib.sha256(data).hexdigest() != expected["sha256"]:
-            self._renounce(record, f"{name} of it differs from its checksum")
+            self._invalidate(record, f"the checksum of its file {name} differs")
             raise CorruptPayload(
                 f"{name} of {record.stage} {record.key} differs from its record "
                 f"({len(data):,} bytes, {expected['bytes']:,} expected)"
@@ -151,8 +150,8 @@ class Store:
     def commit(self, step: Step, result: dict[str, Any], payload: dict[str, bytes], made: dict[str, Any]) -> Record:
         """Write the payload, then the Record; from then on the step is done.
 
-        If another driver has committed the step in the meantime, its Record is kept and returned: on a GPU two
-        attempts differ, and other steps may already depend on the first.
+        If another driver has committed the step in the meantime, that Record is kept and returned: on a GPU, two
+        attempts differ, and other steps may already depend on the first one.
         """
         attempt = uuid.uuid4().hex[:12]
         files = {}
@@ -167,14 +166,14 @@ class Store:
             return first
         self._backend.write(f"records/{step.stage}/{step.key}.json", record_text(record).encode())
         self._backend.remove(f"failures/{step.stage}/{step.key}.json")
-        if step.stage == "generator":  # nothing else takes long enough to leave any
+        if step.stage == "generator":  # no other stage takes long enough to save checkpoints
             self.drop_scratch(step)
         return record
 
     def fail(
         self, step: Step, cause: Cause, message: str, traceback: str, session: str = "", tries: int = 1
     ) -> Failure:
-        """Record why a step failed, after so many tries; the next run retries it."""
+        """Record why a step failed after ``tries`` attempts; the next run tries it again."""
         path = f"failures/{step.stage}/{step.key}.json"
         try:
             attempts = read_failure(self._backend.read(path), step.stage, step.key).attempts
@@ -185,7 +184,7 @@ class Store:
         return failure
 
     def save_scratch(self, step: Step, name: str, data: bytes) -> None:
-        """Keep a checkpoint of unfinished work, replacing the one before."""
+        """Save a checkpoint of unfinished work, replacing the previous one."""
         self._backend.write(f"scratch/{step.stage}/{step.key}/{name}", data)
 
     def load_scratch(self, step: Step, name: str) -> bytes | None:
@@ -200,28 +199,28 @@ class Store:
         self._backend.remove_folder(f"scratch/{step.stage}/{step.key}")
 
     def save_shared(self, key: str, data: bytes) -> None:
-        """Keep what several steps need, and any process can make again from its key."""
+        """Save something that several steps need, and that any process can recreate from its key."""
         self._backend.write(f"shared/{key}.safetensors", data)
 
     def load_shared(self, key: str) -> bytes | None:
-        """What was kept last, unchecked, or None."""
+        """What was saved last, without a check, or None."""
         try:
             return self._backend.read(f"shared/{key}.safetensors")
         except FileNotFoundError:
             return None
 
-    def _renounce(self, record: Record, why: str) -> None:
+    def _invalidate(self, record: Record, why: str) -> None:
         """Set a Record aside, unless another attempt has replaced it by now."""
-        with suppress(MissingRecord):  # done by another process
+        with suppress(MissingRecord):  # another process has already done so
             if self.record(record.stage, record.key).attempt == record.attempt:
                 self._set_aside(f"records/{record.stage}/{record.key}.json", record.attempt, why)
 
     def _set_aside(self, path: str, name: str, why: str) -> None:
-        """Rename a Record, so that its step is redone; without permission to write it stays."""
+        """Rename a Record, so that its step is done again; without permission to write, it stays."""
         aside = f"{path.removesuffix('.json')}.{name}.corrupt"
         with suppress(OSError, StorageProblem):
             self._backend.rename(path, aside)
-            LOG.warning("%s/%s was set aside (%s): its step is made again", self.url, path, why)
+            LOG.warning("%s/%s was set aside (%s): its step is done again", self.url, path, why)
 
     def _listing(self, relative: str) -> set[str]:
         try:
@@ -230,14 +229,14 @@ class Store:
             return set()
         except OSError as error:
             raise StorageProblem(
-                f"cannot read {self.url} ({reason(error)}); check that it is there and that you may read it",
+                f"cannot read {self.url} ({reason(error)}); check that it exists and that you may read it",
                 code="storage-unreadable",
             ) from None
         return {name.removesuffix(".json") for name in names if name.endswith(".json")}
 
 
 def finite(value: Any) -> Any:
-    """JSON values; numbers that are not finite become None."""
+    """JSON values in which numbers that are not finite have become None."""
     if isinstance(value, dict):
         return {str(k): finite(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -248,7 +247,7 @@ def finite(value: Any) -> Any:
 
 
 def now() -> str:
-    """The present time, ISO 8601, UTC."""
+    """The current time in UTC, as ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -243,8 +243,8 @@ def test_no_exchange_rate_where_a_cell_does_the_opposite_of_every_law():
 def test_studies_with_too_little_to_hold_out_are_told_in_one_sentence():
     laws = {(name, "0.5"): nothing for name in ("a", "b", "c", "d", "e")}
     grid = Grid(power(), laws, sizes=(20, 40, 80), multiples=(1,), draws=5, images=100)
-    told = [w for w in analyse(*simulate(grid, seed=1), replicates=0).warnings if "they had not seen" in w]
-    assert len(told) == 1 and told[0].startswith("Too few sizes or amounts to test the fitted formulas on ")
+    told = [w for w in analyse(*simulate(grid, seed=1), replicates=0).warnings if "held-out measurements" in w]
+    assert len(told) == 1 and told[0].startswith("Too few sizes or amounts to test the fitted laws on ")
 
 
 def test_a_trial_that_two_studies_share_is_a_cell_of_both():

@@ -239,4 +239,4 @@ def test_the_headline_names_the_budget_of_each_generator_by_itself():
 def test_copies_are_told_also_where_too_few_draws_leave_the_word_open():
     _, trials, predictions = planted(0.3, 0.3, 0.3, noise=0.3, draws=3)
     found = analyse(trials, predictions, replicates=20, quality=checks(0.0, 0.1, 0.86))
-    assert all("Near-copies of real images went from 0% to 86%." in c.sentence for c in found.budgets)
+    assert all("The share of near-copies of real images went from 0% to 86%." in c.sentence for c in found.budgets)

@@ -56,10 +56,10 @@ def test_the_average_is_that_of_the_cell_itself(m, average):
 
 
 def test_laws_that_do_not_hold_leave_only_what_was_measured():
-    found = as_measured(LAW, cell(Estimate(15.0, 10.0, 30.0)), "no fitted law holds the measurements")
+    found = as_measured(LAW, cell(Estimate(15.0, 10.0, 30.0)), "no fitted law describes the measurements")
     assert found.average == Estimate(4.0, 2.0, 6.0)
     assert found.marginal == Estimate(None) and found.tradeoff == Estimate(None)
-    assert found.note == "not estimable: no fitted law holds the measurements"
+    assert found.note == "not estimable: no fitted law describes the measurements"
     assert as_measured(LAW, cell(Estimate(None, 40.0, None)), "so").average == Estimate(None)
 
 

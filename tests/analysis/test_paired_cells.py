@@ -141,7 +141,7 @@ def test_draws_whose_generator_failed_are_counted_and_named():
     cells = pair_cells(measurements.assign(cause=causes), predictions)
     assert [(cell.num_synthetic, cell.failed) for cell in cells.mixed] == [(10, 1)]
     assert (
-        "Generators failed (edm at 10 real images: 1 of 4 failed). Verdicts are of those that trained."
+        "Generators failed (edm at 10 real images: 1 of 4 failed). Verdicts are about those that did not."
         in cells.warnings
     )
     other = pair_cells(measurements.assign(cause="preempted"), predictions)  # says nothing of the generator

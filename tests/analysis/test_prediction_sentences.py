@@ -22,7 +22,9 @@ def test_a_measured_cell_is_told_and_so_is_a_law_outside_its_interval():
 
 
 def test_a_misfit_is_a_caution():
-    assert "Caution: no fitted law holds the measurements" in said(misfit="no fitted law holds the measurements")
+    assert "Caution: no fitted law describes the measurements" in said(
+        misfit="no fitted law describes the measurements"
+    )
     assert "Caution" not in said()
 
 

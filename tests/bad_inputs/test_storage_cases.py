@@ -43,7 +43,7 @@ def test_case_37_storage_that_is_read_only(door, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
     code, _, (said, cached) = door.run("--dry-run")
     assert code == 5 and "is read-only); set --storage to a folder you may write to" in said
-    assert "is read-only; name a folder that you may write to" in cached and cached.startswith("--data ")
+    assert "is read-only; choose a folder that you may write to" in cached and cached.startswith("--data ")
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_case_37_storage_of_no_known_kind(door, storage, said):
 def test_a_storage_named_by_nothing(door):
     door.grid.write_text(GRID)
     assert grid.main([str(door.grid), "--storage", ""]) == 2
-    assert "error: --storage is empty; name a folder or a URL" in door.capsys.readouterr().err
+    assert "error: --storage is empty; give a folder or a URL" in door.capsys.readouterr().err
 
 
 def test_a_data_folder_that_is_none(door):
     door.grid.write_text(GRID)
     (door.folder / "file").write_text("")
     for given, code, said in (
-        ("", 2, "--data is empty; name a folder, or leave it out"),
-        (f"{door.folder}/file/x", 5, f"{door.folder}/file is a file; name a folder"),
+        ("", 2, "--data is empty; give a folder, or leave it out"),
+        (f"{door.folder}/file/x", 5, f"{door.folder}/file is a file; choose a folder"),
         ("~nobody-of-this-name", 5, "--data ~nobody-of-this-name: "),
         ("x" * 300, 5, "File name too long"),
     ):
@@ -131,8 +131,8 @@ def test_case_37_an_object_store_without_credentials(door, refusing):
     (said,) = door.refused(5, storage=refusing)
     assert said == (
         "cannot read refusing://bucket/x (NoCredentialsError: unable to locate credentials); check that "
-        "you may read and write it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or what your "
-        "other tools use"
+        "you may read and write it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the "
+        "variables of the provider's own tools"
     )
 
 
@@ -155,8 +155,8 @@ def test_case_39_a_disk_that_is_nearly_full(door, nearly_full):
     code, out, (said,) = door.run("--dry-run")
     assert code == 5 and "of the 10 kB that are free" in out
     assert re.fullmatch(
-        r".*/storage has 10 kB free, and what is missing needs about \d+ MB; name a larger disk with "
-        "--storage, or lower num_real, synthetic_multiples or draws",
+        r".*/storage has 10 kB free, and the missing steps need about \d+ MB; set --storage to a larger disk, "
+        "or lower num_real, synthetic_multiples or draws",
         said,
     )
     assert not door.storage.exists()
@@ -196,7 +196,7 @@ def test_case_41_a_file_whose_name_is_no_run_name(door):
     door.grid = door.folder / "my grid (2).yaml"
     (said,) = door.refused(2)
     assert said.startswith("my grid (2).yaml: 'my grid (2)' is not a run name: ")
-    assert said.endswith("; give another with --name")
+    assert said.endswith("; choose another with --name")
     assert door.run("--name", "mine", "--dry-run")[0] == 0
 
 

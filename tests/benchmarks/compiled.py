@@ -19,7 +19,7 @@ import torch
 from synaug_ray.config.generator_recipes import EDMRecipe
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.generators.diffusion import network
-from synaug_ray.generators.edm import denoised
+from synaug_ray.generators.edm import denoise
 
 SHAPES = {"edm-tiny": (1, 8, 8), "edm-16px": (3, 16, 16), "edm-28px": (1, 28, 28), "edm-small": (3, 32, 32)}
 
@@ -73,7 +73,7 @@ def step(net: Any, recipe: EDMRecipe, shape: tuple[int, int, int], device: torch
 
     def once() -> None:
         optimiser.zero_grad(set_to_none=True)
-        (denoised(net, x, sigma, labels, 0.5) - x).square().mean().backward()
+        (denoise(net, x, sigma, labels, 0.5) - x).square().mean().backward()
         optimiser.step()
         if device.type == "cuda":
             torch.cuda.synchronize()

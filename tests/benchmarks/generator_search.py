@@ -41,7 +41,7 @@ from synaug_ray.data.images import ImageSet, concatenate
 from synaug_ray.data.subsets import permutation
 from synaug_ray.generators import edm
 from synaug_ray.generators.base import Generator
-from synaug_ray.generators.diffusion import task_of
+from synaug_ray.generators.diffusion import to_task
 from synaug_ray.plan.steps import Pool, Protocol, TrialStep
 from synaug_ray.plan.subset import DataIdentity, Subset
 from synaug_ray.quality.features import train as train_space
@@ -135,7 +135,7 @@ def trained(args: argparse.Namespace, candidate: Candidate, subset: ImageSet, ju
     generator, seconds = generator_of(args, candidate, subset, judge.num_classes)
     assert isinstance(generator, edm.EDMGenerator)
     recipe = recipe_of(args, candidate).model_copy(update={"flip": False, "label_dropout": 0.0, "batch": 250})
-    task = task_of(judge.val, judge.num_classes, 0, DEVICE)
+    task = to_task(judge.val, judge.num_classes, 0, DEVICE)
     with torch.inference_mode(False):
         losses = [
             float(edm.backward(generator.net.eval(), recipe, task, generator.sigma_data, i))

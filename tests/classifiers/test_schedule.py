@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from synaug_ray.classifiers.schedule import augmented, num_steps, schedule
+from synaug_ray.classifiers.schedule import augment, num_steps, schedule
 from synaug_ray.config.presets import GENERATORS, SAMPLERS
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.plan.steps import GeneratorStep, Pool, TrialStep
@@ -75,7 +75,7 @@ def test_each_image_is_augmented_on_its_own():
     """One image 64 times over in a batch comes out in many of the 2 x 9 x 9 possible ways."""
     recipe = ClassifierRecipe(name="x", flip=True, shift=4)
     one = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    out = augmented(one.expand(64, -1, -1, -1), recipe, 5, 0)
+    out = augment(one.expand(64, -1, -1, -1), recipe, 5, 0)
     assert out.shape == (64, 3, 8, 8)
     assert len({x.numpy().tobytes() for x in out}) > 40
 
@@ -84,7 +84,7 @@ def test_augmentation_is_a_flip_and_a_zero_padded_shift():
     recipe = ClassifierRecipe(name="x", flip=True, shift=2)
     x = torch.rand(200, 1, 6, 6, generator=torch.Generator().manual_seed(1)) + 1  # no zeros of its own
     padded = torch.nn.functional.pad(x, (2, 2, 2, 2))
-    for before, after in zip(padded, augmented(x, recipe, 9, 3), strict=True):
+    for before, after in zip(padded, augment(x, recipe, 9, 3), strict=True):
         ways = [before[:, r : r + 6, c : c + 6] for r in range(5) for c in range(5)]
         ways += [before.flip(2)[:, r : r + 6, c : c + 6] for r in range(5) for c in range(5)]
         assert any(torch.equal(after, way) for way in ways)

@@ -132,8 +132,8 @@ def test_a_path_that_not_all_nodes_share_is_refused():
     refused = problem(sharing("/data/runs", "a", nodes))
     assert refused is not None and refused.exit_code == STORAGE
     assert refused.sentences == [
-        "/data/runs is not shared by all nodes: a marker written on a was not seen on b, c (it is not there); name a "
-        "folder that all nodes read and write, or a URL, with --storage"
+        "/data/runs is not shared by all nodes: a marker written on a was not seen on b, c (it is not there); set "
+        "--storage to a folder that all nodes can read and write, or to a URL"
     ]
 
 

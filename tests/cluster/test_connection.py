@@ -11,7 +11,7 @@ from ray.exceptions import AuthenticationError
 from ray.train.torch import TorchConfig
 
 from synaug_ray.cluster import connection
-from synaug_ray.cluster.trainers import Apart
+from synaug_ray.cluster.trainers import NoProcessGroup
 from synaug_ray.common.errors import RESOURCES, ResourceProblem
 
 
@@ -202,5 +202,5 @@ def test_who_asks_a_run_to_end_is_heard_by_the_run_and_not_by_ray(monkeypatch, h
 
 def test_a_trainer_s_worker_touches_no_gpu_before_it_has_its_own():
     """Ray's context would call CUDA on the GPU that Ray chose, and a process keeps what it has touched."""
-    context = Apart().train_func_context
+    context = NoProcessGroup().train_func_context
     assert context is not TorchConfig().train_func_context and context is nullcontext

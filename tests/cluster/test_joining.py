@@ -170,7 +170,7 @@ def test_the_doctor_joins_looks_and_leaves_nothing(joining, tmp_path):
     assert code == 0, text
     said = {what: (level, means) for level, what, means in lines}
     assert said["cluster"][1].endswith("2 nodes") and said["slots"][1].startswith("2 slots, each a CPU core")
-    assert said["shared"] == ("ok", "all 2 nodes read and write it")
+    assert said["shared"] == ("ok", "all 2 nodes can read and write it")
     assert said["token"][0] == said["dashboard"][0] == "ok" and "versions" not in said
     assert not (tmp_path / "s").exists()
 

@@ -71,7 +71,7 @@ def test_whatever_is_killed_the_same_command_goes_on_to_the_same_bits(start, tmp
         assert "Raylet is terminated" in said and state(storage, "small") == "running"
     else:
         assert code == LOST and state(storage, "small") == "interrupted"
-        assert "the Ray cluster is gone" in said and "Run the same command" in said
+        assert "the Ray cluster was lost" in said and "Run the same command" in said
 
     # and this one is without a home, and its temporary folder is too deep for sockets (test_start.py)
     deep = tmp_path / ("x" * 80)

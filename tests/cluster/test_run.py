@@ -110,7 +110,7 @@ def test_a_cluster_that_is_gone_is_a_sentence(cluster, tmp_path, monkeypatch, ca
     monkeypatch.setattr(run.Watchdog, "unreachable", lambda self: "its head at h:1 does not answer")
     assert grid.main([GRID, "--storage", str(tmp_path)]) == LOST
     said = capsys.readouterr().err
-    assert "the Ray cluster is gone (its head at h:1 does not answer): 0 of " in said and "what it caused" not in said
+    assert "the Ray cluster was lost (its head at h:1 does not answer): 0 of " in said and "what it caused" not in said
     assert f"steps are done, in {tmp_path}/store. Run the same command to resume" in said
     assert json.loads((tmp_path / "small" / "status.json").read_text())["state"] == "interrupted"
 

@@ -107,7 +107,5 @@ def test_workers_that_end_before_they_are_there_are_named_and_nothing_is_waited_
     )
     code, said = own_ray(tmp_path, PYTHONPATH=os.pathsep.join((str(REPOSITORY), str(tmp_path / "site"))))
     assert code == 6 and "Traceback" not in said, said
-    assert (
-        "error: Ray's workers do not start on this machine; the last one said: SystemExit: the licence server" in said
-    )
+    assert "error: Ray's workers do not start on this machine; their last error: SystemExit: the licence server" in said
     assert '"state": "interrupted"' in (tmp_path / "s" / "small" / "status.json").read_text()

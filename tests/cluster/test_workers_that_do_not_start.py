@@ -33,7 +33,9 @@ def test_what_waits_for_ever_is_ended_with_the_last_words_of_a_worker(monkeypatc
     monkeypatch.setattr(joining, "JOIN_SECONDS", 0.5)
     monkeypatch.setattr(joining, "TRY", "import time; time.sleep(600)")
     monkeypatch.setattr(joining, "last_words", lambda address: "ModuleNotFoundError: No module named 'ray'")
-    with pytest.raises(ResourceProblem, match="at 10.0.0.1:6379 do not start.*the last one here said: ModuleNotFound"):
+    with pytest.raises(
+        ResourceProblem, match="at 10.0.0.1:6379 do not start.*the last error on this machine: ModuleNotFound"
+    ):
         joining.try_to_join("10.0.0.1:6379")
     monkeypatch.setattr(joining, "last_words", lambda address: "")
     with pytest.raises(ResourceProblem, match="see raylet.err in Ray's logs on its nodes") as caught:

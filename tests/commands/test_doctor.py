@@ -51,7 +51,7 @@ def test_a_cluster_with_nothing_wrong(cluster_of, tmp_path, capsys):
     assert code == DONE and err == "" and {level for level, _ in rows.values()} == {"ok"}
     assert rows["cluster"][1] == "joined 10.0.0.1:6379; 2 nodes"
     assert rows["software"][1].startswith(f"Python {software().python}, synaug_ray ")
-    assert rows["slots"][1].startswith("8 slots") and rows["shared"][1] == "all 2 nodes read and write it"
+    assert rows["slots"][1].startswith("8 slots") and rows["shared"][1] == "all 2 nodes can read and write it"
     assert f"{tmp_path / 's'}, " in rows["storage"][1] and rows["storage"][1].endswith(" free")
     assert not (tmp_path / "s").exists()
 
@@ -61,7 +61,7 @@ def test_everything_wrong_is_said_at_once_and_storage_shows_first(cluster_of, tm
     cluster_of(
         answering("a", cpu=0, base=software()),
         answering("b", cpu=0, base=software(), unread="it is not there"),
-        node("c", silence="no answer in 120 s"),
+        node("c", silence="no answer within 120 s"),
         dashboard="10.0.0.1:8265",
     )
     code, rows, _ = doctor(capsys, "--storage", tmp_path / "s")
@@ -91,7 +91,7 @@ def test_what_a_grid_needs_is_held_against_what_there_is(cluster_of, tmp_path, c
     assert code == DONE and "the missing part of the grid needs about " in rows["storage"][1]
     assert rows["bf16"] == (
         "note",
-        "the CPU of a has to emulate it, some ten times slower than fp32, and this grid uses it; say precision=fp32",
+        "the CPU of a has to emulate it, about ten times slower than fp32, and this grid uses it; set precision=fp32",
     )
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1_000))

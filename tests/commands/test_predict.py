@@ -154,7 +154,7 @@ def test_collecting_is_not_advised_where_more_real_images_do_not_help(tmp_path, 
     assert "More real images were not shown to help" in out and "Collect" not in out
     words = (tmp_path, "--target-error", "25%", "--cost-real", 1, "--cost-synthetic", 0, "--penalty", 1_000)
     _, out, _ = ask(capsys, *words)
-    assert "How many to collect is not said" in out and "collect " not in out.replace("to collect", "")
+    assert "How many to collect is not known" in out and "collect " not in out.replace("to collect", "")
     for have in (0, 20):
         words = (tmp_path, "--target-error", "30.5%", "--cost-real", 1, "--cost-synthetic", 1, "--have", have)
         _, out, _ = ask(capsys, *words)
@@ -169,7 +169,7 @@ def test_collecting_is_not_advised_where_more_real_images_do_not_help(tmp_path, 
 
 def test_outside_the_measured_range_is_said(run, capsys):
     _, out, _ = ask(capsys, run, "--real", 500, "--synthetic", 100)
-    assert "Extrapolated: 500 real images lie outside the 20 to 320 measured with synthetic images." in out
+    assert "Extrapolated: 500 real images are outside the 20 to 320 measured with synthetic images." in out
     _, out, _ = ask(capsys, run, "--real", 100_000)
     assert "not estimable: this run predicts up to 640 real images" in out
     _, out, _ = ask(capsys, run, "--real", 3)

@@ -230,7 +230,7 @@ def test_images_of_one_colour_each_are_a_collapse_and_few_that_repeat_are_not(co
     family = step.sampler.family
     monkeypatch.setitem(samplers_module.SAMPLERS, family, lambda denoise, x, sigmas: x[:, :, :1, :1].expand_as(x) / 100)
     attempt(context, step)
-    assert "of one colour each" in context.store.failed("shard")[step.key].message
+    assert "have a single colour each" in context.store.failed("shard")[step.key].message
     monkeypatch.setitem(samplers_module.SAMPLERS, family, lambda denoise, x, sigmas: x[:2].repeat(len(x) // 2, 1, 1, 1))
     assert attempt(context, step) is not None and context.store.has(step)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as transforms
 
-from synaug_ray.generators.augmentation import LABEL, AugmentationEmbedding, augmented, moved_by
+from synaug_ray.generators.augmentation import LABEL, AugmentationEmbedding, augment, transform
 
 ZERO = torch.zeros(1)
 
@@ -29,7 +29,7 @@ def image():
     ],
 )
 def test_moves_as_torchvision_does(image, flip, scale, turn, shift):
-    ours = moved_by(
+    ours = transform(
         image,
         torch.tensor([float(flip)]),
         torch.tensor([scale]),
@@ -50,9 +50,9 @@ def test_moves_as_torchvision_does(image, flip, scale, turn, shift):
 
 def test_probability_nought_touches_nothing_and_a_zero_label_means_untouched():
     x = torch.randn(200, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    same, label = augmented(x, 0.0, torch.Generator().manual_seed(1))
+    same, label = augment(x, 0.0, torch.Generator().manual_seed(1))
     assert torch.equal(same, x) and not label.any() and label.shape == (200, LABEL)
-    moved, label = augmented(x, 0.3, torch.Generator().manual_seed(1))
+    moved, label = augment(x, 0.3, torch.Generator().manual_seed(1))
     told = label.abs().sum(1) > 0
     changed = (moved != x).flatten(1).any(1)
     assert torch.equal(told, changed)
@@ -61,8 +61,8 @@ def test_probability_nought_touches_nothing_and_a_zero_label_means_untouched():
 
 def test_label_holds_the_parameters():
     x = torch.randn(50, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    moved, label = augmented(x, 0.5, torch.Generator().manual_seed(2))
-    again = moved_by(x, label[:, 0], label[:, 1], torch.atan2(label[:, 3], label[:, 2] + 1), label[:, 4:])
+    moved, label = augment(x, 0.5, torch.Generator().manual_seed(2))
+    again = transform(x, label[:, 0], label[:, 1], torch.atan2(label[:, 3], label[:, 2] + 1), label[:, 4:])
     assert torch.allclose(moved, again, atol=1e-4)
 
 

@@ -14,7 +14,7 @@ from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import edm
 from synaug_ray.generators.augmentation import AugmentationEmbedding
-from synaug_ray.generators.diffusion import guided, network, task_of
+from synaug_ray.generators.diffusion import guided, network, to_task
 from synaug_ray.plan.subset import Subset
 
 CLASSES = tuple("0123456789")
@@ -34,7 +34,7 @@ def trained(subset):
 
 def gradients(recipe, subset, nimg=0):
     """Of one batch, for a network of the seed; and the loss."""
-    task = task_of(subset, 10, 5, DEVICE)
+    task = to_task(subset, 10, 5, DEVICE)
     torch.manual_seed(0)
     net = network(recipe, task.shape, 10)
     if recipe.augment:
@@ -55,7 +55,7 @@ def test_preconditioning_is_that_of_diffusers():
         level = torch.tensor(sigma)
         raw = net(scheduler.precondition_inputs(x, level), scheduler.precondition_noise(level), class_labels=labels)
         theirs = scheduler.precondition_outputs(x, raw.sample, level)
-        ours = edm.denoised(net, x, torch.full((5,), sigma), labels, 0.7)
+        ours = edm.denoise(net, x, torch.full((5,), sigma), labels, 0.7)
         assert torch.allclose(ours, theirs, atol=1e-5)
 
 
@@ -73,7 +73,7 @@ def test_training_target_has_unit_variance():
 
 def test_loss_falls_and_ema_is_not_the_start(subset, trained):
     torch.manual_seed(0)
-    task = task_of(subset, 10, 5, DEVICE)
+    task = to_task(subset, 10, 5, DEVICE)
     fresh = network(SMALL, (1, 8, 8), 10).to(DEVICE)
 
     def loss(net):
@@ -119,11 +119,11 @@ def test_guidance_one_is_the_plain_network_and_more_moves_along_the_difference(t
     with torch.no_grad():
         level = torch.full((4,), 1.0, device=DEVICE)
         trained.net.eval()
-        with_label = edm.denoised(trained.net, x, level, y, trained.sigma_data)
-        without = edm.denoised(trained.net, x, level, null, trained.sigma_data)
+        with_label = edm.denoise(trained.net, x, level, y, trained.sigma_data)
+        without = edm.denoise(trained.net, x, level, null, trained.sigma_data)
 
         def predict(x, y):
-            return edm.denoised(trained.net, x, torch.ones(len(x), device=DEVICE), y, trained.sigma_data)
+            return edm.denoise(trained.net, x, torch.ones(len(x), device=DEVICE), y, trained.sigma_data)
 
         at_one, at_three = guided(predict, x, y, 10, 1.0), guided(predict, x, y, 10, 3.0)
     assert torch.equal(at_one, with_label)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from synaug_ray.generators.gan import Discriminator, GeneratorNetwork, differentiably
+from synaug_ray.generators.gan import Discriminator, GeneratorNetwork, diff_augment
 
 
 def rng(seed=0):
@@ -16,7 +16,7 @@ def x():
 
 
 def test_translation_moves_the_whole_image_by_up_to_an_eighth(x):
-    moved = differentiably(x, ("translate",), rng())
+    moved = diff_augment(x, ("translate",), rng())
     seen = set()
     for before, after in zip(x, moved, strict=True):
         found = [
@@ -35,7 +35,7 @@ def test_translation_moves_the_whole_image_by_up_to_an_eighth(x):
 
 
 def test_cutout_blackens_a_square_and_nothing_else(x):
-    cut = differentiably(x, ("cutout",), rng())
+    cut = diff_augment(x, ("cutout",), rng())
     gone = cut == 0
     assert torch.equal(torch.where(gone, x, cut), x)
     assert torch.equal(gone[:, 0], gone[:, 1])
@@ -44,13 +44,13 @@ def test_cutout_blackens_a_square_and_nothing_else(x):
 
 
 def test_brightness_shifts_an_image_as_a_whole(x):
-    moved = differentiably(x, ("brightness",), rng()) - x
+    moved = diff_augment(x, ("brightness",), rng()) - x
     assert float(moved.flatten(1).std(1).max()) < 1e-6 and 0.4 < float(moved.abs().max()) <= 0.5
 
 
 def test_gradients_pass(x):
     x.requires_grad_()
-    differentiably(x, ("translate", "cutout", "brightness"), rng()).sum().backward()
+    diff_augment(x, ("translate", "cutout", "brightness"), rng()).sum().backward()
     assert x.grad is not None and set(x.grad.unique().tolist()) == {0.0, 1.0}
 
 

@@ -175,11 +175,11 @@ def test_each_class_is_asked_for_by_its_own_name(folder, subset):
 
 def test_colour_and_grey_as_the_subset_has_them():
     images = torch.rand(2, 3, 12, 20, generator=torch.Generator().manual_seed(0))
-    assert pretrained.shaped(images, (1, 8, 8)).shape == (2, 1, 8, 8)
-    assert torch.equal(*pretrained.shaped(images[:, :1], (3, 8, 8))[:, :2].unbind(1))
-    grey = pretrained.shaped(torch.ones(1, 3, 8, 8) * torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1), (1, 8, 8))
+    assert pretrained.to_shape(images, (1, 8, 8)).shape == (2, 1, 8, 8)
+    assert torch.equal(*pretrained.to_shape(images[:, :1], (3, 8, 8))[:, :2].unbind(1))
+    grey = pretrained.to_shape(torch.ones(1, 3, 8, 8) * torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1), (1, 8, 8))
     assert float(grey.mean()) == pytest.approx(0.299, abs=1e-3)  # ITU-R 601, as the reader of data sets has it
-    assert torch.equal(pretrained.shaped(images[:, :, :, 4:16], (3, 12, 12)), images[:, :, :, 4:16])
+    assert torch.equal(pretrained.to_shape(images[:, :, :, 4:16], (3, 12, 12)), images[:, :, :, 4:16])
 
 
 def test_a_folder_is_what_it_holds_and_not_where_it_lies(plain, tmp_path):
@@ -223,7 +223,7 @@ def test_on_the_hub_only_a_commit_is_a_name():
 
 def test_what_a_pipeline_refuses_is_said(plain, subset):
     generator, _ = trained(PretrainedRecipe(name="p", pipeline=str(plain)), subset)
-    with pytest.raises(DataProblem, match="refuses its arguments .41 steps"):
+    with pytest.raises(DataProblem, match="rejects its arguments .41 steps"):
         generator.sample(SAMPLER.model_copy(update={"steps": 41}), range(2), 0, DEVICE)
 
 
@@ -262,7 +262,7 @@ def test_code_that_comes_with_a_pipeline_is_not_run(plain, subset, tmp_path, ind
     at = tmp_path / "copy" / "model_index.json"
     at.write_text(json.dumps(json.loads(at.read_text()) | index))
     (tmp_path / "copy" / "my_code.py").write_text("raise SystemExit('it was run')")
-    with pytest.raises(DataProblem, match="names its own code or other packages"):
+    with pytest.raises(DataProblem, match="refers to its own code or other packages"):
         trained(PretrainedRecipe(name="p", pipeline=str(tmp_path / "copy")), subset)
 
 

@@ -7,7 +7,7 @@ from synaug_ray.config.generator_recipes import ReferenceRecipe
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import permutation
-from synaug_ray.generators.reference import replay
+from synaug_ray.generators.reference import reference_images
 
 N = 40
 
@@ -20,7 +20,7 @@ def order(digits):
 def pool(family, digits, order, index, seed=0):
     recipe = GENERATORS[family]
     assert isinstance(recipe, ReferenceRecipe)
-    return replay(recipe, digits.train, order, N, index, seed)
+    return reference_images(recipe, digits.train, order, N, index, seed)
 
 
 def test_holdout_goes_on_where_the_subset_ends(digits, order):
@@ -81,7 +81,7 @@ def test_mixup_lies_between_two_images_of_its_class(digits, order):
 def test_mixup_of_a_class_of_one_image_repeats_it(digits, order):
     first = digits.train.take(order[:1])
     two = ImageSet(np.concatenate([first.images, 255 - first.images]), np.array([0, 1]))
-    images = replay(GENERATORS["mixup"], two, np.array([0, 1]), 2, range(4), 0)
+    images = reference_images(GENERATORS["mixup"], two, np.array([0, 1]), 2, range(4), 0)
     assert np.array_equal(images.images, two.images[[0, 1, 0, 1]])
 
 
@@ -90,7 +90,9 @@ def test_augmentation_of_nothing_is_the_image_and_each_part_does_its_own(digits,
     subset = digits.train.take(order[:N])
 
     def made(**changes):
-        return replay(bare.model_copy(update=changes), digits.train, order, N, range(N), 0).images.astype(float)
+        return reference_images(bare.model_copy(update=changes), digits.train, order, N, range(N), 0).images.astype(
+            float
+        )
 
     assert np.array_equal(made(), subset.images)
     flipped = made(flip=True)

@@ -9,7 +9,7 @@ import torch
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import permutation
-from synaug_ray.generators.reference import replay
+from synaug_ray.generators.reference import reference_images
 from synaug_ray.quality.assess import real_reference
 
 N, POOL = 320, 600
@@ -36,7 +36,7 @@ def pools(digits, order):
     """Planted faults, and held-out real images."""
 
     def made(family):
-        return replay(GENERATORS[family], digits.train, order, N, range(POOL), 3)
+        return reference_images(GENERATORS[family], digits.train, order, N, range(POOL), 3)
 
     holdout, rng = made("real-holdout"), np.random.default_rng(0)
     few = {c: np.flatnonzero(holdout.labels == c)[:3] for c in range(10)}

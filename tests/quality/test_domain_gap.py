@@ -5,7 +5,7 @@ import pytest
 from helpers.devices import DEVICE
 
 from synaug_ray.data.images import ImageSet
-from synaug_ray.quality.domain_gap import subspace_overlap, tell_apart
+from synaug_ray.quality.domain_gap import real_versus_synthetic, subspace_overlap
 
 
 def blank(*labels):
@@ -14,28 +14,28 @@ def blank(*labels):
 
 
 def test_real_images_cannot_be_told_from_real_ones(real, pools):
-    found = tell_apart(real.subset, pools["holdout"], real.held_out, 0, DEVICE)
+    found = real_versus_synthetic(real.subset, pools["holdout"], real.held_out, 0, DEVICE)
     assert found.accuracy.low < 0.5 < found.accuracy.high
     assert found.num_real == 320 + 197 and found.num_synthetic == 600
 
 
 def test_noise_is_told_apart(real, pools):
-    assert tell_apart(real.subset, pools["jitter"], real.held_out, 0, DEVICE).accuracy.low > 0.75
+    assert real_versus_synthetic(real.subset, pools["jitter"], real.held_out, 0, DEVICE).accuracy.low > 0.75
 
 
 def test_copies_are_no_hint_of_where_they_come_from(real, pools):
     """Copies of one image lie on one side of each split, so that knowing an image by heart does not help."""
-    found = tell_apart(real.subset, pools["replay"], real.held_out, 0, DEVICE)
+    found = real_versus_synthetic(real.subset, pools["replay"], real.held_out, 0, DEVICE)
     assert found.accuracy.value == pytest.approx(0.5, abs=0.05)
 
 
 def test_the_interval_of_one_repeated_image_is_as_wide_as_of_one(real, pools):
-    found = tell_apart(real.subset, pools["constant"], real.held_out, 0, DEVICE)
+    found = real_versus_synthetic(real.subset, pools["constant"], real.held_out, 0, DEVICE)
     assert found.accuracy.high - found.accuracy.low > 0.25
 
 
 def test_too_few_images_tell_nothing(real, pools):
-    assert tell_apart(real.subset, pools["holdout"].take(np.arange(49)), real.held_out, 0, DEVICE) is None
+    assert real_versus_synthetic(real.subset, pools["holdout"].take(np.arange(49)), real.held_out, 0, DEVICE) is None
 
 
 def test_angle_between_planted_subspaces():

@@ -70,11 +70,11 @@ def test_large_networks_take_any_size_and_cost_about_the_same(shape):
 
 def test_moved_images_are_their_neighbours_shifted_or_mirrored():
     x = torch.arange(64.0).view(1, 1, 8, 8).expand(50, 1, 8, 8).contiguous()
-    moved = label_classifiers._moved(x, False, torch.Generator().manual_seed(0))
+    moved = label_classifiers._augment(x, False, torch.Generator().manual_seed(0))
     starts = {tuple(int(v) for v in m[0, 3:5, 3:5].flatten()) for m in moved}
     assert starts <= {tuple(27 + 8 * dy + dx + k for k in (0, 1, 8, 9)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
     assert len(starts) == 9
-    both = label_classifiers._moved(x, True, torch.Generator().manual_seed(0))
+    both = label_classifiers._augment(x, True, torch.Generator().manual_seed(0))
     flipped = [bool(m[0, 3, 3] > m[0, 3, 4]) for m in both]
     assert 10 < sum(flipped) < 40
 

@@ -126,7 +126,7 @@ def test_weights_that_were_changed_since_are_refused(weights, tmp_path):
     link.symlink_to(tmp_path / "blob")
     assert open_space(FeatureRecipe(name="tiny", model=TINY, weights=str(link))).size == (160, 160)
     moved.write_bytes(b"something else")
-    with pytest.raises(DataProblem, match="is missing or has changed .*; put it there, or where all nodes see"):
+    with pytest.raises(DataProblem, match="is missing or has changed .*; put it there, or where all nodes can read"):
         open_space(recipe)
     again = FeatureRecipe.model_validate(recipe.model_dump())  # as `status` reads it, which needs no weights
     assert again == recipe

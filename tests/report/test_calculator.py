@@ -273,7 +273,7 @@ def test_why_nothing_is_estimable_is_said_in_the_calculator(browser: Chromium, r
     """One study whose laws do not hold has no rate for the next image; of one with a flat curve nothing is known."""
     laws = json.loads((run_folder / "laws.json").read_text())
     refused, flat = laws["studies"][2], laws["studies"][3]
-    refused["misfit"] = refused["surface"]["misfit"] = "no fitted law holds the measurements"
+    refused["misfit"] = refused["surface"]["misfit"] = "no fitted law describes the measurements"
     for name in ("marginal", "marginal_low", "marginal_high"):
         refused["surface"][name] = [[None] * len(row) for row in refused["surface"][name]]
     for name in (f"{what}{end}" for what in ("equivalent", "marginal") for end in ("", "_low", "_high")):
@@ -290,7 +290,7 @@ def test_why_nothing_is_estimable_is_said_in_the_calculator(browser: Chromium, r
         hidden = tab.evaluate("document.getElementById('calc-caution').hidden")
         said[study] = [hidden, *(text(tab, name) for name in ("caution", "equivalent", "average", "marginal"))]
     assert said[1][0] and said[3][0] and not said[2][0] and "not estimable" not in " ".join(said[1][1:])
-    assert said[2][1].startswith("Caution: no fitted law holds the measurements; between the measured cells")
+    assert said[2][1].startswith("Caution: no fitted law describes the measurements; between the measured cells")
     assert said[2][2].endswith("real") and said[2][3].endswith("synthetic") and said[2][4] == "not estimable"
     assert said[3][2:] == ["not estimable: more real images are not shown to help"] * 3
     tab.fill("calc-own", "0")  # of the flat one: collecting is not recommended either

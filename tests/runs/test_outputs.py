@@ -56,7 +56,7 @@ def test_laws_that_do_not_hold_give_no_rates_from_the_table_to_predict(left_by, 
     laws = json.loads((folder / "laws.json").read_text())
     (study,) = laws["studies"]
     why = study["misfit"]
-    assert why.startswith("no fitted law holds the measurements") and study["overdispersion"] > 2
+    assert why.startswith("no fitted law describes the measurements") and study["overdispersion"] > 2
     assert study["surface"]["misfit"] == why
     for rate in study["exchange"]:
         assert rate["note"] == f"not estimable: {why}" and rate["marginal"]["value"] is None

@@ -8,7 +8,7 @@ import pytest
 from synaug_ray.common.errors import StorageProblem, UsageProblem
 from synaug_ray.store import disk
 from synaug_ray.store.filesystem import open_url
-from synaug_ray.store.locations import JOB, cache_folder, check_name, old_place, storage_root
+from synaug_ray.store.locations import JOB, cache_folder, check_name, old_default_note, storage_root
 from synaug_ray.store.run_folder import FolderReader, RunFolder, running
 from synaug_ray.store.store import Store
 
@@ -24,7 +24,7 @@ def test_what_is_named_comes_first_then_the_users_cache(tmp_path, monkeypatch):
 
 def test_what_can_be_no_folder_is_said(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageProblem, match="is a file; name a folder"):
+    with pytest.raises(StorageProblem, match="is a file; choose a folder"):
         cache_folder(str(tmp_path / "file" / "below"))
     with pytest.raises(UsageProblem, match="--data is empty"):
         cache_folder("")
@@ -134,7 +134,7 @@ def test_a_relative_path_of_a_run_is_below_the_working_directory(tmp_path, monke
 @pytest.mark.parametrize("url", ["s3://bucket/a::b", "memory://a::memory://b", "zip://x::s3://bucket/y"])
 def test_a_url_that_fsspec_would_cut_in_two_is_refused(url):
     for opened in (storage_root, open_url):
-        with pytest.raises(UsageProblem, match="holds '::'.*name a folder without it"):
+        with pytest.raises(UsageProblem, match="contains '::'.*choose a folder without it"):
             opened(url)
 
 
@@ -157,7 +157,7 @@ def test_a_storage_of_no_known_protocol():
 )
 def test_a_secret_in_the_url_of_the_storage_is_refused_and_not_repeated(url):
     """The command and the storage stand in status.json and on the page."""
-    with pytest.raises(UsageProblem, match="holds a password or a key.*leave it out") as caught:
+    with pytest.raises(UsageProblem, match="contains a password or a key.*leave it out") as caught:
         storage_root(url)
     assert "hunter2" not in str(caught.value)
 
@@ -191,19 +191,19 @@ def test_a_clone_in_the_home_folder_is_not_taken_for_the_storage(home, monkeypat
     (home / "synaug_ray" / "synaug_ray" / "store").mkdir(parents=True)
     monkeypatch.chdir(home / "synaug_ray")
     storage = storage_root(None)
-    assert storage == str(home / ".local" / "share" / "synaug_ray") and not old_place(storage)
+    assert storage == str(home / ".local" / "share" / "synaug_ray") and not old_default_note(storage)
 
 
 def test_results_in_the_old_default_are_still_found_and_that_is_said(home):
     old, new = home / "synaug_ray", home / ".local" / "share" / "synaug_ray"
     (old / "store" / "records").mkdir(parents=True)
     assert storage_root(None) == str(old)
-    (note,) = old_place(str(old))
+    (note,) = old_default_note(str(old))
     assert str(old) in note and f"move that folder to {new}" in note
-    assert not old_place(str(home / "elsewhere"))
+    assert not old_default_note(str(home / "elsewhere"))
     new.parent.mkdir(parents=True)
     old.rename(new)
-    assert storage_root(None) == str(new) and not old_place(str(new))
+    assert storage_root(None) == str(new) and not old_default_note(str(new))
     (old / "store" / "records").mkdir(parents=True)
     assert storage_root(None) == str(new)  # both: the new one
 
@@ -214,9 +214,9 @@ def test_without_a_home_only_what_needs_one_asks_for_it(home, monkeypatch):
 
     monkeypatch.setattr(Path, "home", nobody)
     assert storage_root(str(home / "s")) == str(home / "s") and cache_folder(str(home / "c")) == home / "c"
-    with pytest.raises(StorageProblem, match=r"no home folder is known .*; name a folder with --storage, or set"):
+    with pytest.raises(StorageProblem, match=r"no home folder is known .*; set --storage to a folder, or set"):
         storage_root(None)
-    with pytest.raises(StorageProblem, match=r"no home folder is known .*; name a folder with --data, or set \$HOME"):
+    with pytest.raises(StorageProblem, match=r"no home folder is known .*; set --data to a folder, or set \$HOME"):
         cache_folder(None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
@@ -229,12 +229,12 @@ def test_a_home_that_is_no_folder(home, monkeypatch):
     monkeypatch.setenv("HOME", str(home / "file"))
     with pytest.raises(StorageProblem, match=r"cannot write to .*/file is a file\); set --storage"):
         storage_root(None)
-    with pytest.raises(StorageProblem, match=r"--data .*/file is a file; name a folder"):
+    with pytest.raises(StorageProblem, match=r"--data .*/file is a file; choose a folder"):
         cache_folder(None)
 
 
 def test_a_cache_that_cannot_be_written_is_told_before_it_is_needed_unless_it_is_there(home, monkeypatch):
     monkeypatch.setattr(disk.os, "access", lambda *_: False)
-    with pytest.raises(StorageProblem, match=r"--data .*/new: .* is read-only; name a folder that you may write to"):
+    with pytest.raises(StorageProblem, match=r"--data .*/new: .* is read-only; choose a folder that you may write to"):
         cache_folder(str(home / "new"))
     assert cache_folder(str(home)) == home

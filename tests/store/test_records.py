@@ -16,7 +16,7 @@ def test_has_compares_the_stored_fields_with_the_request(store):
     edited["fields"]["subset"]["num_real"] = 41
     del edited["sha256"]  # what a change of the code without one of `version` leaves: whole, and of other fields
     store.fs.pipe_file(path, json.dumps(edited).encode())
-    with pytest.raises(StorageProblem, match=r"was made with other fields \(subset\); remove it"):
+    with pytest.raises(StorageProblem, match=r"was made with other fields \(subset\); delete it"):
         store.has(GENERATOR)
     assert store.record("generator", GENERATOR.key) == replace(record, fields=edited["fields"])
 
@@ -35,7 +35,7 @@ def test_a_damaged_record_is_set_aside_and_told_with_its_path(store, text, caplo
     assert not store.has(GENERATOR) and GENERATOR.key not in store.keys("generator")
     assert list(store.records("generator", [GENERATOR.key])) == []
     (line,) = caplog.messages
-    assert f"records/generator/{GENERATOR.key}.json was set aside" in line and "made again" in line
+    assert f"records/generator/{GENERATOR.key}.json was set aside" in line and "done again" in line
     assert store.fs.cat_file(path.replace(".json", ".damaged.corrupt")) == text
     store.commit(GENERATOR, {}, {}, MADE)
     assert store.has(GENERATOR)

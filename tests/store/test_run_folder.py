@@ -21,7 +21,9 @@ def test_the_room_that_is_left(tmp_path):
     assert free and free_bytes("s3://bucket/x") is None
     check_space(str(tmp_path), free // 2)
     check_space("s3://bucket/x", 10**30)
-    with pytest.raises(StorageProblem, match=r"has .* free, and what is missing needs about .* TB; name a larger disk"):
+    with pytest.raises(
+        StorageProblem, match=r"has .* free, and the missing steps need about .* TB; set --storage to a larger disk"
+    ):
         check_space(str(tmp_path), free + 10**15)
 
 

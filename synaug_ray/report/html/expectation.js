@@ -46,7 +46,7 @@ const expectation = (() => {
     const [low, high] = synthetic ? surface.measured_num_real : surface.measured_real_only;
     const found = [];
     if (!(low <= real && real <= high)) {
-      found.push(`${count(real)} real images lie outside the ${count(low)} to ${count(high)} measured ` +
+      found.push(`${count(real)} real images are outside the ${count(low)} to ${count(high)} measured ` +
         (synthetic ? "with synthetic images" : "without synthetic images"));
     }
     if (synthetic > surface.measured_num_synthetic * (1 + SLACK)) {
