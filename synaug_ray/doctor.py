@@ -11,6 +11,7 @@ from synaug_ray.common.cli import Parser, print_problem, run_command
 from synaug_ray.common.errors import DONE, INTERRUPTED, Problem, collect_problems
 from synaug_ray.common.findings import Finding, problem, table
 from synaug_ray.common.provenance import PACKAGES, Software, software
+from synaug_ray.common.text import size
 from synaug_ray.config.checks import image_shape
 from synaug_ray.config.load import find_grid, placed_grid
 from synaug_ray.config.spec import GridSpec
@@ -18,7 +19,7 @@ from synaug_ray.data.identify import unknown_name
 from synaug_ray.plan.plan import Plan, make_plan, pending
 from synaug_ray.runs.cost import disk_bytes
 from synaug_ray.runs.request import identified
-from synaug_ray.store.disk import free_bytes, size
+from synaug_ray.store.disk import free_bytes
 from synaug_ray.store.locations import storage_root
 from synaug_ray.store.run_folder import check_space
 from synaug_ray.store.store import Store

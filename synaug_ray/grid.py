@@ -35,7 +35,7 @@ from synaug_ray.data.load import Unsettled, settled
 from synaug_ray.plan.order import early_answers_first
 from synaug_ray.plan.plan import Plan, make_plan, pending, reversed_plan
 from synaug_ray.plan.steps import Step
-from synaug_ray.runs.cost import disk_bytes, expected_seconds
+from synaug_ray.runs.cost import RecordedRates, disk_bytes, expected_seconds
 from synaug_ray.runs.heartbeat import Heartbeat
 from synaug_ray.runs.loggers import Loggers
 from synaug_ray.runs.plan_summary import (
@@ -85,8 +85,9 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     missing, damaged = pending(plan, run.store), run.folder.damaged()
     shape = image_shape(spec) or first_shape(spec.dataset, spec.data)
     say: Callable[[str], None] = partial(print, flush=True)  # so that a log can be followed
-    timed = plan_timings(run, missing, shape, None if args.no_timing else request.cache, say)
-    print(*plan_lines(request.path, run, missing, shape, timed), sep="\n")
+    recorded = RecordedRates(plan, run.store)
+    timed = plan_timings(recorded, missing, shape, None if args.no_timing else request.cache, say)
+    print(*plan_lines(request.path, run, missing, recorded, shape, timed), sep="\n")
     needed = disk_bytes(missing, shape or ASSUMED, 0)
     if needed:
         print(disk_line(needed, free_bytes(storage)))
@@ -117,7 +118,7 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
         print(f"note     running here on the same images, or killed: {', '.join(others)}; starting from the last step")
     try:
         with Heartbeat(run.folder, session.id):
-            expected = expected_seconds(plan, run.store, shape, timed.figures)
+            expected = expected_seconds(recorded, shape, timed.figures)
             code = _run(run, request, missing, expected, last_first=bool(others))
     except Unsettled:
         return _main(args, words)

@@ -206,7 +206,7 @@ def _collect_lines(grid: dict[str, Any], question: Question, helps: bool) -> lis
     if question.penalty is None or not known(grid):
         return []
     if not helps:
-        return ["How many to collect is not said: more real images were not shown to help at the largest sizes."]
+        return ["How many to collect is not known: more real images were not shown to help at the largest sizes."]
     plan, once = (_collection(grid, question, rounds) for rounds in (question.rounds, 1))
     return collection_sentences(grid, plan, once, question.penalty, question.rounds)
 

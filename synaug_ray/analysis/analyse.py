@@ -25,7 +25,7 @@ from synaug_ray.analysis.training_length import training_lengths, warnings, with
 from synaug_ray.analysis.verdict import FEW_DRAWS, Failures, Margin, judge
 from synaug_ray.analysis.verdict_text import headline
 from synaug_ray.laws.catalogue import FORM_TABLE, PUBLISHED
-from synaug_ray.laws.simultaneous import Look, next_look
+from synaug_ray.laws.simultaneous import Look, single_look
 
 TOO_FEW = "Some of its amounts have only one draw: too few for an interval."
 BUDGET_STREAM = 1  # a separate random stream, so that the other parts of an analysis keep their random numbers
@@ -185,7 +185,7 @@ def analyse(
         raise ValueError("no real-only trial is done: there is nothing to compare with")
     rng = np.random.default_rng(seed)
     simultaneous_confidence = 1 - (1 - confidence) / 2
-    looks = tuple(looks) or (next_look((), len(cells.draws)),)
+    looks = tuple(looks) or single_look(len(cells.draws))
     uncertainty = measure(
         cells,
         confidence=confidence,

@@ -24,7 +24,7 @@ def unbeaten(
     confidence: float,
     rng: np.random.Generator,
     replicates: int,
-    looks: Sequence[simultaneous.Look] = (),
+    looks: Sequence[simultaneous.Look],
 ) -> dict[str, tuple[str, ...]]:
     """For each trained generator, the baselines (in words) that it is not shown to beat in any cell where both ran.
 
@@ -52,8 +52,7 @@ def unbeaten(
         return {}
     parts, likeness = components(cells, np.stack(values)), alike(cells, compared)
     errors = likeness.moderate(parts)
-    seen = looks or (simultaneous.next_look((), len(cells.draws)),)
-    critical = simultaneous.critical_p(parts, errors, likeness.block, (1 - confidence) / 2, seen, replicates, rng)
+    critical = simultaneous.critical_p(parts, errors, likeness.block, (1 - confidence) / 2, looks, replicates, rng)
     beats = parts.estimates - simultaneous.quantiles(errors, critical) * errors.error > 0
     beaten = {pair for pair, beat in zip(pairs, beats, strict=True) if beat}
     left: dict[str, tuple[str, ...]] = {}

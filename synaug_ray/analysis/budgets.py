@@ -62,7 +62,7 @@ def budget_curves(
     confidence: float,
     replicates: int,
     rng: np.random.Generator,
-    looks: Sequence[simultaneous.Look] = (),
+    looks: Sequence[simultaneous.Look],
 ) -> tuple[BudgetCurve, ...]:
     """One curve for each study, size and recipe with several lengths.
 
@@ -209,8 +209,7 @@ def _estimates(
         errors = kin.moderate(some)
         own[group] = moderation.half_widths(errors, confidence)
         if first:
-            seen = looks or (simultaneous.next_look((), len(cells.draws)),)
-            critical = simultaneous.critical_p(some, errors, kin.block, (1 - confidence) / 2, seen, replicates, rng)
+            critical = simultaneous.critical_p(some, errors, kin.block, (1 - confidence) / 2, looks, replicates, rng)
             simultaneously[group] = simultaneous.quantiles(errors, critical) * errors.error
     return [
         (Estimate.around(value, half), Estimate.around(value, wide))

@@ -100,7 +100,7 @@ def measure(
     simultaneous_confidence: float,
     replicates: int,
     rng: np.random.Generator,
-    looks: Sequence[simultaneous.Look] = (),
+    looks: Sequence[simultaneous.Look],
 ) -> CellUncertainty:
     """The uncertainty of all cells. There are no intervals if ``replicates`` is 0, and none for a cell of one draw.
 
@@ -130,9 +130,8 @@ def measure(
             continue
         half[group] = moderation.half_widths(errors, confidence)
         if group[0] >= len(reals):
-            seen = looks or (simultaneous.next_look((), len(cells.draws)),)
             alpha = 1 - simultaneous_confidence
-            critical = simultaneous.critical_p(own, errors, likeness.block, alpha, seen, replicates, rng)
+            critical = simultaneous.critical_p(own, errors, likeness.block, alpha, looks, replicates, rng)
             half_simultaneous[group - len(reals)] = simultaneous.quantiles(errors, critical) * errors.error
             of_errors = components(cells, np.stack([cells.mixed[i].errors for i in group - len(reals)]))
             half_mixed_error[group - len(reals)] = moderation.half_widths(likeness.moderate(of_errors), confidence)

@@ -24,7 +24,7 @@ from synaug_ray.analysis.trials import image_weights
 from synaug_ray.analysis.verdict import Margin, outcome_of
 from synaug_ray.laws.moderation import StandardErrors, half_widths
 from synaug_ray.laws.results import Estimate
-from synaug_ray.laws.simultaneous import quantiles
+from synaug_ray.laws.simultaneous import quantiles, single_look
 
 VERDICTS = 240  # simulated per design: a share near 80% is then known to within 5 points (95%; standard error 2.6)
 LEAST_TABLES, MOST_TABLES = 16, 120
@@ -174,9 +174,8 @@ def power(design: Design, gain: float, rule: Rule, *, seed: int = 0, verdicts: i
     tables = int(np.clip(verdicts // max(len(largest), 1), LEAST_TABLES, MOST_TABLES))
     outcomes: list[Outcome] = []
     needed: list[float] = []
-    critical: list[
-        float
-    ] = []  # p-values of simultaneous intervals, which depend on the design, and hardly on the table
+    critical: list[float] = []  # p-values of simultaneous intervals: they depend on the design, hardly on the table
+    looks = single_look(design.draws)
     for table in range(tables):
         rng = np.random.default_rng((seed, table))
         cells = simulate(design, gain, rng)
@@ -186,6 +185,7 @@ def power(design: Design, gain: float, rule: Rule, *, seed: int = 0, verdicts: i
             simultaneous_confidence=1 - (1 - rule.confidence) / 2,
             replicates=int(table < SEARCHED),
             rng=rng,
+            looks=looks,
         )
         if table < SEARCHED:
             critical.append(found.critical)

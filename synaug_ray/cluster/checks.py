@@ -9,9 +9,8 @@ from math import prod
 from synaug_ray.common.errors import StorageProblem
 from synaug_ray.common.findings import Finding
 from synaug_ray.common.provenance import Software
-from synaug_ray.common.text import first_few
+from synaug_ray.common.text import first_few, size
 from synaug_ray.plan.plan import Plan
-from synaug_ray.store.disk import size
 
 LANES = 3  # per slot: a trainer, a sampler and a classifier, each a process
 # memory of one such process: 0.75 GB resident (0.67 private) after importing torch and Ray's libraries (Ray 2.60, a CPU

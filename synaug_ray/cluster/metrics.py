@@ -14,7 +14,7 @@ from synaug_ray.config.checks import image_shape
 from synaug_ray.laws.results import Estimate
 from synaug_ray.plan.plan import pending
 from synaug_ray.plan.steps import Stage
-from synaug_ray.runs.cost import costs
+from synaug_ray.runs.cost import RecordedRates, costs
 from synaug_ray.runs.outputs import counted
 from synaug_ray.runs.run import Run
 from synaug_ray.store.backends import write_file
@@ -62,7 +62,7 @@ class Metrics:
         causes = Counter(f.cause for of_stage in failed.values() for f in of_stage.values())
         for cause in (*CAUSES, *causes):
             self._causes.set(causes[cause], mine | {"cause": str(cause)})
-        left = costs(run.plan, pending(run.plan, run.store), run.store, image_shape(run.spec)).values()
+        left = costs(RecordedRates(run.plan, run.store), pending(run.plan, run.store), image_shape(run.spec)).values()
         self._slots.set(run.session.cores, mine)
         self._left.set(sum(cost.seconds for cost in left), mine)
         self._untimed.set(sum(cost.unknown for cost in left), mine)

@@ -1,4 +1,4 @@
-"""How sentences show lists, durations and other libraries' messages; for the page's numbers see ``report.text``."""
+"""How sentences show lists, durations, sizes and other libraries' messages; the page's numbers: ``report.text``."""
 
 from __future__ import annotations
 
@@ -60,3 +60,12 @@ def long_duration(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(seconds, 1):.0f} seconds"
+
+
+def size(number: float) -> str:
+    """A number of bytes as text: ``12 MB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 1_000:
+            return f"{number:.0f} {unit}"
+        number /= 1_000
+    return f"{number:,.0f} TB" if number >= 10 else f"{number:.1f} TB"

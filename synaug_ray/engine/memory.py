@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from synaug_ray.common.hardware import free_memory
+from synaug_ray.common.text import size
 from synaug_ray.engine import counting
 from synaug_ray.engine.counting import Shape
-from synaug_ray.plan.footprint import Count, images_at_once
+from synaug_ray.plan.footprint import Count, images_at_once, not_even_one_image
 from synaug_ray.plan.steps import GeneratorStep, ShardStep, Step, TrialStep
-from synaug_ray.store.disk import size
 
 LOG = logging.getLogger(__name__)
 
@@ -74,10 +74,7 @@ def split_that_fits(
     batch, free = images_at_once(steps[0], world), free_memory() * share
     parts = count.parts(batch, free)
     if parts is None:
-        raise MemoryError(
-            f"one image at a time takes about {size(count.memory(1))} of memory, and {size(free)} are free; use a "
-            "machine with more, smaller images (data.size) or a smaller network"
-        )
+        raise MemoryError(not_even_one_image(count.memory(1), free))
     if parts == 1:
         return WHOLE
     return BatchSplit(

@@ -48,6 +48,11 @@ def next_look(earlier: Sequence[Look], draws: int) -> Look:
     return Look(draws, 1 - (1 - earlier[-1].share) * kept)
 
 
+def single_look(draws: int) -> tuple[Look, ...]:
+    """The looks at data that are analysed for the first time, with ``draws`` draws."""
+    return (next_look((), draws),)
+
+
 def critical_p(
     parts: Components,
     errors: StandardErrors,

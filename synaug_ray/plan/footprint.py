@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from synaug_ray.common.text import size
 from synaug_ray.config.generator_recipes import EDMRecipe
 from synaug_ray.plan.steps import GeneratorStep, ShardStep, Step, TrialStep
 
@@ -41,3 +42,11 @@ def images_at_once(step: Step, world: int = 1) -> int:
     if step.stage == "features":
         return FEATURES_BATCH
     return step.classifier.batch if isinstance(step, TrialStep) else 1
+
+
+def not_even_one_image(needed: int, free: float) -> str:
+    """What to say of a network for which ``free`` bytes of memory do not suffice, even without batches."""
+    return (
+        f"one image at a time takes about {size(needed)} of memory, and {size(free)} are free; use a machine with "
+        "more, smaller images (data.size) or a smaller network"
+    )

@@ -25,12 +25,12 @@ PLURAL: dict[Stage, str] = {
     "trial": "trials",
 }
 STATE_NETWORKS = 4  # weights, their average, and two moments of the optimiser: the end of a training that can go on
-SAMPLE = 30  # records read per recipe: more would not change the median that is shown
+SAMPLE = 30  # Records read per recipe: more would hardly change the median
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Seconds for an image, of one core or GPU, and by which factor they may be wrong either way."""
+    """Seconds per image, of one core or GPU, and the factor by which they may be wrong in either direction."""
 
     seconds: float
     spread: float
@@ -78,39 +78,70 @@ class Cost:
     high: float = 0.0
 
 
+class RecordedRates:
+    """The seconds per image of a plan's finished steps. A stage's Records are read once, when they are first needed."""
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self.plan, self._store = plan, store
+        self._read: dict[Stage, dict[str, Figure]] = {}
+
+    def of(self, stage: Stage) -> Mapping[str, Figure]:
+        """The median of a sample of Records, by ``cost_key``."""
+        if stage not in self._read:
+            self._read[stage] = self._medians(stage)
+        return self._read[stage]
+
+    def _medians(self, stage: Stage) -> dict[str, Figure]:
+        done, sample = self._store.keys(stage), {}
+        for key, step in self.plan.steps(stage).items():
+            keys = sample.setdefault(step.cost_key, [])
+            if key in done and len(keys) < SAMPLE:
+                keys.append(key)
+        records = self._store.records(stage, [key for keys in sample.values() for key in keys])
+        seconds = {
+            cost_key: [
+                r.result["cpu_seconds"] / r.result["nimg"]
+                for key in keys
+                if (r := records.get(key)) is not None and r.result["nimg"]
+            ]
+            for cost_key, keys in sample.items()
+        }
+        return {key: Figure(statistics.median(found), RECORDED) for key, found in seconds.items() if found}
+
+
 def costs(
-    plan: Plan,
+    recorded: RecordedRates,
     missing: Plan,
-    store: Store,
     shape: tuple[int, int, int] | None,
     timed: Mapping[str, Figure] = NONE,
 ) -> dict[Stage, Cost]:
     """Expected cost of ``missing``, by stage.
 
     Args:
-        shape: (channels, height, width) of the images, None where only they can tell. Without it, and for any shape
-            but the measured one, the Store's records and ``timed`` alone count.
+        recorded: of the whole plan.
+        shape: (channels, height, width) of the images; None if only the images can tell. Without it, and for any shape
+            but that of ``MEASURED``, only the Store's Records and ``timed`` are used.
         timed: figures of this machine, by ``cost_key``.
     """
     return {
-        stage: cost_of(plan, stage, list(missing.steps(stage).values()), store, shape, timed) for stage in plan.stages
+        stage: cost_of(recorded, stage, list(missing.steps(stage).values()), shape, timed)
+        for stage in recorded.plan.stages
     }
 
 
 def cost_of(
-    plan: Plan,
+    recorded: RecordedRates,
     stage: Stage,
     steps: Sequence[Step],
-    store: Store,
     shape: tuple[int, int, int] | None,
     timed: Mapping[str, Figure] = NONE,
 ) -> Cost:
     """Expected cost of some ``steps`` of one stage; other arguments as of ``costs``."""
-    if not steps:  # nothing to read records for
+    if not steps:  # so that no Records are read
         return Cost(0, 0.0, 0)
-    rate = _rates(plan, store, stage, shape, timed)
+    rate = _rates(recorded, stage, shape, timed)
     rated = [(s, rate(s)) for s in steps]
-    before = _seen_before(plan) if stage == "generator" else {}
+    before = _seen_before(recorded.plan) if stage == "generator" else {}
     known = [((s.images_seen - before.get(s.key, 0.0)) * f.seconds, f.spread) for s, f in rated if f is not None]
     return Cost(
         len(rated),
@@ -123,11 +154,11 @@ def cost_of(
 
 
 def expected_seconds(
-    plan: Plan, store: Store, shape: tuple[int, int, int] | None, timed: Mapping[str, Figure] = NONE
+    recorded: RecordedRates, shape: tuple[int, int, int] | None, timed: Mapping[str, Figure] = NONE
 ) -> Callable[[Step], float | None]:
-    """What each step of a plan is expected to take, in seconds of one core or GPU; arguments as of ``costs``."""
-    rates = {stage: _rates(plan, store, stage, shape, timed) for stage in plan.stages}
-    before = _seen_before(plan)
+    """The expected time of each step of a plan, in seconds of one core or GPU; arguments as of ``costs``."""
+    rates = {stage: _rates(recorded, stage, shape, timed) for stage in recorded.plan.stages}
+    before = _seen_before(recorded.plan)
 
     def seconds(step: Step) -> float | None:
         figure = rates[step.stage](step)
@@ -136,18 +167,18 @@ def expected_seconds(
     return seconds
 
 
-def untimed(plan: Plan, missing: Plan, store: Store, shape: tuple[int, int, int] | None) -> list[Step]:
-    """The missing steps without a record of their kind, or a measurement elsewhere."""
+def untimed(recorded: RecordedRates, missing: Plan, shape: tuple[int, int, int] | None) -> list[Step]:
+    """The missing steps for whose kind there is neither a Record nor a measurement in ``MEASURED``."""
     found: list[Step] = []
     for stage in missing.stages:
-        if steps := missing.steps(stage).values():  # else nothing to read records for
-            rate = _rates(plan, store, stage, shape, NONE)
+        if steps := missing.steps(stage).values():  # otherwise no Records need to be read
+            rate = _rates(recorded, stage, shape, NONE)
             found += [step for step in steps if rate(step) is None]
     return found
 
 
 def _seen_before(plan: Plan) -> dict[str, float]:
-    """Of generators that go on from a shorter training: the images that this sees for them, by key."""
+    """For generators that continue a shorter training, by key: the images that the shorter one has already seen."""
     courses: dict[str, list[GeneratorStep]] = {}
     for step in plan.generators.values():
         if step.course:
@@ -157,27 +188,12 @@ def _seen_before(plan: Plan) -> dict[str, float]:
 
 
 def _rates(
-    plan: Plan,
-    store: Store,
+    recorded: RecordedRates,
     stage: Stage,
     shape: tuple[int, int, int] | None,
     timed: Mapping[str, Figure],
 ) -> Callable[[Step], Figure | None]:
-    done, sample = store.keys(stage), {}
-    for key, step in plan.steps(stage).items():
-        keys = sample.setdefault(step.cost_key, [])
-        if key in done and len(keys) < SAMPLE:
-            keys.append(key)
-    records = store.records(stage, [key for keys in sample.values() for key in keys])
-    seen = {
-        cost_key: [
-            r.result["cpu_seconds"] / r.result["nimg"]
-            for key in keys
-            if (r := records.get(key)) is not None and r.result["nimg"]
-        ]
-        for cost_key, keys in sample.items()
-    }
-    known = {key: Figure(statistics.median(found), RECORDED) for key, found in seen.items() if found}
+    known = recorded.of(stage)
     figures = MEASURED if shape == MEASURED_SHAPE else {}
 
     def rate(step: Step) -> Figure | None:

@@ -7,18 +7,26 @@ from pathlib import Path
 
 from synaug_ray.common.errors import Message, ResourceProblem
 from synaug_ray.common.hardware import free_memory
-from synaug_ray.common.text import duration
+from synaug_ray.common.text import duration, size
 from synaug_ray.config.warnings import grid_warnings, precision_warnings
-from synaug_ray.plan.footprint import images_at_once
+from synaug_ray.plan.footprint import images_at_once, not_even_one_image
 from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.steps import Step
-from synaug_ray.runs.cost import MEASURED, PLURAL, cost_of, costs, describe_cost, describe_total_cost, untimed
+from synaug_ray.runs.cost import (
+    MEASURED,
+    PLURAL,
+    RecordedRates,
+    cost_of,
+    costs,
+    describe_cost,
+    describe_total_cost,
+    untimed,
+)
 from synaug_ray.runs.gpu_hours import describe, gpu_hours
 from synaug_ray.runs.heartbeat import driver_of
 from synaug_ray.runs.run import Run
 from synaug_ray.runs.status import missing_trials
 from synaug_ray.runs.timings import ASSUMED, Shape, Timings, timings
-from synaug_ray.store.disk import size
 from synaug_ray.store.run_folder import SEAL, STATUS
 
 LIBRARIES = 1_200_000_000  # bytes of a process with its libraries and a small network: tests/benchmarks/plan_costs.md
@@ -26,7 +34,7 @@ LONG = 100 * 3600.0  # seconds of one core: a grid that takes longer is meant fo
 
 
 def plan_timings(
-    run: Run, missing: Plan, shape: Shape | None, cache: Path | None, say: Callable[[str], None]
+    recorded: RecordedRates, missing: Plan, shape: Shape | None, cache: Path | None, say: Callable[[str], None]
 ) -> Timings:
     """Timings of what neither the Store nor an earlier measurement knows.
 
@@ -35,11 +43,13 @@ def plan_timings(
         cache: the cache folder; None measures nothing.
         say: called with a line if something has to be measured.
     """
-    steps = [] if cache is None else untimed(run.plan, missing, run.store, shape)
+    steps = [] if cache is None else untimed(recorded, missing, shape)
     return Timings() if cache is None or not steps else timings(steps, shape or ASSUMED, cache, say)
 
 
-def plan_lines(path: Path, run: Run, missing: Plan, shape: Shape | None, timed: Timings) -> list[str]:
+def plan_lines(
+    path: Path, run: Run, missing: Plan, recorded: RecordedRates, shape: Shape | None, timed: Timings
+) -> list[str]:
     """Where the grid and its results are, then the steps and expected cost of each stage.
 
     Args:
@@ -48,14 +58,14 @@ def plan_lines(path: Path, run: Run, missing: Plan, shape: Shape | None, timed: 
         timed: timings of this machine.
     """
     lines = [f"grid     {path}", f"results  {run.folder.url}"]
-    table = costs(run.plan, missing, run.store, shape, timed.figures)
+    table = costs(recorded, missing, shape, timed.figures)
     for stage in run.plan.stages:
         total = len(run.plan.steps(stage))
         lines.append(
             f"{PLURAL[stage]:<11}{total:>8,}   {total - len(missing.steps(stage)):>8,} done or not needed   "
             f"{describe_cost(table[stage], timed.unit)}"
         )
-    lines += training_check_line(run, missing, shape, timed)
+    lines += training_check_line(recorded, missing, shape, timed)
     if not sum(cost.steps for cost in table.values()):
         return lines
     lines.append(f"{'in all':<51}{describe_total_cost(table, timed.unit)}")
@@ -69,12 +79,12 @@ def plan_lines(path: Path, run: Run, missing: Plan, shape: Shape | None, timed: 
     return [*lines, memory_line(missing, timed, free_memory())]
 
 
-def training_check_line(run: Run, missing: Plan, shape: Shape | None, timed: Timings) -> list[str]:
+def training_check_line(recorded: RecordedRates, missing: Plan, shape: Shape | None, timed: Timings) -> list[str]:
     """What of the trials checks the length of training, and how to leave it out; nothing where none is left to do."""
     checks = missing.training_checks
     if not checks:
         return []
-    cost = cost_of(run.plan, "trial", list(checks.values()), run.store, shape, timed.figures)
+    cost = cost_of(recorded, "trial", list(checks.values()), shape, timed.figures)
     return [
         f"{'':<51}{len(checks):,} of them check whether training is long enough: {describe_cost(cost, timed.unit)} "
         "(training_check=off: none)"
@@ -107,8 +117,7 @@ def memory_problem(missing: Plan, timed: Timings, free: int) -> ResourceProblem 
     """Networks of which not even one image at a time fits into the free memory (bytes) of this machine's CPU."""
     found = [
         Message(
-            f"{step.cost_name}: one image at a time takes about {size(LIBRARIES + count.memory(1))} of memory, and "
-            f"{size(free)} are free; use a machine with more, smaller images (data.size) or a smaller network",
+            f"{step.cost_name}: {not_even_one_image(LIBRARIES + count.memory(1), free)}",
             code="memory",
             value=step.cost_name,
         )

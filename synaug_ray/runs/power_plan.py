@@ -16,7 +16,7 @@ from synaug_ray.config.spec import GridSpec
 from synaug_ray.data.audit.detectable_gain import DISCORDANCE
 from synaug_ray.data.image_counts import copies_uncounted, count_test_images, in_proportion
 from synaug_ray.plan.plan import Plan, make_plan, pending
-from synaug_ray.runs.cost import costs
+from synaug_ray.runs.cost import RecordedRates, costs
 from synaug_ray.runs.run import Run
 from synaug_ray.runs.tables import measurements, predictions, share_name
 from synaug_ray.runs.timings import Shape, Timings
@@ -122,7 +122,7 @@ def _designed(run: Run, draws: int, seeds: int, shape: Shape | None, timed: Timi
 
 
 def _cost(run: Run, plan: Plan, missing: Plan, shape: Shape | None, timed: Timings) -> str:
-    table = costs(plan, missing, run.store, shape, timed.figures).values()
+    table = costs(RecordedRates(plan, run.store), missing, shape, timed.figures).values()
     if not sum(cost.steps for cost in table):
         return "nothing to do"
     seconds, unknown = sum(cost.seconds for cost in table), sum(cost.unknown for cost in table)

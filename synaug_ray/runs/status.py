@@ -19,7 +19,7 @@ from synaug_ray.data.identify import judge_options
 from synaug_ray.plan.plan import Plan, blocked, failed_ancestor, make_plan, pending
 from synaug_ray.plan.steps import Stage, Step
 from synaug_ray.plan.subset import DataIdentity
-from synaug_ray.runs.cost import PLURAL, Figure, costs, untimed
+from synaug_ray.runs.cost import PLURAL, Figure, RecordedRates, costs, untimed
 from synaug_ray.runs.heartbeat import driver_of
 from synaug_ray.runs.run import RunState, RunStatus
 from synaug_ray.runs.timings import ASSUMED, Shape, timings
@@ -136,7 +136,8 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
     lines, records = [f"run        {run.name}: {state}"], []
     failed, missing = unresolved_failures(run.plan, run.store), pending(run.plan, run.store)
     shape = image_shape(run.spec)
-    table = costs(run.plan, missing, run.store, shape, _kept(run, missing, shape))
+    recorded = RecordedRates(run.plan, run.store)
+    table = costs(recorded, missing, shape, _kept(recorded, missing, shape))
     for stage in run.plan.stages:
         steps = run.plan.steps(stage)
         if not steps:
@@ -171,13 +172,13 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
     return lines
 
 
-def _kept(run: RunStatus, missing: Plan, shape: Shape | None) -> Mapping[str, Figure]:
+def _kept(recorded: RecordedRates, missing: Plan, shape: Shape | None) -> Mapping[str, Figure]:
     """The timings of this machine that a plan left in the default cache folder."""
     try:
         cache = cache_folder(None)
     except Problem:
         return {}
-    return timings(untimed(run.plan, missing, run.store, shape), shape or ASSUMED, cache, print, limit=0).figures
+    return timings(untimed(recorded, missing, shape), shape or ASSUMED, cache, print, limit=0).figures
 
 
 def why(run: RunStatus, asked: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Disk space, permissions, and sizes in bytes as text."""
+"""Free disk space, and whether a folder can be written to."""
 
 from __future__ import annotations
 
@@ -26,12 +26,3 @@ def not_writable(path: Path) -> str:
 def free_bytes(storage: str) -> int | None:
     """Free bytes on the disk of a path; None for a URL."""
     return None if "://" in storage else shutil.disk_usage(nearest_existing(Path(storage))).free
-
-
-def size(number: float) -> str:
-    """A number of bytes as text: ``12 MB``."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if number < 1_000:
-            return f"{number:.0f} {unit}"
-        number /= 1_000
-    return f"{number:,.0f} TB" if number >= 10 else f"{number:.1f} TB"

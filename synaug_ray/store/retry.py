@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from synaug_ray.common.errors import StorageProblem, nested_exceptions
-from synaug_ray.store.disk import free_bytes, size
+from synaug_ray.common.text import size
+from synaug_ray.store.disk import free_bytes
 
 LASTING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})  # waiting does not help
 PASSING = frozenset(

@@ -19,8 +19,9 @@ import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
 from synaug_ray.common.errors import StorageProblem
+from synaug_ray.common.text import size
 from synaug_ray.store.backends import write_file
-from synaug_ray.store.disk import free_bytes, size
+from synaug_ray.store.disk import free_bytes
 from synaug_ray.store.filesystem import check_reachable, open_url, read_file, reason, refusals
 from synaug_ray.store.locations import check_name
 from synaug_ray.store.retry import LASTING, refused

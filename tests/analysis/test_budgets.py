@@ -15,6 +15,7 @@ from synaug_ray.analysis.generator_results import Training
 from synaug_ray.analysis.paired_cells import pair_cells
 from synaug_ray.analysis.results import Outcome
 from synaug_ray.laws.results import Estimate
+from synaug_ray.laws.simultaneous import single_look
 
 LENGTHS = {"edm-x0.25": 4_000, "edm": 16_000, "edm-x4": 64_000}
 SIZES = (40, 160)
@@ -89,7 +90,13 @@ def test_intervals_hold_what_was_planted():
         grid, trials, predictions = planted(0.1, 0.4, 0.6, seed=seed, images=300, noise=0.05)
         cells = pair_cells(trials, predictions)
         curves = budget_curves(
-            cells, {("mlp", n): 0.01 for n in SIZES}, {}, confidence=0.9, replicates=1, rng=np.random.default_rng(seed)
+            cells,
+            {("mlp", n): 0.01 for n in SIZES},
+            {},
+            confidence=0.9,
+            replicates=1,
+            rng=np.random.default_rng(seed),
+            looks=single_look(len(cells.draws)),
         )
         all_at_once = True
         for curve in curves:

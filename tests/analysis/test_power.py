@@ -12,6 +12,7 @@ from synaug_ray.analysis.power import Amount, Design, Noise, Rule, draws_needed,
 from synaug_ray.analysis.power_noise import noise_of
 from synaug_ray.analysis.results import Outcome
 from synaug_ray.analysis.verdict import outcome_of
+from synaug_ray.laws.simultaneous import single_look
 
 RULE = Rule()
 IMAGE, DRAW = planted_shares(0.1, 0.3)
@@ -63,7 +64,12 @@ def test_it_is_the_power_of_tables_of_wrong_answers():
     for seed in range(25):
         cells = pair_cells(*simulate_pairs(np.random.default_rng(seed), **planted))
         found = measure(
-            cells, confidence=0.9, simultaneous_confidence=0.95, replicates=1, rng=np.random.default_rng(seed)
+            cells,
+            confidence=0.9,
+            simultaneous_confidence=0.95,
+            replicates=1,
+            rng=np.random.default_rng(seed),
+            looks=single_look(len(cells.draws)),
         )
         for n in planted["sizes"]:
             at = [i for i, cell in enumerate(cells.mixed) if cell.num_real == n]

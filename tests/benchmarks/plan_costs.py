@@ -38,7 +38,7 @@ def main(words: list[str]) -> None:
         began = time.monotonic()
         timed = timings(steps, shape, Path(folder) / "cache", print)
         took = time.monotonic() - began
-        table = cost.costs(plan, plan, Store(f"{folder}/empty/store"), shape, timed.figures)
+        table = cost.costs(cost.RecordedRates(plan, Store(f"{folder}/empty/store")), plan, shape, timed.figures)
         command = [sys.executable, "-m", "synaug_ray.grid", *words, "--local", "--no-timing", "--name", "bench"]
         began = time.monotonic()
         subprocess.run([*command, "--storage", folder], check=True, stdout=subprocess.DEVNULL)

@@ -12,7 +12,7 @@ from synaug_ray.engine import courses, execute
 from synaug_ray.engine.attempt import attempt
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.plan.plan import make_plan
-from synaug_ray.runs.cost import costs
+from synaug_ray.runs.cost import RecordedRates, costs
 from synaug_ray.store.store import Store
 
 SMALL = {
@@ -149,7 +149,9 @@ def test_a_plan_counts_one_training(contexts, digits_identity):
             generators={k: g for k, g in plan.generators.items() if changes.get("budgets") is None or k != one.key},
         )
         expected = length if changes.get("budgets") is None else length - 160
-        assert costs(plan, missing, context.store, None)["generator"].seconds == pytest.approx(expected / 100)
+        assert costs(RecordedRates(plan, context.store), missing, None)["generator"].seconds == pytest.approx(
+            expected / 100
+        )
 
 
 def test_one_trainer_at_a_time_has_a_training(digits_identity):

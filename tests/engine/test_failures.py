@@ -112,9 +112,9 @@ def test_a_generator_that_does_not_fit_is_trained_in_halves(context, other, edm,
 def test_gradients_of_halves_add_up(digits, edm, family):
     from synaug_ray.generators import ddpm
     from synaug_ray.generators import edm as edm_module
-    from synaug_ray.generators.diffusion import initialise, network, task_of
+    from synaug_ray.generators.diffusion import initialise, network, to_task
 
-    task = task_of(digits.train.take(np.arange(40)), 10, 0, torch.device("cpu"))
+    task = to_task(digits.train.take(np.arange(40)), 10, 0, torch.device("cpu"))
     recipe = edm.recipe if family == "edm" else DDPMRecipe(name="x", channels=(8, 16), dropout=0.0)
     found = []
     for parts in (1, 2, 3):

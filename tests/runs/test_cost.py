@@ -3,6 +3,7 @@
 import pytest
 from helpers.paths import REPOSITORY
 
+from synaug_ray.common.text import size
 from synaug_ray.config.load import load_grid, validate_grid
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, SAMPLERS
 from synaug_ray.config.yaml_source import Lines
@@ -14,13 +15,15 @@ from synaug_ray.runs.cost import (
     SAMPLE,
     STEP_BYTES,
     Cost,
+    RecordedRates,
     costs,
     describe_cost,
     describe_total_cost,
     disk_bytes,
     duration,
+    expected_seconds,
+    untimed,
 )
-from synaug_ray.store.disk import size
 from synaug_ray.store.store import Store
 
 DATA = DataIdentity("digits", "fp")
@@ -60,7 +63,7 @@ def test_measured_figures_times_images(store, measured):
     measured[GENERATORS["edm-tiny"].any_length_key] = 2.0  # core-seconds for 1,000 images
     (classifier,) = {t.cost_key for t in made.trials.values()}
     measured[classifier] = 0.01
-    table = costs(made, made, store, GREY)
+    table = costs(RecordedRates(made, store), made, GREY)
     assert (table["generator"].steps, table["generator"].unknown) == (2, 0)
     assert table["generator"].seconds == pytest.approx(2 * GENERATORS["edm-tiny"].nimg * 2.0 / 1_000)
     assert table["trial"].seconds == pytest.approx(4 * CLASSIFIERS["mlp"].nimg * 0.01 / 1_000)
@@ -73,10 +76,12 @@ def test_a_longer_training_costs_as_much_an_image(store, measured):
     short = plan()
     measured[next(iter(made.trials.values())).cost_key] = 0.01
     nimg = CLASSIFIERS["mlp"].nimg
-    assert costs(made, made, store, GREY)["trial"].seconds == pytest.approx((4 + 2) * nimg * 0.01 / 1_000)
+    assert costs(RecordedRates(made, store), made, GREY)["trial"].seconds == pytest.approx(
+        (4 + 2) * nimg * 0.01 / 1_000
+    )
     for trial in (t for t in short.trials.values() if t.pool is None):
         store.commit(trial, {"nimg": nimg, "cpu_seconds": 3.0}, {}, {})
-    left = costs(made, pending(made, store), store, GREY)["trial"]
+    left = costs(RecordedRates(made, store), pending(made, store), GREY)["trial"]
     assert (left.steps, left.seconds) == (3, pytest.approx(3.0 + 3.0 + 6.0))
 
 
@@ -84,19 +89,19 @@ def test_a_longer_training_costs_as_much_an_image(store, measured):
 def test_figures_of_small_grey_images_say_nothing_of_others(store, shape):
     """They were used for any, and ten minutes of shards of X-rays were called a minute."""
     made = plan(sampler={"preset": "dpmpp-8"})
-    assert [c.unknown for c in costs(made, made, store, GREY).values()] == [0, 0, 0, 0]
-    table = costs(made, made, store, shape)
+    assert [c.unknown for c in costs(RecordedRates(made, store), made, GREY).values()] == [0, 0, 0, 0]
+    table = costs(RecordedRates(made, store), made, shape)
     assert [(c.steps, c.unknown, c.seconds) for c in table.values()] == [(2, 2, 0), (2, 2, 0), (2, 2, 0), (4, 4, 0)]
     assert describe_cost(table["shard"]) == "cost unknown for 2: the first of their kind"
     first, _ = made.shards.values()  # a record of the Store is of these images, whatever their shape
     for step in (first.generator, first):
         store.commit(step, {"nimg": 20, "cpu_seconds": 40.0}, {}, {})
-    left = costs(made, pending(made, store), store, shape)["shard"]
+    left = costs(RecordedRates(made, store), pending(made, store), shape)["shard"]
     assert (left.steps, left.unknown, left.seconds) == (1, 0, 2.0 * SAMPLERS["dpmpp-8"].shard_size)
 
 
 def test_what_nobody_measured_is_unknown_and_not_nothing(store, measured):
-    table = costs(plan(), plan(), store, GREY)
+    table = costs(RecordedRates(plan(), store), plan(), GREY)
     assert [(table[s].steps, table[s].unknown, table[s].seconds) for s in table] == [
         (2, 2, 0),
         (2, 2, 0),
@@ -112,7 +117,7 @@ def test_records_come_before_figures_and_their_median_counts(store, measured):
     for step, seconds in ((first, 19.2), (second, 38.4), (third, 19_200.0)):  # one of them on a busy machine
         store.commit(step, {"nimg": step.recipe.nimg, "cpu_seconds": seconds}, {}, {})
     left = pending(made, store)
-    assert costs(made, left, store, XRAYS)["generator"].seconds == pytest.approx(38.4)
+    assert costs(RecordedRates(made, store), left, XRAYS)["generator"].seconds == pytest.approx(38.4)
 
 
 def test_only_a_sample_of_the_records_is_read(store, measured, monkeypatch):
@@ -121,17 +126,20 @@ def test_only_a_sample_of_the_records_is_read(store, measured, monkeypatch):
         store.commit(step, {"nimg": 64_000, "cpu_seconds": 1.0}, {}, {})
     read, real = [], store.record
     monkeypatch.setattr(store, "record", lambda *at: read.append(at) or real(*at))
-    costs(made, made, store, GREY)
-    assert len(read) == SAMPLE
+    recorded = RecordedRates(made, store)
+    assert not untimed(recorded, made, GREY)
+    assert costs(recorded, made, GREY)["trial"].seconds == pytest.approx(len(made.trials))
+    assert expected_seconds(recorded, GREY)(next(iter(made.trials.values()))) == pytest.approx(1.0)
+    assert len(read) == SAMPLE  # once, although a start asks for all three
 
 
 def test_reference_generators_cost_nothing(store, measured):
     made = plan(generators=["duplicate"])
-    table = costs(made, made, store, GREY)
+    table = costs(RecordedRates(made, store), made, GREY)
     assert all((table[s].seconds, table[s].unknown) == (0, 0) for s in ("generator", "shard"))
     # a generator that learnt nothing saw no images, and its record divides nothing by nothing
     store.commit(next(iter(made.generators.values())), {"nimg": 0, "cpu_seconds": 0.1}, {}, {})
-    assert costs(made, made, store, GREY)["generator"].seconds == 0
+    assert costs(RecordedRates(made, store), made, GREY)["generator"].seconds == 0
 
 
 def test_images_of_a_training_that_ends_after_some_passes():
@@ -144,7 +152,7 @@ def test_images_of_a_training_that_ends_after_some_passes():
 @pytest.mark.parametrize("name", ["digits", "digits-controls", "smoke"])
 def test_what_a_newcomer_runs_first_says_what_it_will_cost(store, name):
     made = make_plan(load_grid(REPOSITORY / "grids" / f"{name}.yaml", []), DATA)
-    table = costs(made, made, store, GREY)
+    table = costs(RecordedRates(made, store), made, GREY)
     assert [cost.unknown for cost in table.values()] == [0] * len(table) and table["trial"].seconds > 0
 
 

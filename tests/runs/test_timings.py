@@ -12,7 +12,7 @@ from synaug_ray.plan.plan import make_plan
 from synaug_ray.plan.steps import STAGES
 from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.runs import timings as module
-from synaug_ray.runs.cost import SCALED, TIMED, Figure, costs, expected_seconds
+from synaug_ray.runs.cost import SCALED, TIMED, Figure, RecordedRates, costs, expected_seconds
 from synaug_ray.runs.gpu_hours import PEAK, SHARE, describe, gpu_hours
 from synaug_ray.runs.timings import GUESSED, timings
 from synaug_ray.store.store import Store
@@ -93,7 +93,7 @@ def test_every_stage_gets_its_time_within_the_range(plan, asked, tmp_path):
     }  # for a check, and for the first, not an image
     found = timings(every(plan), SHAPE, tmp_path, print)
     store = Store(str(tmp_path / "store"))
-    table = costs(plan, plan, store, SHAPE, found.figures)
+    table = costs(RecordedRates(plan, store), plan, SHAPE, found.figures)
     for stage in ("generator", "shard", "trial"):
         true = sum(truth.get(s.cost_key, 0) * s.images_seen for s in plan.steps(stage).values())
         if stage == "trial":  # 6 trials of the MLP in packs of 16, and one more with room
@@ -105,7 +105,7 @@ def test_every_stage_gets_its_time_within_the_range(plan, asked, tmp_path):
         assert cost.unknown == 0 and cost.seconds == pytest.approx(true)
         assert cost.low == pytest.approx(true / TIMED) and cost.high == pytest.approx(true * TIMED)
     assert table["quality"].seconds == pytest.approx(100 + 30 * len(plan.qualities)) and table["quality"].unknown == 0
-    seconds = expected_seconds(plan, store, SHAPE, found.figures)
+    seconds = expected_seconds(RecordedRates(plan, store), SHAPE, found.figures)
     assert sum(seconds(s) for s in every(plan)) == pytest.approx(sum(c.seconds for c in table.values()))
 
 

@@ -30,6 +30,7 @@ from synaug_ray.analysis.power import Amount, Design, Noise, Rule, power  # noqa
 from synaug_ray.analysis.power_noise import noise_of  # noqa: E402
 from synaug_ray.analysis.results import Outcome  # noqa: E402
 from synaug_ray.analysis.verdict import outcome_of  # noqa: E402
+from synaug_ray.laws.simultaneous import single_look  # noqa: E402
 
 GRIDS, RULE = 40, Rule()
 BASE = {"gain": 0.03, "sizes": (50, 100, 200), "multiples": (1, 4), "spread": 0.03, "draws": 6, "images": 600}
@@ -65,7 +66,8 @@ def shown(values: dict, seed: int) -> float:
     """The share of one grid's verdicts that is "helps"."""
     cells = pair_cells(*simulate_pairs(np.random.default_rng(seed), **values))
     rng = np.random.default_rng(seed)
-    found = measure(cells, confidence=0.9, simultaneous_confidence=0.95, replicates=1, rng=rng)
+    looks = single_look(len(cells.draws))
+    found = measure(cells, confidence=0.9, simultaneous_confidence=0.95, replicates=1, rng=rng, looks=looks)
     groups: dict[tuple, list[int]] = {}
     for i, cell in enumerate(cells.mixed):
         groups.setdefault((cell.study, cell.num_real), []).append(i)
