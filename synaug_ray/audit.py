@@ -94,7 +94,7 @@ def _main(args: argparse.Namespace) -> int:
 
 
 class _Declared(BaseModel):
-    """Makes messages name options as in a grid, ``data.size``."""
+    """Makes messages refer to options as in a grid: ``data.size``."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -105,7 +105,7 @@ def data_options(words: list[str]) -> DataOptions:
     """Parse words such as ``size=16`` or ``data.size=16``.
 
     Raises:
-        UsageProblem: with every problem.
+        UsageProblem: with all problems.
     """
     raw: dict[str, object] = {}
     lines = Lines("command line")
@@ -124,17 +124,17 @@ def data_options(words: list[str]) -> DataOptions:
 
 
 def _as_typed(problem: Message, meant: Mapping[str, str]) -> Message:
-    """The problem with the override that was typed in place of the one that was read."""
+    """The message with the override that was typed, instead of the one that was parsed."""
     quoted = {f"override {short(text)}": f"override {short(typed)}" for text, typed in meant.items()}
     return dataclasses.replace(problem, place=quoted.get(problem.place, problem.place))
 
 
 def _identify(dataset: str, options: DataOptions, cache: Path) -> DataIdentity:
-    """As a grid does; for a path without its kind the message suggests one."""
+    """Identify the data set like a grid; for a path without a kind, the message suggests one."""
     if ":" not in dataset and os.path.exists(dataset):
         kind = "folder" if os.path.isdir(dataset) else Path(dataset).suffix.lstrip(".")
         raise UsageProblem(
-            f"{dataset} is a path; say what it is"
+            f"{dataset} is a path; say what kind of source it is"
             + (
                 f", for example {kind}:{dataset}"
                 if kind in ("folder", "npz", "parquet")
@@ -146,12 +146,12 @@ def _identify(dataset: str, options: DataOptions, cache: Path) -> DataIdentity:
 
 
 def _check_writable(file: str | None) -> None:
-    """Fail before minutes of work whose result could not be written."""
+    """Fail before minutes of work, rather than after them, if the result cannot be written."""
     if file is None:
         return
     path = Path(file)
     parent = path.resolve().parent
-    if os.path.isdir(path):  # not Path.is_dir, which raises where a folder above may not be searched
+    if os.path.isdir(path):  # not Path.is_dir, which raises if a parent folder may not be searched
         raise StorageProblem(f"--json {file}: is a folder; name a file", code="json-path")
     if not os.access(path if os.path.exists(path) else parent, os.W_OK):
         if not os.access(parent, os.F_OK) and os.access(next(p for p in parent.parents if os.path.isdir(p)), os.X_OK):

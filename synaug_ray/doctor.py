@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m synaug_ray.doctor",
         allow_abbrev=False,
         description="Checks this machine, the cluster of $RAY_ADDRESS (else a Ray cluster started for the check), "
-        "the storage and the token, and reports what would make a run fail. Trains and writes nothing.",
+        "the storage and the token, and reports what would make a run fail. Trains nothing, and leaves no files.",
         epilog="exit codes: 0 no problem, 2 command line or grid file, 3 data, 5 storage, 6 resources, "
         "70 a bug, 130 interrupted",
     )
@@ -70,7 +70,7 @@ def _software(here: Software) -> Finding:
     if absent:
         return Finding(
             "software",
-            f"{text}; not installed: {', '.join(absent)}. Run pip install . in synaug_ray's checkout",
+            f"{text}; not installed: {', '.join(absent)}. Run `pip install .` in a clone of synaug_ray",
             "problem",
         )
     return Finding("software", text)
@@ -103,7 +103,7 @@ def _cluster(storage: str, planned: tuple[GridSpec, Plan] | None) -> list[Findin
     where = (
         f"joined {os.environ.get('RAY_ADDRESS', 'the running one')}"
         if joined
-        else "no $RAY_ADDRESS: a run starts its own Ray here, as this check did"
+        else "no $RAY_ADDRESS: a run starts a Ray of its own here, as this check did"
     )
     needed = checks.needs(planned[1], shape) if planned and shape else checks.Needs(0, 0)
     return [

@@ -1,4 +1,4 @@
-"""``python -m synaug_ray.export RUN``: the synthetic images of one generator as files, with their origin in each."""
+"""``python -m synaug_ray.export RUN``: a generator's synthetic images as files that each state their origin."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return print_problem(problem)
     if not chosen.checked:
         print(
-            "note     no quality check looked for copies of real images among these; run the grid with quality_draws=1 "
+            "note     these images have not been checked for copies of real images; run the grid with quality_draws=1 "
             "or more before you share them",
             file=sys.stderr,
         )
@@ -47,14 +47,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m synaug_ray.export",
         allow_abbrev=False,
         description="Write the synthetic images of one generator, and the generator with its card, or one classifier, "
-        "to a folder. Every file of images says that they are synthetic, by which generator, and from which data.",
+        "to a folder. Every file of images states that they are synthetic, by which generator, and from which data.",
         epilog="exit codes: 0 written, 2 command line, 3 near-copies found, or another classifier, 5 storage",
     )
     parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")
     parser.add_argument("--generator", metavar="G", help="its name in the grid")
     parser.add_argument("--num-real", metavar="N", type=_count, required=True, help="real images of the cells")
     parser.add_argument("--draw", metavar="D", type=_number, default=0, help="which draw of the real images; default 0")
-    parser.add_argument("--num-synthetic", metavar="S", type=_count, help="how many images; default all that were made")
+    parser.add_argument("--num-synthetic", metavar="S", type=_count, help="how many images; default all")
     parser.add_argument("--out", metavar="FOLDER", required=True, help="an empty or new folder")
     parser.add_argument("--format", choices=FORMATS, default="folder", help="folder: images/<class>/ (default)")
     parser.add_argument(
@@ -65,13 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", metavar="K", type=_number, default=0, help="of the classifier; default 0")
     parser.add_argument(
-        "--mix", metavar="SHARE", help="the classifier's real share, where there are several; as in tables"
+        "--mix", metavar="SHARE", help="the classifier's real share, if there are several; as in tables"
     )
     parser.add_argument("--data", metavar="PATH", help="for decoded images; default ~/.cache/synaug_ray")
     parser.add_argument(
         "--i-have-read-the-copy-check",
         action="store_true",
-        help="export although near-copies of real images were found",
+        help="export even if near-copies of real images were found",
     )
     return parser
 
@@ -86,14 +86,14 @@ def _check(args: argparse.Namespace) -> None:
 def _number(text: str) -> int:
     digits = text.replace(",", "")
     if not digits.isascii() or not digits.isdigit() or len(digits) > 12:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer >= 0")
     return int(digits)
 
 
 def _count(text: str) -> int:
     value = _number(text)
     if not value:
-        raise argparse.ArgumentTypeError(f"{text!r} must be 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer >= 1")
     return value
 
 

@@ -115,7 +115,10 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
         return DONE
     others = running(storage, plan.data.key)[:3]
     if others:
-        print(f"note     running here on the same images, or killed: {', '.join(others)}; starting from the last step")
+        print(
+            f"note     other runs on the same images are in progress, or were killed: {', '.join(others)}; this run "
+            "starts from the last step"
+        )
     try:
         with Heartbeat(run.folder, session.id):
             expected = expected_seconds(recorded, shape, timed.figures)
@@ -130,13 +133,13 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
 
 
 def _stop_loggers(loggers: Loggers, seconds: float | None = None) -> None:
-    """Stop the loggers and warn about what they could not log; they never fail a run."""
+    """Stop the loggers, and warn about what they could not log; they never make a run fail."""
     for sentence in loggers.stop(seconds):
         print(f"warning: {sentence}", file=sys.stderr)
 
 
 def _up_to_date(run: Run) -> bool:
-    """Whether the run's folder is complete, and made from this grid by this code."""
+    """Whether the run's folder is complete, and was made from this grid by this code."""
     page = run.folder.read(PAGE)
     return (
         run.folder.read(GRID) == write_grid(run.spec).encode()
@@ -162,12 +165,12 @@ def _run(
     from synaug_ray.runs.running_views import RunningViews
 
     plan, store, folder, workers = run.plan, run.store, run.folder, request.workers_per_generator
-    if workers and not missing.complete:  # before reading images, which can take long
+    if workers and not missing.complete:  # before reading images, which can take a long time
         from synaug_ray.cluster.probe import refuse_unfit
 
         refuse_unfit(folder.storage, run.spec.weights(), workers)
     if not store.local:
-        store.check_writable()  # not needed for a local path; before minutes of reading images with a read-only key
+        store.check_writable()  # a read-only key should fail before minutes of reading images; local paths were checked
     dataset = open_run(run, request.cache, partial(place_of_num_real, run.spec, request.lines))
     request.loggers.start(folder.url)
     say: Callable[[str], None] = partial(print, flush=True)  # so that a log can be followed
@@ -194,11 +197,11 @@ def _run(
     except (KeyboardInterrupt, ClusterLost):
         finish(run, dataset, RunState.INTERRUPTED)
         raise
-    except Exception as error:  # other libraries wrap errors of disks and servers
+    except Exception as error:  # other libraries wrap the errors of disks and servers
         refusal = refusal_in(error, folder.url) or problem_within(error)
         if refusal is None:
             raise
-        with suppress(StorageProblem):  # there may be space for this
+        with suppress(StorageProblem):  # there may still be enough space for this
             interrupted(run)
         raise refusal from None
     print(answer_text(folder, headline))

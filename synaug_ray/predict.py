@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _laws(run: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """laws.json, and the verdicts of verdict.json."""
+    """The content of laws.json, and the verdicts of verdict.json."""
     try:
         view = read(run, images=False)
     except NoRunError as error:
@@ -112,7 +112,7 @@ def _laws(run: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         broken = [problem for problem in view.problems if problem.startswith("laws.json")]
         if broken:
             raise UnreadableLawsProblem(broken)
-        raise NothingFittedProblem(f"{run} has no laws.json yet: no cell is finished yet; run the grid first")
+        raise NothingFittedProblem(f"{run} has no laws.json, since no cell is finished yet; run the grid first")
     return view.laws, list((view.verdict or {}).get("verdicts") or ())
 
 
@@ -150,7 +150,7 @@ def _studies(laws: dict[str, Any], args: argparse.Namespace) -> list[dict[str, A
 
 
 def _measured(study: dict[str, Any], laws: dict[str, Any], at: Expectation) -> Estimate | None:
-    """The error as measured at this very point; None where it was not."""
+    """The error measured at this very point; None if it was not measured there."""
     if at.num_synthetic:
         found = [
             cell["error"]
@@ -186,7 +186,7 @@ def _answer(study: dict[str, Any], question: Question) -> tuple[Expectation | No
 
 
 def _judged(study: dict[str, Any], laws: dict[str, Any], verdicts: list[dict[str, Any]]) -> tuple[Recommendation, ...]:
-    """What is recommended at each measured size, by this study's own verdicts."""
+    """What is recommended at each measured size, judging by this study's own verdicts."""
     return recommendations(laws, [v for v in verdicts if all(v[name] == study[name] for name in STUDY)])
 
 

@@ -16,11 +16,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m synaug_ray.status",
         allow_abbrev=False,
-        description="Shows what is done, failed, blocked and left of a run. Reads only the storage; needs no cluster.",
+        description="Shows what of a run is done, failed, blocked and left. Reads only the storage; needs no cluster.",
         epilog="exit codes: 0 printed, 2 command line, 5 storage",
     )
     parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")
-    parser.add_argument("--why", metavar="KEY", help="why one step is done or not: its key, or the first digits of it")
+    parser.add_argument("--why", metavar="KEY", help="why a step is done or not, by its key or the key's first digits")
     args = parser.parse_args(argv)
     try:
         run = read_run_status(args.run)

@@ -1,1 +1,1 @@
-"""The page: a run's folder in, one ``report.html`` out."""
+"""The page: from a run's folder to a single ``report.html``."""

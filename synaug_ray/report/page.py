@@ -1,10 +1,8 @@
 """The page of one run: a single HTML file that works without a network.
 
-The file contains everything it needs, plotly.js, styles, scripts and images,
-and its content security policy forbids every request. Text from
-the run's files is escaped by jinja2 in the page and by ``figures.style.inert``
-in the figures; the only scripts that may run are those whose hashes the policy
-names.
+The file contains everything it needs (plotly.js, styles, scripts and images), and its content security policy forbids
+all requests. Text from the run's files is escaped: by jinja2 in the page, and by ``figures.style.inert`` in figures.
+Only scripts whose hashes are in the policy may run.
 """
 
 from __future__ import annotations
@@ -35,27 +33,30 @@ from synaug_ray.report.sections import (
 from synaug_ray.report.text import StudyNames
 from synaug_ray.store.run_folder import PAGE, RunFolder
 
-LARGEST = 5_900_000  # bytes, so that the page can be sent by mail; sample sheets get what is left
+LARGEST = 5_900_000  # bytes, so that the page can be sent by e-mail; sample sheets get what is left
 
 
 def build(run: str, *, images: bool = True) -> str:
-    """The page of the run folder at a path or URL, as HTML; ``images=False`` leaves out every pixel of data.
+    """Build the page of the run folder at a path or URL, as HTML; ``images=False`` leaves out all images.
 
-    Raises NoRunError (a FileNotFoundError) where there is no run.
+    Raises:
+        NoRunError: (a FileNotFoundError) if there is no run.
     """
     return render(run_view.read(run, images=images), images=images)
 
 
 def write(run: str, *, images: bool = True) -> str:
-    """Build the page and put it into the folder as report.html, whole or not at all; returns where it lies.
+    """Build the page and write it into the folder as report.html, atomically; returns its path or URL.
 
-    Raises NoRunError where there is no run, StorageProblem where the storage refuses.
+    Raises:
+        NoRunError: if there is no run.
+        StorageProblem: if the storage cannot be read or written to.
     """
     return RunFolder.at(run).write(PAGE, build(run, images=images))
 
 
 def render(run: RunView, *, images: bool = True) -> str:
-    """The page of a run already read."""
+    """The page of a run that has already been read, as HTML."""
     laws, verdict, status = run.laws, run.verdict or {}, run.status or {}
     names = StudyNames.of((laws or {}).get("studies") or verdict.get("verdicts") or ())
     sections: dict[str, list[panels.Panel]] = {
@@ -132,7 +133,7 @@ def render(run: RunView, *, images: bool = True) -> str:
 
 
 def _warnings(run: RunView) -> list[str]:
-    """All warnings without repeats: of the analysis, the data audit and the quality checks."""
+    """All warnings of the analysis, the data audit and the quality checks, each once."""
     said = [*(run.verdict or {}).get("warnings", ()), *(run.laws or {}).get("warnings", ())]
     return list(dict.fromkeys([*said, *audit.warnings(run.audit), *quality.warnings(run.quality)]))
 

@@ -1,4 +1,4 @@
-"""The figures of the page, each with its caption and the table of its numbers."""
+"""The page's figures, each with its caption and a table of its numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Laws = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Panel:
-    """One figure. ``id`` depends only on its position on the page and contains no text of a user."""
+    """One figure; ``id`` depends only on its position on the page, and contains no text from a user."""
 
     id: str
     title: str
@@ -30,12 +30,12 @@ class Panel:
 
     @property
     def label(self) -> str:
-        """Read by screen readers in place of the drawing."""
+        """What screen readers read instead of the figure."""
         return f"{self.title}. {self.caption} The table below has the same numbers."
 
 
 def exchange_panels(laws: Laws, verdict: Mapping[str, Any], names: StudyNames) -> list[Panel]:
-    """The headline figure, how many synthetic images replace one real image; then the trade-off, where known."""
+    """The headline figure (how many synthetic images replace one real image), and the trade-off if it is known."""
     studies, verdicts = laws["studies"], verdict.get("verdicts", ())
     points = [e for s in studies for e in exchange.working_points(s, verdicts)]
     if not points:
@@ -45,7 +45,7 @@ def exchange_panels(laws: Laws, verdict: Mapping[str, Any], names: StudyNames) -
             "exchange-rate",
             "How many synthetic images replace the next real one",
             "Each point is at the amount that its verdict is about; bars are intervals. Open markers at the bottom "
-            "have no rate: either no amount replaces another real image, or the data do not suffice to tell.",
+            "have no rate: either no amount replaces another real image, or there are not enough data to tell.",
             exchange.rate_figure(studies, verdicts, names),
             exchange.rate_table(studies, verdicts, names),
         )
@@ -58,7 +58,7 @@ def exchange_panels(laws: Laws, verdict: Mapping[str, Any], names: StudyNames) -
                 "The figure above compares with training on real images alone. Here one more real image is added "
                 "to the mix, where it may also improve the generator; the figure shows how many synthetic images "
                 "lower the error as much. Open markers have no rate: more synthetic images do not lower the error "
-                "there, or the data do not suffice to tell.",
+                "there, or there are not enough data to tell.",
                 exchange.rate_figure(studies, verdicts, names, exchange.TRADEOFF),
                 exchange.tradeoff_table(studies, verdicts, names),
             )
@@ -67,18 +67,18 @@ def exchange_panels(laws: Laws, verdict: Mapping[str, Any], names: StudyNames) -
 
 
 def equivalents_panels(laws: Laws, names: StudyNames) -> list[Panel]:
-    """Real-equivalents, one figure a study."""
+    """Real-equivalents, one figure per study."""
     panels = []
     for i, study in enumerate(laws["studies"]):
         panels.append(
             Panel(
                 f"equivalents-{i}",
                 names.name(study),
-                "How many real images alone reach the same error, as a multiple of those there are: above 1× the "
-                "synthetic images act like additional real ones, below 1× like fewer. Arrows: at least, or at most, "
-                "this many, since the real-only curve was not measured further (open arrows: so says the estimate, "
-                "but not its interval). Bars: intervals for each cell alone. Dotted: if every synthetic image "
-                "were a real one.",
+                "How many real images alone reach the same error, as a multiple of the real images in the cell: above "
+                "1×, synthetic images act like additional real ones; below 1×, as if there were fewer. Arrows: at "
+                "least, or at most, this many, since the real-only curve was not measured further (open arrows: "
+                "according to the estimate, but not to its interval). Bars: intervals for each cell alone. Dotted: if "
+                "every synthetic image were a real one.",
                 equivalents.figure(study, _real(laws, study)),
                 equivalents.table(study, _real(laws, study)),
             )
@@ -87,7 +87,7 @@ def equivalents_panels(laws: Laws, names: StudyNames) -> list[Panel]:
 
 
 def error_panels(laws: Laws, names: StudyNames) -> list[Panel]:
-    """Error against real images, one figure a study, or the real-only curves where there is no study."""
+    """Error against real images, one figure per study, or the real-only curves if there is no study."""
     error = text.error_name(laws)
     caption = (
         f"Points are means with intervals; the line is the real-only law with its interval. The error is the {error}"
@@ -117,7 +117,7 @@ def error_panels(laws: Laws, names: StudyNames) -> list[Panel]:
 
 
 def so_far_panels(run: RunView) -> list[Panel]:
-    """Mean errors of a run that has measurements and no laws yet."""
+    """Mean errors of a run that has measurements, but no laws yet."""
     needed = {
         "status",
         "test_error",
@@ -155,7 +155,7 @@ def _least_error(laws: Laws, classifier: str) -> float:
 
 
 def gain_panels(laws: Laws, names: StudyNames) -> list[Panel]:
-    """Gain against multiple, one figure a study; studies of one generator share their range."""
+    """Gain against the synthetic multiple, one figure per study; studies of the same generator share their range."""
     relative = laws.get("relative_delta")
     panels = []
     for i, study in enumerate(laws["studies"]):
@@ -178,7 +178,7 @@ def gain_panels(laws: Laws, names: StudyNames) -> list[Panel]:
 
 
 def budget_panels(laws: Laws, names: StudyNames) -> list[Panel]:
-    """Gain against the length of training, one figure a study of one recipe; older files have none."""
+    """Gain against the length of training, one figure per study and recipe; older files have none."""
     by_study: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for curve in laws.get("budgets") or ():
         key = (curve["classifier"], curve["protocol"], curve["real_share"], tuple(curve["generators"]))
@@ -191,8 +191,8 @@ def budget_panels(laws: Laws, names: StudyNames) -> list[Panel]:
             Panel(
                 f"budgets-{i}",
                 names.name(budgets.study_of(curves[0])),
-                "The same recipe trained for longer, at the largest amount of synthetic images of each size. Where the "
-                "lines are flat, the verdict does not hang on the length of training. Bars are intervals of each "
+                "The same recipe trained for longer, at the largest amount of synthetic images of each size. If the "
+                "lines are flat, the verdict does not depend on the length of training. Bars are intervals of each "
                 "point alone; those of the changes, in the table, are narrower, since lengths share their images.",
                 budgets.figure(curves, delta, text.error_name(laws)),
                 budgets.table(curves),
@@ -202,7 +202,7 @@ def budget_panels(laws: Laws, names: StudyNames) -> list[Panel]:
 
 
 def residual_panels(laws: Laws, names: StudyNames) -> list[Panel]:
-    """Predicted against measured, where any law predicts."""
+    """Predicted against measured errors, if any law predicts."""
     predicted = [c for s in laws["studies"] for c in s["cells"] if c.get("predicted_error")]
     if not predicted:
         return []
@@ -211,10 +211,10 @@ def residual_panels(laws: Laws, names: StudyNames) -> list[Panel]:
         Panel(
             "residuals",
             "Does the law predict what was measured?",
-            "Filled markers are held-out cells, which were not used to choose the law: they are the test."
+            "Filled markers are held-out cells, which were not used to choose the law: these test it."
             if held_out
-            else "No cell was held out: the law was chosen and fitted on all of these, so their distance from the "
-            "line does not test it.",
+            else "No cell was held out: the law was chosen and fitted with all of these cells, so their distance from "
+            "the line does not test it.",
             residuals.figure(laws["studies"], names, text.error_name(laws)),
             residuals.table(laws["studies"], names),
         )
@@ -250,7 +250,7 @@ def work_panels(status: Mapping[str, Any] | None) -> list[Panel]:
             Panel(
                 "timeline",
                 "What ran where, and when",
-                "One row for each process of the last session.",
+                "One row per process of the last session.",
                 timeline.figure(status["timeline"]),
                 timeline.table(status["timeline"]),
             )

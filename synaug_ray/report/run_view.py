@@ -1,8 +1,7 @@
-"""A run's folder, read once into a frozen value: what the page is made from.
+"""A run's folder, read once: what the page is made from.
 
-Any file may be missing while a grid is running, and one may be half written
-by a run that was killed: such a file is left out and named in
-``RunView.problems``, and the page says so.
+Any file may be missing while a grid is running, or half written by a run that was killed. Such a file is left out and
+listed in ``RunView.missing`` or ``RunView.problems``, and the page says so.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Png:
-    """One sheet of sample images; width and height in its native pixels."""
+    """A sheet of sample images; width and height are in its own pixels."""
 
     data: bytes
     width: int
@@ -47,19 +46,19 @@ class Png:
 
 @dataclass(frozen=True)
 class SampleSheet:
-    """Samples of one generator: one row per class, ``columns`` images per row."""
+    """Samples of one generator, with one row per class and ``columns`` images per row."""
 
     generator: str
     num_real: int
     draw: int
     classes: tuple[str, ...]
     columns: int
-    images: dict[str, Png]  # by SHEETS; "nearest" is absent where it was not computed
+    images: dict[str, Png]  # keys from SHEETS; without "nearest" if it was not computed
 
 
 @dataclass(frozen=True)
 class RunView:
-    """What a run's folder holds; None for what is not there (yet)."""
+    """The content of a run's folder; None for what does not exist (yet)."""
 
     name: str
     location: str
@@ -74,13 +73,15 @@ class RunView:
     samples: tuple[SampleSheet, ...]
     missing: tuple[str, ...]
     problems: tuple[str, ...]
-    by_class: pd.DataFrame | None = None  # errors, and for two classes sensitivity and the like
+    by_class: pd.DataFrame | None = None  # errors by class; for two classes also sensitivity, specificity and AUC
 
 
 def read(run_folder: str, *, images: bool = True) -> RunView:
-    """Read the run at a path or URL; with ``images=False`` no pixel is even read.
+    """Read the run at a path or URL; with ``images=False``, sample images are not even read.
 
-    Raises NoRunError (a FileNotFoundError) if there is no run, StorageProblem if the storage does not answer.
+    Raises:
+        NoRunError: (a FileNotFoundError) if there is no run.
+        StorageProblem: if the storage does not answer.
     """
     files = FolderReader(str(run_folder))
     grid = files.text(GRID)
@@ -111,7 +112,7 @@ def _table(files: FolderReader, name: str) -> pd.DataFrame | None:
     text = files.text(name)
     try:
         return None if text is None else pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""])
-    except ValueError as error:  # pandas' ParserError and EmptyDataError are both
+    except ValueError as error:  # pandas' ParserError and EmptyDataError are subclasses of it
         files.problems.append(f"{name} could not be read: {error}")
         return None
 
@@ -125,7 +126,7 @@ def _samples(files: FolderReader) -> tuple[SampleSheet, ...]:
             if not name:
                 continue
             if name != PurePosixPath(name).name or "\\" in name or name in (".", ".."):
-                # The page may be sent to others: it embeds nothing from outside the run's samples.
+                # the page may be sent to others, so it must not embed any file from outside the run's samples
                 files.problems.append(f"samples/index.json names {name!r}, which is not a file name")
                 continue
             data = files.bytes(f"samples/{name}")
@@ -151,12 +152,12 @@ def _samples(files: FolderReader) -> tuple[SampleSheet, ...]:
 def _png(data: bytes) -> Png | None:
     if not data.startswith(PNG_SIGNATURE) or len(data) < 24:
         return None
-    width, height = struct.unpack(">II", data[16:24])  # the IHDR chunk comes first, by the format
+    width, height = struct.unpack(">II", data[16:24])  # in the format, the IHDR chunk always comes first
     return Png(data, width, height) if 0 < width and 0 < height else None
 
 
 def finite(value: Any) -> float | None:
-    """The number, or None for anything that is not one (None, NaN, infinity, text)."""
+    """The number; None if it is not a finite number (None, NaN, infinity, text)."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)

@@ -1,4 +1,4 @@
-"""Tables of the page: each number keeps its full precision next to its text."""
+"""Tables of the page, in which each number keeps its full precision in addition to its text."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from synaug_ray.report.text import Form
 
 @dataclass(frozen=True)
 class Entry:
-    """One cell of a table: its text, and the numbers it was made from, unrounded."""
+    """A cell of a table: its text, and the unrounded numbers from which it was made."""
 
     text: str
     value: float | None = None
     low: float | None = None
     high: float | None = None
-    mark: str = ""  # a CSS class: "number", "code", or an outcome
+    mark: str = ""  # a CSS class, such as "number", "code" or an outcome
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Table:
 
 
 def words(value: Any, mark: str = "") -> Entry:
-    """Text as it is; None becomes an empty cell."""
+    """Text, unchanged; None becomes an empty cell."""
     return Entry("" if value is None else str(value), mark=mark)
 
 
@@ -48,7 +48,7 @@ def estimate(value: Any, form: Form) -> Entry:
 
 
 def of_dicts(rows: Iterable[Any], caption: str) -> Table:
-    """Rows of unknown shape: a column per key, in the order of first appearance."""
+    """A table of dicts with any keys: one column per key, in the order of first appearance."""
     dicts = [row if isinstance(row, Mapping) else {"value": row} for row in rows]
     columns = list(dict.fromkeys(str(key) for row in dicts for key in row))
     return Table(
@@ -59,7 +59,7 @@ def of_dicts(rows: Iterable[Any], caption: str) -> Table:
 
 
 def entry(value: Any) -> Entry:
-    """A JSON value of unknown shape: numbers keep their precision, the rest becomes text."""
+    """Any JSON value: numbers keep their precision, other values become text."""
     if isinstance(value, bool):
         return words("yes" if value else "no", "yes" if value else "no")
     if isinstance(value, Mapping) and "value" in value:
@@ -74,6 +74,6 @@ def entry(value: Any) -> Entry:
 
 
 def list_in(file: Mapping[str, Any] | None, name: str) -> list[Any]:
-    """The list under ``name`` in a JSON file of the run; empty where file, key or list is missing."""
+    """The list under ``name`` in a JSON file of the run; empty if the file, the key or the list is missing."""
     found = (file or {}).get(name)
     return found if isinstance(found, list) else []

@@ -1,6 +1,6 @@
 """How numbers and names are written on the page.
 
-The JSON holds fractions; the page shows percent for errors and points
+The JSON has fractions; the page shows percent for errors and points
 (1 point = 0.01) for gains. "Not estimable" is written out, never shown as zero.
 """
 
@@ -20,7 +20,7 @@ STUDY_FIELDS = ("classifier", "generator", "protocol", "real_share")
 
 
 def error_name(laws: Mapping[str, Any] | None) -> str:
-    """The error that laws and verdicts are about: 'balanced error' where that is judged, else 'test error'."""
+    """The name of the error that laws and verdicts are about: 'balanced error' or 'test error'."""
     return "balanced error" if (laws or {}).get("error") == "balanced_error" else "test error"
 
 
@@ -34,7 +34,7 @@ def percent(fraction: float) -> str:
 
 
 def points(fraction: float) -> str:
-    """0.0123 -> '+1.23' points, always signed."""
+    """0.0123 -> '+1.23' (points), always signed."""
     return _minus(f"{100 * fraction:+.2f}")
 
 
@@ -44,7 +44,7 @@ def images(count: float) -> str:
 
 
 def more_images(count: float) -> str:
-    """A number of additional images: signed, negative where images are lost."""
+    """A number of additional images: signed, negative if images are lost."""
     text = images(count)
     return text if count < 0 or text == "0" else "+" + text
 
@@ -70,7 +70,7 @@ def one_digit(value: float) -> str:
 
 
 def rough(value: float) -> str:
-    """14 -> '≈ 10': for what is known to within a factor only."""
+    """14 -> '≈ 10', for a number that is only known to within a factor."""
     return f"≈ {one_digit(value)}"
 
 
@@ -93,14 +93,14 @@ def multiple(value: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """Seconds, as minutes or hours where those read better."""
+    """Seconds; if there are many, as minutes or hours."""
     if value < 120:
         return f"{value:.3g} s"
     return f"{value / 60:.1f} min" if value < 7200 else f"{value / 3600:.1f} h"
 
 
 def moment(iso: Any) -> str:
-    """'2026-11-21T09:04:01Z' -> '21 Nov 2026, 09:04'; anything else as it is."""
+    """'2026-11-21T09:04:01Z' -> '21 Nov 2026, 09:04'; anything else is returned unchanged."""
     try:
         return f"{datetime.datetime.fromisoformat(str(iso)):%d %b %Y, %H:%M}"
     except ValueError:
@@ -108,12 +108,12 @@ def moment(iso: Any) -> str:
 
 
 def value_of(estimate: Any) -> float | None:
-    """The value of an Estimate as JSON holds it."""
+    """The value of an Estimate in JSON."""
     return finite(estimate.get("value")) if isinstance(estimate, Mapping) else finite(estimate)
 
 
 def ends_of(estimate: Any) -> tuple[float | None, float | None]:
-    """Low and high of an Estimate as JSON holds it."""
+    """Lower and upper end of an Estimate in JSON."""
     if not isinstance(estimate, Mapping):
         return None, None
     return finite(estimate.get("low")), finite(estimate.get("high"))
@@ -132,7 +132,7 @@ def with_interval(estimate: Any, form: Form) -> str:
 
 
 def real_share(text: str) -> str:
-    """The real share of a batch: '0.5' -> '50 %'; 'none', where no batch mixes them, -> NO_SHARE."""
+    """The real share of a batch: '0.5' -> '50 %'; 'none' (if no batch has both kinds) -> NO_SHARE."""
     if text in ("none", "proportional"):
         return NO_SHARE if text == "none" else "in proportion"
     try:
@@ -143,7 +143,7 @@ def real_share(text: str) -> str:
 
 @dataclass(frozen=True)
 class StudyNames:
-    """Names studies by the generator and real share, and by other fields only where they differ."""
+    """Names studies by generator and real share, and by other fields only if those differ between studies."""
 
     fields: tuple[str, ...]
 
@@ -162,7 +162,7 @@ class StudyNames:
         )
 
     def parts(self, study: Mapping[str, Any]) -> list[str]:
-        """The same, as one text per field."""
+        """The parts of the name, one per field."""
         return [real_share(str(study[f])) if f == "real_share" else str(study[f]) for f in self.fields]
 
 
@@ -171,5 +171,5 @@ def _mixed(share: str) -> str:
 
 
 def study_key(study: Mapping[str, Any]) -> tuple[str, ...]:
-    """The fields that link a study and its verdicts."""
+    """The values of the fields by which verdicts belong to a study."""
     return tuple(str(study[f]) for f in STUDY_FIELDS)

@@ -86,7 +86,9 @@ def test_refusals(tmp_path, capsys, words, code, said):
 
 def test_a_path_is_no_data_set_until_one_says_what_it_is(tmp_path, capsys):
     code, _, errors = run(capsys, tmp_path)
-    assert code == USAGE and errors == [f"error: {tmp_path} is a path; say what it is, for example folder:{tmp_path}"]
+    assert code == USAGE and errors == [
+        f"error: {tmp_path} is a path; say what kind of source it is, for example folder:{tmp_path}"
+    ]
 
 
 def test_images_that_cannot_be_read(tmp_path, capsys):

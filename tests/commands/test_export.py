@@ -159,7 +159,7 @@ def test_mistakes_are_said_with_what_there_is(run, pool, tmp_path, capsys):
         (words(run, pool, tmp_path / "x", "--draw", 9), 2, "there is no draw 9; this run has draws 0 to 1"),
         (words(run, pool, tmp_path / "full", *known), 2, "is not an empty folder"),
         (words(run, pool, tmp_path / "x", "--format", "zip"), 2, "invalid choice"),
-        (words(run, pool, tmp_path / "x", "--num-synthetic", 0), 2, "must be 1 or more"),
+        (words(run, pool, tmp_path / "x", "--num-synthetic", 0), 2, "is not an integer >= 1"),
         (words(tmp_path / "nowhere", pool, tmp_path / "x"), 2, "nowhere"),
     ]:
         found, _, err = ask(capsys, *asked)

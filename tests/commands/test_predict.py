@@ -237,7 +237,7 @@ def test_no_run_no_laws_half_a_file_and_old_laws(tmp_path, capsys, run):
     assert ask(capsys, tmp_path / "none", "--real", 5)[0] == 2
     (tmp_path / "grid.yaml").write_text("dataset: digits\n")
     code, _, err = ask(capsys, tmp_path, "--real", 5)
-    assert code == 4 and "no laws.json yet" in err
+    assert code == 4 and "has no laws.json" in err
     (tmp_path / "laws.json").write_text('{"studies": [')
     code, _, err = ask(capsys, tmp_path, "--real", 5)
     assert code == 5 and "half written" in err

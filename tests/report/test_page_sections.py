@@ -37,7 +37,7 @@ def test_the_cost_of_deciding_is_marked_as_rough(run_folder: Path, built: Page) 
     undecided = [row for row in built.tables["Verdicts, table"][1:] if row[2][0] == "undecided"]
     assert {(row[8][0], row[9][0]) for row in undecided} == {("≈ 10", "≈ 10 min")}
     assert "estimate from 6 draws" in built.words
-    assert "4 in 5 such questions would be decided" in built.words
+    assert "4 in 5 such verdicts would be decided" in built.words
     assert "estimate from 2 draws" in rebuilt(run_folder, "laws.json", draws=2).words
     assert [report_text.rough(v) for v in (0.0, 7.0, 14.0, 86.0, 1520.0)] == [
         "≈ 0",

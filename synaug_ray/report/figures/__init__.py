@@ -1,1 +1,1 @@
-"""Figures: one function a figure (a plotly Figure), and one for the table of the same numbers."""
+"""Figures: for each, a function that makes the plotly Figure, and one for the table of the same numbers."""

@@ -15,12 +15,12 @@ Curves = Sequence[Mapping[str, Any]]
 
 
 def study_of(curve: Mapping[str, Any]) -> dict[str, Any]:
-    """The study of a curve's longest generator, as elsewhere on the page."""
+    """The study of a curve's longest generator, as on the rest of the page."""
     return {**{k: curve[k] for k in ("classifier", "protocol", "real_share")}, "generator": curve["generators"][-1]}
 
 
 def figure(curves: Curves, delta: float, error: str) -> go.Figure:
-    """Gain in points of ``error`` (its name) at the largest amount, one series per n; x logarithmic in images seen."""
+    """Gain in points of ``error`` (its name) at the largest amount, one series per n; images seen on a log axis."""
     lengths = sorted({length for curve in curves for length in curve["lengths"]})
     x = style.log_axis(
         "images that the generator saw in training",
@@ -56,7 +56,7 @@ def figure(curves: Curves, delta: float, error: str) -> go.Figure:
 
 
 def table(curves: Curves) -> tables.Table:
-    """Every length and amount: gain, and what four times the training does to it."""
+    """The gain at each length and amount, and its change with four times the training."""
     rows = tuple(
         (
             tables.words(name),

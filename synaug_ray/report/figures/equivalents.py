@@ -1,4 +1,4 @@
-"""Real-equivalents: how many more real images the synthetic ones of a cell are worth, as measured."""
+"""Real-equivalents: how many more real images the synthetic images of a cell were measured to be worth."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Real = Mapping[str, Any]
 
 
 def bound(cell: Cell) -> float | None:
-    """The real-equivalents that a censored cell has at least (above) or at most (below), in images."""
+    """The bound on a censored cell's real-equivalents, in images: at least (above) or at most (below)."""
     low, high = ends_of(cell["equivalent"])
     return {"above": low, "below": high}.get(cell["censoring"])
 
 
 def edge(cell: Cell, real: Real | None) -> float | None:
-    """Where the real-only curve ends for a censored cell, in real-equivalents; None where it is not known."""
+    """The end of the real-only curve for a censored cell, in real-equivalents; None if it is not known."""
     sizes = [p["num_real"] for p in (real or {}).get("points", ())]
     if not sizes or cell["censoring"] not in ("above", "below"):
         return None
@@ -74,7 +74,7 @@ def figure(study: Mapping[str, Any], real: Real | None) -> go.Figure:
         ]
         known = [v if c["censoring"] == "none" else None for c, v in zip(cells, values, strict=True)]
         ends = [ends_of(c["equivalent"]) for c in cells]
-        # One open end: the bar leaves the figure. Both open: there is no interval to draw.
+        # with one open end, the bar extends beyond the figure; with two, there is no interval to draw
         lows = [
             None if v is None or e == (None, None) else max((n + e[0]) / n if e[0] is not None else 0, low / 10)
             for v, e in zip(known, ends, strict=True)
@@ -95,7 +95,7 @@ def figure(study: Mapping[str, Any], real: Real | None) -> go.Figure:
             hoverinfo="text",
             hovertext=hover,
         )
-        if any(v is None for v in known):  # a bound is no measurement: an arrow, and no line through it
+        if any(v is None for v in known):  # a bound is not a measurement: it gets an arrow, and no line through it
             drawn.add_scatter(
                 x=xs,
                 y=[v if k is None else None for v, k in zip(values, known, strict=True)],
@@ -125,7 +125,7 @@ def figure(study: Mapping[str, Any], real: Real | None) -> go.Figure:
 
 
 def _arrow(cell: Cell) -> str:
-    """Filled where the interval holds the bound, open where only the estimate does."""
+    """Filled if the interval supports the bound, open if only the estimate does."""
     return ("arrow-up" if cell["censoring"] == "above" else "arrow-down") + ("" if bound(cell) is not None else "-open")
 
 
@@ -136,7 +136,7 @@ def _size(cell: Cell, real: Real | None) -> float | None:
 
 
 def table(study: Mapping[str, Any], real: Real | None) -> tables.Table:
-    """Real-equivalents of every cell, in images."""
+    """The real-equivalents of all cells, in images."""
     rows = []
     for c in study["cells"]:
         low, high = ends_of(c["equivalent"])

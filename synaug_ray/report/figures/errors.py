@@ -1,4 +1,4 @@
-"""Error against the real images: real only with its law, and each synthetic multiple."""
+"""Error against the number of real images: real only with its law, and each synthetic multiple."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def figure(study: Mapping[str, Any] | None, real: Real | None, error: str) -> go
     sizes = sorted({c["num_real"] for c in cells} | {p["num_real"] for p in points})
     shown = [100 * e for p in [*cells, *points] for e in (value_of(p["error"]), *ends_of(p["error"])) if e]
     low, high = style.span(shown)
-    # An interval that touches zero has no end on a logarithmic axis: it may leave the figure, points may not.
+    # intervals that include zero have no end on a logarithmic axis: they may extend beyond the figure, points may not
     low = max(low, min([100 * (value_of(p["error"]) or 1) for p in [*cells, *points]], default=low) / 2)
     x = style.log_axis("real images", sizes, style.span(sizes, 1.25), [text.images(n) for n in sizes])
     y = style.log_axis(f"{error} (%)", style.log_ticks(low, high), (low, high))
@@ -97,7 +97,7 @@ def _add_law(drawn: go.Figure, line: Sequence[Mapping[str, Any]]) -> None:
 
 
 def table(study: Mapping[str, Any] | None, real: Real | None, error: str) -> tables.Table:
-    """Every error of the figure, with its interval."""
+    """All errors of the figure, with their intervals."""
     rows = []
     for p in real["points"] if real else ():
         rows.append(

@@ -1,7 +1,7 @@
 """The exchange rate against n: how many synthetic images are worth one more real image.
 
-Two questions with two answers. Replacement: how many do what the next real image, added to real ones
-only, would do. Trade-off: how many lower the error here as much as one more real image would here.
+There are two questions. Replacement: how many have the same effect as the next real image in a real-only set.
+Trade-off: how many lower the error of this mix as much as one more real image in it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ NO_RATE = "no rate"
 
 @dataclass(frozen=True)
 class Question:
-    """One of the two: the field of an exchange that answers it, and the words around it."""
+    """One of the two questions: the field of an exchange that answers it, and its wording."""
 
     field: str
     axis: str
     reading: str
-    lanes: tuple[str, ...]  # why there may be no rate, from the bottom up
+    lanes: tuple[str, ...]  # rows below the axis for missing rates, by reason, from the bottom up
     caption: str  # of the table
 
 
@@ -49,18 +49,18 @@ TRADEOFF = Question(
 
 
 def missing_rate(exchange: Mapping[str, Any], question: Question = REPLACEMENT) -> str:
-    """Why the exchange has no rate; '' where it has one."""
+    """Why the exchange has no rate; '' if it has one."""
     if question is REPLACEMENT and not exchange["reachable"]:
         return NOT_REACHABLE
     estimate = exchange.get(question.field)
     value = value_of(estimate)
-    # An interval open above may include "not reachable"; open on both sides, nothing is known.
+    # an interval without an upper end may include "not reachable"; without either end, nothing is known
     known = value is not None and value > 0 and ends_of(estimate) != (None, None)
     return "" if known else question.lanes[0]
 
 
 def working_points(study: Mapping[str, Any], verdicts: Studies) -> list[Mapping[str, Any]]:
-    """One exchange per n: at the verdict's amount where there is one, else the first that is listed."""
+    """One exchange per n: at the verdict's amount if there is one, else the first in the list."""
     chosen = {e["num_real"]: e for e in reversed(study["exchange"])}
     for verdict in verdicts:
         if study_key(verdict) == study_key(study) and verdict.get("exchange"):
@@ -78,7 +78,7 @@ def rate_figure(studies: Studies, verdicts: Studies, names: StudyNames, question
     ends = [end for e in rated for end in (value_of(e[field]), *ends_of(e[field]))]
     middle = [value_of(e[field]) or 1 for e in rated]
     low, high = style.span([*ends, 1.0], 1.4)
-    if middle:  # an interval may reach to infinity: the axis follows the values, the bar runs off it
+    if middle:  # the axis is that of the values, since intervals may be infinite, with bars beyond the axis
         high, low = min(high, 100 * max([*middle, 1])), max(low, min([*middle, 1]) / 100)
     lanes = len(rated) < len(everything)
     bottom = 0.0 if not lanes else (0.3 if rated else 0.9)
@@ -134,7 +134,9 @@ def _add_rates(
     other = [e for e in points if missing_rate(e, question)]
     values = [value_of(e[question.field]) or 1.0 for e in rated]
     lows = [ends_of(e[question.field])[0] for e in rated]
-    highs = [ends_of(e[question.field])[1] or top * 10 for e in rated]  # open above: the bar leaves the figure
+    highs = [
+        ends_of(e[question.field])[1] or top * 10 for e in rated
+    ]  # without an upper end, the bar extends beyond the figure
     figure.add_scatter(
         x=[e["num_real"] * shift for e in rated] or [None],
         y=values or [None],
@@ -182,7 +184,7 @@ def _rate_hover(name: str, exchange: Mapping[str, Any], question: Question) -> s
 
 
 def rate_table(studies: Studies, verdicts: Studies, names: StudyNames) -> tables.Table:
-    """Every exchange of the analysis; those drawn are marked."""
+    """All exchanges of the analysis; those in the figure are marked."""
     rows = []
     for study in studies:
         drawn = working_points(study, verdicts)
@@ -230,7 +232,7 @@ def _rate(exchange: Mapping[str, Any], which: str) -> tables.Entry:
 
 
 def tradeoff_table(studies: Studies, verdicts: Studies, names: StudyNames) -> tables.Table:
-    """The trade-off at every working point."""
+    """The trade-off at all working points."""
     return tables.Table(
         TRADEOFF.caption,
         ("study", "real images", "synthetic images", "worth one more real image here"),

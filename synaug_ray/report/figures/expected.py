@@ -1,7 +1,7 @@
-"""The calculator's two figures: axes and styles here, the numbers from ``calculator.js`` as the reader moves.
+"""The calculator's two figures: axes and styles are made here, ``calculator.js`` fills in the numbers.
 
-Traces, in the order that the script fills them: the interval, and over it where measured; the law, and
-over it where measured; the target; the reader's choice.
+The traces, in the order in which the script fills them: the interval, and its part in the measured range; the law, and
+its part in the measured range; the target; the reader's choice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ COLUMNS = (
 
 
 def figure(axis: str, error: str) -> go.Figure:
-    """Expected error against one of the two amounts, the other one held."""
+    """Expected error against one of the two numbers of images, with the other one constant."""
     drawn = go.Figure(
         layout=style.layout(style.axis(axis, type="linear"), style.axis(f"{error} (%)", type="log"), height=340)
     )

@@ -1,4 +1,4 @@
-"""Gains: how many points of error the synthetic images save."""
+"""Gains: by how many points synthetic images lower the error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from synaug_ray.report.text import ends_of, value_of
 
 
 def reach(studies: Sequence[Mapping[str, Any]], delta: float) -> tuple[float, float]:
-    """The range in points that shows every gain of these studies, so that their figures compare."""
+    """The range in points of all gains of these studies, so that their figures are comparable."""
     ends = [0.0, 1.6 * delta, -1.6 * delta]
     for cell in (c for study in studies for c in study["cells"]):
         for estimate in (cell["gain"], cell["gain_simultaneous"]):
@@ -43,7 +43,7 @@ def figure(study: Mapping[str, Any], delta: float, span: tuple[float, float], er
         mine = sorted(mine, key=lambda c: c["synthetic_multiple"])
         xs = [c["synthetic_multiple"] * style.dodge(i, len(counts), multiples) for c in mine]
         ys = [100 * (value_of(c["gain"]) or 0.0) for c in mine]
-        # Two intervals a point: thin is simultaneous over all cells (the verdict's), thick is pointwise.
+        # each point has two intervals: a thin simultaneous one (that of the verdicts), and a thick pointwise one
         for name, look in (
             ("gain_simultaneous", {"thickness": 1.1, "width": 3}),
             ("gain", {"thickness": 3.2, "width": 0}),
@@ -80,7 +80,7 @@ def _hover(cell: Mapping[str, Any]) -> str:
 
 
 def table(study: Mapping[str, Any]) -> tables.Table:
-    """The gain of every cell, with both intervals."""
+    """The gains of all cells, with both intervals."""
     rows = tuple(
         (
             tables.number(c["num_real"], text.images),

@@ -1,4 +1,4 @@
-"""Predicted against measured errors; the held-out cells are the test."""
+"""Predicted against measured errors, with held-out cells marked."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def figure(studies: Sequence[Mapping[str, Any]], names: StudyNames, error: str) 
 
 
 def table(studies: Sequence[Mapping[str, Any]], names: StudyNames) -> tables.Table:
-    """Predicted and measured error of every cell that has a prediction."""
+    """The predicted and measured errors of all cells with a prediction."""
     rows = tuple(
         (
             tables.words(names.name(study)),

@@ -1,4 +1,4 @@
-"""Mean test errors of a run without laws yet, without intervals."""
+"""Mean test errors, without intervals, of a run that has no laws yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from synaug_ray.report.text import StudyNames
 
 
 def means_of(measurements: pd.DataFrame) -> list[dict[str, Any]]:
-    """Mean test error (a fraction) per cell of the trials done, for a run without laws yet; no intervals."""
+    """The mean test error (a fraction) of the done trials of each cell."""
     counted = without_checks(measurements)
     done = counted[(counted["status"] == "done") & counted["test_error"].notna()]
     keys = ["classifier", "generator", "protocol", "real_share", "num_real", "synthetic_multiple"]
@@ -24,7 +24,7 @@ def means_of(measurements: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def figure(means: Sequence[Mapping[str, Any]], names: StudyNames) -> go.Figure:
-    """Mean test error against n of what is done, both axes logarithmic."""
+    """Mean test error against n, both axes logarithmic."""
     means = [m for m in means if m["mean"] > 0]
     sizes = sorted({m["num_real"] for m in means})
     low, high = style.span([100 * m["mean"] for m in means])
@@ -68,7 +68,7 @@ def series_name(mean: Mapping[str, Any], names: StudyNames) -> str:
 
 
 def table(means: Sequence[Mapping[str, Any]], names: StudyNames) -> tables.Table:
-    """The means drawn, with the trials behind each."""
+    """The means of the figure, with the number of trials of each."""
     return tables.Table(
         "Mean test error so far",
         ("training set", "real images", "mean test error (%)", "trials"),

@@ -1,9 +1,8 @@
 """Colours, symbols and axes that all figures share.
 
-Colours are written for a light page; ``DARK`` says what each becomes on a dark
-one, and the page's script swaps them. The series colours are Okabe and Ito's
-(distinct under the common colour-vision deficiencies), and every series has a
-symbol and a dash of its own as well, so colour never carries a meaning alone.
+Colours are those for a light page; ``DARK`` has their replacements for a dark one, which the page's script swaps in.
+The series colours are Okabe and Ito's (distinct for people with the common colour-vision deficiencies). Each series has
+a symbol and a dash of its own as well, so that no meaning depends on colour alone.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-ser
 
 
 def inert(text: Any, longest: int = 60) -> str:
-    """A user's text for a figure: plotly would render tags in it, so none may survive."""
+    """Escape a user's text for a figure, since plotly would render tags in it."""
     text = str(text)
     return html.escape(text if len(text) <= longest else text[: longest - 1] + "…")
 
@@ -67,7 +66,7 @@ def dash(index: int) -> str:
 
 
 def axis(title: str, **settings: Any) -> dict[str, Any]:
-    """One axis; settings are plotly's."""
+    """An axis; ``settings`` are plotly's."""
     return {
         "title": {"text": title, "font": {"size": 13, "color": MUTED}, "standoff": 10},
         "gridcolor": RULE,
@@ -89,7 +88,7 @@ def log_axis(
     labels: Sequence[str] | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """A logarithmic axis with labels at the ticks given (plotly's own are unreadable below two decades)."""
+    """A logarithmic axis with labels at the given ticks (plotly's own are unreadable below two decades)."""
     ticks = [t for t in ticks if t > 0]
     return axis(
         title,
@@ -104,7 +103,7 @@ def log_axis(
 
 
 def layout(xaxis: dict[str, Any], yaxis: dict[str, Any], height: int = 400, **settings: Any) -> go.Layout:
-    """A quiet layout: no title (the page has one), the legend above, room for nothing else."""
+    """A minimal layout: without a title (the page has one), and with the legend above the figure."""
     return go.Layout(
         template=go.layout.Template(),
         xaxis=xaxis,
@@ -136,7 +135,7 @@ def layout(xaxis: dict[str, Any], yaxis: dict[str, Any], height: int = 400, **se
 
 
 def span(values: Iterable[float | None], padding: float = 1.12) -> tuple[float, float]:
-    """The range of a logarithmic axis that shows all values above zero, with a little air."""
+    """The range of a logarithmic axis for all positive values, with some padding."""
     positive = [v for v in values if v is not None and v > 0 and math.isfinite(v)]
     if not positive:
         return 0.5, 2.0
@@ -144,7 +143,7 @@ def span(values: Iterable[float | None], padding: float = 1.12) -> tuple[float, 
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Ticks inside a range: decades where it is wide, then 1, 2, 5, then finer, equal steps where it is narrow."""
+    """Ticks inside a range: decades if it is wide, else 1, 2, 5, else finer steps, and equal ones if it is narrow."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps, fewest in (((1,), 4), ((1, 2, 5), 3), ((1, 1.5, 2, 3, 5, 7), 3)):
         ticks = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
@@ -157,7 +156,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def dodge(index: int, count: int, sizes: Sequence[float]) -> float:
-    """The factor that moves series ``index`` of ``count`` sideways, so that no interval hides another."""
+    """The factor that shifts series ``index`` of ``count`` sideways, so that intervals do not hide each other."""
     ordered = sorted(set(sizes))
     gaps = [b / a for a, b in zip(ordered, ordered[1:], strict=False) if a > 0]
     room = 0.45 * math.log(min(gaps)) if gaps else 0.1
@@ -168,7 +167,7 @@ def dodge(index: int, count: int, sizes: Sequence[float]) -> float:
 def bars(
     values: Sequence[float], lows: Sequence[float | None], highs: Sequence[float | None], **settings: Any
 ) -> dict[str, Any]:
-    """Error bars from interval ends; an end that is not known draws no bar."""
+    """Error bars from the ends of intervals; there is no bar towards an unknown end."""
     return {
         "type": "data",
         "symmetric": False,
@@ -181,7 +180,7 @@ def bars(
 
 
 def percents(estimates: Sequence[Any]) -> tuple[list[float], list[float | None], list[float | None]]:
-    """Estimates of fractions as percent: values, lows, highs."""
+    """Estimates of fractions in percent: values, lower ends, upper ends."""
     values = [100 * (value_of(e) or 0.0) for e in estimates]
     ends = [ends_of(e) for e in estimates]
     lows, highs = ([None if e[k] is None else 100 * (e[k] or 0.0) for e in ends] for k in (0, 1))

@@ -1,4 +1,4 @@
-"""Timeline of the last session: a row for each process, a bar for each piece of work."""
+"""The timeline of the last session: a row per process, and a bar per piece of work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLORS = {"generator": 1, "shard": 2, "quality": 3, "trial": 0}  # stage -> seri
 
 
 def figure(timeline: Mapping[str, Any]) -> go.Figure:
-    """Rows are processes, in the order in which they began; x is in seconds since the command was given."""
+    """Rows are processes, in the order of their start; x is in seconds since the start of the command."""
     lanes = [style.inert(lane) for lane in timeline["lanes"]]
     drawn = go.Figure(
         layout=style.layout(
@@ -45,7 +45,7 @@ def figure(timeline: Mapping[str, Any]) -> go.Figure:
 
 
 def table(timeline: Mapping[str, Any]) -> tables.Table:
-    """Each process: what it did, and for how much of its time."""
+    """What each process did, and for what share of its time."""
     rows = []
     for at, lane in enumerate(timeline["lanes"]):
         own = [bar for bar in timeline["work"] if bar[1] == at]

@@ -1,4 +1,4 @@
-"""What the run did: steps and seconds by stage."""
+"""The work of a run: steps and seconds by stage."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def name(stage: str) -> str:
 
 
 def spent(seconds: Mapping[str, float] | None) -> str:
-    """What all steps together cost, in a sentence; '' where it is not known."""
+    """The total cost of all steps, in a sentence; '' if it is not known."""
     if not seconds:
         return ""
     parts = ", ".join(f"{name(s)} {text.seconds(seconds[s])}" for s in _stages(seconds))
@@ -39,7 +39,7 @@ def spent(seconds: Mapping[str, float] | None) -> str:
 
 
 def counts_figure(steps: Mapping[str, Mapping[str, int]]) -> go.Figure:
-    """Steps by stage as a share of their total: done, failed, blocked, pending."""
+    """Shares of done, failed, blocked and pending steps, by stage."""
     stages = _stages(steps)[::-1]
     figure = go.Figure(
         layout=style.layout(
@@ -96,7 +96,7 @@ def counts_table(steps: Mapping[str, Mapping[str, int]]) -> tables.Table:
 
 
 def seconds_figure(seconds: Mapping[str, float], cpu_seconds: Mapping[str, float]) -> go.Figure:
-    """Seconds by stage, summed over steps: wall time in the steps, and CPU time."""
+    """Wall time and CPU time in seconds, summed over the steps of each stage."""
     stages = _stages(seconds)[::-1]
     figure = go.Figure(
         layout=style.layout(
@@ -131,7 +131,7 @@ def seconds_figure(seconds: Mapping[str, float], cpu_seconds: Mapping[str, float
 
 
 def seconds_table(seconds: Mapping[str, float], cpu_seconds: Mapping[str, float]) -> tables.Table:
-    """The same seconds."""
+    """The numbers of ``seconds_figure``."""
     return tables.Table(
         "Seconds",
         ("stage", "wall seconds in steps", "CPU seconds"),

@@ -1,1 +1,1 @@
-"""What fills one section of the page: plain values for the templates in ``report/html``."""
+"""The sections of the page: each module makes plain values for the templates in ``report/html``."""

@@ -11,25 +11,25 @@ from synaug_ray.report import text
 from synaug_ray.report.run_view import RunView
 from synaug_ray.store.run_folder import RunState
 
-Json = Mapping[str, Any] | None  # of a file of the run, None where it is not there
+Json = Mapping[str, Any] | None  # the content of one of the run's files; None if it does not exist
 SLUGS = {Advice.COLLECT: "collect", Advice.GENERATE: "generate", Advice.EITHER: "either", Advice.NOT_KNOWN: "unknown"}
 
 
 @dataclass(frozen=True)
 class Card:
-    """The recommendation at the size that counts most, and a line for each other size."""
+    """The recommendation at the most important size, and a line for each other size."""
 
     advice: str
     slug: str  # a CSS class
     title: str
     reason: str
     next_step: str
-    sure: str
-    others: tuple[tuple[str, str, str], ...]  # real images, advice, what it says
+    sure: str  # how sure it is, in a sentence
+    others: tuple[tuple[str, str, str], ...]  # real images, advice, its sentence
 
 
 def card(run: RunView) -> Card | None:
-    """None while nothing is judged."""
+    """The card; None while there are no verdicts."""
     found = _found(run.laws, run.verdict, run.quality, run.status)
     top = lead(found)
     if top is None:
@@ -39,12 +39,12 @@ def card(run: RunView) -> Card | None:
 
 
 def recommended(laws: Json, verdict: Json, quality: Json, status: Json) -> Recommendation | None:
-    """What the card says, as a value; of the run's files of these names, None for those that are not there."""
+    """The recommendation on the card, from the run's files of these names (None for those that do not exist)."""
     return lead(_found(laws, verdict, quality, status))
 
 
 def draw_seconds(status: Json, laws: Json) -> float | None:
-    """What one draw of the whole grid took of one core or GPU, in seconds; None where it is not recorded."""
+    """The time that one draw of the whole grid took, in seconds of one core or GPU; None if it is not recorded."""
     spent = (status or {}).get("cpu_seconds")
     draws = (laws or {}).get("draws")
     if not isinstance(spent, Mapping) or not draws:
@@ -54,7 +54,7 @@ def draw_seconds(status: Json, laws: Json) -> float | None:
 
 
 def by_study(run: RunView, studies: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
-    """For the calculator, of each study: its measured sizes, and why no mix is to be recommended there ('': one is)."""
+    """For the calculator: each study's measured sizes, with the reason why no mix may be recommended there, or ''."""
     told = []
     for study in studies:
         own = [v for v in _verdicts(run.verdict) if all(str(v.get(k)) == str(study.get(k)) for k in STUDY)]

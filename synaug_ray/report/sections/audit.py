@@ -1,4 +1,4 @@
-"""The data audit, from ``audit.json``: what was checked in the data set and what it means for the results."""
+"""The data audit, from ``audit.json``: what was checked in the data set, and what it means for the results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEVELS = {
 
 
 def table(audit: Mapping[str, Any] | None) -> tables.Table | None:
-    """One row a check; None without an audit."""
+    """One row per check; None without an audit."""
     rows = [row for row in tables.list_in(audit, "rows") if isinstance(row, Mapping)]
     if not rows:
         return None

@@ -21,7 +21,7 @@ Study = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Calculator:
-    """The names to choose from, the data for the script, and the figures that it fills."""
+    """The names of the studies to choose from, the script's data, and the figures that it fills."""
 
     studies: tuple[str, ...]
     data: dict[str, Any]
@@ -33,10 +33,10 @@ def of(
     names: StudyNames,
     allowed: Callable[[Sequence[Study]], list[list[dict[str, Any]]]] | None = None,
 ) -> Calculator | None:
-    """The calculator of an analysis; None where no study has a prediction grid.
+    """The calculator of an analysis; None if no study has a prediction grid.
 
     Args:
-        allowed: gives per study its measured sizes, and why no mix may be recommended at each (``advice.by_study``).
+        allowed: returns each study's measured sizes, and why no mix may be recommended there (``advice.by_study``).
     """
     studies = [s for s in laws["studies"] if s.get("surface")]
     if not studies:
@@ -75,7 +75,7 @@ def of(
 
 
 def _first(studies: Sequence[Study]) -> int:
-    """The index of the study shown first: learnt generators before controls, closed-set before open-set."""
+    """The index of the study to show first: trained generators before controls, closed-set before open-set."""
     return min(
         range(len(studies)),
         key=lambda i: (studies[i].get("family") in CONTROLS, bool(studies[i].get("open_set")), i),

@@ -1,4 +1,4 @@
-"""What lies above closed-set generators: the same recipe that saw more real images, and real images."""
+"""Upper bounds for closed-set generators: the same recipe trained on more real images, and real images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Ceilings = Mapping[str, Any]
 
 
 def table(laws: Mapping[str, Any] | None, names: StudyNames) -> tables.Table | None:
-    """One row a cell; None where no upper arm was measured, and in a run of an older version."""
+    """One row per cell; None if no upper bound was measured, or in a run of an older version."""
     found = (laws or {}).get("ceilings") or ()
     if not found:
         return None
@@ -40,11 +40,11 @@ def table(laws: Mapping[str, Any] | None, names: StudyNames) -> tables.Table | N
         "quality",
         "both",
     )
-    return tables.Table("What lies above the generators", columns, rows)
+    return tables.Table("Upper bounds for the generators", columns, rows)
 
 
 def sentences(laws: Mapping[str, Any] | None) -> list[str]:
-    """One for each generator, way of mixing and size, at its largest amount."""
+    """One sentence for each generator, way of mixing and size, at its largest amount."""
     largest: dict[tuple[Any, ...], Ceilings] = {}
     for c in (laws or {}).get("ceilings") or ():
         largest[c["classifier"], c["generator"], c["protocol"], c["real_share"], c["num_real"]] = c
@@ -66,7 +66,7 @@ def _sentence(c: Ceilings) -> str:
         if c[name] is not None
     ]
     if len(parts) == 2:
-        return f"{said}. Of what is missing, {parts[0]} and {parts[1]}."
+        return f"{said}. Of the difference, {parts[0]} and {parts[1]}."
     return f"{said}. {parts[0][0].upper()}{parts[0][1:]}." if parts else f"{said}."
 
 

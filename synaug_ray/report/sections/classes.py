@@ -1,4 +1,4 @@
-"""Errors and gains by class, from ``by_class.csv``; for two classes what medicine asks for."""
+"""Errors and gains by class, from ``by_class.csv``; for two classes also the measures used in medicine."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pandas as pd
 from synaug_ray.report import tables, text
 
 NEEDED = ("generator", "protocol", "real_share", "num_real", "num_synthetic", "measure", "class", "value", "gain")
-MOST = 400  # rows on the page; the file has all
+MOST = 400  # rows on the page; the file has all rows
 
 
 def table(found: pd.DataFrame | None) -> tables.Table | None:
-    """One row a cell and measure, in percent and points; None without the file."""
+    """One row per cell and measure, in percent and points; None without the file."""
     if found is None or found.empty or not {*NEEDED, "low", "high", "gain_low", "gain_high"} <= set(found.columns):
         return None
     rows = []
@@ -41,5 +41,5 @@ def _study(row: dict) -> str:
 
 
 def two(found: pd.DataFrame | None) -> bool:
-    """Whether there are two classes, so that sensitivity, specificity and AUC are told."""
+    """Whether there are two classes, and therefore sensitivity, specificity and AUC."""
     return found is not None and "measure" in found.columns and "AUC" in set(found["measure"])

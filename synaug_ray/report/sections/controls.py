@@ -1,4 +1,4 @@
-"""The controls: generators with a known answer, against what was measured."""
+"""The controls: generators with a known answer, compared with the measurements."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ COLUMNS = (
     "real_share",
     "sentence",
 )
-SETTING = ("classifier", "protocol", "real_share")  # shown only where they differ between controls
+SETTING = ("classifier", "protocol", "real_share")  # shown only if they differ between controls
 PASSED = {True: ("passed", "yes"), False: ("failed", "no"), None: ("undecided", "undecided")}
 
 
 def table(controls: Sequence[Mapping[str, Any]]) -> tables.Table:
-    """One row a control. Keys the page does not know are shown after those it does."""
+    """One row per control; unknown keys are shown after the known ones."""
     same = [c for c in SETTING if len({str(row.get(c)) for row in controls}) == 1]
     known = [c for c in COLUMNS if c not in same and any(c in row for row in controls)]
     known += [c for c in dict.fromkeys(str(k) for row in controls for k in row) if c not in COLUMNS]
@@ -41,7 +41,7 @@ def _entry(column: str, row: Mapping[str, Any]) -> tables.Entry:
     if column == "sentence":
         return tables.words(value, "prose")
     if column == "observed" and isinstance(value, Mapping):
-        gain = "gain" in str(row.get("quantity"))  # a gain is a fraction in the file, points on the page
+        gain = "gain" in str(row.get("quantity"))  # gains are fractions in the file, and points on the page
         entry = tables.estimate(value, text.points if gain else text.rate)
         return tables.Entry(
             entry.text + (" points" if gain and entry.value is not None else ""),

@@ -1,4 +1,4 @@
-"""What each generator costs beside what it gains: core- or GPU-hours as measured, from ``laws.json``."""
+"""What each generator costs and gains: measured core- or GPU-hours, from ``laws.json``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ HOUR = 3600.0
 
 
 def unit(env: Mapping[str, Any] | None) -> str:
-    """What an hour is of: 'core' or 'GPU', as the run's environment says; 'core or GPU' where it does not."""
+    """The unit of hours: 'core' or 'GPU' according to the run's environment; 'core or GPU' if it does not say."""
     device = str((env or {}).get("device") or "")
     return "core or GPU" if not device else "GPU" if device.startswith("cuda") else "core"
 
 
 def seconds_of(verdict: Mapping[str, Any], laws: Mapping[str, Any] | None) -> tuple[float, float] | None:
-    """Seconds to train the generator of a verdict, and to make the images of its amount; None where not measured."""
+    """Seconds to train the generator of a verdict, and to sample its amount of images; None if not measured."""
     studies = (laws or {}).get("studies") or ()
     study = next((s for s in studies if study_key(s) == study_key(verdict)), None)
     made = [g for g in (study or {}).get("generation") or () if g.get("num_real") == verdict["num_real"]]
@@ -33,7 +33,7 @@ def seconds_of(verdict: Mapping[str, Any], laws: Mapping[str, Any] | None) -> tu
 
 
 def lines(verdicts: Verdicts, laws: Mapping[str, Any] | None, names: StudyNames, env: Any) -> list[str]:
-    """One sentence a study of a generator that learns, at the largest number of real images measured."""
+    """One sentence per study of a trained generator, at the largest measured number of real images."""
     largest: dict[tuple[str, ...], Mapping[str, Any]] = {}
     for verdict in sorted(verdicts, key=lambda v: v["num_real"]):
         if verdict.get("family") not in CONTROLS:
@@ -53,7 +53,7 @@ def lines(verdicts: Verdicts, laws: Mapping[str, Any] | None, names: StudyNames,
 
 
 def table(verdicts: Verdicts, laws: Mapping[str, Any] | None, names: StudyNames, env: Any) -> tables.Table | None:
-    """Every verdict with its cost in hours; None where nothing was timed."""
+    """All verdicts with their cost in hours; None if there are no timings."""
     rows = []
     for verdict in verdicts:
         spent = seconds_of(verdict, laws)

@@ -1,4 +1,4 @@
-"""The fitted laws: real-only curves and equivalence laws, chosen ones first."""
+"""The fitted laws: real-only curves and equivalence laws, with the chosen ones first."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AVERAGE = "average of the forms (in rates and the calculator)"
 
 @dataclass(frozen=True)
 class Fitted:
-    """All forms tried on one curve or study."""
+    """All forms that were fitted to a curve or study."""
 
     name: str
     chosen: str | None
@@ -60,7 +60,7 @@ def all_fits(laws: Mapping[str, Any], names: StudyNames) -> tuple[Fitted, ...]:
 
 
 def chosen_fits(laws: Mapping[str, Any], names: StudyNames) -> tables.Table:
-    """The form chosen for each curve and study, or 'none chosen', and how the average of all forms does."""
+    """The chosen form of each curve and study, or 'none chosen', and the accuracy of the average of all forms."""
     several = len({r["classifier"] for r in laws["real"]}) > 1
     fitted = [("real only" + (f" · {r['classifier']}" if several else ""), r) for r in laws["real"]]
     fitted += [(names.name(s), s) for s in laws["studies"]]
@@ -102,7 +102,7 @@ def chosen_fits(laws: Mapping[str, Any], names: StudyNames) -> tables.Table:
 
 
 def primary(laws: Mapping[str, Any], names: StudyNames) -> tables.Table | None:
-    """The source paper's law (F1) in every study, and its published values; None for older files."""
+    """The source paper's law (F1) in all studies, and its published values; None for older files."""
     rows = [
         (
             tables.words(names.name(s)),
@@ -132,7 +132,7 @@ def primary(laws: Mapping[str, Any], names: StudyNames) -> tables.Table | None:
 def _table(
     fits: Sequence[Mapping[str, Any]], chosen: str | None, caption: str, averaged: Mapping[str, Any] | None = None
 ) -> tables.Table:
-    """The chosen form first, then the average of all where its held-out error is known."""
+    """The chosen form first, then the average of all forms if its held-out error is known, then the other forms."""
     rows = [_row(f, f["form"] == chosen) for f in sorted(fits, key=lambda f: f["form"] != chosen)]
     if averaged:
         blank = tables.words("")
@@ -156,7 +156,7 @@ def _row(fit: Mapping[str, Any], chosen: bool) -> tuple[tables.Entry, ...]:
 
 
 def _held_out(judged: Mapping[str, Any]) -> tuple[tables.Entry, ...]:
-    """Number of cells, error, skills and coverage."""
+    """Number of held-out cells, error, skills and coverage."""
     return tuple(
         tables.number(judged.get(k), form, missing="–")
         for k, form in (

@@ -9,7 +9,7 @@ from synaug_ray.report import tables, text
 
 
 def table(status: Mapping[str, Any]) -> tables.Table:
-    """One row a trained generator: training time in seconds, images seen, sampling speed."""
+    """One row per trained generator: training time in seconds, images seen, sampling speed."""
     form = {
         "seconds": text.plain,
         "num_real": text.images,

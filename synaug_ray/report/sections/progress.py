@@ -1,4 +1,4 @@
-"""The run's progress, in a sentence and a number."""
+"""The run's progress, as a sentence and a number."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXPECTED = {
 
 
 def of(run: RunView) -> Progress:
-    """From status.json or, without it, from the status column of the measurements."""
+    """The progress according to status.json or, without it, to the status column of the measurements."""
     expected = [f"{name}: {meaning}" for name, meaning in EXPECTED.items() if name in run.missing]
     sheets = [
         f"{name}: named in samples/index.json"
@@ -58,7 +58,7 @@ def of(run: RunView) -> Progress:
 
 
 def _causes(run: RunView) -> str:
-    """Why trials are missing, the most frequent cause first, if status.json says so."""
+    """Why trials are missing, the most frequent cause first, according to status.json."""
     causes = ((run.status or {}).get("missing") or {}).get("causes")
     if not isinstance(causes, dict) or not causes:
         return ""

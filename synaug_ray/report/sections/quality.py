@@ -1,4 +1,4 @@
-"""The quality checks of generators and their pools, from ``quality.json``, shown in the columns of that file."""
+"""The quality checks of generators and their pools, with the columns of ``quality.json``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from synaug_ray.report import tables
 
 
 def table(quality: Mapping[str, Any] | None) -> tables.Table | None:
-    """One row a generator and number of real images; None without quality checks."""
+    """One row per generator and number of real images; None without quality checks."""
     columns = [str(column) for column in tables.list_in(quality, "columns")]
     rows = [row for row in tables.list_in(quality, "rows") if isinstance(row, list)]
     if not columns or not rows:

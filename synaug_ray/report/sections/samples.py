@@ -1,4 +1,4 @@
-"""Sample sheets embedded in the page as PNG data, up to a budget of bytes."""
+"""Sample sheets, embedded in the page as PNG data up to a budget of bytes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from synaug_ray.report import text
 from synaug_ray.report.run_view import SampleSheet
 
 TITLES = {"real": "real", "synthetic": "synthetic", "nearest": "nearest training image"}
-WORDS = 1_500  # bytes that one sheet's title, labels and descriptions take at most beside its pixels
-MOST_LABELS = 20  # with more classes, rows are too low for a class name beside them
+WORDS = 1_500  # bytes that a sheet's title, labels and descriptions take at most, in addition to its pixels
+MOST_LABELS = 20  # with more classes, rows are not high enough for class names
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One sheet as an <img>."""
+    """A sheet as an <img>."""
 
     title: str
     alt: str
@@ -26,7 +26,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class SheetRow:
-    """real | synthetic | nearest of one generator."""
+    """The sheets of one generator: real, synthetic, nearest."""
 
     title: str
     labels: tuple[str, ...]
@@ -34,7 +34,7 @@ class SheetRow:
 
 
 def rows(sheets: Sequence[SampleSheet], budget: int) -> tuple[tuple[SheetRow, ...], int]:
-    """The sheets that fit a budget of bytes, first draws preferred, and how many were left out."""
+    """The sheets that fit into a budget of bytes, with the first draws preferred; and how many are left out."""
     ordered = sorted(sheets, key=lambda s: (s.draw, s.generator, s.num_real))
     taken, spent = [], 0
     for sheet in ordered:

@@ -1,4 +1,4 @@
-"""Are the classifiers trained to their end: real-only trials against the same on twice the images seen."""
+"""Whether classifiers are trained to their end: real-only trials compared with the same on twice the images seen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HEADER = ("classifier", "real images", "images seen", "gain by twice as many (po
 
 
 def table(lengths: Sequence[Mapping[str, Any]]) -> tables.Table | None:
-    """One row a classifier and number of real images, as ``laws.json`` has them; None where nothing was checked."""
+    """One row per classifier and number of real images, from ``laws.json``; None if nothing was checked."""
     rows = tuple(
         (
             tables.words(found.get("classifier")),

@@ -1,4 +1,4 @@
-"""The verdicts: a matrix for an overview, a table with all numbers, and how certain they are."""
+"""The verdicts: a matrix as an overview, a table with all numbers, and how certain they are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Pill:
-    """One outcome in the matrix, with the amount it is about."""
+    """One outcome in the matrix, with the amount that it is about."""
 
     outcome: str
     sign: str
@@ -43,12 +43,12 @@ class Matrix:
 
 
 def slug(outcome: Any) -> str:
-    """A CSS class for an outcome; never the outcome's own text, which comes from a file."""
+    """The CSS class of an outcome; never the outcome's own text, since that comes from a file."""
     return {"helps": "helps", "hurts": "hurts", "no effect": "none"}.get(str(outcome), "undecided")
 
 
 def matrix(verdicts: Verdicts, names: StudyNames, told: Mapping[str, Any]) -> Matrix:
-    """The verdicts by study and n; None where a study has no verdict at some n. ``told`` is ``verdict.json``."""
+    """The verdicts by study and n; None if a study has no verdict at some n. ``told`` is ``verdict.json``."""
     sizes = sorted({v["num_real"] for v in verdicts})
     at = {(study_key(v), v["num_real"]): v for v in verdicts}
     studies = list({study_key(v): v for v in verdicts}.values())
@@ -81,7 +81,7 @@ def _pill(verdict: Mapping[str, Any]) -> Pill:
 
 
 def full_table(verdicts: Verdicts, names: StudyNames) -> tables.Table:
-    """Every verdict with its numbers and its sentence."""
+    """All verdicts with their numbers and sentences."""
     rows = []
     for v in verdicts:
         exchange = v.get("exchange")
@@ -126,24 +126,24 @@ def full_table(verdicts: Verdicts, names: StudyNames) -> tables.Table:
 
 
 def deciding_note(laws: Mapping[str, Any] | None, verdicts: Verdicts) -> str:
-    """What the number of draws to decide means, if it is given; else ''."""
+    """What the number of draws to decide means, if any is given; else ''."""
     if laws is None or not any(v.get("deciding_draws") for v in verdicts) or laws["draws"] < 2:
         return ""
     return (
-        f"The draws to decide are a rough estimate from {laws['draws']} draws: with so many, 4 in 5 such questions "
-        "would be decided, if true gains are as widespread as this grid’s; the sentences below have a range."
+        f"The draws to decide are a rough estimate from {laws['draws']} draws: with so many, 4 in 5 such verdicts "
+        "would be decided, if true gains vary as much as in this grid; the sentences below give a range."
     )
 
 
 def _looks(draws: Sequence[int]) -> str:
-    """How often the results were looked at; '' for pages of older versions."""
+    """How often the results have been looked at; '' for files of older versions."""
     if not draws:
         return ""
     if len(draws) == 1:
-        return " This is the first look at these results; looking again after more draws costs a little certainty."
+        return " This is the first look at these results; later looks, after more draws, make intervals a little wider."
     return (
-        f" This is look {len(draws)} at these results (after {listed(draws)} draws): the intervals are wider for it, "
-        "so that false verdicts stay as rare over all looks together."
+        f" This is look {len(draws)} at these results (after {listed(draws)} draws): intervals are wider for that "
+        "reason, so that false verdicts stay as rare over all looks together."
     )
 
 
@@ -153,7 +153,7 @@ def _groups(laws: Mapping[str, Any]) -> str:
 
 
 def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
-    """What the intervals are based on, and the smallest detectable gain, in a few sentences."""
+    """On what the intervals are based, and the smallest detectable gain, in a few sentences."""
     if laws is None:
         return ""
     if not laws["replicates"]:
@@ -168,8 +168,8 @@ def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
     if simultaneous is not None:
         sentences += (
             f" “Helps” and “hurts” use wider intervals, which hold for all cells and all looks together "
-            f"({text.share(simultaneous)}): the verdicts give gains, and what they are worth in real images, with "
-            "these. “No effect”, exchange rates and all other numbers are given with those for each cell alone."
+            f"({text.share(simultaneous)}); the verdicts show these for gains, and for their worth in real images. “No "
+            "effect”, exchange rates and all other numbers have intervals for each cell alone."
         )
     sentences += _looks(laws.get("looks") or ()) + _groups(laws)
     detectable = [
