@@ -65,7 +65,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Tests of a pretended GPU run within the pretence, and their fixtures too."""
+    """Tests of a simulated GPU run within the simulation, and their fixtures too."""
     if not _on_device(item):
         return (yield)
     from helpers import devices  # imports torch, which most tests of a worker do without
@@ -99,8 +99,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--device",
         default="cpu",
-        choices=("cpu", "cuda", "pretended"),
-        help="where networks are trained and sampled in tests; 'pretended' is a GPU that only checks devices",
+        choices=("cpu", "cuda", "simulated"),
+        help="where networks are trained and sampled in tests; 'simulated' is a GPU that only checks devices",
     )
 
 

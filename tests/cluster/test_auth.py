@@ -102,7 +102,7 @@ def test_a_cluster_of_another_ray_names_both():
     assert "at 10.0.0.1:6379 runs ray 2.58.0 and Python 3.11.4, this machine ray 2.60.0 and Python 3.11.9" in sentence
 
 
-def test_the_words_that_a_version_mismatch_is_told_by_are_still_rays():
+def test_the_words_of_a_version_mismatch_are_still_rays():
     """Against Ray itself: were they to change, the sentence above would be lost."""
     from importlib.util import find_spec
 

@@ -1,7 +1,7 @@
 """Several nodes, of one machine: everything finishes, on more than one of them, and to the bits of --local."""
 
 import pytest
-from helpers.own_process import told_by
+from helpers.own_process import last_line_of
 from helpers.paths import SMALL_GRID
 
 from synaug_ray import grid
@@ -12,7 +12,7 @@ GRID = str(SMALL_GRID)
 
 def on_three_nodes(fate, storage, tmp_path, *words):
     """Run the grid, and how it went: worker's process id to node, and what stood when a node was lost."""
-    told = told_by("several_nodes", fate, GRID, *words, "--storage", storage, folder=tmp_path)
+    told = last_line_of("several_nodes", fate, GRID, *words, "--storage", storage, folder=tmp_path)
     return {int(pid): node for pid, node in told["nodes"].items()}, told["stood"]
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from helpers.own_process import told_by
+from helpers.own_process import last_line_of
 from helpers.paths import SMALL_GRID
 from helpers.victims import table
 
@@ -17,7 +17,7 @@ SEVERAL = ["draws=4", "blocks.0.num_real=[20, 40]"]  # generators enough for mor
 
 def on(machine, storage, grid_file, *words, **variables):
     """Run a grid on a machine of so many CPUs, GPUs and megabytes of object store; what was in use of the last."""
-    return told_by(
+    return last_line_of(
         "small_machine", *machine, grid_file, *words, "--storage", storage, folder=storage.parent, **variables
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.devices import DEVICE
-from helpers.pretended_gpu import pretended_gpu
+from helpers.simulated_gpu import simulated_gpu
 from sklearn.svm import SVC
 
 from synaug_ray.common.errors import Diverged
@@ -181,7 +181,7 @@ def test_on_a_gpu_a_killed_and_resumed_training_equals_an_unkilled_one(subset, m
     """Weights lie channels-last there, and so must the optimiser's averages that come back: torch refuses others."""
     recipe, kept = SMALL["edm"].model_copy(update={"nimg": 24}), []
     monkeypatch.setattr(loop, "SAVE_EVERY", 1)
-    with pretended_gpu():
+    with simulated_gpu():
         whole, _ = edm.train(recipe, subset, CLASSES, 1, torch.device("cuda"), save=lambda s, n: kept.append(s()))
         resumed, _ = edm.train(recipe, subset, CLASSES, 1, torch.device("cuda"), state=kept[0])
         assert resumed.files() == whole.files()
@@ -205,6 +205,6 @@ def test_a_network_is_laid_out_for_its_device():
     net = network(SMALL["edm"], (1, 8, 8), 10)
     wide = next(name for name, p in net.named_parameters() if p.ndim == 4 and min(p.shape[1:3]) > 1)
     assert to_device(net, torch.device("cpu")).get_parameter(wide).is_contiguous()
-    with pretended_gpu():
+    with simulated_gpu():
         moved = to_device(net, torch.device("cuda")).get_parameter(wide)
         assert moved.is_contiguous(memory_format=torch.channels_last) and not moved.is_contiguous()

@@ -1,6 +1,6 @@
-"""A real browser, driven over the Chrome DevTools Protocol through a pipe: no driver program, no port, no network.
+"""A real browser, controlled by the Chrome DevTools Protocol through a pipe: no driver program, no port, no network.
 
-Messages are JSON ended by a zero byte, to the browser's file descriptor 3 and from its 4
+Messages are JSON, terminated by a zero byte, to the browser's file descriptor 3 and from its descriptor 4
 (https://chromedevtools.github.io/devtools-protocol/, ``--remote-debugging-pipe``).
 """
 
@@ -33,18 +33,18 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--remote-debugging-pipe",
 )
-PATIENCE = 120  # seconds for one answer: a loaded machine draws thirty figures in half a minute
+PATIENCE = 120  # seconds for an answer: a busy machine draws thirty figures in half a minute
 
 
 class BrowserError(RuntimeError):
-    """The browser answered with an error, not at all, or an expression threw."""
+    """The browser answered with an error or not at all, or an expression threw an exception."""
 
 
 class Chromium:
     """One headless browser; ``open`` gives a tab."""
 
     def __init__(self, profile: Path) -> None:
-        # Above 9, so that neither end is overwritten when the child moves its own to 3 and 4.
+        # above 9, so that neither end is overwritten when the child moves its own ends to 3 and 4
         to_child, self._to = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in os.pipe())
         self._from, from_child = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in os.pipe())
         self._process = subprocess.Popen(
@@ -60,7 +60,7 @@ class Chromium:
         self.events: dict[str, deque[tuple[str, dict[str, Any]]]] = {}
 
     def send(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
-        """Call a method, keep the events that come meanwhile, return its result."""
+        """Call a method and return its result; events that arrive in the meantime are kept."""
         self._last += 1
         message = {"id": self._last, "method": method, "params": parameters}
         if session:
@@ -77,7 +77,7 @@ class Chromium:
                 return answer["result"]
 
     def listen(self, seconds: float) -> None:
-        """Keep the events of a while."""
+        """Collect events for some seconds."""
         end = time.monotonic() + seconds
         while self._read(end) is not None:
             pass
@@ -107,7 +107,7 @@ class Chromium:
         touch: bool = False,
         before: str = "",
     ) -> Tab:
-        """A new tab with the page loaded, at this viewport in CSS pixels; ``before`` is JavaScript run ahead of it."""
+        """A new tab with the page loaded, with a viewport in CSS pixels; ``before`` is JavaScript to run first."""
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         tab = Tab(self, target, session)
@@ -150,14 +150,14 @@ class Tab:
         return self._browser.send(method, self._session, **parameters)
 
     def evaluate(self, expression: str) -> Any:
-        """The JSON value of a JavaScript expression; a promise is waited for."""
+        """The JSON value of a JavaScript expression; promises are awaited."""
         answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise BrowserError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
     def wait_for(self, condition: str) -> None:
-        """Until a JavaScript expression is true."""
+        """Wait until a JavaScript expression is true."""
         end = time.monotonic() + PATIENCE
         while not self.evaluate(condition):
             if time.monotonic() > end:
@@ -165,24 +165,24 @@ class Tab:
             self._browser.listen(0.05)
 
     def press(self, key: str, *, shift: bool = False) -> None:
-        """A key, by its name ('Tab', 'ArrowRight', 'End'), where the focus is."""
+        """Press a key, by its name ('Tab', 'ArrowRight', 'End'), in the focused element."""
         codes = {"Tab": 9, "Enter": 13, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
         for kind in ("rawKeyDown", "keyUp"):
             self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=codes[key],
                       modifiers=8 if shift else 0)  # fmt: skip
 
     def type(self, text: str) -> None:
-        """Text, where the focus is."""
+        """Type text into the focused element."""
         self.send("Input.insertText", text=text)
 
     def fill(self, identity: str, text: str) -> None:
-        """Replace what a field holds, as a person would: select all of it and type."""
+        """Replace a field's text like a person: select all of it and type."""
         self.evaluate(f"document.getElementById({json.dumps(identity)}).select()")
         self.type(text)
 
     @property
     def complaints(self) -> list[str]:
-        """What the console says: errors, warnings, logs, uncaught exceptions, refusals of the policy."""
+        """The console's messages: errors, warnings, logs, uncaught exceptions, violations of the policy."""
         self._browser.listen(0.05)
         said = []
         for method, event in self._browser.events.get(self._session, ()):
@@ -196,14 +196,14 @@ class Tab:
 
     @property
     def requests(self) -> list[str]:
-        """The addresses asked for, but for what lies inside the page (data:, blob:)."""
+        """The addresses that were requested, without those inside the page (data:, blob:)."""
         self._browser.listen(0.05)
         asked = [event["request"]["url"] for method, event in self._browser.events.get(self._session, ())
                  if method == "Network.requestWillBeSent"]  # fmt: skip
         return [address for address in asked if not address.startswith(("data:", "blob:"))]
 
     def screenshot(self, *, whole: bool = False) -> bytes:
-        """PNG of the viewport, or of the whole page."""
+        """A PNG of the viewport, or of the whole page."""
         answer = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         return base64.b64decode(answer["data"])
 
@@ -217,7 +217,7 @@ class Tab:
 
 
 def open_page(browser: Chromium, html: Path, hash: str = "", **view: Any) -> Tab:
-    """A tab with a report whose figures are drawn."""
+    """A tab with a report, once its figures are drawn."""
     tab = browser.open(html.as_uri() + hash, **view)
     tab.wait_for("document.documentElement.dataset.figures === 'drawn'")
     return tab

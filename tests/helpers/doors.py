@@ -1,4 +1,4 @@
-"""The main door in this process, and what every refusal has in common: sentences, an exit code, nothing started."""
+"""The grid command in this process, and what all refusals have in common: sentences, an exit code, nothing started."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ seeds: 1
 
 
 class Door:
-    """``python -m synaug_ray.grid`` with a storage that nothing may be written to."""
+    """``python -m synaug_ray.grid`` with a storage to which nothing may be written."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.capsys, self.monkeypatch = folder, capsys, monkeypatch
@@ -32,7 +32,7 @@ class Door:
         monkeypatch.chdir(folder / "here")
 
     def run(self, *words: str, text: str = GRID, storage: str | None = None) -> tuple[int, str, list[str]]:
-        """Exit code, what was printed, and the sentences of the refusal."""
+        """Run the command; returns its exit code, what it printed, and the sentences of the refusal."""
         self.grid.write_text(text, encoding="utf-8")
         self.messages = []
         with self.monkeypatch.context() as patch:
@@ -47,7 +47,7 @@ class Door:
         return code, shown.out, [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
 
     def print_problem(self, problem: Problem) -> int:
-        """What the command says of a problem, which is kept."""
+        """Keep the problem's messages, and print them as the command does."""
         assert all(message.code != DataProblem.code for message in problem.messages), "a message has no code of its own"
         self.messages = problem.messages
         return print_problem(problem)
@@ -58,7 +58,7 @@ class Door:
         return [(m.code, m.place.replace(f"{self.folder}/", ""), m.value) for m in self.messages]
 
     def refused(self, code: int, *words: str, text: str = GRID, storage: str | None = None) -> list[str]:
-        """The sentences of a refusal that the command line and the grid file alone show: in a dry run and without."""
+        """The sentences of a refusal that needs nothing but the command line and the grid file, in dry runs and real ones."""
         self.monkeypatch.setattr(grid, "_run", lambda *args: pytest.fail("something was started"))
         wet = self.run(*words, text=text, storage=storage)
         dry = self.run(*words, "--dry-run", text=text, storage=storage)
@@ -69,7 +69,7 @@ class Door:
         return [s.replace(f"{self.folder}/", "") for s in wet[2]]
 
     def refused_in_a_run(self, code: int, *words: str, text: str = GRID) -> list[str]:
-        """The sentences of a refusal once a real run has looked further; it has trained and written nothing."""
+        """The sentences of a refusal that only a real run finds; it has trained and written nothing."""
         from synaug_ray.engine import local
 
         self.monkeypatch.setattr(local, "run_local", lambda *args: pytest.fail("something was started"))

@@ -1,4 +1,4 @@
-"""What the fuzz tests start from: grids, words of the command line, and values of every kind."""
+"""The seeds of the fuzz tests: grids, command-line words, and values of all kinds."""
 
 from __future__ import annotations
 

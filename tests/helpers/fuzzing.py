@@ -1,6 +1,6 @@
 """Mutated input must give a result or an error message, never a traceback, and never hang.
 
-Seeded, so that failures are reproducible. ``SYNAUG_FUZZ=8`` makes eight times as many mutations, all of them others.
+Mutations are seeded, so that failures are reproducible. ``SYNAUG_FUZZ=8`` makes eight times as many, all different.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from contextlib import contextmanager
 from synaug_ray.common.errors import Problem
 
 BUDGET = int(os.environ.get("SYNAUG_FUZZ", "1"))
-CASE_SECONDS = 20  # far more than any case takes, on a busy machine too
-LONGEST = 4_000  # characters of a sentence, which names all keys or data sets there are
+CASE_SECONDS = 20  # far more than any case takes, even on a busy machine
+LONGEST = 4_000  # characters of a sentence, which may list all keys or data sets
 
 
 def cut(case):
-    """A case as a failure shows it."""
+    """A case, shortened for a failure message."""
     return repr(case)[:600]
 
 
 @contextmanager
 def in_time(case):
-    """Fail where a case hangs."""
+    """Fail if a case hangs."""
 
     def late(number, frame):
         raise AssertionError(f"took over {CASE_SECONDS} s: {cut(case)}")
@@ -38,7 +38,7 @@ def in_time(case):
 
 
 def outcome(case, call):
-    """What a call gives, or None where it refuses in sentences of one line; anything else is a finding."""
+    """What a call returns, or None if it refuses in sentences of one line; anything else is a bug."""
     with in_time(case):
         try:
             return call()

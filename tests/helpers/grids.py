@@ -1,4 +1,4 @@
-"""A grid of a few seconds, for tests that change it."""
+"""Grids for tests: one that takes a few seconds, and one as text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from synaug_ray.config.load import validate_grid
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.config.yaml_source import Lines
 
-# columns of measurements.parquet in which two runs of one grid agree to the bit, wherever and whenever they were made
+# columns of measurements.parquet that are identical in any two runs of the same grid
 COMPARED = [
     "key",
     "status",
@@ -24,7 +24,7 @@ COMPARED = [
     "nimg",
 ]
 
-# as a user writes it
+# a grid as a user writes it
 WRITTEN = """# a grid
 dataset: digits
 num_real: [20, 40, 80]

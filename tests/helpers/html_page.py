@@ -1,4 +1,4 @@
-"""A built page as a browser would find it."""
+"""A built page, parsed like in a browser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from synaug_ray.report import embedding, page
 
 
 class Page(HTMLParser):
-    """What a browser would find: tables by the caption of their region, elements with attributes, scripts."""
+    """The content of a page: tables by the caption of their region, elements with attributes, scripts."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -75,12 +75,12 @@ def numbered(caption: str, index: int) -> str:
 
 
 def drawn_as(value: float) -> float:
-    """A number as figures hold it."""
+    """A number, rounded like in figures."""
     return float(f"{value:.{embedding.FIGURE_DIGITS}g}")
 
 
 def rebuilt(folder: Path, name: str, **fields: object) -> Page:
-    """The page once some fields of a JSON file are others."""
+    """The page after some fields of a JSON file have been changed."""
     found = json.loads((folder / name).read_text())
     (folder / name).write_text(json.dumps(found | fields))
     return Page(page.build(str(folder)))

@@ -1,4 +1,4 @@
-"""What the tests of sources share: images, folders of them, archives, and how they are read."""
+"""Shared by the tests of sources: images, folders of images, archives, and reading them."""
 
 import io
 
@@ -11,7 +11,7 @@ from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.identify import identify
 from synaug_ray.data.load import load
 
-HELD_OUT = (  # the notes on a source without test and validation split
+HELD_OUT = (  # the notes on a source without test and validation sets
     "no test split: 20% of train are held out for it (data.holdout)",
     "no validation split: a tenth of train is held out for it",
 )
@@ -42,7 +42,7 @@ def refusal(dataset, cache, kind=DataProblem, **options):
 
 
 def pixels(number, size=(8, 8), channels=1):
-    """Random pixels that differ from number to number; ``size`` is (height, width)."""
+    """Random pixels, different for each ``number``; ``size`` is (height, width)."""
     shape = size if channels == 1 else (*size, channels)
     return np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8)
 
@@ -60,7 +60,7 @@ def encoded(number, size=(8, 8), channels=1, form="PNG"):
 
 
 def image_folder(root, counts, splits=("",), start=0, **kwargs):
-    """``counts`` images of each class in each split, every one another; returns the data set's name."""
+    """``counts`` images of each class in each split, all different; returns the data set's name."""
     number = start
     for split in splits:
         for name, count in counts.items():
@@ -71,10 +71,10 @@ def image_folder(root, counts, splits=("",), start=0, **kwargs):
 
 
 def bag(*parts):
-    """All images of some parts, whatever their order."""
+    """All images of some parts, in canonical order."""
     return sorted(image.tobytes() for part in parts for image in part.images)
 
 
 def counts(data):
-    """Images of each class in train, val and test."""
+    """The number of images of each class in train, val and test."""
     return [np.bincount(p.labels, minlength=data.num_classes).tolist() for p in (data.train, data.val, data.test)]

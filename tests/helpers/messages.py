@@ -1,6 +1,6 @@
 """The wording of error messages, kept in one file so that tests assert codes, places and values instead.
 
-``pytest -n 0 --update-messages`` rewrites the entries of the tests that run; look at the diff.
+``pytest -n 0 --update-messages`` rewrites the entries of the tests that run; review the diff.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FILE = TESTS / "bad_inputs" / "messages.json"
 
 
 class Messages:
-    """The sentences of each test, by its node id; written once, at the end of the session."""
+    """The sentences of each test, by node id; written once, at the end of the session."""
 
     def __init__(self, update: bool) -> None:
         self.update = update
@@ -23,7 +23,7 @@ class Messages:
         self.seen: dict[str, list[str]] = {}
 
     def check(self, test: str, sentences: Sequence[str]) -> None:
-        """Fail where a test's sentences, in the order of their checks, are not those of the file."""
+        """Fail if a test's sentences, in the order in which they are checked, differ from those of the file."""
         before = self.seen.setdefault(test, [])
         at = len(before)
         before += sentences
@@ -35,7 +35,7 @@ class Messages:
         assert list(sentences) == kept[at : at + len(sentences)], "if the new text is right, run with --update-messages"
 
     def save(self) -> None:
-        """Replace the entries of the test functions that ran; entries of removed parameters go."""
+        """Replace the entries of the test functions that ran, and remove those of parameters that no longer exist."""
         if not self.update:
             return
         functions = {test.partition("[")[0] for test in self.seen}

@@ -1,4 +1,4 @@
-"""Nodes of clusters that there are not."""
+"""Nodes of imaginary clusters."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ def answering(
     missing_files: tuple[str, ...] = (),
     **software: Any,
 ) -> Node:
-    """A node of four cores that runs ``base``, with changes."""
+    """A node that has answered: with four cores and the software ``base``, except for the given changes."""
     return node(name, cpu, answer=Answer(replace(base, **software), bf16, unread, unwritten, missing_files))

@@ -1,4 +1,4 @@
-"""A script of these tests in a process of its own, with a Ray of its own: pytest's process has a cluster already."""
+"""Runs a script of these tests in its own process, with its own Ray: pytest's process already has a cluster."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from helpers.paths import REPOSITORY, TESTS
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The tests' own environment for another Ray: without what names theirs.
+    """The tests' own environment for another Ray, without the variables of their own one.
 
-    Ray gives its workers niceness 15: beside another worker of pytest they would hardly begin.
+    Ray gives its workers niceness 15: with that, beside another worker of pytest, they would hardly start.
     """
     return {k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {"RAY_worker_niceness": "0"} | variables
 
 
-def told_by(script: str, *words: object, folder: Path, limit: float = 600, **variables: str) -> Any:
-    """What a script says in its last line, as JSON.
+def last_line_of(script: str, *words: object, folder: Path, limit: float = 600, **variables: str) -> Any:
+    """What a script prints as JSON in its last line.
 
     Args:
-        folder: where Ray's token may lie.
-        limit: seconds: what takes longer has failed.
-        variables: of its environment, beside the tests' own.
+        folder: for Ray's token.
+        limit: seconds, after which the script has failed.
+        variables: of its environment, in addition to the tests' own.
     """
     (folder / "token").write_text("0123456789abcdef" * 4)
     own = {

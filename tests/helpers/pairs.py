@@ -1,8 +1,8 @@
-"""Simulated grids in which the noise of pairs is planted, image by image; shares no code with ``analysis.power``.
+"""Simulated grids with planted noise of pairs, image by image; no code is shared with ``analysis.power``.
 
-Each real-only error of a size is one set of hard images. A classifier with synthetic images is newly right on a share
-(d/2 + gain) of all images and newly wrong on d/2. Which ones is chosen anew in every trial for most images, once for
-each draw for a share of them, and once for all draws for another share.
+At each size, the real-only classifiers are wrong on the same set of hard images. A classifier with synthetic images is
+newly right on a share (d/2 + gain) of all images, and newly wrong on d/2. Which images these are is chosen in each trial
+for most images, once per draw for a share of them, and once for all draws for another share.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import pandas as pd
 def planted_shares(
     image: float, draw: float, gain: float = 0.0, discordance: float = 0.1, error: float = 0.3
 ) -> tuple[float, float]:
-    """Shares of the variance of gains that are an image's, and an image's within a draw, at one true gain.
+    """Shares of the variance of gains that are due to an image, and to an image within a draw, at one true gain.
 
-    Beside what is chosen for them, hard images can only become right and the others only wrong, in every draw.
+    In addition to what is planted, hard images can only become right, and the others only wrong, in all draws.
     """
     better, worse = discordance / 2 + gain, discordance / 2
     always = (better**2 / error + worse**2 / (1 - error) - gain**2) / (discordance + gain - gain**2)
@@ -40,7 +40,7 @@ def simulate_pairs(
     seeds: int = 2,
     images: int = 600,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Measurements and predictions. ``gain`` is in the largest amount; true gains vary by ``spread`` x ``error``."""
+    """Measurements and predictions; ``gain`` is that of the largest amount, true gains vary by ``spread`` x ``error``."""
     rows, predicted = [], []
     labels = (np.arange(images) % 2).astype(np.uint16)
 

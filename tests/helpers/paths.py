@@ -1,4 +1,4 @@
-"""Where tests find what lies in the repository."""
+"""Paths of the repository's files, for tests."""
 
 from pathlib import Path
 

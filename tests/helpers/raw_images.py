@@ -1,4 +1,4 @@
-"""Image files byte by byte: what Pillow and other writers would refuse to write, or would write in another way."""
+"""Image files, byte by byte, that Pillow and other writers would refuse to write, or would write differently."""
 
 import struct
 import zlib
@@ -10,13 +10,13 @@ _TYPES = {"H": 3, "I": 4}
 
 def tiff(pixels, photometric=None, extra=(), sample_format=None, planar=False, big_endian=False, big=False, tile=None,
          bits=None, **tags):  # fmt: skip
-    """An uncompressed TIFF (``big``: BigTIFF) of one strip a plane, or of square tiles of ``tile`` pixels.
+    """An uncompressed TIFF (``big``: BigTIFF) with one strip per plane, or with square tiles of ``tile`` pixels.
 
     Args:
         pixels: [H, W] or [H, W, bands], of any dtype.
         extra: the meaning of each band beyond the colour's (0 none, 1 associated alpha, 2 unassociated alpha).
-        bits: bits a sample as the tag states them; ``pixels`` are then bytes as they are written, [H, row].
-        tags: further ones, by number, as ``t262=1``.
+        bits: bits per sample, as in the tag; ``pixels`` are then the bytes to write, [H, row].
+        tags: further tags, by number, such as ``t262=1``.
     """
     order = ">" if big_endian else "<"
     array = np.asarray(pixels)
@@ -78,7 +78,7 @@ def png(samples, colour, depth=8, **chunks):
     """A PNG from its samples, [H, W] or [H, W, bands], of ``colour`` (0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA).
 
     Args:
-        chunks: further ones before the pixels, by name, such as ``PLTE=b"..."``.
+        chunks: further chunks before the pixels, by name, such as ``PLTE=b"..."``.
     """
     array = np.asarray(samples)
     rows = array.reshape(len(array), -1)
@@ -100,7 +100,7 @@ def chunk(name, content):
 
 
 def pnm(samples, maxval, plain=False):
-    """A PGM or PPM, [H, W] or [H, W, 3], in bytes or (``plain``) in words."""
+    """A PGM or PPM from samples [H, W] or [H, W, 3], in binary or (``plain``) in text."""
     array = np.asarray(samples)
     kind = {(2, False): 5, (3, False): 6, (2, True): 2, (3, True): 3}[array.ndim, plain]
     head = f"P{kind}\n{array.shape[1]} {array.shape[0]}\n{maxval}\n".encode()

@@ -1,4 +1,4 @@
-"""A real S3 server process on loopback (moto's), and a gate before it that counts requests and can be made to fail."""
+"""A real S3 server (moto's) on the loopback, and a proxy before it that records requests and can be made to fail."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def free_port() -> int:
 
 
 class Moto:
-    """moto's server in a process of its own; what it holds is gone when it ends."""
+    """moto's server in a process of its own; its content is lost when it ends."""
 
     def __init__(self, log: Path) -> None:
         self.port = free_port()
@@ -48,7 +48,7 @@ class Moto:
                 stderr=file,
                 env=os.environ | {"MOTO_S3_CUSTOM_ENDPOINTS": ""},
             )
-        for _ in range(600):  # it imports a lot: seconds, on a busy machine many
+        for _ in range(600):  # its imports take seconds, and many on a busy machine
             with suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 return
@@ -63,12 +63,12 @@ class Moto:
 
 
 class Gate:
-    """Passes requests on to a server and keeps a list of them; the next ones can be refused or cut."""
+    """A proxy that forwards requests to a server and records them; it can refuse or cut the next ones."""
 
     def __init__(self, port: int) -> None:
         self.requests: list[tuple[str, str]] = []  # (method, path with query)
-        self.faults: list[str] = []  # of the requests to come: "slow down", "cut", "" passes
-        self.closed = False  # as if the server were gone: every connection is reset
+        self.faults: list[str] = []  # of the next requests: "slow down", "cut", or "" to forward
+        self.closed = False  # True resets every connection, as if the server were gone
         gate = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -81,7 +81,7 @@ class Gate:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 gate.requests.append((self.command, self.path))
                 fault = "cut" if gate.closed else gate.faults.pop(0) if gate.faults else ""
-                if fault == "cut":  # a reset, no orderly end
+                if fault == "cut":  # a reset instead of an orderly end
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     self.connection.close()
                     self.close_connection = True

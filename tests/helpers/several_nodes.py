@@ -1,7 +1,8 @@
 """A grid on three nodes of one CPU each, all on this machine: ``python several_nodes.py keep|lose GRID ...``.
 
-A process of its own, because the tests' process has a cluster already. "lose": once a trial stands, the last node is
-killed with all that works there. The last line says which worker ran where, and how many steps stood at that moment.
+It is a process of its own, because the tests' process already has a cluster. With "lose", the last node and everything
+that runs there are killed once the first trial is done. The last line says which worker ran where, and how many steps
+were done at that moment.
 """
 
 import json
@@ -22,7 +23,7 @@ def standing(storage):
 
 
 def watch(raylets, found, end, lose):
-    """Workers are children of their node's raylet, and are gone when the run ends."""
+    """Record workers, which are children of their node's raylet, while the run lasts."""
     while not end.wait(0.05):
         for node, raylet in enumerate(raylets):
             if raylet.is_running():

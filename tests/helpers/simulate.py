@@ -1,10 +1,9 @@
 """Simulated grids with a planted truth: draw, generator and seed effects, shared test images, binomial noise.
 
-A trial is wrong on test image i where a standard normal score exceeds the threshold of its error.
-The score shares a part among all trials (the image is hard), a part within a draw (the subset does
-not cover it), and keeps the rest for the trial. A trial's error is the planted one times lognormal
-effects of mean one: the draw's (shared by all its cells), the draw's at this n, the generator's
-(shared by the amounts of one n), and the seed's.
+A trial is wrong on test image i if a standard normal score exceeds the threshold of its error. A part of the score is
+common to all trials (the image is hard), a part to the trials of a draw (the subset does not cover it), and the rest is
+the trial's own. A trial's error is the planted one times lognormal effects with mean one: those of the draw (common to
+all of its cells), of the draw at this n, of the generator (common to the amounts at one n), and of the seed.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ Curve = Callable[[float], float]  # n -> error
 
 @dataclass(frozen=True)
 class Grid:
-    """What is simulated. ``laws`` maps (generator, real_share) to r(n, s)."""
+    """What to simulate; ``laws`` maps (generator, real_share) to r(n, s)."""
 
     curve: Curve
     laws: dict[tuple[str, str], Law]
@@ -32,15 +31,15 @@ class Grid:
     seeds: int = 2
     images: int = 600
     classes: int = 10
-    image_share: float = 0.55  # of the score's variance that all trials share
-    draw_share: float = 0.15  # that the trials of a draw share
+    image_share: float = 0.55  # share of the score's variance that is common to all trials
+    draw_share: float = 0.15  # share that is common to the trials of a draw
     draw_effect: float = 0.08  # standard deviations of log effects
     size_effect: float = 0.05
     generator_effect: float = 0.05
     seed_effect: float = 0.03
     failing: float = 0.0  # share of generators that fail: their synthetic images multiply the error by ``failed``
     failed: float = 1.8
-    nested: float = 0.0  # correlation of a draw's effects at neighbouring sizes, beside the effect of the whole draw
+    nested: float = 0.0  # correlation of a draw's effects at neighbouring sizes, besides the effect of the whole draw
     tails: float | None = None  # degrees of freedom of t-distributed log effects; None: normal
 
     def error(self, generator: str, share: str, n: int, s: float) -> float:
@@ -71,7 +70,7 @@ def _lognormal(rng: np.random.Generator, sd: float, shape: tuple[int, ...]) -> n
 
 
 def _heavy(rng: np.random.Generator, sd: float, shape: tuple[int, ...], freedom: float) -> np.ndarray:
-    """exp of t-distributed effects of standard deviation ``sd``, cut at four of them, with mean one."""
+    """exp of t-distributed effects with standard deviation ``sd``, clipped at four of these, and with mean one."""
     unit = np.sqrt((freedom - 2) / freedom)
     probe = np.exp(sd * np.clip(unit * np.random.default_rng(0).standard_t(freedom, 100_000), -4, 4))
     return np.exp(sd * np.clip(unit * rng.standard_t(freedom, shape), -4, 4)) / probe.mean()

@@ -1,8 +1,8 @@
-"""A grid on a small machine: ``python small_machine.py CPUS GPUS MEGABYTES GRID ...``, of which GPUs are Ray's alone.
+"""A grid on a small machine: ``python small_machine.py CPUS GPUS MEGABYTES GRID ...``; GPUs exist for Ray only.
 
-Where Ray is told of a GPU that is not there, workers compute on the CPU, and say which GPU they would take in a file of
-the folder ``$SEATS``, by their process id. MEGABYTES is the object store's size. The last line says how many bytes of
-it could not be let go at most, and how many were moved to the disk.
+If Ray is given GPUs that do not exist, workers compute on the CPU, and write the GPU that they would use into a file of
+the folder ``$SEATS``, named by their process id. MEGABYTES is the object store's size. The last line says how many of
+its bytes were pinned at most, and how many were spilled to disk.
 """
 
 import json
@@ -18,7 +18,7 @@ from synaug_ray import grid
 
 
 def on_the_cpu():
-    """What each process does first: slots are Ray's GPUs, arithmetic is the CPU's."""
+    """Called first in each process, so that slots are Ray's GPUs, but computing is on the CPU."""
     from synaug_ray.cluster import gpus as devices
     from synaug_ray.cluster.slots import Slots
 
@@ -28,13 +28,15 @@ def on_the_cpu():
 
 
 def watch(end, found, address):
-    """Ten looks a second; one that fails, as the node begins or is too busy to answer, is made again, and told of."""
+    """Poll the node ten times per second; failures, while it starts or is too busy, are retried and reported."""
     state = None
     while not end.wait(0.1):
         try:
-            state = state or get_state_from_address(address)  # tests have another Ray on this machine
+            state = state or get_state_from_address(address)  # by address, since tests have another Ray on this machine
             stats = get_memory_info_reply(state).store_stats
-        except Exception as error:  # of gRPC's, of Ray's, or of their state: a thread that ends here would see nothing
+        except (
+            Exception
+        ) as error:  # gRPC's, Ray's, or their state's: if this thread ended here, nothing would be recorded
             found["unseen"] = f"{type(error).__name__}: {error}"[:300]
             continue
         found["peak"] = max(found["peak"], stats.object_store_bytes_primary_copy)

@@ -1,4 +1,4 @@
-"""An Analysis of planted curves, in the schema of ``synaug_ray.analysis.results``."""
+"""An Analysis with planted curves, in the schema of ``synaug_ray.analysis.results``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def inverse(error: float) -> float:
 
 
 def wobble(*key: float) -> float:
-    """Noise in [-1, 1] that is the same in every run."""
+    """Noise in [-1, 1] that is the same in all runs."""
     return math.sin(12.9898 * sum((i + 1) * k for i, k in enumerate(key)))
 
 
@@ -130,9 +130,9 @@ def make_study(generator: str, real_share: str, strength: float, harm: float) ->
 
 
 def make_grid(strength: float, harm: float) -> PredictionGrid:
-    """What the planted curves expect: effective size n + m, m = n (worth (1 - e^(-k)) - harm k), k = s / n.
+    """The predictions of the planted curves: effective size n + m, m = n (worth (1 - e^(-k)) - harm k), k = s / n.
 
-    Where the gain is small the marginal rate is not estimable, and at the largest sizes not reachable.
+    If the gain is small, the marginal rate is not estimable; at the largest sizes it is not reachable.
     """
     sizes = tuple(25.0 * 2 ** (i / 2) for i in range(13))
     amounts = (0.0, *(25.0 * 2 ** (i * 0.9) for i in range(11)))

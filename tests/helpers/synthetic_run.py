@@ -1,4 +1,4 @@
-"""The folder of a finished run without any training: measurements, status, samples and other files of an Analysis."""
+"""The folder of a finished run, made without training: measurements, status, samples and other files of an Analysis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from synaug_ray.analysis.results import (
 
 
 def png(width: int, height: int, shade: int) -> bytes:
-    """A grey PNG, its pixels differing so that no two sheets are alike."""
+    """A grey PNG, whose pixels differ so that no two sheets are alike."""
     rows = b"".join(b"\0" + bytes((shade + 3 * x * y) % 256 for x in range(width)) for y in range(height))
 
     def chunk(kind: bytes, data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The processes of one run, by the part they play: descendants of its driver, never found by name alone."""
+"""The processes of a run by their roles: descendants of its driver, never found by name alone."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ MARKS = {
 
 
 class Driver:
-    """One run of the command, in a session of its own, as a shell starts it."""
+    """A run of the command in a session of its own, like from a shell."""
 
     def __init__(self, grid: str, storage: Path, *words: str, log: Path, **variables: str) -> None:
-        # Ray gives its workers niceness 15: on a busy machine they would hardly begin
+        # Ray gives its workers niceness 15, with which they would hardly start on a busy machine
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "RAY_worker_niceness": "0"} | variables
         self.log = log
         with open(log, "ab") as file:
@@ -47,7 +47,7 @@ class Driver:
         self.seen: dict[int, psutil.Process] = {}
 
     def family(self) -> list[psutil.Process]:
-        """Its descendants that live; all that were ever seen are kept for ``left``."""
+        """The driver's living descendants; all that were ever seen are kept for ``left``."""
         try:
             found = psutil.Process(self.process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
@@ -56,21 +56,21 @@ class Driver:
         return found
 
     def playing(self, part: str) -> list[psutil.Process]:
-        """Those of a part that are alive; "driver" is the driver."""
+        """The living processes with a role; "driver" is the driver."""
         found = []
         for process in self.family():
             try:
                 line = " ".join(process.cmdline())
             except psutil.Error:
                 continue
-            # an idle actor is named after its class, one at work after its method too
+            # an idle actor is named after its class, a busy one also after its method
             actor = line.startswith("ray::")
             if any(mark in line for mark in MARKS[part]) and actor == (part not in ("raylet", "head")):
                 found.append(process)
         return found
 
     def wait(self, seconds: float) -> int | None:
-        """Its exit code, or None where it still runs after so long; its family is kept in view."""
+        """The driver's exit code, or None if it is still running after ``seconds``; its descendants are recorded."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             self.family()
@@ -80,14 +80,14 @@ class Driver:
         return None
 
     def left(self, seconds: float = 20.0) -> list[str]:
-        """What of its family still lives so long after its end."""
+        """The driver's descendants that are still alive ``seconds`` after its end."""
         until = time.monotonic() + seconds
         while (alive := [p for p in self.seen.values() if lives(p)]) and time.monotonic() < until:
             time.sleep(0.2)
         return [f"{p.pid} {p.name()}" for p in alive]
 
     def end(self) -> None:
-        """For a test's cleanup."""
+        """Kill everything, at the end of a test."""
         if self.process.poll() is None:
             self.family()
             self.process.send_signal(signal.SIGKILL)
@@ -105,13 +105,13 @@ def lives(process: psutil.Process) -> bool:
 
 
 def table(storage: Path, run: str) -> pd.DataFrame:
-    """The result columns of a run's table, in an order of its own."""
+    """The result columns of a run's table, in canonical order."""
     rows = pd.read_parquet(storage / run / "measurements.parquet")
     return rows.sort_values(["key", "generator"]).reset_index(drop=True)[COMPARED]
 
 
 def attempts(storage: Path) -> dict[str, str]:
-    """Which attempt each standing Record names, by stage and key."""
+    """The attempt to which each Record refers, by stage and key."""
     return {
         f"{p.parent.name}/{p.stem}": json.loads(p.read_text())["attempt"]
         for p in (storage / "store" / "records").rglob("*.json")
@@ -119,5 +119,5 @@ def attempts(storage: Path) -> dict[str, str]:
 
 
 def state(storage: Path, run: str) -> str:
-    """What status.json says."""
+    """The state in status.json."""
     return json.loads((storage / run / "status.json").read_text())["state"]

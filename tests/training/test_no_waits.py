@@ -1,9 +1,9 @@
-"""A training step never waits for the GPU: on a pretended one, more steps or longer schedules add no waits."""
+"""A training step never waits for the GPU: on a simulated one, more steps or longer schedules add no waits."""
 
 import numpy as np
 import pytest
 import torch
-from helpers.pretended_gpu import pretended_gpu
+from helpers.simulated_gpu import simulated_gpu
 
 from synaug_ray.classifiers.train import Member, train_only
 from synaug_ray.config.generator_recipes import DDPMRecipe, EDMRecipe, GANRecipe
@@ -38,7 +38,7 @@ def images():
 
 
 def waits(work):
-    with pretended_gpu() as gpu:
+    with simulated_gpu() as gpu:
         before = len(gpu.waits)
         work()
         return gpu.waits[before:]
@@ -95,7 +95,7 @@ def test_a_step_of_the_quality_checks_classifiers(large, images, monkeypatch):
 )
 def test_a_samplers_step(name, family, images):
     """Ancestral sampling (``ddpm``) draws each image's noise on the CPU in each step, and waits for its copy."""
-    with pretended_gpu():
+    with simulated_gpu():
         generator = trained(GENERATORS[name], images, 1)
 
         def sample(steps):
@@ -112,6 +112,6 @@ def test_a_stream_is_of_its_seed_and_the_cpus_is_that_of_earlier_results():
     first = torch.randn(3, generator=torch.Generator().manual_seed(5))
     assert torch.equal(torch.randn(3, generator=stream(5, CPU)), first)
     assert not torch.equal(torch.randn(3, generator=stream(6, CPU)), first)
-    with pretended_gpu():
+    with simulated_gpu():
         there = [torch.randn(3, generator=stream(seed, GPU), device=GPU).cpu() for seed in (5, 5, 6)]
     assert torch.equal(there[0], there[1]) and not torch.equal(there[0], there[2])

@@ -1,15 +1,15 @@
-"""A pretended GPU: tensors whose memory is the CPU's and which count as CUDA's, to find what a GPU would refuse.
+"""A simulated GPU: tensors in the CPU's memory that count as CUDA tensors, to find what a GPU would refuse.
 
-torch's FakeTensorMode has fake CUDA tensors too, but where there is no GPU autograd's engine refuses their backward
-pass, and they have no values. Here every operation really runs, on the CPU: whole trainings end, numbers come out.
-The pretence notes for each storage (what a tensor and its views share) whether it lies "on the GPU", and
+torch's FakeTensorMode has fake CUDA tensors too, but without a GPU autograd's engine refuses their backward pass, and
+they have no values. Here every operation really runs, on the CPU, so that whole trainings run and give numbers.
+The simulation records for each storage (which a tensor shares with its views) whether it is "on the GPU", and
 
-- raises ``DeviceMismatch`` where an operation's tensors lie on both, by the rules of FakeTensorMode and, for indices,
-  of CUDA's kernels, which are stricter; and where a random generator is of another device than what it fills;
-- notes in ``waits`` each operation at which the CPU would wait for the GPU: reading a number or a shape from it,
-  copies to the CPU, and copies from it that are not ``non_blocking``.
+- raises ``DeviceMismatch`` if an operation's tensors are on both devices, by the rules of FakeTensorMode and, for
+  indices, those of CUDA's kernels, which are stricter; and if a random generator's device is not that of its output;
+- records in ``waits`` each operation at which the CPU would wait for the GPU: reading a number or a shape from it,
+  copies to the CPU, and copies from the CPU that are not ``non_blocking``.
 
-What it cannot tell: speed, rounding, memory, and what is wrong inside CUDA's own kernels.
+It does not show speed, rounding, memory, or errors inside CUDA's own kernels.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from torch.utils._pytree import tree_leaves
 
 GPU, CPU = torch.device("cuda", 0), torch.device("cpu")
 aten = torch.ops.aten
-READS = {  # their results, or the shapes of these, are needed on the CPU
+READS = {  # operations whose results, or the shapes of these, are needed on the CPU
     aten._local_scalar_dense.default,
     aten.nonzero.default,
     aten.masked_select.default,
@@ -42,7 +42,7 @@ READS = {  # their results, or the shapes of these, are needed on the CPU
     aten.equal.default,
     aten.repeat_interleave.Tensor,
 }
-INDEXED = {  # CUDA takes indices from the CPU too, but copies them in each call
+INDEXED = {  # CUDA accepts indices on the CPU too, but copies them in each call
     aten.index.Tensor,
     aten.index_put.default,
     aten.index_put_.default,
@@ -52,15 +52,15 @@ INDEXED = {  # CUDA takes indices from the CPU too, but copies them in each call
 GETTERS = {torch.Tensor.device.__get__, torch.Tensor.is_cuda.__get__, torch.Tensor.is_cpu.__get__}  # type: ignore[attr-defined]
 
 
-_current: list[PretendedGPU] = []
+_current: list[SimulatedGPU] = []
 
 
 class DeviceMismatch(RuntimeError):
     """What torch would raise on a GPU: tensors on two devices."""
 
 
-class PretendedGPU:
-    """Which storages lie on the GPU, and where the CPU would have waited for it."""
+class SimulatedGPU:
+    """Records which storages are on the GPU, and where the CPU would have waited for it."""
 
     def __init__(self) -> None:
         self._there: dict[int, StorageWeakRef] = {}
@@ -71,7 +71,7 @@ class PretendedGPU:
         return kept is not None and not kept.expired()
 
     def put(self, x: Tensor, there: bool = True) -> None:
-        """Note where a tensor's storage lies; a weak reference keeps its address from being used again."""
+        """Record the device of a tensor's storage; a weak reference keeps its address from being reused."""
         storage = _storage(x)
         if there:
             self._there[storage._cdata] = StorageWeakRef(storage)
@@ -86,16 +86,16 @@ def _storage(x: Tensor) -> torch.UntypedStorage:
 
 
 @contextlib.contextmanager
-def pretended_gpu(gpu: PretendedGPU | None = None) -> Iterator[PretendedGPU]:
-    """Within it, ``torch.device("cuda")`` exists and checks what is done with it; there is one at a time.
+def simulated_gpu(gpu: SimulatedGPU | None = None) -> Iterator[SimulatedGPU]:
+    """A context in which ``torch.device("cuda")`` exists and checks operations; there is one at a time.
 
     Args:
-        gpu: one of before, to know its tensors again.
+        gpu: an earlier one, so that its tensors are recognised.
     """
     if _current:
         yield _current[0]
         return
-    gpu = PretendedGPU() if gpu is None else gpu
+    gpu = SimulatedGPU() if gpu is None else gpu
     with pytest.MonkeyPatch.context() as patch:
         plain_autocast, plain_generator = torch.autocast, torch.Generator
         plain_grouped = foreach_utils._group_tensors_by_device_and_dtype
@@ -110,7 +110,7 @@ def pretended_gpu(gpu: PretendedGPU | None = None) -> Iterator[PretendedGPU]:
             return plain_autocast("cpu" if device_type == "cuda" else device_type, *args, **kwargs)
 
         def grouped(lists: Any, with_indices: bool = False) -> Any:
-            """By device as Python sees it: a foreach operation moves numbers to the device of its group."""
+            """Group tensors by their device in Python: a foreach operation moves numbers to the device of its group."""
             return {
                 (GPU if any(x is not None and gpu.has(x) for x in group[0][0]) else device, dtype): group
                 for (device, dtype), group in plain_grouped(lists, with_indices).items()
@@ -134,7 +134,7 @@ def pretended_gpu(gpu: PretendedGPU | None = None) -> Iterator[PretendedGPU]:
 class _Functions(TorchFunctionMode):
     """Answers for devices in Python: ``device=`` arguments, copies between devices, ``x.device``."""
 
-    def __init__(self, gpu: PretendedGPU) -> None:
+    def __init__(self, gpu: SimulatedGPU) -> None:
         super().__init__()
         self.gpu = gpu
 
@@ -197,9 +197,9 @@ class _Functions(TorchFunctionMode):
 
 
 class _Dispatch(TorchDispatchMode):
-    """Sees every operation, those of the backward pass too."""
+    """Checks all operations, including those of the backward pass."""
 
-    def __init__(self, gpu: PretendedGPU) -> None:
+    def __init__(self, gpu: SimulatedGPU) -> None:
         super().__init__()
         self.gpu = gpu
 
@@ -228,7 +228,7 @@ class _Dispatch(TorchDispatchMode):
         return out
 
     def _check_indices(self, func: Any, args: Any) -> None:
-        """Indices lie on the CPU or where the indexed tensor lies; those of the CPU are copied, masks are counted."""
+        """Indices may be on the CPU or on the indexed tensor's device; CPU indices are copied, masks are counted."""
         there = self.gpu.has(args[0])
         for index in args[1]:
             if index is None:

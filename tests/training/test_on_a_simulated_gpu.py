@@ -1,9 +1,9 @@
-"""Whole trainings and samplings of every family on a pretended GPU: no two tensors of an operation on two devices."""
+"""Whole trainings and samplings of every family on a simulated GPU: no two tensors of an operation on two devices."""
 
 import numpy as np
 import pytest
 import torch
-from helpers.pretended_gpu import DeviceMismatch, pretended_gpu
+from helpers.simulated_gpu import DeviceMismatch, simulated_gpu
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from synaug_ray.classifiers import train as classifiers
@@ -59,7 +59,7 @@ def members(recipe, images, identity):
 @pytest.fixture(scope="module")
 def stored(images):
     """The files of each generator after one step."""
-    with pretended_gpu():
+    with simulated_gpu():
         return {
             name: trained(recipe.model_copy(update={"nimg": 8}), images)[0].files()
             for name, recipe in GENERATORS.items()
@@ -73,7 +73,7 @@ def trained(recipe, images, **more):
 @pytest.mark.parametrize("name", GENERATORS)
 def test_a_generator_trains_stops_and_goes_on(name, images):
     recipe, kept = GENERATORS[name], []
-    with pretended_gpu() as gpu:
+    with simulated_gpu() as gpu:
         generator, nimg = trained(recipe, images, save=lambda state, nimg: kept.append(state()))
         assert nimg == recipe.nimg and all(gpu.has(p) for p in generator.net.parameters())
         longer = recipe.model_copy(update={"nimg": recipe.nimg + recipe.batch})
@@ -86,7 +86,7 @@ def test_a_generator_samples_after_it_was_stored(name, family, stored):
     sampler = sampler_of(GENERATORS[name], SAMPLERS["dpmpp-8"]).model_copy(
         update={"family": family, "batch": 8, "steps": 4, "precision": "bf16"}
     )
-    with pretended_gpu() as gpu:
+    with simulated_gpu() as gpu:
         generator = registry.from_files(stored[name])
         assert not any(gpu.has(p) for p in generator.net.parameters())
         pool = generator.sample(sampler, range(3, 12), 3, GPU)
@@ -96,7 +96,7 @@ def test_a_generator_samples_after_it_was_stored(name, family, stored):
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifiers_train_and_are_tested(name, images, digits_identity):
     recipe = CLASSIFIERS[name]
-    with pretended_gpu():
+    with simulated_gpu():
         outcomes = classifiers.train_pack(members(recipe, images, digits_identity), images, images, 10, GPU, parts=2)
     assert all(outcome.nimg == 64 and np.isfinite(outcome.probability).all() for outcome in outcomes)
 
@@ -104,7 +104,7 @@ def test_classifiers_train_and_are_tested(name, images, digits_identity):
 def test_networks_of_the_quality_check(images, monkeypatch):
     for module in (features, label_classifiers):
         monkeypatch.setattr(module, "NIMG", (128, 128))
-    with pretended_gpu():
+    with simulated_gpu():
         assert np.isfinite(features.train(images, 10, 0, GPU).log_probabilities(images)).all()
         large = label_classifiers._train_large(images, 10, True, 0, GPU, lambda share: None)
         assert np.isfinite(large.log_probabilities(images)).all()
@@ -129,18 +129,18 @@ def left_on_the_cpu(monkeypatch, name):
 @pytest.mark.parametrize("name", GENERATORS)
 def test_a_generators_network_that_is_left_on_the_cpu_is_found(name, images, monkeypatch):
     left_on_the_cpu(monkeypatch, name)
-    with pretended_gpu(), pytest.raises(DeviceMismatch, match="all tensors on one device, got .*cpu"):
+    with simulated_gpu(), pytest.raises(DeviceMismatch, match="all tensors on one device, got .*cpu"):
         trained(GENERATORS[name], images)
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_images_of_classifiers_that_are_left_on_the_cpu_are_found(name, images, digits_identity, monkeypatch):
     left_on_the_cpu(monkeypatch, name)
-    with pretended_gpu(), pytest.raises(DeviceMismatch):
+    with simulated_gpu(), pytest.raises(DeviceMismatch):
         classifiers.train_pack(members(CLASSIFIERS[name], images, digits_identity), images, images, 10, GPU)
 
 
-# The pretence itself, against torch's FakeTensorMode with fake CUDA tensors
+# The simulation itself, against torch's FakeTensorMode with fake CUDA tensors
 
 OPERATIONS = {
     "add": lambda a, b: a + b,
@@ -181,7 +181,7 @@ def test_mismatches_are_those_of_fake_tensors(name, one, other):
 
     with FakeTensorMode():
         theirs = refused()
-    with pretended_gpu():
+    with simulated_gpu():
         assert refused() == (theirs or (name, one, other) in STRICTER)
 
 
@@ -207,14 +207,14 @@ NO_WAITS = {
 
 @pytest.mark.parametrize("name", [*WAITS, *NO_WAITS])
 def test_waits_for_the_gpu_are_noted(name):
-    with pretended_gpu() as gpu:
+    with simulated_gpu() as gpu:
         x, i = torch.zeros(3, 3, device="cuda"), torch.arange(3)
         (WAITS | NO_WAITS)[name](x, i)
         assert bool(gpu.waits) == (name in WAITS)
 
 
 def test_a_generator_draws_on_its_own_device_alone():
-    with pretended_gpu():
+    with simulated_gpu():
         here, there = torch.Generator().manual_seed(0), torch.Generator("cuda").manual_seed(0)
         assert torch.randn(2, generator=there, device=GPU).device == torch.device("cuda", 0)
         for wrong in ({"generator": here, "device": GPU}, {"generator": there}):
@@ -224,7 +224,7 @@ def test_a_generator_draws_on_its_own_device_alone():
 
 
 def test_numbers_are_those_of_the_cpu_and_numpy_needs_a_copy():
-    with pretended_gpu():
+    with simulated_gpu():
         x = torch.arange(3.0).to("cuda")
         with pytest.raises(TypeError, match="can't convert cuda"):
             x.numpy()
