@@ -34,9 +34,7 @@ def watch(end, found, address):
         try:
             state = state or get_state_from_address(address)  # by address, since tests have another Ray on this machine
             stats = get_memory_info_reply(state).store_stats
-        except (
-            Exception
-        ) as error:  # gRPC's, Ray's, or their state's: if this thread ended here, nothing would be recorded
+        except Exception as error:  # of gRPC, Ray or the state: if this thread ended here, nothing would be recorded
             found["unseen"] = f"{type(error).__name__}: {error}"[:300]
             continue
         found["peak"] = max(found["peak"], stats.object_store_bytes_primary_copy)

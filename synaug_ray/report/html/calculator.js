@@ -68,7 +68,7 @@
       : equivalent.value === null ? notEstimable : interval(shifted(equivalent, state.real), images) + " real");
     write(element("average"), average, state.synthetic === 0 ? "–"
       : synthetic(average, "not reachable: they replace no real image"));
-    write(element("marginal"), marginal, synthetic(marginal, caution ? "not estimable"  // no law holds that would say
+    write(element("marginal"), marginal, synthetic(marginal, caution ? "not estimable"  // only laws could say, and none fits
       : "not reachable: more of them replace no real image"));
     element("caution").hidden = caution === "";
     element("caution").textContent = caution;
@@ -105,7 +105,7 @@
       study().unknown ? "" : aloneWords(mix, collectOnly, open));
     return element("mix").textContent;
   };
-  // As analysis/recommendation.py has it: a mix is recommended where the measured sizes on both sides of it show a gain.
+  // As in analysis/recommendation.py, a mix is recommended if the measured sizes on both sides of it show a gain.
   const unknownMix = ({real, synthetic}) => synthetic === 0 ? "" : whyNot(real);
   const unknownCollection = ({real}, have) => study().unknown && real > have
     ? `Not known yet: by the fitted curve ${images(real)} real images alone would do, but ${study().unknown}. Run the ` +

@@ -6,7 +6,7 @@ const expectation = (() => {
   const TABLES = new Set(["error", "equivalent", "marginal"].flatMap((name) => [name, name + "_low", name + "_high"]));
   const NOTHING = {value: null, low: null, high: null};
 
-  // Interval and position in it, [0, 1], on an ascending axis; null outside.
+  // The interval of an ascending axis that contains `at`, and the position in it, in [0, 1]; null outside.
   const axis = (values, at) => {
     const last = values.length - 1, slack = SLACK * (values[last] - values[0]);
     if (!(at >= values[0] - slack && at <= values[last] + slack)) return null;
@@ -59,13 +59,13 @@ const expectation = (() => {
     return found;
   };
 
-  // Synthetic images over the real ones they replace; an end where they replace none is open.
+  // Synthetic images divided by the real ones that they replace; an end at which they replace none is open.
   const average = ({value, low, high}, synthetic) => {
     const over = (m) => m !== null && m > 0 ? synthetic / m : null;
     return {value: over(value), low: over(high), high: over(low)};
   };
 
-  // All that the surface says at one point; beyond its grid, and beyond a fall, nothing but `outside`.
+  // All predictions at one point; beyond the grid, and beyond a fall of the gain, only `outside`.
   const at = (surface, real, synthetic) => {
     const most = Math.min(surface.measured_num_synthetic, surface.measured_multiple * real);
     if (surface.falls && synthetic > most * (1 + SLACK)) {

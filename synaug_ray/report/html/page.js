@@ -14,7 +14,7 @@ const page = (() => {
   };
   let printing = false;
 
-  // A figure's colours are written for a light page: a copy, each colour swapped where the page is dark.
+  // A figure's colours are those for a light page; on a dark page, this copy has each of them swapped.
   const painted = (value, isDark, underColor) => {
     if (Array.isArray(value)) return value.map((item) => painted(item, isDark, underColor));
     if (value && typeof value === "object") {
@@ -25,7 +25,7 @@ const page = (() => {
   };
 
   const drawOne = (id) => {
-    if (!window.Plotly) return;  // not unpacked yet: draw() comes then
+    if (!window.Plotly) return;  // not unpacked yet; draw() is called afterwards
     const {data, layout} = painted(figures[id], darkMode.matches && !printing, false);
     if (narrowPage.matches) {
       layout.margin = {...layout.margin, l: 44, r: 8};
