@@ -145,7 +145,7 @@ def test_a_learnt_generator_of_one_length_is_told_at_its_budget_and_controls_are
     alone = analyse(kept, predictions, replicates=50)
     assert alone.budgets == () and {v.training for v in alone.verdicts} == {Training.UNKNOWN}
     quiet = [v for v in alone.verdicts if v.outcome is Outcome.NO_EFFECT]
-    assert quiet and all("what longer training does was not measured (budgets)" in v.sentence for v in quiet)
+    assert quiet and all("the effect of longer training was not measured (budgets)" in v.sentence for v in quiet)
     assert "edm has no effect" in alone.headline and "for this generator at this budget" in alone.headline
     jitter = kept.assign(family="jitter", generator_nimg=0)
     control = analyse(jitter, predictions, replicates=50)

@@ -36,7 +36,7 @@ class Door:
         self.grid.write_text(text, encoding="utf-8")
         self.messages = []
         with self.monkeypatch.context() as patch:
-            patch.setattr(grid, "tell", self.tell)
+            patch.setattr(grid, "print_problem", self.print_problem)
             code = grid.main(
                 [str(self.grid), *words, "--storage", storage or str(self.storage), "--data", str(self.cache)]
             )
@@ -58,7 +58,7 @@ class Door:
         return [(m.code, m.place.replace(f"{self.folder}/", ""), m.value) for m in self.messages]
 
     def refused(self, code: int, *words: str, text: str = GRID, storage: str | None = None) -> list[str]:
-        """The sentences of a refusal that needs nothing but the command line and the grid file, in dry runs and real ones."""
+        """The sentences of a refusal by the command line and the grid file alone, the same in dry runs and real ones."""
         self.monkeypatch.setattr(grid, "_run", lambda *args: pytest.fail("something was started"))
         wet = self.run(*words, text=text, storage=storage)
         dry = self.run(*words, "--dry-run", text=text, storage=storage)

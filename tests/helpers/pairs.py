@@ -1,8 +1,8 @@
 """Simulated grids with planted noise of pairs, image by image; no code is shared with ``analysis.power``.
 
 At each size, the real-only classifiers are wrong on the same set of hard images. A classifier with synthetic images is
-newly right on a share (d/2 + gain) of all images, and newly wrong on d/2. Which images these are is chosen in each trial
-for most images, once per draw for a share of them, and once for all draws for another share.
+newly right on a share (d/2 + gain) of all images, and newly wrong on d/2. Which images these are is chosen in each
+trial for most images, once per draw for a share of them, and once for all draws for another share.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def simulate_pairs(
     seeds: int = 2,
     images: int = 600,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Measurements and predictions; ``gain`` is that of the largest amount, true gains vary by ``spread`` x ``error``."""
+    """Measurements and predictions; ``gain`` is at the largest amount, true gains vary by ``spread`` x ``error``."""
     rows, predicted = [], []
     labels = (np.arange(images) % 2).astype(np.uint16)
 

@@ -54,7 +54,7 @@ def test_copies_go_and_real_images_stay(real, pools):
 
 def test_a_pool_of_copies_leaves_too_few(real, pools):
     replay = real.subset.take(np.arange(100) % len(real.subset))
-    with pytest.raises(TooFewKept, match="keeps 0 of 100 images and 50 are needed"):
+    with pytest.raises(TooFewKept, match="keeps 0 of 100 images, and 50 are needed"):
         kept(FILTERS["no-copies"], real, replay, 50)
 
 
