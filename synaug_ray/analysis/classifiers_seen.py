@@ -1,4 +1,4 @@
-"""What pretrained classifiers have seen besides the images of the grid, as the table of trials says it."""
+"""What pretrained classifiers have seen besides the grid's images, according to the table of trials."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pandas as pd
 from synaug_ray.analysis.results import Verdict
 
 SAW = "classifier_saw"  # the column: what a classifier saw before, '' for random weights; absent in older tables
-UNKNOWN = "other images"  # in it, where nothing more is known
+UNKNOWN = "other images"  # its value if nothing more is known
 
 
 def seen_before(measurements: pd.DataFrame) -> dict[str, str]:
-    """By its name, what each pretrained classifier has seen."""
+    """What each pretrained classifier has seen, by name."""
     if SAW not in measurements:
         return {}
     pairs = measurements[["classifier", SAW]].drop_duplicates().itertuples(index=False)
@@ -22,7 +22,7 @@ def seen_before(measurements: pd.DataFrame) -> dict[str, str]:
 
 
 def with_seen(verdicts: Sequence[Verdict], seen: Mapping[str, str]) -> tuple[Verdict, ...]:
-    """The verdicts; those of pretrained classifiers say so."""
+    """The verdicts, completed with what pretrained classifiers have seen."""
     return tuple(
         replace(
             v,
@@ -38,8 +38,8 @@ def with_seen(verdicts: Sequence[Verdict], seen: Mapping[str, str]) -> tuple[Ver
 def seen_notes(seen: Mapping[str, str]) -> list[str]:
     """A note for each pretrained classifier."""
     return [
-        f"The classifier {name} has seen {_words(saw)} before its first image of this grid: what real and synthetic "
-        "images are worth to it is not what they are worth to one that starts from these images alone."
+        f"The classifier {name} has seen {_words(saw)} before its first image of this grid: to it, real and synthetic "
+        "images are not worth the same as to a classifier that starts with these images alone."
         for name, saw in sorted(seen.items())
     ]
 

@@ -1,16 +1,16 @@
-"""How many real images to collect in each of some rounds, at the least expected cost of images and of a missed target.
+"""How many real images to collect in each of several rounds, for the least expected cost of images and a missed target.
 
-The problem of Mahmood et al., "Optimizing Data Collection for Machine Learning" (NeurIPS 2022; JMLR 26, 2025), with one
-kind of image. N is the number of real images that the target needs, F its distribution function (``real_needed``).
-Round t collects up to q_t and looks whether the target is reached; who has reached it stops. So the expected cost of
-q_1 <= ... <= q_R from q_0 images on is
+This is the problem of Mahmood et al., "Optimizing Data Collection for Machine Learning" (NeurIPS 2022; JMLR 26, 2025),
+with one kind of image. N is the number of real images that the target needs, F its distribution function
+(``real_needed``). Round t collects up to q_t images and checks whether the target is reached; if so, collecting stops.
+So the expected cost of q_1 <= ... <= q_R, starting with q_0 images, is
 
     cost_real (q_1 - q_0) + sum_t>1 cost_real (q_t - q_(t-1)) (1 - F(q_(t-1))) + penalty (1 - F(q_R)).
 
-Here a look tells only whether the target is reached. Really it tells more: the run with the new images has another F,
-of which the number for the next round should be asked. So what is expected to be spent is at most this.
+Here a check only says whether the target is reached. In reality it says more: the run with the new images has another
+F, which should be used for the number of the next round. So the expected cost is at most this.
 
-The least is found exactly, by dynamic programming over the numbers of images considered.
+The minimum is found exactly, by dynamic programming over the numbers of images considered.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MOST_ROUNDS = 20
 
 @dataclass(frozen=True)
 class Round:
-    """Collect ``more`` for ``cost``, up to ``num_real``; ``chance`` that these reach the target."""
+    """Collect ``more`` images for ``cost``, up to ``num_real``, which reach the target with probability ``chance``."""
 
     num_real: int
     more: int
@@ -41,12 +41,12 @@ class Round:
 
 @dataclass(frozen=True)
 class Collection:
-    """Rounds of the least expected cost, each only if the target is not reached by the one before.
+    """The rounds with the least expected cost; each is only needed if the previous one did not reach the target.
 
     Attributes:
-        rounds: at least one; a round that collects nothing more is only a look, and only the first can be one.
+        rounds: at least one; only the first one may collect nothing, and is then a check.
         expected_cost: of the images and of missing the target, in the currency of the prices.
-        at_end: the last round ends at the largest number that is predicted: more might cost less.
+        at_end: whether the last round ends at the largest number that is predicted, so that more might cost less.
     """
 
     rounds: tuple[Round, ...]
@@ -57,17 +57,17 @@ class Collection:
 def cheapest_collection(
     grid: Json, target: float, cost_real: float, penalty: float, have: int, rounds: int = 1
 ) -> Collection | None:
-    """The numbers of real images, at least ``have``, of the least expected cost.
+    """The numbers of real images (at least ``have``) with the least expected cost.
 
-    Numbers beyond the prediction grid are not considered; below it there is no chance to reach the target. None where
-    ``have`` lies beyond it.
+    Numbers beyond the prediction grid are not considered; below it, the probability of reaching the target is 0. None
+    if ``have`` is beyond the grid.
 
     Args:
         target: error to reach, a fraction.
         cost_real: of one real image.
         penalty: cost of missing the target after the last round.
-        have: real images already owned, that cost nothing.
-        rounds: at most so many, from 1 to ``MOST_ROUNDS``.
+        have: real images already owned, which cost nothing.
+        rounds: largest number of rounds, from 1 to ``MOST_ROUNDS``.
     """
     if not 1 <= rounds <= MOST_ROUNDS:
         raise ValueError(f"rounds are 1 to {MOST_ROUNDS}, got {rounds}")
@@ -76,9 +76,9 @@ def cheapest_collection(
         return None
     sizes = _sizes(max(have, first), most)
     found_at = [c or Chance(0.0, 0.0, 0.0) for c in chances(grid, target, sizes.tolist())]
-    if have < first:  # not collecting at all is a choice too
+    if have < first:  # collecting nothing is a choice, too
         sizes, found_at = np.concatenate([[have], sizes]), [Chance(0.0, 0.0, 0.0), *found_at]
-    # N <= n where the target is reached by n or fewer, so that F does not fall where a fitted curve rises again
+    # N <= n if n or fewer images reach the target, so that F does not fall if a fitted curve rises again
     missed = 1 - np.maximum.accumulate([c.likely for c in found_at])
     chosen, expected = _least(sizes, missed, cost_real, penalty, rounds)
     found, before = [], have
@@ -91,7 +91,7 @@ def cheapest_collection(
 
 
 def _sizes(least: int, most: int) -> np.ndarray:
-    """All integers, or log-spaced ones where these are too many; both ends are among them."""
+    """All integers, or log-spaced ones if these are too many; including both ends."""
     if most - least < MOST_SIZES:
         return np.arange(least, most + 1)
     return np.unique(np.round(np.geomspace(max(least, 1), most, MOST_SIZES)).astype(int))
@@ -100,12 +100,9 @@ def _sizes(least: int, most: int) -> np.ndarray:
 def _least(
     sizes: np.ndarray, missed: np.ndarray, cost_real: float, penalty: float, rounds: int
 ) -> tuple[list[int], float]:
-    """Indices into ``sizes`` [n] of each round, and the expected cost; ``missed`` [n] is 1 - F.
-
-    ``ahead`` [n] is the least expected cost, from here on, of who has so many images and has looked.
-    """
-    ahead = penalty * missed
-    later = np.triu(np.ones((len(sizes), len(sizes)), dtype=bool))  # nothing is given back
+    """The index of each round into ``sizes`` [n], and the expected cost; ``missed`` [n] is 1 - F."""
+    ahead = penalty * missed  # [n]: the least expected cost from here on, with so many images and after a check
+    later = np.triu(np.ones((len(sizes), len(sizes)), dtype=bool))  # images are never returned
     bought = cost_real * (sizes[None, :] - sizes[:, None])
     choices = []
     for _ in range(rounds - 1):

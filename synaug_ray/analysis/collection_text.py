@@ -1,4 +1,4 @@
-"""How many real images a target needs, with which chance, and what to collect, in sentences. Errors are in percent."""
+"""How many real images a target needs with which probability, and what to collect, in sentences (errors in percent)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = Mapping[str, Any]
 
 
 def chance_sentences(grid: Json, target: float, have: int, num_real: int | None) -> list[str]:
-    """How many real images alone reach the target with which chance, and the chance with what there is."""
+    """How many real images alone reach the target with which probability, and how probable it is with those given."""
     if not known(grid):
         return []
     most = math.floor(grid["num_real"][-1])
@@ -36,7 +36,7 @@ def chance_sentences(grid: Json, target: float, have: int, num_real: int | None)
 
 
 def share(found: Chance) -> str:
-    """A chance in percent, or the side on which it lies."""
+    """A probability in percent, or a bound on it."""
     if found.low == found.high:
         return f"{100 * found.low:.0f}%"
     return f"under {100 * found.high:.0f}%" if found.low == 0 else f"over {100 * found.low:.0f}%"
@@ -45,11 +45,11 @@ def share(found: Chance) -> str:
 def collection_sentences(
     grid: Json, plan: Collection | None, once: Collection | None, penalty: float, rounds: int
 ) -> list[str]:
-    """How many to collect first, and what then, where missing the target costs ``penalty``.
+    """How many to collect first, and what to do then, if missing the target costs ``penalty``.
 
     Args:
         plan: for at most ``rounds`` rounds.
-        once: for one round, with whose cost the plan's is compared.
+        once: for one round, for a comparison of costs.
     """
     most = math.floor(grid["num_real"][-1])
     if plan is None or once is None:
@@ -61,13 +61,13 @@ def collection_sentences(
     elif not first.num_real and not rest:
         lines = [f"{missing} and {rounds} rounds: collect no more."]
     else:
-        what = _more(first) if first.more else "none yet, and look whether what you have is enough"
+        what = _more(first) if first.more else "none yet, but check whether what you have is enough"
         lines = [f"{missing} and {rounds} rounds, first collect {what}; the chance with {_with(first)}."]
         if rest:
             parts = [f"{_more(r)} (chance then {share(r.chance)})" for r in rest]
             lines.append(
-                "Then come back: enlarge the run by the new images and ask it again. Only if the target is not "
-                f"reached, and by what is known now: {', then '.join(parts)}."
+                "Then add the new images to the run and ask again. If the target is not reached, judging by what is "
+                f"known now: {', then '.join(parts)}."
             )
         saved = once.expected_cost - plan.expected_cost
         compared = f", {count(saved)} less than in one round" if saved >= 0.01 * once.expected_cost else ""

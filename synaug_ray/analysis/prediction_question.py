@@ -1,4 +1,4 @@
-"""What ``predict`` is asked: from the words of its command line to numbers, all mistakes at once."""
+"""What ``predict`` is asked: parses its command line into numbers, and reports all mistakes at once."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Question:
 
 
 def question_of(args: argparse.Namespace) -> Question:
-    """The question of parsed words.
+    """The question of parsed arguments.
 
     Raises:
-        UsageProblem: with every word that is not a number, or lacks another.
+        UsageProblem: with all arguments that are not numbers, or need another argument.
     """
     wrong: list[str] = []
 
@@ -73,9 +73,11 @@ def question_of(args: argparse.Namespace) -> Question:
     priced = {"--cost-real": args.cost_real, "--cost-synthetic": args.cost_synthetic}
     given = priced | {"--cost-core-hour": args.cost_core_hour}
     if args.target_error is not None:
-        # what a synthetic image costs is its computing, where that alone is priced
+        # if only computing has a price, that is the cost of a synthetic image
         needed = ["--cost-real"] if args.cost_core_hour is not None else list(priced)
-        needed = needed if any(text is not None for text in given.values()) else []  # the chances alone need no price
+        needed = (
+            needed if any(text is not None for text in given.values()) else []
+        )  # probabilities alone need no prices
         wrong += [f"--target-error needs {name}, in any currency" for name in needed if priced[name] is None]
     elif args.real is None:
         owned = given | {"--have": args.have}

@@ -1,4 +1,4 @@
-"""A network that was trained on other images, with a new head: normalised and scaled as it was trained."""
+"""A network that was trained on other images, with a new head; images are scaled and normalised as in its training."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 
 def opened(recipe: ClassifierRecipe, device: torch.device | str = "cpu") -> Network:
-    """The network of a recipe with weights, without a head; raises as ``open_network``."""
+    """The network of a recipe with pretrained weights, without a head; raises as ``open_network``."""
     at = f"classifiers: {recipe.name}"
     return open_network(at, recipe.model, recipe.weights, recipe.content, recipe.size, device)
 
 
 class PretrainedClassifier(nn.Module):
-    """Images [B, C, H, W] scaled to [-1, 1], grey or colour, small or large, to logits [B, classes].
+    """Maps images [B, C, H, W] in [-1, 1], grey or colour, of any size, to logits [B, classes].
 
-    Small images stay small in memory: they are scaled up here, batch by batch, on the device.
+    Small images stay small in memory, because they are only scaled up here, batch by batch, on the device.
     """
 
     def __init__(self, recipe: ClassifierRecipe, num_classes: int, seed: int) -> None:
@@ -44,7 +44,7 @@ class PretrainedClassifier(nn.Module):
         return self.net(self._input(x))
 
     def train(self, mode: bool = True) -> PretrainedClassifier:
-        """Training mode; frozen batch normalisation keeps the means and variances of the network's own images."""
+        """Set the mode; frozen batch normalisation keeps the means and variances of the pretraining in either mode."""
         super().train(mode)
         if mode and self._frozen:
             for module in self.net.modules():
@@ -53,7 +53,7 @@ class PretrainedClassifier(nn.Module):
         return self
 
     def head_parameters(self) -> list[nn.Parameter]:
-        """Those of the new head."""
+        """The parameters of the new head."""
         heads = self.net.get_classifier()
         heads = heads if isinstance(heads, (tuple, list)) else (heads,)
         return [parameter for head in heads for parameter in head.parameters()]
@@ -77,7 +77,7 @@ class FrozenNetwork:
 
 
 class Input(nn.Module):
-    """Images in [-1, 1] as a network expects them: three channels, its size, its mean and deviation."""
+    """Converts images in [-1, 1] to what a network expects: three channels, its size, its mean and deviation."""
 
     mean: Tensor
     std: Tensor

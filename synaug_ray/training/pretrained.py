@@ -1,4 +1,4 @@
-"""Networks of timm with weights from a file, whole or refused: for feature spaces and classifiers."""
+"""timm's networks with weights from a file, for feature spaces and classifiers; incomplete weights are refused."""
 
 from __future__ import annotations
 
@@ -16,55 +16,55 @@ from synaug_ray.common.errors import DataProblem, UsageProblem, did_you_mean
 from synaug_ray.common.text import one_line
 from synaug_ray.config.weights import digest
 
-FOREIGN = 0.1  # share of a file's tensors that may be of no use to the model: masks, auxiliary heads
+FOREIGN = 0.1  # share of a file's tensors that the model may not use, such as masks and auxiliary heads
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network without its head: images [B, 3, *size], normalised, to features [B, num_features]."""
+    """A network without its head, which maps normalised images [B, 3, *size] to features [B, num_features]."""
 
     net: Any  # an nn.Module with timm's methods
     size: tuple[int, int]  # height and width
     mean: tuple[float, ...]  # of pixels in [0, 1]
     std: tuple[float, ...]
-    interpolation: str  # torch's mode
+    interpolation: str  # the mode's name in torch
     num_features: int
 
 
 def open_network(
     at: str, model: str, weights: str, content: str, size: int | None, device: torch.device | str = "cpu"
 ) -> Network:
-    """Load a network with all its weights; on torch's meta device without any.
+    """Load a network with all of its weights; on torch's meta device, without any.
 
     Args:
         at: the place in the grid and the recipe's name, for messages.
         model: its name in timm.
         weights: path of its safetensors file.
         content: SHA-256 of that file.
-        size: pixels a side of its input; None is the model's own.
+        size: of its input, in pixels per side; None means the model's own.
 
     Raises:
         UsageProblem: if timm has no such model.
-        DataProblem: if the weights are missing or another model's, or the model refuses the image size.
+        DataProblem: if the weights are missing or another model's, or the model does not support the image size.
     """
     import timm
     from timm.data import resolve_data_config
 
     names = timm.list_pretrained() if "." in model else timm.list_models()
     if model not in names:
-        text = f"{at}: timm has no {model!r}{did_you_mean(model, names, '.')} timm.list_models() lists all it has"
+        text = f"{at}: timm has no {model!r}{did_you_mean(model, names, '.')} timm.list_models() lists all models"
         raise UsageProblem(text, code="unknown-model")
     meta = torch.device(device).type == "meta" or torch.empty(0).is_meta
     if not meta and content != _digest_once(weights):
         raise DataProblem(
             f"{at}: on {socket.gethostname()} {weights} is missing or has changed (content {content[:12]}); put it "
-            "there, or where all nodes see it",
+            "there, or where all nodes can read it",
             code="weights-changed",
         )
     try:
         try:
             net = _loaded(model, "" if meta else weights, size)
-        except TypeError:  # convolutional networks take any size and no such argument
+        except TypeError:  # convolutional networks accept any size, and have no such argument
             net = _loaded(model, "" if meta else weights, None)
         net = net.to(device).eval()
         wanted = resolve_data_config({}, model=net)
@@ -73,11 +73,11 @@ def open_network(
             out = net(torch.zeros(1, 3, height, width, device=None if meta else device))
     except (MemoryError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # each network refuses in its own way
+    except Exception as error:  # each network raises exceptions of its own
         said = one_line(error, 200)
         raise DataProblem(
             f"{at}: {weights} cannot be used as {model} ({said}); the weights must be its model.safetensors as "
-            "published at huggingface.co/timm, and size one that it supports",
+            "published at huggingface.co/timm, and size must be one that it supports",
             code="weights-unusable",
         ) from None
     if out.ndim != 2:
@@ -92,13 +92,13 @@ def open_network(
         (int(height), int(width)),
         tuple(wanted["mean"]),
         tuple(wanted["std"]),
-        mode if mode in ("bilinear", "bicubic") else "bicubic",  # the others of timm are Pillow's alone
+        mode if mode in ("bilinear", "bicubic") else "bicubic",  # timm's other modes exist only in Pillow
         int(out.shape[1]),
     )
 
 
 def seen_images(model: str) -> str:
-    """The images that timm's weights of a model were trained on, by its name for them; '' where it names none."""
+    """The images on which timm's weights of a model were trained, by the model's name; '' if that does not say."""
     import timm
 
     config = timm.get_pretrained_cfg(model)
@@ -131,7 +131,7 @@ def _loaded(model: str, weights: str, size: int | None) -> nn.Module:
     from_file = {"file": weights, "hf_hub_id": None, "url": ""}
     try:
         net = timm.create_model(model, pretrained=True, pretrained_cfg_overlay=from_file, **more)
-    except RuntimeError:  # shapes that differ: of another model, as its other tensors show
+    except RuntimeError:  # shapes differ: the weights may be another model's, as the other tensors would show
         _check_names(timm.create_model(model, pretrained=False, **more), weights)
         raise
     _check_names(net, weights)
@@ -149,11 +149,11 @@ def _check_names(net: Any, weights: str) -> None:
     heads = (heads,) if isinstance(heads, str) else tuple(heads)
     foreign = sorted(name for name in have - need if not name.startswith(tuple(f"{head}." for head in heads)))
     if len(foreign) > FOREIGN * len(have):  # a deeper network of the same kind has all of them, and more
-        raise ValueError(f"{len(foreign)} tensors of the file are none of its weights, such as {foreign[0]}")
+        raise ValueError(f"{len(foreign)} tensors of the file are not among its weights, such as {foreign[0]}")
 
 
 def _digest_once(path: str) -> str:
-    """The file's SHA-256, computed once a process while its size and time stay the same."""
+    """The file's SHA-256, computed once per process unless its size or modification time changes."""
     try:
         now = os.stat(path)
     except OSError:

@@ -91,7 +91,10 @@ def told(rounds, penalty=1_000.0, have=60, target=0.1):
 def test_the_sentences_say_what_is_first_and_what_then():
     plan, text = told(2)
     first, second = plan.rounds
-    assert f"2 rounds, first collect {first.more:,} more, for {first.cost:,.0f}" in text and "Then come back" in text
+    assert (
+        f"2 rounds, first collect {first.more:,} more, for {first.cost:,.0f}" in text
+        and "Then add the new images" in text
+    )
     assert f"{second.more:,} more, for" in text and "less than in one round" in text
     _, text = told(1)
     assert "first" not in text and "come back" not in text and "collect" in text

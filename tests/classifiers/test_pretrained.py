@@ -146,7 +146,7 @@ def test_weights_of_a_deeper_network_of_the_kind_are_refused(weights, tmp_path):
         f"blocks.9.{k}": v.clone() for k, v in state.items() if k.startswith("blocks.0.") or k.startswith("blocks.1.")
     }
     save_file(state | more, tmp_path / "deep.safetensors")
-    with pytest.raises(DataProblem, match="tensors of the file are none of its weights, such as blocks.9."):
+    with pytest.raises(DataProblem, match="tensors of the file are not among its weights, such as blocks.9."):
         models.check(recipe_of(str(tmp_path / "deep.safetensors")), None)
 
 
