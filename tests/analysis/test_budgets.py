@@ -78,7 +78,7 @@ def test_planted_truths_have_their_word(name):
     of = {v.generator: v for v in found.verdicts if v.num_real == 40}
     assert tuple(of[g].training for g in LENGTHS) == words
     for verdict in of.values():
-        told = "this generator, at this budget" in verdict.sentence
+        told = "this generator at this budget" in verdict.sentence
         assert told == (verdict.training.open and verdict.outcome in (Outcome.HURTS, Outcome.NO_EFFECT))
     json.dumps(found.laws_json())
 

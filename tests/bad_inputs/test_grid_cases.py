@@ -189,7 +189,7 @@ def test_more_pixels_or_replicates_than_any_memory(door, told, key, code):
 )
 def test_the_command_line(door, told, monkeypatch, words, code, place, value):
     door.grid.write_text(GRID)
-    monkeypatch.setattr(grid, "tell", door.tell)
+    monkeypatch.setattr(grid, "print_problem", door.print_problem)
     assert grid.main([str(door.grid), *words]) == 2
     shown = door.capsys.readouterr()
     (line,) = shown.err.splitlines()
@@ -223,7 +223,7 @@ def test_what_is_given_as_a_grid(door, told, monkeypatch, name, code, value):
     Path("x.npz").write_bytes(b"PK")
     Path("x.csv").write_text("a,b\n")
     Path("images").mkdir()
-    monkeypatch.setattr(grid, "tell", door.tell)
+    monkeypatch.setattr(grid, "print_problem", door.print_problem)
     assert grid.main([*([] if name is None else [name]), "--storage", str(door.storage)]) == 2
     (line,) = door.capsys.readouterr().err.splitlines()
     told([line])

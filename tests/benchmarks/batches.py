@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from synaug_ray.classifiers.schedule import augmented
+from synaug_ray.classifiers.schedule import augment
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.training.batching import passes
 
@@ -90,7 +90,7 @@ def _ours(images: Tensor, labels: Tensor, seed: int) -> Iterator[tuple[Tensor, T
     """A pass as ``classifiers.training`` makes its batches."""
     for step in range(len(images) // RECIPE.batch):
         index = passes(len(images), seed, step * RECIPE.batch, RECIPE.batch)
-        yield augmented(images[index].float().div_(127.5).sub_(1), RECIPE, seed, step), labels[index]
+        yield augment(images[index].float().div_(127.5).sub_(1), RECIPE, seed, step), labels[index]
 
 
 if __name__ == "__main__":
