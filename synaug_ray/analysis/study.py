@@ -134,8 +134,8 @@ class StudyFitter:
         of = "" if len(names) == len({cell.study for cell in self.cells.mixed}) else f" of {first_few(names, 3)}"
         return [
             *self.warnings,
-            f"Too few sizes or amounts to test the fitted laws{of} on held-out measurements. Give at least four numbers "
-            "of real images and three amounts, or take the curves as rough.",
+            f"Too few sizes or amounts to test the fitted laws{of} on held-out measurements. Give at least four "
+            "numbers of real images and three amounts, or take the curves as rough.",
         ]
 
     def study(self, key: StudyKey) -> Study:

@@ -71,7 +71,7 @@ def train(
 
     def step(nimg: int) -> tuple[Tensor]:
         adam.zero_grad(set_to_none=True)
-        loss = split.summed(net.parameters(), _backward(net, recipe, task, nimg, split))
+        loss = split.all_reduce(net.parameters(), _backward(net, recipe, task, nimg, split))
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         adam.step()
         return (loss,)

@@ -23,7 +23,7 @@ from synaug_ray.config.generator_recipes import LatentRecipe
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators import autoencoder, edm
-from synaug_ray.generators.diffusion import Task, fit, initialise, network, task_of, to_device
+from synaug_ray.generators.diffusion import Task, fit, initialise, network, to_device, to_task
 from synaug_ray.generators.samplers import sample_in_batches
 from synaug_ray.training.checkpoint import module_names, pipeline_files, restore, unet_from_files
 from synaug_ray.training.distributed import WHOLE, Split
@@ -96,7 +96,7 @@ def train(
     split: Split = WHOLE,
 ) -> tuple[LatentGenerator, int]:
     """Train on ``subset`` and nothing else; see ``base.Family.train``."""
-    task = task_of(subset, len(classes), seed, device)
+    task = to_task(subset, len(classes), seed, device)
     first = recipe.autoencoder_length(len(subset))
     encoder = _autoencoder(recipe, task, first, device, split, state, save)
     kept = state if state is not None and "net" in module_names(state) else None

@@ -25,7 +25,7 @@ from synaug_ray.data.identify import identify
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.load import load
 from synaug_ray.generators import autoencoder, latent, registry
-from synaug_ray.generators.diffusion import task_of
+from synaug_ray.generators.diffusion import to_task
 
 CPU = torch.device("cpu")
 SHARED = {"batch": 32, "warmup_nimg": 1_280, "ema_half_life": 1_280, "flip": True, "conditioning": "scale-shift"}
@@ -77,7 +77,7 @@ def _row(
     _sheet(pool, args.out / f"{recipe.name}.png")
     decibels = ["-", "-"]
     if isinstance(generator, latent.LatentGenerator):
-        parts = (task_of(part, len(classes), 0, CPU).images for part in (subset, unseen))
+        parts = (to_task(part, len(classes), 0, CPU).images for part in (subset, unseen))
         decibels = [f"{float(autoencoder.psnr(generator.autoencoder, x).mean()):.1f} dB" for x in parts]
     return (
         f"| `{recipe.name}` | {whole.nimg:,} | {1_000 * seconds / whole.nimg:.1f} | {1_000 * sampling:.1f} | "

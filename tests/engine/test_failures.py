@@ -120,7 +120,7 @@ def test_gradients_of_halves_add_up(digits, edm, family):
     for parts in (1, 2, 3):
         net = initialise(lambda: network(recipe, task.shape, 10), 0, torch.device("cpu"))
         if family == "edm":
-            loss = edm_module._backward(net, recipe, task, 0.5, 64, Split(parts))
+            loss = edm_module.backward(net, recipe, task, 0.5, 64, Split(parts))
         else:
             scheduler = ddpm.DDPMScheduler(**ddpm._levels(recipe.betas, recipe.levels))
             loss = ddpm._backward(net, recipe, task, scheduler, 64, Split(parts))

@@ -12,7 +12,7 @@ from synaug_ray.config.generator_recipes import LatentRecipe
 from synaug_ray.config.presets import SAMPLERS
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators import autoencoder, latent, registry
-from synaug_ray.generators.diffusion import task_of
+from synaug_ray.generators.diffusion import to_task
 from synaug_ray.training import loop
 from synaug_ray.training.checkpoint import module_names
 
@@ -79,7 +79,7 @@ def test_a_damaged_state_is_told(subset):
 
 def test_latents_have_mean_0_and_variance_1_and_decode_to_the_images(subset, trained):
     generator = trained
-    images = task_of(subset, 2, 0, CPU).images
+    images = to_task(subset, 2, 0, CPU).images
     latents = autoencoder.encoded(generator.autoencoder, images)
     assert latents.shape[1:] == generator.latent_shape == (4, 8, 8)
     assert torch.allclose(latents.mean((0, 2, 3)), torch.zeros(4), atol=1e-3)
@@ -89,7 +89,7 @@ def test_latents_have_mean_0_and_variance_1_and_decode_to_the_images(subset, tra
 
 
 def test_standardised_latents_decode_to_the_same_images(subset):
-    images = task_of(subset, 2, 0, CPU).images
+    images = to_task(subset, 2, 0, CPU).images
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = autoencoder.network(TINY, (1, 16, 16)).eval().requires_grad_(False)
