@@ -128,7 +128,7 @@ def choose(rows: Rows, features: Array, labels: NDArray[np.int64]) -> Head:
     for penalty in PENALTIES:
         found = fit(rows, penalty, found, NEAR)
         logits = z @ found[0] + found[1]
-        nll = float((logsumexp(logits, axis=1) - logits[at, labels]).mean())
+        nll = float((np.asarray(logsumexp(logits, axis=1)) - logits[at, labels]).mean())
         if best is not None and nll >= least:
             break
         best, least, chosen = found, nll, penalty
