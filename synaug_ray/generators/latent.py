@@ -131,7 +131,7 @@ def _autoencoder(
     save: SaveState | None,
 ) -> AutoencoderKL:
     """The trained autoencoder: that of a checkpoint which was saved after its training, or trained until then."""
-    own = replace(task, seed=derive_seed(autoencoder.NAME, task.seed))
+    own = replace(task, seed=derive_seed("autoencoder", task.seed))
     net = initialise(lambda: autoencoder.network(recipe, task.shape), own.seed, device)
     if state is not None and "net" in module_names(state):
         restore(state, {autoencoder.NAME: net}, {})

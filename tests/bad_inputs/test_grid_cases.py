@@ -10,7 +10,7 @@ case what is wrong                           where it is tested, if not here by 
 38   a local path on a cluster of many nodes cluster/test_checks.py::test_a_path_that_not_all_nodes_share_is_refused
 40   an enlarged grid under the same name    no error: exactly the new cells run
 43   out of memory                           engine/test_failures.py::test_a_generator_that_does_not_fit_is_trained_in_halves
-44   a training diverges                     commands/test_grid.py::test_a_failed_generator_blocks_its_trials_and_nothing_else
+44   a training diverges                     engine/test_failure_views.py::test_every_view_says_what_is_missing_and_why
 45   a generator collapses                   quality/test_assess.py::test_every_fault_has_its_word
 46   a generator copies its training images  quality/test_assess.py::test_every_fault_has_its_word
 47   the cluster is lost                     cluster/test_run.py::test_a_cluster_that_is_gone_is_a_sentence

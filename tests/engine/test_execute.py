@@ -93,7 +93,7 @@ def test_filtered_arms_stand_beside_the_whole_pool_in_every_table(context, digit
     assert table.loc["duplicate+confident", "filter"] == "confident" and (table["num_synthetic"].iloc[1:] == 40).all()
     assert table.loc["real-holdout", "test_nll"] != table.loc["real-holdout+confident", "test_nll"]
     (failure,) = context.store.failed("trial").values()
-    assert failure.cause == "collapsed" and "keeps 0 of 80 images and 40 are needed" in failure.message
+    assert failure.cause == "collapsed" and "keeps 0 of 80 images, and 40 are needed" in failure.message
 
 
 def test_a_filtered_trial_trains_on_what_the_filter_keeps(context, digits_identity, monkeypatch):

@@ -144,4 +144,6 @@ def test_where_they_give_none_that_is_what_is_told(real, pools):
 
     good = assess(real, pools["holdout"])
     [flag] = find(good.fidelity, good.replay, labels, good.memorization, good.duplicates)
-    assert flag.word == Word.NOT_JUDGED and "recognise 4" in flag.sentence and "too few images" not in flag.sentence
+    assert (
+        flag.word == Word.NOT_JUDGED and "recognise only 4" in flag.sentence and "too few images" not in flag.sentence
+    )
