@@ -34,7 +34,7 @@ from synaug_ray.data.first_image import first_shape
 from synaug_ray.data.load import Unsettled, settled
 from synaug_ray.plan.order import early_answers_first
 from synaug_ray.plan.plan import Plan, make_plan, pending, reversed_plan
-from synaug_ray.plan.steps import Step
+from synaug_ray.plan.step import Step
 from synaug_ray.runs.cost import RecordedRates, disk_bytes, expected_seconds
 from synaug_ray.runs.heartbeat import Heartbeat
 from synaug_ray.runs.loggers import Loggers

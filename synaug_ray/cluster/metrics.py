@@ -13,7 +13,7 @@ from synaug_ray.analysis.results import Analysis
 from synaug_ray.config.checks import image_shape
 from synaug_ray.laws.results import Estimate
 from synaug_ray.plan.plan import pending
-from synaug_ray.plan.steps import Stage
+from synaug_ray.plan.step import Stage
 from synaug_ray.runs.cost import RecordedRates, costs
 from synaug_ray.runs.outputs import counted
 from synaug_ray.runs.run import Run

@@ -13,7 +13,7 @@ from synaug_ray.common.errors import StorageProblem
 from synaug_ray.common.text import duration
 from synaug_ray.engine.time_left import TimeLeft
 from synaug_ray.plan.plan import Plan
-from synaug_ray.plan.steps import STAGES, Stage, Step
+from synaug_ray.plan.step import STAGES, Stage, Step
 from synaug_ray.runs.cost import PLURAL
 from synaug_ray.runs.run import Run
 

@@ -30,7 +30,7 @@ from synaug_ray.data.images import Dataset
 from synaug_ray.engine.attempt import attempt
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.plan.plan import Plan
-from synaug_ray.plan.steps import Step
+from synaug_ray.plan.step import Step
 from synaug_ray.runs.outputs import interrupted
 from synaug_ray.runs.run import Run
 

@@ -26,7 +26,8 @@ from synaug_ray.cluster.worker import (
 )
 from synaug_ray.common.text import one_line
 from synaug_ray.plan.plan import packs
-from synaug_ray.plan.steps import QualityStep, Stage, Step, TrialStep
+from synaug_ray.plan.step import Stage, Step
+from synaug_ray.plan.steps import QualityStep, TrialStep
 from synaug_ray.store.store import Cause, Store
 
 Steps = dict[str, Step]

@@ -19,7 +19,8 @@ from synaug_ray.cluster.slots import Slots
 from synaug_ray.data.images import ImageSet
 from synaug_ray.engine.attempt import Work, attempt
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
-from synaug_ray.plan.steps import ShardStep, Step
+from synaug_ray.plan.step import Step
+from synaug_ray.plan.steps import ShardStep
 from synaug_ray.store.store import Cause, Store
 
 DEATHS = 3  # workers that may die at one step; then it is recorded as preempted, and the run goes on

@@ -11,7 +11,7 @@ from synaug_ray.engine import execute
 from synaug_ray.engine.context import WorkerContext
 from synaug_ray.engine.failures import StepError, release_memory, step_error_of
 from synaug_ray.engine.memory import WHOLE, BatchSplit, split_that_fits
-from synaug_ray.plan.steps import Step
+from synaug_ray.plan.step import Step
 from synaug_ray.store.retry import StorageRefused
 from synaug_ray.store.store import Cause
 

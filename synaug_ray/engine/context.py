@@ -21,7 +21,8 @@ from synaug_ray.data.images import Dataset, ImageSet, concatenate
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import registry
 from synaug_ray.generators.base import Generator
-from synaug_ray.plan.steps import GeneratorStep, Pool, ShardStep, Step, TrialStep
+from synaug_ray.plan.step import Step
+from synaug_ray.plan.steps import GeneratorStep, Pool, ShardStep, TrialStep
 from synaug_ray.plan.subset import DataIdentity, Subset
 from synaug_ray.quality import label_classifiers
 from synaug_ray.quality.label_classifiers import LabelClassifiers

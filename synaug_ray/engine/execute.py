@@ -25,7 +25,8 @@ from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.engine.memory import WHOLE, BatchSplit
 from synaug_ray.generators import registry
 from synaug_ray.plan.features import FeatureStep
-from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Stage, TrialStep
+from synaug_ray.plan.step import Stage
+from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, TrialStep
 from synaug_ray.plan.subset import Subset
 from synaug_ray.store.store import Cause, finite, now
 from synaug_ray.training.distributed import Split

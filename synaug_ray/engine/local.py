@@ -15,7 +15,8 @@ from synaug_ray.engine.attempt import attempt
 from synaug_ray.engine.context import WorkerContext, use_threads
 from synaug_ray.engine.time_left import TimeLeft
 from synaug_ray.plan.plan import Plan, packs
-from synaug_ray.plan.steps import STAGES, QualityStep, Step, TrialStep
+from synaug_ray.plan.step import STAGES, Step
+from synaug_ray.plan.steps import QualityStep, TrialStep
 
 BAR_SECONDS = 0.5  # between updates of the progress bar
 FIRST_SECONDS, LINE_SECONDS = 5.0, 20.0  # before the first line of a log, and between two

@@ -16,7 +16,8 @@ from synaug_ray.common.text import size
 from synaug_ray.engine import counting
 from synaug_ray.engine.counting import Shape
 from synaug_ray.plan.footprint import Count, images_at_once, not_even_one_image
-from synaug_ray.plan.steps import GeneratorStep, ShardStep, Step, TrialStep
+from synaug_ray.plan.step import Step
+from synaug_ray.plan.steps import GeneratorStep, ShardStep, TrialStep
 
 LOG = logging.getLogger(__name__)
 

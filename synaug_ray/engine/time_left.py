@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from synaug_ray.plan.steps import Step
+from synaug_ray.plan.step import Step
 
 TRUST = 0.05  # share of the expected time after which measured and expected times have equal weight
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from synaug_ray.config.recipes import ClassifierRecipe
-from synaug_ray.plan.steps import ShardStep, Stage, Step
+from synaug_ray.plan.step import Stage, Step
+from synaug_ray.plan.steps import ShardStep
 from synaug_ray.plan.subset import DataIdentity
 
 if TYPE_CHECKING:

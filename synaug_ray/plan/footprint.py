@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from synaug_ray.common.text import size
 from synaug_ray.config.generator_recipes import EDMRecipe
-from synaug_ray.plan.steps import GeneratorStep, ShardStep, Step, TrialStep
+from synaug_ray.plan.step import Step
+from synaug_ray.plan.steps import GeneratorStep, ShardStep, TrialStep
 
 FEATURES_BATCH = 64  # images whose features are computed at once: fixed, so that they have the same bits everywhere
 USABLE = 0.9  # of the free memory: counts are accurate to about a tenth, and other programs need memory too

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from synaug_ray.config.presets import sampler_of
 from synaug_ray.config.spec import TRAINING_CHECK, CellSpec, GridSpec
-from synaug_ray.plan.steps import STAGES, GeneratorStep, Pool, QualityStep, ShardStep, Stage, Step, TrialStep
+from synaug_ray.plan.step import STAGES, Stage, Step
+from synaug_ray.plan.steps import GeneratorStep, Pool, QualityStep, ShardStep, TrialStep
 from synaug_ray.plan.subset import DataIdentity, Subset
 
 QUALITY_IMAGES = 1_000  # at most, per quality check: shares are then known within 3 points

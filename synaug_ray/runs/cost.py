@@ -12,7 +12,8 @@ from types import MappingProxyType
 from synaug_ray.common.text import duration
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, LATENT, SAMPLERS
 from synaug_ray.plan.plan import Plan
-from synaug_ray.plan.steps import GeneratorStep, Stage, Step, TrialStep
+from synaug_ray.plan.step import Stage, Step
+from synaug_ray.plan.steps import GeneratorStep, TrialStep
 from synaug_ray.store.store import Store
 
 LABEL_BYTES, PREDICTION_BYTES = 8, 8  # int64; two uint16 and a float32

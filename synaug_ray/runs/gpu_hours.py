@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from synaug_ray.plan.footprint import Count
 from synaug_ray.plan.plan import Plan
-from synaug_ray.plan.steps import GeneratorStep, ShardStep, Step, TrialStep
+from synaug_ray.plan.step import Step
+from synaug_ray.plan.steps import GeneratorStep, ShardStep, TrialStep
 
 NAME = "H100-class GPU"
 # dense operations a second that NVIDIA gives for its H100 SXM: bf16, and TF32, in which torch computes convolutions of

@@ -20,7 +20,7 @@ from synaug_ray.analysis.trials import GENERATOR_FAILURES
 from synaug_ray.config.spec import write_grid
 from synaug_ray.engine.courses import spent_before
 from synaug_ray.plan.plan import blocked
-from synaug_ray.plan.steps import Stage
+from synaug_ray.plan.step import Stage
 from synaug_ray.report import page
 from synaug_ray.runs.looks import take_look
 from synaug_ray.runs.quality_table import for_the_page, qualities

@@ -11,7 +11,7 @@ from synaug_ray.common.text import duration, size
 from synaug_ray.config.warnings import grid_warnings, precision_warnings
 from synaug_ray.plan.footprint import images_at_once, not_even_one_image
 from synaug_ray.plan.plan import Plan
-from synaug_ray.plan.steps import Step
+from synaug_ray.plan.step import Step
 from synaug_ray.runs.cost import (
     MEASURED,
     PLURAL,

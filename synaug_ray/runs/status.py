@@ -17,7 +17,7 @@ from synaug_ray.config.load import validate_grid
 from synaug_ray.config.yaml_source import parse_bytes
 from synaug_ray.data.identify import judge_options
 from synaug_ray.plan.plan import Plan, blocked, failed_ancestor, make_plan, pending
-from synaug_ray.plan.steps import Stage, Step
+from synaug_ray.plan.step import Stage, Step
 from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.runs.cost import PLURAL, Figure, RecordedRates, costs, untimed
 from synaug_ray.runs.heartbeat import driver_of

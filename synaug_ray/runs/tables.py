@@ -11,7 +11,8 @@ from safetensors.numpy import load as load_arrays
 
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.plan.plan import Plan, Row, blocked
-from synaug_ray.plan.steps import Stage, TrialStep
+from synaug_ray.plan.step import Stage
+from synaug_ray.plan.steps import TrialStep
 from synaug_ray.runs.status import unresolved_failures, why_missing
 from synaug_ray.store.store import CorruptPayload, Failure, Record, Store
 

@@ -26,7 +26,8 @@ from synaug_ray.common.keys import content_key
 from synaug_ray.config.generator_recipes import PretrainedRecipe
 from synaug_ray.plan.features import FeatureStep
 from synaug_ray.plan.footprint import Count
-from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, Step, TrialStep
+from synaug_ray.plan.step import Step
+from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, TrialStep
 from synaug_ray.runs.cost import MEASURED, SCALED, TIMED, Figure
 
 LIMIT = 20.0  # seconds for all of it; a process needs some five of them to import torch and diffusers, and to count

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from synaug_ray.plan.plan import Plan
-from synaug_ray.plan.steps import STAGES
+from synaug_ray.plan.step import STAGES
 from synaug_ray.store.store import CorruptPayload, MissingRecord, Record, Store
 
 DAY = 86_400.0  # seconds; older files are no longer being written: a write takes seconds, a commit minutes

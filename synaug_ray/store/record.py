@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, get_args
 
-from synaug_ray.plan.steps import Stage
+from synaug_ray.plan.step import Stage
 
 DIGEST = "sha256"  # a Record's checksum of itself, because a number with a flipped bit would still be valid JSON
 

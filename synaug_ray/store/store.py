@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from synaug_ray.common.errors import StorageProblem
-from synaug_ray.plan.steps import STAGES, Stage, Step
+from synaug_ray.plan.step import STAGES, Stage, Step
 from synaug_ray.store.backends import LocalBackend, check_writable, open_backend
 from synaug_ray.store.filesystem import reason
 from synaug_ray.store.record import Cause, Failure, Record, read_failure, read_record, record_text

@@ -21,7 +21,7 @@ from synaug_ray.config.checks import image_shape
 from synaug_ray.config.load import find_grid, placed_grid
 from synaug_ray.data.identify import identify, unknown_name
 from synaug_ray.plan.plan import make_plan
-from synaug_ray.plan.steps import STAGES
+from synaug_ray.plan.step import STAGES
 from synaug_ray.runs import cost
 from synaug_ray.runs.plan_summary import ASSUMED, memory_line
 from synaug_ray.runs.timings import timings

@@ -18,7 +18,7 @@ from synaug_ray.engine.features import fit_heads, run_features
 from synaug_ray.plan.features import PARTS, RealPart
 from synaug_ray.plan.order import early_answers_first
 from synaug_ray.plan.plan import make_plan, packs, pending
-from synaug_ray.plan.steps import STAGES
+from synaug_ray.plan.step import STAGES
 from synaug_ray.store.store import Store
 
 

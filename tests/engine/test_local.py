@@ -12,7 +12,7 @@ from synaug_ray.engine import local
 from synaug_ray.engine.context import Machine, WorkerContext
 from synaug_ray.plan.order import early_answers_first
 from synaug_ray.plan.plan import make_plan, reversed_plan
-from synaug_ray.plan.steps import Step
+from synaug_ray.plan.step import Step
 from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.store.run_folder import RunFolder, running
 from synaug_ray.store.store import Store

@@ -5,7 +5,7 @@ from helpers.grids import small_grid
 
 from synaug_ray.engine.time_left import TRUST, TimeLeft
 from synaug_ray.plan.plan import make_plan
-from synaug_ray.plan.steps import STAGES
+from synaug_ray.plan.step import STAGES
 from synaug_ray.plan.subset import DataIdentity
 
 

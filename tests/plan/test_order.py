@@ -6,7 +6,7 @@ from synaug_ray.config.load import validate_grid
 from synaug_ray.config.yaml_source import Lines
 from synaug_ray.plan.order import early_answers_first
 from synaug_ray.plan.plan import make_plan, reversed_plan
-from synaug_ray.plan.steps import STAGES
+from synaug_ray.plan.step import STAGES
 from synaug_ray.plan.subset import DataIdentity
 
 DATA = DataIdentity("digits", "fp")

@@ -10,7 +10,7 @@ from helpers.paths import REPOSITORY, overrides_of
 from synaug_ray.config.load import load_grid, validate_grid
 from synaug_ray.config.yaml_source import Lines
 from synaug_ray.plan.plan import Plan, make_plan, packs, pending
-from synaug_ray.plan.steps import STAGES as ALL_STAGES
+from synaug_ray.plan.step import STAGES as ALL_STAGES
 from synaug_ray.plan.subset import DataIdentity
 
 SHIPPED = sorted((REPOSITORY / "grids").glob("*.yaml"))

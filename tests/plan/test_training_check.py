@@ -8,7 +8,7 @@ from synaug_ray.config.spec import TRAINING_CHECK
 from synaug_ray.config.yaml_source import Lines
 from synaug_ray.plan.order import early_answers_first
 from synaug_ray.plan.plan import Plan, make_plan, pending
-from synaug_ray.plan.steps import STAGES
+from synaug_ray.plan.step import STAGES
 from synaug_ray.plan.subset import DataIdentity
 
 DATA = DataIdentity("digits", "fp")

@@ -9,7 +9,7 @@ from synaug_ray.config.load import load_grid, validate_grid
 from synaug_ray.config.yaml_source import Lines
 from synaug_ray.plan.footprint import Count
 from synaug_ray.plan.plan import make_plan
-from synaug_ray.plan.steps import STAGES
+from synaug_ray.plan.step import STAGES
 from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.runs import timings as module
 from synaug_ray.runs.cost import SCALED, TIMED, Figure, RecordedRates, costs, expected_seconds

@@ -14,7 +14,7 @@ import s3fs
 from helpers.paths import SMALL_GRID
 
 from synaug_ray import grid, predict, status
-from synaug_ray.plan.steps import STAGES
+from synaug_ray.plan.step import STAGES
 from synaug_ray.report import __main__ as report
 from synaug_ray.runs.tables import COSTS
 from synaug_ray.store.store import Store
