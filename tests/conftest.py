@@ -45,20 +45,30 @@ def _on_device(item: pytest.Item) -> bool:
     return hasattr(getattr(item, "module", None), "DEVICE")
 
 
+LONGEST = "tests/cluster/"
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """The tests of a file go to one worker (``--dist loadfile``), and so do those of a folder with its own fixtures.
 
-    So its server, browser or cluster starts once. Two Ray clusters at once on two cores were slower than one after the
+    So its server, browser or cluster starts once. Clusters come first: at the end the other worker would have nothing
+    to do meanwhile (xdist begins with the files of most tests, and these are few). Two Ray clusters at once on two cores were slower than one after the
     other; the other worker does everything else meanwhile, since tests of clusters often wait.
     """
     from xdist.scheduler import LoadFileScheduling
+    from xdist.workermanage import WorkerController
 
     folders = [f"{path.parent.relative_to(REPOSITORY).as_posix()}/" for path in TESTS.glob("*/**/conftest.py")]
 
     class ByFolder(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             return next(filter(nodeid.startswith, folders), None) or super()._split_scope(nodeid)
+
+        def _assign_work_unit(self, node: WorkerController) -> None:
+            if LONGEST in self.workqueue:
+                self.workqueue.move_to_end(LONGEST, last=False)
+            super()._assign_work_unit(node)
 
     return ByFolder(config, log) if config.getoption("dist") == "loadfile" else None
 
