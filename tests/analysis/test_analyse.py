@@ -128,6 +128,7 @@ def test_generator_effects_of_a_draw_widen_the_gain():
     assert widths[1] > 1.8 * widths[0]
 
 
+@pytest.mark.integration  # takes 8 s
 def test_controls_come_out_right():
     laws = {
         ("real-holdout", "proportional"): lambda n, s: s,

@@ -57,6 +57,7 @@ print("was not ended")
 """
 
 
+@pytest.mark.integration  # takes 7 s
 def test_a_worker_that_hangs_shows_where_and_ends(monkeypatch):
     """And one that has done its step in time may be idle for as long as it likes."""
     monkeypatch.setenv("SYNAUG_SILENT_SECONDS", "2")

@@ -58,7 +58,7 @@ def payload(context, step):
     return {name: data for name, data in files.items() if not name.endswith(".md")}, record
 
 
-@pytest.mark.parametrize("family", SMALL)
+@pytest.mark.parametrize("family", [f if f == "edm" else pytest.param(f, marks=pytest.mark.integration) for f in SMALL])
 def test_each_length_is_what_it_would_be_alone(contexts, digits_identity, family):
     """160 is no multiple of 24: trainings end after whole batches."""
     _, plan = steps_of(digits_identity, family)

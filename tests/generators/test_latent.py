@@ -77,6 +77,7 @@ def test_a_damaged_state_is_told(subset):
             latent.train(SHORT, subset, CLASSES, 3, CPU, state=state)
 
 
+@pytest.mark.integration  # the training takes 10 s
 def test_latents_have_mean_0_and_variance_1_and_decode_to_the_images(subset, trained):
     generator = trained
     images = to_task(subset, 2, 0, CPU).images
@@ -110,6 +111,7 @@ def test_image_i_is_the_same_in_any_batch(short):
     assert np.array_equal(pool.images[5:], part.images) and np.array_equal(pool.labels[5:], part.labels)
 
 
+@pytest.mark.integration  # the training takes 10 s
 def test_its_classes_can_be_told_apart(trained):
     pool = trained.sample(SAMPLERS["dpmpp-8"].model_copy(update={"batch": 64}), range(64), 5, CPU)
     by_class = [pool.images[pool.labels == k].astype(float) for k in (0, 1)]

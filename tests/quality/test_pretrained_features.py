@@ -132,6 +132,7 @@ def test_weights_that_were_changed_since_are_refused(weights, tmp_path):
     assert again == recipe
 
 
+@pytest.mark.integration  # takes 5 s
 def test_every_look_and_table_has_them_beside_our_own(weights, digits, digits_identity, tmp_path):
     """Held-out real images are as far from real ones as chance has it; noise over them is farther."""
     features = [{"name": "tiny", "model": TINY, "weights": weights, "size": 64}]

@@ -27,7 +27,7 @@ def test_one_grey_level_makes_an_image_another():
     assert len(exact_pairs(images)) == 0
 
 
-@pytest.mark.parametrize("channels,size", [(3, 32), (1, 28), (3, 64)])
+@pytest.mark.parametrize("channels,size", [(3, 32), (1, 28), pytest.param(3, 64, marks=pytest.mark.integration)])
 def test_planted_copies_are_found_and_nothing_else(channels, size):
     """Six easy changes, twenty copies of each among 400 images of which none is another's copy."""
     train, test, rng = natural(400, size, channels), natural(200, size, channels, seed=1), np.random.default_rng(0)
