@@ -5,7 +5,7 @@
 Trains a ``latent`` and an ``edm`` generator on a Subset of the training images, each for about so many CPU seconds of one
 thread. Prints a table: images seen, CPU seconds per image in training and in sampling, and for the latent one the peak
 signal-to-noise ratio of the autoencoder, on images of the Subset and on ones that it has not seen. Sheets of samples go to
-the folder. It tells nothing of what the images are worth to a classifier: a grid measures that.
+the folder. Figures: `latent.md`. It tells nothing of what the images are worth to a classifier: a grid measures that.
 """
 
 from __future__ import annotations
