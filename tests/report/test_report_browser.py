@@ -66,6 +66,8 @@ def test_the_verdicts_are_not_cut_at_any_width(browser: Chromium, finished: Path
     pills = "[...document.querySelectorAll('.pill')].filter(p => p.getBoundingClientRect().right > innerWidth).length"
     assert tab.evaluate(pills) == 0
     assert tab.evaluate("document.documentElement.scrollWidth") == width
+    wide = "(m => !m.matches('.cards') || m.clientWidth === m.parentElement.clientWidth)(document.querySelector('.matrix'))"
+    assert tab.evaluate(wide)  # cards fill the page
     tab.close()
 
 
