@@ -2,6 +2,7 @@
 
 import pytest
 
+from synaug_ray.plan.step import STAGES
 from synaug_ray.report.figures import timeline
 from synaug_ray.report.panels import work_panels
 
@@ -31,3 +32,9 @@ def test_the_table_says_how_busy_each_process_was():
 @pytest.mark.parametrize("status", [None, {}, {"timeline": {"lanes": [], "work": []}}])
 def test_a_run_without_a_timeline_has_no_panel(status):
     assert work_panels(status) == []
+
+
+def test_every_stage_can_be_drawn():
+    """A run of frozen networks ended with a traceback, since the bars of their features had no colour."""
+    work = [[stage, 0, 0.0, 1.0] for stage in STAGES]
+    assert len(timeline.figure({"lanes": ["one"], "work": work}).data) == len(STAGES)

@@ -11,7 +11,7 @@ from synaug_ray.report import tables, text
 from synaug_ray.report.figures import style
 from synaug_ray.report.figures.work import STAGES, name
 
-COLORS = {"generator": 1, "shard": 2, "quality": 3, "trial": 0}  # stage -> series colour
+COLORS = {"generator": 1, "shard": 2, "quality": 3, "features": 4, "trial": 0}  # stage -> series colour
 
 
 def figure(timeline: Mapping[str, Any]) -> go.Figure:
