@@ -81,12 +81,15 @@ def fit_heads(context: WorkerContext, pack: Sequence[TrialStep]) -> list[Outcome
 
     outcomes = []
     val, test = context.dataset.val, context.dataset.test
+    classifier, data = (
+        pack[0].classifier,
+        pack[0].subset.data,
+    )  # those of all of them
+    val_z, test_z = (
+        context.features(real_features(classifier, data, split))[0][:, 0].astype(np.float64) for split in HELD_OUT
+    )
     for place, trial in enumerate(pack):
         features, labels, weight = _rows(context, trial)
-        val_z, test_z = (
-            context.features(real_features(trial.classifier, trial.subset.data, split))[0][:, 0].astype(np.float64)
-            for split in HELD_OUT
-        )
         views = features.shape[1]
         rows = Rows.of(
             features.reshape(-1, features.shape[2]).astype(np.float64),

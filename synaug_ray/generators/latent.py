@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,9 +99,8 @@ def train(
     """Train on ``subset`` and nothing else; see ``base.Family.train``."""
     task = to_task(subset, len(classes), seed, device)
     first = recipe.autoencoder_length(len(subset))
-    encoder = _autoencoder(recipe, task, first, device, split, state, save)
-    kept = state if state is not None and "net" in module_names(state) else None
-
+    later = state is not None and "net" in module_names(state)  # of the U-Net's training, the autoencoder beside it
+    encoder = _autoencoder(recipe, task, first, device, split, state, later, save)
     mirrored = autoencoder.encoded(encoder, task.images.flip(3)) if recipe.flip else None
     of_latents = replace(task, images=autoencoder.encoded(encoder, task.images), mirrored=mirrored)
     sigma_data = float(of_latents.images.std())
@@ -108,7 +108,7 @@ def train(
     def backward(net: UNet2DModel, nimg: int) -> Tensor:
         return edm.backward(net, recipe, of_latents, sigma_data, nimg, split)
 
-    def save_after(state, nimg: int) -> None:  # type: ignore[no-untyped-def]
+    def save_after(state: Callable[[], bytes], nimg: int) -> None:
         if save is not None:
             save(state, first + nimg)
 
@@ -116,7 +116,9 @@ def train(
     fresh = initialise(
         lambda: network(recipe, of_latents.shape, len(classes), recipe.noise_frequencies == "rising"), seed, device
     )
-    net, nimg = fit(rest, fresh, backward, len(subset), split, kept, save_after, {autoencoder.NAME: encoder})
+    net, nimg = fit(
+        rest, fresh, backward, len(subset), split, state if later else None, save_after, {autoencoder.NAME: encoder}
+    )
     counts = np.bincount(subset.labels, minlength=len(classes))
     return LatentGenerator(encoder, net, counts, sigma_data, task.shape, of_latents.shape), first + nimg
 
@@ -128,12 +130,13 @@ def _autoencoder(
     device: torch.device,
     split: Split,
     state: bytes | None,
+    later: bool,
     save: SaveState | None,
 ) -> AutoencoderKL:
-    """The trained autoencoder: that of a checkpoint which was saved after its training, or trained until then."""
+    """The trained autoencoder: that of a ``state`` saved ``later`` than its training, or trained until its end."""
     own = replace(task, seed=derive_seed("autoencoder", task.seed))
     net = initialise(lambda: autoencoder.network(recipe, task.shape), own.seed, device)
-    if state is not None and "net" in module_names(state):
+    if state is not None and later:
         restore(state, {autoencoder.NAME: net}, {})
         return net.eval().requires_grad_(False)
     return autoencoder.train(recipe, net, own, images, split, state, save)

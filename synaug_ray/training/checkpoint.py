@@ -55,8 +55,12 @@ def tensors_to_bytes(tensors: dict[str, Tensor], notes: dict[str, str]) -> bytes
 
 def tensors_from_bytes(data: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The inverse of ``tensors_to_bytes``: tensors on the CPU, and the notes."""
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return load_safetensors(data), header.get("__metadata__", {})
+    return load_safetensors(data), _header(data).get("__metadata__", {})
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    """Of safetensors: what it says of each tensor by name, and the notes."""
+    return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
 
 
 def snapshot(modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer], nimg: int) -> bytes:
@@ -98,10 +102,9 @@ def restore(state: bytes, modules: Mapping[str, nn.Module], optimisers: Mapping[
 def module_names(state: bytes) -> set[str]:
     """Names of the modules and optimisers in a ``snapshot``; none if it cannot be read, which ``restore`` reports."""
     try:
-        header = json.loads(state[8 : 8 + int.from_bytes(state[:8], "little")])
+        return {name.partition(".")[0] for name in _header(state) if name != "__metadata__"}
     except ValueError:
         return set()
-    return {name.partition(".")[0] for name in header if name != "__metadata__"}
 
 
 def _in_layout_of(parameter: Tensor, tensor: Tensor) -> Tensor:
