@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,6 +39,19 @@ class Member:
     images: ImageSet
 
 
+class Answers(NamedTuple):
+    """A trial's answers to T images, in their order."""
+
+    predicted: NDArray[np.uint16]  # the class, [T]
+    probability: NDArray[np.float32]  # of the true class, [T]
+
+    @classmethod
+    def of(cls, log_p: NDArray[np.float64], labels: NDArray[np.int64]) -> Answers:
+        """From log-probabilities [T, classes]."""
+        right = np.exp(log_p[np.arange(len(labels)), labels])
+        return cls(log_p.argmax(1).astype(np.uint16), right.astype(np.float32))
+
+
 @dataclass(frozen=True)
 class Outcome:
     """A trial's results on the T test images, in their order."""
@@ -47,6 +60,7 @@ class Outcome:
     probability: NDArray[np.float32]  # of the true class, [T]
     val_error: float  # fraction of validation images
     nimg: int  # images seen in training
+    second: Answers | None = None  # on the images of ``data.test2``
 
 
 def train_pack(
@@ -57,6 +71,7 @@ def train_pack(
     device: torch.device,
     tick: Callable[[float], None] | None = None,
     parts: int = 1,
+    test2: ImageSet | None = None,
 ) -> list[Outcome]:
     """Train and evaluate up to ``pack`` trials of one recipe together.
 
@@ -65,11 +80,12 @@ def train_pack(
         tick: called now and then with the fraction done.
         parts: micro-batches per batch, for batches that do not fit into memory; the gradient is that of the whole batch
             up to rounding, except with batch normalisation.
+        test2: images of ``data.test2``.
 
     Returns:
         One Outcome per member, in order.
     """
-    return _measured(train_only(members, num_classes, device, tick, parts), members, val, test, device, parts)
+    return _measured(train_only(members, num_classes, device, tick, parts), members, val, test, device, parts, test2)
 
 
 def train_with_weights(
@@ -87,26 +103,20 @@ def _measured(
     test: ImageSet,
     device: torch.device,
     parts: int,
+    test2: ImageSet | None = None,
 ) -> list[Outcome]:
     recipe = members[0].trial.classifier
     results = []
     # a pretrained network's activations are as large as in training; batches do not change its results
     batch = recipe.batch if recipe.pretrained else EVALUATION_BATCH
-    for part in (val, test):
+    for part in (val, test) if test2 is None else (val, test, test2):
         results.append(_evaluate(model, part, recipe, device, max(1, batch // parts)))
     nimg = num_steps(recipe) * recipe.batch
     outcomes = []
     for k in range(len(members)):
         wrong = results[0][k].argmax(1) != val.labels
-        log_p = results[1][k]
-        outcomes.append(
-            Outcome(
-                log_p.argmax(1).astype(np.uint16),
-                np.exp(log_p[np.arange(len(test)), test.labels]).astype(np.float32),
-                float(wrong.mean()),
-                nimg,
-            )
-        )
+        second = None if test2 is None else Answers.of(results[2][k], test2.labels)
+        outcomes.append(Outcome(*Answers.of(results[1][k], test.labels), float(wrong.mean()), nimg, second))
     return outcomes
 
 

@@ -1,4 +1,4 @@
-"""A grid's ``data:``: how images are read, cleaned and split. All but ``judge`` affects them, and so the keys."""
+"""A grid's ``data:``: how images are read, cleaned and split. ``judge`` and ``test2`` alone change none of them."""
 
 from __future__ import annotations
 
@@ -78,8 +78,12 @@ class DataOptions(BaseModel):
     # another data source with the same classes. It changes no image: it is part of the keys of quality checks alone
     judge: Annotated[StrictStr, Field(min_length=1)] = FULL
 
+    # another source with the same classes, such as another hospital's: every trial is measured on it too. It changes no
+    # image of the data set: it is part of the keys of trials alone, which have to be trained again for it
+    test2: Annotated[StrictStr, Field(min_length=1)] | None = None
+
     def fields(self) -> dict[str, Any]:
-        """What enters a key: all but ``judge``, and the fields of ``later`` at their defaults."""
+        """What enters a key: all but ``judge`` and ``test2``, and the fields of ``later`` at their defaults."""
         untouched = {name for name in self.later if getattr(self, name) == type(self).model_fields[name].default}
-        untouched.add("judge")
+        untouched |= {"judge", "test2"}
         return self.model_dump(mode="json", exclude=untouched)

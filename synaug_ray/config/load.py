@@ -91,6 +91,9 @@ def placed_grid(
     if isinstance(judge, str) and judge not in ("", FULL):
         told = unknown(judge, lines.at(("data", "judge")))
         problems += [replace(message, text=f"{message.text}, or {FULL}") for message in told]
+    test2 = raw["data"].get("test2") if isinstance(raw.get("data"), dict) else None
+    if isinstance(test2, str) and test2:
+        problems += unknown(test2, lines.at(("data", "test2")))
     return validate_grid(raw, lines, problems), lines
 
 

@@ -40,7 +40,7 @@ _APPLIES = {
     "ordinal": ("medmnist",),
 }
 
-_JUDGES = ("size", "resize", "mode", "ground", "on_bad", "ordinal")  # options that the images of data.judge share
+_SHARED = ("size", "resize", "mode", "ground", "on_bad", "ordinal")  # options that the images of another source share
 
 
 def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: Path | None = None) -> DataIdentity:
@@ -56,9 +56,7 @@ def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: 
         DataProblem: for files that are missing or cannot be opened, or an unsupported kind of set.
         ResourceProblem: if an optional package is missing.
     """
-    kind, _, rest = dataset.partition(":")
-    if dataset in BUILT_IN:
-        kind = "built-in"
+    kind, rest = _kind(dataset), dataset.partition(":")[2]
     if unknown := unknown_name(dataset, where):
         raise UsageProblem(unknown)
     useless = [
@@ -83,8 +81,34 @@ def identify_judge(options: DataOptions, where: str = "data.judge", cache: Path 
 
 def judge_options(options: DataOptions) -> DataOptions:
     """How the images of ``data.judge`` are read: as the data set's, as far as that applies to them."""
-    kind = "built-in" if options.judge in BUILT_IN else options.judge.partition(":")[0]
-    return DataOptions(**{name: getattr(options, name) for name in _JUDGES if kind in _APPLIES.get(name, (kind,))})
+    return _applying(options, _kind(options.judge), _SHARED)
+
+
+def identify_test2(
+    dataset: str, options: DataOptions, where: str = "data.test2", cache: Path | None = None
+) -> DataIdentity | None:
+    """The identity of ``data.test2``, None without one; raises as ``identify`` does."""
+    if options.test2 is None:
+        return None
+    return identify(options.test2, test2_options(dataset, options), where, cache)
+
+
+def test2_options(dataset: str, options: DataOptions) -> DataOptions:
+    """How the images of ``data.test2`` are read: as the data set's, as far as that applies to them.
+
+    Where their groups and columns are found is shared by sources of one kind.
+    """
+    kinds = _kind(dataset), _kind(options.test2 or dataset)
+    alike = ("group", "image", "label") if kinds[0] == kinds[1] else ()
+    return _applying(options, kinds[1], (*_SHARED, *alike))
+
+
+def _kind(dataset: str) -> str:
+    return "built-in" if dataset in BUILT_IN else dataset.partition(":")[0]
+
+
+def _applying(options: DataOptions, kind: str, names: tuple[str, ...]) -> DataOptions:
+    return DataOptions(**{name: getattr(options, name) for name in names if kind in _APPLIES.get(name, (kind,))})
 
 
 def unknown_name(dataset: str, where: str) -> list[Message]:

@@ -54,6 +54,8 @@ class Dataset:
     notes: tuple[str, ...] = ()
     names: tuple[NDArray[np.uint8], ...] | None = None  # of train, val and test: ``joined`` names of the images
     judge: ImageSet | None = None  # of ``data.judge``, if that is another source
+    test2: ImageSet | None = None  # of ``data.test2``, with the classes numbered as here
+    test2_groups: NDArray[np.int64] | None = None  # of the images of ``test2``
 
     def names_of(self, split: int) -> list[str]:
         """What the source calls the images of train (0), val (1) or test (2): paths, rows; their numbers if unknown."""

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save as save_arrays
 
-from synaug_ray.classifiers.train import Member, Outcome, train_pack
+from synaug_ray.classifiers.train import Answers, Member, Outcome, train_pack
 from synaug_ray.common.errors import DamagedState
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.common.provenance import CODE, commit
@@ -138,7 +138,7 @@ def run_quality(context: WorkerContext, step: QualityStep, batch_split: BatchSpl
 
 def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: BatchSplit = WHOLE) -> None:
     """Train a pack of trials together and commit each separately."""
-    clock, test = Clock(), context.dataset.test
+    clock, dataset = Clock(), context.dataset
     if pack[0].classifier.frozen:
         from synaug_ray.engine.features import fit_heads  # which needs this module
 
@@ -149,22 +149,19 @@ def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: B
     made = provenance(context.machine, clock) | batch_split.describe()
     each = spent | {"seconds": spent["seconds"] / len(pack), "cpu_seconds": spent["cpu_seconds"] / len(pack)}
     for trial, outcome in zip(pack, outcomes, strict=True):
-        if not np.isfinite(outcome.probability).all():
+        second = outcome.second
+        if not np.isfinite(outcome.probability).all() or not (second is None or np.isfinite(second.probability).all()):
             context.store.fail(
                 trial, Cause.DIVERGED, "the classifier's probabilities are not finite", "", context.machine.session
             )
             continue
-        arrays = {
-            "label": test.labels.astype(np.uint16),
-            "predicted": outcome.predicted,
-            "probability": outcome.probability,
-        }
-        context.store.commit(
-            trial,
-            _measurement(outcome, test, context.dataset.num_classes) | each | {"nimg": outcome.nimg},
-            {"predictions.safetensors": save_arrays(arrays)},
-            made,
-        )
+        first = Answers(outcome.predicted, outcome.probability)
+        measured = _measured("test", first, dataset.test, dataset.num_classes) | {"val_error": outcome.val_error}
+        files = {"predictions.safetensors": _answered(first, dataset.test)}
+        if second is not None and dataset.test2 is not None:
+            measured |= _measured("test2", second, dataset.test2, dataset.num_classes)
+            files["predictions2.safetensors"] = _answered(second, dataset.test2)
+        context.store.commit(trial, measured | each | {"nimg": outcome.nimg}, files, made)
 
 
 def _train(context: WorkerContext, pack: Sequence[TrialStep], batch_split: BatchSplit) -> list[Outcome]:
@@ -188,6 +185,7 @@ def _train(context: WorkerContext, pack: Sequence[TrialStep], batch_split: Batch
         context.device,
         lambda share: context.progress(pack[0], share),
         batch_split.parts,
+        None if pack[0].subset.data.test2 is None else context.dataset.test2,
     )
 
 
@@ -206,15 +204,19 @@ RUN: dict[Stage, Callable[[WorkerContext, Any, BatchSplit], ImageSet | None]] = 
 }
 
 
-def _measurement(outcome: Outcome, test: ImageSet, num_classes: int) -> dict[str, float]:
-    wrong = outcome.predicted != test.labels
+def _answered(answers: Answers, test: ImageSet) -> bytes:
+    return save_arrays({"label": test.labels.astype(np.uint16), **answers._asdict()})
+
+
+def _measured(name: str, answers: Answers, test: ImageSet, num_classes: int) -> dict[str, float]:
+    """Errors on the images ``test``, which are those of ``name``: test or test2."""
+    wrong = answers.predicted != test.labels
     by_class = [wrong[test.labels == c].mean() for c in range(num_classes) if (test.labels == c).any()]
-    nll = -np.log(np.maximum(outcome.probability.astype(np.float64), np.finfo(np.float32).tiny))
+    nll = -np.log(np.maximum(answers.probability.astype(np.float64), np.finfo(np.float32).tiny))
     return {
-        "test_error": float(wrong.mean()),
-        "balanced_error": float(np.mean(by_class)),
-        "test_nll": float(nll.mean()),
-        "val_error": outcome.val_error,
+        f"{name}_error": float(wrong.mean()),
+        "balanced_error" if name == "test" else f"balanced_{name}_error": float(np.mean(by_class)),
+        f"{name}_nll": float(nll.mean()),
     }
 
 

@@ -12,7 +12,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from synaug_ray.classifiers.pretrained import FrozenNetwork
-from synaug_ray.classifiers.train import Outcome
+from synaug_ray.classifiers.train import Answers, Outcome
 from synaug_ray.common.errors import Diverged
 from synaug_ray.data.images import ImageSet
 from synaug_ray.engine import execute
@@ -23,7 +23,6 @@ from synaug_ray.plan.footprint import FEATURES_BATCH
 from synaug_ray.plan.steps import TrialStep
 
 FILE = "features.safetensors"
-HELD_OUT: tuple[Split, ...] = ("val", "test")
 SAVE_SECONDS = 30.0  # between states of an unfinished step; a kill costs at most this
 
 
@@ -80,14 +79,17 @@ def fit_heads(context: WorkerContext, pack: Sequence[TrialStep]) -> list[Outcome
     from synaug_ray.classifiers.head import Rows, choose  # scipy: see ``engine.context``
 
     outcomes = []
-    val, test = context.dataset.val, context.dataset.test
+    val, test, test2 = context.dataset.val, context.dataset.test, context.dataset.test2
     classifier, data = (
         pack[0].classifier,
         pack[0].subset.data,
     )  # those of all of them
-    val_z, test_z = (
-        context.features(real_features(classifier, data, split))[0][:, 0].astype(np.float64) for split in HELD_OUT
-    )
+
+    def whole(split: Split) -> NDArray[np.float64]:
+        return context.features(real_features(classifier, data, split))[0][:, 0].astype(np.float64)
+
+    val_z, test_z = whole("val"), whole("test")
+    test2_z = None if data.test2 is None else whole("test2")
     for place, trial in enumerate(pack):
         features, labels, weight = _rows(context, trial)
         views = features.shape[1]
@@ -99,14 +101,11 @@ def fit_heads(context: WorkerContext, pack: Sequence[TrialStep]) -> list[Outcome
         )
         head = choose(rows, val_z, val.labels)
         val_p, log_p = head.log_probabilities(val_z), head.log_probabilities(test_z)
-        outcomes.append(
-            Outcome(
-                log_p.argmax(1).astype(np.uint16),
-                np.exp(log_p[np.arange(len(test)), test.labels]).astype(np.float32),
-                float((val_p.argmax(1) != val.labels).mean()),
-                len(labels),
-            )
-        )
+        second = None
+        if test2 is not None and test2_z is not None:
+            second = Answers.of(head.log_probabilities(test2_z), test2.labels)
+        wrong = float((val_p.argmax(1) != val.labels).mean())
+        outcomes.append(Outcome(*Answers.of(log_p, test.labels), wrong, len(labels), second))
         context.progress(pack[0], (place + 1) / len(pack))
     return outcomes
 

@@ -168,6 +168,9 @@ class QualityStep(Step):
         return derive_seed("quality", self.key)
 
 
+SECOND_TEST = 1  # version of the rules for the images of ``data.test2``: which they are, and which are left out
+
+
 Protocol = Literal["real-only", "mixed", "synthetic-only", "pretrain"]
 
 
@@ -199,6 +202,8 @@ class TrialStep(Step):
         )  # left out: older keys stay
         if self.mirrors:
             filtered["mirrors"] = True
+        if (other := self.subset.data.test2) is not None:
+            filtered["test2"] = [SECOND_TEST, other.key]
         return filtered | {
             "subset": self.subset.fields(),
             "pool": self.pool.key if self.pool else None,

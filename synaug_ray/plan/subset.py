@@ -15,14 +15,15 @@ class DataIdentity:
     """Which images: a source, its content, how they were read and split.
 
     ``fingerprint`` is of the source's content (or its published version); images that differ in
-    any byte are other data. ``judge`` is of ``data.judge`` if it is another source: no part of the key, since it
-    changes no image.
+    any byte are other data. ``judge`` is of ``data.judge`` if it is another source, and ``test2`` of ``data.test2``:
+    no part of the key, since they change no image.
     """
 
     source: str
     fingerprint: str
     options: DataOptions = DataOptions()
     judge: DataIdentity | None = None
+    test2: DataIdentity | None = None
 
     # 2: 2026-11, images that are not square are cropped, not stretched; those that shrink by no whole factor are scaled
     #    bicubically; photos are turned upright; grey with transparency stays grey

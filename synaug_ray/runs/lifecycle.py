@@ -19,6 +19,7 @@ from synaug_ray.data.audit.gate import apply_duplicate_policy
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.judge import judge_images
 from synaug_ray.data.load import Unsettled, load, settled
+from synaug_ray.data.second_test import with_second_test
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.plan.plan import pending
 from synaug_ray.quality.pretrained_features import open_space
@@ -26,7 +27,7 @@ from synaug_ray.runs.cost import disk_bytes
 from synaug_ray.runs.outputs import begin, interrupted, refresh, write_classes, write_test_groups
 from synaug_ray.runs.run import Run, RunState
 from synaug_ray.runs.sample_sheets import sheets
-from synaug_ray.store.run_folder import AUDIT, ENV, SAMPLES, check_space
+from synaug_ray.store.run_folder import AUDIT, ENV, SAMPLES, TEST2_GROUPS, check_space
 from synaug_ray.store.store import CorruptPayload, MissingRecord
 
 
@@ -57,8 +58,11 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
         )
         raise Unsettled
     left = pending(plan, store)
-    if left.qualities:
-        dataset = replace(dataset, judge=judge_images(dataset, plan.data, cache))
+    judge, dataset = collect_problems(
+        partial(judge_images, dataset, plan.data, cache) if left.qualities else lambda: None,
+        partial(with_second_test, dataset, plan.data, cache),
+    )
+    dataset = replace(dataset, judge=judge)
     found = problems(plan, dataset, place)
     if dataset.shape != expected:  # otherwise the check of the grid has covered it
         found += [
@@ -69,11 +73,13 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
     print(describe(dataset), flush=True)
     dataset, audited = apply_duplicate_policy(plan.data, dataset, cache)
     print(table(replace(audited, rows=tuple(row for row in audited.rows if row.level != "ok"))), flush=True)
-    check_space(run.folder.storage, disk_bytes(left, dataset.shape, len(dataset.test)))
+    tested = len(dataset.test) + (0 if dataset.test2 is None else len(dataset.test2))
+    check_space(run.folder.storage, disk_bytes(left, dataset.shape, tested))
     store.check_writable()
     begin(run)
     write_classes(run.folder, dataset.classes)
     write_test_groups(run.folder, None if dataset.groups is None else dataset.groups[2].tolist())
+    write_test_groups(run.folder, None if dataset.test2_groups is None else dataset.test2_groups.tolist(), TEST2_GROUPS)
     run.folder.write_json(AUDIT, audited.to_json())
     return dataset
 

@@ -35,6 +35,7 @@ from synaug_ray.store.run_folder import (
     MEASUREMENTS,
     MEASUREMENTS_CSV,
     PREDICTIONS,
+    PREDICTIONS2,
     QUALITY,
     QUALITY_TABLE,
     SAMPLES,
@@ -95,6 +96,7 @@ def status(run: Run, state: RunState) -> dict[str, Any]:
         "data": run.plan.data.key,
         "fingerprint": run.plan.data.fingerprint,
         **({} if run.plan.data.judge is None else {"judge": run.plan.data.judge.fingerprint}),
+        **({} if run.plan.data.test2 is None else {"test2": run.plan.data.test2.fingerprint}),
         "cores": run.session.cores,
         "state": state,
         "updated": now(),
@@ -170,6 +172,12 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
     run.folder.write_parquet(MEASUREMENTS, table)
     run.folder.write(MEASUREMENTS_CSV, csv_text(table))
     run.folder.write_parquet(PREDICTIONS, predicted)
+    second = None
+    if run.spec.data.test2 is not None:
+        second = predictions(run.plan, run.store, "predictions2.safetensors")
+        run.folder.write_parquet(PREDICTIONS2, second)
+    else:
+        run.folder.remove(PREDICTIONS2)
     checks = qualities(run.plan, run.store)
     run.folder.write_parquet(QUALITY_TABLE, checks)
     run.folder.write_json(QUALITY, for_the_page(checks))
@@ -246,17 +254,17 @@ def analyse_run(
     )
 
 
-def write_test_groups(folder: RunFolder, groups: Sequence[int] | None) -> None:
+def write_test_groups(folder: RunFolder, groups: Sequence[int] | None, name: str = TEST_GROUPS) -> None:
     """Keep the groups (``data.group``) of the test images, in the order of predictions, for the analysis."""
     if groups is None:
-        folder.remove(TEST_GROUPS)
+        folder.remove(name)
     else:
-        folder.write_parquet(TEST_GROUPS, pd.DataFrame({"group": groups}))
+        folder.write_parquet(name, pd.DataFrame({"group": groups}))
 
 
-def with_groups(predicted: pd.DataFrame, folder: RunFolder) -> pd.DataFrame:
+def with_groups(predicted: pd.DataFrame, folder: RunFolder, name: str = TEST_GROUPS) -> pd.DataFrame:
     """Predictions with the group of each test image where the run has groups; a run of an older version has none."""
-    data = folder.read(TEST_GROUPS)
+    data = folder.read(name)
     if data is None or predicted.empty:
         return predicted
     groups = pd.read_parquet(pa.BufferReader(data))["group"].to_numpy()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from synaug_ray.common.errors import Message, ResourceProblem
 from synaug_ray.common.hardware import free_memory
-from synaug_ray.common.text import duration, size
+from synaug_ray.common.text import duration, printable, size
 from synaug_ray.config.warnings import grid_warnings, precision_warnings
 from synaug_ray.plan.footprint import images_at_once, not_even_one_image
 from synaug_ray.plan.plan import Plan
@@ -150,6 +151,7 @@ def plan_notes(run: Run, damaged: Sequence[str]) -> list[str]:
         )
     if damaged:
         return [*notes, f"{run.folder.url}: {', '.join(damaged)} differ from {SEAL}: made again"]
+    notes += _second_test_note(run)
     key = run.plan.data.key
     before = (run.folder.read_json(STATUS) or {}).get("data", key)
     if before == key:
@@ -158,6 +160,22 @@ def plan_notes(run: Run, damaged: Sequence[str]) -> list[str]:
         *notes,
         f"the images, or how they are read, are not those of the last run in {run.folder.url} "
         f"({str(before)[:12]} then, {key[:12]} now): none of its results are used; give another --name to keep both",
+    ]
+
+
+def _second_test_note(run: Run) -> list[str]:
+    """What ``data.test2`` costs a run whose trials are done without it: no trial keeps its weights."""
+    data = run.plan.data
+    if data.test2 is None:
+        return []
+    done, plain = run.store.keys("trial"), replace(data, test2=None)
+    left = [trial for key, trial in run.plan.trials.items() if key not in done]
+    again = sum(replace(trial, subset=replace(trial.subset, data=plain)).key in done for trial in left)
+    if not again:
+        return []
+    return [
+        f"{again:,} trials that are done have not been measured on {printable(data.test2.source)} (data.test2): they "
+        "are trained again, with the same results on the first test set. Generators and their images are kept"
     ]
 
 

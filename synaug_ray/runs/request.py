@@ -13,7 +13,7 @@ from synaug_ray.common.errors import Message, UsageProblem, collect_problems, di
 from synaug_ray.config.load import available, find_grid, placed_grid
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.config.yaml_source import Lines, short
-from synaug_ray.data.identify import identify, identify_judge, unknown_name
+from synaug_ray.data.identify import identify, identify_judge, identify_test2, unknown_name
 from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.runs.loggers import Loggers
 from synaug_ray.store.locations import cache_folder, check_name, old_default_note, storage_root
@@ -179,12 +179,19 @@ def requested(args: argparse.Namespace) -> Request:
 
 
 def identified(spec: GridSpec, lines: Lines, cache: Path | None = None) -> DataIdentity:
-    """The identity of a grid's images and of those of its ``data.judge``; raises as ``identify`` does, for both."""
-    data, judge = collect_problems(
+    """The identity of a grid's images, ``data.judge`` and ``data.test2``; raises as ``identify`` does, for all."""
+    data, judge, test2 = collect_problems(
         lambda: identify(spec.dataset, spec.data, lines.at(("dataset",)), cache),
         lambda: identify_judge(spec.data, lines.at(("data", "judge")), cache),
+        lambda: identify_test2(spec.dataset, spec.data, lines.at(("data", "test2")), cache),
     )
-    return replace(data, judge=judge)
+    if test2 is not None and test2.fingerprint == data.fingerprint:
+        text = (
+            f"{short(test2.source)} has the images of the data set itself, which are tested anyway; name images of "
+            "another origin, or remove it"
+        )
+        raise UsageProblem(Message(text, lines.at(("data", "test2")), "test2-is-the-data-set", short(test2.source)))
+    return replace(data, judge=judge, test2=test2)
 
 
 def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, Lines, str]:

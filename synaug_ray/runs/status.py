@@ -15,7 +15,7 @@ from synaug_ray.config.checks import image_shape
 from synaug_ray.config.data_options import FULL
 from synaug_ray.config.load import validate_grid
 from synaug_ray.config.yaml_source import parse_bytes
-from synaug_ray.data.identify import judge_options
+from synaug_ray.data.identify import judge_options, test2_options
 from synaug_ray.plan.plan import Plan, blocked, failed_ancestor, make_plan, pending
 from synaug_ray.plan.step import Stage, Step
 from synaug_ray.plan.subset import DataIdentity
@@ -102,7 +102,10 @@ def read_run_status(run: str) -> RunStatus:
             if spec.data.judge == FULL
             else DataIdentity(spec.data.judge, values["judge"], judge_options(spec.data))
         )
-        data = DataIdentity(spec.dataset, values["fingerprint"], spec.data, judge)
+        test2 = None
+        if spec.data.test2 is not None:
+            test2 = DataIdentity(spec.data.test2, values["test2"], test2_options(spec.dataset, spec.data))
+        data = DataIdentity(spec.dataset, values["fingerprint"], spec.data, judge, test2)
         if values.get("data", data.key) != data.key:
             raise ValueError("its values contradict each other")
         state, cores = RunState(values["state"]), int(values.get("cores") or 1)

@@ -17,6 +17,7 @@ from synaug_ray.runs.status import unresolved_failures, why_missing
 from synaug_ray.store.store import CorruptPayload, Failure, Record, Store
 
 MEASURED = ("test_error", "balanced_error", "test_nll", "val_error", "nimg", "seconds", "cpu_seconds")
+MEASURED2 = ("test2_error", "balanced_test2_error", "test2_nll")  # of runs with ``data.test2``
 COSTS = ("pool_cost_seconds", "generator_cost_seconds", "image_cost_seconds")  # of what a trial's images come from
 Failures = dict[Stage, dict[str, Failure]]  # by stage and key
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet may run (OWASP, CSV injection)
@@ -56,13 +57,14 @@ def measurements(spec: GridSpec, plan: Plan, store: Store) -> pd.DataFrame:
     rows, pools = [], _Costs(plan, store)
     for row in plan.rows:
         rows.append(_row(spec, row, done.get(row.trial.key), failed, pools))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=[*COLUMNS, *(MEASURED2 if plan.data.test2 is not None else ())])
 
 
 def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, costs: _Costs) -> dict[str, Any]:
     cell, trial = row.cell, row.trial
     pool = trial.pool
-    measured = {name: record.result[name] if record else float("nan") for name in MEASURED}
+    second = MEASURED2 if trial.subset.data.test2 is not None else ()
+    measured = {name: record.result[name] if record else float("nan") for name in (*MEASURED, *second)}
     return {
         "key": trial.key,
         "status": "done" if record else why_not(row, failed),
@@ -143,15 +145,17 @@ def share_name(protocol: str, real_share: float | None) -> str:
     return "proportional" if real_share is None else f"{real_share:g}"
 
 
-def predictions(plan: Plan, store: Store) -> pd.DataFrame:
+def predictions(plan: Plan, store: Store, name: str = "predictions.safetensors") -> pd.DataFrame:
     """One row a done trial: ``key``, ``label``, ``predicted`` [T], ``probability`` of the true class [T].
+
+    ``name`` is of the payload: predictions2.safetensors has those of ``data.test2``.
 
     A payload that differs from its Record is left out, its Record set aside: the next run makes it again.
     """
 
     def read(record: Record) -> dict[str, Any] | None:
         try:
-            arrays = load_arrays(store.read(record, "predictions.safetensors"))
+            arrays = load_arrays(store.read(record, name))
         except CorruptPayload:
             return None
         return {"key": record.key, **{name: arrays[name] for name in ("label", "predicted", "probability")}}

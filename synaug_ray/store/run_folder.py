@@ -34,6 +34,7 @@ SAMPLES, BY_CLASS = "samples/index.json", "by_class.csv"
 LOOKS = "looks"  # a folder, and not a view: it records how often the results were looked at
 CLASSES = "classes.json"  # all class names by number: some may occur in no prediction and no test image
 TEST_GROUPS = "test_groups.parquet"  # the group of each test image, for data.group
+PREDICTIONS2, TEST2_GROUPS = "predictions2.parquet", "test2_groups.parquet"  # the same of data.test2
 PAGE = "report.html"
 SEAL = "SHA256SUMS"  # of a finished run's files, for `sha256sum -c`; without the page, which can be rebuilt
 SEALED = (
@@ -44,6 +45,7 @@ SEALED = (
     MEASUREMENTS,
     MEASUREMENTS_CSV,
     PREDICTIONS,
+    PREDICTIONS2,
     QUALITY_TABLE,
     QUALITY,
     LAWS,

@@ -75,8 +75,29 @@ def test_a_judge_of_other_classes_or_another_form_is_refused_before_training(doo
         test_images=None,
         test_labels=None,
     )
-    (said,) = door.refused_in_a_run(3, f"data.judge=npz:{door.folder}/x.npz", "quality_draws=1")
-    assert codes(door) == [("judge-form", "images of 9 x 9 pixels in grey")]
+    door.refused_in_a_run(3, f"data.judge=npz:{door.folder}/x.npz", "quality_draws=1")
+    assert codes(door) == [("judge-form", "images of 9 x 9 pixels in grey"), ("judge-classes", "3")]
+
+
+def test_a_second_test_set_that_does_not_exist_is_told_with_all_else(door, told):
+    told(door.refused(2, "data.test2=digit", "data.judge=nothing", "draws=0"))
+    assert [code for code, _ in codes(door)] == ["unknown-dataset", "unknown-dataset", "out-of-range"]
+    said = door.refused_in_a_run(3, f"dataset=npz:{door.folder}/a.npz", f"data.test2=npz:{door.folder}/b.npz")
+    assert [s.partition(":")[0].split("=")[0] for s in said] == ["override 'dataset", "override 'data.test2"]
+    told(door.refused_in_a_run(2, "data.test2=digits"))
+    assert [code for code, _ in codes(door)] == ["test2-is-the-data-set"]
+
+
+def test_a_second_test_set_of_other_classes_and_form_is_refused_before_training(door, npz, told):
+    npz(
+        train_images=np.zeros((200, 9, 9), np.uint8),
+        val_images=None,
+        val_labels=None,
+        test_images=None,
+        test_labels=None,
+    )
+    told(door.refused_in_a_run(3, f"data.test2=npz:{door.folder}/x.npz"))
+    assert codes(door) == [("test2-form", "images of 9 x 9 pixels in grey"), ("test2-classes", "3")]
 
 
 def test_paths_that_no_file_system_has(door):
