@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from synaug_ray.analysis.length_results import Ended
+from synaug_ray.analysis.mixing import share_and_weight
 from synaug_ray.common.text import listed, long_duration
 from synaug_ray.laws.results import Estimate
 
@@ -58,10 +59,12 @@ def mixing(real_share: str, protocol: str) -> str:
     """How the images are mixed in training, as a clause."""
     if protocol != "mixed":
         return {"synthetic-only": "training on them alone"}.get(protocol, f"in the order “{protocol}”")
+    share, weight = share_and_weight(real_share)
+    weighted = f", and real images weighted {weight} in the loss" if weight else ""
     try:
-        return f"{100 * float(real_share):.0f}% of each training batch real"
+        return f"{100 * float(share):.0f}% of each training batch real{weighted}"
     except ValueError:
-        return "mixed in proportion to their numbers"
+        return f"mixed in proportion to their numbers{weighted}"
 
 
 def surety(laws: Json, verdicts: Sequence[Json]) -> str:

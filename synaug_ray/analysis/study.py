@@ -13,6 +13,7 @@ from synaug_ray.analysis.fitted_law import PRIMARY, law_fit, primary_law
 from synaug_ray.analysis.law_check import Checked, check, unseen
 from synaug_ray.analysis.measured_cells import equivalents_of, falls, measured_cells
 from synaug_ray.analysis.measured_rates import Slopes, slopes
+from synaug_ray.analysis.mixing import real_weight
 from synaug_ray.analysis.paired_cells import PairedCells, StudyKey
 from synaug_ray.analysis.prediction_grid import predict_on_grid
 from synaug_ray.analysis.real_only import describe, not_shown_to_fall, shape_warnings
@@ -245,8 +246,8 @@ class StudyFitter:
         found = [j2(data, data if masks is None else data.subset(*masks), cells)]
         pure = StudyKey(key.classifier, key.generator, ALL_SYNTHETIC, "none")
         if any(cell.study == pure for cell in self.cells.mixed):
-            share = None if key.real_share == "proportional" else float(key.real_share)
-            third = j3(data, self._data(key.classifier, pure)[0], share, masks, cells)
+            synthetic = self._data(key.classifier, pure)[0]
+            third = j3(data, synthetic, real_weight(key.real_share), masks, cells)
             found += [third] if third else []
         return tuple(found)
 

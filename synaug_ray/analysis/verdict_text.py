@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from synaug_ray.analysis.deciding import Deciding
 from synaug_ray.analysis.generators import CONTROLS
+from synaug_ray.analysis.mixing import share_and_weight
 from synaug_ray.analysis.results import Cell, Exchange, Outcome, Verdict
 from synaug_ray.common.text import listed, long_duration
 from synaug_ray.laws.results import Estimate
@@ -52,10 +53,12 @@ def setting(real_share: str, protocol: str) -> str:
     """How the images were mixed, as a short clause."""
     if protocol != "mixed":
         return protocol
-    if real_share in ("proportional", "none"):
-        return "mixed in proportion"
+    share, weight = share_and_weight(real_share)
+    weighted = f", weighted {weight}" if weight else ""
+    if share in ("proportional", "none"):
+        return f"mixed in proportion{weighted and f', real images{weighted[1:]}'}"
     try:
-        return f"{100 * float(real_share):.0f}% real in each batch"
+        return f"{100 * float(share):.0f}% real in each batch{weighted}"
     except ValueError:
         return f"real share {real_share}"
 

@@ -60,6 +60,23 @@ def schedule(trial: TrialStep) -> Tensor:
     return index
 
 
+def image_weights(trial: TrialStep) -> tuple[float, float]:
+    """What each real and each synthetic image of a batch weighs in the mean of its losses.
+
+    With k of B images real, real ones weigh w B / k and synthetic ones (1 - w) B / (B - k), so that real images are
+    exactly w of every batch's loss. In proportion, k varies: there a real image weighs w (n + s) / n, a synthetic one
+    (1 - w) (n + s) / s, whatever the batch, so that the *expected* loss is w times the mean over the n real images plus
+    1 - w times that over the s synthetic ones. Weights by each batch's own k would make an image count the more, the
+    fewer of its kind are in the batch, and a batch without any real ones would have no such weight.
+    """
+    w, n, s = trial.real_weight, trial.subset.num_real, trial.num_synthetic
+    if w is None:
+        return 1.0, 1.0
+    k = real_per_batch(trial)
+    share = n / (n + s) if k is None else k / trial.classifier.batch
+    return w / share, (1 - w) / (1 - share)
+
+
 def augment(x: Tensor, recipe: ClassifierRecipe, seed: int, step: int) -> Tensor:
     """Random flips and zero-padded shifts, drawn per image: x [B, C, H, W] float, returns the same shape."""
     if not recipe.flip and not recipe.shift:

@@ -20,7 +20,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from synaug_ray.classifiers.models import build
 from synaug_ray.classifiers.pretrained import PretrainedClassifier
-from synaug_ray.classifiers.schedule import augment, num_steps, schedule
+from synaug_ray.classifiers.schedule import augment, image_weights, num_steps, schedule
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.images import ImageSet
@@ -205,6 +205,7 @@ def _fit(
     images, labels, offsets = _resident(members, device)
     order = torch.stack([schedule(m.trial) + o for m, o in zip(members, offsets, strict=True)], 1)
     order = order.to(device)  # once: [steps, K, B]
+    weight_of = _loss_weights(members, offsets, device)
     steps = num_steps(recipe)
     optimiser = _optimiser(recipe, model.groups(recipe))
     for step in range(steps):
@@ -219,19 +220,33 @@ def _fit(
             with autocast(recipe.precision, device):
                 logits = model.logits(x[:, part], train=True).float()
             # the sum of the members' mean losses, so that each member's gradient is independent of the others
-            loss = (
-                torch.nn.functional.cross_entropy(
-                    logits.flatten(0, 1),
-                    labels[index[:, part]].flatten(),
-                    reduction="sum",
-                    label_smoothing=recipe.label_smoothing,
-                )
-                / recipe.batch
+            losses = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1),
+                labels[index[:, part]].flatten(),
+                reduction="sum" if weight_of is None else "none",
+                label_smoothing=recipe.label_smoothing,
             )
-            loss.backward()
+            if weight_of is not None:
+                losses = (losses * weight_of(index[:, part]).flatten()).sum()
+            (losses / recipe.batch).backward()
         optimiser.step()
         if tick is not None and step % 100 == 99:
             tick((step + 1) / steps)
+
+
+def _loss_weights(
+    members: Sequence[Member], offsets: Sequence[int], device: torch.device
+) -> Callable[[Tensor], Tensor] | None:
+    """Weights [K, B] of the losses of images by their index [K, B]; None where no member has a real weight.
+
+    One that has none weighs each loss 1, which gives it the same bits as a pack without weights.
+    """
+    if all(m.trial.real_weight is None for m in members):
+        return None
+    of = torch.tensor([image_weights(m.trial) for m in members], device=device)  # [K, 2]
+    ends = [offset + m.trial.subset.num_real for m, offset in zip(members, offsets, strict=True)]
+    end = torch.tensor(ends, device=device)[:, None]
+    return lambda index: torch.where(index < end, of[:, :1], of[:, 1:])
 
 
 def _resident(members: Sequence[Member], device: torch.device) -> tuple[Tensor, Tensor, list[int]]:

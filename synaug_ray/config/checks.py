@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from synaug_ray.common.errors import Message
-from synaug_ray.common.text import times
+from synaug_ray.common.text import listed, times
 from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.config.spec import Factors, GridSpec
@@ -35,7 +35,7 @@ SHAPES = {
 
 def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
     """The problems; empty if the grid can be planned."""
-    found = _too_large(spec, lines) + _ambiguous(spec) + _nothing_synthetic(spec, lines)
+    found = _too_large(spec, lines) + _ambiguous(spec) + _nothing_synthetic(spec, lines) + _unweighted(spec, lines)
     shape = image_shape(spec)
     side = shape[1] if shape else None
     for at, factors in _products(spec):
@@ -195,7 +195,7 @@ def most(spec: GridSpec) -> tuple[int, int, int]:
     cells = images = shards = 0
     for f in spec.products():
         real_only = len(f.num_real) * len(f.classifiers) * f.draws * f.seeds
-        mixtures = sum(len(f.real_share) if p == "mixed" else 1 for p in f.protocols)
+        mixtures = sum(len(f.real_share) * len(f.real_weight) if p == "mixed" else 1 for p in f.protocols)
         cells += real_only * (1 + len(f.generators) * len(f.filters) * len(f.synthetic_multiples) * mixtures)
         for n in f.num_real:
             pool = max(kept.num_raw(round(n * max(f.synthetic_multiples))) for kept in f.filters)
@@ -236,6 +236,25 @@ def _nothing_synthetic(spec: GridSpec, lines: Lines) -> list[Message]:
                 f"; give {1 / most_real:.2g} or more, or 0 alone to measure real images only"
             )
             found.append(Message(text, lines.at((*at, "synthetic_multiples")), "no-synthetic-images", f"{largest:g}"))
+    return found
+
+
+def _unweighted(spec: GridSpec, lines: Lines) -> list[Message]:
+    """Messages about real weights that no mixture has: of the grid, or of a block that gives its own."""
+    products = spec.products()
+    given: list[tuple[Location, Factors, bool]] = [((), spec, any("mixed" in f.protocols for f in products))]
+    for i, (block, factors) in enumerate(zip(spec.blocks, products[1:], strict=True)):
+        if "real_weight" in block:
+            given.append((("blocks", i), factors, "mixed" in factors.protocols))
+    found = []
+    for at, factors, mixed in given:
+        weights = [f"{weight:g}" for weight in factors.real_weight if weight != "share"]
+        if weights and not mixed:
+            text = (
+                f"{', '.join(weights)} would weigh the images of protocol mixed, and there is only "
+                f"{listed(factors.protocols)}; add mixed, or leave real_weight out"
+            )
+            found.append(Message(text, lines.at((*at, "real_weight")), "protocol", ", ".join(weights)))
     return found
 
 

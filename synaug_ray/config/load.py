@@ -141,7 +141,7 @@ def _presets(raw: dict[str, Any], lines: Lines, problems: list[Message], at: Loc
         raw["sampler"] = {"preset": DEFAULT_SAMPLER} | sampler  # sampler.steps=4 changes the default sampler
     if "sampler" in raw:
         raw["sampler"] = _preset(raw["sampler"], SAMPLERS, (*at, "sampler"), lines, problems)
-    for name in ("num_real", "synthetic_multiples", "protocols", "real_share"):
+    for name in ("num_real", "synthetic_multiples", "protocols", "real_share", "real_weight"):
         if name in raw and not isinstance(raw[name], (list, tuple)):
             raw[name] = [raw[name]]
     if isinstance(raw.get("blocks"), list):

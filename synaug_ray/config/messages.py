@@ -53,7 +53,7 @@ def _location(loc: Location) -> Location:
     """Without the branch of a union, which pydantic adds."""
     if loc[0] == "generators":
         return loc[:2] + loc[3:]
-    return loc[:2] if loc[0] == "real_share" else loc
+    return loc[:2] if loc[0] in ("real_share", "real_weight") else loc
 
 
 def _message(errors: list[Any], place: str, in_block: bool) -> Message:

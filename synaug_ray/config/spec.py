@@ -7,7 +7,7 @@ from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
@@ -28,12 +28,24 @@ from synaug_ray.config.recipes import (
 
 Multiple = Annotated[Number, Field(ge=0, le=1_000)]
 RealShare = Literal["proportional"] | Annotated[Number, Field(gt=0, lt=1)]
+
+
+def _mixes(weight: float) -> float:
+    if weight == 0:
+        raise invalid("out-of-range", "0 would leave real images out; protocol synthetic-only trains without them")
+    if weight == 1:
+        raise invalid("out-of-range", "1 would leave synthetic images out; every grid has its real-only trials anyway")
+    return weight
+
+
+RealWeight = Literal["share"] | Annotated[Number, Field(ge=0, le=1), AfterValidator(_mixes)]
 GridProtocol = Literal["mixed", "synthetic-only", "pretrain"]
 DEFAULT_SAMPLER = "dpmpp-8"
 FACTORS = (
     "num_real",
     "synthetic_multiples",
     "real_share",
+    "real_weight",
     "generators",
     "filters",
     "classifiers",
@@ -55,10 +67,11 @@ class Factors(BaseModel):
     filters: Annotated[tuple[FilterRecipe, ...], Field(min_length=1)] = (FILTERS["none"],)  # of synthetic images
     protocols: Annotated[tuple[GridProtocol, ...], Field(min_length=1)] = ("mixed",)
     real_share: Annotated[tuple[RealShare, ...], Field(min_length=1)] = ("proportional",)
+    real_weight: Annotated[tuple[RealWeight, ...], Field(min_length=1)] = ("share",)  # of real images in the loss
     draws: Count = 6  # independent subsets, each with its own generator: the unit of the intervals
     seeds: Count = 2  # classifier seeds per draw
 
-    @field_validator("num_real", "synthetic_multiples", "protocols", "real_share")
+    @field_validator("num_real", "synthetic_multiples", "protocols", "real_share", "real_weight")
     @classmethod
     def _distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         repeated = sorted({str(v) for v in values if values.count(v) > 1})
@@ -92,6 +105,7 @@ class CellSpec(NamedTuple):
     draw: int
     seed: int
     filter: FilterRecipe = FILTERS["none"]
+    real_weight: float | None = None  # of the real images in the loss; None: as their share
 
     @property
     def arm(self) -> str:
@@ -199,10 +213,13 @@ def _cells(factors: Factors) -> Iterator[CellSpec]:
             num_synthetic = round(n * multiple)
             if num_synthetic == 0:
                 continue
-            shares = factors.real_share if protocol == "mixed" else ("proportional",)
-            for share in shares:
+            mixtures = product(factors.real_share, factors.real_weight)
+            for share, weight in mixtures if protocol == "mixed" else (("proportional", "share"),):
                 real_share = None if share == "proportional" else float(share)
-                yield CellSpec(n, num_synthetic, generator, classifier, protocol, real_share, draw, seed, kept)
+                real_weight = None if weight in ("share", share) else float(weight)
+                yield CellSpec(
+                    n, num_synthetic, generator, classifier, protocol, real_share, draw, seed, kept, real_weight
+                )
 
 
 def write_grid(spec: GridSpec) -> str:

@@ -125,5 +125,6 @@ def _rows(
     if trial.protocol == "synthetic-only":
         return synthetic, drawn, np.full(s, 1 / s)
     share = n / (n + s) if trial.real_share is None else trial.real_share
+    share = share if trial.real_weight is None else trial.real_weight
     weight = np.concatenate([np.full(n, share / n), np.full(s, (1 - share) / s)])
     return np.concatenate([real, synthetic]), np.concatenate([labels, drawn]), weight

@@ -42,7 +42,7 @@ J3_SYNTHETIC = (
 )
 J3_FORMULA = (
     "E = R_inf + w^2 (F x^-g - R_inf) + [w^2 (B (s x)^-h)^(1/beta) + (1 - w)^2 (A x^-beta)^(1/beta)]^beta, "
-    "w the share of synthetic images in a batch"
+    "w the weight of synthetic images in the loss: their share of a batch, unless real_weight is given"
 )
 J3_SOURCE = (
     "after Jain, Montanari and Sasoglu 2024 (arXiv 2402.04376); here the generator's own n moves the floor. "
@@ -103,7 +103,7 @@ def j2(data: JointData, seen: JointData, unseen: HeldOutCells | None) -> LawFit:
 def j3(
     data: JointData,
     synthetic: JointData,
-    real_share: float | None,
+    real_weight: float | None,
     masks: tuple[np.ndarray, np.ndarray] | None,
     unseen: HeldOutCells | None,
 ) -> LawFit | None:
@@ -112,7 +112,7 @@ def j3(
     Args:
         data: the mixed cells of a study.
         synthetic: the synthetic-only cells of the same generator and classifier.
-        real_share: the real fraction of a batch; None if in proportion.
+        real_weight: of real images in the loss of a mixture; None if as the counts are.
         masks: the development cells; what they hold out of the mixtures is held out of both pure curves too.
         unseen: the held-out cells.
     """
@@ -140,7 +140,7 @@ def j3(
     f, g, b, h = outward(pure.theta[None], J3_SYNTHETIC)
 
     def error(x: np.ndarray, s: np.ndarray) -> np.ndarray:
-        w = s / (1 + s) if real_share is None else np.where(s > 0, 1 - real_share, 0.0)
+        w = s / (1 + s) if real_weight is None else np.where(s > 0, 1 - real_weight, 0.0)
         with np.errstate(over="ignore", invalid="ignore"):  # a fit that diverged predicts NaN
             synthetic, own = (b * np.maximum(s * x, 1e-12) ** -h) ** (1 / beta), (a * x**-beta) ** (1 / beta)
             return floor + w**2 * (f * x**-g - floor) + (w**2 * synthetic + (1 - w) ** 2 * own) ** beta

@@ -77,7 +77,7 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
     generators: dict[str, GeneratorStep] = {}
     trials: dict[str, TrialStep] = {}
     names: dict[str, str] = {}
-    rows: dict[tuple[str, str, float | None, bool], Row] = {}
+    rows: dict[tuple[str, str, float | None, float | None, bool], Row] = {}
     cells = list(spec.cells())
     in_proportion = {cell for cell in cells if cell.protocol == "mixed" and cell.real_share is None}
     subsets: dict[tuple[int, int], Subset] = {}
@@ -98,24 +98,26 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
             pool = pools[at]
             generators.setdefault(pool.generator.key, pool.generator)
             names.setdefault(pool.generator.key, cell.generator.name)
+        share, weight = _mixture(cell, in_proportion)
         trial = TrialStep(
             subset(cell.num_real, cell.draw),
             pool,
             cell.num_synthetic,
             cell.protocol,  # type: ignore[arg-type]
-            None if _in_proportion(cell) and cell._replace(real_share=None) in in_proportion else cell.real_share,
+            share,
             cell.classifier,
             cell.seed,
             None if cell.filter.family == "none" else cell.filter,
+            weight,
         )
         trial = trials.setdefault(trial.key, trial)
         if pool is not None:
             amounts[pool] = max(amounts.get(pool, 0), trial.num_raw)
-        rows.setdefault((trial.key, cell.arm, cell.real_share, False), Row(cell, trial))
+        rows.setdefault((trial.key, cell.arm, cell.real_share, cell.real_weight, False), Row(cell, trial))
     for cell in spec.training_checks():
         trial = TrialStep(subset(cell.num_real, cell.draw), None, 0, "real-only", None, cell.classifier, cell.seed)
         trial = trials.setdefault(trial.key, trial)
-        rows.setdefault((trial.key, cell.arm, cell.real_share, True), Row(cell, trial))
+        rows.setdefault((trial.key, cell.arm, cell.real_share, None, True), Row(cell, trial))
     generators = in_courses(generators)
     shards = {shard.key: shard for pool, amount in amounts.items() for shard in pool.shards(amount)}
     checks = [
@@ -135,15 +137,24 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
     )
 
 
-def _in_proportion(cell: CellSpec) -> bool:
-    """Whether a share is what the counts give anyway, as half is of as many synthetic images as real ones.
+def _mixture(cell: CellSpec, in_proportion: Collection[CellSpec]) -> tuple[float | None, float | None]:
+    """The real share and real weight of a cell's trial, of all that are the same mixture those with the oldest key.
 
-    Where a grid has both, one trial measures both: they are the same mixture, and its rows belong to both studies.
+    - A share can be what the counts give anyway, as half is of as many synthetic images as real ones. Where a grid has
+      both (``in_proportion``), one trial measures both, and its rows belong to both studies.
+    - A weight equal to the share changes nothing.
+    - A head on frozen features has no batches: its share is the weight in its loss.
     """
-    return (
-        cell.real_share is not None
-        and abs(cell.real_share - cell.num_real / (cell.num_real + cell.num_synthetic)) < 1e-9
-    )
+    share, weight = cell.real_share, cell.real_weight
+    counted = cell.num_real / (cell.num_real + cell.num_synthetic)
+    if weight is not None and cell.classifier.frozen:
+        share, weight = weight, None
+    elif weight is not None and abs(weight - (counted if share is None else share)) < 1e-9:
+        weight = None
+    if share is not None and abs(share - counted) < 1e-9:
+        same = cell._replace(real_share=None, real_weight=weight)
+        share = None if same in in_proportion else share
+    return share, weight
 
 
 def pending(plan: Plan, store: Finished) -> Plan:

@@ -181,7 +181,8 @@ class TrialStep(Step):
     With a ``filter`` the prefix is of what it keeps of the Pool's first images.
 
     ``real_share`` is the share of real images in a batch; None is "proportional" (to the counts),
-    and the only value where the protocol leaves no choice.
+    and the only value where the protocol leaves no choice. ``real_weight`` is what the real images of a mixture
+    count in its loss, all together; None: as much as their share.
     """
 
     subset: Subset
@@ -192,6 +193,7 @@ class TrialStep(Step):
     classifier: ClassifierRecipe
     seed: int
     filter: FilterRecipe | None = None  # None keeps all
+    real_weight: float | None = None
 
     stage: ClassVar[Stage] = "trial"
     version: ClassVar[int] = 1  # 1: 2026-11, first
@@ -204,6 +206,8 @@ class TrialStep(Step):
             filtered["mirrors"] = True
         if (other := self.subset.data.test2) is not None:
             filtered["test2"] = [SECOND_TEST, other.key]
+        if self.real_weight is not None:
+            filtered["real_weight"] = self.real_weight
         return filtered | {
             "subset": self.subset.fields(),
             "pool": self.pool.key if self.pool else None,
@@ -254,6 +258,7 @@ class TrialStep(Step):
         kept = f" kept by {self.filter.name}" if self.filter else ""
         pool = f" and {self.num_synthetic:,} of {self.pool.generator.describe(names)}{kept}" if self.pool else ""
         share = "" if self.real_share is None else f", {self.real_share:.0%} real"
+        share += "" if self.real_weight is None else f", real weight {self.real_weight:g}"
         return (
             f"{self.classifier.name} on {self.subset.num_real:,} real images{pool} ({self.protocol}{share}), "
             f"draw {self.subset.draw}, seed {self.seed}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from synaug_ray.analysis.mixing import NO_MIXTURE, PROPORTIONAL, share_and_weight
 from synaug_ray.report.run_view import finite
 
 NOT_ESTIMABLE = "not estimable"
@@ -132,11 +133,15 @@ def with_interval(estimate: Any, form: Form) -> str:
 
 
 def real_share(text: str) -> str:
-    """The real share of a batch: '0.5' -> '50 %'; 'none' (if no batch has both kinds) -> NO_SHARE."""
-    if text in ("none", "proportional"):
-        return NO_SHARE if text == "none" else "in proportion"
+    """The real share of a batch: '0.5' -> '50 %', '0.5@0.9' -> '50 %, weighted 0.9'; 'none' -> NO_SHARE."""
+    if text == NO_MIXTURE:
+        return NO_SHARE
+    batch, weight = share_and_weight(text)
+    weighted = f", weighted {weight}" if weight else ""
+    if batch == PROPORTIONAL:
+        return f"in proportion{weighted}"
     try:
-        return share(float(text))
+        return share(float(batch)) + weighted
     except ValueError:
         return text
 
@@ -167,7 +172,8 @@ class StudyNames:
 
 
 def _mixed(share: str) -> str:
-    return f"{share} of a batch real" if share.endswith("%") else f"mixed {share}"
+    batch, comma, weighted = share.partition(",")
+    return f"{batch} of a batch real{comma}{weighted}" if batch.endswith("%") else f"mixed {share}"
 
 
 def study_key(study: Mapping[str, Any]) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def choose_trial(
         ("--draw", draw, lambda r: r.cell.draw),
         ("--seed", seed, lambda r: r.cell.seed),
         ("--num-synthetic", num_synthetic, lambda r: r.cell.num_synthetic),
-        ("--mix", share, lambda r: share_name(r.cell.protocol, r.cell.real_share)),
+        ("--mix", share, lambda r: _mix(r)),
     )
     for option, wanted, of in asked:
         if wanted is None and option in ("--num-synthetic", "--mix"):
@@ -63,7 +63,7 @@ def choose_trial(
     most = max(row.cell.num_synthetic for row in rows)
     rows = list({row.trial.key: row for row in rows if row.cell.num_synthetic == most}.values())
     if len(rows) > 1:
-        shares = ", ".join(dict.fromkeys(share_name(r.cell.protocol, r.cell.real_share) for r in rows))
+        shares = ", ".join(dict.fromkeys(_mix(r) for r in rows))
         text = f"several real shares or protocols were tried ({shares}); name one share with --mix"
         raise UsageProblem(Message(text, code="ambiguous-trial"))
     return rows[0]
@@ -120,6 +120,10 @@ def export_classifier(run: RunStatus, row: Row, out: Path, cache: Path) -> list[
     ]
 
 
+def _mix(row: Row) -> str:
+    return share_name(row.cell.protocol, row.cell.real_share, row.cell.real_weight)
+
+
 def _about(run: RunStatus, row: Row, shape: tuple[int, int, int], error: float) -> dict:
     cell, trial = row.cell, row.trial
     return {
@@ -138,7 +142,7 @@ def _about(run: RunStatus, row: Row, shape: tuple[int, int, int], error: float) 
             "seed": cell.seed,
             "num_synthetic": cell.num_synthetic,
             "generator": cell.arm if cell.generator is not None else None,
-            "real_share": share_name(cell.protocol, cell.real_share),
+            "real_share": _mix(row),
         },
         "test_error": error,
         "torch": torch.__version__,

@@ -170,7 +170,7 @@ def _amounts(plan: Plan) -> tuple[Amount, ...]:
     for row in plan.rows:
         cell = row.cell
         if cell.generator is not None and cell.num_synthetic:
-            share = share_name(cell.protocol, cell.real_share)
+            share = share_name(cell.protocol, cell.real_share, cell.real_weight)
             study = StudyKey(cell.classifier.name, cell.arm, cell.protocol, share)
             amount = Amount(study, cell.generator.family, cell.num_real, cell.num_synthetic)
             found[study, amount.num_real, amount.num_synthetic] = amount

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 from safetensors.numpy import load as load_arrays
 
-from synaug_ray.config.spec import GridSpec
+from synaug_ray.analysis.mixing import NO_MIXTURE, mix_name
+from synaug_ray.config.spec import CellSpec, GridSpec
 from synaug_ray.plan.plan import Plan, Row, blocked
 from synaug_ray.plan.step import Stage
 from synaug_ray.plan.steps import TrialStep
@@ -39,6 +40,7 @@ COLUMNS = (
     "classifier_saw",
     "protocol",
     "real_share",
+    "real_weight",
     *MEASURED,
     "cost_seconds",
     *COSTS,
@@ -82,7 +84,8 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "classifier": cell.classifier.name,
         "classifier_saw": _saw(cell.classifier.model) if cell.classifier.pretrained else "",
         "protocol": cell.protocol,
-        "real_share": share_name(cell.protocol, cell.real_share),
+        "real_share": share_name(cell.protocol, cell.real_share, cell.real_weight),
+        "real_weight": _real_weight(cell),
         **measured,
         "cost_seconds": device_seconds(record) if record else float("nan"),
         **(costs.of(trial) if record else dict.fromkeys(COSTS, float("nan"))),
@@ -138,11 +141,17 @@ def why_not(row: Row, failed: Failures) -> str:
     return "blocked" if blocked(row.trial, failed) else "missing"
 
 
-def share_name(protocol: str, real_share: float | None) -> str:
-    """How a real share is written in tables: ``proportional``, ``0.5`` ..., ``none`` where it does not apply."""
-    if protocol != "mixed":
-        return "none"
-    return "proportional" if real_share is None else f"{real_share:g}"
+def share_name(protocol: str, real_share: float | None, real_weight: float | None = None) -> str:
+    """How a real share is written in tables: ``proportional``, ``0.5``, ``0.5@0.9``; ``none`` without mixtures."""
+    return mix_name(real_share, real_weight) if protocol == "mixed" else NO_MIXTURE
+
+
+def _real_weight(cell: CellSpec) -> float:
+    """The weight of real images in the loss of a mixture, 0 to 1; NaN where nothing is mixed."""
+    if cell.protocol != "mixed":
+        return math.nan
+    share = cell.num_real / (cell.num_real + cell.num_synthetic) if cell.real_share is None else cell.real_share
+    return share if cell.real_weight is None else cell.real_weight
 
 
 def predictions(plan: Plan, store: Store, name: str = "predictions.safetensors") -> pd.DataFrame:

@@ -1,10 +1,12 @@
 """What a trial sees, batch by batch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from synaug_ray.classifiers.schedule import augment, num_steps, schedule
+from synaug_ray.classifiers.schedule import augment, image_weights, num_steps, schedule
 from synaug_ray.config.presets import GENERATORS, SAMPLERS
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.plan.steps import GeneratorStep, Pool, TrialStep
@@ -88,3 +90,25 @@ def test_augmentation_is_a_flip_and_a_zero_padded_shift():
         ways = [before[:, r : r + 6, c : c + 6] for r in range(5) for c in range(5)]
         ways += [before.flip(2)[:, r : r + 6, c : c + 6] for r in range(5) for c in range(5)]
         assert any(torch.equal(after, way) for way in ways)
+
+
+@pytest.mark.parametrize("share", [None, 0.25, 0.5])
+@pytest.mark.parametrize("weight", [0.1, 0.5, 0.9])
+def test_real_images_weigh_their_weight_in_all(digits_identity, share, weight):
+    """In every batch with a share; in proportion over whole passes, where every image counts as often."""
+    weighted = replace(trial(digits_identity, "mixed", share), real_weight=weight)
+    of_real, of_synthetic = image_weights(weighted)
+    index = schedule(weighted)
+    if share is None:
+        passes = index.flatten()[: (N + S) * (index.numel() // (N + S))]
+        losses = torch.where(passes < N, of_real, of_synthetic).double()
+        assert float(losses[passes < N].sum() / losses.sum()) == pytest.approx(weight)
+        assert float(losses.mean()) == pytest.approx(1)
+    else:
+        losses = torch.where(index < N, of_real, of_synthetic).double()
+        np.testing.assert_allclose((losses * (index < N)).mean(1), weight, rtol=1e-6)
+        np.testing.assert_allclose(losses.mean(1), 1, rtol=1e-6)
+
+
+def test_without_a_weight_images_weigh_one(digits_identity):
+    assert image_weights(trial(digits_identity, "mixed", 0.3)) == (1, 1)

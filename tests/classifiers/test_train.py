@@ -11,9 +11,11 @@ from synaug_ray.classifiers.schedule import num_steps, schedule
 from synaug_ray.classifiers.train import Member, train_pack
 from synaug_ray.common.errors import UsageProblem
 from synaug_ray.common.keys import derive_seed
+from synaug_ray.config.presets import GENERATORS, SAMPLERS
 from synaug_ray.config.recipes import ClassifierRecipe, Optimiser
+from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import Draws
-from synaug_ray.plan.steps import TrialStep
+from synaug_ray.plan.steps import GeneratorStep, Pool, TrialStep
 from synaug_ray.plan.subset import Subset
 
 RECIPE = ClassifierRecipe(name="mlp", nimg=6_400, pack=4)
@@ -127,3 +129,54 @@ def test_small_stem_keeps_resolution():
 def test_unknown_timm_model_has_a_did_you_mean():
     with pytest.raises(UsageProblem, match="timm has no 'resnet-18'. Did you mean 'resnet18'"):
         models.check(ClassifierRecipe(name="r", family="timm", model="resnet-18", pack=1), None)
+
+
+def mixture(digits, identity, recipe, weight=None, share=0.5, seed=0):
+    """20 real images and 20 of their own copies with wrong labels, as a pool would come."""
+    subset = Subset(identity, 20, 0)
+    pool = Pool(GeneratorStep(subset, GENERATORS["label-shuffle"]), SAMPLERS["dpmpp-8"])
+    real = digits.train.take(Draws(digits.train, 10).index(subset))
+    images = ImageSet(np.tile(real.images, (2, 1, 1, 1)), np.r_[real.labels, (real.labels + 1) % 10])
+    return Member(TrialStep(subset, pool, 20, "mixed", share, recipe, seed, real_weight=weight), images)
+
+
+def trained(members, parts=1):
+    return train.train_only(members, 10, DEVICE, parts=parts).weights()
+
+
+SHORT = RECIPE.model_copy(update={"nimg": 640, "label_smoothing": 0.1})
+WEIGHTED_CNN = ClassifierRecipe(name="c", family="cnn", widths=(4, 8), nimg=640, pack=1)
+
+
+@pytest.mark.parametrize("recipe", [SHORT, WEIGHTED_CNN], ids=["pack", "single"])
+def test_a_weight_of_the_share_gives_the_bits_of_no_weight(digits, digits_identity, recipe):
+    """Weighed 1 each, the losses have the gradient that they have without weights; 0.9 has another."""
+    plain, equal, other = (trained([mixture(digits, digits_identity, recipe, w)]) for w in (None, 0.5, 0.9))
+    assert all(torch.equal(equal[name], plain[name]) for name in plain)
+    assert any(not torch.equal(other[name], plain[name]) for name in plain)
+
+
+def test_a_weighted_companion_changes_no_bits(digits, digits_identity):
+    plain = mixture(digits, digits_identity, SHORT)
+    beside = mixture(digits, digits_identity, SHORT, 0.9, seed=1)
+    alone, together = trained([plain]), trained([plain, beside])
+    assert all(torch.equal(alone[name], together[name]) for name in alone)
+    weighted = trained([beside]), trained([beside, plain])
+    assert all(torch.equal(*(w[name] for w in weighted)) for name in alone)
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_the_gradient_of_a_weight_is_that_of_replicated_rows(digits, digits_identity, parts):
+    """Weight 0.75 at half real: as if each real row of a batch were there three times, each synthetic one once."""
+    sgd = Optimiser(family="sgd", learning_rate=1.0, weight_decay=0.0, momentum=0.0, warmup=0.0)
+    recipe = RECIPE.model_copy(update={"nimg": 64, "optimiser": sgd, "pack": 1, "label_smoothing": 0.1})
+    m = mixture(digits, digits_identity, recipe, 0.75)
+    net = models.build(recipe, (1, 8, 8), 10, derive_seed("weights", m.trial.common_seed))
+    (index,) = schedule(m.trial)
+    rows = torch.cat([index[index < 20].repeat(3), index[index >= 20]])
+    x = torch.from_numpy(m.images.images.astype(np.float32)) / 127.5 - 1
+    y = torch.from_numpy(m.images.labels)
+    nn.functional.cross_entropy(net(x[rows]), y[rows], label_smoothing=0.1).backward()
+    after = trained([m], parts)
+    for name, parameter in net.named_parameters():
+        torch.testing.assert_close(after[name], (parameter - parameter.grad).detach(), rtol=1e-4, atol=1e-6)

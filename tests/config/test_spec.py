@@ -99,6 +99,22 @@ def test_the_real_share_is_void_but_in_mixtures():
     assert made == [("mixed", None), ("mixed", 0.5), ("mixed", 0.75), ("synthetic-only", None), ("pretrain", None)]
 
 
+def test_a_real_weight_is_of_mixtures_and_one_equal_to_the_share_is_none():
+    spec = grid(
+        protocols=["mixed", "synthetic-only"], real_share=["proportional", 0.5], real_weight=["share", 0.5, 0.9]
+    )
+    made = [(c.protocol, c.real_share, c.real_weight) for c in spec.cells() if c.generator]
+    assert made == [
+        ("mixed", None, None),
+        ("mixed", None, 0.5),
+        ("mixed", None, 0.9),
+        ("mixed", 0.5, None),
+        ("mixed", 0.5, None),
+        ("mixed", 0.5, 0.9),
+        ("synthetic-only", None, None),
+    ]
+
+
 @pytest.mark.parametrize(
     "n,multiple,num_synthetic",
     [
@@ -144,6 +160,7 @@ def test_the_order_of_factors_inside_a_cell():
         "draw",
         "seed",
         "filter",
+        "real_weight",
     )
 
 

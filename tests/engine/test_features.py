@@ -115,6 +115,18 @@ def test_a_share_is_the_weight_of_the_loss(weights, digits_identity, context):
     np.testing.assert_allclose(p("label-shuffle", "mixed", 0.0001), shuffled, atol=0.02)
 
 
+def test_the_weight_of_a_head_is_its_share(weights, digits_identity):
+    """A head has no batches: whatever the share, a weight is planned as the trial of that share, which is the same."""
+    shares = {"real_share": ["proportional", 0.25], "num_real": [40]}
+    weighted = make_plan(grid(weights, real_weight=["share", 0.75], **shares), digits_identity)
+    shared = make_plan(grid(weights, **(shares | {"real_share": ["proportional", 0.25, 0.75]})), digits_identity)
+    assert weighted.trials.keys() == shared.trials.keys()
+    assert {(r.cell.real_share, r.cell.real_weight) for r in weighted.rows if r.trial.real_share == 0.75} == {
+        (None, 0.75),
+        (0.25, 0.75),
+    }
+
+
 def test_a_killed_step_goes_on_from_its_state(weights, digits_identity, context, tmp_path, monkeypatch):
     """With the bits of one that was never stopped, and without computing again what it had."""
     plan = make_plan(grid(weights), digits_identity)

@@ -111,6 +111,27 @@ def test_the_same_mixture_of_two_blocks_is_run_once():
     assert {t.real_share for t in made.trials.values() if t.pool} == {None}
 
 
+def test_a_weight_equal_to_the_share_is_the_trial_of_before():
+    """Half at weight 0.5, and in proportion at the weight that the counts have anyway: keys as without weights."""
+    before = plan(synthetic_multiples=[0, 1, 3], real_share=["proportional", 0.5])
+    made = plan(synthetic_multiples=[0, 1, 3], real_share=["proportional", 0.5], real_weight=["share", 0.5])
+    added = {key: trial for key, trial in made.trials.items() if key not in before.trials}
+    assert set(before.trials) <= set(made.trials)
+    assert {(t.real_share, t.real_weight, t.num_synthetic // t.subset.num_real) for t in added.values()} == {
+        (None, 0.5, 3)
+    }
+    labels = {(r.cell.real_share, r.cell.real_weight) for r in made.rows if r.cell.generator}
+    assert labels == {(None, None), (0.5, None), (None, 0.5)}
+    alone = plan(synthetic_multiples=[0, 1], real_share=[0.5], real_weight=[0.5])
+    assert set(alone.trials) == set(plan(synthetic_multiples=[0, 1], real_share=[0.5]).trials)
+
+
+def test_a_share_that_the_counts_give_anyway_is_run_once_at_each_weight():
+    made = plan(synthetic_multiples=[0, 1], real_share=["proportional", 0.5], real_weight=[0.8, 0.9])
+    assert {(t.real_share, t.real_weight) for t in made.trials.values() if t.pool} == {(None, 0.8), (None, 0.9)}
+    assert len([r for r in made.rows if r.cell.generator]) == 2 * len([t for t in made.trials.values() if t.pool])
+
+
 def test_generators_trained_on_more_are_shared_over_num_real():
     made = plan(generators=[{"preset": "edm-tiny", "trained_on": 800}])
     assert {g.subset.num_real for g in made.generators.values()} == {800}

@@ -138,6 +138,7 @@ def test_what_the_images_are_enters_every_key(change):
         {"protocol": "pretrain"},
         {"real_share": None},
         {"real_share": 0.75},
+        {"real_weight": 0.9},
         {"classifier": CLASSIFIERS["mlp-smoke"]},
         {"seed": 0},
         {"pool": Pool(GENERATOR, SAMPLERS["heun-18"])},

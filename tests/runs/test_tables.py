@@ -144,6 +144,11 @@ def test_status_words(made):
     assert measurements(spec, plan, store).set_index("key")["status"][bad.trial.key] == "done"
 
 
+def test_names_of_shares_have_the_weight_if_there_is_one():
+    assert share_name("mixed", 0.75, 0.9) == "0.75@0.9" and share_name("mixed", None, 0.9) == "proportional@0.9"
+    assert share_name("synthetic-only", None, None) == "none"
+
+
 @pytest.mark.parametrize(
     "protocol,share,name",
     [
