@@ -30,7 +30,7 @@ from synaug_ray.common.hardware import free_memory
 from synaug_ray.common.provenance import CODE
 from synaug_ray.config.checks import image_shape, place_of_num_real
 from synaug_ray.config.spec import write_grid
-from synaug_ray.data.first_image import first_shape
+from synaug_ray.data.first_image import first_shape, training_images
 from synaug_ray.data.load import Unsettled, settled
 from synaug_ray.plan.order import early_answers_first
 from synaug_ray.plan.plan import Plan, make_plan, pending, reversed_plan
@@ -86,7 +86,8 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     shape = image_shape(spec) or first_shape(spec.dataset, spec.data)
     say: Callable[[str], None] = partial(print, flush=True)  # so that a log can be followed
     recorded = RecordedRates(plan, run.store)
-    timed = plan_timings(recorded, missing, shape, None if args.no_timing else request.cache, say)
+    cache = None if args.no_timing else request.cache
+    timed = plan_timings(recorded, missing, shape, cache, say, training_images(spec.dataset))
     print(*plan_lines(request.path, run, missing, recorded, shape, timed), sep="\n")
     needed = disk_bytes(missing, shape or ASSUMED, 0)
     if needed:

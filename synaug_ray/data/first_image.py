@@ -1,4 +1,4 @@
-"""The shape of a data set's images as its first one shows it, for the cost of a plan; nothing is decoded."""
+"""What the cost of a plan depends on: the shape of the images, and how many there are to train on; nothing is decoded."""
 
 from __future__ import annotations
 
@@ -30,11 +30,31 @@ def first_shape(dataset: str, options: DataOptions) -> tuple[int, int, int] | No
     return (channels, options.size or found[1], options.size or found[2])
 
 
-def _of_npz(file: Path) -> tuple[int, int, int] | None:
+def training_images(dataset: str) -> int | None:
+    """About how many training images an ``npz:`` or ``folder:`` has: all that are not in a folder or array of their
+    own for tests. None for other sources, and where it cannot be read."""
+    kind, _, rest = dataset.partition(":")
+    if kind not in ("npz", "folder"):
+        return None
+    with suppress(*UNREADABLE, KeyError):
+        path = Path(rest).expanduser()
+        if kind == "npz":
+            return _npz_shape(path)[0]
+        train = path / "train"
+        names = (name for _, _, of in os.walk(train if train.is_dir() else path) for name in of)
+        return sum(name.lower().endswith(tuple(SUFFIXES)) for name in names) or None
+    return None
+
+
+def _npz_shape(file: Path) -> tuple[int, ...]:
     with zipfile.ZipFile(file) as archive, archive.open("train_images.npy") as member:
         version = npy.read_magic(member)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape = read(member, max_header_size=MAX_HEADER)[0]
+        return read(member, max_header_size=MAX_HEADER)[0]
+
+
+def _of_npz(file: Path) -> tuple[int, int, int] | None:
+    shape = _npz_shape(file)
     if len(shape) not in (3, 4):
         return None
     return (shape[3] if len(shape) == 4 else 1, shape[1], shape[2])

@@ -97,7 +97,7 @@ class _Work:
                         self.blocked += 1
                         self._tried.add(trial.key)
                         self._show(trial.key, 1.0)
-                waiting = self._trials(waiting, real_only, whole_packs=shown)
+                waiting = self._trials(waiting, real_only, whole_packs=shown or not pool)
                 if pool and not shown:
                     shown = True
                     self._after(True)
@@ -117,13 +117,13 @@ class _Work:
         rest: list[TrialStep] = []
         for pack in packs(t for t in waiting if t.key not in self._tried):
             recipe = pack[0].classifier
-            room = recipe.pack - len(pack)
-            if room and whole_packs:
-                rest += pack
-                continue
             own = {t.key for t in waiting} | self._tried
             others = (t for t in fill if t.classifier.key == recipe.key and t.key not in own)
-            self._run([*pack, *itertools.islice(others, room)])
+            filled = [*pack, *itertools.islice(others, recipe.pack - len(pack))]
+            if whole_packs and len(filled) < recipe.pack:
+                rest += pack
+            else:
+                self._run(filled)
         return rest
 
     def _checks(self, checks: Iterable[QualityStep]) -> None:

@@ -48,6 +48,7 @@ class Work:
     recipe: Any
     generator: Any = None  # whose images are sampled
     images: float = 1.0  # that the plan trains on or samples in all
+    training: int = 0  # of the data set, where it is a quality check
 
 
 def count(work: Work, shape: Shape, num_classes: int) -> Count | None:
@@ -148,6 +149,7 @@ def _work(entry: dict[str, Any]) -> Work:
         recipe,
         None if generator is None else any_generator.validate_python(generator),
         entry["images"],
+        entry.get("training", 0),
     )
 
 
@@ -178,7 +180,8 @@ def main() -> int:
             seconds = timed(work, counts.get(work.key), here, min(MOST, max(LEAST, 0.6 * left / (len(every) - i))))
             _say(key=work.key, seconds=seconds, device=device)  # null: this cannot be timed here
             if work.key == "quality":
-                _say(key=work.key, once=of_first_check(bench.images(), bench.num_classes, bench.device, bench.now))
+                once = of_first_check(bench.images(), work.training, bench.num_classes, bench.device, bench.now)
+                _say(key=work.key, once=once)
             if seconds and work.key in counts:
                 rates.append(counts[work.key].flops * slowness(work, bench) / seconds)
     return 0

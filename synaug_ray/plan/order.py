@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from synaug_ray.plan.plan import Plan, features_in
@@ -40,3 +41,26 @@ def early_answers_first(plan: Plan) -> Plan:
 
 def _turn(trial: TrialStep) -> Turn:
     return trial.subset.draw, int(trial.pool is not None), trial.subset.num_real
+
+
+def packs_in_order(trials: Sequence[TrialStep]) -> int:
+    """How many packs ``engine.local`` makes of the trials of one recipe: a first result does not wait for full ones.
+
+    In the first draw, the first pool's trials and the others may each end with a pack that real-only trials of later
+    draws cannot fill; it costs as much as a full one.
+    """
+    width, first = trials[0].classifier.pack, min(trial.subset.draw for trial in trials)
+    of_first = [trial for trial in trials if trial.subset.draw == first]
+    pool = next((trial.pool for trial in of_first if trial.pool is not None), None)
+    real = sum(trial.pool is None for trial in of_first)
+    early = sum(trial.pool == pool for trial in of_first) if pool else 0
+    fill = sum(trial.pool is None for trial in trials) - real
+    if -real % width > fill:  # the last of them wait for the first pool's
+        groups = [real // width * width, real % width + early]
+    else:
+        groups = [real, early]
+    packs, left = 0, len(trials) - len(of_first)
+    for group in (*groups, len(of_first) - real - early):
+        filled = min(fill, -group % width)
+        packs, fill, left = packs - (-group // width), fill - filled, left - filled
+    return packs - (-left // width)

@@ -48,10 +48,15 @@ class Classifier:
         return torch.cat(chunks).clone()
 
 
+def nimg_of(num_images: int) -> int:
+    """Images seen in training on ``num_images``."""
+    return min(max(PASSES * num_images, NIMG[0]), NIMG[1])
+
+
 def train(images: ImageSet, num_classes: int, seed: int, device: torch.device) -> Classifier:
     """Train a small classifier of ``images``; deterministic for the same images and ``seed``."""
-    nimg = min(max(PASSES * len(images), NIMG[0]), NIMG[1])
-    order = passes(len(images), derive_seed("order", seed), 0, nimg // BATCH * BATCH).view(-1, BATCH)
+    steps = nimg_of(len(images)) // BATCH
+    order = passes(len(images), derive_seed("order", seed), 0, steps * BATCH).view(-1, BATCH)
     return train_in_order(images, num_classes, order, seed, device)
 
 

@@ -116,6 +116,11 @@ def of_data_set(
     return large if _accuracy(large, on_mirrored=False) > accuracy else small
 
 
+def nimg_of(num_images: int) -> int:
+    """Images seen in training a large network on ``num_images``."""
+    return min(max(PASSES * num_images, NIMG[0]), NIMG[1])
+
+
 def folds(images: ImageSet, seed: int) -> NDArray[np.int64]:
     """The fold of each image, int64 [N] in [0, FOLDS), in equal class proportions."""
     order = np.random.default_rng(derive_seed("folds", seed)).permutation(len(images))
@@ -161,7 +166,7 @@ def large_network(shape: tuple[int, int, int], num_classes: int) -> nn.Sequentia
 def _train_large(
     images: ImageSet, num_classes: int, mirror: bool, seed: int, device: torch.device, tick: Tick
 ) -> Classifier:
-    steps = min(max(PASSES * len(images), NIMG[0]), NIMG[1]) // BATCH
+    steps = nimg_of(len(images)) // BATCH
     order = passes(len(images), derive_seed("order", seed), 0, steps * BATCH).view(steps, BATCH)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("weights", seed))

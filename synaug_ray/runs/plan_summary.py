@@ -35,7 +35,12 @@ LONG = 100 * 3600.0  # seconds of one core: a grid that takes longer is meant fo
 
 
 def plan_timings(
-    recorded: RecordedRates, missing: Plan, shape: Shape | None, cache: Path | None, say: Callable[[str], None]
+    recorded: RecordedRates,
+    missing: Plan,
+    shape: Shape | None,
+    cache: Path | None,
+    say: Callable[[str], None],
+    training: int | None = None,
 ) -> Timings:
     """Timings of what neither the Store nor an earlier measurement knows.
 
@@ -43,9 +48,10 @@ def plan_timings(
         shape: of an image, [C, H, W], if known from the grid alone.
         cache: the cache folder; None measures nothing.
         say: called with a line if something has to be measured.
+        training: how many training images the data set has, if known.
     """
     steps = [] if cache is None else untimed(recorded, missing, shape)
-    return Timings() if cache is None or not steps else timings(steps, shape or ASSUMED, cache, say)
+    return Timings() if cache is None or not steps else timings(steps, shape or ASSUMED, cache, say, training=training)
 
 
 def plan_lines(

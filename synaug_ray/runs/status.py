@@ -15,6 +15,7 @@ from synaug_ray.config.checks import image_shape
 from synaug_ray.config.data_options import FULL
 from synaug_ray.config.load import validate_grid
 from synaug_ray.config.yaml_source import parse_bytes
+from synaug_ray.data.first_image import first_shape, training_images
 from synaug_ray.data.identify import judge_options, test2_options
 from synaug_ray.plan.plan import Plan, blocked, failed_ancestor, make_plan, pending
 from synaug_ray.plan.step import Stage, Step
@@ -138,9 +139,9 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
             state += "; the driver may have died: run the same command to continue"
     lines, records = [f"run        {run.name}: {state}"], []
     failed, missing = unresolved_failures(run.plan, run.store), pending(run.plan, run.store)
-    shape = image_shape(run.spec)
+    shape = image_shape(run.spec) or first_shape(run.spec.dataset, run.spec.data)
     recorded = RecordedRates(run.plan, run.store)
-    table = costs(recorded, missing, shape, _kept(recorded, missing, shape))
+    table = costs(recorded, missing, shape, _kept(recorded, missing, shape, training_images(run.spec.dataset)))
     for stage in run.plan.stages:
         steps = run.plan.steps(stage)
         if not steps:
@@ -175,13 +176,14 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
     return lines
 
 
-def _kept(recorded: RecordedRates, missing: Plan, shape: Shape | None) -> Mapping[str, Figure]:
+def _kept(recorded: RecordedRates, missing: Plan, shape: Shape | None, training: int | None) -> Mapping[str, Figure]:
     """The timings of this machine that a plan left in the default cache folder."""
     try:
         cache = cache_folder(None)
     except Problem:
         return {}
-    return timings(untimed(recorded, missing, shape), shape or ASSUMED, cache, print, limit=0).figures
+    steps = untimed(recorded, missing, shape)
+    return timings(steps, shape or ASSUMED, cache, print, limit=0, training=training).figures
 
 
 def why(run: RunStatus, asked: str) -> list[str]:

@@ -26,6 +26,7 @@ from synaug_ray.common.keys import content_key
 from synaug_ray.config.generator_recipes import PretrainedRecipe
 from synaug_ray.plan.features import FeatureStep
 from synaug_ray.plan.footprint import Count
+from synaug_ray.plan.order import packs_in_order
 from synaug_ray.plan.step import Step
 from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, TrialStep
 from synaug_ray.runs.cost import MEASURED, SCALED, TIMED, Figure
@@ -36,7 +37,7 @@ PATIENCE = 3.0  # limits after which the process is stopped, whatever it has sai
 STARVED = 15.0  # limits after which it is stopped in any case
 OFF = "SYNAUG_NO_TIMING"  # in the environment: as --no-timing
 CLASSES = 10  # assumed: how many there are changes neither time nor memory by a percent
-VERSION = 1  # of what is kept
+VERSION = 2  # of what is kept
 SPEED = 2e10  # operations a second of a core, where nothing could be timed
 PIPELINE = 1e12  # operations of one evaluation of a pretrained pipeline, where it could not be tried; a guess
 GUESSED = 10.0  # the factor by which that may be wrong
@@ -61,7 +62,9 @@ class Timings:
         return "GPU" if self.device == "cuda" else "core"
 
 
-def timings(steps: Sequence[Step], shape: Shape, cache: Path, say: Say, limit: float = LIMIT) -> Timings:
+def timings(
+    steps: Sequence[Step], shape: Shape, cache: Path, say: Say, limit: float = LIMIT, training: int | None = None
+) -> Timings:
     """Timings of all kinds of ``steps`` that take any time: from the cache, else measured now.
 
     Args:
@@ -69,17 +72,19 @@ def timings(steps: Sequence[Step], shape: Shape, cache: Path, say: Say, limit: f
         cache: the cache folder; one that cannot be written is done without.
         say: called once with a line if something has to be measured.
         limit: seconds for the measuring, more on a busy machine; 0 takes what is kept.
+        training: how many training images the data set has, if that is known.
     """
     kinds: dict[str, list[Step]] = {}
     for step in steps:
         if step.images_seen:
             kinds.setdefault(step.cost_key, []).append(step)
-    places = {key: cache / "timings" / f"{_name(key, shape)}.json" for key in kinds}
+    entries = {key: _entry(key, of, training) for key, of in kinds.items()}
+    places = {key: cache / "timings" / f"{_name(entry, shape)}.json" for key, entry in entries.items()}
     found = {key: kept for key, path in places.items() if (kept := _read(path)) is not None}
     wanted = {key: of for key, of in kinds.items() if "seconds" not in found.get(key, {})}
     if wanted and limit and OFF not in os.environ:
         say(f"timing a few steps of {_named(wanted)} on this machine, about {limit:.0f} seconds (--no-timing skips it)")
-        for key, values in _ask(wanted, shape, limit).items():
+        for key, values in _ask([entries[key] for key in wanted], shape, limit).items():
             found[key] = found.get(key, {}) | values
             _keep(places[key], found[key])
     return _filled(kinds, found)
@@ -117,12 +122,20 @@ def _filled(kinds: Mapping[str, Sequence[Step]], found: Mapping[str, dict[str, A
         if key == "quality":  # it was timed by the check, and what is trained once for all of them
             images = sum(step.images_seen for step in of)
             figures[key] = Figure((values["seconds"] * len(of) + values.get("once", 0.0)) / images, SCALED)
-        elif isinstance(of[0], TrialStep):  # a pack with room costs as much as a full one, and a draw may end with one
-            width = of[0].classifier.pack
-            padded = (-(-len(of) // width) + (width > 1)) * width / len(of)
-            figures[key] = Figure(figures[key].seconds * padded, TIMED)
+        elif isinstance(of[0], TrialStep):
+            figures[key] = Figure(figures[key].seconds * _padding(of), TIMED)
     devices = [values["device"] for values in found.values() if "device" in values]
     return Timings(figures, counts, devices[0] if devices else "cpu")
+
+
+def _padding(trials: Sequence[Step]) -> float:
+    """Images seen with those that fill packs, which cost as much, for each image that ``trials`` see."""
+    recipes: dict[str, list[TrialStep]] = {}
+    for trial in trials:
+        assert isinstance(trial, TrialStep)
+        recipes.setdefault(trial.classifier.key, []).append(trial)
+    seen = sum(packs_in_order(of) * of[0].classifier.pack * of[0].images_seen for of in recipes.values())
+    return seen / sum(trial.images_seen for trial in trials)
 
 
 def _guess(step: Step, speed: float, counts: Mapping[str, Count]) -> float | None:
@@ -146,13 +159,12 @@ def _named(kinds: Mapping[str, Sequence[Step]]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-def _name(key: str, shape: Shape) -> str:
+def _name(entry: Mapping[str, Any], shape: Shape) -> str:
+    what = {"version": VERSION, "work": entry["key"], "shape": list(shape), "hardware": hardware_name()}
+    what |= {"training": entry["training"]} if "training" in entry else {}
     with suppress(PackageNotFoundError):
-        torch = version("torch")
-        return content_key(
-            {"version": VERSION, "work": key, "shape": list(shape), "hardware": hardware_name(), "torch": torch}
-        )
-    return content_key({"version": VERSION, "work": key, "shape": list(shape), "hardware": hardware_name()})
+        return content_key(what | {"torch": version("torch")})
+    return content_key(what)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -197,14 +209,9 @@ def _core_seconds(process: int) -> float:
     return 0.0
 
 
-def _ask(kinds: Mapping[str, Sequence[Step]], shape: Shape, limit: float) -> dict[str, dict[str, Any]]:
-    """What the process said of each kind until the limit; nothing where it could not begin."""
-    asked = {
-        "shape": list(shape),
-        "classes": CLASSES,
-        "seconds": limit * MEASURING / LIMIT,
-        "work": [_entry(key, of) for key, of in kinds.items()],
-    }
+def _ask(work: Sequence[Mapping[str, Any]], shape: Shape, limit: float) -> dict[str, dict[str, Any]]:
+    """What the process said of each piece of ``work`` until the limit; nothing where it could not begin."""
+    asked = {"shape": list(shape), "classes": CLASSES, "seconds": limit * MEASURING / LIMIT, "work": list(work)}
     command = [sys.executable, "-m", "synaug_ray.engine.timing"]
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     try:
@@ -224,10 +231,10 @@ def _ask(kinds: Mapping[str, Sequence[Step]], shape: Shape, limit: float) -> dic
         with suppress(ValueError, KeyError, TypeError):  # the last line may be half written
             values = json.loads(line)
             found.setdefault(values.pop("key"), {}).update(values)
-    return {key: values for key, values in found.items() if key in kinds}
+    return {key: values for key, values in found.items() if key in {entry["key"] for entry in work}}
 
 
-def _entry(key: str, steps: Sequence[Step]) -> dict[str, Any]:
+def _entry(key: str, steps: Sequence[Step], training: int | None) -> dict[str, Any]:
     step = steps[0]
     entry = {"key": key, "kind": step.stage, "images": sum(s.images_seen for s in steps), "recipe": None}
     if isinstance(step, GeneratorStep):
@@ -239,6 +246,9 @@ def _entry(key: str, steps: Sequence[Step]) -> dict[str, Any]:
         entry["recipe"] = step.classifier.model_dump(mode="json")
     elif isinstance(step, FeatureStep):
         entry["recipe"] = step.classifier.model_dump(mode="json")
-    elif isinstance(step, QualityStep) and step.spaces:
-        entry["recipe"] = step.spaces[0].model_dump(mode="json")
+    elif isinstance(step, QualityStep):
+        # where nobody knows how many there are, at least those of the largest Subset
+        most = max(s.pool.generator.subset.num_real for s in steps if isinstance(s, QualityStep))
+        entry["training"] = training or most
+        entry["recipe"] = step.spaces[0].model_dump(mode="json") if step.spaces else None
     return entry

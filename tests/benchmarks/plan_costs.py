@@ -19,6 +19,7 @@ from pathlib import Path
 
 from synaug_ray.config.checks import image_shape
 from synaug_ray.config.load import find_grid, placed_grid
+from synaug_ray.data.first_image import first_shape, training_images
 from synaug_ray.data.identify import identify, unknown_name
 from synaug_ray.plan.plan import make_plan
 from synaug_ray.plan.step import STAGES
@@ -31,12 +32,12 @@ from synaug_ray.store.store import Store
 def main(words: list[str]) -> None:
     spec, _ = placed_grid(find_grid(words[0]), words[1:], unknown_name)
     plan = make_plan(spec, identify(spec.dataset, spec.data))
-    shape = image_shape(spec) or ASSUMED
+    shape = image_shape(spec) or first_shape(spec.dataset, spec.data) or ASSUMED
     cost.MEASURED.clear()  # measured elsewhere: here this machine's own timings are on trial
     with tempfile.TemporaryDirectory() as folder:
         steps = [s for stage in STAGES for s in plan.steps(stage).values()]
         began = time.monotonic()
-        timed = timings(steps, shape, Path(folder) / "cache", print)
+        timed = timings(steps, shape, Path(folder) / "cache", print, training=training_images(spec.dataset))
         took = time.monotonic() - began
         table = cost.costs(cost.RecordedRates(plan, Store(f"{folder}/empty/store")), plan, shape, timed.figures)
         command = [sys.executable, "-m", "synaug_ray.grid", *words, "--local", "--no-timing", "--name", "bench"]

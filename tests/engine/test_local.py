@@ -1,8 +1,10 @@
 """A run without Ray: the order of work, and the time left. Two drivers at one plan: nothing is spoilt, and where one of
 them works from the other end little is done twice."""
 
+import itertools
 import threading
 import time
+from collections import Counter
 
 import pytest
 
@@ -10,7 +12,7 @@ from synaug_ray.config.load import validate_grid
 from synaug_ray.config.yaml_source import Lines
 from synaug_ray.engine import local
 from synaug_ray.engine.context import Machine, WorkerContext
-from synaug_ray.plan.order import early_answers_first
+from synaug_ray.plan.order import early_answers_first, packs_in_order
 from synaug_ray.plan.plan import make_plan, reversed_plan
 from synaug_ray.plan.step import Step
 from synaug_ray.plan.subset import DataIdentity
@@ -131,6 +133,26 @@ def test_packs_are_filled_up_but_in_the_first_draw(digits, tmp_path, done_in_ord
     run(grid_of(), digits, tmp_path)
     sizes = [len(steps) for steps in done_in_order if steps[0].stage == "trial"]
     assert sum(sizes) == 18 and len(sizes) <= 6  # 5 at the least
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"draws": 1, "training_check": {"draws": 1}},
+        {"draws": 1, "seeds": 2, "num_real": [20]},
+        {"draws": 2, "seeds": 3, "training_check": {"draws": 2}, "generators": ["edm-tiny", "jitter"]},
+        {"draws": 5, "synthetic_multiples": [0], "seeds": 2},
+        {"draws": 6, "generators": ["jitter"], "classifiers": ["mlp", "mlp-smoke"]},
+    ],
+)
+def test_a_plan_knows_how_many_packs_there_will_be(digits, tmp_path, done_in_order, changes):
+    plan = grid_of(**changes)
+    run(plan, digits, tmp_path)
+    of_recipe = lambda step: step.classifier.key  # noqa: E731
+    packs = Counter(of_recipe(steps[0]) for steps in done_in_order if steps[0].stage == "trial")
+    trials = sorted(plan.trials.values(), key=of_recipe)
+    assert packs == {key: packs_in_order(list(of)) for key, of in itertools.groupby(trials, of_recipe)}
 
 
 def test_what_depends_on_a_failure_is_left_and_counted(digits, tmp_path, monkeypatch):
