@@ -1,4 +1,4 @@
-"""What the cost of a plan depends on: the shape of the images, and how many there are to train on; nothing is decoded."""
+"""What a plan's cost depends on: the shape of the images, and how many there are to train on; nothing is decoded."""
 
 from __future__ import annotations
 
