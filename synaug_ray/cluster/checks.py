@@ -212,7 +212,7 @@ def sharing(storage: str, here: str, nodes: Sequence[Node], unwritten: str = "")
 
 
 def weights(nodes: Sequence[Node]) -> list[Finding]:
-    """Nodes without the weights of a network in ``quality_features``: quality checks would fail there."""
+    """Nodes without the weights of a pretrained network: steps that need it would fail there."""
     where: dict[str, list[Node]] = {}
     for node in nodes:
         for path in node.answer.missing_files if node.answer else ():
@@ -220,7 +220,7 @@ def weights(nodes: Sequence[Node]) -> list[Finding]:
     return [
         Finding(
             "weights",
-            f"quality_features: {path} is missing on {names(some_nodes)}, or differs there; "
+            f"the weights {path} are missing on {names(some_nodes)}, or differ there; "
             "copy it to the same path on all nodes, or give a path that all nodes share",
             "problem",
         )

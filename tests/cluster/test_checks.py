@@ -165,7 +165,7 @@ def test_weights_that_nodes_lack_are_refused_with_their_names():
         answering("c", missing_files=("/w/dinov2", "/w/inception")),
     )
     dinov2, inception = weights([a, b, c, node("silent")])
-    assert "/w/dinov2 is missing on b, c" in dinov2.means and "/w/inception is missing on c" in inception.means
+    assert "/w/dinov2 are missing on b, c" in dinov2.means and "/w/inception are missing on c" in inception.means
     assert problem([dinov2, inception]).exit_code == RESOURCES
     assert weights([a]) == []
 

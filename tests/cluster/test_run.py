@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from helpers.grids import COMPARED
 from helpers.paths import SMALL_GRID
+from helpers.tiny_weights import frozen, weights_file
 from ray.exceptions import ObjectStoreFullError
 
 from synaug_ray import grid
@@ -98,6 +99,23 @@ def test_missing_work_alone_is_done_and_a_failure_blocks_its_descendants_and_not
     # where some are missing, whole numbers are floats
     pd.testing.assert_frame_equal(good[COMPARED], expected[COMPARED], check_exact=True, check_dtype=False)
     assert {f.cause for f in store.failed("generator").values()} == {"diverged"}
+
+
+def test_heads_wait_for_their_features_and_equal_those_of_a_local_run(cluster, small_run, tmp_path):
+    changes = [f"classifiers=[{json.dumps(frozen(weights_file(tmp_path)))}]", "blocks=[]", "--name", "heads"]
+    tables, stores = [], []
+    for name, more in (("ray", []), ("local", ["--local"])):
+        storage = tmp_path / name
+        shutil.copytree(small_run, storage, copy_function=os.link)
+        assert grid.main([GRID, *changes, *more, "--no-timing", "--storage", str(storage)]) == 0
+        rows = pd.read_parquet(storage / "heads" / "measurements.parquet")
+        tables.append(rows.sort_values(["key", "generator"]).reset_index(drop=True)[COMPARED])
+        stores.append(Store(f"{storage}/store"))
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    ours, theirs = stores
+    keys = ours.keys("features")
+    assert keys and keys == theirs.keys("features")
+    assert all(ours.record("features", k).files == theirs.record("features", k).files for k in keys)
 
 
 def test_a_cluster_that_is_gone_is_a_sentence(cluster, tmp_path, monkeypatch, capsys):
