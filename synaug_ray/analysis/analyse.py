@@ -20,6 +20,7 @@ from synaug_ray.analysis.deciding import CellNoise, spread_of_gains
 from synaug_ray.analysis.generator_results import BudgetCurve
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, pair_cells
 from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
+from synaug_ray.analysis.second_test import second_test
 from synaug_ray.analysis.study import StudyFitter
 from synaug_ray.analysis.training_length import training_lengths, warnings, with_lengths, without_checks
 from synaug_ray.analysis.verdict import FEW_DRAWS, Failures, Margin, judge
@@ -28,7 +29,8 @@ from synaug_ray.laws.catalogue import FORM_TABLE, PUBLISHED
 from synaug_ray.laws.simultaneous import Look, single_look
 
 TOO_FEW = "Some of its amounts have only one draw: too few for an interval."
-BUDGET_STREAM = 1  # a separate random stream, so that the other parts of an analysis keep their random numbers
+# separate random streams, so that the other parts of an analysis keep their random numbers
+BUDGET_STREAM, SECOND_STREAM = 1, 2
 FEW_GROUPS = 10  # groups of test images; with fewer, the variance between groups is poorly known
 
 
@@ -148,6 +150,7 @@ def analyse(
     balanced: bool | None = None,
     looks: Sequence[Look] = (),
     quality: pd.DataFrame | None = None,
+    second: tuple[str, pd.DataFrame] | None = None,
 ) -> Analysis:
     """Fit the laws and give the verdicts; deterministic given ``seed``.
 
@@ -167,6 +170,7 @@ def analyse(
             images of the smallest.
         looks: at these data so far, including this one at the end; none means that this is the first.
         quality: the table of quality checks, which shows whether longer training copies or is settled.
+        second: the name of a second test set, and the predictions on it; ``measurements`` then has the errors on it.
 
     Raises:
         ValueError: if the tables are inconsistent or contain no done trial, or if an argument is out of range.
@@ -233,6 +237,22 @@ def analyse(
     seen = seen_before(counted)
     verdicts = with_seen([_with_training(v, curves, cells) for v in verdicts], seen)
     not_beaten = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates, looks=looks)
+    told = None
+    if second is not None:
+        told = second_test(
+            counted,
+            second[1],
+            cells,
+            uncertainty,
+            verdicts,
+            name=second[0],
+            margin=margin,
+            confidence=confidence,
+            simultaneous_confidence=simultaneous_confidence,
+            replicates=replicates,
+            rng=np.random.default_rng((seed, SECOND_STREAM)),
+            looks=looks,
+        )
     analysis = Analysis(
         error=cells.error,
         confidence=confidence,
@@ -256,5 +276,6 @@ def analyse(
         looks=tuple(look.draws for look in looks) if uncertainty.has_intervals else (),
         training_lengths=lengths,
         test_groups=None if cells.groups is None else int(cells.groups.max()) + 1,
+        second_test=told,
     )
     return dataclasses.replace(analysis, controls=tuple(controls(analysis)))

@@ -14,6 +14,7 @@ from typing import Any
 
 from synaug_ray.analysis.generator_results import BudgetCurve, Ceiling, Training
 from synaug_ray.analysis.length_results import TrainingLength
+from synaug_ray.analysis.second_results import SecondTest
 from synaug_ray.laws.results import Estimate, FitStatus, Form, HeldOut, LawFit, Published
 
 
@@ -234,11 +235,12 @@ class Analysis:
     ceilings: tuple[Ceiling, ...] = ()
     training_lengths: tuple[TrainingLength, ...] = ()  # whether classifiers are trained to their end, if checked
     test_groups: int | None = None  # number of groups (such as patients) of test images; None if there are no groups
+    second_test: SecondTest | None = None  # on the images of ``data.test2``
 
     def laws_json(self) -> dict[str, Any]:
         """Everything except the verdicts, as plain JSON values."""
         whole = dataclasses.asdict(self)
-        return {k: v for k, v in whole.items() if k not in ("verdicts", "headline")}
+        return {k: v for k, v in whole.items() if k not in ("verdicts", "headline", "second_test")}
 
     def verdict_json(self) -> dict[str, Any]:
         """The verdicts and their headline, as plain JSON values."""
@@ -250,4 +252,5 @@ class Analysis:
             "relative_delta": self.relative_delta,
             "warnings": list(self.warnings),
             "verdicts": whole["verdicts"],
+            **({} if self.second_test is None else {"second_test": whole["second_test"]}),
         }

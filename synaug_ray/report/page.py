@@ -27,6 +27,7 @@ from synaug_ray.report.sections import (
     progress,
     quality,
     samples,
+    second_test,
     training,
     verdicts,
 )
@@ -107,6 +108,7 @@ def render(run: RunView, *, images: bool = True) -> str:
         quality_warnings=quality.warnings(run.quality),
         quality_notes=quality.notes(run.quality),
         audit=audit.table(run.audit),
+        second=second_test.of(verdict, names),
         classes=classes.table(run.by_class),
         two_classes=classes.two(run.by_class),
         images=images,
@@ -135,6 +137,7 @@ def render(run: RunView, *, images: bool = True) -> str:
 def _warnings(run: RunView) -> list[str]:
     """All warnings of the analysis, the data audit and the quality checks, each once."""
     said = [*(run.verdict or {}).get("warnings", ()), *(run.laws or {}).get("warnings", ())]
+    said += second_test.warnings(run.verdict)
     return list(dict.fromkeys([*said, *audit.warnings(run.audit), *quality.warnings(run.quality)]))
 
 

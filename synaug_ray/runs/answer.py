@@ -15,13 +15,14 @@ def answer_so_far(folder: RunFolder) -> str:
 
 
 def answer_text(folder: RunFolder, otherwise: str = "") -> str:
-    """The advice on the page's card, the headline and where the results are, a line each.
+    """The advice on the page's card, the headlines of both test sets and where the results are, a line each.
 
     Args:
         otherwise: said while nothing is judged.
     """
     laws, verdict, quality, status = map(folder.read_json, (LAWS, VERDICT, QUALITY, STATUS))
     advice = recommended(laws, verdict, quality, status)
-    said = [advice.sentence if advice else "", str((verdict or {}).get("headline") or "")]
+    second = ((verdict or {}).get("second_test") or {}).get("headline")
+    said = [advice.sentence if advice else "", str((verdict or {}).get("headline") or ""), str(second or "")]
     lines = [line for line in said if line] or [otherwise]
     return "\n".join([*lines, f"results  {folder.url}", f"page     {folder.url}/report.html"])

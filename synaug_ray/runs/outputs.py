@@ -17,7 +17,8 @@ from synaug_ray.analysis.by_class import by_class
 from synaug_ray.analysis.results import Analysis
 from synaug_ray.analysis.training_length import without_checks
 from synaug_ray.analysis.trials import GENERATOR_FAILURES
-from synaug_ray.config.spec import write_grid
+from synaug_ray.common.text import printable
+from synaug_ray.config.spec import GridSpec, write_grid
 from synaug_ray.engine.courses import spent_before
 from synaug_ray.plan.plan import blocked
 from synaug_ray.plan.step import Stage
@@ -40,6 +41,7 @@ from synaug_ray.store.run_folder import (
     QUALITY_TABLE,
     SAMPLES,
     STATUS,
+    TEST2_GROUPS,
     TEST_GROUPS,
     VERDICT,
     RunFolder,
@@ -182,7 +184,8 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
     run.folder.write_parquet(QUALITY_TABLE, checks)
     run.folder.write_json(QUALITY, for_the_page(checks))
     replicates = run.spec.replicates if replicates is None else replicates
-    analysis = analyse_run(run, table, predicted, replicates, quality=checks, final=state is not RunState.RUNNING)
+    final = state is not RunState.RUNNING
+    analysis = analyse_run(run, table, predicted, replicates, quality=checks, second=second, final=final)
     if analysis is not None:
         run.folder.write_json(LAWS, analysis.laws_json())
         run.folder.write_json(VERDICT, analysis.verdict_json() | _what_is_missing(run, analysis))
@@ -228,12 +231,14 @@ def analyse_run(
     replicates: int,
     *,
     quality: pd.DataFrame | None = None,
+    second: pd.DataFrame | None = None,
     final: bool = False,
 ) -> Analysis | None:
     """The laws of the trials done so far; None until one real-only trial is done.
 
     Args:
         quality: the table of quality checks.
+        second: the predictions on ``data.test2``.
         final: this session's last analysis. Only that is counted as a look at the results.
     """
     done = pd.DataFrame(table[(table["status"] == "done") & table["key"].isin(predicted["key"].tolist())])
@@ -251,6 +256,17 @@ def analyse_run(
         replicates=replicates,
         looks=looks,
         quality=quality,
+        second=None if second is None else (_short(run.spec), with_groups(second, run.folder, TEST2_GROUPS)),
+    )
+
+
+def _short(spec: GridSpec) -> str:
+    """The name of ``data.test2`` in sentences: without the folders of a path."""
+    kind, _, rest = (spec.data.test2 or "").partition(":")
+    return (
+        printable(rest.rstrip("/").rpartition("/")[2] or kind)
+        if kind in ("folder", "npz", "parquet")
+        else printable(spec.data.test2 or "")
     )
 
 

@@ -201,3 +201,30 @@ def test_costs_name_the_hardware_and_are_left_out_where_nothing_was_timed(run_fo
     untimed = [study | {"generation": []} for study in laws["studies"]]
     built = rebuilt(run_folder, "laws.json", studies=untimed)
     assert "What it costs" not in built.words and "Costs, table" not in built.tables
+
+
+def test_a_second_test_set_has_a_section_a_line_at_the_top_and_its_warnings(run_folder: Path, built: Page) -> None:
+    assert "another test set" not in built.words
+
+    def around(value: float) -> dict:
+        return {"value": value, "low": value - 0.01, "high": value + 0.01}
+
+    verdict = json.loads((run_folder / "verdict.json").read_text())
+    study = {name: verdict["verdicts"][0][name] for name in ("classifier", "generator", "protocol", "real_share")}
+    cell = {"num_real": 50, "num_synthetic": 200, "synthetic_multiple": 4.0, "error": around(0.31)}
+    cell |= {"gain": around(0.01), "gain_simultaneous": around(0.011), "difference": around(-0.04)}
+    told = study | {"num_real": 50, "multiple": 4.0, "first_outcome": "helps", "first_gain": around(0.051)}
+    told |= {"outcome": "no effect", "gain": around(0.011), "difference": around(-0.04), "cells": [cell]}
+    told |= {"carries": "does not carry over", "sentence": "On b<b>, it does not."}
+    real = {"classifier": "mlp", "num_real": 50, "first_error": around(0.2), "error": around(0.4)}
+    second = {"name": "b<b>", "error": "test2_error", "images": 1234, "groups": 41, "headline": "On b<b>: so."}
+    second |= {"real": [real], "verdicts": [told], "warnings": ["On b<b>: few."]}
+    page = rebuilt(run_folder, "verdict.json", second_test=second)
+    assert "Does the gain carry over to another test set? The same classifiers, measured on 1,234" in page.words
+    assert "(41 groups)" in page.words and "On b<b>, it does not." in page.words and "On b<b>: few." in page.words
+    assert page.words.index("On b<b>: so.") < page.words.index("The verdicts")
+    row = page.tables["Verdicts on both test sets, table"][1]
+    assert [e[0] for e in row[1:4]] == ["50", "4×", "helps"] and row[8][0] == "does not carry over"
+    assert entry(row[4][1]) == triple(around(0.051)) and entry(row[7][1]) == triple(around(-0.04))
+    assert entry(page.tables["Cells on the second test set, table"][1][3][1]) == triple(around(0.31))
+    assert len(page.tables["Errors without synthetic images on both test sets, table"]) == 2
