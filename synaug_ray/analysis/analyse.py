@@ -22,7 +22,8 @@ from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, p
 from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
 from synaug_ray.analysis.second_test import second_test
 from synaug_ray.analysis.study import StudyFitter
-from synaug_ray.analysis.training_length import training_lengths, warnings, with_lengths, without_checks
+from synaug_ray.analysis.training_length import training_lengths, warnings, with_lengths
+from synaug_ray.analysis.trials import judged
 from synaug_ray.analysis.verdict import FEW_DRAWS, Failures, Margin, judge
 from synaug_ray.analysis.verdict_text import headline
 from synaug_ray.laws.catalogue import FORM_TABLE, PUBLISHED
@@ -183,7 +184,7 @@ def analyse(
         raise ValueError(f"relative_delta is a fraction of the real-only error between 0 and 1, got {relative_delta}")
     if replicates < 0:
         raise ValueError(f"replicates must not be negative, got {replicates}")
-    counted = without_checks(measurements)
+    counted = judged(measurements)
     cells = pair_cells(counted, predictions, num_classes=num_classes, balanced=balanced)
     if not cells.real:
         raise ValueError("no real-only trial is done: there is nothing to compare with")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from synaug_ray.analysis.training_length import without_checks
+from synaug_ray.analysis.trials import judged
 
 STUDY = ["classifier", "generator", "protocol", "real_share", "num_real", "num_synthetic"]
 COLUMNS = (*STUDY, "measure", "class", "value", "low", "high", "gain", "gain_low", "gain_high", "test_images")
@@ -32,7 +32,7 @@ def by_class(
             the last three [T].
         classes: their names; numbers are used for missing ones. The second of two is the positive class.
     """
-    counted = without_checks(measurements)
+    counted = judged(measurements)
     known: Any = counted[(counted["status"] == "done") & counted["key"].isin(predictions["key"].tolist())]
     if known.empty:
         return pd.DataFrame(columns=list(COLUMNS))

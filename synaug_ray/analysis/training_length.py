@@ -27,13 +27,6 @@ PAIR = ["classifier", "num_real", "draw", "seed"]
 SHARE = 0.5  # of the verdicts' margin
 
 
-def without_checks(measurements: pd.DataFrame) -> pd.DataFrame:
-    """The trials without those of the training check, which laws and verdicts do not use."""
-    if "protocol" not in measurements.columns:
-        return measurements
-    return pd.DataFrame(measurements[measurements["protocol"] != TRAINING_CHECK]).reset_index(drop=True)
-
-
 def training_lengths(
     measurements: pd.DataFrame,
     predictions: pd.DataFrame,

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from synaug_ray.config.spec import TRAINING_CHECK
+
 MEASUREMENT_COLUMNS = (
     "key",
     "status",
@@ -22,6 +24,8 @@ MEASUREMENT_COLUMNS = (
     "seconds",
 )
 PREDICTION_COLUMNS = ("key", "label", "predicted")
+STAGES = ("stage_one", "stages_key")  # optional: of protocols in two stages, what the first sees, and their options
+LEEP = "leep"  # optional: of stage one of bridged trials
 GROUP = "group"  # optional: the group of each test image, such as its patient
 CELL_COLUMNS = ["classifier", "generator", "protocol", "real_share", "num_real", "num_synthetic"]
 GENERATOR_FAILURES = ("diverged", "collapsed")  # causes that are due to the generator, not to the machine
@@ -41,13 +45,27 @@ def _stack(column: pd.Series, name: str) -> np.ndarray:
     return np.stack([np.asarray(row, dtype=np.int64) for row in column])
 
 
+def judged(measurements: pd.DataFrame) -> pd.DataFrame:
+    """The trials that laws and verdicts count: without the training check, and controls in two stages.
+
+    Those controls see real images alone, and are no real-only training.
+    """
+    kept = pd.Series(True, index=measurements.index)
+    if "protocol" in measurements.columns:
+        kept &= measurements["protocol"] != TRAINING_CHECK
+    if STAGES[0] in measurements.columns:
+        kept &= measurements[STAGES[0]] != "real"
+    return measurements if kept.all() else pd.DataFrame(measurements[kept]).reset_index(drop=True)
+
+
 def checked_trials(measurements: pd.DataFrame) -> pd.DataFrame:
-    """The done trials, one row each; real-only ones have no generator name.
+    """The done trials that are counted, one row each; real-only ones have no generator name.
 
     Raises:
         ValueError: for missing columns, repeated keys or trials, impossible counts, or if no trial is done.
     """
     _require_columns(measurements, MEASUREMENT_COLUMNS, "measurements")
+    measurements = judged(measurements)
     trials: Any = measurements[measurements["status"] == "done"].copy()
     if trials.empty:
         raise ValueError("measurements contain no trial with status 'done': nothing to analyse yet")

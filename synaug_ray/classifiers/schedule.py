@@ -16,6 +16,15 @@ def num_steps(recipe: ClassifierRecipe) -> int:
     return max(1, round(recipe.nimg / recipe.batch))
 
 
+def stages_of(trial: TrialStep) -> tuple[range, ...]:
+    """The batches of each stage of a trial; one stage unless its protocol has two, which have a batch at least."""
+    steps = num_steps(trial.classifier)
+    if trial.stages is None:
+        return (range(steps),)
+    first = min(max(round(trial.stages.first_share * steps), 1), steps - 1)
+    return range(first), range(first, steps)
+
+
 def real_per_batch(trial: TrialStep) -> int | None:
     """Real images in each batch of the mixed protocol; None if the mix is in proportion to the counts."""
     if trial.real_share is None:
@@ -32,7 +41,10 @@ def schedule(trial: TrialStep) -> Tensor:
     - real-only and synthetic-only: reshuffled passes over the images of that kind;
     - mixed, proportional: reshuffled passes over all images together;
     - mixed with a real share: that share of each batch is real; each kind has its own reshuffled passes;
-    - pretrain: the first half of the training sees synthetic images, the second half real ones.
+    - pretrain: the first half of the training sees synthetic images, the second half real ones, under one schedule of
+      the learning rate;
+    - bridged: stage one sees synthetic images, stage two real ones, each under a schedule of its own (``stages_of``);
+    - real-then-real: the same with real images in stage one, in the order of a pool of as many images.
     """
     recipe, n, s = trial.classifier, trial.subset.num_real, trial.num_synthetic
     steps, batch, seed = num_steps(recipe), recipe.batch, trial.common_seed
@@ -50,6 +62,10 @@ def schedule(trial: TrialStep) -> Tensor:
     elif trial.protocol == "pretrain":
         first = steps // 2
         index = torch.cat([of("synthetic", first, batch), of("real", steps - first, batch)])
+    elif trial.stages is not None:
+        first, second = map(len, stages_of(trial))
+        one = passes(s if trial.stages.synthetic else n, synthetic, 0, first * batch).view(first, batch)
+        index = torch.cat([one + n if trial.stages.synthetic else one, of("real", second, batch)])
     else:
         k = real_per_batch(trial)
         index = (

@@ -7,20 +7,20 @@ whatever the other members, at widths 2 to 32.)
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
 
 from synaug_ray.classifiers.models import build
-from synaug_ray.classifiers.pretrained import PretrainedClassifier
-from synaug_ray.classifiers.schedule import augment, image_weights, num_steps, schedule
+from synaug_ray.classifiers.networks import Pack, Single
+from synaug_ray.classifiers.optimising import learning_rate_factor, loss_of, optimiser_of
+from synaug_ray.classifiers.schedule import augment, image_weights, num_steps, schedule, stages_of
+from synaug_ray.classifiers.stages import head_seed, leep, mixed_up
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.images import ImageSet
@@ -61,6 +61,7 @@ class Outcome:
     val_error: float  # fraction of validation images
     nimg: int  # images seen in training
     second: Answers | None = None  # on the images of ``data.test2``
+    leep: float | None = None  # of the first of two stages, on the Subset: ``stages.leep``
 
 
 def train_pack(
@@ -85,7 +86,9 @@ def train_pack(
     Returns:
         One Outcome per member, in order.
     """
-    return _measured(train_only(members, num_classes, device, tick, parts), members, val, test, device, parts, test2)
+    model, scores = _trained(members, num_classes, device, tick, parts)
+    outcomes = _measured(model, members, val, test, device, parts, test2)
+    return [replace(outcome, leep=score) for outcome, score in zip(outcomes, scores, strict=False)]
 
 
 def train_with_weights(
@@ -97,7 +100,7 @@ def train_with_weights(
 
 
 def _measured(
-    model: _Single | _Pack,
+    model: Single | Pack,
     members: Sequence[Member],
     val: ImageSet,
     test: ImageSet,
@@ -126,112 +129,108 @@ def train_only(
     device: torch.device,
     tick: Callable[[float], None] | None = None,
     parts: int = 1,
-) -> _Single | _Pack:
+) -> Single | Pack:
     """Train a pack without evaluating it; arguments as of ``train_pack``. Returns its networks."""
+    return _trained(members, num_classes, device, tick, parts)[0]
+
+
+def _trained(
+    members: Sequence[Member],
+    num_classes: int,
+    device: torch.device,
+    tick: Callable[[float], None] | None,
+    parts: int,
+) -> tuple[Single | Pack, list[float | None]]:
+    """The trained networks, and the LEEP of each trial that is bridged."""
     recipe = members[0].trial.classifier
     padded = [*members, *[members[-1]] * (recipe.pack - len(members))]
     shape = members[0].images.images.shape[1:]
-    seeds = [derive_seed("weights", m.trial.common_seed) for m in padded]
-    nets = [build(recipe, (int(shape[0]), int(shape[1]), int(shape[2])), num_classes, s).to(device) for s in seeds]
-    model = _Pack(nets) if recipe.pack > 1 else _Single(nets[0])
-    _fit(model, recipe, padded, device, tick, parts)
-    return model
 
+    def networks(seeds: Sequence[int]) -> list[nn.Module]:
+        return [build(recipe, (int(shape[0]), int(shape[1]), int(shape[2])), num_classes, s).to(device) for s in seeds]
 
-class _Single:
-    """A pack of one: the plain module, so that any network can be trained, also one with batch normalisation.
-
-    In channels-last layout, a step of the CNN at 16 px takes 22 ms of a core instead of 32, and evaluation a third.
-    """
-
-    def __init__(self, net: nn.Module) -> None:
-        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def groups(self, recipe: ClassifierRecipe) -> list[dict[str, Any]]:
-        """Parameters for the optimiser, with the peaks of their learning rates."""
-        rate, head_rate, every = recipe.optimiser.learning_rate, recipe.head_learning_rate, list(self.net.parameters())
-        if head_rate is None or not isinstance(self.net, PretrainedClassifier):
-            return [{"params": every, "peak": rate}]
-        head = self.net.head_parameters()
-        body = [p for p in every if all(p is not q for q in head)]
-        return [{"params": body, "peak": rate}, {"params": head, "peak": head_rate}]
-
-    def weights(self) -> dict[str, Tensor]:
-        """The network's state dict, on the CPU."""
-        return {k: v.detach().cpu().contiguous().clone() for k, v in self.net.state_dict().items()}
-
-    def logits(self, x: Tensor, train: bool) -> Tensor:
-        """[1, B, C, H, W] -> [1, B, K]."""
-        self.net.train(train)
-        return self.net(x[0].contiguous(memory_format=torch.channels_last))[None]
-
-
-class _Pack:
-    """K networks as one, with stacked parameters."""
-
-    def __init__(self, nets: list[nn.Module]) -> None:
-        self.base = nets[0]
-        self.params, self.buffers = stack_module_state(nets)
-        if self.buffers:
-            raise ValueError(f"{type(self.base).__name__} has buffers (batch normalisation?): use pack: 1")
-
-        def one(params: dict[str, Tensor], x: Tensor) -> Tensor:
-            return functional_call(self.base, params, (x,))
-
-        self.forward = vmap(one)
-
-    def groups(self, recipe: ClassifierRecipe) -> list[dict[str, Any]]:
-        """Parameters for the optimiser, with the peak of their learning rate."""
-        return [{"params": list(self.params.values()), "peak": recipe.optimiser.learning_rate}]
-
-    def weights(self) -> dict[str, Tensor]:
-        """The first network's state dict, on the CPU."""
-        return {k: v[0].detach().cpu().contiguous().clone() for k, v in self.params.items()}
-
-    def logits(self, x: Tensor, train: bool) -> Tensor:
-        """[K, B, C, H, W] -> [K, B, classes]."""
-        self.base.train(train)
-        return self.forward(self.params, x)
+    nets = networks([derive_seed("weights", m.trial.common_seed) for m in padded])
+    model = Pack(nets) if recipe.pack > 1 else Single(nets[0])
+    return model, _fit(model, recipe, padded, device, tick, parts, networks)
 
 
 def _fit(
-    model: _Single | _Pack,
+    model: Single | Pack,
     recipe: ClassifierRecipe,
     members: Sequence[Member],
     device: torch.device,
     tick: Callable[[float], None] | None,
     parts: int,
-) -> None:
+    networks: Callable[[Sequence[int]], list[nn.Module]],
+) -> list[float | None]:
     images, labels, offsets = _resident(members, device)
-    order = torch.stack([schedule(m.trial) + o for m, o in zip(members, offsets, strict=True)], 1)
+    trials = [m.trial for m in members]
+    order = torch.stack([schedule(t) + o for t, o in zip(trials, offsets, strict=True)], 1)
     order = order.to(device)  # once: [steps, K, B]
     weight_of = _loss_weights(members, offsets, device)
-    steps = num_steps(recipe)
-    optimiser = _optimiser(recipe, model.groups(recipe))
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * _learning_rate_factor(recipe, step, steps)
-        index = order[step]  # [K, B]
-        x = images[index].float().div_(127.5).sub_(1)
-        if recipe.flip or recipe.shift:
-            x = torch.stack([augment(x[k], recipe, m.trial.common_seed, step) for k, m in enumerate(members)])
-        optimiser.zero_grad(set_to_none=True)
-        for part in parts_of(recipe.batch, -(-recipe.batch // parts)):
-            with autocast(recipe.precision, device):
-                logits = model.logits(x[:, part], train=True).float()
-            # the sum of the members' mean losses, so that each member's gradient is independent of the others
-            losses = torch.nn.functional.cross_entropy(
-                logits.flatten(0, 1),
-                labels[index[:, part]].flatten(),
-                reduction="sum" if weight_of is None else "none",
-                label_smoothing=recipe.label_smoothing,
-            )
-            if weight_of is not None:
-                losses = (losses * weight_of(index[:, part]).flatten()).sum()
-            (losses / recipe.batch).backward()
-        optimiser.step()
-        if tick is not None and step % 100 == 99:
-            tick((step + 1) / steps)
+    stages, options = stages_of(trials[0]), trials[0].stages  # the same for all members
+    scores: list[float | None] = [None] * len(members)
+    for number, stage in enumerate(stages):
+        if number and options is not None:
+            scores = _transfer(model, members, images, offsets, device, parts)
+            if options.reset_head:
+                model.new_heads(networks([head_seed(t) for t in trials]))
+        optimiser = optimiser_of(recipe, model.groups(recipe))
+        mixup = options.mixup if options is not None and not number else 0.0
+        for step in stage:
+            if number:
+                model.renew_statistics(step - stage.start)
+            for group in optimiser.param_groups:
+                group["lr"] = group["peak"] * learning_rate_factor(recipe, step - stage.start, len(stage))
+            index = order[step]  # [K, B]
+            x = images[index].float().div_(127.5).sub_(1)
+            if recipe.flip or recipe.shift:
+                x = torch.stack([augment(x[k], recipe, t.common_seed, step) for k, t in enumerate(trials)])
+            # labels with the weights of their losses
+            targets: list[tuple[Tensor, Tensor | None]] = [(labels[index], weight_of(index) if weight_of else None)]
+            if mixup:
+                x, partner, share = mixed_up(x, trials, step, mixup)
+                own = share.expand(index.shape)
+                targets = [(labels[index], own), (labels[index.gather(1, partner)], 1 - own)]
+            optimiser.zero_grad(set_to_none=True)
+            for part in parts_of(recipe.batch, -(-recipe.batch // parts)):
+                with autocast(recipe.precision, device):
+                    logits = model.logits(x[:, part], train=True).float()
+                losses = [
+                    loss_of(logits, target[:, part], None if weight is None else weight[:, part], recipe)
+                    for target, weight in targets
+                ]
+                torch.stack(losses).sum().backward() if len(losses) > 1 else losses[0].backward()
+            optimiser.step()
+            if tick is not None and step % 100 == 99:
+                tick((step + 1) / stages[-1].stop)
+    return scores
+
+
+def _transfer(
+    model: Single | Pack,
+    members: Sequence[Member],
+    images: Tensor,
+    offsets: Sequence[int],
+    device: torch.device,
+    parts: int,
+) -> list[float | None]:
+    """LEEP of each bridged trial's network on its Subset, whose images are the first of its own."""
+    recipe = members[0].trial.classifier
+    batch = max(1, (recipe.batch if recipe.pretrained else EVALUATION_BATCH) // parts)
+    sizes = [m.trial.subset.num_real for m in members]
+    chunks = []
+    for start in range(0, max(sizes), batch):
+        rows = torch.arange(start, start + batch)
+        index = torch.stack([rows.clamp(max=n - 1) + offset for n, offset in zip(sizes, offsets, strict=True)])
+        with torch.no_grad(), autocast(recipe.precision, device):
+            logits = model.logits(images[index.to(device)].float().div_(127.5).sub_(1), train=False)
+            chunks.append(logits.double().softmax(-1).cpu().numpy())
+    probabilities = np.concatenate(chunks, 1)
+    return [
+        leep(probabilities[k, :n], m.images.labels[:n]) if m.trial.protocol == "bridged" else None
+        for k, (m, n) in enumerate(zip(members, sizes, strict=True))
+    ]
 
 
 def _loss_weights(
@@ -262,28 +261,8 @@ def _resident(members: Sequence[Member], device: torch.device) -> tuple[Tensor, 
     return images, labels, [at[id(m.images)] for m in members]
 
 
-def _optimiser(recipe: ClassifierRecipe, parameters: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    o = recipe.optimiser
-    if o.family == "adamw":
-        return torch.optim.AdamW(parameters, lr=o.learning_rate, weight_decay=o.weight_decay, fused=True)
-    return torch.optim.SGD(
-        parameters,
-        lr=o.learning_rate,
-        weight_decay=o.weight_decay,
-        momentum=o.momentum,
-        nesterov=o.momentum > 0,
-        fused=True,
-    )
-
-
-def _learning_rate_factor(recipe: ClassifierRecipe, step: int, steps: int) -> float:
-    """Linear warm-up, multiplied by a cosine from 1 to 0."""
-    warm = min(1.0, (step + 1) / max(1.0, recipe.optimiser.warmup * steps))
-    return warm * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
 def _evaluate(
-    model: _Single | _Pack, part: ImageSet, recipe: ClassifierRecipe, device: torch.device, batch: int
+    model: Single | Pack, part: ImageSet, recipe: ClassifierRecipe, device: torch.device, batch: int
 ) -> NDArray[np.float64]:
     """Log-probabilities [K, N, classes]."""
     width = recipe.pack

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from synaug_ray.common.errors import Message
 from synaug_ray.common.text import listed, times
 from synaug_ray.config.generator_recipes import GeneratorRecipe
+from synaug_ray.config.protocols import StagedProtocol, name_of, with_controls
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.yaml_source import Lines, Location
 
+CONTROLS = "controls"
 MAX_PLAN = 1_000_000  # cells, and shards: a larger plan takes minutes and gigabytes, and is a typing error
 MAX_SIDE = 4_096  # pixels: one colour image is 50 MB then
 MAX_REPLICATES = 100_000  # of the bootstrap: intervals no longer change, and memory grows
@@ -44,16 +47,33 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
             if said:
                 place = lines.at((*at, "generators", i))
                 found.append(Message(said, place, "image-size", f"{side} pixels"))
-        if "pretrain" in factors.protocols and (heads := [c.name for c in factors.classifiers if c.frozen]):
-            text = (
-                f"protocol pretrain trains in two parts, and {', '.join(heads)} (tune: head) is fitted at once; leave "
-                "pretrain out for it, in a block of its own"
-            )
-            found.append(Message(text, lines.at((*at, "protocols")), "protocol", "pretrain"))
+        found += _in_two_parts(factors, lines.at((*at, "protocols")))
         for i, classifier in enumerate(factors.classifiers):
             place = lines.at((*at, "classifiers", i))
             found += [replace(message, place=place) for message in _classifier(classifier, side)]
     return found
+
+
+def _in_two_parts(factors: Factors, place: str) -> Iterator[Message]:
+    """Classifiers that cannot be trained in two parts, for each protocol that does so."""
+    for protocol in factors.protocols:
+        name = name_of(protocol)
+        if name != "pretrain" and not isinstance(protocol, StagedProtocol):
+            continue
+        if heads := [c.name for c in factors.classifiers if c.frozen]:
+            text = (
+                f"protocol {name} trains in two parts, and {', '.join(heads)} (tune: head) is fitted at once; leave "
+                f"{name} out for it, in a block of its own"
+            )
+            yield Message(text, place, "protocol", name)
+        short = [c for c in factors.classifiers if not c.frozen and c.nimg < 1.5 * c.batch]
+        if short and isinstance(protocol, StagedProtocol):
+            text = (
+                f"protocol {name} has two stages of a batch at least, and {short[0].name} sees {short[0].nimg:,} "
+                f"images in batches of {short[0].batch:,}; raise its nimg to {2 * short[0].batch:,} or more, or lower "
+                "its batch"
+            )
+            yield Message(text, place, "too-short-for-stages", f"{short[0].nimg:,}")
 
 
 def place_of_num_real(spec: GridSpec, lines: Lines, num_real: int) -> str:
@@ -196,7 +216,11 @@ def most(spec: GridSpec) -> tuple[int, int, int]:
     for f in spec.products():
         real_only = len(f.num_real) * len(f.classifiers) * f.draws * f.seeds
         mixtures = sum(len(f.real_share) * len(f.real_weight) if p == "mixed" else 1 for p in f.protocols)
-        cells += real_only * (1 + len(f.generators) * len(f.filters) * len(f.synthetic_multiples) * mixtures)
+        cells += real_only * (
+            1
+            + len(with_controls(f.protocols))
+            + len(f.generators) * len(f.filters) * len(f.synthetic_multiples) * mixtures
+        )
         for n in f.num_real:
             pool = max(kept.num_raw(round(n * max(f.synthetic_multiples))) for kept in f.filters)
             images += pool * f.draws * len(f.generators)
@@ -261,15 +285,25 @@ def _unweighted(spec: GridSpec, lines: Lines) -> list[Message]:
 def _ambiguous(spec: GridSpec) -> list[Message]:
     """Names of several recipes, and recipes of several names, in the whole grid: tables identify recipes by name."""
     found = []
-    for kind in ("generators", "classifiers", "filters"):
+    for kind in ("generators", "classifiers", "filters", "protocols", CONTROLS):
+        if kind == CONTROLS and any(message.place == "protocols" for message in found):
+            continue  # those of protocols with the same names
         names: dict[str, tuple[str, int]] = {}
         recipes: dict[tuple[str, int], str] = {}
-        for recipe in (r for factors in spec.products() for r in getattr(factors, kind)):
+        place = "protocols" if kind == CONTROLS else kind
+        for recipe in (r for factors in spec.products() for r in _named(factors, kind)):
             what = (recipe.key, getattr(recipe, "trained_on", None) or 0)
             if names.setdefault(recipe.name, what) != what:
                 text = f"{recipe.name!r} names two different recipes; give each its own `name:`"
-                found.append(Message(text, kind, "ambiguous-name", repr(recipe.name)))
+                found.append(Message(text, place, "ambiguous-name", repr(recipe.name)))
             if recipes.setdefault(what, recipe.name) != recipe.name:
                 text = f"{recipes[what]!r} and {recipe.name!r} are the same recipe; keep one"
-                found.append(Message(text, kind, "duplicate-recipe", repr(recipe.name)))
+                found.append(Message(text, place, "duplicate-recipe", repr(recipe.name)))
     return list(dict.fromkeys(found))
+
+
+def _named(factors: Factors, kind: str) -> Iterable[Any]:
+    """The recipes of one kind; controls are those that are run with protocols, whether the grid names them or not."""
+    if kind == CONTROLS:
+        return with_controls(factors.protocols)
+    return (recipe for recipe in getattr(factors, kind) if not isinstance(recipe, str))

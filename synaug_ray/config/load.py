@@ -18,6 +18,7 @@ from synaug_ray.config.data_options import FULL
 from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES
 from synaug_ray.config.messages import in_brackets, messages
 from synaug_ray.config.presets import CLASSIFIERS, FEATURES, FILTERS, GENERATORS, SAMPLERS
+from synaug_ray.config.protocols import PROTOCOLS
 from synaug_ray.config.recipes import Precision
 from synaug_ray.config.spec import DEFAULT_SAMPLER, FACTORS, Factors, GridSpec
 from synaug_ray.config.yaml_source import Lines, Location, parse_overrides, parse_yaml, short
@@ -144,12 +145,26 @@ def _presets(raw: dict[str, Any], lines: Lines, problems: list[Message], at: Loc
     for name in ("num_real", "synthetic_multiples", "protocols", "real_share", "real_weight"):
         if name in raw and not isinstance(raw[name], (list, tuple)):
             raw[name] = [raw[name]]
+    raw |= _protocols(raw.get("protocols"), lines, problems, at)
     if isinstance(raw.get("blocks"), list):
         raw["blocks"] = [
             _presets(b, lines, problems, (*at, "blocks", i)) if isinstance(b, dict) else b
             for i, b in enumerate(raw["blocks"])
         ]
     return raw
+
+
+def _protocols(given: Any, lines: Lines, problems: list[Message], at: Location) -> dict[str, Any]:
+    """Mappings among protocols with ``preset:`` filled in; a name alone is one without options, or a preset's."""
+    if not isinstance(given, (list, tuple)):
+        return {}
+    places = [(*at, "protocols", i) for i in range(len(given))]
+    return {
+        "protocols": [
+            _preset(value, PROTOCOLS, where, lines, problems) if isinstance(value, dict) else value
+            for value, where in zip(given, places, strict=True)
+        ]
+    }
 
 
 def _in_precision(raw: dict[str, Any], precision: Any, whole: bool = True) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, LENGTH
 from synaug_ray.config.presets import GENERATORS
+from synaug_ray.config.protocols import StagedProtocol
 from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe, Optimiser, SamplerRecipe
 from synaug_ray.config.spec import Factors, GridSpec, TrainingCheck
 from synaug_ray.config.yaml_source import SHOWN, Lines, Location, short
@@ -51,7 +52,7 @@ def messages(error: ValidationError, prefix: Location, lines: Lines) -> list[Mes
 
 def _location(loc: Location) -> Location:
     """Without the branch of a union, which pydantic adds."""
-    if loc[0] == "generators":
+    if loc[0] in ("generators", "protocols"):
         return loc[:2] + loc[3:]
     return loc[:2] if loc[0] in ("real_share", "real_weight") else loc
 
@@ -107,6 +108,8 @@ def _known_keys(loc: Location, in_block: bool) -> set[str]:
         return set((FilterRecipe if loc[0] == "filters" else FeatureRecipe).model_fields) | {"preset"}
     if loc[0] == "classifiers":
         return set(Optimiser.model_fields) if len(loc) > 3 else set(ClassifierRecipe.model_fields) | {"preset"}
+    if loc[0] == "protocols":
+        return set(StagedProtocol.model_fields) | {"preset"}
     if loc[0] == "training_check":
         return set(TrainingCheck.model_fields)
     return set(DataOptions.model_fields) if loc[0] == "data" else set(SamplerRecipe.model_fields) | {"preset"}

@@ -13,6 +13,7 @@ from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.presets import FILTERS, SAMPLERS
+from synaug_ray.config.protocols import GridProtocol, StagedProtocol, name_of, with_controls
 from synaug_ray.config.recipes import (
     MOST,
     ClassifierRecipe,
@@ -39,7 +40,6 @@ def _mixes(weight: float) -> float:
 
 
 RealWeight = Literal["share"] | Annotated[Number, Field(ge=0, le=1), AfterValidator(_mixes)]
-GridProtocol = Literal["mixed", "synthetic-only", "pretrain"]
 DEFAULT_SAMPLER = "dpmpp-8"
 FACTORS = (
     "num_real",
@@ -74,6 +74,7 @@ class Factors(BaseModel):
     @field_validator("num_real", "synthetic_multiples", "protocols", "real_share", "real_weight")
     @classmethod
     def _distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        _with_distinct_names(tuple(v for v in values if isinstance(v, StagedProtocol)))
         repeated = sorted({str(v) for v in values if values.count(v) > 1})
         if repeated:
             raise invalid("duplicate-value", f"repeats {', '.join(repeated)}; give each value once")
@@ -106,6 +107,7 @@ class CellSpec(NamedTuple):
     seed: int
     filter: FilterRecipe = FILTERS["none"]
     real_weight: float | None = None  # of the real images in the loss; None: as their share
+    stages: StagedProtocol | None = None  # of protocols in two stages; ``protocol`` is their name
 
     @property
     def arm(self) -> str:
@@ -207,19 +209,38 @@ def _cells(factors: Factors) -> Iterator[CellSpec]:
         if classifier.frozen and seed:
             continue  # fitted exactly: a second seed would give the same
         yield CellSpec(n, 0, None, classifier, "real-only", None, draw, seed)
+        some = any(round(n * multiple) for multiple in factors.synthetic_multiples)
+        for control in with_controls(factors.protocols if some else (p for p in factors.protocols if _alone(p))):
+            yield CellSpec(n, 0, None, classifier, control.name, None, draw, seed, stages=control)
         for generator, kept, multiple, protocol in product(
             factors.generators, factors.filters, factors.synthetic_multiples, factors.protocols
         ):
             num_synthetic = round(n * multiple)
-            if num_synthetic == 0:
+            if num_synthetic == 0 or _alone(protocol):
                 continue
+            stages = protocol if isinstance(protocol, StagedProtocol) else None
             mixtures = product(factors.real_share, factors.real_weight)
             for share, weight in mixtures if protocol == "mixed" else (("proportional", "share"),):
                 real_share = None if share == "proportional" else float(share)
                 real_weight = None if weight in ("share", share) else float(weight)
                 yield CellSpec(
-                    n, num_synthetic, generator, classifier, protocol, real_share, draw, seed, kept, real_weight
+                    n,
+                    num_synthetic,
+                    generator,
+                    classifier,
+                    name_of(protocol),
+                    real_share,
+                    draw,
+                    seed,
+                    kept,
+                    real_weight,
+                    stages,
                 )
+
+
+def _alone(protocol: str | StagedProtocol) -> bool:
+    """Whether it sees real images alone."""
+    return isinstance(protocol, StagedProtocol) and not protocol.synthetic
 
 
 def write_grid(spec: GridSpec) -> str:

@@ -161,6 +161,8 @@ def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: B
         if second is not None and dataset.test2 is not None:
             measured |= _measured("test2", second, dataset.test2, dataset.num_classes)
             files["predictions2.safetensors"] = _answered(second, dataset.test2)
+        if outcome.leep is not None:
+            measured["leep"] = outcome.leep
         context.store.commit(trial, measured | each | {"nimg": outcome.nimg}, files, made)
 
 

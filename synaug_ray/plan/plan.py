@@ -103,12 +103,13 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
             subset(cell.num_real, cell.draw),
             pool,
             cell.num_synthetic,
-            cell.protocol,  # type: ignore[arg-type]
+            cell.stages.family if cell.stages else cell.protocol,  # type: ignore[arg-type]
             share,
             cell.classifier,
             cell.seed,
             None if cell.filter.family == "none" else cell.filter,
             weight,
+            cell.stages,
         )
         trial = trials.setdefault(trial.key, trial)
         if pool is not None:
@@ -218,11 +219,13 @@ def blocked(step: Step, failed: Mapping[Stage, Collection[str]]) -> bool:
 def packs(trials: Iterable[TrialStep]) -> list[tuple[TrialStep, ...]]:
     """Group trials for joint training: one classifier recipe per pack, at most ``recipe.pack`` trials.
 
+    Trials in two stages form packs of their own, of those with the same stages: a pack has one learning rate.
     Trials with the same pool and size are adjacent, so that a pack needs few images; otherwise order is kept.
     """
     groups: dict[tuple[str, str, str, int, int], list[TrialStep]] = {}
     for t in trials:
-        same = (t.classifier.key, t.pool.key if t.pool else "", t.subset.data.key, t.subset.num_real, t.subset.draw)
+        recipe = t.classifier.key + (t.stages.options_key if t.stages else "")
+        same = (recipe, t.pool.key if t.pool else "", t.subset.data.key, t.subset.num_real, t.subset.draw)
         groups.setdefault(same, []).append(t)
     packed: list[tuple[TrialStep, ...]] = []
     by_recipe: dict[str, list[TrialStep]] = {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from synaug_ray.common.keys import content_key, derive_seed
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.generator_recipes import GeneratorRecipe
+from synaug_ray.config.protocols import StagedProtocol
 from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe, SamplerRecipe
 from synaug_ray.plan.step import Stage, Step
 from synaug_ray.plan.subset import Subset
@@ -171,7 +172,7 @@ class QualityStep(Step):
 SECOND_TEST = 1  # version of the rules for the images of ``data.test2``: which they are, and which are left out
 
 
-Protocol = Literal["real-only", "mixed", "synthetic-only", "pretrain"]
+Protocol = Literal["real-only", "mixed", "synthetic-only", "pretrain", "bridged", "real-then-real"]
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,7 @@ class TrialStep(Step):
     seed: int
     filter: FilterRecipe | None = None  # None keeps all
     real_weight: float | None = None
+    stages: StagedProtocol | None = None  # of protocols in two stages, whose family ``protocol`` is
 
     stage: ClassVar[Stage] = "trial"
     version: ClassVar[int] = 1  # 1: 2026-11, first
@@ -208,6 +210,8 @@ class TrialStep(Step):
             filtered["test2"] = [SECOND_TEST, other.key]
         if self.real_weight is not None:
             filtered["real_weight"] = self.real_weight
+        if self.stages is not None:
+            filtered["stages"] = self.stages.key
         return filtered | {
             "subset": self.subset.fields(),
             "pool": self.pool.key if self.pool else None,
@@ -259,8 +263,9 @@ class TrialStep(Step):
         pool = f" and {self.num_synthetic:,} of {self.pool.generator.describe(names)}{kept}" if self.pool else ""
         share = "" if self.real_share is None else f", {self.real_share:.0%} real"
         share += "" if self.real_weight is None else f", real weight {self.real_weight:g}"
+        protocol = self.protocol if self.stages is None else self.stages.name
         return (
-            f"{self.classifier.name} on {self.subset.num_real:,} real images{pool} ({self.protocol}{share}), "
+            f"{self.classifier.name} on {self.subset.num_real:,} real images{pool} ({protocol}{share}), "
             f"draw {self.subset.draw}, seed {self.seed}"
         )
 

@@ -15,8 +15,7 @@ import pyarrow as pa
 from synaug_ray.analysis.analyse import analyse
 from synaug_ray.analysis.by_class import by_class
 from synaug_ray.analysis.results import Analysis
-from synaug_ray.analysis.training_length import without_checks
-from synaug_ray.analysis.trials import GENERATOR_FAILURES
+from synaug_ray.analysis.trials import GENERATOR_FAILURES, judged
 from synaug_ray.common.text import printable
 from synaug_ray.config.spec import GridSpec, write_grid
 from synaug_ray.engine.courses import spent_before
@@ -244,7 +243,7 @@ def analyse_run(
     done = pd.DataFrame(table[(table["status"] == "done") & table["key"].isin(predicted["key"].tolist())])
     if "real-only" not in set(done["protocol"]):
         return None
-    looks = take_look(run.folder, without_checks(done), count=final) if replicates else ()
+    looks = take_look(run.folder, judged(done), count=final) if replicates else ()
     failed = pd.DataFrame(table[(table["status"] == "blocked") & table["cause"].isin(GENERATOR_FAILURES)])
     return analyse(
         pd.concat([done, failed], ignore_index=True) if len(failed) else done.reset_index(drop=True),

@@ -10,6 +10,7 @@ import pandas as pd
 from safetensors.numpy import load as load_arrays
 
 from synaug_ray.analysis.mixing import NO_MIXTURE, mix_name
+from synaug_ray.analysis.trials import LEEP, STAGES
 from synaug_ray.config.spec import CellSpec, GridSpec
 from synaug_ray.plan.plan import Plan, Row, blocked
 from synaug_ray.plan.step import Stage
@@ -41,7 +42,9 @@ COLUMNS = (
     "protocol",
     "real_share",
     "real_weight",
+    *STAGES,
     *MEASURED,
+    LEEP,
     "cost_seconds",
     *COSTS,
     "generator_key",
@@ -86,7 +89,9 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "protocol": cell.protocol,
         "real_share": share_name(cell.protocol, cell.real_share, cell.real_weight),
         "real_weight": _real_weight(cell),
+        **_stages(trial),
         **measured,
+        LEEP: record.result.get(LEEP, math.nan) if record else math.nan,
         "cost_seconds": device_seconds(record) if record else float("nan"),
         **(costs.of(trial) if record else dict.fromkeys(COSTS, float("nan"))),
         "generator_key": pool.generator.key if pool else "",
@@ -95,6 +100,13 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "whole_recipe_key": pool.generator.recipe.key if pool else "",
         "finished": record.finished if record else "",
     }
+
+
+def _stages(trial: TrialStep) -> dict[str, str]:
+    """What stage one sees (``synthetic`` or ``real``), and the key of the options; empty for a single stage."""
+    stages = trial.stages
+    seen = "" if stages is None else "synthetic" if stages.synthetic else "real"
+    return dict(zip(STAGES, (seen, "" if stages is None else stages.options_key), strict=True))
 
 
 @lru_cache(maxsize=64)

@@ -31,7 +31,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from synaug_ray.classifiers.models import build
-from synaug_ray.classifiers.train import Member, _fit, _Single, train_pack
+from synaug_ray.classifiers.networks import Single
+from synaug_ray.classifiers.train import Member, _fit, train_pack
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.generator_recipes import EDMRecipe
 from synaug_ray.config.presets import GENERATORS, SAMPLERS
@@ -279,7 +280,7 @@ class Judge:
             return net
         started = time.process_time()
         trial = self.step(len(self.train), 0, "real-only", JUDGE, 0)
-        _fit(_Single(net), JUDGE, [Member(trial, self.train)], DEVICE, None, 1)
+        _fit(Single(net), JUDGE, [Member(trial, self.train)], DEVICE, None, 1, lambda seeds: [])
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, file)
         print(f"judge: {time.process_time() - started:.0f} core-s", flush=True)
         return net

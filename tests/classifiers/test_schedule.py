@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from synaug_ray.classifiers.schedule import augment, image_weights, num_steps, schedule
+from synaug_ray.classifiers.schedule import augment, image_weights, num_steps, schedule, stages_of
 from synaug_ray.config.presets import GENERATORS, SAMPLERS
+from synaug_ray.config.protocols import PROTOCOLS
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.plan.steps import GeneratorStep, Pool, TrialStep
 from synaug_ray.plan.subset import Subset
@@ -16,11 +17,13 @@ RECIPE = ClassifierRecipe(name="mlp", nimg=3_200, batch=32)
 N, S = 20, 60
 
 
-def trial(identity, protocol, share=None, **changes):
+def trial(identity, protocol, share=None, s=S, **options):
+    """``options`` of a protocol in two stages."""
     subset = Subset(identity, N, 0)
-    pool = None if protocol == "real-only" else Pool(GeneratorStep(subset, GENERATORS["jitter"]), SAMPLERS["dpmpp-8"])
-    recipe = RECIPE.model_copy(update=changes)
-    return TrialStep(subset, pool, 0 if pool is None else S, protocol, share, recipe, 0)
+    alone = protocol in ("real-only", "real-then-real")
+    pool = None if alone else Pool(GeneratorStep(subset, GENERATORS["jitter"]), SAMPLERS["dpmpp-8"])
+    stages = PROTOCOLS[protocol].model_copy(update=options) if protocol in PROTOCOLS else None
+    return TrialStep(subset, pool, 0 if alone else s, protocol, share, RECIPE, 0, stages=stages)
 
 
 @pytest.mark.parametrize(
@@ -32,12 +35,14 @@ def trial(identity, protocol, share=None, **changes):
         ("mixed", 0.75),
         ("synthetic-only", None),
         ("pretrain", None),
+        ("bridged", None),
+        ("real-then-real", None),
     ],
 )
 def test_every_cell_sees_the_same_number_of_images(digits_identity, protocol, share):
     index = schedule(trial(digits_identity, protocol, share))
     assert index.shape == (num_steps(RECIPE), RECIPE.batch) and index.numel() == RECIPE.nimg
-    assert int(index.min()) >= 0 and int(index.max()) < N + (0 if protocol == "real-only" else S)
+    assert int(index.min()) >= 0 and int(index.max()) < N + (0 if protocol.startswith("real-") else S)
 
 
 def test_shares_hold_in_each_batch(digits_identity):
@@ -55,6 +60,27 @@ def test_pretrain_is_synthetic_then_real(digits_identity):
     index = schedule(trial(digits_identity, "pretrain"))
     half = len(index) // 2
     assert (index[:half] >= N).all() and (index[half:] < N).all()
+
+
+@pytest.mark.parametrize("share,first", [(0.5, 50), (0.25, 25), (0.001, 1), (0.999, 99)])
+def test_stage_one_of_a_bridged_trial_is_synthetic_and_stage_two_real(digits_identity, share, first):
+    staged = trial(digits_identity, "bridged", first_share=share)
+    index = schedule(staged)
+    assert stages_of(staged) == (range(first), range(first, 100))
+    assert (index[:first] >= N).all() and (index[first:] < N).all()
+    alone = schedule(trial(digits_identity, "real-then-real", first_share=share))
+    assert (alone < N).all() and torch.equal(alone[first:], index[first:])  # only stage one differs
+
+
+def test_any_other_trial_has_one_stage(digits_identity):
+    for protocol in ("real-only", "mixed", "synthetic-only", "pretrain"):
+        assert stages_of(trial(digits_identity, protocol)) == (range(100),)
+
+
+def test_as_many_copies_of_the_real_images_come_in_the_order_of_the_control(digits_identity):
+    """Image i of a duplicate pool is image i of the Subset, so that the two trainings are the same one."""
+    copies = schedule(trial(digits_identity, "bridged", s=N))
+    assert torch.equal(copies % N, schedule(trial(digits_identity, "real-then-real")))
 
 
 def test_order_depends_on_draw_and_seed_and_not_on_the_generator(digits_identity):

@@ -135,6 +135,50 @@ def test_amounts_are_rounded_to_whole_images(n, multiple, num_synthetic):
     assert made == [0] if num_synthetic is None else [0, num_synthetic]
 
 
+@pytest.mark.parametrize(
+    "protocols,names",
+    [
+        (["bridged"], ["real-then-real", "bridged"]),
+        (["mixed", {"preset": "bridged", "mixup": 0}], ["real-then-real", "mixed", "bridged"]),
+        ([{"preset": "bridged", "name": "plain", "reset_head": "no"}], ["plain-control", "plain"]),
+        (
+            ["bridged", {"family": "bridged", "name": "bridged-no-reset", "reset_head": False}],
+            ["real-then-real", "real-then-real-no-reset", "bridged", "bridged-no-reset"],
+        ),
+        (["bridged", {"family": "real-then-real", "name": "same"}], ["same", "bridged"]),  # its own name for it
+        (["bridged", {"preset": "real-then-real", "mixup": 0}], ["real-then-real", "bridged-control", "bridged"]),
+        (["real-then-real"], ["real-then-real"]),
+        (["bridged", "real-then-real"], ["real-then-real", "bridged"]),
+        (["mixed"], ["mixed"]),
+    ],
+)
+def test_a_bridged_protocol_comes_with_the_same_stages_on_real_images(protocols, names):
+    cells = [c for c in grid(protocols=protocols, seeds=1).cells() if c.protocol != "real-only"]
+    assert [c.protocol for c in cells] == names
+    for c in cells:
+        alone = c.stages is not None and not c.stages.synthetic
+        assert (c.generator is None, c.num_synthetic == 0) == (alone, alone)
+        assert (c.stages is not None) == (c.protocol != "mixed")
+    keys = {
+        alone: {c.stages.options_key for c in cells if c.stages and c.stages.synthetic != alone}
+        for alone in (True, False)
+    }
+    assert keys[True] >= keys[False]
+
+
+def test_without_synthetic_images_only_the_controls_that_are_asked_for_run():
+    assert [c.protocol for c in grid(protocols=["bridged"], synthetic_multiples=[0], seeds=1).cells()] == ["real-only"]
+    asked = grid(protocols=["bridged", {"preset": "real-then-real", "mixup": 0}], synthetic_multiples=[0], seeds=1)
+    assert [c.protocol for c in asked.cells()] == ["real-only", "real-then-real"]
+
+
+def test_protocols_with_options_are_the_same_written_out(tmp_path):
+    text = TEXT + "protocols: [mixed, bridged, {preset: bridged, name: b, mixup: 0}]\nblocks: [{protocols: pretrain}]\n"
+    spec = load(tmp_path, text)
+    assert load(tmp_path, write_grid(spec)) == spec
+    assert [getattr(p, "mixup", None) for p in spec.protocols] == [None, 0.2, 0.0]
+
+
 def test_blocks_make_a_union():
     spec = grid(blocks=[{"num_real": [40], "seeds": 2}, {"generators": ["duplicate"], "synthetic_multiples": [4]}])
     made = {(c.num_real, c.num_synthetic, c.generator.name if c.generator else "", c.seed) for c in spec.cells()}
@@ -161,6 +205,7 @@ def test_the_order_of_factors_inside_a_cell():
         "seed",
         "filter",
         "real_weight",
+        "stages",
     )
 
 

@@ -146,6 +146,32 @@ VALUES = [
         "'adam'",
     ),
     ("draws: 3", "protocols: [mixd]", "not-a-choice", ":8: protocols[0]", "'mixd'"),
+    ("draws: 3", "protocols: [7]", "not-a-choice", ":8: protocols[0]", "7"),
+    ("draws: 3", "protocols: bridgd", "not-a-choice", ":8: protocols[0]", "'bridgd'"),
+    ("draws: 3", "protocols: [{preset: bridgd}]", "unknown-preset", ":8: protocols[0]", "'bridgd'"),
+    ("draws: 3", "protocols: [{family: bridged}]", "missing-key", ":8: protocols[0].name", "name"),
+    ("draws: 3", "protocols: [{family: x, name: y}]", "not-a-choice", ":8: protocols[0].family", "'x'"),
+    ("draws: 3", "protocols: [{preset: bridged, reset: no}]", "unknown-key", ":8: protocols[0].reset", "'reset'"),
+    ("draws: 3", "protocols: [{preset: bridged, mixup: -1}]", "out-of-range", ":8: protocols[0].mixup", "-1"),
+    ("draws: 3", "protocols: {preset: bridged, first_share: 1}", "out-of-range", ":8: protocols[0].first_share", "1"),
+    (
+        "draws: 3",
+        "protocols: [{preset: bridged, reset_head: 2}]",
+        "bool-type",
+        ":8: protocols[0].reset_head",
+        "2",
+    ),
+    ("draws: 3", "protocols: [{preset: bridged, name: mixed}]", "reserved-name", ":8: protocols[0].name", "'mixed'"),
+    ("draws: 3", "protocols: [mixed, mixed]", "duplicate-value", ":8: protocols", ""),
+    ("draws: 3", "protocols: [bridged, {preset: bridged}]", "duplicate-name", ":8: protocols", ""),
+    ("draws: 3", "protocols: [bridged, {preset: bridged, mixup: 0}]", "duplicate-name", ":8: protocols", ""),
+    (
+        "[mlp]",
+        "[{preset: mlp, nimg: 64}]\nprotocols: bridged",
+        "too-short-for-stages",
+        ":8: protocols",
+        "64",
+    ),
     ("draws: 3", "stratify: balancd", "not-a-choice", ":8: stratify", "'balancd'"),
     ("draws: 3", "data: {siz: 8}", "unknown-key", ":8: data.siz", "'siz'"),
     ("draws: 3", "data: {mode: grey}", "not-a-choice", ":8: data.mode", "'grey'"),
@@ -190,6 +216,18 @@ def test_values(refused, old, new, code, place, value):
 @pytest.mark.parametrize("override,code,place,value", OVERRIDES, ids=map(label, OVERRIDES))
 def test_values_of_overrides(refused, override, code, place, value):
     assert refused(GRID, override) == [(code, f"override {override!r}{place}", value)]
+
+
+@pytest.mark.parametrize(
+    "block,code,value",
+    [
+        ("{preset: real-then-real, name: again}", "duplicate-recipe", "'again'"),  # as the control of bridged
+        ("{preset: bridged, mixup: 0}", "ambiguous-name", "'bridged'"),  # and not its control, too
+    ],
+)
+def test_protocols_of_two_products(refused, block, code, value):
+    text = replaced("draws: 3", f"protocols: bridged\nblocks: [{{protocols: {block}}}]")
+    assert refused(text) == [(code, "protocols", value)]
 
 
 def test_a_file_without_a_key_that_every_grid_needs(refused):

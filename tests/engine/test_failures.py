@@ -150,8 +150,8 @@ def test_a_pack_that_does_not_fit_is_trained_in_halves(context, other, small, mo
     pack = [t for t in plan.trials.values() if t.pool is None]
     attempt(other, pack)
     batch = pack[0].classifier.batch
-    call, refused = raising(training._Pack.logits, lambda x, train: x.shape[1] > (batch // 2 if train else 250))
-    monkeypatch.setattr(training._Pack, "logits", call)
+    call, refused = raising(training.Pack.logits, lambda x, train: x.shape[1] > (batch // 2 if train else 250))
+    monkeypatch.setattr(training.Pack, "logits", call)
     attempt(context, pack)
     assert len(refused) == 1
     for trial in pack:

@@ -7,6 +7,7 @@ import pytest
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.generator_recipes import EDMRecipe
 from synaug_ray.config.presets import CLASSIFIERS, FILTERS, GENERATORS, SAMPLERS
+from synaug_ray.config.protocols import StagedProtocol
 from synaug_ray.config.recipes import ClassifierRecipe, Optimiser, SamplerRecipe
 from synaug_ray.plan.steps import GeneratorStep, Pool, ShardStep, TrialStep
 from synaug_ray.plan.subset import DataIdentity, Subset
@@ -83,6 +84,33 @@ def test_golden_keys():
         "real-only": REAL_ONLY,
     }
     assert {name: step.key for name, step in made.items()} == GOLDEN
+
+
+STAGED = {  # recipes are spelt out, because presets may be tuned
+    "bridged": StagedProtocol(family="bridged", name="b", first_share=0.5, reset_head=True, mixup=0.2),
+    "real-then-real": StagedProtocol(family="real-then-real", name="r", first_share=0.5, reset_head=True, mixup=0.2),
+}
+GOLDEN_STAGED = {  # as GOLDEN
+    "bridged": "6c175260a371c77dacc859b29bdc1daf",
+    "real-then-real": "1a6839d00c6acff756813407046bbfb3",
+}
+
+
+def staged(family, **changes):
+    stages = STAGED[family].model_copy(update=changes)
+    pool, synthetic = (POOL, 80) if stages.synthetic else (None, 0)
+    return TrialStep(SUBSET, pool, synthetic, stages.family, None, MLP, 1, stages=stages)
+
+
+def test_golden_keys_of_trials_in_two_stages():
+    assert {name: staged(name).key for name in STAGED} == GOLDEN_STAGED
+
+
+@pytest.mark.parametrize("change", [{"first_share": 0.25}, {"reset_head": False}, {"mixup": 0.0}])
+@pytest.mark.parametrize("family", STAGED)
+def test_every_option_of_stages_enters_the_key_and_their_name_does_not(family, change):
+    assert staged(family, **change).key != staged(family).key == staged(family, name="other").key
+    assert staged(family, **change).common_seed == staged(family).common_seed == TRIAL.common_seed
 
 
 def test_golden_seeds():

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from synaug_ray.analysis.training_length import without_checks
+from synaug_ray.analysis.trials import judged
 from synaug_ray.report import tables, text
 from synaug_ray.report.figures import style
 from synaug_ray.report.text import StudyNames
@@ -16,7 +16,7 @@ from synaug_ray.report.text import StudyNames
 
 def means_of(measurements: pd.DataFrame) -> list[dict[str, Any]]:
     """The mean test error (a fraction) of the done trials of each cell."""
-    counted = without_checks(measurements)
+    counted = judged(measurements)
     done = counted[(counted["status"] == "done") & counted["test_error"].notna()]
     keys = ["classifier", "generator", "protocol", "real_share", "num_real", "synthetic_multiple"]
     grouped = done.groupby(keys, sort=True)["test_error"].agg(["mean", "count"]).reset_index()
