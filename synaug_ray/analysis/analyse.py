@@ -14,13 +14,13 @@ from synaug_ray.analysis.budget_text import budget_clause
 from synaug_ray.analysis.budgets import budget_curves, copies_of, of_verdict
 from synaug_ray.analysis.ceiling import ceilings
 from synaug_ray.analysis.cell_noise import CellUncertainty, measure
-from synaug_ray.analysis.classifiers_seen import seen_before, seen_notes, with_seen
 from synaug_ray.analysis.controls import controls
 from synaug_ray.analysis.deciding import CellNoise, spread_of_gains
 from synaug_ray.analysis.generator_results import BudgetCurve
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, pair_cells
 from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
 from synaug_ray.analysis.second_test import second_test
+from synaug_ray.analysis.seen_before import seen_before
 from synaug_ray.analysis.study import StudyFitter
 from synaug_ray.analysis.training_length import training_lengths, warnings, with_lengths
 from synaug_ray.analysis.trials import judged
@@ -236,7 +236,7 @@ def analyse(
         looks=looks,
     )
     seen = seen_before(counted)
-    verdicts = with_seen([_with_training(v, curves, cells) for v in verdicts], seen)
+    verdicts = seen.told([_with_training(v, curves, cells) for v in verdicts])
     not_beaten = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates, looks=looks)
     told = None
     if second is not None:
@@ -264,7 +264,7 @@ def analyse(
         test_images=cells.images,
         replicates=replicates,
         num_classes=cells.num_classes,
-        warnings=(*cells.warnings, *draw_warnings, *warnings(lengths), *seen_notes(seen), *fitter.all_warnings()),
+        warnings=(*cells.warnings, *draw_warnings, *warnings(lengths), *seen.notes(), *fitter.all_warnings()),
         real=real,
         studies=studies,
         verdicts=verdicts,

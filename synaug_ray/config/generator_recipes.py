@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from synaug_ray.config.any_generator import AnyGenerator
+from synaug_ray.config.given_autoencoder import given_autoencoder
 from synaug_ray.config.pretrained_recipe import PretrainedRecipe
 from synaug_ray.config.recipes import (
     Count,
@@ -122,10 +123,15 @@ class LatentRecipe(EDMRecipe):
     """Latent diffusion (arXiv 2112.10752): an autoencoder trained on the Subset, then EDM in its latents.
 
     The first ``autoencoder_share`` of the images seen in training are the autoencoder's. Noise levels, of training and
-    of the sampler, are in standard deviations of a latent.
+    of the sampler, are in standard deviations of a latent. With ``autoencoder`` it is not trained but given: the whole
+    training is that of the diffusion model.
     """
 
+    labels: ClassVar[frozenset[str]] = EDMRecipe.labels | {"autoencoder"}
+    later: ClassVar[frozenset[str]] = EDMRecipe.later | {"autoencoder_content"}
     family: Literal["latent"] = "latent"  # type: ignore[assignment]
+    autoencoder: str = ""  # folder of a diffusers AutoencoderKL that was trained on other images; empty: trained here
+    autoencoder_content: str = ""  # of its files: computed if empty, else checked
     p_mean: Number = -0.4  # of EDM2, arXiv 2312.02696, for latents of about unit variance
     p_std: Positive = 1.0
     conditioning: Literal["add", "scale-shift"] = "scale-shift"
@@ -153,9 +159,32 @@ class LatentRecipe(EDMRecipe):
         side = 2**self.latent_halvings
         return self.latent_channels, shape[1] // side, shape[2] // side
 
+    @property
+    def given(self) -> bool:
+        """Whether its autoencoder was trained elsewhere, on other images."""
+        return bool(self.autoencoder_content)
+
+    @property
+    def trained_share(self) -> float:
+        """The share of the images seen that are the autoencoder's."""
+        return 0.0 if self.given else self.autoencoder_share
+
     def autoencoder_length(self, num_real: int) -> int:
-        """Images seen in the training of the autoencoder: whole batches, at least one."""
+        """Images seen in the training of the autoencoder: whole batches, at least one; none where it is given."""
+        if self.given:
+            return 0
         return max(round(self.autoencoder_share * self.length(num_real) / self.batch), 1) * self.batch
+
+    @model_validator(mode="before")
+    @classmethod
+    def _identified(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("autoencoder", ""), str):
+            return values
+        if values.get("autoencoder"):
+            return given_autoencoder(values)
+        if values.get("autoencoder_content"):
+            raise invalid("no-such-autoencoder", "autoencoder_content without `autoencoder:`; name its folder")
+        return values
 
     @model_validator(mode="after")
     def _works_in_latents(self) -> LatentRecipe:
@@ -172,7 +201,7 @@ class LatentRecipe(EDMRecipe):
                 f"longer too; schedule must be falling, got {self.schedule}",
             )
         odd = [c for c in self.autoencoder_channels if c % self.norm_groups]
-        if odd:
+        if odd and not self.given:
             raise invalid(
                 "not-divisible",
                 f"{self.name}: autoencoder_channels {odd} do not divide into norm_groups: {self.norm_groups}",

@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
-from synaug_ray.config.generator_recipes import GeneratorRecipe
+from synaug_ray.config.generator_recipes import GeneratorRecipe, LatentRecipe
+from synaug_ray.config.given_autoencoder import weights_of
 from synaug_ray.config.presets import FILTERS, SAMPLERS
 from synaug_ray.config.protocols import GridProtocol, StagedProtocol, name_of, with_controls
 from synaug_ray.config.recipes import (
@@ -194,8 +195,11 @@ class GridSpec(Factors):
 
     def weights(self) -> dict[str, str]:
         """The SHA-256 that each file of pretrained weights must have, by its path."""
-        classifiers = [c for factors in self.products() for c in factors.classifiers if c.pretrained]
-        return {recipe.weights: recipe.content for recipe in (*self.quality_features, *classifiers)}
+        products = self.products()
+        classifiers = [c for factors in products for c in factors.classifiers if c.pretrained]
+        found = {recipe.weights: recipe.content for recipe in (*self.quality_features, *classifiers)}
+        latent = [g for factors in products for g in factors.generators if isinstance(g, LatentRecipe) and g.given]
+        return found | dict(weights_of(g.autoencoder, g.autoencoder_content) for g in latent)
 
     def resolved(self) -> dict[str, Any]:
         """Plain values, defaults included, that load to this grid again when written as YAML."""

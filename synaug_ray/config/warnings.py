@@ -5,7 +5,7 @@ from __future__ import annotations
 from synaug_ray.common.hardware import BF16, cpu_flags
 from synaug_ray.common.text import listed, some
 from synaug_ray.config.budgets import trained_apart
-from synaug_ray.config.generator_recipes import LENGTH
+from synaug_ray.config.generator_recipes import LENGTH, LatentRecipe
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.unanswerable import unanswerable
 
@@ -20,6 +20,12 @@ def grid_warnings(spec: GridSpec) -> list[str]:
         f"generators: {name} was trained on images outside this data set: verdicts call it open-set"
         for name in dict.fromkeys(
             g.name for factors in spec.products() for g in factors.generators if g.family == "pretrained"
+        )
+    ]
+    found += [
+        f"generators: the autoencoder of {name} was trained on other images: verdicts say so"
+        for name in dict.fromkeys(
+            g.name for factors in spec.products() for g in factors.generators if isinstance(g, LatentRecipe) and g.given
         )
     ]
     found += [

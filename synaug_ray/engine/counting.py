@@ -200,14 +200,16 @@ def _coder(recipe: LatentRecipe, shape: Shape) -> nn.Module:
 def _of_latent_training(recipe: LatentRecipe, shape: Shape, num_classes: int) -> Count:
     """The mean operations of an image seen, and the memory of the part of the training that needs more."""
     coder: Any = _coder(recipe, shape).train()
-    latent, share = recipe.latent_shape(shape), recipe.autoencoder_share
+    latent, share = recipe.latent_shape(shape), recipe.trained_share
     net = _unet(recipe, latent, num_classes).train()
 
     def code(batch: int) -> None:
         coder.decode(coder.encode(torch.empty(batch, *shape)).latent_dist.mode()).sample.sum().backward()
 
-    first = _counted([coder], code, GENERATOR_COPIES)
     then = _counted([net], lambda batch: _denoise(net, latent, batch).sum().backward(), GENERATOR_COPIES)
+    if recipe.given:  # its autoencoder encodes the Subset once
+        return then
+    first = _counted([coder], code, GENERATOR_COPIES)
     return Count(
         share * first.flops + (1 - share) * then.flops, max(first.fixed, then.fixed), max(first.each, then.each)
     )

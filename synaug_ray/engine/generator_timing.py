@@ -52,7 +52,7 @@ class _Clock(Split):
 
 def of_training(recipe: Any, counted: Count, bench: Bench, seconds: float) -> float:
     """Seconds per image seen in a generator's training."""
-    if isinstance(recipe, LatentRecipe):
+    if isinstance(recipe, LatentRecipe) and not recipe.given:
         share = recipe.autoencoder_share
         parts = ((share, 1 - 1e-6), (1 - share, 1e-6))  # the autoencoder's part of the training alone, then the U-Net's
         return sum(

@@ -1,4 +1,4 @@
-"""An autoencoder of images, trained on the Subset alone: diffusers' AutoencoderKL (Rombach et al., arXiv 2112.10752).
+"""An autoencoder of images, trained on the Subset alone or given: diffusers' AutoencoderKL (arXiv 2112.10752).
 
 Its loss is the mean squared error, which learns faster here than the paper's absolute error (in 150 batches of 8 small
 images 24 dB instead of 21), plus a small Kullback-Leibler term. The paper's perceptual and adversarial terms are left
@@ -7,14 +7,22 @@ out: the first needs a network that was trained on other images.
 
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
+from synaug_ray.common.errors import DataProblem
+from synaug_ray.common.text import one_line
 from synaug_ray.config.generator_recipes import LatentRecipe
+from synaug_ray.config.given_autoencoder import CONFIG, WEIGHTS, content
 from synaug_ray.generators.diffusion import Task
 from synaug_ray.training.distributed import Split
 from synaug_ray.training.loop import SaveState, train_loop, warmup_then_cosine
@@ -38,7 +46,13 @@ class _Length:
 
 
 def network(recipe: LatentRecipe, shape: tuple[int, int, int]) -> AutoencoderKL:
-    """An autoencoder of images [B, *shape] with random weights; latents are [B, *recipe.latent_shape(shape)]."""
+    """An autoencoder of images [B, *shape] with random weights; latents are [B, *recipe.latent_shape(shape)].
+
+    Raises:
+        DataProblem: if the one that the recipe is given is of images with other channels, or is not here.
+    """
+    if recipe.given:
+        return _given(recipe, shape)
     levels = len(recipe.autoencoder_channels)
     return AutoencoderKL(
         in_channels=shape[0],
@@ -52,6 +66,53 @@ def network(recipe: LatentRecipe, shape: tuple[int, int, int]) -> AutoencoderKL:
         sample_size=shape[1],
         scaling_factor=1.0,  # ``standardise`` changes the weights instead
     )
+
+
+def _given(recipe: LatentRecipe, shape: tuple[int, int, int]) -> AutoencoderKL:
+    """The given autoencoder without its weights, but with the 1x1 convolutions that ``standardise`` needs."""
+    folder = Path(recipe.autoencoder)
+    if content(folder) != recipe.autoencoder_content:
+        raise DataProblem(
+            f"generators: {recipe.name}: on {socket.gethostname()} the autoencoder {folder} is missing or has changed "
+            f"(content {recipe.autoencoder_content[:12]}); put it there, or where all nodes can read it",
+            code="weights-changed",
+        )
+    changes = {"scaling_factor": 1.0, "shift_factor": None, "use_quant_conv": True, "use_post_quant_conv": True}
+    net = AutoencoderKL.from_config(json.loads((folder / CONFIG).read_text()) | changes)
+    assert isinstance(net, AutoencoderKL)
+    channels = net.config["in_channels"]
+    if channels != shape[0]:
+        raise DataProblem(
+            f"generators: {recipe.name}: the autoencoder {folder} is of images with {channels} channels, and these "
+            f"have {shape[0]}; set data.mode: {'rgb' if channels == 3 else 'gray'}",
+            code="autoencoder-channels",
+        )
+    return net
+
+
+def open_given(recipe: LatentRecipe, net: AutoencoderKL, images: Tensor) -> AutoencoderKL:
+    """``network`` of a given autoencoder with its weights, and with standardised latents of ``images``.
+
+    Raises:
+        DataProblem: if the weights are not those of its configuration.
+    """
+    file = Path(recipe.autoencoder) / WEIGHTS
+    try:
+        weights = load_safetensors(file.read_bytes())
+        for name, width in (("quant_conv", 2 * recipe.latent_channels), ("post_quant_conv", recipe.latent_channels)):
+            if f"{name}.weight" not in weights:  # newer autoencoders have none; these change nothing yet
+                weights[f"{name}.weight"] = torch.eye(width).view(width, width, 1, 1)
+                weights[f"{name}.bias"] = torch.zeros(width)
+        net.load_state_dict(weights)
+    except (RuntimeError, SafetensorError) as error:  # missing, unexpected or of other shapes
+        raise DataProblem(
+            f"generators: {recipe.name}: {file} cannot be used ({one_line(error, 200)}); it must have been saved "
+            "together with its config.json",
+            code="weights-unusable",
+        ) from None
+    net = net.eval().requires_grad_(False)
+    standardise(net, images)
+    return net
 
 
 def train(

@@ -1,7 +1,8 @@
-"""Latent diffusion: EDM in the latents of an autoencoder that saw the same Subset and nothing else.
+"""Latent diffusion: EDM in the latents of an autoencoder that saw the same Subset and nothing else, or is given.
 
 For images that are too large for a U-Net of their pixels (Rombach et al., arXiv 2112.10752). The first part of the
-training is the autoencoder's (``autoencoder.py``), the rest that of the U-Net in its latents (``edm.py``).
+training is the autoencoder's (``autoencoder.py``) unless it is given, the rest that of the U-Net in its latents
+(``edm.py``).
 """
 
 from __future__ import annotations
@@ -133,10 +134,12 @@ def _autoencoder(
     later: bool,
     save: SaveState | None,
 ) -> AutoencoderKL:
-    """The trained autoencoder: that of a ``state`` saved ``later`` than its training, or trained until its end."""
+    """The autoencoder: that of a ``state`` saved ``later`` than its training; else the given one, or trained here."""
     own = replace(task, seed=derive_seed("autoencoder", task.seed))
     net = initialise(lambda: autoencoder.network(recipe, task.shape), own.seed, device)
     if state is not None and later:
         restore(state, {autoencoder.NAME: net}, {})
         return net.eval().requires_grad_(False)
+    if recipe.given:
+        return autoencoder.open_given(recipe, net, task.images)
     return autoencoder.train(recipe, net, own, images, split, state, save)

@@ -11,6 +11,7 @@ from safetensors.numpy import load as load_arrays
 
 from synaug_ray.analysis.mixing import NO_MIXTURE, mix_name
 from synaug_ray.analysis.trials import LEEP, STAGES
+from synaug_ray.config.generator_recipes import LatentRecipe
 from synaug_ray.config.spec import CellSpec, GridSpec
 from synaug_ray.plan.plan import Plan, Row, blocked
 from synaug_ray.plan.step import Stage
@@ -39,6 +40,7 @@ COLUMNS = (
     "trained_on",
     "classifier",
     "classifier_saw",
+    "generator_saw",
     "protocol",
     "real_share",
     "real_weight",
@@ -86,6 +88,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "trained_on": pool.generator.subset.num_real if pool else 0,
         "classifier": cell.classifier.name,
         "classifier_saw": _saw(cell.classifier.model) if cell.classifier.pretrained else "",
+        "generator_saw": "other images" if isinstance(cell.generator, LatentRecipe) and cell.generator.given else "",
         "protocol": cell.protocol,
         "real_share": share_name(cell.protocol, cell.real_share, cell.real_weight),
         "real_weight": _real_weight(cell),

@@ -80,6 +80,7 @@ OTHER = {  # a value for every field that is not its default
         autoencoder_channels=(8, 16),
         autoencoder_learning_rate=1e-3,
         latent_channels=8,
+        autoencoder_content="0" * 128,
         kl_weight=1e-5,
     ),
     DDPMRecipe: UNET | dict(betas="linear", levels=100),
@@ -169,7 +170,9 @@ def test_golden_key_of_replay():
 def test_every_field_bears_on_the_key(kind, field):
     base = BASE[kind]
     values = base.model_dump() | {field: OTHER[kind][field]}
-    changed = kind.model_validate(values | ({"pipeline": values["content"]} if kind is PretrainedRecipe else {}))
+    where = {"pipeline": values["content"]} if kind is PretrainedRecipe else {}
+    where |= {"autoencoder": "/elsewhere"} if field == "autoencoder_content" else {}
+    changed = kind.model_validate(values | where)
     assert changed != base and changed.key != base.key
 
 

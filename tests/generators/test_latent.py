@@ -1,13 +1,14 @@
 """Latent diffusion: an autoencoder and EDM in its latents, both of the Subset alone."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline
 
-from synaug_ray.common.errors import DamagedState
+from synaug_ray.common.errors import DamagedState, DataProblem
 from synaug_ray.config.generator_recipes import LatentRecipe
 from synaug_ray.config.presets import SAMPLERS
 from synaug_ray.data.images import ImageSet
@@ -165,3 +166,89 @@ def test_what_does_not_go_together_is_refused(changes, code):
     with pytest.raises(ValueError) as caught:
         LatentRecipe(name="wrong", **changes)
     assert caught.value.errors()[0]["type"] == code
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """An autoencoder that was trained elsewhere; as in newer ones, no convolutions stand about its latents."""
+    net = AutoencoderKL(
+        in_channels=1,
+        out_channels=1,
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(4, 8),
+        norm_num_groups=2,
+        latent_channels=3,
+        sample_size=16,
+        scaling_factor=0.18,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+    )
+    path = tmp_path_factory.mktemp("vae")
+    net.save_pretrained(path, safe_serialization=True)
+    return path
+
+
+def given(folder, **more):
+    values = {"name": "given", "channels": (8, 16), "nimg": 32, "batch": 8, "warmup_nimg": 64, "ema_half_life": 64}
+    return LatentRecipe(autoencoder=str(folder), **values | more)
+
+
+def test_a_given_autoencoder_is_not_trained_and_decodes_as_before(subset, folder, tmp_path, monkeypatch):
+    recipe = given(folder)
+    assert recipe.halvings == 2 and recipe.latent_shape((1, 16, 16)) == (3, 8, 8) and recipe.autoencoder_length(64) == 0
+    monkeypatch.setattr(loop, "SAVE_EVERY", 2)
+    states = []
+    made, nimg = latent.train(recipe, subset, CLASSES, 3, CPU, save=lambda state, at: states.append(state()))
+    assert nimg == 32 and all("net" in module_names(state) for state in states)
+    again, _ = latent.train(recipe, subset, CLASSES, 3, CPU, state=states[0])
+    assert same(again.net, made.net) and same(again.autoencoder, made.autoencoder)
+    images = to_task(subset, 2, 0, CPU).images
+    before = AutoencoderKL.from_pretrained(folder)
+    theirs = before.decode(before.encode(images).latent_dist.mode()).sample
+    latents = autoencoder.encoded(made.autoencoder, images)
+    assert torch.allclose(autoencoder.decoded(made.autoencoder, latents), theirs, atol=1e-4)
+    assert torch.allclose(latents.std((0, 2, 3)), torch.ones(3), atol=1e-3)
+    for name, data in made.files().items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    loaded = AutoencoderKL.from_pretrained(tmp_path, subfolder="vae")
+    assert loaded.config["scaling_factor"] == 1 and torch.equal(
+        autoencoder.decoded(loaded, latents), autoencoder.decoded(made.autoencoder, latents)
+    )
+    sampler = SAMPLERS["dpmpp-8"].model_copy(update={"batch": 8, "steps": 2})
+    assert latent.from_files(made.files()).sample(sampler, range(4), 5, CPU).images.shape == (4, 1, 16, 16)
+
+
+def test_a_given_autoencoder_is_known_by_its_content(folder, tmp_path):
+    recipe = given(folder)
+    shutil.copytree(folder, tmp_path / "copy")
+    assert given(tmp_path / "copy").key == recipe.key != TINY.key
+    assert LatentRecipe.model_validate(recipe.model_dump(mode="json")) == recipe  # as a run's grid.yaml has it
+    moved = recipe.model_dump(mode="json") | {"autoencoder": "/elsewhere"}
+    assert LatentRecipe.model_validate(moved).key == recipe.key  # the machine that loads it must have it
+    config = json.loads((folder / "config.json").read_text())
+    (tmp_path / "copy" / "config.json").write_text(json.dumps(config | {"act_fn": "relu"}))
+    assert given(tmp_path / "copy").key != recipe.key
+    for problem, make in {
+        "no config.json": lambda: given(tmp_path),
+        "other files": lambda: given(tmp_path / "copy", autoencoder_content=recipe.autoencoder_content),
+        "autoencoder_share would train": lambda: given(folder, autoencoder_share=0.2),
+        "latent_channels: 4": lambda: given(folder, latent_channels=4),
+    }.items():
+        with pytest.raises(ValueError, match=problem):
+            make()
+
+
+def test_a_given_autoencoder_that_does_not_fit_is_a_sentence(subset, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "copy")
+    recipe = given(tmp_path / "copy")
+    colour = ImageSet(np.repeat(subset.images, 3, 1), subset.labels)
+    with pytest.raises(DataProblem, match="1 channels, and these have 3; set data.mode: gray"):
+        latent.train(recipe, colour, CLASSES, 3, CPU)
+    config = json.loads((folder / "config.json").read_text())
+    (tmp_path / "copy" / "config.json").write_text(json.dumps(config | {"block_out_channels": [8, 8]}))
+    with pytest.raises(DataProblem, match="is missing or has changed"):
+        latent.train(recipe, subset, CLASSES, 3, CPU)
+    with pytest.raises(DataProblem, match="cannot be used"):
+        latent.train(given(tmp_path / "copy"), subset, CLASSES, 3, CPU)

@@ -1,0 +1,65 @@
+"""What pretrained classifiers and given autoencoders have seen besides the grid's images, by the table of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from synaug_ray.analysis.results import Verdict
+
+CLASSIFIER_SAW = "classifier_saw"  # the column: what a classifier saw before, '' for random weights
+GENERATOR_SAW = "generator_saw"  # the same of a generator's autoencoder; both are absent in older tables
+UNKNOWN = "other images"  # the value if nothing more is known
+
+Seen = Mapping[str, str]  # what each has seen, by name
+
+
+@dataclass(frozen=True)
+class SeenBefore:
+    """Those that have seen other images."""
+
+    classifiers: Seen
+    generators: Seen
+
+    def told(self, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+        """The verdicts, completed."""
+        return tuple(self._told(verdict) for verdict in verdicts)
+
+    def _told(self, verdict: Verdict) -> Verdict:
+        said, saw = verdict.sentence, self.classifiers.get(verdict.classifier, "")
+        if verdict.generator in self.generators:
+            said += f" The generator's autoencoder has seen {_words(self.generators[verdict.generator])}."
+        if saw:
+            said += f" The classifier has seen {_words(saw)}."
+        return replace(verdict, classifier_saw=saw, sentence=said)
+
+    def notes(self) -> list[str]:
+        """A note for each of them."""
+        return [
+            f"The autoencoder of {name} has seen {_words(saw)}: what it gains is not of these real images alone."
+            for name, saw in sorted(self.generators.items())
+        ] + [
+            f"The classifier {name} has seen {_words(saw)} before its first image of this grid: to it, real and "
+            "synthetic images are not worth the same as to a classifier that starts with these images alone."
+            for name, saw in sorted(self.classifiers.items())
+        ]
+
+
+def seen_before(measurements: pd.DataFrame) -> SeenBefore:
+    """What the table says."""
+    return SeenBefore(
+        _seen(measurements, "classifier", CLASSIFIER_SAW), _seen(measurements, "generator", GENERATOR_SAW)
+    )
+
+
+def _seen(measurements: pd.DataFrame, name: str, column: str) -> dict[str, str]:
+    if column not in measurements:
+        return {}
+    pairs = measurements[[name, column]].drop_duplicates().itertuples(index=False)
+    return {str(name): str(saw) for name, saw in pairs if isinstance(saw, str) and saw}
+
+
+def _words(saw: str) -> str:
+    return UNKNOWN if saw == UNKNOWN else f"{UNKNOWN} ({saw})"
