@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")
     parser.add_argument("--generator", metavar="G", help="its name in the grid")
-    parser.add_argument("--num-real", metavar="N", type=_count, required=True, help="real images of the cells")
+    parser.add_argument("--num-real", metavar="N", type=_number, required=True, help="real images of the cells")
     parser.add_argument("--draw", metavar="D", type=_number, default=0, help="which draw of the real images; default 0")
     parser.add_argument("--num-synthetic", metavar="S", type=_count, help="how many images; default all")
     parser.add_argument("--out", metavar="FOLDER", required=True, help="an empty or new folder")

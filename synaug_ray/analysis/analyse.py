@@ -17,6 +17,7 @@ from synaug_ray.analysis.cell_noise import CellUncertainty, measure
 from synaug_ray.analysis.controls import controls
 from synaug_ray.analysis.deciding import CellNoise, spread_of_gains
 from synaug_ray.analysis.generator_results import BudgetCurve
+from synaug_ray.analysis.label_savings import label_savings
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, pair_cells
 from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
 from synaug_ray.analysis.second_test import second_test
@@ -31,7 +32,7 @@ from synaug_ray.laws.simultaneous import Look, single_look
 
 TOO_FEW = "Some of its amounts have only one draw: too few for an interval."
 # separate random streams, so that the other parts of an analysis keep their random numbers
-BUDGET_STREAM, SECOND_STREAM = 1, 2
+BUDGET_STREAM, SECOND_STREAM, LABEL_STREAM = 1, 2, 3
 FEW_GROUPS = 10  # groups of test images; with fewer, the variance between groups is poorly known
 
 
@@ -276,6 +277,14 @@ def analyse(
         ceilings=ceilings(cells, confidence=confidence, intervals=uncertainty.has_intervals),
         looks=tuple(look.draws for look in looks) if uncertainty.has_intervals else (),
         training_lengths=lengths,
+        label_savings=label_savings(
+            cells,
+            studies,
+            confidence=confidence,
+            replicates=replicates,
+            rng=np.random.default_rng((seed, LABEL_STREAM)),
+            looks=looks,
+        ),
         test_groups=None if cells.groups is None else int(cells.groups.max()) + 1,
         second_test=told,
     )

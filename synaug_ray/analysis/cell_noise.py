@@ -79,7 +79,7 @@ def _numbered(values: list[Hashable]) -> np.ndarray:
 def alike(cells: PairedCells, mixed: Sequence[MixedCell]) -> Alike:
     """The similarity of mixed cells: families are those of generators, a block is a generator at one size."""
     return Alike(
-        log_size=np.log([cell.num_real for cell in mixed]) if mixed else np.zeros(0),
+        log_size=np.log([max(cell.num_real, 1) for cell in mixed]) if mixed else np.zeros(0),
         family=_numbered([cells.kinds[cell.study.generator].family for cell in mixed]),
         block=_numbered([(cell.study.classifier, cell.study.generator, cell.num_real) for cell in mixed]),
     )

@@ -69,7 +69,7 @@ def generation_costs(trials: pd.DataFrame) -> dict[str, tuple[Generation, ...]]:
     if not {TRAINING_COST, IMAGE_COST} <= set(trials.columns):
         return {}
     known = np.isfinite(trials[[TRAINING_COST, IMAGE_COST]].astype(float)).all(axis=1)
-    rows: Any = trials[(trials["num_synthetic"] > 0) & known]
+    rows: Any = trials[(trials["num_synthetic"] > 0) & (trials["num_real"] > 0) & known]
     by_draw = rows.groupby(["generator", "num_real", "draw"])[[TRAINING_COST, IMAGE_COST]].mean()
     costs: dict[str, list[Generation]] = {}
     for (name, n), cost in by_draw.groupby(["generator", "num_real"]).median().iterrows():

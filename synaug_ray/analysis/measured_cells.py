@@ -55,14 +55,37 @@ def equivalents(sizes: np.ndarray, errors: np.ndarray, base: np.ndarray, gains: 
         base: n of the cells, [C].
         gains: paired, [C].
     """
-    floor = max(float(errors[errors > 0].min(initial=1.0)) * 1e-3, 1e-9)
-    x, y = smooth(np.log(sizes), np.log(np.maximum(errors, floor)))
+    x, y, floor = _curve(sizes, errors)
     here = np.exp(np.interp(np.log(base), x, y))
-    wanted = np.log(np.maximum(here - gains, floor))
-    m = np.exp(np.interp(-wanted, -y, x)) - base
-    m = np.where(np.abs(gains) < 1e-12, 0.0, m)
+    m = _inverse(x, y, np.log(np.maximum(here - gains, floor))) - base
+    return np.where((np.abs(gains) < 1e-12) & np.isfinite(m), 0.0, m)
+
+
+def real_images_for(sizes: np.ndarray, errors: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The real images alone that have the errors ``wanted``, [C].
+
+    +inf: more than the measured range of the curve; -inf: fewer.
+
+    Args:
+        sizes: ascending, [k].
+        errors: real-only, [k].
+        wanted: fractions, [C].
+    """
+    x, y, floor = _curve(sizes, errors)
+    return _inverse(x, y, np.log(np.maximum(wanted, floor)))
+
+
+def _curve(sizes: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """The knots of the smooth curve, and the smallest error that has a logarithm."""
+    floor = max(float(errors[errors > 0].min(initial=1.0)) * 1e-3, 1e-9)
+    return *smooth(np.log(sizes), np.log(np.maximum(errors, floor))), floor
+
+
+def _inverse(x: np.ndarray, y: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The number of images at log errors ``wanted``; +-inf above and below the range of the knots."""
     tolerance = 2e-9
-    return np.where(wanted < y[-1] - tolerance, np.inf, np.where(wanted > y[0] + tolerance, -np.inf, m))
+    n = np.exp(np.interp(-wanted, -y, x))
+    return np.where(wanted < y[-1] - tolerance, np.inf, np.where(wanted > y[0] + tolerance, -np.inf, n))
 
 
 def falls(cells: Sequence[Cell]) -> str:
@@ -138,8 +161,7 @@ def widened(
         return Estimate(equivalent.value)
     if gain.low is None or gain.high is None or gain.high <= gain.low:
         return equivalent
-    floor = max(float(errors[errors > 0].min(initial=1.0)) * 1e-3, 1e-9)
-    x, y = smooth(np.log(sizes), np.log(np.maximum(errors, floor)))
+    x, y, _ = _curve(sizes, errors)
     here = float(np.exp(np.interp(np.log(n), x, y)))
     ratio = (simultaneous.high - simultaneous.low) / (gain.high - gain.low)
 

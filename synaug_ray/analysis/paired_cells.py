@@ -8,6 +8,8 @@ image) cancels before anything is resampled.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -64,8 +66,8 @@ class MixedCell:
 
     @property
     def multiple(self) -> float:
-        """s: synthetic images per real image."""
-        return self.num_synthetic / self.num_real
+        """s: synthetic images per real image; infinite without real ones."""
+        return self.num_synthetic / self.num_real if self.num_real else math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,7 @@ class PairedCells:
     generation: dict[str, tuple[Generation, ...]]  # by generator
     groups: np.ndarray | None = None  # int [images]; images of a group (a patient) are not independent of each other
     makings: dict[tuple[str, int], Made] = field(default_factory=dict)  # by generator and num_real
+    alone: tuple[MixedCell, ...] = ()  # without real images, and so without a real-only cell: their gains are NaN
 
     @property
     def images(self) -> int:
@@ -111,7 +114,7 @@ def _seed_mean(values: np.ndarray) -> np.ndarray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
-def _failure_warnings(failed: dict[tuple[Any, ...], set[int]], mixed: list[MixedCell]) -> list[str]:
+def _failure_warnings(failed: dict[tuple[Any, ...], set[int]], mixed: Sequence[MixedCell]) -> list[str]:
     """Which generators failed, how often, and at which sizes all of them failed."""
     there = {(cell.study.generator, cell.num_real): cell for cell in mixed}
     said = {}
@@ -120,7 +123,8 @@ def _failure_warnings(failed: dict[tuple[Any, ...], set[int]], mixed: list[Mixed
         if cell is None:
             said[generator, num_real] = f"{generator} at {num_real:,} real images: none of {len(draws)} trained"
         elif cell.failed:
-            tried = cell.failed + int((~np.isnan(cell.gains[:, 0])).sum())
+            seen = cell.gains if cell.num_real else cell.errors
+            tried = cell.failed + int((~np.isnan(seen[:, 0])).sum())
             said[generator, num_real] = f"{generator} at {num_real:,} real images: {cell.failed} of {tried} failed"
     if not said:
         return []
@@ -155,7 +159,7 @@ def pair_cells(
     seeds = {int(seed): i for i, seed in enumerate(sorted(set(trials["seed"])))}
 
     real_only: dict[tuple[str, int], np.ndarray] = {}
-    real, mixed, unpaired, incomplete = [], [], 0, 0
+    real, mixed, alone, unpaired, incomplete = [], [], [], 0, 0
     grouped: Any = trials.groupby(CELL_COLUMNS, sort=True)
     cells = sorted(grouped.groups, key=lambda cell: (cell[5] > 0, cell))
     for cell in cells:
@@ -168,13 +172,13 @@ def pair_cells(
             real.append(RealCell(classifier, int(num_real), errors, len(rows), seconds))
             incomplete += len(rows) < len(draws) * len(seeds)
             continue
-        partner = real_only.get((classifier, num_real))
+        partner = real_only.get((classifier, num_real)) if num_real else np.full_like(values, np.nan)
         gains = None if partner is None else _seed_mean(partner - values)
-        if gains is None or np.isnan(gains[:, 0]).all():
+        if gains is None or num_real and np.isnan(gains[:, 0]).all():
             unpaired += 1
             continue
         incomplete += len(rows) < len(draws) * len(seeds)
-        mixed.append(
+        (mixed if num_real else alone).append(
             MixedCell(
                 study=StudyKey(classifier, generator, protocol, str(share)),
                 num_real=int(num_real),
@@ -187,7 +191,7 @@ def pair_cells(
                 failed=len(failed.get(cell, set()) - set(rows["draw"])),
             )
         )
-    warnings += _failure_warnings(failed, mixed)
+    warnings += _failure_warnings(failed, [*mixed, *alone])
     if unpaired:
         warnings.append(f"{unpaired} cells have no real-only trial with the same draw and seed and are left out.")
     if incomplete:
@@ -206,4 +210,5 @@ def pair_cells(
         generation=generation_costs(trials),
         groups=image_groups(predictions),
         makings=makings(trials),
+        alone=tuple(alone),
     )

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from synaug_ray.analysis.generator_results import BudgetCurve, Ceiling, Training
+from synaug_ray.analysis.label_results import LabelSaving
 from synaug_ray.analysis.length_results import TrainingLength
 from synaug_ray.analysis.second_results import SecondTest
 from synaug_ray.laws.results import Estimate, FitStatus, Form, HeldOut, LawFit, Published
@@ -234,6 +235,7 @@ class Analysis:
     budgets: tuple[BudgetCurve, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
     training_lengths: tuple[TrainingLength, ...] = ()  # whether classifiers are trained to their end, if checked
+    label_savings: tuple[LabelSaving, ...] = ()  # of protocols that pretrain, and of cells without real images
     test_groups: int | None = None  # number of groups (such as patients) of test images; None if there are no groups
     second_test: SecondTest | None = None  # on the images of ``data.test2``
 

@@ -81,10 +81,11 @@ def checked_trials(measurements: pd.DataFrame) -> pd.DataFrame:
             f"two done trials for {row[[*CELL_COLUMNS, 'draw', 'seed']].to_dict()}; "
             "there must be one per cell, draw and seed"
         )
-    if (trials["num_real"] <= 0).any():
-        raise ValueError(f"num_real must be positive, got {trials['num_real'].min()}")
-    if (trials["num_synthetic"] < 0).any():
-        raise ValueError(f"num_synthetic must not be negative, got {trials['num_synthetic'].min()}")
+    for name in ("num_real", "num_synthetic"):
+        if (trials[name] < 0).any():
+            raise ValueError(f"{name} must not be negative, got {trials[name].min()}")
+    if (trials["num_real"] + trials["num_synthetic"] == 0).any():
+        raise ValueError("num_real must be positive in trials without synthetic images, got 0")
     return trials
 
 

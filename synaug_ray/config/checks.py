@@ -9,6 +9,7 @@ from typing import Any
 from synaug_ray.common.errors import Message
 from synaug_ray.common.text import listed, times
 from synaug_ray.config.generator_recipes import GeneratorRecipe
+from synaug_ray.config.no_real import no_real_problems
 from synaug_ray.config.protocols import StagedProtocol, name_of, with_controls
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.config.spec import Factors, GridSpec
@@ -39,6 +40,7 @@ SHAPES = {
 def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
     """The problems; empty if the grid can be planned."""
     found = _too_large(spec, lines) + _ambiguous(spec) + _nothing_synthetic(spec, lines) + _unweighted(spec, lines)
+    found += no_real_problems(spec, lines)
     shape = image_shape(spec)
     side = shape[1] if shape else None
     for at, factors in _products(spec):
@@ -219,10 +221,10 @@ def most(spec: GridSpec) -> tuple[int, int, int]:
         cells += real_only * (
             1
             + len(with_controls(f.protocols))
-            + len(f.generators) * len(f.filters) * len(f.synthetic_multiples) * mixtures
+            + len(f.generators) * len(f.filters) * (len(f.synthetic_multiples) + len(f.num_synthetic)) * mixtures
         )
         for n in f.num_real:
-            pool = max(kept.num_raw(round(n * max(f.synthetic_multiples))) for kept in f.filters)
+            pool = max(kept.num_raw(max(f.amounts(n), default=0)) for kept in f.filters)
             images += pool * f.draws * len(f.generators)
             shards += -(-pool // spec.sampler.shard_size) * f.draws * len(f.generators)
     return cells, images, shards
@@ -254,7 +256,7 @@ def _nothing_synthetic(spec: GridSpec, lines: Lines) -> list[Message]:
     found = []
     for at, factors in _products(spec):
         largest, most_real = max(factors.synthetic_multiples), max(factors.num_real)
-        if largest and not round(largest * most_real):
+        if largest and most_real and not round(largest * most_real) and not factors.num_synthetic:
             text = (
                 f"{largest:g} x {most_real:,} = 0 images, to the nearest whole one: nothing synthetic would be measured"
                 f"; give {1 / most_real:.2g} or more, or 0 alone to measure real images only"

@@ -142,10 +142,12 @@ def _presets(raw: dict[str, Any], lines: Lines, problems: list[Message], at: Loc
         raw["sampler"] = {"preset": DEFAULT_SAMPLER} | sampler  # sampler.steps=4 changes the default sampler
     if "sampler" in raw:
         raw["sampler"] = _preset(raw["sampler"], SAMPLERS, (*at, "sampler"), lines, problems)
-    for name in ("num_real", "synthetic_multiples", "protocols", "real_share", "real_weight"):
+    for name in ("num_real", "synthetic_multiples", "num_synthetic", "protocols", "real_share", "real_weight"):
         if name in raw and not isinstance(raw[name], (list, tuple)):
             raw[name] = [raw[name]]
     raw |= _protocols(raw.get("protocols"), lines, problems, at)
+    if "num_synthetic" in raw and not at:
+        raw.setdefault("synthetic_multiples", [0])
     if isinstance(raw.get("blocks"), list):
         raw["blocks"] = [
             _presets(b, lines, problems, (*at, "blocks", i)) if isinstance(b, dict) else b

@@ -36,14 +36,15 @@ def truth_value(value: object) -> object:
     return True if word in ("yes", "on") else False if word in ("no", "off") else value
 
 
-def _integer(value: object) -> object:
+def _integer(value: object, least: int = 1) -> object:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise invalid("not-an-integer", "input should be a whole number >= 1")
+        raise invalid("not-an-integer", f"input should be a whole number >= {least}")
     return value
 
 
 MOST = 1_000_000_000_000  # of any count, so that no product of two overflows
 Count = Annotated[int, BeforeValidator(_integer), Field(strict=True, ge=1, le=MOST)]
+CountOrZero = Annotated[int, BeforeValidator(lambda value: _integer(value, 0)), Field(strict=True, ge=0, le=MOST)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Flag = Annotated[StrictBool, BeforeValidator(truth_value)]
 Number = Annotated[float, BeforeValidator(_no_truth_value), Field(allow_inf_nan=False)]

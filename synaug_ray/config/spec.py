@@ -19,6 +19,7 @@ from synaug_ray.config.recipes import (
     MOST,
     ClassifierRecipe,
     Count,
+    CountOrZero,
     FilterRecipe,
     Number,
     Positive,
@@ -41,10 +42,12 @@ def _mixes(weight: float) -> float:
 
 
 RealWeight = Literal["share"] | Annotated[Number, Field(ge=0, le=1), AfterValidator(_mixes)]
+SYNTHETIC_ONLY = "synthetic-only"
 DEFAULT_SAMPLER = "dpmpp-8"
 FACTORS = (
     "num_real",
     "synthetic_multiples",
+    "num_synthetic",
     "real_share",
     "real_weight",
     "generators",
@@ -61,8 +64,9 @@ class Factors(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    num_real: Annotated[tuple[Count, ...], Field(min_length=1)]
+    num_real: Annotated[tuple[CountOrZero, ...], Field(min_length=1)]
     synthetic_multiples: Annotated[tuple[Multiple, ...], Field(min_length=1)]
+    num_synthetic: tuple[Count, ...] = ()  # further amounts, the same whatever ``num_real``
     generators: Annotated[tuple[GeneratorRecipe, ...], Field(min_length=1)]
     classifiers: Annotated[tuple[ClassifierRecipe, ...], Field(min_length=1)]
     filters: Annotated[tuple[FilterRecipe, ...], Field(min_length=1)] = (FILTERS["none"],)  # of synthetic images
@@ -72,7 +76,7 @@ class Factors(BaseModel):
     draws: Count = 6  # independent subsets, each with its own generator: the unit of the intervals
     seeds: Count = 2  # classifier seeds per draw
 
-    @field_validator("num_real", "synthetic_multiples", "protocols", "real_share", "real_weight")
+    @field_validator("num_real", "synthetic_multiples", "num_synthetic", "protocols", "real_share", "real_weight")
     @classmethod
     def _distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         _with_distinct_names(tuple(v for v in values if isinstance(v, StagedProtocol)))
@@ -80,6 +84,11 @@ class Factors(BaseModel):
         if repeated:
             raise invalid("duplicate-value", f"repeats {', '.join(repeated)}; give each value once")
         return values
+
+    def amounts(self, num_real: int) -> tuple[int, ...]:
+        """The numbers of synthetic images at ``num_real`` real ones, each once; without none at all."""
+        counts = (*(round(num_real * multiple) for multiple in self.synthetic_multiples), *self.num_synthetic)
+        return tuple(dict.fromkeys(count for count in counts if count))
 
     @field_validator("generators", "classifiers", "filters")
     @classmethod
@@ -179,7 +188,7 @@ class GridSpec(Factors):
         for factors in self.products():
             draws = range(min(self.training_check.draws, factors.draws))
             trained = [c for c in factors.classifiers if not c.frozen]  # a fitted head has no length
-            sizes = [n for n in factors.num_real if any(round(n * m) for m in factors.synthetic_multiples)]
+            sizes = [n for n in factors.num_real if n and factors.amounts(n)]
             for n, classifier, draw in product(sizes, trained, draws):
                 yield CellSpec(n, 0, None, classifier.longer(LONGER), TRAINING_CHECK, None, draw, 0)
 
@@ -212,15 +221,17 @@ def _cells(factors: Factors) -> Iterator[CellSpec]:
     ):
         if classifier.frozen and seed:
             continue  # fitted exactly: a second seed would give the same
-        yield CellSpec(n, 0, None, classifier, "real-only", None, draw, seed)
-        some = any(round(n * multiple) for multiple in factors.synthetic_multiples)
-        for control in with_controls(factors.protocols if some else (p for p in factors.protocols if _alone(p))):
-            yield CellSpec(n, 0, None, classifier, control.name, None, draw, seed, stages=control)
-        for generator, kept, multiple, protocol in product(
-            factors.generators, factors.filters, factors.synthetic_multiples, factors.protocols
+        amounts, protocols = factors.amounts(n), factors.protocols
+        if n:
+            yield CellSpec(n, 0, None, classifier, "real-only", None, draw, seed)
+            for control in with_controls(protocols if amounts else (p for p in protocols if _alone(p))):
+                yield CellSpec(n, 0, None, classifier, control.name, None, draw, seed, stages=control)
+        else:  # without real images, all of them are
+            protocols = (SYNTHETIC_ONLY,)
+        for generator, kept, num_synthetic, protocol in product(
+            factors.generators, factors.filters, amounts, protocols
         ):
-            num_synthetic = round(n * multiple)
-            if num_synthetic == 0 or _alone(protocol):
+            if _alone(protocol):
                 continue
             stages = protocol if isinstance(protocol, StagedProtocol) else None
             mixtures = product(factors.real_share, factors.real_weight)

@@ -11,7 +11,7 @@ LEAST_SIZES = 3  # numbers of real images that a law needs
 def unanswerable(spec: GridSpec) -> list[str]:
     """A sentence for each question that the grid leaves open by its design."""
     products = spec.products()
-    sizes = len({n for factors in products for n in factors.num_real})
+    sizes = len({n for factors in products for n in factors.num_real if n})
     found = []
     if sizes < LEAST_SIZES:
         sizes_give = "1 size of num_real gives" if sizes == 1 else f"{sizes} sizes of num_real give"
@@ -21,11 +21,12 @@ def unanswerable(spec: GridSpec) -> list[str]:
         )
     elif sizes == LEAST_SIZES:
         found.append(f"{sizes} sizes of num_real are too few to test a scaling law; give four or more")
-    amounts = {m for factors in products for m in factors.synthetic_multiples if m}
+    amounts = {("for each real image", m) for factors in products for m in factors.synthetic_multiples if m}
+    amounts |= {("at any size", count) for factors in products for count in factors.num_synthetic}
     if not amounts:
         advice = "no synthetic images are measured, and there will be no verdict; give other values too"
         return [*found, f"synthetic_multiples is only 0: {advice}"]
-    used = [(g, f.num_real) for f in products if any(f.synthetic_multiples) for g in f.generators]
+    used = [(g, f.num_real) for f in products if any(map(f.amounts, f.num_real)) for g in f.generators]
     learnt = [(g, num_real) for g, num_real in used if not isinstance(g, ReferenceRecipe)]
     if not learnt:
         found.append(

@@ -59,7 +59,7 @@ def _budgets(spec: GridSpec) -> list[str]:
 def _rounded(factors: Factors) -> list[str]:
     """What becomes of multiples that are no whole numbers of images: no cell, the same cell, another multiple."""
     none, same, far = [], [], []
-    for n in factors.num_real:
+    for n in filter(None, factors.num_real):
         by_count: dict[int, list[float]] = {}
         for multiple in (m for m in factors.synthetic_multiples if m):
             by_count.setdefault(round(n * multiple), []).append(multiple)

@@ -122,7 +122,8 @@ def train(
     pipeline = open_pipeline(recipe.pipeline, recipe.content)
     takes = inspect.signature(pipeline.__call__).parameters
     c, h, w = subset.images.shape[1:]
-    counts = np.bincount(subset.labels, minlength=len(classes))
+    # without real images, nothing is known of how frequent classes are: as many of each
+    counts = np.bincount(subset.labels, minlength=len(classes)) if len(subset) else np.ones(len(classes), np.int64)
     return PretrainedGenerator(
         recipe.pipeline,
         recipe.content,

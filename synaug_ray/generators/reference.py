@@ -43,7 +43,8 @@ def reference_images(
 
     Args:
         train: all training images.
-        order: the draw's permutation of them, int64 [N]; the Subset is ``order[:num_real]``.
+        order: the draw's permutation of them, int64 [N]; the Subset is ``order[:num_real]``, which only held-out
+            images can do without.
         index: which images of the pool.
         seed: of all random numbers.
 
@@ -58,7 +59,7 @@ def reference_images(
         held = order[num_real:]
         if recipe.family == "real-holdout":
             return train.take(held[at])
-        counts = np.bincount(train.labels[subset])
+        counts = np.bincount(train.labels[subset if num_real else order])
         shuffled = np.random.default_rng(derive_seed("shuffle", seed)).permutation(held)
         return ImageSet(train.images[shuffled[at]], class_sequence(counts, index.stop)[index.start :])
     images = train.take(order[at % num_real])

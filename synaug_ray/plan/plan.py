@@ -124,7 +124,8 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
     checks = [
         QualityStep(pool, min(amount, QUALITY_IMAGES), spec.quality_features)
         for pool, amount in amounts.items()
-        if pool.generator.subset.draw < spec.quality_draws
+        # a check compares with the Subset's images, and at 0 real images there are none
+        if pool.generator.subset.draw < spec.quality_draws and pool.generator.subset.num_real
     ]
     return Plan(
         data,

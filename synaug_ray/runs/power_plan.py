@@ -169,7 +169,7 @@ def _amounts(plan: Plan) -> tuple[Amount, ...]:
     found = {}
     for row in plan.rows:
         cell = row.cell
-        if cell.generator is not None and cell.num_synthetic:
+        if cell.generator is not None and cell.num_synthetic and cell.num_real:  # at 0 there is no gain
             share = share_name(cell.protocol, cell.real_share, cell.real_weight)
             study = StudyKey(cell.classifier.name, cell.arm, cell.protocol, share)
             amount = Amount(study, cell.generator.family, cell.num_real, cell.num_synthetic)

@@ -24,13 +24,13 @@ class Sheets:
 def sheets(real: ImageSet, synthetic: ImageSet, num_classes: int, columns: int = 8) -> Sheets:
     """The first images of each class, and under each synthetic one its nearest real one in pixels (L2).
 
-    Classes with fewer images leave the rest of their row grey.
+    Classes with fewer images leave the rest of their row grey; without real ones, so are these sheets.
     """
     picked = _grid(synthetic.labels, num_classes, columns)
     flat = real.images.reshape(len(real), -1).astype(np.float32)
     nearest = np.full_like(picked, -1)
     for place, index in np.ndenumerate(picked):
-        if index >= 0:
+        if index >= 0 and len(real):
             one = synthetic.images[index].reshape(-1).astype(np.float32)
             nearest[place] = int(np.argmin(((flat - one) ** 2).sum(1)))
     return Sheets(

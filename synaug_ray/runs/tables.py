@@ -79,7 +79,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "dataset": spec.dataset,
         "num_real": cell.num_real,
         "num_synthetic": cell.num_synthetic,
-        "synthetic_multiple": cell.num_synthetic / cell.num_real,
+        "synthetic_multiple": cell.num_synthetic / cell.num_real if cell.num_real else math.nan,
         "draw": cell.draw,
         "seed": cell.seed,
         "generator": cell.arm,

@@ -45,7 +45,7 @@ def problems(plan: Plan, dataset: Dataset, place: Callable[[int], str] = lambda 
     for n in sorted({t.subset.num_real for t in plan.trials.values()}):
         if n > most:
             found.append(Message(f"{n:,} is too many: {why}", place(n), "too-many-real", f"{n:,}"))
-        elif smallest and stratify == "natural" and n * smallest / total < 1:
+        elif n and smallest and stratify == "natural" and n * smallest / total < 1:
             c = dataset.classes[int(counts.argmin())]
             needed = int(np.ceil(total / smallest))
             text = (
@@ -139,7 +139,7 @@ def _pools(plan: Plan, total: int) -> list[Message]:
         if end is not None and count > end:
             text = (
                 f"{name} at num_real {n:,} needs {count:,} images, but only {end:,} real images are held out there; "
-                "lower synthetic_multiples or num_real in a separate block"
+                "lower synthetic_multiples, num_synthetic or num_real in a separate block"
             )
             found.append(Message(text, "generators", "too-few-held-out", f"{count:,}"))
     return found

@@ -17,7 +17,7 @@ from synaug_ray.report.text import StudyNames
 def means_of(measurements: pd.DataFrame) -> list[dict[str, Any]]:
     """The mean test error (a fraction) of the done trials of each cell."""
     counted = judged(measurements)
-    done = counted[(counted["status"] == "done") & counted["test_error"].notna()]
+    done = counted[(counted["status"] == "done") & counted["test_error"].notna() & (counted["num_real"] > 0)]
     keys = ["classifier", "generator", "protocol", "real_share", "num_real", "synthetic_multiple"]
     grouped = done.groupby(keys, sort=True)["test_error"].agg(["mean", "count"]).reset_index()
     return [{str(k): v for k, v in row.items()} for row in grouped.to_dict("records")]
