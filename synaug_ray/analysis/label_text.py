@@ -9,55 +9,50 @@ from synaug_ray.laws.results import Estimate
 
 def saving_sentence(saving: LabelSaving) -> str:
     """What a cell is worth in real images alone, and what it saves, without and with the labels of its generator."""
-    said = f"{_start(saving)} is as good as {_number(saving.needed, 'real images alone')}"
-    if saving.needed.value is None:
-        said = f"{_start(saving)} is {_beyond(saving.needed)}"
-    if (claim := _claim(saving.saved)) != "":
-        said += f": it {claim}"
+    known = saving.needed != Estimate(None)
+    said = f"{_start(saving)} is as good as {_needed(saving.needed)} real images alone: it {_claim(saving.saved)}"
+    if not known:
+        said = f"{_start(saving)} cannot be compared with real images alone: its error is beyond those measured"
     extra = 0 if saving.labels is None else saving.labels - saving.num_real
-    if extra > 0 and (claim := _claim(saving.saved_in_all)) != "":
-        said += f". With the {extra:,} more labels that {saving.generator} was made from, it {claim}"
+    if extra > 0 and known:
+        said += (
+            f". Counting the {extra:,} further labels that {saving.generator} takes, it {_claim(saving.saved_in_all)}"
+        )
     elif saving.labels is None:
-        said += ". The labels that the generator learnt from are not counted: the table does not tell them"
+        said += ". The labels that the generator learnt from are not counted, since the table does not tell them"
     return said + "."
 
 
 def _start(saving: LabelSaving) -> str:
     how = f"({saving.generator}, {setting(saving.real_share, saving.protocol)}, {saving.classifier})"
+    synthetic = f"{saving.num_synthetic:,} synthetic ones"
     if not saving.num_real:
-        return f"Without any real image, training on {saving.num_synthetic:,} synthetic ones {how}"
-    mixed = saving.protocol == "mixed"
-    synthetic = (
-        f"{'adding' if mixed else 'training on'} {saving.num_synthetic:,} synthetic ones{'' if mixed else ' first'}"
-    )
-    return f"With {saving.num_real:,} real images, {synthetic} {how}"
+        return f"Without any real image, training on {synthetic} {how}"
+    done = f"adding {synthetic}" if saving.protocol == "mixed" else f"training on {synthetic} first"
+    return f"With {saving.num_real:,} real images, {done} {how}"
 
 
-def _number(estimate: Estimate, what: str) -> str:
+def _needed(needed: Estimate) -> str:
+    if needed.value is None:
+        return span(needed, 1, ",.0f")
+    return f"{needed.value:,.0f}{_interval(needed)}"
+
+
+def _interval(estimate: Estimate) -> str:
     interval = span(estimate, 1, ",.0f")
-    return f"{estimate.value or 0.0:,.0f} {what}" + ("" if interval == "no interval" else f" ({interval})")
-
-
-def _beyond(needed: Estimate) -> str:
-    """Where the error is beyond those of the measured sizes; an end of the interval is the bound."""
-    if needed.low is not None and needed.high is None:
-        return f"as good as at least {needed.low:,.0f} real images alone"
-    if needed.high is not None and needed.low is None:
-        return f"as good as at most {needed.high:,.0f} real images alone"
-    return "not to be compared with real images alone, whose measured errors it is beyond"
+    return "" if interval == "no interval" else f" ({interval})"
 
 
 def _claim(saved: Estimate) -> str:
-    """What is saved, as the end of a sentence; '' if nothing is known."""
-    value, low, high = saved.value, saved.low, saved.high
-    if value is None:
-        if high is not None and low is None:
-            return "saves no label" if high < 1 else f"saves at most {high:,.0f} labels"
-        if low is not None and high is None:
-            return f"saves at least {low:,.0f} labels" if low >= 1 else "is not known whether it saves any label"
-        return ""
-    interval = span(saved, 1, ",.0f")
-    shown = "" if interval == "no interval" else f" ({interval})"
-    if round(value) <= 0:
-        return f"saves no label: {value:,.0f}{shown}"
-    return f"saves {value:,.0f} labels{shown}" + (", perhaps none" if low is not None and low <= 0 else "")
+    """What is saved, as the end of a sentence."""
+    least, most = saved.low, saved.high
+    if saved.value is None:
+        if most is not None and most < 1:
+            return "saves none"
+        if least is not None and least < 1:
+            return "is not shown to save any"
+        return f"saves {span(saved, 1, ',.0f')} labels"
+    if round(saved.value) <= 0:
+        return "saves none" + ("" if most is not None and most < 1 else " that could be shown")
+    doubt = "" if least is not None and least >= 1 else ", perhaps none"
+    return f"saves {saved.value:,.0f} labels{_interval(saved)}{doubt}"

@@ -27,7 +27,7 @@ def sheets(real: ImageSet, synthetic: ImageSet, num_classes: int, columns: int =
     Classes with fewer images leave the rest of their row grey; without real ones, so are these sheets.
     """
     picked = _grid(synthetic.labels, num_classes, columns)
-    flat = real.images.reshape(len(real), -1).astype(np.float32)
+    flat = real.images.reshape(len(real), int(np.prod(real.images.shape[1:]))).astype(np.float32)
     nearest = np.full_like(picked, -1)
     for place, index in np.ndenumerate(picked):
         if index >= 0 and len(real):
