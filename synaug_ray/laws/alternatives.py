@@ -11,7 +11,7 @@ import numpy as np
 
 from synaug_ray.laws.fitting import Fit, Model, Parameter, fit, outward
 from synaug_ray.laws.joint import JointData
-from synaug_ray.laws.results import Estimate, LawFit
+from synaug_ray.laws.results import BestWeight, Estimate, LawFit
 from synaug_ray.laws.selection import Candidate, HeldOutCells
 
 Natural = tuple[np.ndarray, ...]
@@ -48,6 +48,7 @@ J3_SOURCE = (
     "after Jain, Montanari and Sasoglu 2024 (arXiv 2402.04376); here the generator's own n moves the floor. "
     "Fitted to real-only and synthetic-only cells alone, no mixture seen"
 )
+WEIGHTS = np.linspace(0, 1, 1_001)  # of synthetic images, of which the best is sought
 LEAST_SYNTHETIC_CELLS = 6  # at two or more sizes, since the curve has four parameters
 
 
@@ -100,6 +101,33 @@ def j2(data: JointData, seen: JointData, unseen: HeldOutCells | None) -> LawFit:
     )
 
 
+def _j3(p: Natural, x: np.ndarray, s: np.ndarray, w: np.ndarray) -> np.ndarray:
+    floor, a, beta, f, g, b, h = p
+    with np.errstate(over="ignore", invalid="ignore"):  # a fit that diverged predicts NaN
+        synthetic, own = (b * np.maximum(s * x, 1e-12) ** -h) ** (1 / beta), (a * x**-beta) ** (1 / beta)
+        return floor + w**2 * (f * x**-g - floor) + (w**2 * synthetic + (1 - w) ** 2 * own) ** beta
+
+
+def _best_weights(p: Natural, data: JointData) -> tuple[BestWeight, ...]:
+    """Of each mixed cell; ``worth`` solves E_real(n + worth) = E at the best weight.
+
+    Where beta = h = 1 and g = 0, as for the mean of a Gaussian, m synthetic images are worth
+    A n0 / (F - R_inf + B n0 / m) real ones, whatever n, and never more than A n0 / (F - R_inf).
+    """
+    floor, a, beta = (float(v[0, 0]) for v in p[:3])
+    found = []
+    for n, s in zip(data.sizes[data.base], data.s, strict=True):
+        errors = _j3(p, np.array([n / data.n0]), np.array([s]), WEIGHTS)[0]
+        if np.isnan(errors).all():
+            return ()
+        at = int(np.nanargmin(errors))
+        least = float(errors[at])
+        worth = data.n0 * ((least - floor) / a) ** (-1 / beta) - n if least > floor else np.inf
+        known = max(float(worth), 0.0) if np.isfinite(worth) else None
+        found.append(BestWeight(int(n), round(n * s), float(1 - WEIGHTS[at]), least, known))
+    return tuple(found)
+
+
 def j3(
     data: JointData,
     synthetic: JointData,
@@ -136,17 +164,13 @@ def j3(
 
     real = fit(real_model, data.target[:k][sizes], data.sigma[:k][sizes], J3_REAL)
     pure = fit(synthetic_model, errors, synthetic.sigma[k:][cells], J3_SYNTHETIC)
-    floor, a, beta = outward(real.theta[None], J3_REAL)
-    f, g, b, h = outward(pure.theta[None], J3_SYNTHETIC)
+    parameters, theta = (*J3_REAL, *J3_SYNTHETIC), np.concatenate([real.theta, pure.theta])
+    p = outward(theta[None], parameters)
 
     def error(x: np.ndarray, s: np.ndarray) -> np.ndarray:
-        w = s / (1 + s) if real_weight is None else np.where(s > 0, 1 - real_weight, 0.0)
-        with np.errstate(over="ignore", invalid="ignore"):  # a fit that diverged predicts NaN
-            synthetic, own = (b * np.maximum(s * x, 1e-12) ** -h) ** (1 / beta), (a * x**-beta) ** (1 / beta)
-            return floor + w**2 * (f * x**-g - floor) + (w**2 * synthetic + (1 - w) ** 2 * own) ** beta
+        return _j3(p, x, s, s / (1 + s) if real_weight is None else np.where(s > 0, 1 - real_weight, 0.0))
 
     predicted = _log_errors(error, data)[0]
-    parameters, theta = (*J3_REAL, *J3_SYNTHETIC), np.concatenate([real.theta, pure.theta])
     return LawFit(
         form="J3",
         formula=J3_FORMULA,
@@ -158,4 +182,5 @@ def j3(
         rmse_log_error=float(np.sqrt(((predicted - data.log_errors()) ** 2).mean())),
         aicc=None,
         held_out=None if unseen is None else unseen.judge(predicted),
+        best=_best_weights(p, data),
     )

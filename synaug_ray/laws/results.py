@@ -45,6 +45,17 @@ class HeldOut:
     coverage: float | None = None  # share of held-out cells within their prediction interval
 
 
+@dataclass(frozen=True)
+class BestWeight:
+    """The weight of real images in the loss that J3 expects to be best for so many of both kinds."""
+
+    num_real: int
+    num_synthetic: int
+    real_weight: float  # 1: the synthetic images would only do harm
+    error: float  # expected at that weight, a fraction
+    worth: float | None  # the additional real images that would do as much; None if no number of them would
+
+
 @dataclass(frozen=True, kw_only=True)
 class LawFit:
     """One fitted form."""
@@ -59,6 +70,7 @@ class LawFit:
     rmse_log_error: float
     aicc: float | None
     held_out: HeldOut | None = None
+    best: tuple[BestWeight, ...] = ()  # of J3, one for each mixed cell
 
 
 @dataclass(frozen=True)

@@ -176,4 +176,17 @@ def _parameters(fit: Mapping[str, Any]) -> tables.Entry:
         lines.append(
             f"{name} = {text.with_interval(estimate, text.plain)}" + (f" {unit}" if unit and unit != "1" else "")
         )
-    return tables.words("\n".join(lines), "lines")
+    return tables.words("\n".join(lines + _best_weights(fit.get("best") or ())), "lines")
+
+
+def _best_weights(best: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What J3 expects of the largest amount at each size."""
+    largest = {b["num_real"]: b for b in sorted(best, key=lambda b: (b["num_real"], b["num_synthetic"]))}
+    lines = []
+    for b in largest.values():
+        worth = "more than any number of" if b["worth"] is None else text.images(b["worth"])
+        lines.append(
+            f"best real weight {text.plain(b['real_weight'])} at {text.images(b['num_real'])} real and "
+            f"{text.images(b['num_synthetic'])} synthetic images: worth {worth} more real images"
+        )
+    return lines
