@@ -23,6 +23,7 @@ from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
 from synaug_ray.analysis.second_test import second_test
 from synaug_ray.analysis.seen_before import seen_before
 from synaug_ray.analysis.study import StudyFitter
+from synaug_ray.analysis.substitution import with_substitution
 from synaug_ray.analysis.training_length import training_lengths, warnings, with_lengths
 from synaug_ray.analysis.trials import judged
 from synaug_ray.analysis.verdict import FEW_DRAWS, Failures, Margin, judge
@@ -212,6 +213,7 @@ def analyse(
         )
         for key in sorted({cell.study for cell in cells.mixed})
     )
+    studies = with_substitution(studies, cells, confidence=confidence, intervals=uncertainty.has_intervals)
     margin = functools.partial(Margin.at, delta=delta, relative_delta=relative_delta)
     errors = {(c.classifier, c.num_real): float(e) for c, e in zip(cells.real, uncertainty.values, strict=False)}
     lengths = training_lengths(

@@ -60,6 +60,7 @@ class Cell:
     held_out: bool  # not used for the selection of forms
     predicted_error: float | None = None  # by the chosen law
     equivalent_simultaneous: Estimate = Estimate(None)  # m with the interval that corresponds to gain_simultaneous
+    instead: Estimate | None = None  # the error with real images in place of the synthetic ones minus this cell's
 
 
 @dataclass(frozen=True)

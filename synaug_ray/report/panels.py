@@ -16,6 +16,10 @@ from synaug_ray.report.tables import Table
 from synaug_ray.report.text import StudyNames
 
 Laws = Mapping[str, Any]
+INSTEAD = (
+    " The table also compares with real images in place of the synthetic ones, where they were measured: below zero, "
+    "as many real images are better."
+)
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,8 @@ def gain_panels(laws: Laws, names: StudyNames) -> list[Panel]:
                 f"gains-{i}",
                 names.name(study),
                 f"Above zero the synthetic images help. Grey band: ±{band}, effects too small to matter. "
-                "Thick bars: intervals for each cell alone; thin bars: for all cells at once, as in the verdicts.",
+                "Thick bars: intervals for each cell alone; thin bars: for all cells at once, as in the verdicts."
+                + (INSTEAD if any(c.get("instead") for c in study["cells"]) else ""),
                 gains.figure(study, delta, gains.reach(kin, delta), text.error_name(laws)),
                 gains.table(study),
             )

@@ -80,7 +80,8 @@ def _hover(cell: Mapping[str, Any]) -> str:
 
 
 def table(study: Mapping[str, Any]) -> tables.Table:
-    """The gains of all cells, with both intervals."""
+    """The gains of all cells, with both intervals; and those instead of real images, where any was measured."""
+    instead = any(c.get("instead") for c in study["cells"])
     rows = tuple(
         (
             tables.number(c["num_real"], text.images),
@@ -89,6 +90,7 @@ def table(study: Mapping[str, Any]) -> tables.Table:
             tables.estimate(c["gain"], text.points),
             tables.estimate(c["gain_simultaneous"], text.points),
             tables.number(c["trials"], text.images),
+            *([_instead(c.get("instead"))] if instead else []),
         )
         for c in study["cells"]
     )
@@ -101,6 +103,11 @@ def table(study: Mapping[str, Any]) -> tables.Table:
             "gain (points), this cell",
             "gain (points), all cells at once",
             "trials",
+            *(["gain (points) over real images in their place"] if instead else []),
         ),
         rows,
     )
+
+
+def _instead(estimate: Any) -> tables.Entry:
+    return tables.estimate(estimate, text.points) if estimate else tables.words("\u2013")
