@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from synaug_ray.common.errors import Message
-from synaug_ray.common.text import listed, times
+from synaug_ray.common.text import times
 from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.no_real import no_real_problems
 from synaug_ray.config.protocols import StagedProtocol, name_of, with_controls
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.config.spec import Factors, GridSpec
+from synaug_ray.config.weight_checks import weight_problems
 from synaug_ray.config.yaml_source import Lines, Location
 
 CONTROLS = "controls"
@@ -39,8 +40,8 @@ SHAPES = {
 
 def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
     """The problems; empty if the grid can be planned."""
-    found = _too_large(spec, lines) + _ambiguous(spec) + _nothing_synthetic(spec, lines) + _unweighted(spec, lines)
-    found += no_real_problems(spec, lines)
+    found = _too_large(spec, lines) + _ambiguous(spec) + _nothing_synthetic(spec, lines)
+    found += no_real_problems(spec, lines) + weight_problems(spec, lines)
     shape = image_shape(spec)
     side = shape[1] if shape else None
     for at, factors in _products(spec):
@@ -262,25 +263,6 @@ def _nothing_synthetic(spec: GridSpec, lines: Lines) -> list[Message]:
                 f"; give {1 / most_real:.2g} or more, or 0 alone to measure real images only"
             )
             found.append(Message(text, lines.at((*at, "synthetic_multiples")), "no-synthetic-images", f"{largest:g}"))
-    return found
-
-
-def _unweighted(spec: GridSpec, lines: Lines) -> list[Message]:
-    """Messages about real weights that no mixture has: of the grid, or of a block that gives its own."""
-    products = spec.products()
-    given: list[tuple[Location, Factors, bool]] = [((), spec, any("mixed" in f.protocols for f in products))]
-    for i, (block, factors) in enumerate(zip(spec.blocks, products[1:], strict=True)):
-        if "real_weight" in block:
-            given.append((("blocks", i), factors, "mixed" in factors.protocols))
-    found = []
-    for at, factors, mixed in given:
-        weights = [f"{weight:g}" for weight in factors.real_weight if weight != "share"]
-        if weights and not mixed:
-            text = (
-                f"{', '.join(weights)} would weigh the images of protocol mixed, and there is only "
-                f"{listed(factors.protocols)}; add mixed, or leave real_weight out"
-            )
-            found.append(Message(text, lines.at((*at, "real_weight")), "protocol", ", ".join(weights)))
     return found
 
 

@@ -46,7 +46,8 @@ J3_FORMULA = (
 )
 J3_SOURCE = (
     "after Jain, Montanari and Sasoglu 2024 (arXiv 2402.04376); here the generator's own n moves the floor. "
-    "Fitted to real-only and synthetic-only cells alone, no mixture seen"
+    "Fitted to real-only and synthetic-only cells alone, no mixture seen; takes the errors that the two kinds cause as "
+    "independent, which they are not where the synthetic images were made from the same real ones"
 )
 WEIGHTS = np.linspace(0, 1, 1_001)  # of synthetic images, of which the best is sought
 LEAST_SYNTHETIC_CELLS = 6  # at two or more sizes, since the curve has four parameters

@@ -186,7 +186,7 @@ def _best_weights(best: Sequence[Mapping[str, Any]]) -> list[str]:
     for b in largest.values():
         worth = "more than any number of" if b["worth"] is None else text.images(b["worth"])
         lines.append(
-            f"best real weight {text.plain(b['real_weight'])} at {text.images(b['num_real'])} real and "
+            f"expected to be best: real weight {text.plain(b['real_weight'])} at {text.images(b['num_real'])} real and "
             f"{text.images(b['num_synthetic'])} synthetic images: worth {worth} more real images"
         )
     return lines
