@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from synaug_ray.analysis.budget_text import budget_clause
 from synaug_ray.analysis.budgets import budget_curves, copies_of, of_verdict
 from synaug_ray.analysis.ceiling import ceilings
 from synaug_ray.analysis.cell_noise import CellUncertainty, measure
+from synaug_ray.analysis.contrasts import contrasts
 from synaug_ray.analysis.controls import controls
 from synaug_ray.analysis.deciding import CellNoise, spread_of_gains
 from synaug_ray.analysis.generator_results import BudgetCurve
@@ -33,7 +35,7 @@ from synaug_ray.laws.simultaneous import Look, single_look
 
 TOO_FEW = "Some of its amounts have only one draw: too few for an interval."
 # separate random streams, so that the other parts of an analysis keep their random numbers
-BUDGET_STREAM, SECOND_STREAM, LABEL_STREAM = 1, 2, 3
+BUDGET_STREAM, SECOND_STREAM, LABEL_STREAM, CONTRAST_STREAM = 1, 2, 3, 4
 FEW_GROUPS = 10  # groups of test images; with fewer, the variance between groups is poorly known
 
 
@@ -241,22 +243,15 @@ def analyse(
     seen = seen_before(counted)
     verdicts = seen.told([_with_training(v, curves, cells) for v in verdicts])
     not_beaten = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates, looks=looks)
+    drawn: Any = dict(
+        confidence=confidence, simultaneous_confidence=simultaneous_confidence, replicates=replicates, looks=looks
+    )
     told = None
     if second is not None:
-        told = second_test(
-            counted,
-            second[1],
-            cells,
-            uncertainty,
-            verdicts,
-            name=second[0],
-            margin=margin,
-            confidence=confidence,
-            simultaneous_confidence=simultaneous_confidence,
-            replicates=replicates,
-            rng=np.random.default_rng((seed, SECOND_STREAM)),
-            looks=looks,
-        )
+        rng = np.random.default_rng((seed, SECOND_STREAM))
+        on = (second[1], cells, uncertainty, verdicts)
+        told = second_test(counted, *on, name=second[0], margin=margin, rng=rng, **drawn)
+    rng = np.random.default_rng((seed, CONTRAST_STREAM))
     analysis = Analysis(
         error=cells.error,
         confidence=confidence,
@@ -289,5 +284,6 @@ def analyse(
         ),
         test_groups=None if cells.groups is None else int(cells.groups.max()) + 1,
         second_test=told,
+        contrasts=contrasts(cells, counted, delta=delta, rng=rng, **drawn),
     )
     return dataclasses.replace(analysis, controls=tuple(controls(analysis)))

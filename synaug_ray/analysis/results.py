@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from synaug_ray.analysis.contrast_results import Contrast
 from synaug_ray.analysis.generator_results import BudgetCurve, Ceiling, Training
 from synaug_ray.analysis.label_results import LabelSaving
 from synaug_ray.analysis.length_results import TrainingLength
@@ -239,11 +240,12 @@ class Analysis:
     label_savings: tuple[LabelSaving, ...] = ()  # of protocols that pretrain, and of cells without real images
     test_groups: int | None = None  # number of groups (such as patients) of test images; None if there are no groups
     second_test: SecondTest | None = None  # on the images of ``data.test2``
+    contrasts: tuple[Contrast, ...] = ()  # of gains between the levels of factors
 
     def laws_json(self) -> dict[str, Any]:
         """Everything except the verdicts, as plain JSON values."""
         whole = dataclasses.asdict(self)
-        return {k: v for k, v in whole.items() if k not in ("verdicts", "headline", "second_test")}
+        return {k: v for k, v in whole.items() if k not in ("verdicts", "headline", "second_test", "contrasts")}
 
     def verdict_json(self) -> dict[str, Any]:
         """The verdicts and their headline, as plain JSON values."""
@@ -256,4 +258,5 @@ class Analysis:
             "warnings": list(self.warnings),
             "verdicts": whole["verdicts"],
             **({} if self.second_test is None else {"second_test": whole["second_test"]}),
+            **({"contrasts": whole["contrasts"]} if self.contrasts else {}),
         }

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from synaug_ray.analysis.analyse import analyse
 from synaug_ray.analysis.by_class import by_class
+from synaug_ray.analysis.contrasts import contrast_table
 from synaug_ray.analysis.results import Analysis
 from synaug_ray.analysis.trials import GENERATOR_FAILURES, judged
 from synaug_ray.common.text import printable
@@ -30,6 +31,7 @@ from synaug_ray.runs.tables import csv_text, measurements, predictions
 from synaug_ray.store.run_folder import (
     BY_CLASS,
     CLASSES,
+    CONTRASTS,
     GRID,
     LAWS,
     MEASUREMENTS,
@@ -188,6 +190,8 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
     if analysis is not None:
         run.folder.write_json(LAWS, analysis.laws_json())
         run.folder.write_json(VERDICT, analysis.verdict_json() | _what_is_missing(run, analysis))
+        if analysis.contrasts:
+            run.folder.write(CONTRASTS, csv_text(contrast_table(analysis.contrasts)))
     if state is not RunState.RUNNING:
         told = by_class(table, predicted, class_names(run.folder), run.spec.confidence)
         run.folder.write(BY_CLASS, csv_text(told))

@@ -203,7 +203,7 @@ def test_costs_name_the_hardware_and_are_left_out_where_nothing_was_timed(run_fo
     assert "What it costs" not in built.words and "Costs, table" not in built.tables
 
 
-def test_a_second_test_set_has_a_section_a_line_at_the_top_and_its_warnings(run_folder: Path, built: Page) -> None:
+def test_a_second_test_set_and_contrasts_have_sections_and_warnings(run_folder: Path, built: Page) -> None:
     assert "another test set" not in built.words
 
     def around(value: float) -> dict:
@@ -219,7 +219,19 @@ def test_a_second_test_set_has_a_section_a_line_at_the_top_and_its_warnings(run_
     real = {"classifier": "mlp", "num_real": 50, "first_error": around(0.2), "error": around(0.4)}
     second = {"name": "b<b>", "error": "test2_error", "images": 1234, "groups": 41, "headline": "On b<b>: so."}
     second |= {"real": [real], "verdicts": [told], "warnings": ["On b<b>: few."]}
-    page = rebuilt(run_folder, "verdict.json", second_test=second)
+    contrast = {"factor": "filter", "level": "inliers", "reference": "none", "generator": "gan", "versus": "edm<b>"}
+    contrast |= {"cells": 12, "unit": "points", "change": around(0.02), "simultaneous": around(0.021)}
+    contrasts = [
+        contrast | {"num_real": n, "outcome": "more", "sentence": f"The filter inliers, {n}<b>."} for n in (None, 50)
+    ]
+    page = rebuilt(run_folder, "verdict.json", second_test=second, contrasts=contrasts)
+    assert "What changes the gain?" in page.words and "The filter inliers, None<b>." in page.words
+    assert "The filter inliers, 50<b>." not in page.words and "What changes the gain?" not in built.words
+    rows = page.tables["Contrasts of gains, table"][1:]
+    assert [[e[0] for e in row[:6]] for row in rows] == [
+        ["inliers", "none", "gan", "edm<b>", n, "12"] for n in ("all", "50")
+    ]
+    assert entry(rows[1][8][1]) == triple(around(0.021))
     assert "Does the gain carry over to another test set? The same classifiers, measured on 1,234" in page.words
     assert "(41 groups)" in page.words and "On b<b>, it does not." in page.words and "On b<b>: few." in page.words
     assert page.words.index("On b<b>: so.") < page.words.index("The verdicts")
