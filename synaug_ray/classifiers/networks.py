@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from synaug_ray.classifiers.low_rank import merged
 from synaug_ray.classifiers.pretrained import PretrainedClassifier
 from synaug_ray.classifiers.stages import head_names, momenta, renew_statistics
 from synaug_ray.config.recipes import ClassifierRecipe
@@ -23,19 +24,27 @@ class Single:
     def __init__(self, net: nn.Module) -> None:
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._momenta = momenta(net)
+        self._start: dict[int, Tensor] = {}  # of weights that decay to those of the pretraining
 
     def groups(self, recipe: ClassifierRecipe) -> list[dict[str, Any]]:
         """Parameters for the optimiser, with the peaks of their learning rates."""
-        rate, head_rate, every = recipe.optimiser.learning_rate, recipe.head_learning_rate, list(self.net.parameters())
-        if head_rate is None or not isinstance(self.net, PretrainedClassifier):
-            return [{"params": every, "peak": rate}]
-        head = self.net.head_parameters()
-        body = [p for p in every if all(p is not q for q in head)]
-        return [{"params": body, "peak": rate}, {"params": head, "peak": head_rate}]
+        rate, head_rate = recipe.optimiser.learning_rate, recipe.head_learning_rate
+        plain = recipe.layer_decay == 1 and recipe.decay_to == "zero" and recipe.tune == "all"
+        if not isinstance(self.net, PretrainedClassifier) or (head_rate is None and plain):
+            return [{"params": list(self.net.parameters()), "peak": rate}]
+        scales: dict[float, list[nn.Parameter]] = {}
+        for parameter, scale in self.net.layers(recipe.layer_decay):
+            scales.setdefault(scale, []).append(parameter)
+        body: list[dict[str, Any]] = [{"params": params, "peak": rate * scale} for scale, params in scales.items()]
+        if recipe.decay_to == "weights" and recipe.tune == "all":
+            if not self._start:  # of the pretraining: a second stage is pulled there, too
+                self._start = {id(p): p.detach().clone() for group in body for p in group["params"]}
+            body = [group | {"start": [self._start[id(p)] for p in group["params"]]} for group in body]
+        return [*body, {"params": self.net.head_parameters(), "peak": rate if head_rate is None else head_rate}]
 
     def weights(self) -> dict[str, Tensor]:
         """The network's state dict, on the CPU."""
-        return {k: v.detach().cpu().contiguous().clone() for k, v in self.net.state_dict().items()}
+        return {k: v.detach().cpu().contiguous().clone() for k, v in merged(self.net).items()}
 
     def new_heads(self, nets: Sequence[nn.Module]) -> None:
         """Take the last layer of ``nets[0]``; all else stays."""

@@ -29,7 +29,23 @@ def loss_of(logits: Tensor, labels: Tensor, weight: Tensor | None, recipe: Class
 
 
 def optimiser_of(recipe: ClassifierRecipe, parameters: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    """The recipe's optimiser of groups of parameters."""
+    """The recipe's optimiser of groups of parameters; those with a ``start`` decay to that instead of to zero."""
+    decay = recipe.optimiser.weight_decay
+    found = _plain(recipe, [group | ({"weight_decay": 0.0} if "start" in group else {}) for group in parameters])
+    if any("start" in group for group in parameters):
+        found.register_step_post_hook(lambda optimiser, *_: _pull(optimiser, decay))
+    return found
+
+
+@torch.no_grad()
+def _pull(optimiser: torch.optim.Optimizer, decay: float) -> None:
+    """Decoupled weight decay towards the weights that training started from (L2-SP, Li et al., arXiv 1802.01483)."""
+    for group in optimiser.param_groups:
+        if "start" in group:
+            torch._foreach_lerp_(group["params"], group["start"], group["lr"] * decay)
+
+
+def _plain(recipe: ClassifierRecipe, parameters: list[dict[str, Any]]) -> torch.optim.Optimizer:
     o = recipe.optimiser
     if o.family == "adamw":
         return torch.optim.AdamW(parameters, lr=o.learning_rate, weight_decay=o.weight_decay, fused=True)

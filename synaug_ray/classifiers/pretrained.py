@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from timm.optim import param_groups_layer_decay
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from synaug_ray.classifiers.low_rank import add_low_rank
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.training.precision import autocast
 from synaug_ray.training.pretrained import Network, open_network
@@ -37,6 +39,8 @@ class PretrainedClassifier(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.net.reset_classifier(num_classes)
+            if recipe.tune == "lora":
+                add_low_rank(self.net, self.head_parameters(), recipe.lora_rank, recipe.lora_alpha)
         self._input = Input(found)
         self._frozen = recipe.batch_norm == "frozen"
 
@@ -51,6 +55,14 @@ class PretrainedClassifier(nn.Module):
                 if isinstance(module, NORMS):
                     module.eval()
         return self
+
+    def layers(self, decay: float) -> list[tuple[nn.Parameter, float]]:
+        """The trained parameters of the body, with ``decay`` to the power of the layers between each and the head."""
+        head = {id(p) for p in self.head_parameters()}
+        if decay == 1:
+            return [(p, 1.0) for p in self.net.parameters() if p.requires_grad and id(p) not in head]
+        groups = param_groups_layer_decay(self.net, layer_decay=decay)
+        return [(p, float(g["lr_scale"])) for g in groups for p in g["params"] if id(p) not in head]
 
     def head_parameters(self) -> list[nn.Parameter]:
         """The parameters of the new head."""

@@ -20,6 +20,7 @@ CONTROLS = "controls"
 MAX_PLAN = 1_000_000  # cells, and shards: a larger plan takes minutes and gigabytes, and is a typing error
 MAX_SIDE = 4_096  # pixels: one colour image is 50 MB then
 MAX_REPLICATES = 100_000  # of the bootstrap: intervals no longer change, and memory grows
+TUNING = ("layer_decay", "decay_to", "lora_rank", "lora_alpha")  # fields of networks with weights that are trained
 # (channels, pixels a side) of the built-in data sets with images of one size
 SHAPES = {
     "digits": (1, 8),
@@ -164,7 +165,7 @@ def _timm_name(recipe: ClassifierRecipe) -> Iterator[Message]:
 def _weights(recipe: ClassifierRecipe) -> Iterator[Message]:
     """Problems of pretrained weights and of the fields that only networks with weights have."""
     if not recipe.pretrained:
-        for name in ("tune", "size", "head_learning_rate", "batch_norm"):
+        for name in ("tune", "size", "head_learning_rate", "batch_norm", "head", *TUNING):
             value, default = getattr(recipe, name), ClassifierRecipe.model_fields[name].default
             if value != default:
                 text = (
@@ -184,7 +185,10 @@ def _weights(recipe: ClassifierRecipe) -> Iterator[Message]:
         yield Message(text, code="image-size", value=f"{recipe.size:,}")
     if recipe.tune == "head":
         yield from _head(recipe)
-    if recipe.tune == "all" and recipe.pack > 1:
+    unused = () if recipe.tune == "lora" else ("lora_rank", "lora_alpha")
+    yield from _useless(recipe, unused, "of tune: lora", f"tune is {recipe.tune}")
+    yield from _useless(recipe, () if recipe.tune == "head" else ("head",), "of tune: head", f"tune is {recipe.tune}")
+    if recipe.tune != "head" and recipe.pack > 1:
         text = (
             f"{recipe.name} trains a network with weights, which is done one by one; it needs pack: 1, got "
             f"{recipe.pack}"
@@ -194,13 +198,23 @@ def _weights(recipe: ClassifierRecipe) -> Iterator[Message]:
 
 def _head(recipe: ClassifierRecipe) -> Iterator[Message]:
     """Fields of trainings, which a head that is fitted exactly does not have."""
-    for name in ("nimg", "label_smoothing", "shift", "head_learning_rate", "batch_norm", "optimiser"):
+    fields = ("nimg", "label_smoothing", "shift", "head_learning_rate", "batch_norm", "optimiser", *TUNING[:2])
+    for name in fields:
         value, default = getattr(recipe, name), ClassifierRecipe.model_fields[name].default
         if value != default:
             text = (
                 f"{recipe.name}: tune: head fits a head to features of the network as it is, in no steps, and takes no "
                 f"{name}; leave it out, or set tune: all"
             )
+            yield Message(text, code="no-such-field", value=name)
+
+
+def _useless(recipe: ClassifierRecipe, names: Iterable[str], of: str, but: str) -> Iterator[Message]:
+    """Fields that only another kind of tuning has."""
+    for name in names:
+        value = getattr(recipe, name)
+        if value != ClassifierRecipe.model_fields[name].default:
+            text = f"{recipe.name}: {name} is {of}, and {but}; leave {name} out, or change tune"
             yield Message(text, code="no-such-field", value=name)
 
 

@@ -29,7 +29,7 @@ class FeatureRecipe(Recipe):
         ):
             return values  # reported field by field
         where = values.get("weights", "")
-        need = f"give model.safetensors of huggingface.co/timm/{values.get('model')}; nothing is downloaded"
+        need = f"give model.safetensors of huggingface.co/timm/{values.get('model')}, or owner/name@commit there"
         if not where:
             raise invalid("no-weights", f"{values.get('name')} needs `weights:`, a path; {need}")
         return identified(values, need)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -11,8 +10,7 @@ from pydantic import Field, model_validator
 from synaug_ray.common.keys import folder_key
 from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.recipes import Count, Recipe, invalid
-
-HUB = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+from synaug_ray.config.weights import HUB
 
 
 class PretrainedRecipe(AnyGenerator):

@@ -165,7 +165,7 @@ class Optimiser(Recipe):
 # Of the training of networks: they do not bear on a head that is fitted exactly
 UNUSED_BY_HEADS = frozenset(
     {"widths", "small_stem", "optimiser", "nimg", "batch", "label_smoothing", "shift", "pack", "head_learning_rate"}
-    | {"batch_norm"}
+    | {"batch_norm", "layer_decay", "decay_to", "lora_rank", "lora_alpha"}
 )
 # Of a recipe with weights that does not say otherwise: a short training at lower rates; buffers cannot be packed
 PRETRAINED_DEFAULTS: dict[str, Any] = {
@@ -183,7 +183,10 @@ class ClassifierRecipe(Recipe):
     """
 
     labels: ClassVar[frozenset[str]] = Recipe.labels | {"weights"}
-    later: ClassVar[frozenset[str]] = frozenset({"content", "tune", "size", "head_learning_rate", "batch_norm"})
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"content", "tune", "size", "head_learning_rate", "batch_norm"}
+        | {"layer_decay", "decay_to", "lora_rank", "lora_alpha", "head"}
+    )
     family: Literal["mlp", "cnn", "timm"] = "mlp"
     name: Name
     model: str = ""  # its name in timm
@@ -197,13 +200,23 @@ class ClassifierRecipe(Recipe):
     shift: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 0  # pixels, zero-padded random translation
     pack: Count = 16  # trials trained together in one process, padded to exactly this many
     precision: Precision = "fp32"
-    weights: str = ""  # path of the model's safetensors file; empty: random weights
+    weights: str = (
+        ""  # path of the model's safetensors file, or ``owner/name@commit`` on the hub; empty: random weights
+    )
     content: str = ""  # SHA-256 of that file: computed if empty, else checked when the file is opened
-    tune: Literal["all", "head"] = "all"  # what is trained of a network with weights
+    # what is trained of a network with weights; lora: a low-rank change of each layer, and the head (arXiv 2106.09685)
+    tune: Literal["all", "lora", "head"] = "all"
     size: Count | None = None  # pixels a side that images are scaled to for it; None is the model's own
     head_learning_rate: Positive | None = None  # of the new head; None is that of all
     # of a network with weights that is trained: means and variances stay those of its own images, or follow the batches
     batch_norm: Literal["frozen", "adapted"] = "frozen"
+    layer_decay: Annotated[Number, Field(gt=0, le=1)] = (
+        1.0  # of the learning rate, from each layer to the one before it
+    )
+    decay_to: Literal["zero", "weights"] = "zero"  # what weight decay pulls the body to (L2-SP, arXiv 1802.01483)
+    lora_rank: Count = 8
+    lora_alpha: Positive = 16.0  # the change is scaled by lora_alpha / lora_rank
+    head: Literal["linear", "knn"] = "linear"  # what is fitted to frozen features: tune: head
 
     @model_validator(mode="before")
     @classmethod
@@ -213,7 +226,7 @@ class ClassifierRecipe(Recipe):
         )
         if not given or not (values.get("weights") or values.get("content")):
             return values  # values of other types are reported field by field
-        need = f"give model.safetensors of huggingface.co/timm/{values.get('model')}; nothing is downloaded"
+        need = f"give model.safetensors of huggingface.co/timm/{values.get('model')}, or owner/name@commit there"
         defaults = {} if values.get("tune") == "head" else PRETRAINED_DEFAULTS
         return defaults | identified(values, need)
 

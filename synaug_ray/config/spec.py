@@ -28,6 +28,7 @@ from synaug_ray.config.recipes import (
     invalid,
     truth_value,
 )
+from synaug_ray.config.weights import HUB
 
 Multiple = Annotated[Number, Field(ge=0, le=1_000)]
 RealShare = Literal["proportional"] | Annotated[Number, Field(gt=0, lt=1)]
@@ -206,7 +207,8 @@ class GridSpec(Factors):
         """The SHA-256 that each file of pretrained weights must have, by its path."""
         products = self.products()
         classifiers = [c for factors in products for c in factors.classifiers if c.pretrained]
-        found = {recipe.weights: recipe.content for recipe in (*self.quality_features, *classifiers)}
+        networks = (*self.quality_features, *classifiers)
+        found = {recipe.weights: recipe.content for recipe in networks if not HUB.fullmatch(recipe.weights)}
         latent = [g for factors in products for g in factors.generators if isinstance(g, LatentRecipe) and g.given]
         return found | dict(weights_of(g.autoencoder, g.autoencoder_content) for g in latent)
 

@@ -8,6 +8,7 @@ from synaug_ray.config.budgets import trained_apart
 from synaug_ray.config.generator_recipes import LENGTH, LatentRecipe
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.unanswerable import unanswerable
+from synaug_ray.config.weights import HUB
 
 FAR = 0.1  # share by which rounding to whole images may change a multiple without a note
 
@@ -31,6 +32,14 @@ def grid_warnings(spec: GridSpec) -> list[str]:
     found += [
         f"classifiers: {name} starts from weights that were trained on other images: verdicts say so"
         for name in dict.fromkeys(c.name for factors in spec.products() for c in factors.classifiers if c.pretrained)
+    ]
+    found += [
+        f"{name} is downloaded from huggingface.co where it is first needed, on each node"
+        for name in dict.fromkeys(
+            n.weights
+            for n in (*spec.quality_features, *(c for f in spec.products() for c in f.classifiers))
+            if HUB.fullmatch(n.weights)
+        )
     ]
     found += _budgets(spec)
     if spec.draws == 1:

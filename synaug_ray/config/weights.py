@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ from pydantic_core import PydanticCustomError
 
 from synaug_ray.common.keys import file_digest
 
+HUB = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")  # owner/name@commit: a branch or tag can move
+
 
 def identified(values: dict[str, Any], need: str) -> dict[str, Any]:
     """A recipe's values with its ``weights`` as an absolute path and their SHA-256 as ``content``.
 
-    Where ``content`` is given, nothing is read: the file is checked when it is opened.
+    A name on the hub with its commit identifies its content itself. Where ``content`` is given, nothing is read: the
+    file is checked when it is opened.
 
     Args:
         need: what to do, for messages.
@@ -22,6 +26,8 @@ def identified(values: dict[str, Any], need: str) -> dict[str, Any]:
         PydanticCustomError: if there is no file, or it is no safetensors file.
     """
     where = values.get("weights", "")
+    if HUB.fullmatch(where):
+        return values | {"content": where}
     if values.get("content", ""):
         return values
     try:

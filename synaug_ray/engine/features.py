@@ -76,6 +76,7 @@ def _resumed(context: WorkerContext, step: FeatureStep) -> NDArray[np.float16] |
 
 def fit_heads(context: WorkerContext, pack: Sequence[TrialStep]) -> list[Outcome]:
     """The outcomes of trials on frozen features, which are done."""
+    from synaug_ray.classifiers import neighbours
     from synaug_ray.classifiers.head import Rows, choose  # scipy: see ``engine.context``
 
     outcomes = []
@@ -93,13 +94,16 @@ def fit_heads(context: WorkerContext, pack: Sequence[TrialStep]) -> list[Outcome
     for place, trial in enumerate(pack):
         features, labels, weight = _rows(context, trial)
         views = features.shape[1]
-        rows = Rows.of(
+        rows = (
             features.reshape(-1, features.shape[2]).astype(np.float64),
             np.repeat(labels, views),
             np.repeat(weight / views, views),
             context.dataset.num_classes,
         )
-        head = choose(rows, val_z, val.labels)
+        if classifier.head == "knn":
+            head = neighbours.choose(*rows, val_z, val.labels)
+        else:
+            head = choose(Rows.of(*rows), val_z, val.labels)
         val_p, log_p = head.log_probabilities(val_z), head.log_probabilities(test_z)
         second = None
         if test2 is not None and test2_z is not None:

@@ -22,8 +22,9 @@ from torchvision.transforms.v2 import functional as transforms
 from synaug_ray.common.errors import DataProblem
 from synaug_ray.common.keys import derive_seed, folder_key
 from synaug_ray.common.text import one_line
-from synaug_ray.config.pretrained_recipe import HUB, PretrainedRecipe
+from synaug_ray.config.pretrained_recipe import PretrainedRecipe
 from synaug_ray.config.recipes import SamplerRecipe
+from synaug_ray.config.weights import HUB
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.samplers import image_streams, sample_in_batches
 from synaug_ray.training.distributed import WHOLE, Split

@@ -14,7 +14,7 @@ from torch import nn
 
 from synaug_ray.common.errors import DataProblem, UsageProblem, did_you_mean
 from synaug_ray.common.text import one_line
-from synaug_ray.config.weights import digest
+from synaug_ray.config.weights import HUB, digest
 
 FOREIGN = 0.1  # share of a file's tensors that the model may not use, such as masks and auxiliary heads
 
@@ -39,8 +39,8 @@ def open_network(
     Args:
         at: the place in the grid and the recipe's name, for messages.
         model: its name in timm.
-        weights: path of its safetensors file.
-        content: SHA-256 of that file.
+        weights: path of its safetensors file, or owner/name@commit on the hub, from where it is downloaded once.
+        content: SHA-256 of that file; that name itself.
         size: of its input, in pixels per side; None means the model's own.
 
     Raises:
@@ -55,7 +55,9 @@ def open_network(
         text = f"{at}: timm has no {model!r}{did_you_mean(model, names, '.')} timm.list_models() lists all models"
         raise UsageProblem(text, code="unknown-model")
     meta = torch.device(device).type == "meta" or torch.empty(0).is_meta
-    if not meta and content != _digest_once(weights):
+    if HUB.fullmatch(weights):
+        weights = "" if meta else _downloaded(at, weights)
+    elif not meta and content != _digest_once(weights):
         raise DataProblem(
             f"{at}: on {socket.gethostname()} {weights} is missing or has changed (content {content[:12]}); put it "
             "there, or where all nodes can read it",
@@ -120,6 +122,21 @@ DATA_SETS = {  # in timm's tags
     "dfn2b": "DFN-2B",
     "datacompxl": "DataComp-XL",
 }
+
+
+def _downloaded(at: str, name: str) -> str:
+    """The path of model.safetensors of owner/name@commit, in the hub's own cache."""
+    from huggingface_hub import hf_hub_download
+
+    repository, _, commit = name.partition("@")
+    try:
+        return hf_hub_download(repository, "model.safetensors", revision=commit)
+    except (OSError, ValueError) as error:  # no connection, no such file, not allowed
+        raise DataProblem(
+            f"{at}: model.safetensors of {name} is not in this machine's cache and cannot be downloaded "
+            f"({one_line(error, 200)}); download it elsewhere and give its path as `weights:`",
+            code="weights-unreachable",
+        ) from None
 
 
 def _loaded(model: str, weights: str, size: int | None) -> nn.Module:

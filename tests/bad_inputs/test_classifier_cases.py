@@ -126,6 +126,23 @@ def test_fields_of_pretrained_classifiers_are_refused_without_weights(door, told
     ]
 
 
+def test_fields_of_another_kind_of_tuning_are_refused(door, told):
+    (door.folder / "here" / "some.safetensors").write_bytes(b"x")
+    start = "family: timm, model: resnet18, weights: some.safetensors"
+    said = door.refused(
+        2,
+        f"classifiers=[{{{start}, name: a, lora_rank: 4}}, {{{start}, name: b, head: knn}}, "
+        f"{{{start}, name: c, tune: head, layer_decay: 0.8}}, {{{start}, name: d, tune: lora, lora_alpha: 8, pack: 2}}]",
+    )
+    told(said)
+    assert [(code, value) for code, _, value in door.found] == [
+        ("no-such-field", "lora_rank"),
+        ("no-such-field", "head"),
+        ("no-such-field", "layer_decay"),
+        ("pack", "2"),
+    ]
+
+
 def test_a_file_that_holds_no_weights_of_the_model_is_refused_in_a_run(door):
     (door.folder / "here" / "some.safetensors").write_bytes(b"x")
     said = door.refused_in_a_run(

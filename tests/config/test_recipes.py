@@ -132,6 +132,11 @@ OTHER = {  # a value for every field that is not its default
         size=224,
         head_learning_rate=1e-2,
         batch_norm="adapted",
+        layer_decay=0.8,
+        decay_to="weights",
+        lora_rank=4,
+        lora_alpha=8,
+        head="knn",
     ),
     Optimiser: dict(family="sgd", learning_rate=0.1, weight_decay=0.0, momentum=0.5, warmup=0.1),
 }

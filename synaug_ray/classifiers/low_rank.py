@@ -1,0 +1,45 @@
+"""LoRA: each layer's weights stay as they are, and a product of two small matrices is added (arXiv 2106.09685)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+
+class LowRank(nn.Module):
+    """Adds ``scale`` times a matrix of low rank to a weight, whose rows are its first dimension; at first zero."""
+
+    def __init__(self, weight: Tensor, rank: int, alpha: float) -> None:
+        super().__init__()
+        rows, columns = len(weight), weight[0].numel()
+        rank = min(rank, rows, columns)
+        self.down = nn.Parameter(torch.empty(rank, columns, device=weight.device))
+        self.up = nn.Parameter(torch.zeros(rows, rank, device=weight.device))
+        self.scale = alpha / rank
+        nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight + self.scale * (self.up @ self.down).view_as(weight)
+
+
+def add_low_rank(net: nn.Module, trained: Collection[nn.Parameter], rank: int, alpha: float) -> None:
+    """Train a change of low rank of every linear layer and convolution, and ``trained``; nothing else of ``net``."""
+    kept = {id(p) for p in trained}
+    for parameter in net.parameters():
+        parameter.requires_grad_(id(parameter) in kept)
+    for module in list(net.modules()):
+        if isinstance(module, (nn.Linear, nn.Conv2d)) and id(module.weight) not in kept:
+            # unsafe: nothing is checked, which would compute each weight once more
+            parametrize.register_parametrization(module, "weight", LowRank(module.weight, rank, alpha), unsafe=True)
+
+
+def merged(net: nn.Module) -> dict[str, Tensor]:
+    """The state dict of a network without ``add_low_rank`` that has the weights of ``net`` with their changes."""
+    changed = {
+        f"{name}.weight": m.weight for name, m in net.named_modules() if parametrize.is_parametrized(m, "weight")
+    }
+    return {k: v for k, v in net.state_dict().items() if ".parametrizations." not in k} | changed
