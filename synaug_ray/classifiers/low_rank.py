@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ def add_low_rank(net: nn.Module, trained: Collection[nn.Parameter], rank: int, a
 
 def merged(net: nn.Module) -> dict[str, Tensor]:
     """The state dict of a network without ``add_low_rank`` that has the weights of ``net`` with their changes."""
-    changed = {
+    changed: dict[str, Any] = {
         f"{name}.weight": m.weight for name, m in net.named_modules() if parametrize.is_parametrized(m, "weight")
     }
     return {k: v for k, v in net.state_dict().items() if ".parametrizations." not in k} | changed

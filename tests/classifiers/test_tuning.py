@@ -1,5 +1,7 @@
 """How a pretrained network is tuned: low-rank changes, learning rates by layer, decay to its own weights, its source."""
 
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -43,7 +45,8 @@ def train(recipe):
 
 def test_a_low_rank_change_starts_from_nothing_and_is_all_that_is_trained(weights):
     recipe = recipe_of(weights, tune="lora", lora_rank=2, optimiser={"learning_rate": 1e-2})
-    fresh, plain = (models.build(r, SHAPE, 3, 5).eval() for r in (recipe, recipe_of(weights)))
+    fresh: Any = models.build(recipe, SHAPE, 3, 5).eval()
+    plain: Any = models.build(recipe_of(weights), SHAPE, 3, 5).eval()
     x = torch.rand(4, *SHAPE)
     with torch.no_grad():
         assert torch.equal(fresh(x), plain(x))
