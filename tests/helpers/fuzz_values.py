@@ -17,6 +17,7 @@ data: {size: 16, mode: gray, split_seed: 3, holdout: 0.3}
 num_real: 40
 synthetic_multiples: [1]
 protocols: [mixed, pretrain]
+real_weight: [share, 0.9]
 generators:
   - {preset: edm-tiny, name: wide, nimg: 640, channels: [8, 16], trained_on: 100}
   - {family: jitter, name: noisy, noise: 0.1}
