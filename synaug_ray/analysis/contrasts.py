@@ -10,7 +10,7 @@ mean over the cells where all of its levels were measured, at each number of rea
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -257,7 +257,7 @@ def _contrast(asked: _Asked, num_real: int | None, unit: Unit, between: Between,
         outcome=_outcome(between, delta if unit == "points" else None),
         sentence="",
     )
-    return Contrast(**(vars(found) | {"sentence": sentence(found, delta)}))
+    return replace(found, sentence=sentence(found, delta))
 
 
 def _outcome(between: Between, delta: float | None) -> str:
