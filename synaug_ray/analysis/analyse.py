@@ -18,17 +18,20 @@ from synaug_ray.analysis.cell_noise import CellUncertainty, measure
 from synaug_ray.analysis.contrasts import contrasts
 from synaug_ray.analysis.controls import controls
 from synaug_ray.analysis.deciding import CellNoise, spread_of_gains
+from synaug_ray.analysis.few_draws import draw_warnings
 from synaug_ray.analysis.generator_results import BudgetCurve
 from synaug_ray.analysis.label_savings import label_savings
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, pair_cells
 from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
 from synaug_ray.analysis.second_test import second_test
 from synaug_ray.analysis.seen_before import seen_before
+from synaug_ray.analysis.staged import staged_cells, with_staged
+from synaug_ray.analysis.staged import warnings as staged_warnings
 from synaug_ray.analysis.study import StudyFitter
 from synaug_ray.analysis.substitution import with_substitution
 from synaug_ray.analysis.training_length import training_lengths, warnings, with_lengths
 from synaug_ray.analysis.trials import judged
-from synaug_ray.analysis.verdict import FEW_DRAWS, Failures, Margin, judge
+from synaug_ray.analysis.verdict import Failures, Margin, judge
 from synaug_ray.analysis.verdict_text import headline
 from synaug_ray.laws.catalogue import FORM_TABLE, PUBLISHED
 from synaug_ray.laws.simultaneous import Look, single_look
@@ -36,7 +39,6 @@ from synaug_ray.laws.simultaneous import Look, single_look
 TOO_FEW = "Some of its amounts have only one draw: too few for an interval."
 # separate random streams, so that the other parts of an analysis keep their random numbers
 BUDGET_STREAM, SECOND_STREAM, LABEL_STREAM, CONTRAST_STREAM = 1, 2, 3, 4
-FEW_GROUPS = 10  # groups of test images; with fewer, the variance between groups is poorly known
 
 
 def _failures(cells: PairedCells, cell: MixedCell) -> Failures:
@@ -118,30 +120,6 @@ def _with_training(verdict: Verdict, curves: Sequence[BudgetCurve], cells: Paire
     )
 
 
-def _draw_warnings(cells: PairedCells, replicates: int) -> tuple[list[str], str]:
-    draws = len(cells.draws)
-    groups = None if cells.groups is None else int(cells.groups.max()) + 1
-    few_groups = []
-    if groups is not None and groups < FEW_GROUPS:
-        few_groups = [
-            f"{groups} groups of test images (data.group) are few; test on more: they say little about other groups, "
-            "and intervals are right only if the differences between groups are normally distributed."
-        ]
-    if draws < 2:
-        why = "There is only one draw, so there are no intervals and nothing can be decided."
-        return [why], why
-    if replicates == 0:
-        return [], "Intervals have not been computed yet."
-    if draws < FEW_DRAWS:
-        return [
-            *few_groups,
-            f"{draws} draws are few; use six or more: so far intervals are wide, and right only if the differences "
-            "between draws are normally distributed (in simulations where they are, 90% intervals from 3 draws hold in "
-            "90 to 97%).",
-        ], ""
-    return few_groups, ""
-
-
 def analyse(
     measurements: pd.DataFrame,
     predictions: pd.DataFrame,
@@ -203,7 +181,7 @@ def analyse(
         rng=rng,
         looks=looks,
     )
-    draw_warnings, why = _draw_warnings(cells, replicates)
+    about_draws, why = draw_warnings(cells, replicates)
     fitter = StudyFitter(cells, uncertainty, confidence)
     real = tuple(fitter.real_curve(name) for name in sorted({cell.classifier for cell in cells.real}))
     studies = tuple(
@@ -240,6 +218,8 @@ def analyse(
         rng=np.random.default_rng((seed, BUDGET_STREAM)),
         looks=looks,
     )
+    staged = staged_cells(measurements, predictions, cells, confidence=confidence, intervals=bool(replicates))
+    verdicts = with_staged(verdicts, staged)
     seen = seen_before(counted)
     verdicts = seen.told([_with_training(v, curves, cells) for v in verdicts])
     not_beaten = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates, looks=looks)
@@ -262,7 +242,14 @@ def analyse(
         test_images=cells.images,
         replicates=replicates,
         num_classes=cells.num_classes,
-        warnings=(*cells.warnings, *draw_warnings, *warnings(lengths), *seen.notes(), *fitter.all_warnings()),
+        warnings=(
+            *cells.warnings,
+            *about_draws,
+            *warnings(lengths),
+            *staged_warnings(verdicts),
+            *seen.notes(),
+            *fitter.all_warnings(),
+        ),
         real=real,
         studies=studies,
         verdicts=verdicts,
@@ -283,6 +270,7 @@ def analyse(
             looks=looks,
         ),
         test_groups=None if cells.groups is None else int(cells.groups.max()) + 1,
+        staged=staged,
         second_test=told,
         contrasts=contrasts(cells, counted, delta=delta, rng=rng, **drawn),
     )

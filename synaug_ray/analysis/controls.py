@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from synaug_ray.analysis.results import Analysis, Study
+from synaug_ray.analysis.staged_results import StagedCell
 from synaug_ray.analysis.verdict_text import points, shown_margin, span
 from synaug_ray.laws.results import Estimate
 
@@ -86,6 +88,24 @@ def _duplicate(study: Study, analysis: Analysis) -> dict[str, Any]:
     return _entry(study, f"no gain or loss beyond {beyond}", "largest gain or loss", worst, passed, text)
 
 
+def _duplicate_in_stages(study: Study, analysis: Analysis, staged: Sequence[StagedCell]) -> dict[str, Any] | None:
+    """Copies in stage one must do what the real images themselves do there; judged by pointwise intervals."""
+    deltas = {v.num_real: v.margin for v in analysis.verdicts if v.classifier == study.classifier}
+    found = [(c.over_control, deltas.get(c.num_real) or analysis.delta) for c in staged if c.over_control is not None]
+    if not found:
+        return None
+    passed = None
+    if any(e.low is not None and e.high is not None and (e.low > d or e.high < -d) for e, d in found):
+        passed = False
+    elif all(e.low is not None and e.high is not None and -d < e.low and e.high < d for e, d in found):
+        passed = True
+    worst = max((e for e, _ in found), key=lambda e: abs(e.value or 0.0))
+    beyond = shown_margin(analysis.delta, analysis.relative_delta)
+    text = f"Duplicated real images in stage one: at most {points(worst.value or 0)} points ({span(worst)}) over the "
+    text += "real images in their place; expected none."
+    return _entry(study, f"no gain or loss beyond {beyond}", "largest gain or loss", worst, passed, text)
+
+
 def _label_shuffle(study: Study) -> dict[str, Any]:
     """Wrong labels must hurt: some amount must hurt significantly, and none may help significantly."""
     gains = [cell.gain_simultaneous for cell in study.cells]
@@ -115,7 +135,11 @@ def controls(analysis: Analysis) -> list[dict[str, Any]]:
         if not study.cells:
             continue
         entry = None
-        if study.family == "real-holdout":
+        staged = [c for c in analysis.staged if (c.classifier, c.protocol) == (study.classifier, study.protocol)]
+        if staged:  # a new head may undo wrong labels, and the stages alone may gain or lose
+            of_study = [c for c in staged if c.generator == study.generator]
+            entry = _duplicate_in_stages(study, analysis, of_study) if study.family == "duplicate" else None
+        elif study.family == "real-holdout":
             entry = _real_holdout(study)
         elif study.family == "duplicate":
             entry = _duplicate(study, analysis)

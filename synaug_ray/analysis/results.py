@@ -17,6 +17,7 @@ from synaug_ray.analysis.generator_results import BudgetCurve, Ceiling, Training
 from synaug_ray.analysis.label_results import LabelSaving
 from synaug_ray.analysis.length_results import TrainingLength
 from synaug_ray.analysis.second_results import SecondTest
+from synaug_ray.analysis.staged_results import StagedCell
 from synaug_ray.laws.results import Estimate, FitStatus, Form, HeldOut, LawFit, Published
 
 
@@ -209,6 +210,7 @@ class Verdict:
     gain_if_failed: float | None = None  # the gain if each failed draw had the worst gain of the others
     training_length: str = ""  # of the classifier at this size, a value of ``Ended``; empty if not checked
     classifier_saw: str = ""  # images that a pretrained classifier has seen besides these; empty: none
+    over_control: Estimate | None = None  # of a bridged protocol: gain over its stages on real images alone; pointwise
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,7 @@ class Analysis:
     training_lengths: tuple[TrainingLength, ...] = ()  # whether classifiers are trained to their end, if checked
     label_savings: tuple[LabelSaving, ...] = ()  # of protocols that pretrain, and of cells without real images
     test_groups: int | None = None  # number of groups (such as patients) of test images; None if there are no groups
+    staged: tuple[StagedCell, ...] = ()  # protocols in two stages, and their controls
     second_test: SecondTest | None = None  # on the images of ``data.test2``
     contrasts: tuple[Contrast, ...] = ()  # of gains between the levels of factors
 

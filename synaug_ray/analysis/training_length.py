@@ -60,7 +60,7 @@ def training_lengths(
         for draw, seeds in of.groupby("draw"):
             short, longer = ([row[key] for key in seeds[name]] for name in ("key", "key_longer"))
             values[i, draws[draw]] = (wrong[short].astype(np.float32) - wrong[longer]).mean(axis=0)
-    errors, change = _uncertain(cells, values, list(groups))
+    errors, change = uncertain(cells, values, list(groups))
     half = moderation.half_widths(errors, confidence) if intervals else np.full(len(groups), np.nan)
     found = []
     for i, ((classifier, num_real), of) in enumerate(groups.items()):
@@ -81,7 +81,7 @@ def training_lengths(
     return tuple(found)
 
 
-def _uncertain(
+def uncertain(
     cells: PairedCells, values: np.ndarray, at: Sequence[tuple[Any, ...]]
 ) -> tuple[moderation.StandardErrors, np.ndarray]:
     """Moderated standard errors and means of ``values`` [Q, draws, images], pooled over the sizes of a classifier."""

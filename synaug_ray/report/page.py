@@ -29,6 +29,7 @@ from synaug_ray.report.sections import (
     quality,
     samples,
     second_test,
+    stages,
     training,
     verdicts,
 )
@@ -92,6 +93,7 @@ def render(run: RunView, *, images: bool = True) -> str:
         ceiling_words=ceiling.sentences(laws),
         budget_words=[str(curve["sentence"]) for curve in (laws or {}).get("budgets") or ()],
         error_name=text.error_name(laws),
+        stages=stages.table(tables.list_in(laws, "staged")),
         training=training.table(tables.list_in(laws, "training_lengths")),
         matrix=verdicts.matrix(found, names, verdict) if found else None,
         deciding_note=verdicts.deciding_note(laws, found),

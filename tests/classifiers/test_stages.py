@@ -135,11 +135,29 @@ def test_copies_of_the_subset_give_the_bits_of_the_control(digits, digits_identi
 NETS = {
     "mlp": RECIPE,
     "cnn": CNN,
-    "timm": ClassifierRecipe(name="r", family="timm", model="resnet10t", pack=1),
 }
 
 
-@pytest.mark.parametrize("name,head", [("mlp", "3"), ("cnn", "15"), ("timm", "fc")])
+class Timms(nn.Module):
+    """A network that names its head as timm's do."""
+
+    def __init__(self, heads=1):
+        super().__init__()
+        self.body, self.heads = nn.Linear(3, 4), nn.ModuleList(nn.Linear(4, 2) for _ in range(heads))
+
+    def get_classifier(self):
+        return self.heads[0] if len(self.heads) == 1 else tuple(self.heads)
+
+
+def test_the_heads_of_networks_of_timm_are_those_that_they_name():
+    assert head_names(Timms()) == {"heads.0.weight", "heads.0.bias"}
+    assert len(head_names(Timms(2))) == 4  # distilled ones have two
+    around = nn.Module()
+    around.net = Timms()  # as in a pretrained classifier
+    assert head_names(around) == {"net.heads.0.weight", "net.heads.0.bias"}
+
+
+@pytest.mark.parametrize("name,head", [("mlp", "3"), ("cnn", "15")])
 def test_a_new_head_changes_the_head_alone(name, head):
     recipe = NETS[name]
     old, new = (build(recipe, (1, 8, 8), 10, seed) for seed in (0, 1))
