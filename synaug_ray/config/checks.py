@@ -286,11 +286,11 @@ def _ambiguous(spec: GridSpec) -> list[Message]:
     for kind in ("generators", "classifiers", "filters", "protocols", CONTROLS):
         if kind == CONTROLS and any(message.place == "protocols" for message in found):
             continue  # those of protocols with the same names
-        names: dict[str, tuple[str, int]] = {}
-        recipes: dict[tuple[str, int], str] = {}
+        names: dict[str, tuple[Any, ...]] = {}
+        recipes: dict[tuple[Any, ...], str] = {}
         place = "protocols" if kind == CONTROLS else kind
         for recipe in (r for factors in spec.products() for r in _named(factors, kind)):
-            what = (recipe.key, getattr(recipe, "trained_on", None) or 0)
+            what = (recipe.key, getattr(recipe, "trained_on", None) or 0, getattr(recipe, "guide", None))
             if names.setdefault(recipe.name, what) != what:
                 text = f"{recipe.name!r} names two different recipes; give each its own `name:`"
                 found.append(Message(text, place, "ambiguous-name", repr(recipe.name)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.given_autoencoder import given_autoencoder
@@ -21,6 +21,14 @@ from synaug_ray.config.recipes import (
 )
 
 LENGTH = frozenset({"nimg", "max_passes"})  # the fields that say how long a generator trains
+
+
+class Guide(BaseModel):
+    """Each image starts from a real one of its class with noise: ``generators.guide``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strength: Annotated[Number, Field(ge=0, le=1)]  # ``SamplerRecipe.strength``
 
 
 class _Trained(AnyGenerator):
@@ -62,7 +70,9 @@ class _Trained(AnyGenerator):
 class UNetRecipe(_Trained):
     """A class-conditional diffusion model on diffusers' U-Net: the base of EDM and DDPM."""
 
+    labels: ClassVar[frozenset[str]] = AnyGenerator.labels | {"guide"}  # of sampling: one training serves all strengths
     later: ClassVar[frozenset[str]] = frozenset({"conditioning", "schedule"})
+    guide: Guide | None = None
     attention: tuple[Flag, ...] = (False, False)  # one entry per resolution; the middle block always has it
     layers_per_block: Count = 1
     norm_groups: Count = 8

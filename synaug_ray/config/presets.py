@@ -154,8 +154,12 @@ def sampler_of(recipe: GeneratorRecipe, wanted: SamplerRecipe) -> SamplerRecipe:
     """The sampler of a generator in a grid whose ``sampler`` is ``wanted``.
 
     ``wanted`` itself if its family supports the generator; otherwise the default of the generator's family, with the
-    shard size and precision of ``wanted``.
+    shard size and precision of ``wanted``. A ``guide`` of the generator sets its strength.
     """
+    guide = getattr(recipe, "guide", None)
+    if guide is not None:
+        plain = sampler_of(recipe.model_copy(update={"guide": None}), wanted)
+        return plain.model_copy(update={"strength": guide.strength})
     if wanted.family in recipe.samplers:
         return wanted
     own = DEFAULTS[recipe.samplers[0]]

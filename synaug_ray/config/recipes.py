@@ -88,7 +88,7 @@ class SamplerRecipe(Recipe):
     generators. ``sampler_of`` chooses the one for a generator.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"guidance_interval"})
+    later: ClassVar[frozenset[str]] = frozenset({"guidance_interval", "strength"})
     family: Literal["dpmpp-2m", "dpmpp-3m", "heun", "euler", "ddim", "ddpm", "latent", "pipeline", "replay"] = (
         "dpmpp-2m"
     )
@@ -98,12 +98,20 @@ class SamplerRecipe(Recipe):
     # Lowest and highest noise level with guidance (Kynkäänniemi et al., arXiv 2404.07724); None is all levels.
     # As EDM counts them: the standard deviation of the noise that is added to an image of black -1 and white 1
     guidance_interval: tuple[NotNegative, Positive] | None = None
+    # Of diffusion models: 1 starts from noise; less, from real images with as much noise as that share of the steps
+    # removes (SDEdit, arXiv 2108.01073); 0 returns the real images. ``guide`` of a generator sets it
+    strength: Annotated[Number, Field(ge=0, le=1)] = 1.0
     sigma_min: Positive = 0.002
     sigma_max: Positive = 80.0
     rho: Positive = 7.0
     batch: Count = 256  # images sampled at once; the last batch is padded, so results do not depend on its size
     shard_size: Count = 256  # images; a run resumes at whole shards
     precision: Precision = "fp32"
+
+    @property
+    def steps_taken(self) -> int:
+        """Of ``steps``, those that images take that start from real ones; at least one unless they are these."""
+        return max(round(self.strength * self.steps), 1 if self.strength else 0)
 
     def guidance_at(self, sigma: float) -> float:
         """The guidance at a noise level."""

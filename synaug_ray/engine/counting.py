@@ -140,7 +140,8 @@ def of_decoding(recipe: GeneratorRecipe, shape: Shape) -> Count | None:
 
 def evaluations(sampler: SamplerRecipe) -> int:
     """Evaluations of the network per image; with guidance each has two images, which ``of_sampling`` counts."""
-    return {"latent": 1, "heun": 2 * sampler.steps - 1}.get(sampler.family, sampler.steps)
+    steps = sampler.steps_taken
+    return {"latent": 1, "heun": max(2 * steps - 1, 0)}.get(sampler.family, steps)
 
 
 def padding(sampler: SamplerRecipe) -> float:

@@ -88,7 +88,9 @@ def timed(work: Work, counted: Count | None, bench: Bench, seconds: float) -> fl
     if work.kind == "generator" and counted is not None:
         return of_training(work.recipe, counted, bench, seconds)
     if work.kind == "shard":
-        return of_sampling(work.recipe, work.generator, counted, bench, seconds)
+        whole = work.recipe.model_copy(update={"strength": 1.0})  # a network takes the same time from a real image
+        share = evaluations(work.recipe) / evaluations(whole)
+        return share * of_sampling(whole, work.generator, counted, bench, seconds)
     if work.kind == "features":
         return _features(work.recipe, bench)
     if work.kind == "trial" and counted is not None:

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 class Generator(Protocol):
     """A trained generator: it samples images and can be saved as files."""
 
-    def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
-        """Sample images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
+    def sample(
+        self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device, real: ImageSet | None = None
+    ) -> ImageSet:
+        """Sample images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone.
+
+        Args:
+            real: what the generator was trained on, where ``sampler.strength`` is less than 1: see ``guide``.
+        """
         ...
 
     def files(self) -> dict[str, bytes]:

@@ -23,6 +23,7 @@ from synaug_ray.config.generator_recipes import DDPMRecipe
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.diffusion import Task, fit, guided, initialise, network, to_device, to_task
+from synaug_ray.generators.guide import starts_of
 from synaug_ray.generators.samplers import image_streams, sample_in_batches
 from synaug_ray.training.checkpoint import pipeline_files, unet_from_files
 from synaug_ray.training.distributed import WHOLE, Split
@@ -42,8 +43,10 @@ class DDPMGenerator:
     betas: str  # a key of BETAS
     levels: int  # number of noise levels
 
-    def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
-        """Sample images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone.
+    def sample(
+        self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device, real: ImageSet | None = None
+    ) -> ImageSet:
+        """Sample images ``index`` of the pool; see ``base.Generator.sample``.
 
         Each image has its own random stream: for its initial noise and, in ancestral sampling, that of every step.
         """
@@ -52,13 +55,18 @@ class DDPMGenerator:
             **_levels(self.betas, self.levels)
         )
 
+        starts = starts_of(sampler, real, self.class_counts, index, device)
+
         def make(rows: list[int], labels: Tensor) -> Tensor:
             streams = image_streams(seed, rows)
             x = torch.stack([torch.randn(self.shape, generator=stream) for stream in streams]).to(device)
             scheduler.set_timesteps(
                 sampler.steps
             )  # kept on the CPU, which would otherwise wait for the GPU to read them
-            for t in scheduler.timesteps:
+            left = scheduler.timesteps[sampler.steps - sampler.steps_taken :]
+            if starts is not None:
+                x = scheduler.add_noise(starts(rows), x, left[:1]) if len(left) else starts(rows)
+            for t in left:
 
                 def predict(x: Tensor, labels: Tensor, t: Tensor = t) -> Tensor:
                     level = torch.full((len(x),), int(t), device=x.device)

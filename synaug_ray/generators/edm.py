@@ -22,6 +22,7 @@ from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.augmentation import AugmentationEmbedding, augment
 from synaug_ray.generators.diffusion import Task, fit, guided, initialise, network, to_device, to_task
+from synaug_ray.generators.guide import Starts, starts_of
 from synaug_ray.generators.samplers import SAMPLERS, image_noise, noise_levels, sample_in_batches
 from synaug_ray.training.checkpoint import pipeline_files, unet_from_files
 from synaug_ray.training.distributed import WHOLE, Split
@@ -42,13 +43,21 @@ class EDMGenerator:
     def num_classes(self) -> int:
         return len(self.class_counts)
 
-    def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
-        """Sample images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
-        make = self.maker(sampler, seed, device)
+    def sample(
+        self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device, real: ImageSet | None = None
+    ) -> ImageSet:
+        """Sample images ``index`` of the pool; see ``base.Generator.sample``."""
+        make = self.maker(sampler, seed, device, starts_of(sampler, real, self.class_counts, index, device))
         return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
 
-    def maker(self, sampler: SamplerRecipe, seed: int, device: torch.device) -> Callable[[list[int], Tensor], Tensor]:
-        """A function (indices, labels int64 [B]) -> samples [B, *shape] of the pool, without clipping."""
+    def maker(
+        self, sampler: SamplerRecipe, seed: int, device: torch.device, starts: Starts | None
+    ) -> Callable[[list[int], Tensor], Tensor]:
+        """A function (indices, labels int64 [B]) -> samples [B, *shape] of the pool, without clipping.
+
+        Args:
+            starts: what the samples start from, with noise; None means noise alone.
+        """
         net, sigmas = to_device(self.net, device).eval(), noise_levels(sampler)
 
         def make(rows: list[int], labels: Tensor) -> Tensor:
@@ -59,8 +68,9 @@ class EDMGenerator:
 
                 return guided(predict, x, labels, self.num_classes, sampler.guidance_at(sigma))
 
-            noise = image_noise(seed, rows, self.shape).to(device)
-            return SAMPLERS[sampler.family](guided_denoise, noise * sigmas[0], sigmas)
+            x = image_noise(seed, rows, self.shape).to(device) * sigmas[0]
+            x = x if starts is None else x + starts(rows)
+            return SAMPLERS[sampler.family](guided_denoise, x, sigmas)
 
         return make
 

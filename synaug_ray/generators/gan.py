@@ -105,7 +105,9 @@ class GANGenerator:
     shape: tuple[int, int, int]
     build: dict[str, Any]  # arguments of GeneratorNetwork
 
-    def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
+    def sample(
+        self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device, real: ImageSet | None = None
+    ) -> ImageSet:
         """Sample images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
         net = self.net.to(device).eval()
 

@@ -26,6 +26,7 @@ from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators import autoencoder, edm
 from synaug_ray.generators.diffusion import Task, fit, initialise, network, to_device, to_task
+from synaug_ray.generators.guide import starts_of
 from synaug_ray.generators.samplers import sample_in_batches
 from synaug_ray.training.checkpoint import module_names, pipeline_files, restore, unet_from_files
 from synaug_ray.training.distributed import WHOLE, Split
@@ -43,13 +44,19 @@ class LatentGenerator:
     shape: tuple[int, int, int]  # of an image
     latent_shape: tuple[int, int, int]
 
-    def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
-        """Images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone."""
+    def sample(
+        self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device, real: ImageSet | None = None
+    ) -> ImageSet:
+        """Images ``index`` of the pool; see ``base.Generator.sample``."""
         decoder = to_device(self.autoencoder, device).eval()
         latents = edm.EDMGenerator(self.net, self.class_counts, self.sigma_data, self.latent_shape)
-        of_latents = latents.maker(sampler, seed, device)
+        starts = starts_of(sampler, real, self.class_counts, index, device)
+        encoded = None if starts is None else lambda rows: autoencoder.encoded(decoder, starts(rows))
+        of_latents = latents.maker(sampler, seed, device, encoded)
 
         def make(rows: list[int], labels: Tensor) -> Tensor:
+            if starts is not None and not sampler.strength:
+                return starts(rows)  # not what the autoencoder makes of them
             return autoencoder.decoded(decoder, of_latents(rows, labels))
 
         return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)

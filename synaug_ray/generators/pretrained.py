@@ -48,7 +48,9 @@ class PretrainedGenerator:
     def _loaded(self) -> Any:
         return open_pipeline(self.pipeline, self.content)
 
-    def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
+    def sample(
+        self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device, real: ImageSet | None = None
+    ) -> ImageSet:
         """Sample images ``index`` of the pool at the pipeline's own size, then resize them to the Subset's.
 
         Image i depends on (pipeline, sampler, seed, i) alone if the pipeline draws all its noise from the given

@@ -27,7 +27,9 @@ class ReferenceGenerator:
     order: NDArray[np.int64]  # the draw's permutation of them, [N]
     num_real: int
 
-    def sample(self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device) -> ImageSet:
+    def sample(
+        self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device, real: ImageSet | None = None
+    ) -> ImageSet:
         """Images ``index`` of the pool, whatever the sampler and the device."""
         return reference_images(self.recipe, self.train, self.order, self.num_real, index, seed)
 

@@ -25,8 +25,14 @@ Denoise = Callable[[Tensor, float], Tensor]  # (x [B, C, H, W], sigma) -> D(x; s
 
 
 def noise_levels(recipe: SamplerRecipe) -> list[float]:
-    """``steps`` levels from sigma_max to sigma_min, then 0 (Karras et al., eq. 5)."""
-    i = torch.arange(recipe.steps, dtype=torch.float64) / (recipe.steps - 1)
+    """``steps`` levels from sigma_max to sigma_min, then 0 (Karras et al., eq. 5).
+
+    With a strength below 1, that share of them, from that share of the way from sigma_min to sigma_max.
+    """
+    if recipe.strength == 1:
+        i = torch.arange(recipe.steps, dtype=torch.float64) / (recipe.steps - 1)
+    else:
+        i = torch.linspace(1 - recipe.strength, 1, recipe.steps_taken, dtype=torch.float64)
     high, low = recipe.sigma_max ** (1 / recipe.rho), recipe.sigma_min ** (1 / recipe.rho)
     return [*((high + i * (low - high)) ** recipe.rho).tolist(), 0.0]
 

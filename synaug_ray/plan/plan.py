@@ -32,7 +32,7 @@ class Plan:
     shards: dict[str, ShardStep] = field(default_factory=dict)
     trials: dict[str, TrialStep] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()
-    names: dict[str, str] = field(default_factory=dict)  # generator key -> its name in the grid
+    names: dict[str, str] = field(default_factory=dict)  # of generators and of pools in the grid, by key
     qualities: dict[str, QualityStep] = field(default_factory=dict)
     features: dict[str, Step] = field(default_factory=dict)  # of frozen networks
 
@@ -98,6 +98,7 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
             pool = pools[at]
             generators.setdefault(pool.generator.key, pool.generator)
             names.setdefault(pool.generator.key, cell.generator.name)
+            names.setdefault(pool.key, cell.generator.name)
         share, weight = _mixture(cell, in_proportion)
         trial = TrialStep(
             subset(cell.num_real, cell.draw),

@@ -83,7 +83,7 @@ class ShardStep(Step):
 
     @property
     def images_seen(self) -> float:
-        return 0 if self.sampler.family == "replay" else self.sampler.shard_size
+        return 0 if self.sampler.family == "replay" or not self.sampler.strength else self.sampler.shard_size
 
     @property
     def cost_key(self) -> str:

@@ -186,7 +186,7 @@ def _provenance(run: RunStatus, chosen: Chosen, count: int) -> dict[str, Any]:
         "digital_source_type": SOURCE_TYPE,
         "made_by": "synaug_ray",
         "run": run.name,
-        "generator": run.plan.names.get(step.key, step.recipe.name),
+        "generator": run.plan.names.get(chosen.pool.key, step.recipe.name),
         "generator_key": step.key,
         "pool_key": chosen.pool.key,
         "recipe": step.recipe.model_dump(mode="json"),

@@ -115,11 +115,11 @@ def write_samples(run: Run, dataset: Dataset) -> None:
         made = sheets(dataset.train.take(context.draws.index(subset)), synthetic, dataset.num_classes)
         names = {}
         for part in ("real", "synthetic", "nearest"):
-            names[part] = f"{pool.generator.key[:12]}-{part}.png"
+            names[part] = f"{pool.key[:12]}-{part}.png"
             run.folder.write(f"samples/{names[part]}", getattr(made, part))
         index.append(
             {
-                "generator": run.plan.names[pool.generator.key],
+                "generator": run.plan.names[pool.key],
                 "num_real": subset.num_real,
                 "draw": 0,
                 "classes": list(dataset.classes),

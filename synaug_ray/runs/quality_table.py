@@ -31,6 +31,7 @@ COMPARED = ("precision", "recall", "density", "coverage", "frechet", "kernel")  
 COLUMNS = (
     "generator",
     "family",
+    "strength",
     "reference",
     "num_real",
     "draw",
@@ -73,14 +74,16 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
         f"{name}_{space}": ("pretrained", key, name, "value") for space, key in spaces.items() for name in COMPARED
     }
     for record in store.records("quality", plan.qualities).values():
-        generator = plan.qualities[record.key].pool.generator
+        pool = plan.qualities[record.key].pool
+        generator = pool.generator
         try:
             found = json.loads(store.read(record, "quality.json"))
         except CorruptPayload:  # set aside; the next run repeats the check
             continue
         rows.append(
             {
-                "generator": plan.names[generator.key],
+                "generator": plan.names[pool.key],
+                "strength": pool.sampler.strength,
                 "family": generator.recipe.family,
                 "reference": generator.recipe.reference,
                 "num_real": generator.subset.num_real,
@@ -132,7 +135,9 @@ def for_the_page(table: pd.DataFrame) -> dict[str, Any]:
             share = (
                 "" if len(checks) == 1 else f" ({len(wrong)} of {len(checks)} draws; this is draw {wrong[0]['draw']})"
             )
-            warnings.append(f"{generator} at {n:,} real images{share}: {wrong[0]['sentences']}")
+            guided = checks[0].get("strength", 1.0)
+            why = f" It starts from real images (strength {guided:g}), so likeness to them is by design." * (guided < 1)
+            warnings.append(f"{generator} at {n:,} real images{share}: {wrong[0]['sentences']}{why}")
     return {
         "columns": ["generator", "real images seen", "found", *shown.values()],
         "rows": rows,

@@ -15,7 +15,7 @@ from synaug_ray.config.generator_recipes import LatentRecipe
 from synaug_ray.config.spec import CellSpec, GridSpec
 from synaug_ray.plan.plan import Plan, Row, blocked
 from synaug_ray.plan.step import Stage
-from synaug_ray.plan.steps import TrialStep
+from synaug_ray.plan.steps import Pool, TrialStep
 from synaug_ray.runs.status import unresolved_failures, why_missing
 from synaug_ray.store.store import CorruptPayload, Failure, Record, Store
 
@@ -99,8 +99,8 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         **(costs.of(trial) if record else dict.fromkeys(COSTS, float("nan"))),
         "generator_key": pool.generator.key if pool else "",
         "generator_nimg": pool.generator.recipe.length(pool.generator.subset.num_real) if pool else 0,
-        "recipe_key": pool.generator.recipe.any_length_key if pool else "",
-        "whole_recipe_key": pool.generator.recipe.key if pool else "",
+        "recipe_key": pool.generator.recipe.any_length_key + _guided(pool) if pool else "",
+        "whole_recipe_key": pool.generator.recipe.key + _guided(pool) if pool else "",
         "finished": record.finished if record else "",
     }
 
@@ -110,6 +110,11 @@ def _stages(trial: TrialStep) -> dict[str, str]:
     stages = trial.stages
     seen = "" if stages is None else "synthetic" if stages.synthetic else "real"
     return dict(zip(STAGES, (seen, "" if stages is None else stages.options_key), strict=True))
+
+
+def _guided(pool: Pool) -> str:
+    """What tells guided images from the others of their generator."""
+    return "" if pool.sampler.strength == 1 else f" strength {pool.sampler.strength:g}"
 
 
 @lru_cache(maxsize=64)

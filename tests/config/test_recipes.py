@@ -106,7 +106,7 @@ OTHER = {  # a value for every field that is not its default
         family="heun",
         steps=9,
         guidance=2.0,
-        guidance_interval=(0.2, 2.0),
+        guidance_interval=(0.2, 2.0), strength=0.5,
         sigma_min=0.003,
         sigma_max=70.0,
         rho=6.0,

@@ -1,0 +1,55 @@
+"""Guided sampling: each image starts from a real one with noise, not from noise alone (SDEdit, arXiv 2108.01073).
+
+He et al. (arXiv 2210.07574) call it real guidance. Guided images keep what the noise leaves of their real image, so at
+low strength they are near-copies, by design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from synaug_ray.config.recipes import SamplerRecipe
+from synaug_ray.data.images import ImageSet
+from synaug_ray.data.subsets import class_sequence
+
+Starts = Callable[
+    [list[int]], Tensor
+]  # images of a pool by number -> the real images that they start from, [B, C, H, W]
+
+
+def starts_of(
+    sampler: SamplerRecipe, real: ImageSet | None, class_counts: NDArray[np.int64], index: range, device: torch.device
+) -> Starts | None:
+    """The real images that images ``index`` of a pool start from, in [-1, 1]; None where they start from noise alone.
+
+    Args:
+        real: the images that the generator was trained on.
+        class_counts: of them, [K].
+    """
+    if sampler.strength == 1:
+        return None
+    assert real is not None
+    source = sources(real.labels, class_counts, index.stop)
+
+    def starts(rows: list[int]) -> Tensor:
+        return torch.tensor(real.images[source[rows]], device=device).float().div_(127.5).sub_(1)
+
+    return starts
+
+
+def sources(labels: NDArray[np.int64], class_counts: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """The real image, as an index into ``labels``, that each of the first images of a pool starts from; int64 [length].
+
+    The k-th image of a class in the pool starts from the k-th real one of that class, and from the first again after
+    the last; so its label is that of its source, and a longer pool begins with a shorter one.
+    """
+    order, found = class_sequence(class_counts, length), np.empty(length, dtype=np.int64)
+    for label in np.unique(order):
+        at, of_class = np.flatnonzero(order == label), np.flatnonzero(labels == label)
+        found[at] = of_class[np.arange(len(at)) % len(of_class)]
+    return found
