@@ -5,7 +5,7 @@ from __future__ import annotations
 from synaug_ray.common.hardware import BF16, cpu_flags
 from synaug_ray.common.text import listed, some
 from synaug_ray.config.budgets import trained_apart
-from synaug_ray.config.generator_recipes import LENGTH, LatentRecipe
+from synaug_ray.config.generator_recipes import LENGTH, Guide, LatentRecipe
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.unanswerable import unanswerable
 from synaug_ray.config.weights import HUB
@@ -51,10 +51,14 @@ def grid_warnings(spec: GridSpec) -> list[str]:
 
 def _budgets(spec: GridSpec) -> list[str]:
     """What generators cost that are trained at several lengths, each from the start."""
-    lengths: dict[tuple[str, int | None], dict[str, float]] = {}
+    lengths: dict[tuple[str, int | None, Guide | None], dict[str, float]] = {}
     for generator in (g for factors in spec.products() for g in factors.generators):
         if LENGTH <= set(type(generator).model_fields) and not generator.continues:
-            of = (generator.any_length_key, getattr(generator, "trained_on", None))
+            of = (
+                generator.any_length_key,
+                getattr(generator, "trained_on", None),
+                getattr(generator, "guide", None),
+            )
             lengths.setdefault(of, {})[generator.name] = generator.length(max(spec.num_real))
     return [
         f"generators: {listed(names)} are one recipe at several lengths, each trained from its start, "
