@@ -183,6 +183,9 @@ FILTERS: dict[str, FilterRecipe] = {
         FilterRecipe(name="confident", family="unconfident"),
         FilterRecipe(name="inliers", family="outliers"),
         FilterRecipe(name="no-copies", family="copies"),
+        FilterRecipe(name="threshold", family="threshold"),
+        FilterRecipe(name="hard", family="easy", share=0.5),
+        FilterRecipe(name="matching", family="mismatched", share=0.3),
     )
 }
 

@@ -146,18 +146,28 @@ class FilterRecipe(Recipe):
 
     - ``unconfident`` drops the ``share`` of each class that classifiers trained on the Subset are least confident of;
     - ``outliers`` drops the ``share`` of each class farthest from the real images' manifold;
-    - ``copies`` drops images nearer to a real one than 99% of the real ones are to each other, up to half of them.
+    - ``copies`` drops images nearer to a real one than 99% of the real ones are to each other, up to half of them;
+    - ``threshold`` keeps those to whose label these classifiers give more than the probability of a guess, up to half
+      of the images, whichever come first (the rule of the CLIP filter of arXiv 2210.07574);
+    - ``easy`` drops the ``share`` of each class of which these classifiers are most certain, and before it those that
+      ``threshold`` would drop: hard images remain (after arXiv 2502.15588);
+    - ``mismatched`` keeps 1 - ``share`` of each class, so that they are distributed as the real ones (kernel herding).
     """
 
-    family: Literal["none", "unconfident", "outliers", "copies"]
+    family: Literal["none", "unconfident", "outliers", "copies", "threshold", "easy", "mismatched"]
     name: Name
-    share: Share = 0.2  # of each class that is dropped; unused for copies
+    share: Share = 0.2  # of each class that is dropped; unused for copies and threshold
+
+    @property
+    def halves(self) -> bool:
+        """Whether it may drop half of a pool instead of a share."""
+        return self.family in ("copies", "threshold")
 
     def num_raw(self, num_synthetic: int) -> int:
         """Size of the pool from which ``num_synthetic`` images are chosen."""
         if self.family == "none":
             return num_synthetic
-        return math.ceil(round(num_synthetic / (0.5 if self.family == "copies" else 1 - self.share), 6))
+        return math.ceil(round(num_synthetic / (0.5 if self.halves else 1 - self.share), 6))
 
 
 class Optimiser(Recipe):

@@ -1,7 +1,7 @@
 """Filters: which images of a pool to keep, given nothing but the Subset.
 
 The same share of each class is kept, so that a filtered pool has the same class proportions. An image's
-score depends on the image and the Subset alone, not on the rest of the pool.
+score depends on the image and the Subset alone, not on the rest of the pool; only herding looks at the images together.
 """
 
 from __future__ import annotations
@@ -41,8 +41,22 @@ def selector(
 
         def keep(pool: ImageSet) -> NDArray[np.int64]:
             return np.flatnonzero(distance_ratio(pixels(pool), x, device, views=views)[0] > limit)
+    elif recipe.family == "mismatched":
+        herd = herding(subset, num_classes, seed, device)
+
+        def keep(pool: ImageSet) -> NDArray[np.int64]:
+            return herd(pool, recipe.share)
+    elif recipe.family == "threshold":
+        own_label = confidence(subset, num_classes, seed, device)
+
+        def keep(pool: ImageSet) -> NDArray[np.int64]:
+            score = own_label(pool)
+            # those above the threshold in the pool's order, which is random; where a class has too few, its best
+            return _best(
+                np.where(score > -np.log(num_classes), 1 - np.arange(len(pool)) / len(pool), score), pool.labels, 0.5
+            )
     else:
-        score = (confidence if recipe.family == "unconfident" else realism)(subset, num_classes, seed, device)
+        score = SCORES[recipe.family](subset, num_classes, seed, device)
 
         def keep(pool: ImageSet) -> NDArray[np.int64]:
             return _best(score(pool), pool.labels, recipe.share)
@@ -72,6 +86,56 @@ def confidence(
     return lambda pool: classifiers.log_probabilities(pool)[np.arange(len(pool)), pool.labels]
 
 
+def hardness(
+    subset: ImageSet, num_classes: int, seed: int, device: torch.device
+) -> Callable[[ImageSet], NDArray[np.float64]]:
+    """A score: the entropy (nats) of the classes of each image, by the classifiers of ``confidence``, float64 [N].
+
+    That of images whose own label is less probable than a guess is negative: their label is likely to be wrong.
+    """
+    classifiers = train_label_classifiers(subset, num_classes, derive_seed("confidence", seed), device)
+
+    def score(pool: ImageSet) -> NDArray[np.float64]:
+        log_p = classifiers.log_probabilities(pool)
+        own = log_p[np.arange(len(pool)), pool.labels]
+        return np.where(own > -np.log(num_classes), -(np.exp(log_p) * log_p).sum(1), own)
+
+    return score
+
+
+def herding(
+    subset: ImageSet, num_classes: int, seed: int, device: torch.device
+) -> Callable[[ImageSet, float], NDArray[np.int64]]:
+    """Returns (pool, share to drop) -> the images of each class that together are most like the real ones of it.
+
+    Kernel herding (Chen, Welling and Smola, arXiv 1203.3472): one after another, the image that brings the kernel mean
+    of those chosen nearest to that of the real images. The kernel is Gaussian in the feature space of a classifier of
+    the Subset; its width is the median distance of real images.
+    """
+    space = train(subset, num_classes, derive_seed("realism", seed), device)
+    real = space.features(subset).astype(np.float64)
+    apart = cdist(real, real)[np.triu_indices(len(real), 1)]
+    width = float(np.median(apart)) if len(apart) and np.median(apart) > 0 else 1.0
+
+    def kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.exp(-cdist(a, b, "sqeuclidean") / (2 * width**2))
+
+    def keep(pool: ImageSet, drop: float) -> NDArray[np.int64]:
+        found, synthetic = [], space.features(pool).astype(np.float64)
+        for c in np.unique(pool.labels):
+            mine = np.flatnonzero(pool.labels == c)
+            wanted = kernel(synthetic[mine], real[subset.labels == c]).mean(1)
+            taken, covered = np.zeros(len(mine), bool), np.zeros(len(mine))
+            for count in range(1, 1 + len(mine) - int(drop * len(mine))):
+                best = int(np.argmax(np.where(taken, -np.inf, wanted - covered / count)))
+                taken[best] = True
+                covered += kernel(synthetic[mine], synthetic[mine[best : best + 1]])[:, 0]
+            found.append(mine[taken])
+        return np.sort(np.concatenate(found))
+
+    return keep
+
+
 def realism(
     subset: ImageSet, num_classes: int, seed: int, device: torch.device
 ) -> Callable[[ImageSet], NDArray[np.float64]]:
@@ -95,6 +159,9 @@ def realism(
         return found
 
     return score
+
+
+SCORES = {"unconfident": confidence, "outliers": realism, "easy": hardness}  # families that drop the lowest
 
 
 def _best(score: NDArray[np.float64], labels: NDArray[np.int64], drop: float) -> NDArray[np.int64]:

@@ -47,6 +47,46 @@ def test_the_least_confident_of_each_class_are_those_with_wrong_labels(real, mix
     assert (index_of(images, mixture) < 200).mean() > 0.9
 
 
+def test_above_the_threshold_the_pool_s_order_counts_and_below_it_the_score(real, mixture):
+    """More than a guess is enough: easy images are not preferred, as they are by the most confident half."""
+    recipe = FILTERS["threshold"]
+    images = kept(recipe, real, mixture, sum(n - n // 2 for n in np.bincount(mixture.labels)))
+    own = filters.confidence(real.subset, 10, 0, DEVICE)(mixture)
+    places = index_of(images, mixture)
+    above = own > -np.log(10)
+    for label in range(10):
+        mine = np.flatnonzero(mixture.labels == label)
+        half = len(mine) - len(mine) // 2
+        expected = mine[above[mine]][:half]
+        if len(expected) < half:
+            below = mine[~above[mine]]
+            expected = np.sort([*expected, *below[np.argsort(-own[below])][: half - len(expected)]])
+        assert np.array_equal(places[mixture.labels[places] == label], expected)
+    assert (places < 200).mean() > 0.85
+
+
+def test_hard_images_with_plausible_labels_remain(real, mixture):
+    images = kept(FILTERS["hard"], real, mixture, 150)
+    places = index_of(images, mixture)
+    entropy = filters.hardness(real.subset, 10, 0, DEVICE)(mixture)
+    left = np.setdiff1d(np.arange(200), places)
+    assert (entropy[places] >= 0).mean() > 0.95 and np.median(entropy[places]) > np.median(entropy[left])
+
+
+def test_herding_leaves_planted_faults_and_matches_the_real_distribution(real, pools):
+    """Seven tenths are held-out images, the others noise or of another class: nine of ten that are kept are held-out."""
+    held = pools["holdout"]
+    wrong = ImageSet(held.images[280:340], (held.labels[280:340] + 3) % 10)
+    pool = concatenate(concatenate(held.take(np.arange(280)), wrong), pools["uniform noise"].take(np.arange(60)))
+    recipe = FILTERS["matching"]
+    left = sum(n - int(0.3 * n) for n in np.bincount(pool.labels, minlength=10))
+    images = kept(recipe, real, pool, left)
+    assert (index_of(images, pool) < 280).mean() >= 0.9
+    assert np.array_equal(
+        np.bincount(images.labels, minlength=10), [n - int(0.3 * n) for n in np.bincount(pool.labels, minlength=10)]
+    )
+
+
 def test_copies_go_and_real_images_stay(real, pools):
     images = kept(FILTERS["no-copies"], real, pools["a third copied"], 250)
     assert not (index_of(images, pools["a third copied"]) % 3 == 0).any()
@@ -72,7 +112,8 @@ def test_enough_raw_images_are_asked_for(name, count):
     recipe, rng = FILTERS[name], np.random.default_rng(count)
     raw = recipe.num_raw(count)
     sizes = np.bincount(rng.integers(0, 7, raw))
-    assert raw - sum(int(recipe.share * size) for size in sizes) * (recipe.family not in ("none", "copies")) >= count
+    dropped = sum(int((0.5 if recipe.halves else recipe.share) * size) for size in sizes)
+    assert raw - dropped * (recipe.family not in ("none", "copies")) >= count
     assert raw <= 2 * count
 
 
