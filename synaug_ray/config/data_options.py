@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from synaug_ray.config.recipes import Count, Flag, Number
 
 FULL = "full"  # data.judge: classifiers of all training images of the data set
+MAX_SIDE = 4_096  # pixels of images: one colour image is 50 MB then
 
 
 def _one_or_several(value: Any) -> Any:
