@@ -77,7 +77,7 @@ def train_pack(
     """Train and evaluate up to ``pack`` trials of one recipe together.
 
     Args:
-        members: trials with the same recipe, at most ``recipe.pack`` of them.
+        members: trials with the same ``pack_key``, at most ``recipe.pack`` of them.
         tick: called now and then with the fraction done.
         parts: micro-batches per batch, for batches that do not fit into memory; the gradient is that of the whole batch
             up to rounding, except with batch normalisation.
@@ -168,7 +168,9 @@ def _fit(
     order = torch.stack([schedule(t) + o for t, o in zip(trials, offsets, strict=True)], 1)
     order = order.to(device)  # once: [steps, K, B]
     weight_of = _loss_weights(members, offsets, device)
-    stages, options = stages_of(trials[0]), trials[0].stages  # the same for all members
+    if len({t.pack_key for t in trials}) > 1:
+        raise ValueError(f"trials of a pack have one recipe and the same stages, got {[t.protocol for t in trials]}")
+    stages, options = stages_of(trials[0]), trials[0].stages
     scores: list[float | None] = [None] * len(members)
     for number, stage in enumerate(stages):
         if number and options is not None:

@@ -73,10 +73,10 @@ class Recipe(BaseModel):
         return content_key(self.model_dump(mode="json", exclude={*self.labels, *untouched, *without}))
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A changed copy; pydantic's own would keep the key of the original where that has been computed."""
+        """A changed copy; pydantic's own would keep the keys of the original where they have been computed."""
         copy = super().model_copy(update=update, deep=deep)
-        for key in ("key", "any_length_key"):
-            vars(copy).pop(key, None)
+        for key in vars(copy).keys() - type(self).model_fields.keys():
+            vars(copy).pop(key)
         return copy
 
 

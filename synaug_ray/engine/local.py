@@ -116,11 +116,11 @@ class _Work:
         """
         rest: list[TrialStep] = []
         for pack in packs(t for t in waiting if t.key not in self._tried):
-            recipe = pack[0].classifier
+            width = pack[0].classifier.pack
             own = {t.key for t in waiting} | self._tried
-            others = (t for t in fill if t.classifier.key == recipe.key and t.key not in own)
-            filled = [*pack, *itertools.islice(others, recipe.pack - len(pack))]
-            if whole_packs and len(filled) < recipe.pack:
+            others = (t for t in fill if t.pack_key == pack[0].pack_key and t.key not in own)
+            filled = [*pack, *itertools.islice(others, width - len(pack))]
+            if whole_packs and len(filled) < width:
                 rest += pack
             else:
                 self._run(filled)

@@ -219,21 +219,19 @@ def blocked(step: Step, failed: Mapping[Stage, Collection[str]]) -> bool:
 
 
 def packs(trials: Iterable[TrialStep]) -> list[tuple[TrialStep, ...]]:
-    """Group trials for joint training: one classifier recipe per pack, at most ``recipe.pack`` trials.
+    """Group trials for joint training: one ``pack_key`` per pack, at most ``recipe.pack`` trials.
 
-    Trials in two stages form packs of their own, of those with the same stages: a pack has one learning rate.
     Trials with the same pool and size are adjacent, so that a pack needs few images; otherwise order is kept.
     """
     groups: dict[tuple[str, str, str, int, int], list[TrialStep]] = {}
     for t in trials:
-        recipe = t.classifier.key + (t.stages.options_key if t.stages else "")
-        same = (recipe, t.pool.key if t.pool else "", t.subset.data.key, t.subset.num_real, t.subset.draw)
+        same = (t.pack_key, t.pool.key if t.pool else "", t.subset.data.key, t.subset.num_real, t.subset.draw)
         groups.setdefault(same, []).append(t)
     packed: list[tuple[TrialStep, ...]] = []
-    by_recipe: dict[str, list[TrialStep]] = {}
-    for (recipe, *_), members in groups.items():
-        by_recipe.setdefault(recipe, []).extend(members)
-    for members in by_recipe.values():
+    together: dict[str, list[TrialStep]] = {}
+    for (pack_key, *_), members in groups.items():
+        together.setdefault(pack_key, []).extend(members)
+    for members in together.values():
         width = members[0].classifier.pack
         packed += [tuple(members[i : i + width]) for i in range(0, len(members), width)]
     return packed

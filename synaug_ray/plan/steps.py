@@ -269,6 +269,11 @@ class TrialStep(Step):
             f"draw {self.subset.draw}, seed {self.seed}"
         )
 
+    @cached_property
+    def pack_key(self) -> str:
+        """The same for trials that can be trained together: a pack has one recipe, and one learning rate at a time."""
+        return self.classifier.key + (self.stages.options_key if self.stages else "")
+
     @property
     def num_raw(self) -> int:
         """Images of the Pool that it needs: more than it trains on where a filter drops some."""

@@ -133,7 +133,7 @@ def _padding(trials: Sequence[Step]) -> float:
     recipes: dict[str, list[TrialStep]] = {}
     for trial in trials:
         assert isinstance(trial, TrialStep)
-        recipes.setdefault(trial.classifier.key, []).append(trial)
+        recipes.setdefault(trial.pack_key, []).append(trial)
     seen = sum(packs_in_order(of) * of[0].classifier.pack * of[0].images_seen for of in recipes.values())
     return seen / sum(trial.images_seen for trial in trials)
 

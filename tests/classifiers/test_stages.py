@@ -122,6 +122,11 @@ def test_trials_of_other_stages_are_in_other_packs(digits, digits_identity):
     ]
 
 
+def test_a_pack_of_different_stages_is_refused(digits, digits_identity):
+    with pytest.raises(ValueError, match="same stages"):
+        trained([member(digits, digits_identity, p) for p in ("real-only", "real-then-real")], digits)
+
+
 @pytest.mark.parametrize("mixup", [0.0, 0.2])
 def test_copies_of_the_subset_give_the_bits_of_the_control(digits, digits_identity, mixup):
     """Bridged with as many duplicates as real images is real-then-real."""

@@ -14,6 +14,7 @@ from synaug_ray.config.generator_recipes import (
     ReferenceRecipe,
 )
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, REPLAY, SAMPLERS, sampler_of
+from synaug_ray.config.protocols import PROTOCOLS
 from synaug_ray.config.recipes import ClassifierRecipe, Optimiser, Recipe, SamplerRecipe
 
 # A key that changes here makes everything stored under the old one count as missing. Never update one
@@ -294,3 +295,12 @@ def test_a_changed_copy_has_a_key_of_its_own():
     recipe = SAMPLERS["dpmpp-8"].model_copy(update={"steps": 7})
     before = recipe.key
     assert recipe.model_copy(update={"steps": 9}).key != before == recipe.model_copy().key
+
+
+def test_a_changed_copy_has_none_of_the_computed_keys_of_its_original():
+    stages = PROTOCOLS["bridged"]
+    network = ClassifierRecipe(name="h", family="timm", model="resnet18")
+    before = stages.options_key, network.network_key, network.any_length_key
+    changed, other = stages.model_copy(update={"mixup": 0.0}), network.model_copy(update={"model": "resnet34"})
+    after = changed.options_key, other.network_key, other.any_length_key
+    assert all(a != b for a, b in zip(before, after, strict=True))

@@ -144,13 +144,15 @@ def test_packs_are_filled_up_but_in_the_first_draw(digits, tmp_path, done_in_ord
         {"draws": 2, "seeds": 3, "training_check": {"draws": 2}, "generators": ["edm-tiny", "jitter"]},
         {"draws": 5, "synthetic_multiples": [0], "seeds": 2},
         {"draws": 6, "generators": ["jitter"], "classifiers": ["mlp", "mlp-smoke"]},
+        {"protocols": ["mixed", "bridged", {"preset": "bridged", "name": "b", "reset_head": False}]},
     ],
 )
 def test_a_plan_knows_how_many_packs_there_will_be(digits, tmp_path, done_in_order, changes):
     plan = grid_of(**changes)
     run(plan, digits, tmp_path)
-    of_recipe = lambda step: step.classifier.key  # noqa: E731
+    of_recipe = lambda step: step.pack_key  # noqa: E731
     packs = Counter(of_recipe(steps[0]) for steps in done_in_order if steps[0].stage == "trial")
+    assert all(len({s.pack_key for s in steps}) == 1 for steps in done_in_order if steps[0].stage == "trial")
     trials = sorted(plan.trials.values(), key=of_recipe)
     assert packs == {key: packs_in_order(list(of)) for key, of in itertools.groupby(trials, of_recipe)}
 
