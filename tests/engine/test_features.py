@@ -1,6 +1,7 @@
 """Frozen features: computed once, resumed where they stopped, and heads on them whose trials are as any others."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from synaug_ray.plan.features import PARTS, RealPart
 from synaug_ray.plan.order import early_answers_first
 from synaug_ray.plan.plan import make_plan, packs, pending
 from synaug_ray.plan.step import STAGES
+from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.store.store import Store
 
 
@@ -187,3 +189,23 @@ def test_a_filter_chooses_among_features(weights, digits_identity, context, monk
     assert np.array_equal(y, images.labels) and len(x) == 80 and weight.sum() == pytest.approx(1)
     direct = context.network(trial.classifier).features(images.images).astype(np.float16)
     np.testing.assert_allclose(x.astype(float), direct.astype(float), atol=1e-2)
+
+
+def test_a_second_test_set_has_features_of_its_own(weights, digits_identity, context):
+    """The first test set's images in another order: features by two more steps, and the same answers."""
+    data = replace(digits_identity, test2=DataIdentity("npz:other.npz", "other"))
+    turned = context.dataset.test.take(np.arange(len(context.dataset.test))[::-1])
+    plans = [make_plan(grid(weights, num_real=[20], generators=["duplicate"]), d) for d in (digits_identity, data)]
+    more = [step for key, step in plans[1].features.items() if key not in plans[0].features]
+    assert [(s.source.split, s.source.part) for s in more] == [("test2", 0), ("test2", 1)]
+    assert "part 1 of 2 of the second test images" in more[0].describe({})
+    other = replace(data, test2=DataIdentity("npz:another.npz", "another"))
+    apart = make_plan(grid(weights, num_real=[20], generators=["duplicate"]), other).features
+    assert plans[1].features.keys() - apart.keys() == {s.key for s in more}
+    records = run(plans[1], replace(context, dataset=replace(context.dataset, test2=turned)))
+    for record in records.values():
+        first, second = (
+            load_arrays(context.store.read(record, f"predictions{n}.safetensors"))["predicted"] for n in ("", "2")
+        )
+        assert np.array_equal(first, second[::-1])
+        assert record.result["test2_error"] == record.result["test_error"]
