@@ -139,7 +139,7 @@ def test_one_factor_old_tables_and_live_views_have_none(monkeypatch):
     assert {c.num_real for c in contrasts_of(told, predicted)} == {None} and MOST > 5
 
 
-@pytest.mark.parametrize("missing", ["a draw of one cell", "all of one arm"])
+@pytest.mark.parametrize("missing", ["a draw of one cell", pytest.param("all of one arm", marks=pytest.mark.slow)])
 def test_contrasts_use_the_draws_and_cells_that_they_have(missing):
     told, predicted = tables(replace(GRID, images=300))
     lost = told["generator"] == "gan+inliers"
@@ -152,7 +152,7 @@ def test_contrasts_use_the_draws_and_cells_that_they_have(missing):
 
 
 def test_an_analysis_has_them_where_there_are_intervals_and_its_table_as_numbers():
-    told, predicted = tables(replace(GRID, sizes=(20, 40), multiples=(1,), images=200))
+    told, predicted = tables(replace(GRID, sizes=(20,), multiples=(1,), images=100, draws=3))
     found = analyse(told, predicted, replicates=50)
     assert "contrasts" not in analyse(told, predicted, replicates=0).verdict_json()
     assert len(found.verdict_json()["contrasts"]) == len(found.contrasts) == len(contrast_table(found.contrasts)) > 0

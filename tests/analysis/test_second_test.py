@@ -15,8 +15,7 @@ def law(r):
     return {("edm", "proportional"): lambda n, s: r}
 
 
-GRID = Grid(power(), law(0.0), sizes=(20, 40), multiples=(1, 4), draws=5, images=1_500, **QUIET)
-KNOWN = {(n, s): None for n in (20, 40) for s in (1, 4)}
+GRID = Grid(power(), law(0.0), sizes=(20, 40), multiples=(4,), draws=5, images=1_500, **QUIET)
 
 
 def measured(first, second, seed=0, **options):
@@ -33,8 +32,8 @@ def measured(first, second, seed=0, **options):
         (1.5, 1.5, "carries over", "helps"),
         (1.5, 0.4, "carries over in part", "helps"),
         (1.5, -0.4, "does not carry over", "hurts"),
-        (-0.4, -0.4, "carries over", "hurts"),
-        (0.0, 1.5, "", "helps"),
+        pytest.param(-0.4, -0.4, "carries over", "hurts", marks=pytest.mark.slow),
+        pytest.param(0.0, 1.5, "", "helps", marks=pytest.mark.slow),
     ],
 )
 def test_what_is_planted_on_each_set_is_found_there(first, second, carries, outcome):

@@ -71,7 +71,7 @@ def test_its_test_images_count_or_all_where_there_is_no_such_split(tmp_path, spl
 
 def test_no_image_that_is_trained_on_is_tested(tmp_path):
     """Neither a copy of a training image, nor a mirrored or brighter one."""
-    train, theirs = images(300, 2, 1, 16), images(200, 2, 5, 16)
+    train, theirs = images(120, 2, 1, 16), images(100, 2, 5, 16)
     copies = np.concatenate([train.images[:5], train.images[5:10, :, :, ::-1], train.images[10:15] // 2 + 100])
     both = ImageSet(np.concatenate([theirs.images, copies]), np.concatenate([theirs.labels, train.labels[:15]]))
     data = with_test2(npz(tmp_path / "x.npz", train=images(60, 2, 0, 16), test=both))
@@ -119,7 +119,8 @@ def test_trials_are_measured_on_both_and_the_first_is_as_without_the_other(digit
     data = dataclasses.replace(
         digits_identity, test2=DataIdentity("npz:other.npz", "other"), options=DataOptions(test2="npz:other.npz")
     )
-    spec = small_grid(num_real=[40], draws=1, blocks=[], data={"test2": "npz:other.npz"})
+    mlp = {"preset": "mlp", "nimg": 320, "pack": 2, "name": "mlp"}
+    spec = small_grid(num_real=[40], draws=1, blocks=[], classifiers=[mlp], data={"test2": "npz:other.npz"})
     made = {}
     for name, identity, dataset in (
         ("without", digits_identity, digits),

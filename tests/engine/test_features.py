@@ -191,19 +191,30 @@ def test_a_filter_chooses_among_features(weights, digits_identity, context, monk
     np.testing.assert_allclose(x.astype(float), direct.astype(float), atol=1e-2)
 
 
-def test_a_second_test_set_has_features_of_its_own(weights, digits_identity, context):
-    """The first test set's images in another order: features by two more steps, and the same answers."""
-    data = replace(digits_identity, test2=DataIdentity("npz:other.npz", "other"))
-    turned = context.dataset.test.take(np.arange(len(context.dataset.test))[::-1])
-    plans = [make_plan(grid(weights, num_real=[20], generators=["duplicate"]), d) for d in (digits_identity, data)]
-    more = [step for key, step in plans[1].features.items() if key not in plans[0].features]
+def with_second_test(weights, identity, name="other"):
+    data = replace(identity, test2=DataIdentity(f"npz:{name}.npz", name))
+    return make_plan(grid(weights, num_real=[20], generators=["duplicate"]), data)
+
+
+def test_a_second_test_set_has_features_of_its_own(weights, digits_identity):
+    """By two more steps, whose keys are of both sources."""
+    plan = with_second_test(weights, digits_identity)
+    plain = make_plan(grid(weights, num_real=[20], generators=["duplicate"]), digits_identity)
+    more = [step for key, step in plan.features.items() if key not in plain.features]
     assert [(s.source.split, s.source.part) for s in more] == [("test2", 0), ("test2", 1)]
+    assert len(plan.features) == len(plain.features) + 2
     assert "part 1 of 2 of the second test images" in more[0].describe({})
-    other = replace(data, test2=DataIdentity("npz:another.npz", "another"))
-    apart = make_plan(grid(weights, num_real=[20], generators=["duplicate"]), other).features
-    assert plans[1].features.keys() - apart.keys() == {s.key for s in more}
-    records = run(plans[1], replace(context, dataset=replace(context.dataset, test2=turned)))
-    for record in records.values():
+    assert plan.features.keys() - with_second_test(weights, digits_identity, "b").features.keys() == {
+        s.key for s in more
+    }
+
+
+@pytest.mark.slow
+def test_heads_are_measured_on_a_second_test_set(weights, digits_identity, context):
+    """The first one's images in another order: the same answers."""
+    turned = context.dataset.test.take(np.arange(len(context.dataset.test))[::-1])
+    plan = with_second_test(weights, digits_identity)
+    for record in run(plan, replace(context, dataset=replace(context.dataset, test2=turned))).values():
         first, second = (
             load_arrays(context.store.read(record, f"predictions{n}.safetensors"))["predicted"] for n in ("", "2")
         )
