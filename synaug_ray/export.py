@@ -24,7 +24,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             from synaug_ray.runs.exporting_classifier import choose_trial, export_classifier
 
             trial = choose_trial(
-                run, args.classifier, args.num_real, args.generator, args.draw, args.seed, args.num_synthetic, args.mix
+                run,
+                args.classifier,
+                args.num_real,
+                args.generator,
+                args.draw,
+                args.seed,
+                args.num_synthetic,
+                args.mix,
+                args.protocol,
             )
             print("\n".join(export_classifier(run, trial, Path(args.out), cache_folder(args.data))))
             return DONE
@@ -67,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--mix", metavar="SHARE", help="the classifier's real share, if there are several; as in tables"
     )
+    parser.add_argument("--protocol", metavar="P", help="the classifier's protocol, if there are several; as in tables")
     parser.add_argument("--data", metavar="PATH", help="for decoded images; default ~/.cache/synaug_ray")
     parser.add_argument(
         "--i-have-read-the-copy-check",

@@ -32,13 +32,18 @@ def choose_trial(
     seed: int,
     num_synthetic: int | None,
     share: str | None,
+    protocol: str | None = None,
 ) -> Row:
     """The trial that is asked for: with the most synthetic images where ``num_synthetic`` is None.
+
+    Without a generator and a ``protocol`` it is a real-only one, not one of a check or of a control.
 
     Raises:
         UsageProblem: where there is none, or more than one, listing what there is.
     """
     rows = list(run.plan.rows)
+    if generator is None and protocol is None:
+        protocol = "real-only"
     asked = (
         ("--classifier", classifier, lambda r: r.cell.classifier.name),
         ("--generator", generator, lambda r: r.cell.arm if r.cell.generator is not None else None),
@@ -46,10 +51,11 @@ def choose_trial(
         ("--draw", draw, lambda r: r.cell.draw),
         ("--seed", seed, lambda r: r.cell.seed),
         ("--num-synthetic", num_synthetic, lambda r: r.cell.num_synthetic),
+        ("--protocol", protocol, lambda r: r.cell.protocol),
         ("--mix", share, lambda r: _mix(r)),
     )
     for option, wanted, of in asked:
-        if wanted is None and option in ("--num-synthetic", "--mix"):
+        if wanted is None and option in ("--num-synthetic", "--protocol", "--mix"):
             continue
         found = [row for row in rows if of(row) == wanted]
         if not found:
@@ -63,8 +69,11 @@ def choose_trial(
     most = max(row.cell.num_synthetic for row in rows)
     rows = list({row.trial.key: row for row in rows if row.cell.num_synthetic == most}.values())
     if len(rows) > 1:
+        protocols = tuple(dict.fromkeys(r.cell.protocol for r in rows))
         shares = ", ".join(dict.fromkeys(_mix(r) for r in rows))
-        text = f"several real shares or protocols were tried ({shares}); name one share with --mix"
+        text = f"several real shares were tried ({shares}); name one share with --mix"
+        if len(protocols) > 1:
+            text = f"several protocols were tried ({', '.join(protocols)}); name one with --protocol"
         raise UsageProblem(Message(text, code="ambiguous-trial"))
     return rows[0]
 
@@ -142,6 +151,8 @@ def _about(run: RunStatus, row: Row, shape: tuple[int, int, int], error: float) 
             "seed": cell.seed,
             "num_synthetic": cell.num_synthetic,
             "generator": cell.arm if cell.generator is not None else None,
+            "protocol": cell.protocol,
+            "stages": None if trial.stages is None else trial.stages.model_dump(mode="json"),
             "real_share": _mix(row),
         },
         "test_error": error,
@@ -157,7 +168,7 @@ def _card(about: dict) -> str:
 An image classifier of {len(about["classes"])} classes ({", ".join(about["classes"][:10])}), for images of
 {about["shape"][1]} x {about["shape"][2]} pixels and {about["shape"][0]} channels, scaled as {about["pixels"]}.
 
-- Trained on {of["num_real"]:,} real images of `{of["dataset"]}` (draw {of["draw"]}){mixed}.
+- Trained on {of["num_real"]:,} real images of `{of["dataset"]}` (draw {of["draw"]}){mixed}; protocol {of["protocol"]}.
 - Error on the test images of that data set: {about["test_error"]:.1%}. It was measured once, on these images alone.
 - Trained to measure what images are worth, not for use. It knows nothing of images unlike these.
 - Trained again for this export: its predictions are those recorded in the run `{about["run"]}`, bit for bit.

@@ -12,11 +12,15 @@ from helpers.grids import small_grid
 from safetensors.torch import load_file, save_file
 
 from synaug_ray.classifiers import models
+from synaug_ray.classifiers.stages import head_seed
 from synaug_ray.classifiers.train import Member, train_only, train_pack
 from synaug_ray.common.errors import DataProblem, UsageProblem
+from synaug_ray.common.keys import derive_seed
+from synaug_ray.config.presets import GENERATORS, REPLAY
+from synaug_ray.config.protocols import PROTOCOLS
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.plan.steps import TrialStep
+from synaug_ray.plan.steps import GeneratorStep, Pool, TrialStep
 from synaug_ray.plan.subset import DataIdentity, Subset
 
 TINY = "test_efficientnet"  # 360,000 weights, with batch normalisation; drawn at random, since nothing is downloaded
@@ -169,3 +173,20 @@ def test_a_grid_of_one_says_so_in_its_verdicts(weights, tmp_path, capsys, monkey
     verdicts = (door.storage / "g" / "verdict.json").read_text()
     assert "The classifier has seen other images (ImageNet)." in verdicts
     assert "has seen other images (ImageNet)" in (door.storage / "g" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("tune", ["all", "lora"])
+def test_a_network_with_weights_is_trained_in_two_stages(weights, tune):
+    """The new head is not the one that the training began with, and frozen batch normalisation stays as it was."""
+    images, subset = images_of(), Subset(DataIdentity("x", ""), 12, 0)
+    pool = Pool(GeneratorStep(subset, GENERATORS["jitter"]), REPLAY)
+    recipe = recipe_of(weights, tune=tune)
+    trial = TrialStep(subset, pool, 12, "bridged", None, recipe, 0, stages=PROTOCOLS["bridged"])
+    (outcome,) = train_pack([Member(trial, images)], images, images, 3, torch.device("cpu"))
+    assert np.isfinite(outcome.probability).all() and np.isfinite(outcome.leep) and outcome.leep < 0
+    after, before = train_only([Member(trial, images)], 3, torch.device("cpu")).weights(), load_file(weights)
+    assert torch.equal(after["net.bn1.running_mean"], before["bn1.running_mean"])
+    first = models.build(recipe, (1, 8, 8), 3, derive_seed("weights", trial.common_seed))
+    again = models.build(recipe, (1, 8, 8), 3, head_seed(trial))
+    moved = [(after["net.classifier.weight"] - net.net.classifier.weight).norm() for net in (first, again)]
+    assert moved[1] < moved[0]  # a short training moves it little

@@ -3,18 +3,24 @@
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from helpers.grids import small_grid
 from safetensors.numpy import load as load_arrays
 from safetensors.torch import load_file
 
 from synaug_ray import export
 from synaug_ray.classifiers.models import build
+from synaug_ray.common.errors import UsageProblem
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.load import load
+from synaug_ray.plan.plan import make_plan
+from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.runs import exporting_classifier
+from synaug_ray.runs.exporting_classifier import choose_trial
 from synaug_ray.runs.status import read_run_status
 
 
@@ -82,3 +88,23 @@ def test_another_classifier_than_the_recorded_one_is_refused(run, tmp_path, caps
 def test_what_is_not_there_is_told(run, tmp_path, capsys, words, said):
     code, _, err = ask(capsys, run, *words, "--out", tmp_path / "x")
     assert code == 2 and said in err
+
+
+def test_the_protocol_is_chosen_by_its_name():
+    """Without a generator it is real-only training: neither a check of its length nor a control in two stages."""
+    spec = small_grid(generators=["jitter"], synthetic_multiples=[1], protocols=["mixed", "bridged"])
+    plan = make_plan(spec, DataIdentity("digits", "fp"))
+    (name,) = {r.cell.classifier.name for r in plan.rows}
+    asked = (SimpleNamespace(plan=plan), name, plan.rows[0].cell.num_real)
+
+    def protocol(generator, wanted=None):
+        return choose_trial(*asked, generator, 0, 0, None, None, wanted).cell.protocol
+
+    assert protocol(None) == "real-only" and protocol(None, "real-then-real") == "real-then-real"
+    assert protocol("jitter", "bridged") == "bridged" and protocol("jitter", "mixed") == "mixed"
+    with pytest.raises(
+        UsageProblem, match=r"several protocols were tried \(mixed, bridged\); name one with --protocol"
+    ):
+        protocol("jitter")
+    with pytest.raises(UsageProblem, match="no trial with --protocol bridgd.*Did you mean 'bridged'"):
+        protocol("jitter", "bridgd")
