@@ -26,3 +26,19 @@ def test_the_source_papers_law_is_shown_with_its_published_values():
 def test_older_runs_without_it_have_no_such_table():
     laws = {"studies": [STUDY]}
     assert fitted_laws.primary(laws, StudyNames.of(laws["studies"])) is None
+
+
+def test_the_weight_that_j3_expects_to_be_best_is_shown_only_where_it_predicted_held_out_mixtures():
+    best = [
+        {"num_real": 20, "num_synthetic": s, "real_weight": w, "error": 0.1, "worth": worth}
+        for s, w, worth in ((20, 0.75, 12.0), (80, 0.5, None))
+    ]
+    fit = {"form": "J3", "formula": "", "parameters": {}, "status": "converged", "best": best, "held_out": {"cells": 4}}
+    laws = {"real": [], "studies": [STUDY | {"fits": [], "chosen": None, "rivals": [fit]}]}
+    for skill, shown in ((0.4, True), (-0.4, False), (None, False)):
+        fit["held_out"]["skill_no_effect"] = skill
+        (fitted,) = fitted_laws.all_fits(laws, StudyNames.of(laws["studies"]))
+        assert (
+            "real weight 0.5 at 20 real and 80 synthetic images: worth any number of more real images"
+            in fitted.table.rows[0][2].text
+        ) == shown

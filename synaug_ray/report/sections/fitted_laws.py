@@ -176,15 +176,18 @@ def _parameters(fit: Mapping[str, Any]) -> tables.Entry:
         lines.append(
             f"{name} = {text.with_interval(estimate, text.plain)}" + (f" {unit}" if unit and unit != "1" else "")
         )
-    return tables.words("\n".join(lines + _best_weights(fit.get("best") or ())), "lines")
+    return tables.words("\n".join(lines + _best_weights(fit)), "lines")
 
 
-def _best_weights(best: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What J3 expects of the largest amount at each size."""
+def _best_weights(fit: Mapping[str, Any]) -> list[str]:
+    """What J3 expects of the largest amount at each size, unless it predicts held-out mixtures worse than no effect."""
+    skill, best = text.finite((fit.get("held_out") or {}).get("skill_no_effect")), fit.get("best") or ()
+    if skill is None or skill <= 0:
+        return []
     largest = {b["num_real"]: b for b in sorted(best, key=lambda b: (b["num_real"], b["num_synthetic"]))}
     lines = []
     for b in largest.values():
-        worth = "more than any number of" if b["worth"] is None else text.images(b["worth"])
+        worth = "any number of" if b["worth"] is None else text.images(b["worth"])
         lines.append(
             f"expected to be best: real weight {text.plain(b['real_weight'])} at {text.images(b['num_real'])} real and "
             f"{text.images(b['num_synthetic'])} synthetic images: worth {worth} more real images"
