@@ -32,9 +32,9 @@ CNN = ClassifierRecipe(name="cnn", family="cnn", widths=(4, 8), nimg=1_280, pack
 N = 40
 
 
-def member(digits, identity, protocol, family="real-holdout", s=N, recipe=RECIPE, n=N, seed=0, **options):
+def member(digits, identity, protocol, family="real-holdout", s=N, recipe=RECIPE, n=N, seed=0, draw=0, **options):
     """A trial with its images; ``options`` of the stages."""
-    subset = Subset(identity, n, 0)
+    subset = Subset(identity, n, draw)
     generator = ReferenceRecipe(family=family, name=family)
     draws = Draws(digits.train, digits.num_classes)
     images = digits.train.take(draws.index(subset))
@@ -254,3 +254,24 @@ def test_leep_of_networks_that_know_all_and_nothing():
     assert leep(sure, labels) == 0 == leep(sure[:, [2, 0, 1]], labels)  # a permutation of the classes is as good
     entropy = 2 * 0.25 * math.log(4) + 0.5 * math.log(2)
     assert leep(np.full((4, 7), 1 / 7), labels) == pytest.approx(-entropy)
+
+
+@pytest.mark.slow
+def test_generators_with_known_answers(digits, digits_identity):
+    """Held-out real images bring most of the way to real-only training on all of them, and wrong labels do little."""
+    recipe = ClassifierRecipe(name="mlp", nimg=16_000)
+
+    def error(*what, **more):
+        made = [
+            member(digits, digits_identity, *what, recipe=recipe, seed=seed, draw=draw, **more)
+            for seed in range(4)
+            for draw in range(4)
+        ]
+        return np.mean([(o.predicted != digits.test.labels).mean() for o in trained(made, digits)])
+
+    few, many = error("real-only", n=40), error("real-only", n=200)
+    assert few - error("bridged", "real-holdout", s=160) > 0.3 * (few - many) > 0.02
+    assert few - error("bridged", "real-holdout", s=160, reset_head=False) > 0.55 * (few - many)
+    assert error("mixed", "label-shuffle", s=160) > few + 0.3
+    saved = error("bridged", "label-shuffle", s=40)
+    assert saved < few + 0.03 and saved < error("bridged", "label-shuffle", s=40, reset_head=False)

@@ -244,6 +244,13 @@ def test_protocols_of_two_products(refused, block, code, value):
     assert refused(text) == [(code, "protocols", value)]
 
 
+@pytest.mark.parametrize("protocol", ["pretrain", "bridged", "real-then-real"])
+def test_a_head_on_frozen_features_is_fitted_at_once(refused, protocol):
+    head = f"{{family: timm, name: h, model: resnet18, weights: /x.safetensors, content: {'a' * 64}, tune: head}}"
+    text = replaced("[mlp]", f"[mlp, {head}]\nprotocols: [mixed, {protocol}]")
+    assert refused(text) == [("protocol", "g.yaml:8: protocols", protocol)]
+
+
 def test_a_file_without_a_key_that_every_grid_needs(refused):
     assert refused(replaced("dataset: digits\n", "")) == [("missing-key", "g.yaml: dataset", "dataset")]
 
