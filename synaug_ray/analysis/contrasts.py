@@ -144,10 +144,9 @@ def _settings(
 
 def _from_scratch(measurements: pd.DataFrame) -> str:
     """The first classifier that has seen no other images, or the first of all."""
-    rows = measurements
-    if "classifier_saw" in rows and (rows["classifier_saw"] == "").any():
-        rows = rows[rows["classifier_saw"] == ""]
-    return str(rows["classifier"].iloc[0])
+    names = measurements["classifier"].astype(str).tolist()
+    saw = measurements["classifier_saw"].tolist() if "classifier_saw" in measurements else [""] * len(names)
+    return next((name for name, images in zip(names, saw, strict=True) if images == ""), names[0])
 
 
 def _asked(cells: PairedCells, at: dict[Setting, MixedCell], levels: dict[Factor, list[str]]) -> Iterator[_Asked]:
