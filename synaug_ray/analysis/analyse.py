@@ -272,6 +272,6 @@ def analyse(
         test_groups=None if cells.groups is None else int(cells.groups.max()) + 1,
         staged=staged,
         second_test=told,
-        contrasts=contrasts(cells, counted, delta=delta, rng=rng, **drawn),
+        contrasts=contrasts(cells, counted, delta=0.0 if relative_delta else delta, rng=rng, **drawn),
     )
     return dataclasses.replace(analysis, controls=tuple(controls(analysis)))

@@ -75,7 +75,7 @@ def contrasts(
     Args:
         measurements: one row per trial, in the order of the grid: the first level of a factor is its reference, except
             that a filter is compared with none, mixing with that in proportion, and a classifier with one from scratch.
-        delta: changes within +-delta count as no difference.
+        delta: changes within +-delta count as no difference; 0 where the margin is not the same at all sizes.
         confidence: of pointwise intervals.
     """
     if not replicates or len(cells.draws) < 2:
