@@ -13,6 +13,7 @@ from synaug_ray.analysis.calculator import Answer, Expectation, cheapest, expect
 from synaug_ray.analysis.collection import Collection, cheapest_collection
 from synaug_ray.analysis.collection_text import chance_sentences, collection_sentences
 from synaug_ray.analysis.generators import CONTROLS
+from synaug_ray.analysis.label_text import label_lines, saving_at
 from synaug_ray.analysis.more_real import Known, more_real
 from synaug_ray.analysis.prediction_question import Question, question_of
 from synaug_ray.analysis.prediction_text import (
@@ -57,18 +58,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return print_problem(problem)
     answers = [(study, *_answer(study, question), _judged(study, laws, verdicts)) for study in studies]
     if args.json:
-        plain = [_plain(*answer, question, _collecting_helps(answer[0], laws)) for answer in answers]
+        plain = [_plain(*answer, question, laws) for answer in answers]
         print(json.dumps(plain, indent=2, allow_nan=False))
         return DONE
     for study, point, mix, found in answers:
         lines = _expected(study, laws, point) if point else []
+        if question.num_real is not None:
+            lines += label_lines(laws, study, question.num_real, question.num_synthetic)
         if point and question.priced:
             lines.append(cost_sentence(study.get("generation", []), question.costs, point))
         helps = _collecting_helps(study, laws)
         if mix and question.target:
             lines += plan_sentences(mix, question.target, question.costs, found, helps, why_unknown(study))
         if question.target:
-            lines += chance_sentences(study["surface"], question.target, question.costs.have, question.num_real)
+            lines += chance_sentences(study["surface"], question.target, question.costs.have, question.num_real or None)
             lines += _collect_lines(study["surface"], question, helps)
         print("\n  ".join([study_title(study) + ":", *lines]))
     if laws.get("draws", 0) < 5:
@@ -85,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         "4 no laws fitted yet, 5 laws.json cannot be read",
     )
     parser.add_argument("run", metavar="RUN", help="path or URL of a run's folder, <storage>/<run>")
-    parser.add_argument("--real", metavar="N", help="real images")
+    parser.add_argument("--real", metavar="N", help="real images; 0 where that was measured")
     parser.add_argument("--synthetic", metavar="S", help="synthetic images; default 0")
     parser.add_argument("--target-error", metavar="E", help="the error to reach: 0.08 or 8%%")
     parser.add_argument("--cost-real", metavar="A", help="cost of collecting and labelling one real image")
@@ -178,7 +181,7 @@ def _expected(study: dict[str, Any], laws: dict[str, Any], at: Expectation) -> l
 
 def _answer(study: dict[str, Any], question: Question) -> tuple[Expectation | None, Answer | None]:
     grid, point, mix = study["surface"], None, None
-    if question.num_real is not None:
+    if question.num_real:  # at 0 only what was measured is known
         point = expectation(grid, question.num_real, question.num_synthetic)
     if question.target is not None and question.priced:
         mix = cheapest(grid, study.get("generation", []), question.target, question.costs)
@@ -217,22 +220,25 @@ def _plain(
     mix: Answer | None,
     found: tuple[Recommendation, ...],
     question: Question,
-    helps: bool,
+    laws: dict[str, Any],
 ) -> dict[str, Any]:
     """Numbers of the laws; ``not_recommended`` says why the mix is none to act on, '' where it is.
 
     ``not_estimable`` says why rates are null: of the next real image, or all of them.
     ``real_needed`` are [chance, real images alone that reach the target with it], null beyond what is predicted.
+    ``label_saving`` is what the images save in labels at the point, null if that was not measured there.
     ``collection`` is what to collect with ``--penalty``, null where more real images were not shown to help.
     """
-    doubt = ""
+    doubt, helps, n = "", _collecting_helps(study, laws), question.num_real
     if mix and mix.mix:
-        n, have = mix.mix.num_real, question.costs.have
-        doubt = unknown_mix(found, n, mix.mix.num_synthetic) or unknown_collection(why_unknown(study), n, have)
+        best, have = mix.mix, question.costs.have
+        doubt = unknown_mix(found, best.num_real, best.num_synthetic)
+        doubt = doubt or unknown_collection(why_unknown(study), best.num_real, have)
     plan = _collection(study["surface"], question, question.rounds) if helps and known(study["surface"]) else None
     return {name: study[name] for name in STUDY} | {
         "not_estimable": study.get("misfit", "") or why_unknown(study),
         "expected": dataclasses.asdict(point) if point else None,
+        "label_saving": None if n is None else saving_at(laws, study, n, question.num_synthetic),
         "cheapest": dataclasses.asdict(mix) | {"not_recommended": doubt} if mix else None,
         "real_needed": real_needed(study["surface"], question.target) if question.target else None,
         "collection": dataclasses.asdict(plan) if plan else None,

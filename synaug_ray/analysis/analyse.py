@@ -268,6 +268,7 @@ def analyse(
             replicates=replicates,
             rng=np.random.default_rng((seed, LABEL_STREAM)),
             looks=looks,
+            flat=fitter.flat,
         ),
         test_groups=None if cells.groups is None else int(cells.groups.max()) + 1,
         staged=staged,

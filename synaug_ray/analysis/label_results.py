@@ -25,4 +25,5 @@ class LabelSaving:
     saved: Estimate  # needed - num_real
     labels: int | None  # labelled images of this data set in all, those of the generator included; None: not known
     saved_in_all: Estimate  # needed - labels
+    why_not: str = ""  # why nothing is needed or saved that could be told, '' if something is
     sentence: str = ""

@@ -9,7 +9,8 @@ classifier of the first n of them have used max(n, N) labels in all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +26,8 @@ from synaug_ray.laws.results import Estimate
 from synaug_ray.laws.simultaneous import Look
 
 OWN_LABELS = "real-holdout"  # this control's images are real ones, each with a label of its own
+FLAT = "more of them are not shown to lower the error"
+FEW_SIZES = "their error was not measured at two sizes"
 FEWER_LABELS = ("label-shuffle", "pretrained")  # families that use no label of this data set
 
 
@@ -36,12 +39,14 @@ def label_savings(
     replicates: int,
     rng: np.random.Generator,
     looks: Sequence[Look],
+    flat: Collection[str] = (),
 ) -> tuple[LabelSaving, ...]:
     """Of all cells of protocols that pretrain, and of generators that were measured at 0 real images.
 
     Args:
         studies: of the same cells, with real-equivalents.
         rng: of the bootstrap of the cells at 0 real images.
+        flat: classifiers whose real-only error is not shown to fall: what a real image is worth is not known.
     """
     found = _without_real(cells, confidence=confidence, replicates=replicates, rng=rng, looks=looks)
     asked = {(saving.classifier, saving.generator) for saving in found}
@@ -51,7 +56,14 @@ def label_savings(
         if study.protocol != ALL_SYNTHETIC:  # all others train on synthetic images first
             found += [_of_cell(cells, study, cell) for cell in study.cells]
     found.sort(key=_place)
-    return tuple(replace(saving, sentence=saving_sentence(saving)) for saving in found)
+    sizes = Counter(cell.classifier for cell in cells.real)
+    for i, saving in enumerate(found):
+        why = FLAT if saving.classifier in flat else FEW_SIZES if sizes[saving.classifier] < 2 else ""
+        if why:
+            nothing = Estimate(None)
+            saving = replace(saving, needed=nothing, saved=nothing, saved_in_all=nothing, why_not=why)
+        found[i] = replace(saving, sentence=saving_sentence(saving))
+    return tuple(found)
 
 
 def _place(saving: LabelSaving) -> tuple[object, ...]:

@@ -59,7 +59,8 @@ def question_of(args: argparse.Namespace) -> Question:
             wrong.append(f"{name} must not be negative, got {text}")
         return value
 
-    num_real, num_synthetic = images("--real", args.real, 1), images("--synthetic", args.synthetic, 0)
+    num_synthetic = images("--synthetic", args.synthetic, 0)
+    num_real = images("--real", args.real, 0 if num_synthetic else 1)  # without any image there is no training
     have, target = images("--have", args.have, 0), number("--target-error", args.target_error)
     real, synthetic = price("--cost-real", args.cost_real), price("--cost-synthetic", args.cost_synthetic)
     core_hour, penalty = price("--cost-core-hour", args.cost_core_hour), price("--penalty", args.penalty)
