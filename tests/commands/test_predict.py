@@ -207,6 +207,31 @@ def test_all_mistakes_are_said_at_once(run, capsys):
         assert sentence in err
 
 
+def test_at_0_real_images_only_what_was_measured_is_known(run, capsys):
+    """Planted in laws.json, as a run with num_real 0 has it."""
+    code, out, _ = ask(capsys, run, "--real", 0, "--synthetic", 320)
+    assert code == 0 and "Not predicted: no law reaches 0 real images, and nothing was measured there" in out
+    known = {"value": 0.1, "low": 0.08, "high": 0.12}
+    at = {"classifier": "mlp", "generator": "edm", "num_real": 0, "num_synthetic": 320}
+    laws = json.loads((run / "laws.json").read_text())
+    saving = at | {
+        "protocol": "synthetic-only",
+        "real_share": "none",
+        "error": known,
+        "sentence": "It saves 90 labels.",
+    }
+    folder = run.parent / "without"
+    shutil.copytree(run, folder)
+    (folder / "laws.json").write_text(json.dumps(laws | {"label_savings": [saving]}))
+    code, out, _ = ask(capsys, folder, "--real", 0, "--synthetic", 320, "--target-error", "10%")
+    assert code == 0 and "Measured without real images: 10.00% (8.00 to 12.00)." in out and "It saves 90 labels." in out
+    code, out, _ = ask(capsys, folder, "--real", 0, "--synthetic", 320, "--json")
+    for answer in json.loads(out):
+        assert answer["expected"] is None and answer["label_saving"] == saving
+    code, _, err = ask(capsys, folder, "--real", 0)
+    assert code == 2 and "--real must be an integer >= 1, got 0" in err
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

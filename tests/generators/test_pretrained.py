@@ -227,6 +227,12 @@ def test_what_a_pipeline_refuses_is_said(plain, subset):
         generator.sample(SAMPLER.model_copy(update={"steps": 41}), range(2), 0, DEVICE)
 
 
+def test_without_real_images_classes_are_equally_frequent(plain, subset):
+    generator, _ = trained(PretrainedRecipe(name="p", pipeline=str(plain)), subset.take(np.arange(0)))
+    labels = generator.sample(SAMPLER, range(0, 20), 0, DEVICE).labels
+    assert np.array_equal(np.bincount(labels, minlength=10), np.full(10, 2))
+
+
 def test_another_class_is_another_image(folder, subset):
     """From the same noise."""
     generator, _ = trained(PretrainedRecipe(name="p", pipeline=str(folder)), subset)

@@ -46,6 +46,17 @@ def test_shuffled_labels_are_right_by_chance_only(digits, order):
     assert 0.05 < right < 0.15
 
 
+def test_without_a_subset_held_out_images_are_the_permutation_and_shuffled_labels_have_its_shares(digits, order):
+    """At 0 real images s held-out ones are the Subset of s: the oracle of what a label is worth."""
+    held, shuffled = (
+        reference_images(GENERATORS[family], digits.train, order, 0, range(0, 500), 0)  # type: ignore[arg-type]
+        for family in ("real-holdout", "label-shuffle")
+    )
+    assert np.array_equal(held.images, digits.train.images[order[:500]])
+    shares = np.bincount(digits.train.labels, minlength=10) / len(digits.train)
+    assert np.abs(np.bincount(shuffled.labels, minlength=10) - 500 * shares).max() <= 1
+
+
 def test_jitter_has_the_asked_spread_and_its_image_is_a_function_of_its_index(digits, order):
     subset = digits.train.take(order[:N])
     images = pool("jitter", digits, order, range(0, 200))

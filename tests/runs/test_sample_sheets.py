@@ -28,6 +28,13 @@ def at(sheet, row, column, h, w):
     return sheet[row * (h + 1) : row * (h + 1) + h, column * (w + 1) : column * (w + 1) + w].transpose(2, 0, 1)
 
 
+def test_without_real_images_only_synthetic_ones_are_shown():
+    rng = np.random.default_rng(0)
+    made = sheets(image_set(rng, [], (1, 4, 4)), image_set(rng, [0, 1], (1, 4, 4)), num_classes=2)
+    assert (opened(made.real) == LINE).all() and (opened(made.nearest) == LINE).all()
+    assert not (opened(made.synthetic) == LINE).all()
+
+
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 7)])
 def test_sizes_places_and_nearest(shape):
     rng, (channels, h, w) = np.random.default_rng(0), shape
