@@ -17,10 +17,10 @@ def order(digits):
     return permutation(digits.train, 10, 0, "key", "natural")
 
 
-def pool(family, digits, order, index, seed=0):
+def pool(family, digits, order, index, seed=0, num_real=N):
     recipe = GENERATORS[family]
     assert isinstance(recipe, ReferenceRecipe)
-    return reference_images(recipe, digits.train, order, N, index, seed)
+    return reference_images(recipe, digits.train, order, num_real, index, seed)
 
 
 def test_holdout_goes_on_where_the_subset_ends(digits, order):
@@ -49,8 +49,7 @@ def test_shuffled_labels_are_right_by_chance_only(digits, order):
 def test_without_a_subset_held_out_images_are_the_permutation_and_shuffled_labels_have_its_shares(digits, order):
     """At 0 real images s held-out ones are the Subset of s: the oracle of what a label is worth."""
     held, shuffled = (
-        reference_images(GENERATORS[family], digits.train, order, 0, range(0, 500), 0)  # type: ignore[arg-type]
-        for family in ("real-holdout", "label-shuffle")
+        pool(family, digits, order, range(0, 500), num_real=0) for family in ("real-holdout", "label-shuffle")
     )
     assert np.array_equal(held.images, digits.train.images[order[:500]])
     shares = np.bincount(digits.train.labels, minlength=10) / len(digits.train)
