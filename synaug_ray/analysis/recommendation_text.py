@@ -16,7 +16,7 @@ FEW = 6  # draws below which the advice is to use more
 UNTRAINED = (Ended.SHORT, Ended.LONG)
 DEFECTS = {  # word of a quality check: the clause about a generator's images
     "constant": "are nearly all the same",
-    "ignores labels": "do not depend on the class asked for",
+    "ignores labels": "hardly depend on the class asked for",
     "confuses labels": "show the class asked for in only {agreement} of cases{reference}",
     "collapsed": "have little variety",
     "copies": "nearly repeat training images in {copies} of cases",

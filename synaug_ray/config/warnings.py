@@ -6,10 +6,12 @@ from synaug_ray.common.hardware import BF16, cpu_flags
 from synaug_ray.common.text import listed, some
 from synaug_ray.config.budgets import trained_apart
 from synaug_ray.config.generator_recipes import LENGTH, Guide, LatentRecipe
+from synaug_ray.config.presets import GENERATORS
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.unanswerable import unanswerable
 from synaug_ray.config.weights import HUB
 
+SHORT = 0.25  # of a preset's images seen, from which a shorter training is told
 FAR = 0.1  # share by which rounding to whole images may change a multiple without a note
 
 
@@ -41,12 +43,28 @@ def grid_warnings(spec: GridSpec) -> list[str]:
             if HUB.fullmatch(n.weights)
         )
     ]
+    found += _cut_short(spec)
     found += _budgets(spec)
     if spec.draws == 1:
         found.append("draws: 1 gives no interval and no verdict; give six or more")
     elif spec.draws < 5:
         found.append(f"draws: {spec.draws} gives wide intervals that depend on an assumption; six or more are better")
     return found
+
+
+def _cut_short(spec: GridSpec) -> list[str]:
+    """Generators that are a preset but for a training much shorter than its own."""
+    found: dict[str, str] = {}
+    presets = [p for p in GENERATORS.values() if LENGTH <= set(type(p).model_fields)]
+    for generator in (g for factors in spec.products() for g in factors.generators):
+        for preset in presets if LENGTH <= set(type(generator).model_fields) else ():
+            sees, own = (g.length(max(spec.num_real)) for g in (generator, preset))
+            if generator.any_length_key == preset.any_length_key and sees < SHORT * own:
+                found[generator.name] = (
+                    f"generators: {generator.name} sees {sees:,} images in training, {preset.name} {own:,}: its images "
+                    "may show neither their class nor anything, and what they are worth says little of the preset's"
+                )
+    return list(found.values())
 
 
 def _budgets(spec: GridSpec) -> list[str]:
@@ -113,7 +131,8 @@ def precision_warnings(spec: GridSpec) -> list[str]:
         ]
     if formats["fp32"] and "amx_bf16" in flags:
         return [
-            "this machine's CPU supports bf16 in hardware: precision=bf16 makes convolutions up to four times faster, "
-            "and is a different experiment, with steps of its own"
+            "this machine's CPU supports bf16 in hardware: precision=bf16 may make large convolutions up to four times "
+            "faster and small ones hardly or not, which a dry run shows; it is a different experiment, with steps of "
+            "its own"
         ]
     return []

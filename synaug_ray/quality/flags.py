@@ -127,7 +127,7 @@ def _labels(labels: LabelFidelity | None) -> Flag | None:
         "random labels"
     )
     if labels.skill.high < IGNORES:
-        return Flag(Word.IGNORES_LABELS, f"The images do not depend on the requested class: {numbers}.")
+        return Flag(Word.IGNORES_LABELS, f"The images hardly depend on the requested class: {numbers}.")
     return Flag(Word.CONFUSES_LABELS, f"The images often show a class other than the one requested: {numbers}.")
 
 

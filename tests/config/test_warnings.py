@@ -54,3 +54,14 @@ def test_the_amounts_that_are_said_are_those_of_the_cells():
 def test_a_block_is_told_as_well_and_what_it_shares_is_told_once():
     assert of_multiples(grid(SIZES, [1], blocks=[{"synthetic_multiples": [0.01]}, {"seeds": 3}]))
     assert len(of_multiples(grid(SIZES, [0.01], blocks=[{"seeds": 3}]))) == 1
+
+
+def test_a_preset_that_is_trained_much_shorter_is_told():
+    def said(**changes):
+        generator = {"preset": "edm-16px-2", "name": "brief"} | changes
+        spec = grid([100, 400], [1], generators=[generator], dataset="usps")
+        return [line for line in grid_warnings(spec) if "says little of the preset's" in line]
+
+    assert not said() and not said(nimg=64_000) and not said(nimg=6_400, dropout=0.0)
+    (line,) = said(nimg=6_400)
+    assert "brief sees 6,400 images in training, edm-16px-2 128,000" in line

@@ -19,6 +19,7 @@ Level = Literal["ok", "note", "warning", "not checked"]
 Counts = NDArray[np.int64]
 BALANCED = 1.5  # ratio of the largest to the smallest test class above which the analysis uses the balanced error
 NOTED_GAIN, WARNED_GAIN = 0.01, 0.05  # smallest gain that can be shown
+REDUCED = 1.5  # times the pixels that images had before they were reduced, from which that is noted
 READING = "while reading"  # ``what`` of the rows that hold the reader's notes
 
 
@@ -48,6 +49,18 @@ def image_rows(dataset: Dataset) -> list[AuditRow]:
         )
     ]
     found = dataset.found
+    if found.largest[0] * found.largest[1] > REDUCED * h * w:
+        x, y = found.largest
+        rows.append(
+            AuditRow(
+                "search for copies",
+                f"at {h} x {w} pixels",
+                f"The images have up to {x} x {y} pixels (data.size reduces them). Small images of different things "
+                "look alike, so that fewer copies can be told from others, and drop-test leaves more of them in: audit "
+                "once more without size, or with a larger one, before you believe that there are few.",
+                "note",
+            )
+        )
     if found.num_sizes > 1:
         (a, b), (x, y) = found.smallest, found.largest
         rows.append(

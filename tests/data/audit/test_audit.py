@@ -182,6 +182,7 @@ def test_what_was_read_before_it_was_made_one_size():
     before = Found(num_sizes=2, smallest=(16, 16), largest=(1024, 768), modes=(("RGB", 440), ("L", 10)))
     found = rows(sound(found=before, dropped=("a/b.png",)))
     assert found["sizes before resizing"].value == "2, 16 x 16 to 1024 x 768"
+    assert found["search for copies"].level == "note" and "1024 x 768" in found["search for copies"].means
     assert found["modes before reading"].value == "440 RGB, 10 L"
     assert "a/b.png" in found["files left out"].means
 
