@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from synaug_ray.data.identify import identify
 from synaug_ray.data.load import load, settled
 from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.store.locations import cache_folder
+from synaug_ray.store.run_folder import AUDIT, GRID, PAGE, STATUS, RunFolder
 
 QUIET = 10.0  # seconds between two lines of progress
 
@@ -130,7 +132,16 @@ def _as_typed(problem: Message, meant: Mapping[str, str]) -> Message:
 
 
 def _identify(dataset: str, options: DataOptions, cache: Path) -> DataIdentity:
-    """Identify the data set like a grid; for a path without a kind, the message suggests one."""
+    """Identify the data set like a grid; for a path without a kind, the message suggests one.
+
+    The folder of a run is no data set: the message says where its audit is.
+    """
+    if (run := _run_at(dataset.removeprefix("folder:"))) is not None:
+        raise UsageProblem(
+            f"{dataset} is the folder of a run, not a data set. Its audit is in {run.url}/{AUDIT}, and under “Data "
+            f"audit” on its page, {run.url}/{PAGE}" + _again(run),
+            code="data-is-a-run",
+        )
     if ":" not in dataset and os.path.exists(dataset):
         kind = "folder" if os.path.isdir(dataset) else Path(dataset).suffix.lstrip(".")
         raise UsageProblem(
@@ -143,6 +154,20 @@ def _identify(dataset: str, options: DataOptions, cache: Path) -> DataIdentity:
             code="data-kind",
         )
     return identify(dataset, options, "dataset", cache)
+
+
+def _run_at(path: str) -> RunFolder | None:
+    """The run in a local folder; None if that is no run's."""
+    if not os.path.isdir(path) or not all(os.path.isfile(os.path.join(path, name)) for name in (GRID, STATUS)):
+        return None
+    storage, name = os.path.split(os.path.abspath(path))
+    return RunFolder(storage, name)
+
+
+def _again(run: RunFolder) -> str:
+    """The command that audits a run's data set; empty if the run does not say which that is."""
+    source = (run.read_json(STATUS) or {}).get("dataset")
+    return f". To audit its data set: python -m synaug_ray.audit {shlex.quote(str(source))}" if source else ""
 
 
 def _check_writable(file: str | None) -> None:

@@ -26,6 +26,7 @@ from synaug_ray.analysis.trials import (
     image_weights,
     wrong_answers,
 )
+from synaug_ray.common.text import counted
 
 
 class StudyKey(NamedTuple):
@@ -193,9 +194,15 @@ def pair_cells(
         )
     warnings += _failure_warnings(failed, [*mixed, *alone])
     if unpaired:
-        warnings.append(f"{unpaired} cells have no real-only trial with the same draw and seed and are left out.")
+        left = (
+            "has no real-only trial with the same draw and seed and is"
+            if unpaired == 1
+            else ("have no real-only trial with the same draw and seed and are")
+        )
+        warnings.append(f"{counted(unpaired, 'cell')} {left} left out.")
     if incomplete:
-        warnings.append(f"{incomplete} cells lack some draws or seeds; each is analysed with the pairs that it has.")
+        lack = "lacks some draws or seeds and is" if incomplete == 1 else "lack some draws or seeds; each is"
+        warnings.append(f"{counted(incomplete, 'cell')} {lack} analysed with the pairs that it has.")
     return PairedCells(
         error=error,
         real=tuple(real),

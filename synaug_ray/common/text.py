@@ -26,9 +26,17 @@ def some(names: Iterable[object], shown: int = 5) -> str:
 
 
 def first_few(words: Iterable[str], shown: int) -> str:
-    """``a, b, c``, ending in ``and 1,234 more`` if there are more than ``shown``."""
-    words = list(words)
+    """``a, b, c``, ending in ``and 1,234 more`` if there are more than ``shown``; printable, as in ``some``.
+
+    For the end of a sentence, where the dots of ``some`` would meet its full stop.
+    """
+    words = [printable(word) for word in words]
     return ", ".join(words[:shown]) + (f" and {len(words) - shown:,} more" if len(words) > shown else "")
+
+
+def counted(number: int, thing: str, things: str = "") -> str:
+    """``1 cell``, ``1,234 cells``; ``things`` is the plural where it is not ``thing`` with an s."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
 def listed(words: Iterable[object]) -> str:

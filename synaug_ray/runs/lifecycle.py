@@ -70,8 +70,13 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
         ]
     if found:
         raise DataProblem(found)
-    print(describe(dataset), flush=True)
+    dropping = plan.data.options.duplicates == "drop-test"  # the audit, which can take minutes, says what is left
+    if not dropping:
+        print(describe(dataset), flush=True)
+    read = len(dataset.test)
     dataset, audited = apply_duplicate_policy(plan.data, dataset, cache)
+    if dropping:
+        print(describe(dataset, left_out=read - len(dataset.test)), flush=True)
     print(table(replace(audited, rows=tuple(row for row in audited.rows if row.level != "ok"))), flush=True)
     tested = len(dataset.test) + (0 if dataset.test2 is None else len(dataset.test2))
     check_space(run.folder.storage, disk_bytes(left, dataset.shape, tested))

@@ -129,10 +129,11 @@ def overview(run: RunStatus, now: datetime | None = None) -> list[str]:
     silent = (now - run.updated).total_seconds()
     state = str(run.state)
     if run.state is RunState.RUNNING:
-        state += f", last update {duration(silent)} ago"
         driver = driver_of(run.folder, now)
+        # the driver signs every few seconds; status.json is rewritten with the page, which can be much later
+        state += f", page of {duration(silent)} ago" if driver is not None else f", last update {duration(silent)} ago"
         if driver is not None and driver.alive:
-            state += f"; {driver} is running it (last update {duration(driver.silent)} ago)"
+            state += f"; {driver} is running it (last sign of life {duration(driver.silent)} ago)"
         elif driver is not None:
             state += f"; its driver, {driver}, has died: run the same command to continue"
         elif silent > SILENT:

@@ -91,6 +91,18 @@ def test_a_path_is_no_data_set_until_one_says_what_it_is(tmp_path, capsys):
     ]
 
 
+@pytest.mark.parametrize("spelt", ["{}", "{}/", "folder:{}"])
+def test_the_folder_of_a_run_is_no_data_set(tmp_path, capsys, spelt):
+    run_folder = tmp_path / "runs" / "signs"
+    run_folder.mkdir(parents=True)
+    (run_folder / "grid.yaml").write_text("dataset: digits")
+    (run_folder / "status.json").write_text('{"dataset": "npz:/d/my signs.npz"}')
+    code, _, errors = run(capsys, spelt.format(run_folder))
+    assert code == USAGE and "is the folder of a run" in errors[0] and "source it is" not in errors[0]
+    assert f"{run_folder}/audit.json" in errors[0] and f"{run_folder}/report.html" in errors[0]
+    assert errors[0].endswith("python -m synaug_ray.audit 'npz:/d/my signs.npz'")
+
+
 def test_images_that_cannot_be_read(tmp_path, capsys):
     (tmp_path / "bad.npz").write_bytes(b"no archive")
     code, _, errors = run(capsys, f"npz:{tmp_path / 'bad.npz'}", "--data", tmp_path / "cache")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synaug_ray.common.text import duration, first_few, listed, long_duration, one_line, printable, some, times
+from synaug_ray.common.text import counted, duration, first_few, listed, long_duration, one_line, printable, some, times
 
 
 def test_a_message_of_several_lines_becomes_one_and_a_missing_one_is_the_classs_name():
@@ -34,3 +34,9 @@ def test_lists():
 )
 def test_durations(seconds, short, long):
     assert duration(seconds) == short and long_duration(seconds) == long
+
+
+def test_counts_have_a_number_and_lists_at_the_end_of_a_sentence_no_dots():
+    assert (counted(1, "cell"), counted(0, "cell"), counted(1234, "cell")) == ("1 cell", "0 cells", "1,234 cells")
+    assert counted(2, "class", "classes") == "2 classes"
+    assert first_few("abcdef", 5) == "a, b, c, d, e and 1 more" and first_few(["a\nb"], 2) == r"a\nb"

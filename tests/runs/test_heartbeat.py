@@ -100,6 +100,7 @@ def test_status_and_a_second_command_say_who_is_at_work(small_run, tmp_path, cap
     assert status.main([folder.url]) == 0
     said = capsys.readouterr().out
     assert f"process {os.getpid()} on {socket.gethostname()} is running it" in said and "may have died" not in said
+    assert said.count("last update") == 0 and said.count("page of ") == said.count("last sign of life") == 1
     grid.main([str(SMALL_GRID), "--storage", str(tmp_path / "s"), "--dry-run"])
     assert f"process {os.getpid()} on {socket.gethostname()} is running this grid" in capsys.readouterr().out
     folder.write(DRIVER, json.dumps(beat | {"at": "2026-01-01T00:00:00+00:00"}))

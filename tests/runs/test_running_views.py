@@ -89,6 +89,17 @@ def test_the_first_answer_does_not_wait_and_is_said_once(refreshed, clock):
     assert len(refreshed) == 3 and said == ["so far"]
 
 
+def test_an_answer_that_a_milestone_changes_is_said_again_but_not_at_every_one(refreshed, clock, monkeypatch):
+    answers, said = iter("aabc"), []
+    monkeypatch.setattr(running_views, "answer_so_far", lambda folder: next(answers))
+    own = views(clock, said)
+    for minute in range(1, 40):
+        clock.now = 60.0 * minute
+        own(False)
+        own(minute in (2, 3, 9, 15, 16, 22))  # the answers of minutes 2, 9, 15 (b) and 22 (c) are looked up
+    assert said == ["a", "b", "c"]
+
+
 def test_a_refresh_that_fails_is_logged_and_ends_nothing(monkeypatch, clock, caplog):
     def refresh(*args, **more):
         raise OSError("full")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from synaug_ray.common.errors import Message
-from synaug_ray.common.text import printable, some
+from synaug_ray.common.text import counted, printable, some
 from synaug_ray.config.checks import halving
 from synaug_ray.config.generator_recipes import ReferenceRecipe
 from synaug_ray.data.audit.alike import alike_class_note, alike_problems
@@ -63,8 +63,12 @@ def problems(plan: Plan, dataset: Dataset, place: Callable[[int], str] = lambda 
     return found
 
 
-def describe(dataset: Dataset) -> str:
-    """What was read: a line for each split, and notes on what is unusual about the data."""
+def describe(dataset: Dataset, left_out: int = 0) -> str:
+    """What was read: a line for each split, and notes on what is unusual about the data.
+
+    Args:
+        left_out: test images that are no longer in ``dataset``, since they are also in train.
+    """
     c, h, w = dataset.shape
     lines = [
         f"data     {printable(dataset.name)}: {dataset.num_classes} classes ({some(dataset.classes, 8)}), "
@@ -74,7 +78,8 @@ def describe(dataset: Dataset) -> str:
     for name, part in (("train", dataset.train), ("val", dataset.val), ("test", dataset.test)):
         counts = np.bincount(part.labels, minlength=dataset.num_classes)
         shares[name] = counts / max(counts.sum(), 1)
-        lines.append(f"         {name:<5} {len(part):>8,} images, {counts.min():,} to {counts.max():,} a class")
+        known = f" ({left_out:,} more, also in train, are left out)" if left_out and name == "test" else ""
+        lines.append(f"         {name:<5} {len(part):>8,} images, {counts.min():,} to {counts.max():,} a class{known}")
         missing = some(dataset.classes[k] for k in np.flatnonzero(counts == 0))
         if missing:
             lines.append(f"note     no {name} image of class {missing}: nothing can be measured for it")
@@ -87,7 +92,8 @@ def describe(dataset: Dataset) -> str:
         )
     if dataset.dropped:
         lines.append(
-            f"note     {len(dataset.dropped):,} files cannot be read and were left out: {some(dataset.dropped)}"
+            f"note     {counted(len(dataset.dropped), 'file')} cannot be read and "
+            f"{'was' if len(dataset.dropped) == 1 else 'were'} left out: {some(dataset.dropped)}"
         )
     return "\n".join(
         lines + [f"note     {note}" for note in (*dataset.notes, *alike_class_note(dataset))] + _changed(dataset)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synaug_ray.common.text import some
+from synaug_ray.common.text import first_few, some
 from synaug_ray.data.audit.rows import AuditRow, Counts, Level
 from synaug_ray.data.duplicates.find import Duplicates, distinct
 from synaug_ray.data.images import Dataset
@@ -88,7 +88,7 @@ def _first(dataset: Dataset, found: Duplicates, left: int, right: int) -> str:
     """The first pairs, by the source's names of the images; ``left`` and ``right`` are their splits."""
     pairs = np.concatenate([found.exact, found.near])[:FIRST].tolist()
     names, others = dataset.names_of(left), dataset.names_of(right)
-    return f" For example, {some((f'{names[i]} = {others[j]}' for i, j in pairs), FIRST)}." if pairs else ""
+    return f" For example, {first_few((f'{names[i]} = {others[j]}' for i, j in pairs), FIRST)}." if pairs else ""
 
 
 def _counted(found: Duplicates) -> str:

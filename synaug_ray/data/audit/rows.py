@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug_ray.common.text import printable, some
+from synaug_ray.common.text import first_few, printable, some
 from synaug_ray.data.audit.checks import SHIFT
 from synaug_ray.data.audit.detectable_gain import DISCORDANCE, smallest_gain
 from synaug_ray.data.images import Dataset
@@ -86,7 +86,7 @@ def image_rows(dataset: Dataset) -> list[AuditRow]:
             AuditRow(
                 "files left out",
                 f"{len(dataset.dropped):,}",
-                f"They cannot be read as images: {some(dataset.dropped, 3)}.",
+                f"They cannot be read as images: {first_few(dataset.dropped, 3)}.",
                 "note",
             )
         )
@@ -106,7 +106,7 @@ def note_rows(dataset: Dataset) -> list[AuditRow]:
 def class_rows(dataset: Dataset, counts: dict[str, Counts]) -> list[AuditRow]:
     """Missing classes, class balance, and whether training and test images have the same class shares."""
     train, test = counts["train"], counts["test"]
-    rows = [AuditRow("classes", f"{dataset.num_classes}", f"{some(dataset.classes, 8)}.")]
+    rows = [AuditRow("classes", f"{dataset.num_classes}", f"{first_few(dataset.classes, 8)}.")]
     for name, held in counts.items():
         missing = [dataset.classes[c] for c in np.flatnonzero(held == 0)]
         if missing:

@@ -108,7 +108,9 @@ def test_what_was_read_is_said_with_what_is_odd_about_it():
     said = describe(Dataset("x", part(10, 10, 10), part(2, 2, 2), part(9, 3, 0), ("cat", "dog", "owl")))
     assert "x: 3 classes (cat, dog, owl), 8 x 8 pixels, grey" in said
     assert "train       30 images, 10 to 10 a class" in said
-    assert "no test image of class owl" in said
+    assert "no test image of class owl" in said and "more, also in train" not in said
+    after = Dataset("x", part(10, 10, 10), part(2, 2, 2), part(9, 3, 1), ("cat", "dog", "owl"))
+    assert "test        13 images, 1 to 9 a class (27 more, also in train, are left out)" in describe(after, 27)
     assert "class cat is 33% of the training images and 75% of the test images" in said
     assert "note" not in describe(Dataset("x", part(9, 9, 9), part(2, 2, 2), part(5, 5, 5), ("a", "b", "c")))
 
@@ -119,7 +121,7 @@ def test_what_the_reader_decided_is_said():
     said = describe(Dataset("x", part, part, part, ("a", "b"), None, found, ("a/1.png (cut)",), ("12 links",)))
     assert "note     images have 2 sizes, from 28 x 28 to 1024 x 768 (width x height)" in said
     assert "note     images have several modes: 900 RGB, 3 L" in said
-    assert "note     1 files cannot be read and were left out: a/1.png (cut)" in said
+    assert "note     1 file cannot be read and was left out: a/1.png (cut)" in said
     assert "note     12 links" in said
 
 
