@@ -229,8 +229,8 @@ def test_killed_and_run_again_ends_like_unkilled(small_run, tmp_path):
 def test_a_dry_run_of_any_grid_gives_time_memory_and_disk(tmp_path, monkeypatch, capsys):
     """Of one for GPUs, of which nothing was ever run, too; the machine's answers are planted."""
     monkeypatch.delenv(timings.OFF)
-    monkeypatch.setattr(timings, "_ask", lambda kinds, shape, limit: {
-        key: {"seconds": 0.5, "flops": 3e10, "fixed": 1e9, "each": 5e7, "device": "cpu"} for key in kinds
+    monkeypatch.setattr(timings, "_ask", lambda work, shape, limit: {
+        entry["key"]: {"seconds": 0.5, "flops": 3e10, "fixed": 1e9, "each": 5e7, "device": "cpu"} for entry in work
     })  # fmt: skip
     monkeypatch.setattr(plan_summary, "free_memory", lambda: 16_000_000_000)
     words = ["cifar100", "--dry-run", "--storage", str(tmp_path / "s"), "--data", str(tmp_path / "cache")]
@@ -250,8 +250,8 @@ def test_a_dry_run_of_any_grid_gives_time_memory_and_disk(tmp_path, monkeypatch,
 
 def test_a_network_that_does_not_fit_is_refused_before_a_local_run(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv(timings.OFF)
-    monkeypatch.setattr(timings, "_ask", lambda kinds, shape, limit: {
-        key: {"seconds": 0.5, "flops": 3e10, "fixed": 1e9, "each": 5e7, "device": "cpu"} for key in kinds
+    monkeypatch.setattr(timings, "_ask", lambda work, shape, limit: {
+        entry["key"]: {"seconds": 0.5, "flops": 3e10, "fixed": 1e9, "each": 5e7, "device": "cpu"} for entry in work
     })  # fmt: skip
     for module in (grid, plan_summary):
         monkeypatch.setattr(module, "free_memory", lambda: 1_000_000_000)
