@@ -65,3 +65,9 @@ def test_a_preset_that_is_trained_much_shorter_is_told():
     assert not said() and not said(nimg=64_000) and not said(nimg=6_400, dropout=0.0)
     (line,) = said(nimg=6_400)
     assert "brief sees 6,400 images in training, edm-16px-2 128,000" in line
+
+
+def test_widths_of_packs_at_which_the_place_matters_are_told():
+    classifiers = [{"preset": "mlp", "name": f"mlp-{k}", "pack": k} for k in (1, 2, 4, 6, 16)]
+    said = [line for line in grid_warnings(grid([20], [1], classifiers=classifiers)) if "in packs of" in line]
+    assert [line.split()[1] for line in said] == ["mlp-2", "mlp-6"]
