@@ -43,7 +43,8 @@ def grid_warnings(spec: GridSpec) -> list[str]:
             if HUB.fullmatch(n.weights)
         )
     ]
-    uneven = {c.name: c.pack for factors in spec.products() for c in factors.classifiers if c.pack % 4 and c.pack > 1}
+    every = (c for factors in spec.products() for c in factors.classifiers)
+    uneven = {c.name: c.pack for c in every if c.pack > 1 and c.pack % 4}
     found += [
         f"classifiers: {name} trains in packs of {pack}: a trial's result then depends on its place in the pack, by "
         "rounding; with pack: 1 or a multiple of 4 it has the same bits in any"
