@@ -2,8 +2,8 @@
 
 A trial's result depends on its key alone, not on the other trials of its pack: a pack of width K is always
 padded to exactly K members, so that all kernels run with the same shapes. (On a CPU, a trial gave the same bits
-whatever its place and the other members where K is a multiple of 4, up to 32; at 2, 3, 5, 6, 7, 9 and 14 they depended on
-its place, by rounding, and a plan says so.)
+whatever its place and the other members where K is a multiple of 4, up to 32; at 2, 3, 5, 6, 7, 9 and 14 they depended
+on its place, by rounding, and a plan says so.)
 """
 
 from __future__ import annotations
