@@ -28,6 +28,12 @@ def image_problem(name: str, shape: tuple[int, ...], dtype: np.dtype) -> Message
             why = f": {shape[3]} channels are neither greyscale nor colour; keep one or three"
     elif len(shape) not in (3, 4) or not math.prod(shape[1:]):
         code, why = "image-shape", ""
+    elif min(shape[1:3]) == 1 < max(shape[1:3]):
+        code = "signals"
+        why = (
+            ": signals of one dimension ([N, 1, L]) are not images, and are not supported; make images of them, such as "
+            "spectrograms"
+        )
     elif dtype != np.uint8:
         code, why = (
             "image-type",

@@ -144,6 +144,8 @@ def test_groups_lie_beside_the_images(tmp_path, cache):
         (put("train_images", lambda a: a.astype(bool)), "image-type", "bool [60, 28, 28]"),
         (put("train_images", lambda a: a[:, :, 0]), "image-shape", "uint8 [60, 28]"),
         (put("train_images", lambda a: a[:, :0]), "image-shape", "uint8 [60, 0, 28]"),
+        (put("train_images", lambda a: a[:, :1].astype(np.float32)), "signals", "float32 [60, 1, 28]"),
+        (put("train_images", lambda a: a[:, :, :1]), "signals", "uint8 [60, 28, 1]"),
         (put("train_images", lambda a: a[:50]), "unequal-lengths", ""),
         (put("test_images", lambda a: a[:, :20, :20]), "mixed-sizes", "train 28 x 28, val 28 x 28, test 20 x 20"),
         (put("train_images", lambda a: a.astype(object)), "data-damaged", ""),
