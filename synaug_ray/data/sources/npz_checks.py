@@ -31,8 +31,8 @@ def image_problem(name: str, shape: tuple[int, ...], dtype: np.dtype) -> Message
     elif min(shape[1:3]) == 1 < max(shape[1:3]):
         code = "signals"
         why = (
-            ": signals of one dimension ([N, 1, L]) are not images, and are not supported; make images of them, such as "
-            "spectrograms"
+            ": signals of one dimension ([N, 1, L]) are not images, and are not supported; make images of them, such "
+            "as spectrograms"
         )
     elif dtype != np.uint8:
         code, why = (
