@@ -20,6 +20,7 @@ from synaug_ray.analysis.controls import controls
 from synaug_ray.analysis.deciding import CellNoise, spread_of_gains
 from synaug_ray.analysis.few_draws import draw_warnings
 from synaug_ray.analysis.generator_results import BudgetCurve
+from synaug_ray.analysis.guessing import guessing_warnings
 from synaug_ray.analysis.label_savings import label_savings
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, pair_cells
 from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
@@ -243,6 +244,7 @@ def analyse(
         replicates=replicates,
         num_classes=cells.num_classes,
         warnings=(
+            *guessing_warnings({"chance_error": cells.chance_error, "real": [dataclasses.asdict(c) for c in real]}),
             *cells.warnings,
             *about_draws,
             *warnings(lengths),
@@ -273,6 +275,7 @@ def analyse(
         test_groups=None if cells.groups is None else int(cells.groups.max()) + 1,
         staged=staged,
         second_test=told,
+        chance_error=cells.chance_error,
         contrasts=contrasts(cells, counted, delta=0.0 if relative_delta else delta, rng=rng, **drawn),
     )
     return dataclasses.replace(analysis, controls=tuple(controls(analysis)))

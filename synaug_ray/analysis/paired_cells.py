@@ -89,6 +89,7 @@ class PairedCells:
     groups: np.ndarray | None = None  # int [images]; images of a group (a patient) are not independent of each other
     makings: dict[tuple[str, int], Made] = field(default_factory=dict)  # by generator and num_real
     alone: tuple[MixedCell, ...] = ()  # without real images, and so without a real-only cell: their gains are NaN
+    chance_error: float | None = None  # ``error`` of the best answer that looks at no image: always the same class
 
     @property
     def images(self) -> int:
@@ -218,4 +219,5 @@ def pair_cells(
         groups=image_groups(predictions),
         makings=makings(trials),
         alone=tuple(alone),
+        chance_error=float(1 - np.bincount(labels, weights=weights).max()),
     )

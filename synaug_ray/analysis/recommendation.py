@@ -7,20 +7,21 @@ another does not know. Everything is read from the plain JSON of ``laws.json``, 
   that are estimable at that point: the value of a real image must be known, and the cell must not contradict the laws.
 - **Either** is the same where collecting up to the next measured size was measured to lower the error by more.
 - **Collect** needs verdicts of *no effect* or *hurts* alone, and more real images measured to lower the error.
-- **Not known yet** is all else, with what to do next.
+- **Not known yet** is all else, with what to do next; and where the classifiers are hardly better than guessing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any
 
 from synaug_ray.analysis.exchange import OPPOSED, UNKNOWN
 from synaug_ray.analysis.generators import CONTROLS
+from synaug_ray.analysis.guessing import REMEDY, guessing, guessing_reason
 from synaug_ray.analysis.more_real import Known, more_real, number
 from synaug_ray.analysis.recommendation_budget import at_this_budget
+from synaug_ray.analysis.recommendation_results import Advice, Recommendation
 from synaug_ray.analysis.recommendation_text import (
     FEW,
     as_multiple,
@@ -38,43 +39,6 @@ Json = Mapping[str, Any]
 STUDY = ("classifier", "generator", "protocol", "real_share")
 PRETRAINED = "pretrained"  # the one open-set family that a reader has too
 BASELINES = ("jitter", "mixup", "augment")  # of the families that learn nothing, those that are of use outside a test
-
-
-class Advice(StrEnum):
-    """What a team should do."""
-
-    COLLECT = "Collect"
-    GENERATE = "Generate"
-    EITHER = "Either"
-    NOT_KNOWN = "Not known yet"
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """The advice at one number of real images. The study's fields are empty where none is recommended."""
-
-    advice: Advice
-    num_real: int
-    title: str  # a few words after the advice
-    reason: str  # one sentence
-    next_step: str  # what to do, or what to do to find out
-    sure: str  # how sure this is
-    classifier: str = ""
-    generator: str = ""
-    protocol: str = ""
-    real_share: str = ""
-    multiple: float | None = None  # synthetic images per real one
-    learnt: bool = True  # a generator that learns, and that a reader could train, was measured here
-
-    @property
-    def generates(self) -> bool:
-        """Whether synthetic images are recommended."""
-        return self.advice in (Advice.GENERATE, Advice.EITHER)
-
-    @property
-    def sentence(self) -> str:
-        """All of it on one line, for a terminal."""
-        return f"{self.advice}{': ' + self.title if self.title else ''}. {self.reason} {self.next_step}".strip()
 
 
 def recommendations(
@@ -109,8 +73,15 @@ def recommend(
     here = [v for v in verdicts if int(v["num_real"]) == num_real]
     learnt = [v for v in here if v.get("family") not in CONTROLS and usable(v)]
     made = _with(laws, num_real, learnt)
+    blind = {g.classifier: g for g in guessing(laws)}  # what helps even these is believed all the same
+    seeing = [v for v in learnt or here if v["outcome"] == "helps" or v["classifier"] not in blind]
+    if not seeing:
+        told = tuple(blind[name] for name in sorted({str(v["classifier"]) for v in learnt or here}))
+        step = f"{REMEDY}: more draws would tell nothing."
+        return replace(made(Advice.NOT_KNOWN, "", guessing_reason(told), step), learnt=bool(learnt))
     if not learnt:
         return replace(made(*_nothing_learnt(here, num_real)), learnt=False)
+    learnt = seeing
     helping = [v for v in learnt if v["outcome"] == "helps"]
     known = [v for v in helping if estimable(v)]
     if known:

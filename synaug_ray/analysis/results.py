@@ -244,6 +244,7 @@ class Analysis:
     staged: tuple[StagedCell, ...] = ()  # protocols in two stages, and their controls
     second_test: SecondTest | None = None  # on the images of ``data.test2``
     contrasts: tuple[Contrast, ...] = ()  # of gains between the levels of factors
+    chance_error: float | None = None  # ``error`` by guessing: of the best answer that looks at no image
 
     def laws_json(self) -> dict[str, Any]:
         """Everything except the verdicts, as plain JSON values."""

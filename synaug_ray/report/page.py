@@ -11,6 +11,7 @@ import functools
 
 import jinja2
 
+from synaug_ray.analysis.guessing import guessing_warnings
 from synaug_ray.report import embedding, panels, run_view, tables, text
 from synaug_ray.report.figures import style, work
 from synaug_ray.report.run_view import RunView
@@ -143,7 +144,12 @@ def render(run: RunView, *, images: bool = True) -> str:
 
 def _warnings(run: RunView) -> list[str]:
     """All warnings of the analysis, the data audit and the quality checks, each once."""
-    said = [*(run.verdict or {}).get("warnings", ()), *(run.laws or {}).get("warnings", ())]
+    # the first also for runs that were analysed before there was this warning
+    said = [
+        *guessing_warnings(run.laws or {}),
+        *(run.verdict or {}).get("warnings", ()),
+        *(run.laws or {}).get("warnings", ()),
+    ]
     said += second_test.warnings(run.verdict)
     return list(dict.fromkeys([*said, *audit.warnings(run.audit), *quality.warnings(run.quality)]))
 

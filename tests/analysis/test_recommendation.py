@@ -1,9 +1,11 @@
 """What is recommended, from planted verdicts, rates and real-only errors, and what must never be."""
 
 import itertools
+from typing import Any
 
 import pytest
 
+from synaug_ray.analysis.guessing import guessing
 from synaug_ray.analysis.more_real import Known, more_real
 from synaug_ray.analysis.recommendation import (
     Advice,
@@ -55,7 +57,7 @@ def verdict(outcome, n=100, gain=None, exchange=KNOWN, **fields):
     )
 
 
-def laws(errors=((50, 0.30), (100, 0.25), (200, 0.20)), half=0.005, draws=6, notes=("",)):
+def laws(errors=((50, 0.30), (100, 0.25), (200, 0.20)), half=0.005, draws=6, notes=("",)) -> dict[str, Any]:
     points = [{"num_real": n, "error": estimate(e, half)} for n, e in errors]
     study = STUDY | {"exchange": [{"note": note} for note in notes], "generation": []}
     return {
@@ -249,3 +251,43 @@ def test_a_length_without_others_is_told_as_such_and_an_older_run_as_before():
     assert "budget" not in older.reason and older.next_step == "Or try a better generator, trained longer."
     helps = recommend(laws(), [verdict("helps", training="still rising")], 100)
     assert "budget" not in helps.sentence
+
+
+GUESS: dict[
+    str, tuple[float, tuple[float, ...], bool]
+] = {  # of the best answer without looking; errors at 50, 100, 200 real images; whether that is hardly better
+    "six classes, flat": (5 / 6, (0.772, 0.774, 0.739), True),
+    "six classes, learnt": (5 / 6, (0.70, 0.60, 0.55), False),
+    "two classes": (0.5, (0.50, 0.49, 0.44), True),
+    "two classes, learnt": (0.5, (0.45, 0.40, 0.36), False),
+    "a rare class that plain error hides": (0.1, (0.10, 0.10, 0.10), True),
+    "a hundred classes, a fifth of them right": (0.99, (0.90, 0.85, 0.80), False),
+    "a hundred classes": (0.99, (0.99, 0.985, 0.985), True),
+    "guessing only at the smallest size": (0.9, (0.89, 0.60, 0.40), False),
+    "worse than guessing": (0.5, (0.55, 0.52, 0.53), True),
+}
+
+
+@pytest.mark.parametrize("chance,errors,hardly", GUESS.values(), ids=GUESS.keys())
+@pytest.mark.parametrize("outcome", ["hurts", "no effect", "undecided"])
+def test_a_classifier_that_guesses_comes_before_all_else(chance, errors, hardly, outcome):
+    of = laws(errors=tuple(zip((50, 100, 200), errors, strict=True)), half=0.1, draws=2) | {"chance_error": chance}
+    assert [g.num_real for g in guessing(of)] == [200] * hardly
+    found = recommend(of, [verdict(outcome, n=n, deciding_draws=88) for n in (50, 200)], 200, draw_seconds=115.0)
+    assert ("hardly better than guessing" in found.reason) is hardly
+    if hardly:
+        assert found.advice is Advice.NOT_KNOWN and "draws=" not in found.next_step
+        assert (
+            f"({100 * errors[-1]:.0f}% errors with 200" in found.reason and f"; {100 * chance:.0f}% by" in found.reason
+        )
+        assert all(word in found.next_step for word in ("classifier", "data.size", "nimg"))
+
+
+def test_guessing_is_read_off_older_files_too_and_another_classifier_that_sees_decides():
+    older = laws(errors=((50, 0.80), (100, 0.75))) | {"num_classes": 6}
+    assert len(guessing(older)) == 1 and guessing(laws()) == ()
+    both = older | {"real": [*older["real"], {**laws()["real"][0], "classifier": "cnn"}]}
+    assert recommend(both, [verdict("hurts"), verdict("hurts", classifier="cnn")], 100).advice is Advice.COLLECT
+    assert recommend(both, [verdict("hurts")], 100).advice is Advice.NOT_KNOWN
+    helped = recommend(older, [verdict("helps")], 100)
+    assert helped.generates and "guessing" not in helped.reason
