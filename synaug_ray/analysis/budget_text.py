@@ -5,7 +5,7 @@ from __future__ import annotations
 from synaug_ray.analysis.generator_results import BudgetCurve, Training
 from synaug_ray.analysis.results import Outcome
 from synaug_ray.analysis.verdict_text import margin as shown
-from synaug_ray.analysis.verdict_text import multiple, points, setting, span
+from synaug_ray.analysis.verdict_text import multiple, negated, points, setting, span
 from synaug_ray.common.text import long_duration
 from synaug_ray.laws.results import Estimate
 
@@ -77,9 +77,5 @@ def budget_clause(training: Training | None, outcome: Outcome, curve: BudgetCurv
 
 def _change(change: Estimate, sign: int = 1) -> str:
     if sign < 0:
-        change = Estimate(
-            None if change.value is None else -change.value,
-            None if change.high is None else -change.high,
-            None if change.low is None else -change.low,
-        )
+        change = negated(change)
     return f"{points(change.value or 0.0)} points, {span(change)}"

@@ -6,7 +6,8 @@ another does not know. Everything is read from the plain JSON of ``laws.json``, 
 - **Generate** needs a verdict of *helps*, of a generator that a reader can train on the images of that size, and rates
   that are estimable at that point: the value of a real image must be known, and the cell must not contradict the laws.
 - **Either** is the same where collecting up to the next measured size was measured to lower the error by more.
-- **Collect** needs verdicts of *no effect* or *hurts* alone, and more real images measured to lower the error.
+- **Collect** needs that no measured amount could help by more than the margin (*no effect*, *hurts*, or undecided
+  between the two), and more real images measured to lower the error.
 - **Not known yet** is all else, with what to do next; and where the classifiers are hardly better than guessing.
 """
 
@@ -21,6 +22,7 @@ from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.guessing import REMEDY, guessing, guessing_reason
 from synaug_ray.analysis.more_real import Known, more_real, number
 from synaug_ray.analysis.recommendation_budget import at_this_budget
+from synaug_ray.analysis.recommendation_no_gain import STUDY, cannot_help, no_gain
 from synaug_ray.analysis.recommendation_results import Advice, Recommendation
 from synaug_ray.analysis.recommendation_text import (
     FEW,
@@ -31,12 +33,11 @@ from synaug_ray.analysis.recommendation_text import (
     mixing,
     next_to_decide,
     surety,
+    useless,
 )
-from synaug_ray.analysis.verdict_text import shown_margin
 from synaug_ray.common.text import long_duration
 
 Json = Mapping[str, Any]
-STUDY = ("classifier", "generator", "protocol", "real_share")
 PRETRAINED = "pretrained"  # the one open-set family that a reader has too
 BASELINES = ("jitter", "mixup", "augment")  # of the families that learn nothing, those that are of use outside a test
 
@@ -88,14 +89,18 @@ def recommend(
         return _generate(made, laws, max(known, key=_gain), here, quality)
     if helping:
         return _rates_unknown(made, laws, max(helping, key=_gain), num_real)
-    flaw = defects(quality, {str(v["generator"]) for v in learnt}, num_real)
-    if all(v["outcome"] in ("no effect", "hurts") for v in learnt):
-        return _no_gain(made, laws, learnt, num_real, flaw)
-    undecided = [v for v in learnt if v["outcome"] == "undecided"]
+    if all(cannot_help(laws, v) for v in learnt):
+        return made(*no_gain(laws, learnt, num_real, quality))
+    undecided = [v for v in learnt if not cannot_help(laws, v)]
     clearest = max(undecided, key=lambda v: abs(_gain(v)))
     what = f"{clearest['generator']} {change_clause(clearest['gain'])}, which may be chance"
     step = next_to_decide(undecided, int(laws.get("draws") or 0), draw_seconds)
-    return made(Advice.NOT_KNOWN, "", f"At {num_real:,} real images, {what}.{flaw}", step)
+    names = {str(v["generator"]) for v in undecided}
+    flaw = defects(quality, names, num_real).strip()
+    if useless(quality, names, num_real) == names:  # no draws make such images better
+        step = at_this_budget(laws, undecided, num_real, True)[1].removeprefix("Or ")
+        step = step[:1].upper() + step[1:]
+    return made(Advice.NOT_KNOWN, "", f"{flaw} At {num_real:,} real images, {what}.".strip(), step)
 
 
 def usable(verdict: Json) -> bool:
@@ -213,30 +218,6 @@ def _rates_unknown(made: Any, laws: Json, lead: Json, n: int) -> Recommendation:
         f"At {n:,} real images, {times} synthetic images from {lead['generator']} lower the error by "
         f"{gain_clause(lead['gain'])}, but what more real images would do instead cannot be told."
     )
-    return made(Advice.NOT_KNOWN, "", reason, step)
-
-
-def _no_gain(made: Any, laws: Json, learnt: Sequence[Json], n: int, flaw: str) -> Recommendation:
-    worst = min(learnt, key=_gain)
-    budget, longer = at_this_budget(laws, learnt, n)
-    if worst["outcome"] == "hurts":
-        what = f"the synthetic images do not help, and some raise the error by {gain_clause(worst['gain'], -1)}{budget}"
-    else:
-        shown = shown_margin(float(laws.get("delta") or 0.01), laws.get("relative_delta"))
-        what = f"the synthetic images change the error by less than {shown}{budget}"
-    by = [more_real(laws, name, n) for name in sorted({str(v["classifier"]) for v in learnt})]
-    real = next((r for r in by if r.known is Known.HELPS), by[0])
-    if real.known is Known.HELPS:
-        reason = (
-            f"At {n:,} real images, {what}, while {real.high:,} real images instead of {real.low:,} lower it by "
-            f"{gain_clause(real.gain)}.{flaw}"
-        )
-        return made(Advice.COLLECT, "more real images", reason, longer)
-    if real.known is Known.TOO_FEW:
-        reason = f"At {n:,} real images, {what}; whether more real images help, too few draws can tell.{flaw}"
-        return made(Advice.NOT_KNOWN, "", reason, f"Run the same command with draws={FEW} or more.")
-    reason = f"At {n:,} real images, {what}, and more real images were not shown to help either.{flaw}"
-    step = "Look at the images that are misclassified, try another classifier, or measure with more test images."
     return made(Advice.NOT_KNOWN, "", reason, step)
 
 

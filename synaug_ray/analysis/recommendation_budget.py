@@ -16,26 +16,33 @@ STEPS = {  # by the word of the longest training; the first that applies counts
     Training.COPYING: "Or try another generator: longer training of this one only makes it copy",
     Training.SETTLED: "Or try another generator: longer training of this one changes nothing",
 }
+TRAIN = (  # its images are of no use yet, so that more draws of them tell nothing
+    "Or train the generator longer (a larger nimg, or budgets: [1, 4], which tells whether that helps): more draws of "
+    "such images would tell no more"
+)
 UNMEASURED = "Or try a better generator, trained longer (budgets: [1, 4] in the grid tells whether that helps)"
 OTHERWISE = "Or try a better generator, trained longer"
 
 
-def at_this_budget(laws: Json, learnt: Sequence[Json], num_real: int) -> tuple[str, str]:
+def at_this_budget(laws: Json, learnt: Sequence[Json], num_real: int, broken: bool = False) -> tuple[str, str]:
     """Where generators bring no gain: a clause on their budget, '' where it is known not to matter, and what to try.
 
     Args:
         learnt: the verdicts at ``num_real`` of generators that learn.
+        broken: whether the images of some were found to be of no use.
     """
     curves = [curve for curve in laws.get("budgets") or () if _fits(curve, learnt, num_real)]
     inside = {str(name) for curve in curves for name in curve["generators"]}
     apart = {str(v.get("training")) for v in learnt if v.get("training") and v["generator"] not in inside}
     words = {str(curve["words"][-1]) for curve in curves} | apart
     if not words:
-        return "", f"{OTHERWISE}."
+        return "", f"{TRAIN if broken else OTHERWISE}."
     clause = " with this generator at this budget" if any(Training(word).open for word in words) else ""
     if not curves:
-        return clause, f"{UNMEASURED}."
+        return clause, f"{TRAIN if broken else UNMEASURED}."
     word = next(w for w in STEPS if w in words)
+    if broken and word is Training.UNKNOWN:
+        return clause, f"{TRAIN}."
     costs = [curve["next_seconds"] for curve in curves if curve["words"][-1] == word and curve.get("next_seconds")]
     cost = ""
     if word is Training.RISING and costs:

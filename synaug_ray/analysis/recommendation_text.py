@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from synaug_ray.analysis.length_results import Ended
 from synaug_ray.analysis.mixing import share_and_weight
-from synaug_ray.common.text import listed, long_duration
+from synaug_ray.common.text import fixed, listed, long_duration
 from synaug_ray.laws.results import Estimate
 
 Json = Mapping[str, Any]
 FEW = 6  # draws below which the advice is to use more
+USELESS = ("constant", "ignores labels", "unreal")  # words of quality checks: such images cannot help
 UNTRAINED = (Ended.SHORT, Ended.LONG)
 DEFECTS = {  # word of a quality check: the clause about a generator's images
     "constant": "are nearly all the same",
-    "ignores labels": "hardly depend on the class asked for",
+    "ignores labels": "hardly depend on the class asked for, which {agreement} show{reference}",
     "confuses labels": "show the class asked for in only {agreement} of cases{reference}",
     "collapsed": "have little variety",
     "copies": "nearly repeat training images in {copies} of cases",
@@ -26,7 +27,7 @@ DEFECTS = {  # word of a quality check: the clause about a generator's images
 
 def points(value: float) -> str:
     """0.021 -> '2.1 points', 0.01 -> '1 point'."""
-    number = f"{100 * value:.1f}".removesuffix(".0")
+    number = fixed(100 * value, ".1f").removesuffix(".0")
     return f"{number} point" + ("" if number in ("1", "-1") else "s")
 
 
@@ -41,7 +42,7 @@ def gain_clause(estimate: Json | Estimate, sign: int = 1) -> str:
     if low is None or high is None:
         return text
     ends = (sign * low, sign * high) if sign > 0 else (sign * high, sign * low)
-    return f"{text} ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})"
+    return f"{text} ({fixed(100 * ends[0], '.1f')} to {fixed(100 * ends[1], '.1f')})"
 
 
 def change_clause(gain: Json) -> str:
@@ -94,7 +95,11 @@ def next_to_decide(undecided: Sequence[Json], draws: int, draw_seconds: float | 
     """What would decide it, the cheapest first: more draws where these can, else more test images."""
 
     def cost(more: int) -> str:
-        return f" (about {long_duration(draw_seconds * more)} more of one core or GPU)" if draw_seconds else ""
+        return (
+            f" (about {long_duration(draw_seconds * more)} more of one core or GPU for the whole grid)"
+            if draw_seconds
+            else ""
+        )
 
     if draws < 2:
         return f"Run the same command with draws={FEW}{cost(FEW - draws)}: one draw gives no interval."
@@ -130,17 +135,28 @@ def unknown_collection(why: str, num_real: int, have: int) -> str:
 
 def defects(quality: Json | None, generators: Collection[str], num_real: int) -> str:
     """A sentence, with a blank before it, about the generators' worst defects at this size; '' where there is none."""
-    columns = [str(c) for c in (quality or {}).get("columns") or ()]
     said = []
-    for row in _rows(quality, len(columns)):
-        at = dict(zip(columns, row, strict=True))
-        if at.get("generator") not in generators or at.get("real images seen") != num_real:
-            continue
-        words = [re.sub(r" in \d+ of \d+ draws$", "", w) for w in str(at.get("found") or "").split(", ")]
+    for at, words in _found(quality, generators, num_real):
         clauses = [DEFECTS[w].format(**_numbers(at)) for w in words if w in DEFECTS]
         if clauses:
             said.append(f"The images of {at['generator']} {listed(dict.fromkeys(clauses))}.")
     return f" {' '.join(said)}" if said else ""
+
+
+def useless(quality: Json | None, generators: Collection[str], num_real: int) -> set[str]:
+    """Those of the generators whose images at this size were found to be of a kind that cannot help."""
+    return {str(at["generator"]) for at, words in _found(quality, generators, num_real) if set(words) & set(USELESS)}
+
+
+def _found(
+    quality: Json | None, generators: Collection[str], num_real: int
+) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """The row of each generator at this size, and the words of its defects."""
+    columns = [str(c) for c in (quality or {}).get("columns") or ()]
+    for row in _rows(quality, len(columns)):
+        at = dict(zip(columns, row, strict=True))
+        if at.get("generator") in generators and at.get("real images seen") == num_real:
+            yield at, [re.sub(r" in \d+ of \d+ draws$", "", w) for w in str(at.get("found") or "").split(", ")]
 
 
 def _numbers(at: Mapping[str, Any]) -> dict[str, str]:

@@ -9,13 +9,13 @@ from synaug_ray.analysis.deciding import Deciding
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.mixing import share_and_weight
 from synaug_ray.analysis.results import Cell, Exchange, Outcome, Verdict
-from synaug_ray.common.text import listed, long_duration
+from synaug_ray.common.text import fixed, listed, long_duration
 from synaug_ray.laws.results import Estimate
 
 
 def points(value: float) -> str:
     """A difference of errors in points, with its sign."""
-    return f"{100 * value:+.1f}"
+    return fixed(100 * value, "+.1f")
 
 
 def margin(delta: float) -> str:
@@ -30,13 +30,19 @@ def shown_margin(delta: float, relative_delta: float | None) -> str:
 
 def span(estimate: Estimate, scale: float = 100.0, form: str = "+.1f") -> str:
     """An interval in words: '+1.0 to +2.0', or 'at least +1.0' where an end is open."""
-    low = None if estimate.low is None else format(scale * estimate.low, form)
-    high = None if estimate.high is None else format(scale * estimate.high, form)
+    low = None if estimate.low is None else fixed(scale * estimate.low, form)
+    high = None if estimate.high is None else fixed(scale * estimate.high, form)
     if low is None and high is None:
         return "no interval"
     if low is None:
         return f"at most {high}"
     return f"at least {low}" if high is None else f"{low} to {high}"
+
+
+def negated(estimate: Estimate) -> Estimate:
+    """A gain as a loss, and the reverse."""
+    value, low, high = (None if end is None else -end for end in (estimate.value, estimate.high, estimate.low))
+    return Estimate(value, low, high)
 
 
 def multiple(value: float) -> str:
@@ -107,10 +113,9 @@ def verdict_sentence(
             f"({span(gain)}){_worth(cell.equivalent_simultaneous, exchange)}.{more}"
         )
     if outcome is Outcome.HURTS:
-        harm = Estimate(None, -(gain.high or 0.0), -(gain.low or 0.0))
         return (
             f"{start} hurts: {adding(cell.synthetic_multiple)} raises the error by {-100 * value:.1f} points "
-            f"({span(harm)}), and no measured amount helps."
+            f"({span(negated(gain))}), and no measured amount helps."
         )
     if outcome is Outcome.NO_EFFECT:
         return (
@@ -133,7 +138,11 @@ def verdict_sentence(
             f" About {deciding.even} draws instead of {draws} give an even chance to decide it; no number of draws "
             "makes it likely with this test set."
         )
-    cost = "" if deciding_seconds is None else f", for about {long_duration(deciding_seconds)} of one device"
+    cost = (
+        ""
+        if deciding_seconds is None
+        else f", about {long_duration(deciding_seconds)} of one core or GPU for this verdict alone"
+    )
     more = "" if deciding.likely is None else f", {deciding.likely} for 9 in 10"
     return text + (
         f" About {deciding.draws} draws instead of {draws} would decide it with a chance of 80%{cost} "
@@ -150,8 +159,10 @@ def failure_sentence(failed: int, tried: int, gain: float) -> str:
 
 
 def _example(verdict: Verdict, mix: bool) -> str:
+    loss = verdict.outcome is Outcome.HURTS
+    size, form = (negated(verdict.gain), ".1f") if loss else (verdict.gain, "+.1f")
     return (
-        f"{points(verdict.gain.value or 0.0)} points, {span(verdict.gain)},"
+        f"{fixed(100 * (size.value or 0.0), form)} points, {span(size, form=form)},"
         f" with {multiple(verdict.best_multiple or 0.0)} at {verdict.num_real:,}"
         + (f", {setting(verdict.real_share, verdict.protocol)}" if mix else "")
     )

@@ -45,6 +45,12 @@ def listed(words: Iterable[object]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
+def fixed(value: float, form: str) -> str:
+    """A number by a format such as ``+.1f`` or ``,.0f``, never as minus zero: -0.04 by ``.1f`` is 0.0."""
+    sign = form[:1] if form[:1] in ("+", " ", "-") else ""
+    return format(value, f"{sign}z{form[len(sign) :]}")
+
+
 def times(count: int) -> str:
     """``once``, ``2 times``."""
     return "once" if count == 1 else f"{count:,} times"

@@ -36,7 +36,7 @@ from synaug_ray.report.sections import (
     verdicts,
 )
 from synaug_ray.report.text import StudyNames
-from synaug_ray.store.run_folder import PAGE, RunFolder
+from synaug_ray.store.run_folder import PAGE, RunFolder, RunState
 
 LARGEST = 5_900_000  # bytes, so that the page can be sent by e-mail; sample sheets get what is left
 
@@ -151,7 +151,12 @@ def _warnings(run: RunView) -> list[str]:
         *(run.laws or {}).get("warnings", ()),
     ]
     said += second_test.warnings(run.verdict)
-    return list(dict.fromkeys([*said, *audit.warnings(run.audit), *quality.warnings(run.quality)]))
+    said += [*audit.warnings(run.audit), *quality.warnings(run.quality)]
+    if (run.status or {}).get("state") != RunState.RUNNING:  # what a run has not checked yet, it still may
+        found = (run.verdict or {}).get("verdicts") or ()
+        said += quality.unchecked(run.quality, found)
+        said += training.unchecked(tables.list_in(run.laws, "training_lengths"), found)
+    return list(dict.fromkeys(said))
 
 
 @functools.cache

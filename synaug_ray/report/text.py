@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synaug_ray.analysis.mixing import NO_MIXTURE, PROPORTIONAL, share_and_weight
+from synaug_ray.common.text import fixed
 from synaug_ray.report.run_view import finite
 
 NOT_ESTIMABLE = "not estimable"
@@ -31,17 +32,17 @@ def _minus(text: str) -> str:
 
 def percent(fraction: float) -> str:
     """0.1234 -> '12.34'; the unit is in the column's header."""
-    return _minus(f"{100 * fraction:.2f}")
+    return _minus(fixed(100 * fraction, ".2f"))
 
 
 def points(fraction: float) -> str:
     """0.0123 -> '+1.23' (points), always signed."""
-    return _minus(f"{100 * fraction:+.2f}")
+    return _minus(fixed(100 * fraction, "+.2f"))
 
 
 def images(count: float) -> str:
     """A number of images, with a thousands separator."""
-    return _minus(f"{count:,.0f}" if abs(count) >= 10 or count == int(count) else f"{count:.2g}")
+    return _minus(fixed(count, ",.0f" if abs(count) >= 10 or count == int(count) else ".2g"))
 
 
 def more_images(count: float) -> str:
@@ -52,12 +53,12 @@ def more_images(count: float) -> str:
 
 def rate(value: float) -> str:
     """Synthetic images per real image, three significant digits."""
-    return _minus(f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}")
+    return _minus(fixed(value, ",.0f") if abs(value) >= 100 else fixed(value, "#.3g"))
 
 
 def plain(value: float) -> str:
     """A number without a unit of its own, four significant digits."""
-    return _minus(f"{value:,.0f}" if abs(value) >= 1000 and value == int(value) else f"{value:.4g}")
+    return _minus(fixed(value, ",.0f" if abs(value) >= 1000 and value == int(value) else ".4g"))
 
 
 def two_digits(value: float) -> str:

@@ -284,10 +284,61 @@ def test_a_classifier_that_guesses_comes_before_all_else(chance, errors, hardly,
 
 
 def test_guessing_is_read_off_older_files_too_and_another_classifier_that_sees_decides():
-    older = laws(errors=((50, 0.80), (100, 0.75))) | {"num_classes": 6}
+    older: dict[str, Any] = laws(errors=((50, 0.80), (100, 0.75))) | {"num_classes": 6}
     assert len(guessing(older)) == 1 and guessing(laws()) == ()
     both = older | {"real": [*older["real"], {**laws()["real"][0], "classifier": "cnn"}]}
     assert recommend(both, [verdict("hurts"), verdict("hurts", classifier="cnn")], 100).advice is Advice.COLLECT
     assert recommend(both, [verdict("hurts")], 100).advice is Advice.NOT_KNOWN
     helped = recommend(older, [verdict("helps")], 100)
     assert helped.generates and "guessing" not in helped.reason
+
+
+def with_cells(of, *highs, n=100):
+    """``of`` with the amounts measured at ``n``: the upper ends of their own intervals."""
+    cells = [{"num_real": n, "num_synthetic": n * i, "gain": estimate(h - 0.03, 0.03)} for i, h in enumerate(highs, 1)]
+    return of | {"studies": [of["studies"][0] | {"cells": cells}]}
+
+
+LOSING = {"gain": {"value": -0.092, "low": -0.184, "high": 0.0002}, "deciding_draws": 5}
+IGNORES = {
+    "columns": ["generator", "real images seen", "found", "shows the requested class", "real images do"],
+    "rows": [["edm", 100, "ignores labels", "20.9%", "98.7%"]],
+}
+
+
+@pytest.mark.parametrize("highs,settled", [((), True), ((-0.03, 0.009), True), ((-0.05, 0.02), False)])
+@pytest.mark.parametrize("beside", ["undecided", "hurts", "no effect"])
+def test_an_undecided_loss_answers_whether_to_generate(highs, settled, beside):
+    of = with_cells(laws(), *highs) if highs else laws()
+    verdicts = [
+        verdict("undecided") | LOSING,
+        verdict(beside, real_share="0.9") | (LOSING if beside == "undecided" else {}),
+    ]
+    found = recommend(of, verdicts, 100)
+    assert (found.advice is Advice.COLLECT) is settled
+    assert settled or "draws=" in found.next_step
+    flat = recommend(of | {"real": laws(errors=((50, 0.25), (100, 0.25), (200, 0.25)))["real"]}, verdicts, 100)
+    assert flat.advice is Advice.NOT_KNOWN and ("synthetic images of edm do not pay here" in flat.title) is settled
+
+
+def test_a_margin_as_large_as_the_error_settles_nothing():
+    small = laws(errors=((50, 0.05), (100, 0.03), (200, 0.02)), half=0.001)
+    tied = verdict("undecided", gain=-0.002)  # below 0.8 points, of an error of 3
+    assert recommend(small, [tied], 100).advice is Advice.NOT_KNOWN
+    assert recommend(laws(), [tied], 100).advice is Advice.COLLECT
+
+
+@pytest.mark.parametrize(
+    "one", [verdict("undecided", deciding_draws=9), verdict("undecided") | LOSING, verdict("hurts")]
+)
+def test_a_generator_that_ignores_labels_is_the_reason_and_is_trained_longer_not_drawn_more(one):
+    found = recommend(laws(), [one], 100, IGNORES, draw_seconds=170.0)
+    told = "The images of edm hardly depend on the class asked for, which 20.9% show (real images: 98.7%)."
+    assert found.reason.startswith(told) and "draws=" not in found.next_step
+    assert "longer" in found.next_step and "budgets" in found.next_step and "nimg" in found.next_step
+    assert recommend(laws(), [verdict("helps")], 100, IGNORES).generates  # what helps, helps
+
+
+def test_the_cost_of_more_draws_says_of_what():
+    found = recommend(laws(), [verdict("undecided", deciding_draws=14)], 100, draw_seconds=600)
+    assert "about 80 minutes more of one core or GPU for the whole grid" in found.next_step

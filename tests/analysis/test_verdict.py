@@ -174,7 +174,7 @@ def test_headline_tells_the_ways_of_mixing_apart_where_one_helps_and_another_hur
     against = replace(hurts, real_share="proportional")
     assert headline((helps, against), {"edm": ("jitter",)}) == (
         "edm: 50% real in each batch, it helps at 40 real images (largest gain: +4.0 points, +2.0 to +6.0, with 4 per real one at 40, "
-        "worth 5 more real images); mixed in proportion, it hurts at 40 real images (largest loss: -3.0 points, -5.0 to -1.0, with 1 per real one at "
+        "worth 5 more real images); mixed in proportion, it hurts at 40 real images (largest loss: 3.0 points, 1.0 to 5.0, with 1 per real one at "
         "40), and is not shown to beat jitter."
     )
     elsewhere = replace(against, num_real=80)

@@ -1,7 +1,7 @@
 "use strict";
 // How numbers read, as report/text.py writes them, and where ticks and sliders stand.
 const format = (() => {
-  const minus = (text) => text.replaceAll("-", "\u2212");
+  const minus = (text) => text.replace(/^-(?=[0.,]*$)/, "").replaceAll("-", "\u2212"); // no minus before zero
   const percent = (fraction) => minus((100 * fraction).toFixed(2));
   const images = (count) => minus(count.toLocaleString("en-US", {maximumFractionDigits: Math.abs(count) < 10 ? 1 : 0}));
   const moreImages = (count) => count > 0 ? "+" + images(count) : images(count);

@@ -46,10 +46,19 @@ def lines(verdicts: Verdicts, laws: Mapping[str, Any] | None, names: StudyNames,
         images = (text.finite(verdict.get("best_multiple")) or 0.0) * verdict["num_real"]
         told.append(
             f"{names.name(verdict)}, at {text.images(verdict['num_real'])} real images: {text.seconds(sum(spent))} of "
-            f"one {unit(env)} to train it and make {text.images(round(images))} images, for a gain of "
-            f"{text.with_interval(verdict['gain'], text.points)} points."
+            f"one {unit(env)} to train it and make {text.images(round(images))} images, for "
+            f"{_brought(verdict['gain'])}."
         )
     return told
+
+
+def _brought(gain: Any) -> str:
+    """'a gain of +1.20 points [−0.30, +2.70]', or a loss, whose numbers have the opposite sign."""
+    value, (low, high) = value_of(gain), ends_of(gain)
+    if value is None or value >= 0:
+        return f"a gain of {text.with_interval(gain, text.points)} points"
+    loss = {"value": -value, "low": None if high is None else -high, "high": None if low is None else -low}
+    return f"a loss of {text.with_interval(loss, text.percent)} points"
 
 
 def table(verdicts: Verdicts, laws: Mapping[str, Any] | None, names: StudyNames, env: Any) -> tables.Table | None:

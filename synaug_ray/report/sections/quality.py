@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from synaug_ray.analysis.generators import CONTROLS
+from synaug_ray.common.text import some
 from synaug_ray.report import tables
 
 
@@ -30,3 +32,15 @@ def notes(quality: Mapping[str, Any] | None) -> list[str]:
 def warnings(quality: Mapping[str, Any] | None) -> list[str]:
     """The warnings of the file, unchanged."""
     return [str(warning) for warning in tables.list_in(quality, "warnings")]
+
+
+def unchecked(quality: Mapping[str, Any] | None, verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence about the generators whose images were not checked at any size; none where all were."""
+    seen = {str(row[0]) for row in tables.list_in(quality, "rows") if isinstance(row, list) and row}
+    names = sorted({str(v["generator"]) for v in verdicts if v.get("family") not in CONTROLS} - seen)
+    if not names:
+        return []
+    return [
+        f"Nothing is known of the images of {some(names)}: they were not checked (quality_draws: 1 does so). They may "
+        "show another class, have little variety or repeat training images."
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from synaug_ray.common.text import some
 from synaug_ray.report import tables, text
 
 HEADER = ("classifier", "real images", "images seen", "gain by twice as many (points)", "margin (points)", "so it is")
@@ -24,3 +25,14 @@ def table(lengths: Sequence[Mapping[str, Any]]) -> tables.Table | None:
         for found in lengths
     )
     return tables.Table("Length of training", HEADER, rows) if rows else None
+
+
+def unchecked(lengths: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence about the classifiers whose length of training was not checked at any size; none where all were."""
+    names = sorted({str(v["classifier"]) for v in verdicts} - {str(found.get("classifier")) for found in lengths})
+    if not names:
+        return []
+    return [
+        f"Nothing is known of the length of training of {some(names)}: it was not checked whether longer training "
+        "changes the gains (training_check: {draws: 2} does so)."
+    ]

@@ -117,8 +117,8 @@ def full_table(verdicts: Verdicts, names: StudyNames) -> tables.Table:
             "worth (real images)",
             "synthetic images per next real image",
             "smallest detectable gain (points)",
-            "draws to decide (rough)",
-            "compute to decide (rough)",
+            "draws to decide this row (rough)",
+            "compute to decide this row alone (rough)",
             "in words",
         ),
         tuple(rows),
@@ -131,7 +131,8 @@ def deciding_note(laws: Mapping[str, Any] | None, verdicts: Verdicts) -> str:
         return ""
     return (
         f"The draws to decide are a rough estimate from {laws['draws']} draws: with so many, 4 in 5 such verdicts "
-        "would be decided, if true gains vary as much as in this grid; the sentences below give a range."
+        "would be decided, if true gains vary as much as in this grid; the sentences below give a range. "
+        "Draws and compute are those of each row alone; the cost on the card is that of the whole grid."
     )
 
 
