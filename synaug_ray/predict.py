@@ -224,7 +224,8 @@ def _plain(
 ) -> dict[str, Any]:
     """Numbers of the laws; ``not_recommended`` says why the mix is none to act on, '' where it is.
 
-    ``not_estimable`` says why rates are null: of the next real image, or all of them.
+    ``not_estimable`` says why rates are null: of the next real image, or all of them. Where that is so at this point
+    alone, ``expected.not_estimable`` names the fields, and ``expected.why`` says why.
     ``real_needed`` are [chance, real images alone that reach the target with it], null beyond what is predicted.
     ``label_saving`` is what the images save in labels at the point, null if that was not measured there.
     ``collection`` is what to collect with ``--penalty``, null where more real images were not shown to help.

@@ -28,9 +28,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from synaug_ray.analysis.rate_precision import withheld
 from synaug_ray.laws.results import Estimate
 
 SUBDIVISIONS = 8
@@ -45,6 +46,7 @@ class Expectation:
 
     The value of ``marginal`` is None also if no amount replaces the next real image, whether it has a lower end or not.
     ``outside`` says in what respect the point is outside the measured range; it is empty inside.
+    ``not_estimable`` names the fields whose values ``rate_precision`` withholds, and ``why`` says why.
     """
 
     num_real: int
@@ -55,6 +57,8 @@ class Expectation:
     average: Estimate
     marginal: Estimate
     outside: tuple[str, ...]
+    not_estimable: tuple[str, ...] = ()
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,7 @@ def expectation(grid: Json, num_real: int, num_synthetic: int) -> Expectation:
         alone = estimate(grid, "error", num_real, 0)
         return Expectation(num_real, num_synthetic, nothing, alone, nothing, nothing, nothing, said)
     equivalent = estimate(grid, "equivalent", num_real, num_synthetic)
-    return Expectation(
+    at = Expectation(
         num_real=num_real,
         num_synthetic=num_synthetic,
         error=estimate(grid, "error", num_real, num_synthetic),
@@ -175,6 +179,10 @@ def expectation(grid: Json, num_real: int, num_synthetic: int) -> Expectation:
         marginal=estimate(grid, "marginal", num_real, num_synthetic) if num_synthetic else nothing,
         outside=outside(grid, num_real, num_synthetic),
     )
+    numbers = {name: getattr(at, name) for name in ("equivalent", "average", "marginal")}
+    names, why = withheld(numbers, at.error.low is not None, grid, num_real, num_synthetic)
+    kept = {"equivalent": replace(equivalent, value=None)} if "equivalent" in names else {}
+    return replace(at, **{name: nothing for name in names} | kept, not_estimable=names, why=why)
 
 
 def _average(equivalent: Estimate, num_synthetic: int) -> Estimate:

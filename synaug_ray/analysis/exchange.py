@@ -8,11 +8,12 @@ in a real-only set (``marginal`` and ``average``, from r alone). *Trade-off at t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from synaug_ray.analysis.measured_rates import Slopes
+from synaug_ray.analysis.rate_precision import TOO_WIDE, UNDECIDED, UNKNOWN, decided_sizes, undecided, vague
 from synaug_ray.analysis.results import Cell, Exchange
 from synaug_ray.analysis.verdict_text import multiple
 from synaug_ray.laws.averaging import WeightedLaw
@@ -20,8 +21,9 @@ from synaug_ray.laws.bootstrap import interval
 from synaug_ray.laws.equivalence import EquivalenceForm, Natural
 from synaug_ray.laws.results import Estimate
 
-UNKNOWN = "not estimable"  # the beginning of the notes of unknown rates
 NOT_ESTIMABLE = f"{UNKNOWN}: more real images are not shown to help"
+IMPRECISE = f"{UNKNOWN}: {TOO_WIDE}"
+OPEN = f"{UNKNOWN}: {UNDECIDED}"
 OPPOSED = f"{UNKNOWN}: the measurement contradicts the fitted laws here"
 LEAST_SLOPE = 1e-9  # real images per synthetic one; smaller slopes, as of a saturated law, count as "not reachable"
 
@@ -108,12 +110,36 @@ def as_measured(found: Exchange, cell: Cell, refused: str = "") -> Exchange:
         found = not_estimable(cell.num_real, cell.num_synthetic, f"{UNKNOWN}: {refused}")
     if m.value is None:
         return found
-    if m.low is None and m.high is None:  # no intervals at all
+    if m.low is None and m.high is None and cell.gain.low is None:  # no intervals at all
         average = Estimate(s / m.value if m.value > 0 else None)
     else:
         least = 0.0 if m.high is None else (s / m.high if m.high > 0 else None)
         average = Estimate(s / m.value if m.value > 0 else None, least, s / m.low if m.low and m.low > 0 else None)
     return dataclasses.replace(found, average=average)
+
+
+def precise(found: Exchange, drawn: bool) -> Exchange:
+    """The exchange without the rates that are vague; its note says why, once.
+
+    Args:
+        drawn: whether there are intervals.
+    """
+    without = {
+        name: Estimate(None) for name in ("marginal", "average", "tradeoff") if vague(getattr(found, name), drawn)
+    }
+    if not without:
+        return found
+    said = IMPRECISE if "marginal" in without else f"on average {IMPRECISE}" if "average" in without else ""
+    return dataclasses.replace(found, note="; ".join(filter(None, (found.note, said))), **without)
+
+
+def withheld_at(found: Iterable[Exchange]) -> tuple[tuple[int, int, tuple[str, ...]], ...]:
+    """(num_real, num_synthetic, rates) of the cells of which ``precise`` withholds rates."""
+    return tuple(
+        (e.num_real, e.num_synthetic, tuple(n for n in ("average", "marginal") if getattr(e, n).value is None))
+        for e in found
+        if IMPRECISE in e.note
+    )
 
 
 def opposed(gain: Estimate, found: Exchange) -> bool:
@@ -194,19 +220,23 @@ def exchanges(
     steep: Mapping[tuple[float, float], Slopes],
     misfit: str,
 ) -> tuple[tuple[Exchange, ...], list[str]]:
-    """Exchange rates at the cells, and warnings; there is no rate for a cell that contradicts the laws.
+    """Exchange rates at the cells, and warnings; none where the size is undecided or the cell contradicts the laws.
 
     With a ``misfit`` of the laws, there are only the cells' own measured average rates.
     """
     found, against, warnings = [], [], []
+    sizes, drawn = decided_sizes(cells), any(law.thetas is not None for law in laws)
     for cell in cells:
         at = cell.num_real, cell.num_synthetic
+        if undecided(sizes, cell.num_real):
+            found.append(not_estimable(*at, f"{UNKNOWN}: {misfit}" if misfit else OPEN))
+            continue
         rate = exchange(laws, *at, n0, confidence, steep.get(at))
         if opposed(cell.gain_simultaneous, rate):
             rate = not_estimable(*at, OPPOSED)
             against.append(f"{multiple(cell.synthetic_multiple)} at {cell.num_real:,}")
         else:
-            rate = as_measured(rate, cell, misfit)
+            rate = precise(as_measured(rate, cell, misfit), drawn)
         found.append(rate)
     if misfit:
         warnings.append(

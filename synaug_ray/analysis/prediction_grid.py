@@ -130,6 +130,7 @@ def predict_on_grid(
     anchor: Anchor | None = None,
     misfit: str = "",
     falls: str = "",
+    decided: tuple[tuple[int, bool], ...] = (),
 ) -> PredictionGrid:
     """The prediction grid of a study.
 
@@ -144,6 +145,7 @@ def predict_on_grid(
         anchor: corrects the laws by the measurements.
         misfit: a sentence if the laws do not describe the measurements; then there are no marginal rates.
         falls: as in the result.
+        decided: as in the result.
     """
     weights = np.array([law.weight for law in laws])
     mixed_sizes, mixed_amounts = [n for n, _ in cells], [float(s) for _, s in cells]
@@ -229,6 +231,7 @@ def predict_on_grid(
         measured_real_only=(int(min(real_sizes)), int(max(real_sizes))),
         misfit=misfit,
         falls=falls,
+        decided=decided,
         error_levels=levels,
         error_quantiles=quantiles,
     )

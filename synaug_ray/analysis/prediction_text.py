@@ -130,7 +130,9 @@ def cost_sentence(generation: Sequence[Mapping[str, Any]], costs: Costs, at: Exp
 
 def _worth(at: Expectation, unknown: str) -> str:
     if at.equivalent.value is None:
-        return f"Worth in real images: {_not_estimable(unknown)}."
+        interval = span(at.equivalent, 1, ",.0f")
+        known = "" if interval == "no interval" else f" ({interval})"
+        return f"Worth in real images: not estimable{known}{_because(unknown or at.why)}."
     what = "worth" if at.equivalent.value >= 0 else "as harmful as removing"
     size = Estimate(at.equivalent.value, at.equivalent.low, at.equivalent.high)
     if at.equivalent.value < 0:
@@ -143,19 +145,27 @@ def _worth(at: Expectation, unknown: str) -> str:
     )
 
 
-def _not_estimable(why: str) -> str:
-    return f"not estimable: {why}" if why else "not estimable"
+def _because(why: str) -> str:
+    return f": {why}" if why else ""
 
 
 def _rate(at: Expectation, misfit: str, unknown: str) -> str:
+    if "equivalent" in at.not_estimable:
+        return "Exchange rate: not estimable."  # the line about their worth says why
+    if set(at.not_estimable) == {"average", "marginal"}:
+        return f"Exchange rate: not estimable: {at.why}."
     if at.equivalent.value is None and at.marginal.value is None and at.marginal.low is None:
-        return f"Exchange rate: {_not_estimable(unknown)}."
+        return f"Exchange rate: not estimable{_because(unknown)}."
     parts = []
-    if at.num_synthetic and at.average.value is not None:
+    if "average" in at.not_estimable:
+        parts.append(f"on average not estimable ({at.why})")
+    elif at.num_synthetic and at.average.value is not None:
         parts.append(f"{_number(at.average, ',.1f')} synthetic images for one real image on average")
     elif at.num_synthetic:
         parts.append("this amount replaces no real image")
-    if at.marginal.value is not None:
+    if "marginal" in at.not_estimable:
+        parts.append(f"for the next one not estimable ({at.why})")
+    elif at.marginal.value is not None:
         parts.append(f"{_number(at.marginal, ',.1f')} for the next one")
     elif misfit:  # only laws could say whether more synthetic images are worth one, and none fits
         parts.append("for the next one not estimable")

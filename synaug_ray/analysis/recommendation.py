@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from synaug_ray.analysis.exchange import OPPOSED, UNKNOWN
+from synaug_ray.analysis.exchange import IMPRECISE, OPPOSED, UNKNOWN
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.guessing import REMEDY, guessing, guessing_reason
 from synaug_ray.analysis.more_real import Known, more_real, number
@@ -109,11 +109,18 @@ def usable(verdict: Json) -> bool:
 
 
 def estimable(verdict: Json) -> bool:
-    """Whether the exchange rate at the verdict's own cell is known, be it "not reachable"."""
+    """Whether the exchange rate at the verdict's own cell is known, be it "not reachable" or too imprecise."""
     rate = verdict.get("exchange")
+    if imprecise(rate):
+        return True  # more real images help, and the laws hold: only how much is not known well
     if not isinstance(rate, Mapping) or str(rate.get("note") or "").startswith(UNKNOWN):
         return False
     return not rate.get("reachable", True) or number(rate.get("marginal")) is not None
+
+
+def imprecise(rate: Any) -> bool:
+    """Whether the rate of an exchange is withheld because its interval is too wide."""
+    return isinstance(rate, Mapping) and IMPRECISE in str(rate.get("note") or "")
 
 
 def around(found: Sequence[Recommendation], num_real: float) -> tuple[Recommendation, ...]:
@@ -195,6 +202,8 @@ def _generate(made: Any, laws: Json, lead: Json, here: Sequence[Json], quality: 
         prices = (
             f"The prices decide: one more real image does what about {price:,.0f} synthetic ones do. "
             if price is not None
+            else "The prices decide, but how many synthetic images one more real image is worth cannot be told yet. "
+            if imprecise(lead.get("exchange"))
             else "The prices decide: further synthetic images would replace no real one. "
         )
         return made(Advice.EITHER, title, reason, prices + step, lead)

@@ -145,6 +145,8 @@ class PredictionGrid:
     misfit: str = ""  # a sentence if no fitted law describes the measurements; then ``marginal`` has no values
     falls: str = ""  # a sentence if the error rises at the largest amounts; then nothing is predicted for more
     error_levels: tuple[float, ...] = ()  # of ``error_quantiles``; empty without replicates
+    decided: tuple[tuple[int, bool], ...] = ()  # sizes with synthetic images, and whether any amount helps or hurts
+    withheld: tuple[tuple[int, int, tuple[str, ...]], ...] = ()  # num_real, num_synthetic, rates not given in the cells
     error_quantiles: Rows = ()  # of the expected error of real images alone, [len(num_real)][len(error_levels)]
 
 

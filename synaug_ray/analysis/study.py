@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from synaug_ray.analysis.cell_noise import CellUncertainty
-from synaug_ray.analysis.exchange import exchanges, not_estimable
+from synaug_ray.analysis.exchange import exchanges, not_estimable, withheld_at
 from synaug_ray.analysis.fitted_law import PRIMARY, law_fit, primary_law
 from synaug_ray.analysis.law_check import Checked, check, unseen
 from synaug_ray.analysis.measured_cells import equivalents_of, falls, measured_cells
@@ -16,6 +16,7 @@ from synaug_ray.analysis.measured_rates import Slopes, slopes
 from synaug_ray.analysis.mixing import real_weight
 from synaug_ray.analysis.paired_cells import PairedCells, StudyKey
 from synaug_ray.analysis.prediction_grid import predict_on_grid
+from synaug_ray.analysis.rate_precision import decided_sizes
 from synaug_ray.analysis.real_only import describe, not_shown_to_fall, shape_warnings
 from synaug_ray.analysis.results import (
     Cell,
@@ -173,13 +174,15 @@ class StudyFitter:
         held_out = unseen(data, masks, curve, seen_candidates, unseen_cells) if masks and unseen_cells else None
         steep = slopes(data.sizes[data.base], np.array([float(cell.num_synthetic) for cell in cells]), *worth)
         checked = check(data, laws, len(self.cells.draws), worth, steep, held_out) if laws else None
+        rates = self._exchange(key, cells, laws, data.n0, steep, checked)
+        grid = self._prediction_grid(key, data, cells, laws, checked)
         return Study(
             *key,
             cells=cells,
             fits=fits,
             chosen=form.name,
-            exchange=self._exchange(key, cells, laws, data.n0, steep, checked),
-            surface=self._prediction_grid(key, data, cells, laws, checked),
+            exchange=rates,
+            surface=replace(grid, withheld=withheld_at(rates)) if grid else None,
             rivals=self._alternatives(key, data, masks, unseen_cells),
             primary=primary_law(data, curve, candidates[PRIMARY], thetas.get(PRIMARY), self.confidence),
             misfit=checked.misfit if checked else "",
@@ -220,6 +223,7 @@ class StudyFitter:
             anchor=checked.anchor if checked else None,
             misfit=checked.misfit if checked else "",
             falls=falls(cells),
+            decided=decided_sizes(cells),
         )
 
     def _exchange(

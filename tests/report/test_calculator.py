@@ -149,12 +149,13 @@ def test_the_script_and_predict_agree_everywhere(tab: Tab, studies: list[dict[st
     for name in ("error_high", "equivalent", "marginal", "marginal_low"):
         for _ in range(12):
             grid[name][rng.randrange(len(grid[name]))][rng.randrange(len(grid["num_synthetic"]))] = None
+    grid |= {"decided": [[50, True], [200, False], [400, False], [800, True]], "withheld": [[100, 100, ["average"]]]}
     points = [
         (round(18 * 140 ** rng.random()), round(rng.choice((0, 1)) * 20 * 900 ** rng.random())) for _ in range(300)
-    ]
+    ] + [(100, 100), (100, 101), (200, 100), (300, 300), (400, 100)]
     tab.evaluate(f"window.holed = {json.dumps(grid)}; 0")
     found = tab.evaluate(f"{json.dumps(points)}.map(([n, s]) => expectation.at(holed, n, s))")
-    nothing = 0
+    nothing = withheld = 0
     for (n, s), answer in zip(points, found, strict=True):
         wanted = calculator.expectation(grid, n, s)
         names = {"error": "error", "errorRealOnly": "error_real_only", "equivalent": "equivalent", "average": "average",
@@ -164,7 +165,9 @@ def test_the_script_and_predict_agree_everywhere(tab: Tab, studies: list[dict[st
             assert got == pytest.approx(numbers(getattr(wanted, python)), rel=CLOSE), (n, s, script)
             nothing += got == {}
         assert len(answer["outside"]) == len(wanted.outside)
-    assert nothing > 50
+        assert (tuple(answer["notEstimable"]), answer["why"]) == (wanted.not_estimable, wanted.why)
+        withheld += bool(wanted.not_estimable)
+    assert nothing > 50 and 20 < withheld < 200
 
     generation = studies[2]["generation"] + [{"num_real": 1000, "generator_seconds": 50.0, "seconds_per_image": 0.002}]
     for _ in range(40):
@@ -273,6 +276,8 @@ def test_why_nothing_is_estimable_is_said_in_the_calculator(browser: Chromium, r
     """One study whose laws do not hold has no rate for the next image; of one with a flat curve nothing is known."""
     laws = json.loads((run_folder / "laws.json").read_text())
     refused, flat = laws["studies"][2], laws["studies"][3]
+    known = laws["studies"][1]["surface"]
+    known["equivalent_low"] = [[value and value / 2 for value in row] for row in known["equivalent"]]
     refused["misfit"] = refused["surface"]["misfit"] = "no fitted law describes the measurements"
     for name in ("marginal", "marginal_low", "marginal_high"):
         refused["surface"][name] = [[None] * len(row) for row in refused["surface"][name]]

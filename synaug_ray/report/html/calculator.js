@@ -57,18 +57,22 @@
   // What is shown.
   const showAnswers = () => {
     const expected = expectation.at(study().surface, state.real, state.synthetic);
-    const {error, equivalent, average, marginal, outside} = expected;
-    const {caution, unknown: why} = study();
+    const {error, equivalent, average, marginal, outside, notEstimable: withheld} = expected;
+    const {caution, unknown} = study(), why = unknown || expected.why;
     const notEstimable = why ? "not estimable: " + why : "not estimable";
-    const unknown = equivalent.value === null && marginal.low === null;
-    const synthetic = (price, none) => price.value !== null ? `${interval(price, rate)} synthetic`
-      : unknown ? notEstimable : none;
+    const nothing = equivalent.value === null && marginal.low === null;
+    const first = withheld[0];  // says why, the others do not repeat it
+    const synthetic = (name, none) => expected[name].value !== null ? `${interval(expected[name], rate)} synthetic`
+      : withheld.includes(name) ? (name === first ? notEstimable : "not estimable")
+      : nothing ? notEstimable : none;
     write(element("error"), error, error.value === null ? "not estimable" : interval(error, percent) + " %");
     write(element("equivalent"), equivalent, state.synthetic === 0 ? "no synthetic images"
-      : equivalent.value === null ? notEstimable : interval(shifted(equivalent, state.real), images) + " real");
+      : equivalent.value === null ? (equivalent.low === null || equivalent.high === null ? notEstimable
+        : notEstimable.replace("not estimable", `not estimable (${images(Math.max(equivalent.low + state.real, 0))} to ` +
+          `${images(Math.max(equivalent.high + state.real, 0))} real)`)) : interval(shifted(equivalent, state.real), images) + " real");
     write(element("average"), average, state.synthetic === 0 ? "–"
-      : synthetic(average, "not reachable: they replace no real image"));
-    write(element("marginal"), marginal, synthetic(marginal, caution ? "not estimable"  // only laws could say, and none fits
+      : synthetic("average", "not reachable: they replace no real image"));
+    write(element("marginal"), marginal, synthetic("marginal", caution ? "not estimable"  // only laws could say, and none fits
       : "not reachable: more of them replace no real image"));
     element("caution").hidden = caution === "";
     element("caution").textContent = caution;

@@ -65,22 +65,43 @@ const expectation = (() => {
     return {value: over(value), low: over(high), high: over(low)};
   };
 
+  // As in analysis/rate_precision.py: which numbers are too uncertain to be given, and why.
+  const WIDEST = 100;
+  const vague = ({value, low, high}, drawn) => value !== null && drawn &&
+    (low === null || high === null || low <= 0 || high > WIDEST * low);
+  const undecided = (sizes, real) => {
+    const exact = sizes.filter(([n]) => n === real);
+    const near = exact.length ? exact : [sizes.findLast(([n]) => n < real), sizes.find(([n]) => n > real)].filter((one) => one);
+    return near.length > 0 && !near.some(([, shown]) => shown);
+  };
+  const precise = (found, surface, real, synthetic) => {
+    if (found.equivalent.value !== null && undecided(surface.decided ?? [], real)) {
+      return {...found, equivalent: {...found.equivalent, value: null}, average: NOTHING, marginal: NOTHING,
+        notEstimable: ["equivalent", "average", "marginal"], why: "whether these images help or hurt is undecided"};
+    }
+    const atCell = (surface.withheld ?? []).find(([n, s]) => n === real && s === synthetic)?.[2] ?? [];
+    const names = ["average", "marginal"].filter((name) => atCell.includes(name) || vague(found[name], found.error.low !== null));
+    return {...found, ...Object.fromEntries(names.map((name) => [name, NOTHING])), notEstimable: names, why: names.length
+      ? `the interval of the rate is open, or spans more than a factor of ${WIDEST}` : ""};
+  };
+
   // All predictions at one point; beyond the grid, and beyond a fall of the gain, only `outside`.
   const at = (surface, real, synthetic) => {
     const most = Math.min(surface.measured_num_synthetic, surface.measured_multiple * real);
     if (surface.falls && synthetic > most * (1 + SLACK)) {
       return {error: NOTHING, errorRealOnly: estimate(surface, "error", real, 0), equivalent: NOTHING, average: NOTHING,
-        marginal: NOTHING, outside: [...outside(surface, real, synthetic), surface.falls]};
+        marginal: NOTHING, outside: [...outside(surface, real, synthetic), surface.falls], notEstimable: [], why: ""};
     }
     const equivalent = synthetic ? estimate(surface, "equivalent", real, synthetic) : NOTHING;
-    return {
+    const found = {
       error: estimate(surface, "error", real, synthetic),
       errorRealOnly: estimate(surface, "error", real, 0),
       equivalent,
       average: synthetic ? average(equivalent, synthetic) : NOTHING,
       marginal: synthetic ? estimate(surface, "marginal", real, synthetic) : NOTHING,
-      outside: outside(surface, real, synthetic),
+      outside: outside(surface, real, synthetic), notEstimable: [], why: "",
     };
+    return synthetic ? precise(found, surface, real, synthetic) : found;
   };
 
   // Core-seconds to train one generator and to sample from it.
