@@ -166,6 +166,13 @@ def _measured(study: dict[str, Any], laws: dict[str, Any], at: Expectation) -> E
     return Estimate(**found[0]) if found else None
 
 
+def _measured_worth(study: dict[str, Any], at: Expectation) -> Estimate | None:
+    """What the cell at this very point is worth, as its verdict has it; None if it was not measured."""
+    where = at.num_real, at.num_synthetic
+    found = [cell for cell in study["cells"] if (cell["num_real"], cell["num_synthetic"]) == where]
+    return Estimate(**found[0]["equivalent_simultaneous"]) if found and "equivalent_simultaneous" in found[0] else None
+
+
 def _expected(study: dict[str, Any], laws: dict[str, Any], at: Expectation) -> list[str]:
     limits = (study["surface"]["num_real"], study["surface"]["num_synthetic"])
     return expectation_sentences(
@@ -173,6 +180,7 @@ def _expected(study: dict[str, Any], laws: dict[str, Any], at: Expectation) -> l
         laws["confidence"],
         laws["error"],
         measured=_measured(study, laws, at),
+        worth=_measured_worth(study, at),
         misfit=study.get("misfit", ""),
         unknown=why_unknown(study),
         ends=tuple((axis[0], axis[-1]) for axis in limits),

@@ -66,6 +66,7 @@ def expectation_sentences(
     error: str,
     *,
     measured: Estimate | None = None,
+    worth: Estimate | None = None,
     misfit: str = "",
     unknown: str = "",
     ends: tuple[tuple[float, float], ...] = (),
@@ -77,6 +78,7 @@ def expectation_sentences(
         confidence: of the intervals.
         error: the column that is analysed, ``test_error`` or ``balanced_error``.
         measured: the error measured at this very point, if any.
+        worth: in real images, of that measurement, as its verdict has it.
         misfit: a sentence if no fitted law describes the study; then there is no rate for the next real image.
         unknown: why real-equivalents and rates are unknown, from ``why_unknown``.
         ends: smallest and largest values of the prediction grid's axes: real images, then synthetic ones.
@@ -90,6 +92,11 @@ def expectation_sentences(
         lines[0] = f"{what} at {images}: {percent(at.error)}, without an interval."
     if measured is not None and measured.value is not None:
         lines.append(f"Measured there: {percent(measured)}." + (_OFF if off(at, measured) else ""))
+        if worth is not None and (interval := span(worth, 1, "+,.0f")) != "no interval":
+            value = "" if worth.value is None else f"{worth.value:+,.0f}, "
+            lines.append(
+                f"Worth as measured: {value}{interval} real images; interval for all cells at once, as in verdicts."
+            )
     if at.num_synthetic:
         lines += [_worth(at, unknown), _rate(at, misfit, unknown)]
     if misfit:
@@ -140,7 +147,7 @@ def _worth(at: Expectation, unknown: str) -> str:
         size = Estimate(-at.equivalent.value, None if low is None else -low, None if high is None else -high)
     real_only = percent(Estimate(at.error_real_only.value))
     return (
-        f"The synthetic images are {what} {_number(size, ',.0f')} real ones; "
+        f"By the fitted law, the synthetic images are {what} {_number(size, ',.0f')} real ones; "
         f"without them the expected error is {real_only}."
     )
 

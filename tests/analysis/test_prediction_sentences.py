@@ -46,3 +46,17 @@ def test_a_flat_curve_is_the_reason_why_nothing_is_estimable():
     for notes in ([NOT_ESTIMABLE, ""], [OPPOSED, OPPOSED], []):
         assert why_unknown({"exchange": [{"note": note} for note in notes]}) == ""
     assert why_unknown({}) == ""  # of an older version
+
+
+def test_each_worth_says_what_it_is_of():
+    """Of a verdict's cell and of the law: two numbers for one cell."""
+    by_law = Estimate(-68.0, -74.0, -55.0)
+    at = Expectation(120, 480, Estimate(0.5, 0.4, 0.6), Estimate(0.4), by_law, NOTHING, NOTHING, ())
+    lines = expectation_sentences(
+        at, 0.9, "test_error", measured=Estimate(0.5, 0.4, 0.6), worth=Estimate(None, None, -38.0)
+    )
+    assert "Worth as measured: at most -38 real images; interval for all cells at once, as in verdicts." in lines
+    assert any(
+        line.startswith("By the fitted law, the synthetic images are as harmful as removing 68 (55 to 74)")
+        for line in lines
+    )

@@ -46,6 +46,20 @@ def test_every_figure_is_drawn_and_nothing_is_wider_than_the_page(
     tab.close()
 
 
+def test_figures_follow_a_window_that_becomes_narrower(browser: Chromium, finished: Path) -> None:
+    tab = open_page(browser, finished / "report.html", **DESK)
+    size = {"height": 844, "deviceScaleFactor": 1, "mobile": False}
+    cut = """[...document.querySelectorAll('.plot')].filter(p => {
+      const {right} = p.querySelector('.main-svg').getBoundingClientRect();
+      return right > Math.min(innerWidth, p.getBoundingClientRect().right) + 1;
+    }).length"""
+    for width in (390, 1000):
+        tab.send("Emulation.setDeviceMetricsOverride", width=width, **size)
+        tab.wait_for(f"innerWidth === {width} && {cut} === 0")
+        tab.wait_for(f"document.documentElement.scrollWidth === {width}")
+    tab.close()
+
+
 @pytest.mark.parametrize("width", [1280, 1180])
 def test_tables_that_stand_open_are_not_cut(browser: Chromium, finished: Path, width: int) -> None:
     """The parameters of the laws stand in the last column: they must be read without scrolling sideways."""

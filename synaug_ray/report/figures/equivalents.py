@@ -146,11 +146,19 @@ def table(study: Mapping[str, Any], real: Real | None) -> tables.Table:
                 tables.number(c["num_synthetic"], text.images),
                 tables.number(c["synthetic_multiple"], text.multiple),
                 tables.Entry(worth(c, real), value_of(c["equivalent"]), low, high, "number"),
+                tables.estimate(c.get("equivalent_simultaneous"), text.more_images),
                 tables.number(c["trials"], text.images),
             )
         )
     return tables.Table(
         "Real-equivalents",
-        ("real images", "synthetic images", "multiple", "worth (real images)", "trials"),
+        (
+            "real images",
+            "synthetic images",
+            "multiple",
+            "worth (real images), for this cell alone",
+            "for all cells at once, as in verdicts",
+            "trials",
+        ),
         tuple(rows),
     )

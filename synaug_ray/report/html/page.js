@@ -60,6 +60,18 @@ const page = (() => {
   fitMatrix();
   window.addEventListener("resize", fitMatrix);
 
+  // A figure that was drawn wide is drawn again where its place has become narrower or wider.
+  let resizing = 0;
+  window.addEventListener("resize", () => {
+    cancelAnimationFrame(resizing);
+    resizing = requestAnimationFrame(() => {
+      if (!window.Plotly) return;
+      for (const plot of document.querySelectorAll(".plot.js-plotly-plot")) {
+        if (plot.clientWidth && plot.clientWidth !== plot._fullLayout?.width) Plotly.Plots.resize(plot);
+      }
+    });
+  });
+
   unpack().then(draw).catch((error) => {
     document.getElementById("undrawn").hidden = false;
     console.error(error);

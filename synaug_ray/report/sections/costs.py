@@ -94,7 +94,7 @@ def table(verdicts: Verdicts, laws: Mapping[str, Any] | None, names: StudyNames,
         f"sampling ({hour})",
         f"in all ({hour})",
         "gain (points)",
-        "worth (real images)",
+        "worth (real images), for all cells at once",
         f"{hour} per real image worth",
     )
     return tables.Table("Costs", columns, tuple(rows)) if rows else None

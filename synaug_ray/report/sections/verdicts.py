@@ -114,7 +114,7 @@ def full_table(verdicts: Verdicts, names: StudyNames) -> tables.Table:
             "verdict",
             "amount",
             "gain (points)",
-            "worth (real images)",
+            "worth (real images), for all cells at once",
             "synthetic images per next real image",
             "smallest detectable gain (points)",
             "draws to decide this row (rough)",
