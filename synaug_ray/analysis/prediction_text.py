@@ -11,6 +11,7 @@ from synaug_ray.analysis.exchange import NOT_ESTIMABLE
 from synaug_ray.analysis.recommendation import Advice, Recommendation, unknown_mix
 from synaug_ray.analysis.recommendation_text import unknown_collection
 from synaug_ray.analysis.verdict_text import setting, span
+from synaug_ray.common.text import fixed
 from synaug_ray.laws.results import Estimate
 
 
@@ -35,7 +36,7 @@ def percent(error: Estimate) -> str:
 
 def _number(value: Estimate, digits: str) -> str:
     interval = span(value, 1, digits)
-    return f"{value.value:{digits}}" + ("" if interval == "no interval" else f" ({interval})")
+    return fixed(value.value or 0.0, digits) + ("" if interval == "no interval" else f" ({interval})")
 
 
 _OFF = " The laws do not fit this cell: their prediction is outside its interval."

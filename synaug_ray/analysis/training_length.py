@@ -18,7 +18,7 @@ from synaug_ray.analysis.length_results import Ended, TrainingLength
 from synaug_ray.analysis.paired_cells import PairedCells
 from synaug_ray.analysis.results import Verdict
 from synaug_ray.analysis.trials import wrong_answers
-from synaug_ray.common.text import listed
+from synaug_ray.common.text import fixed, listed
 from synaug_ray.config.spec import LONGER, TRAINING_CHECK
 from synaug_ray.laws import bootstrap, moderation
 from synaug_ray.laws.results import Estimate
@@ -137,5 +137,5 @@ def sentence(found: TrainingLength) -> str:
     value = sign * 100 * (found.gain.value or 0.0)
     return (
         f" The classifier is {found.ended} at this size: trained on twice the images, it errs {value:.1f} points "
-        f"{word} without synthetic images ({low:.1f} to {high:.1f})."
+        f"{word} without synthetic images ({fixed(low, '.1f')} to {fixed(high, '.1f')})."
     )
