@@ -107,7 +107,7 @@ def test_killed_in_the_middle_it_goes_on_and_writes_nothing_again(storage, bare,
     process.communicate()
     before = standing(bare, storage)
     assert 6 <= len(before) < len(expected[1])
-    assert status.main([f"{storage}/small"]) == 0 and "running, last update" in capsys.readouterr().out
+    assert status.main([f"{storage}/small"]) == 0 and "small: running" in capsys.readouterr().out
     assert grid.main([GRID, "--storage", storage, "--local"]) == 0
     after = standing(bare, storage)
     assert {name: after[name] for name in before} == before
