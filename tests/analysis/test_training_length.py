@@ -125,6 +125,7 @@ def test_a_trial_without_its_partner_is_no_pair():
     assert {t.num_real: t.pairs for t in found} == {20: 2, 40: 1}
 
 
+@pytest.mark.integration  # seconds of a core
 def test_at_the_border_one_in_twenty_is_called_short():
     """The planted gain is just the margin: calling it short, or trained to its end, is an error of 5% each."""
     few = simulate(dataclasses.replace(GRID, draws=2, seeds=1, images=500), seed=3)

@@ -100,7 +100,9 @@ def harmed(request, storage, monkeypatch):
     return storage
 
 
-@pytest.mark.parametrize("harmed", range(len(HARMS)), indirect=True)
+@pytest.mark.parametrize(
+    "harmed", [0, *(pytest.param(k, marks=pytest.mark.integration) for k in range(1, len(HARMS)))], indirect=True
+)
 def test_the_same_command_makes_everything_good(harmed, finished, capsys, caplog):
     """Twenty-odd files at once, each kind damaged in each way over the three turns: no traceback, no wrong number."""
     assert grid.main([*WORDS, str(harmed)]) == 0

@@ -64,6 +64,7 @@ def test_a_family_of_copies_counts_once():
     assert distinct(10, found) == 10 - 4
 
 
+@pytest.mark.integration  # seconds of a core
 def test_a_set_in_which_every_image_has_copies():
     """Augmented on disk: four of five images are copies. The law is then read off other classes."""
     originals, rng = natural(150), np.random.default_rng(0)
@@ -75,6 +76,7 @@ def test_a_set_in_which_every_image_has_copies():
     assert (found.near[:, 0] % 150 == found.near[:, 1] % 150).mean() > 0.98
 
 
+@pytest.mark.integration  # seconds of a core
 def test_alike_is_not_the_same():
     """500 variations of one image, as X-rays are of one chest: nobody is named, a re-encoded copy still is."""
     base, own = natural(1, 28, 1).astype(float), natural(500, 28, 1, seed=3).astype(float)
@@ -98,6 +100,7 @@ def test_too_few_images_to_judge():
     assert find(natural(3)).exact.shape == (0, 2)
 
 
+@pytest.mark.integration  # seconds of a core
 def test_the_same_arrays_give_the_same_answer():
     images = natural(120)
     first, second = (find(images, images[:100], seed=3) for _ in range(2))
@@ -139,6 +142,7 @@ def test_the_threshold_is_benjamini_and_hochbergs():
     assert np.isclose(law.sf(np.array([threshold]))[0], chance)
 
 
+@pytest.mark.integration  # seconds of a core
 def test_no_copies_no_names():
     """With no copy at all, a score passes anywhere in the set with probability 1%: found none in six sets of 100."""
     named = [len(find(natural(100, 28, 1, seed=s), natural(100, 28, 1, seed=100 + s), plant=()).near) for s in range(6)]
