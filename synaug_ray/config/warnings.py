@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from synaug_ray.common.hardware import BF16, cpu_flags
 from synaug_ray.common.text import listed, some
 from synaug_ray.config.budgets import trained_apart
-from synaug_ray.config.generator_recipes import LENGTH, Guide, LatentRecipe
+from synaug_ray.config.generator_recipes import LENGTH, GeneratorRecipe, Guide, LatentRecipe
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.unanswerable import unanswerable
@@ -17,41 +19,35 @@ FAR = 0.1  # share by which rounding to whole images may change a multiple witho
 
 def grid_warnings(spec: GridSpec) -> list[str]:
     """What the grid will not be able to show."""
+    products = spec.products()
+    generators = [g for factors in products for g in factors.generators]
+    classifiers = [c for factors in products for c in factors.classifiers]
     found = unanswerable(spec)
-    found += list(dict.fromkeys(said for factors in spec.products() for said in _rounded(factors)))
+    found += list(dict.fromkeys(said for factors in products for said in _rounded(factors)))
     found += [
         f"generators: {name} was trained on images outside this data set: verdicts call it open-set"
-        for name in dict.fromkeys(
-            g.name for factors in spec.products() for g in factors.generators if g.family == "pretrained"
-        )
+        for name in dict.fromkeys(g.name for g in generators if g.family == "pretrained")
     ]
     found += [
         f"generators: the autoencoder of {name} was trained on other images: verdicts say so"
-        for name in dict.fromkeys(
-            g.name for factors in spec.products() for g in factors.generators if isinstance(g, LatentRecipe) and g.given
-        )
+        for name in dict.fromkeys(g.name for g in generators if isinstance(g, LatentRecipe) and g.given)
     ]
     found += [
         f"classifiers: {name} starts from weights that were trained on other images: verdicts say so"
-        for name in dict.fromkeys(c.name for factors in spec.products() for c in factors.classifiers if c.pretrained)
+        for name in dict.fromkeys(c.name for c in classifiers if c.pretrained)
     ]
     found += [
         f"{name} is downloaded from huggingface.co where it is first needed, on each node"
-        for name in dict.fromkeys(
-            n.weights
-            for n in (*spec.quality_features, *(c for f in spec.products() for c in f.classifiers))
-            if HUB.fullmatch(n.weights)
-        )
+        for name in dict.fromkeys(n.weights for n in (*spec.quality_features, *classifiers) if HUB.fullmatch(n.weights))
     ]
-    every = (c for factors in spec.products() for c in factors.classifiers)
-    uneven = {c.name: c.pack for c in every if c.pack > 1 and c.pack % 4}
+    uneven = {c.name: c.pack for c in classifiers if c.pack > 1 and c.pack % 4}
     found += [
         f"classifiers: {name} trains in packs of {pack}: a trial's result then depends on its place in the pack, by "
         "rounding; with pack: 1 or a multiple of 4 it has the same bits in any"
         for name, pack in uneven.items()
     ]
-    found += _cut_short(spec)
-    found += _budgets(spec)
+    found += _cut_short(generators, max(spec.num_real))
+    found += _budgets(generators, max(spec.num_real))
     if spec.draws == 1:
         found.append("draws: 1 gives no interval and no verdict; give six or more")
     elif spec.draws < 5:
@@ -59,13 +55,13 @@ def grid_warnings(spec: GridSpec) -> list[str]:
     return found
 
 
-def _cut_short(spec: GridSpec) -> list[str]:
-    """Generators that are a preset but for a training much shorter than its own."""
+def _cut_short(generators: Sequence[GeneratorRecipe], num_real: int) -> list[str]:
+    """Generators that are a preset but for a training on ``num_real`` images much shorter than its own."""
     found: dict[str, str] = {}
     presets = [p for p in GENERATORS.values() if LENGTH <= set(type(p).model_fields)]
-    for generator in (g for factors in spec.products() for g in factors.generators):
+    for generator in generators:
         for preset in presets if LENGTH <= set(type(generator).model_fields) else ():
-            sees, own = (g.length(max(spec.num_real)) for g in (generator, preset))
+            sees, own = (g.length(num_real) for g in (generator, preset))
             if generator.any_length_key == preset.any_length_key and sees < SHORT * own:
                 found[generator.name] = (
                     f"generators: {generator.name} sees {sees:,} images in training, {preset.name} {own:,}: its images "
@@ -74,17 +70,17 @@ def _cut_short(spec: GridSpec) -> list[str]:
     return list(found.values())
 
 
-def _budgets(spec: GridSpec) -> list[str]:
-    """What generators cost that are trained at several lengths, each from the start."""
+def _budgets(generators: Sequence[GeneratorRecipe], num_real: int) -> list[str]:
+    """What generators of ``num_real`` images cost that are trained at several lengths, each from the start."""
     lengths: dict[tuple[str, int | None, Guide | None], dict[str, float]] = {}
-    for generator in (g for factors in spec.products() for g in factors.generators):
+    for generator in generators:
         if LENGTH <= set(type(generator).model_fields) and not generator.continues:
             of = (
                 generator.any_length_key,
                 getattr(generator, "trained_on", None),
                 getattr(generator, "guide", None),
             )
-            lengths.setdefault(of, {})[generator.name] = generator.length(max(spec.num_real))
+            lengths.setdefault(of, {})[generator.name] = generator.length(num_real)
     return [
         f"generators: {listed(names)} are one recipe at several lengths, each trained from its start, "
         f"{trained_apart(names.values()):.0%} more than the longest alone: its learning rate falls to 0 at the end of "

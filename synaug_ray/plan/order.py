@@ -44,7 +44,7 @@ def _turn(trial: TrialStep) -> Turn:
 
 
 def packs_in_order(trials: Sequence[TrialStep]) -> int:
-    """How many packs ``engine.local`` makes of the trials of one recipe: a first result does not wait for full ones.
+    """How many packs ``engine.local`` makes of trials of one ``pack_key``: a first result does not wait for full ones.
 
     In the first draw, the first pool's trials and the others may each end with a pack that real-only trials of later
     draws cannot fill; it costs as much as a full one.

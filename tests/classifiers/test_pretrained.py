@@ -9,6 +9,7 @@ import torch
 import yaml
 from helpers.doors import Door
 from helpers.grids import small_grid
+from helpers.tiny_weights import TINY, weights_file
 from safetensors.torch import load_file, save_file
 
 from synaug_ray.classifiers import models
@@ -22,16 +23,6 @@ from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.plan.steps import GeneratorStep, Pool, TrialStep
 from synaug_ray.plan.subset import DataIdentity, Subset
-
-TINY = "test_efficientnet"  # 360,000 weights, with batch normalisation; drawn at random, since nothing is downloaded
-
-
-def weights_file(folder, model=TINY):
-    file = folder / f"{model}.safetensors"
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        save_file(timm.create_model(model, pretrained=False).state_dict(), file)
-    return str(file)
 
 
 @pytest.fixture(scope="module")
