@@ -16,6 +16,12 @@ class AnyGenerator(Recipe):
     name: Name
 
     @property
+    def trained_name(self) -> str:
+        """Its name without that of its sampler: one training may be sampled in several ways."""
+        settings = getattr(self, "sampler", None)
+        return self.name.removesuffix(f"-{settings.name}") if settings is not None and settings.name else self.name
+
+    @property
     def continues(self) -> bool:
         """Whether it can be trained further than it was, as if it had never ended."""
         return False

@@ -13,30 +13,23 @@ BUDGETS = "budgets"
 MOST_TIMES = 1_000  # of a recipe's own length
 
 
-def with_budgets(generators: list[Any], at: Location, lines: Lines, problems: list[Message]) -> list[Any]:
-    """Replace each generator that has ``budgets`` by one for each of them, shortest first.
+def with_budgets(recipe: dict[str, Any], at: Location, lines: Lines, problems: list[Message]) -> list[dict[str, Any]]:
+    """A generator's plain values once for each of its ``budgets``, shortest first; itself if it has none.
 
     A budget is how many times as long as its recipe a generator trains. At 1 it is the recipe itself, name and key; the
     others are named after theirs, ``edm-16px-x4``. Problems are added, and what has any stays as one generator.
 
     Args:
-        generators: plain values of recipes, presets filled in.
-        at: the location of the list.
-        lines: where later messages find the value that a generator was made from.
+        recipe: with presets filled in.
+        at: its location in the grid.
     """
-    made: list[Any] = []
-    for i, recipe in enumerate(generators):
-        several = [recipe]
-        if isinstance(recipe, dict) and BUDGETS in recipe:
-            base = _with_length({name: value for name, value in recipe.items() if name != BUDGETS})
-            said = _problem(base, recipe[BUDGETS])
-            if said is not None:
-                problems.append(Message(said[0], lines.at((*at, i, BUDGETS)), "budgets", said[1]))
-            several = [base] if said or not _plain(base) else [_at(base, b) for b in sorted(recipe[BUDGETS])]
-        for one in several:
-            lines.moved[(*at, len(made))] = (*at, i)
-            made.append(one)
-    return made
+    if BUDGETS not in recipe:
+        return [recipe]
+    base = _with_length({name: value for name, value in recipe.items() if name != BUDGETS})
+    said = _problem(base, recipe[BUDGETS])
+    if said is not None:
+        problems.append(Message(said[0], lines.at((*at, BUDGETS)), "budgets", said[1]))
+    return [base] if said or not _plain(base) else [_at(base, b) for b in sorted(recipe[BUDGETS])]
 
 
 def trained_apart(budgets: Iterable[float]) -> float:

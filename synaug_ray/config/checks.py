@@ -6,13 +6,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from synaug_ray.common.errors import Message
 from synaug_ray.common.text import times
+from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.classifier_checks import classifier_problems
 from synaug_ray.config.data_options import MAX_SIDE
 from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.no_real import no_real_problems
+from synaug_ray.config.presets import sampler_of
 from synaug_ray.config.protocols import StagedProtocol, name_of, with_controls
+from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.weight_checks import weight_problems
 from synaug_ray.config.yaml_source import Lines, Location
@@ -50,11 +55,23 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
             if said:
                 place = lines.at((*at, "generators", i))
                 found.append(Message(said, place, "image-size", f"{side} pixels"))
+            found += _of_sampler(generator, spec.sampler, lines, (*at, "generators", i, "sampler"))
         found += _in_two_parts(factors, lines.at((*at, "protocols")))
         for i, classifier in enumerate(factors.classifiers):
             place = lines.at((*at, "classifiers", i))
             found += [replace(message, place=place) for message in classifier_problems(classifier, side)]
     return found
+
+
+def _of_sampler(generator: GeneratorRecipe, wanted: SamplerRecipe, lines: Lines, at: Location) -> list[Message]:
+    """What is wrong with a generator's own sampling settings beside those that it has from the grid's sampler."""
+    if getattr(generator, "sampler", None) is None:
+        return []
+    try:
+        SamplerRecipe.model_validate(sampler_of(generator, wanted).model_dump())
+    except ValidationError as error:
+        return [Message(e["msg"], lines.at(at), str(e["type"])) for e in error.errors()]
+    return []
 
 
 def _in_two_parts(factors: Factors, place: str) -> Iterator[Message]:
@@ -185,7 +202,7 @@ def _ambiguous(spec: GridSpec) -> list[Message]:
         recipes: dict[tuple[Any, ...], str] = {}
         place = "protocols" if kind == CONTROLS else kind
         for recipe in (r for factors in spec.products() for r in _named(factors, kind)):
-            what = (recipe.key, getattr(recipe, "trained_on", None) or 0, getattr(recipe, "guide", None))
+            what = (recipe.key, getattr(recipe, "trained_on", None) or 0, *_sampled(recipe, spec))
             if names.setdefault(recipe.name, what) != what:
                 text = f"{recipe.name!r} names two different recipes; give each its own `name:`"
                 found.append(Message(text, place, "ambiguous-name", repr(recipe.name)))
@@ -193,6 +210,15 @@ def _ambiguous(spec: GridSpec) -> list[Message]:
                 text = f"{recipes[what]!r} and {recipe.name!r} are the same recipe; keep one"
                 found.append(Message(text, place, "duplicate-recipe", repr(recipe.name)))
     return list(dict.fromkeys(found))
+
+
+def _sampled(recipe: Any, spec: GridSpec) -> tuple[Any, ...]:
+    """What tells the images of a generator from others of the same training; nothing of other recipes."""
+    if not isinstance(recipe, AnyGenerator):
+        return ()
+    guide = getattr(recipe, "guide", None)
+    plain = recipe if guide is None else recipe.model_copy(update={"guide": None})
+    return guide, sampler_of(plain, spec.sampler).key  # type: ignore[arg-type]
 
 
 def _named(factors: Factors, kind: str) -> Iterable[Any]:

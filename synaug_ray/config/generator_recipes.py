@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.given_autoencoder import given_autoencoder
@@ -19,16 +19,9 @@ from synaug_ray.config.recipes import (
     Share,
     invalid,
 )
+from synaug_ray.config.sampling import OF_NOISE_LEVELS, Guide, Sampling, usable
 
 LENGTH = frozenset({"nimg", "max_passes"})  # the fields that say how long a generator trains
-
-
-class Guide(BaseModel):
-    """Each image starts from a real one of its class with noise: ``generators.guide``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    strength: Annotated[Number, Field(ge=0, le=1)]  # ``SamplerRecipe.strength``
 
 
 class _Trained(AnyGenerator):
@@ -70,9 +63,11 @@ class _Trained(AnyGenerator):
 class UNetRecipe(_Trained):
     """A class-conditional diffusion model on diffusers' U-Net: the base of EDM and DDPM."""
 
-    labels: ClassVar[frozenset[str]] = AnyGenerator.labels | {"guide"}  # of sampling: one training serves all strengths
+    labels: ClassVar[frozenset[str]] = AnyGenerator.labels | {"guide", "sampler"}  # one training serves all of them
+    unused_settings: ClassVar[tuple[str, ...]] = ()  # of ``Sampling``
     later: ClassVar[frozenset[str]] = frozenset({"conditioning", "schedule"})
     guide: Guide | None = None
+    sampler: Sampling | None = None  # settings of its own, in place of those of the grid's sampler
     attention: tuple[Flag, ...] = (False, False)  # one entry per resolution; the middle block always has it
     layers_per_block: Count = 1
     norm_groups: Count = 8
@@ -83,6 +78,11 @@ class UNetRecipe(_Trained):
     # How noise level and class enter each block: added to its features, or as their scale and shift after the
     # normalisation (adaptive group norm, arXiv 2105.05233, section 3)
     conditioning: Literal["add", "scale-shift"] = "add"
+
+    @field_validator("sampler")
+    @classmethod
+    def _samples(cls, value: Sampling | None) -> Sampling | None:
+        return usable(value, cls.samplers, cls.unused_settings)
 
     @model_validator(mode="after")
     def _fits_together(self) -> UNetRecipe:
@@ -223,6 +223,7 @@ class DDPMRecipe(UNetRecipe):
     """DDPM: noise prediction at discrete noise levels (Ho et al., arXiv 2006.11239)."""
 
     samplers: ClassVar[tuple[str, ...]] = ("ddim", "ddpm")
+    unused_settings: ClassVar[tuple[str, ...]] = OF_NOISE_LEVELS
     family: Literal["ddpm"] = "ddpm"
     betas: Literal["cosine", "linear"] = "cosine"  # arXiv 2102.09672, eq. 17; arXiv 2006.11239, section 4
     levels: Annotated[int, Field(strict=True, ge=2, le=10_000)] = 1_000  # T

@@ -20,6 +20,7 @@ from synaug_ray.config.messages import in_brackets, messages
 from synaug_ray.config.presets import CLASSIFIERS, FEATURES, FILTERS, GENERATORS, SAMPLERS
 from synaug_ray.config.protocols import PROTOCOLS
 from synaug_ray.config.recipes import Precision
+from synaug_ray.config.samplers import with_samplers
 from synaug_ray.config.spec import DEFAULT_SAMPLER, FACTORS, Factors, GridSpec
 from synaug_ray.config.yaml_source import Lines, Location, parse_overrides, parse_yaml, short
 
@@ -136,7 +137,7 @@ def _presets(raw: dict[str, Any], lines: Lines, problems: list[Message], at: Loc
             filled = [_preset(v, presets, (*at, kind, i), lines, problems) for i, v in enumerate(raw[kind])]
             raw[kind] = [v for v, given in zip(filled, raw[kind], strict=True) if v is not None or given is None]
     if isinstance(raw.get("generators"), list):
-        raw["generators"] = with_budgets(raw["generators"], (*at, "generators"), lines, problems)
+        raw["generators"] = _several(raw["generators"], (*at, "generators"), lines, problems)
     sampler = raw.get("sampler")
     if isinstance(sampler, dict) and not sampler.keys() & {"preset", "name"}:
         raw["sampler"] = {"preset": DEFAULT_SAMPLER} | sampler  # sampler.steps=4 changes the default sampler
@@ -154,6 +155,24 @@ def _presets(raw: dict[str, Any], lines: Lines, problems: list[Message], at: Loc
             for i, b in enumerate(raw["blocks"])
         ]
     return raw
+
+
+def _several(generators: list[Any], at: Location, lines: Lines, problems: list[Message]) -> list[Any]:
+    """Each generator once for each of its ``budgets`` and ``samplers``; ``lines`` then finds what one was made from."""
+    made: list[Any] = []
+    for i, recipe in enumerate(generators):
+        where = (*at, i)
+        if not isinstance(recipe, dict):
+            several: list[tuple[Any, Location]] = [(recipe, where)]
+        else:
+            lengths = with_budgets(recipe, where, lines, problems)
+            several = [way for one in lengths for way in with_samplers(one, where, lines, problems)]
+        for one, of_sampler in several:
+            lines.moved[(*at, len(made))] = where
+            for name in ("sampler", "guide") if of_sampler[-2:-1] == ("samplers",) else ():
+                lines.moved[(*at, len(made), name)] = of_sampler
+            made.append(one)
+    return made
 
 
 def _protocols(given: Any, lines: Lines, problems: list[Message], at: Location) -> dict[str, Any]:

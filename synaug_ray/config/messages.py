@@ -15,6 +15,7 @@ from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, LENGTH
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.config.protocols import StagedProtocol
 from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe, Optimiser, SamplerRecipe
+from synaug_ray.config.sampling import Sampling
 from synaug_ray.config.spec import Factors, GridSpec, TrainingCheck
 from synaug_ray.config.yaml_source import SHOWN, Lines, Location, short
 
@@ -102,7 +103,10 @@ def _known_keys(loc: Location, in_block: bool) -> set[str]:
     if len(loc) == 1:
         return set((Factors if in_block else GridSpec).model_fields)
     if loc[0] == "generators":
+        if len(loc) > 4:  # of a field that is a mapping
+            return {"strength"} if loc[3] == "guide" else {*Sampling.model_fields, "preset", "strength"}
         fields = set(GENERATOR_FAMILIES[str(loc[2])].model_fields) | {"preset"}
+        fields |= {"samplers"} if "sampler" in fields else set()
         return fields | {BUDGETS} if LENGTH <= fields else fields
     if loc[0] in ("filters", "quality_features"):
         return set((FilterRecipe if loc[0] == "filters" else FeatureRecipe).model_fields) | {"preset"}

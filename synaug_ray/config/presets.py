@@ -154,12 +154,17 @@ def sampler_of(recipe: GeneratorRecipe, wanted: SamplerRecipe) -> SamplerRecipe:
     """The sampler of a generator in a grid whose ``sampler`` is ``wanted``.
 
     ``wanted`` itself if its family supports the generator; otherwise the default of the generator's family, with the
-    shard size and precision of ``wanted``. A ``guide`` of the generator sets its strength.
+    shard size and precision of ``wanted``. Settings of the generator (``sampler``) replace those, and its ``guide``
+    sets the strength.
     """
-    guide = getattr(recipe, "guide", None)
-    if guide is not None:
-        plain = sampler_of(recipe.model_copy(update={"guide": None}), wanted)
-        return plain.model_copy(update={"strength": guide.strength})
+    found = _of_family(recipe, wanted)
+    settings, guide = getattr(recipe, "sampler", None), getattr(recipe, "guide", None)
+    if settings is not None:
+        found = found.model_copy(update=settings.changes)
+    return found if guide is None else found.model_copy(update={"strength": guide.strength})
+
+
+def _of_family(recipe: GeneratorRecipe, wanted: SamplerRecipe) -> SamplerRecipe:
     if wanted.family in recipe.samplers:
         return wanted
     own = DEFAULTS[recipe.samplers[0]]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from synaug_ray.common.keys import folder_key
 from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.recipes import Count, Recipe, invalid
+from synaug_ray.config.sampling import OF_NOISE_LEVELS, Sampling, usable
 from synaug_ray.config.weights import HUB
 
 
@@ -22,7 +23,7 @@ class PretrainedRecipe(AnyGenerator):
     samplers: ClassVar[tuple[str, ...]] = ("pipeline",)
     open_set: ClassVar[bool] = True
     trained_on: ClassVar[None] = None
-    labels: ClassVar[frozenset[str]] = Recipe.labels | {"pipeline"}
+    labels: ClassVar[frozenset[str]] = Recipe.labels | {"pipeline", "sampler"}
     family: Literal["pretrained"] = "pretrained"
     pipeline: Annotated[str, Field(min_length=1)]  # a folder, or ``owner/name@commit`` on the hub
     content: str = ""  # of the folder: computed if empty, else checked
@@ -32,6 +33,12 @@ class PretrainedRecipe(AnyGenerator):
     prompt: str = "a photo of a {label}"  # text-to-image
     words: tuple[str, ...] = ()  # in place of {label}, one per class; () is the classes' names
     size: Count | None = None  # pixels a side of a text-to-image pipeline's images; None is its default
+    sampler: Sampling | None = None  # settings of its own, in place of those of the grid's sampler
+
+    @field_validator("sampler")
+    @classmethod
+    def _samples(cls, value: Sampling | None) -> Sampling | None:
+        return usable(value, cls.samplers, (*OF_NOISE_LEVELS, "guidance_interval"))
 
     @model_validator(mode="before")
     @classmethod

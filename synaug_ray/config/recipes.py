@@ -136,7 +136,9 @@ class SamplerRecipe(Recipe):
     def _noise_falls(self) -> SamplerRecipe:
         if self.sigma_min >= self.sigma_max:
             raise invalid(
-                "sigma-order", f"{self.name}: sigma_min {self.sigma_min:g} is not below sigma_max {self.sigma_max:g}"
+                "sigma-order",
+                f"{self.name}: sigma_min {self.sigma_min:g} is not below sigma_max {self.sigma_max:g}; lower "
+                "sigma_min, or raise sigma_max",
             )
         return self
 

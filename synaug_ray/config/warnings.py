@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from synaug_ray.common.hardware import BF16, cpu_flags
 from synaug_ray.common.text import listed, some
 from synaug_ray.config.budgets import trained_apart
-from synaug_ray.config.generator_recipes import LENGTH, GeneratorRecipe, Guide, LatentRecipe
+from synaug_ray.config.generator_recipes import LENGTH, GeneratorRecipe, LatentRecipe
 from synaug_ray.config.presets import GENERATORS
+from synaug_ray.config.sampling import Guide, Sampling
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.unanswerable import unanswerable
 from synaug_ray.config.weights import HUB
@@ -72,13 +73,14 @@ def _cut_short(generators: Sequence[GeneratorRecipe], num_real: int) -> list[str
 
 def _budgets(generators: Sequence[GeneratorRecipe], num_real: int) -> list[str]:
     """What generators of ``num_real`` images cost that are trained at several lengths, each from the start."""
-    lengths: dict[tuple[str, int | None, Guide | None], dict[str, float]] = {}
+    lengths: dict[tuple[str, int | None, Guide | None, Sampling | None], dict[str, float]] = {}
     for generator in generators:
         if LENGTH <= set(type(generator).model_fields) and not generator.continues:
             of = (
                 generator.any_length_key,
                 getattr(generator, "trained_on", None),
                 getattr(generator, "guide", None),
+                getattr(generator, "sampler", None),
             )
             lengths.setdefault(of, {})[generator.name] = generator.length(num_real)
     return [

@@ -97,7 +97,7 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
                 pools[at] = Pool(GeneratorStep(seen, cell.generator), sampler)
             pool = pools[at]
             generators.setdefault(pool.generator.key, pool.generator)
-            names.setdefault(pool.generator.key, cell.generator.name)
+            names.setdefault(pool.generator.key, cell.generator.trained_name)
             names.setdefault(pool.key, cell.generator.name)
         share, weight = _mixture(cell, in_proportion)
         trial = TrialStep(

@@ -42,7 +42,7 @@ class GeneratorStep(Step):
 
     @property
     def cost_name(self) -> str:
-        return self.recipe.name
+        return self.recipe.trained_name
 
     def describe(self, names: Mapping[str, str]) -> str:
         return f"{names[self.key]} at {self.subset.num_real:,} real images, draw {self.subset.draw}"
@@ -91,7 +91,7 @@ class ShardStep(Step):
 
     @property
     def cost_name(self) -> str:
-        return f"{self.generator.recipe.name} ({self.sampler.name})"
+        return f"{self.generator.recipe.trained_name} ({self.sampler.name})"
 
     def describe(self, names: Mapping[str, str]) -> str:
         first = self.index * self.sampler.shard_size

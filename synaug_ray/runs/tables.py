@@ -99,8 +99,8 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         **(costs.of(trial) if record else dict.fromkeys(COSTS, float("nan"))),
         "generator_key": pool.generator.key if pool else "",
         "generator_nimg": pool.generator.recipe.length(pool.generator.subset.num_real) if pool else 0,
-        "recipe_key": pool.generator.recipe.any_length_key + _guided(pool) if pool else "",
-        "whole_recipe_key": pool.generator.recipe.key + _guided(pool) if pool else "",
+        "recipe_key": pool.generator.recipe.any_length_key + _sampled(pool) if pool else "",
+        "whole_recipe_key": pool.generator.recipe.key + _sampled(pool) if pool else "",
         "finished": record.finished if record else "",
     }
 
@@ -112,8 +112,10 @@ def _stages(trial: TrialStep) -> dict[str, str]:
     return dict(zip(STAGES, (seen, "" if stages is None else stages.options_key), strict=True))
 
 
-def _guided(pool: Pool) -> str:
-    """What tells guided images from the others of their generator."""
+def _sampled(pool: Pool) -> str:
+    """What tells images that are guided, or sampled by settings of their own, from the others of their generator."""
+    if getattr(pool.generator.recipe, "sampler", None) is not None:
+        return f" sampler {pool.sampler.key}"
     return "" if pool.sampler.strength == 1 else f" strength {pool.sampler.strength:g}"
 
 
