@@ -32,3 +32,9 @@ def real_weight(name: str) -> float | None:
     if weight:
         return float(weight)
     return None if share == PROPORTIONAL else float(share)
+
+
+def local_replacement(real_share: str) -> str:
+    """How ``local-replacement`` uses images, as a clause."""
+    often = "in proportion" if real_share == PROPORTIONAL else f"{100 * (1 - float(real_share)):.0f}% of the time"
+    return f"real images replaced by their own variations {often}"

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from synaug_ray.analysis.length_results import Ended
-from synaug_ray.analysis.mixing import share_and_weight
+from synaug_ray.analysis.mixing import local_replacement, share_and_weight
 from synaug_ray.common.text import fixed, listed, long_duration
+from synaug_ray.config.protocols import LOCAL
 from synaug_ray.laws.results import Estimate
 
 Json = Mapping[str, Any]
@@ -42,6 +43,8 @@ def gain_clause(estimate: Json | Estimate, sign: int = 1) -> str:
     if low is None or high is None:
         return text
     ends = (sign * low, sign * high) if sign > 0 else (sign * high, sign * low)
+    if ends[0] <= -1 and ends[1] >= 1:  # of two draws: wider than any difference of two errors
+        return f"{text} (an interval that says nothing)"
     return f"{text} ({fixed(100 * ends[0], '.1f')} to {fixed(100 * ends[1], '.1f')})"
 
 
@@ -58,6 +61,8 @@ def as_multiple(times: float) -> str:
 
 def mixing(real_share: str, protocol: str) -> str:
     """How the images are mixed in training, as a clause."""
+    if protocol == LOCAL:
+        return local_replacement(real_share)
     if protocol != "mixed":
         return {"synthetic-only": "training on them alone"}.get(protocol, f"in the order “{protocol}”")
     share, weight = share_and_weight(real_share)

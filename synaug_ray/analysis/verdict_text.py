@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from synaug_ray.analysis.deciding import Deciding
 from synaug_ray.analysis.generators import CONTROLS
-from synaug_ray.analysis.mixing import share_and_weight
+from synaug_ray.analysis.mixing import local_replacement, share_and_weight
 from synaug_ray.analysis.results import Cell, Exchange, Outcome, Verdict
 from synaug_ray.common.text import fixed, listed, long_duration
+from synaug_ray.config.protocols import LOCAL
 from synaug_ray.laws.results import Estimate
 
 
@@ -57,6 +58,8 @@ def adding(value: float) -> str:
 
 def setting(real_share: str, protocol: str) -> str:
     """How the images were mixed, as a short clause."""
+    if protocol == LOCAL:
+        return local_replacement(real_share)
     if protocol != "mixed":
         return protocol
     share, weight = share_and_weight(real_share)

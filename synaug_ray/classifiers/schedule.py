@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from synaug_ray.common.keys import derive_seed
+from synaug_ray.config.protocols import LOCAL
 from synaug_ray.config.recipes import ClassifierRecipe
+from synaug_ray.data.subsets import sources_in_turn
 from synaug_ray.plan.steps import TrialStep
 from synaug_ray.training.batching import passes, stream
 
@@ -33,7 +37,21 @@ def real_per_batch(trial: TrialStep) -> int | None:
     return min(max(round(trial.real_share * batch), 1), batch - 1)
 
 
-def schedule(trial: TrialStep) -> Tensor:
+def sources_of(trial: TrialStep, labels: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """The real image that each synthetic one is a variation of, by its place in the Subset, int64 [num_synthetic].
+
+    None if the trial's protocol does not ask for it. ``labels`` are those of its images, real ones first.
+    """
+    if trial.protocol != LOCAL:
+        return None
+    assert trial.pool is not None
+    n, s = trial.subset.num_real, trial.num_synthetic
+    if trial.pool.generator.recipe.reference:
+        return np.arange(s) % n
+    return sources_in_turn(labels[:n], np.bincount(labels[:n]), s)
+
+
+def schedule(trial: TrialStep, sources: NDArray[np.int64] | None = None) -> Tensor:
     """The order in which a trial sees its images, a function of the trial alone.
 
     Returns int64 [steps, batch] on the CPU: indices into the trial's images, real ones first.
@@ -44,7 +62,12 @@ def schedule(trial: TrialStep) -> Tensor:
     - pretrain: the first half of the training sees synthetic images, the second half real ones, under one schedule of
       the learning rate;
     - bridged: stage one sees synthetic images, stage two real ones, each under a schedule of its own (``stages_of``);
-    - real-then-real: the same with real images in stage one, in the order of a pool of as many images.
+    - real-then-real: the same with real images in stage one, in the order of a pool of as many images;
+    - local-replacement: the passes of real-only, in which each image is replaced by one of its own variations, drawn
+      anew each time, so often that the real share remains on average. An image without any stays.
+
+    Args:
+        sources: ``sources_of`` the trial.
     """
     recipe, n, s = trial.classifier, trial.subset.num_real, trial.num_synthetic
     steps, batch, seed = num_steps(recipe), recipe.batch, trial.common_seed
@@ -66,6 +89,10 @@ def schedule(trial: TrialStep) -> Tensor:
         first, second = map(len, stages_of(trial))
         one = passes(s if trial.stages.synthetic else n, synthetic, 0, first * batch).view(first, batch)
         index = torch.cat([one + n if trial.stages.synthetic else one, of("real", second, batch)])
+    elif trial.protocol == LOCAL:
+        assert sources is not None
+        share = n / (n + s) if trial.real_share is None else trial.real_share
+        index = _replaced(of("real", steps, batch).numpy(), sources, n, share, derive_seed("replace", seed))
     else:
         k = real_per_batch(trial)
         index = (
@@ -74,6 +101,17 @@ def schedule(trial: TrialStep) -> Tensor:
             else torch.cat([of("real", steps, k), of("synthetic", steps, batch - k)], 1)
         )
     return index
+
+
+def _replaced(real: NDArray[np.int64], sources: NDArray[np.int64], n: int, real_share: float, seed: int) -> Tensor:
+    """An order of n real images in which a share of 1 - ``real_share`` has become variations, which follow them."""
+    rng = np.random.default_rng(seed)
+    count, in_order = np.bincount(sources, minlength=n), np.argsort(sources, kind="stable")
+    first = count.cumsum() - count
+    varies = (rng.random(real.shape) >= real_share) & (count[real] > 0)
+    # the last of n equal parts of [0, 1) may round up to n
+    chosen = np.minimum((rng.random(real.shape) * count[real]).astype(np.int64), np.maximum(count[real] - 1, 0))
+    return torch.from_numpy(np.where(varies, n + in_order[(first[real] + chosen) % len(sources)], real))
 
 
 def image_weights(trial: TrialStep) -> tuple[float, float]:

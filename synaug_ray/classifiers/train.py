@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from synaug_ray.classifiers.models import build
 from synaug_ray.classifiers.networks import Pack, Single
 from synaug_ray.classifiers.optimising import learning_rate_factor, loss_of, optimiser_of
-from synaug_ray.classifiers.schedule import augment, image_weights, num_steps, schedule, stages_of
+from synaug_ray.classifiers.schedule import augment, image_weights, num_steps, schedule, sources_of, stages_of
 from synaug_ray.classifiers.stages import head_seed, leep, mixed_up
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.recipes import ClassifierRecipe
@@ -166,7 +166,9 @@ def _fit(
 ) -> list[float | None]:
     images, labels, offsets = _resident(members, device)
     trials = [m.trial for m in members]
-    order = torch.stack([schedule(t) + o for t, o in zip(trials, offsets, strict=True)], 1)
+    order = torch.stack(
+        [schedule(m.trial, sources_of(m.trial, m.images.labels)) + o for m, o in zip(members, offsets, strict=True)], 1
+    )
     order = order.to(device)  # once: [steps, K, B]
     weight_of = _loss_weights(members, offsets, device)
     if len({t.pack_key for t in trials}) > 1:

@@ -16,8 +16,9 @@ from synaug_ray.config.data_options import MAX_SIDE
 from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.no_real import no_real_problems
 from synaug_ray.config.presets import sampler_of
-from synaug_ray.config.protocols import StagedProtocol, name_of, with_controls
+from synaug_ray.config.protocols import LOCAL, SHARED, StagedProtocol, name_of, with_controls
 from synaug_ray.config.recipes import SamplerRecipe
+from synaug_ray.config.replacement_checks import replacement_problems
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.weight_checks import weight_problems
 from synaug_ray.config.yaml_source import Lines, Location
@@ -47,6 +48,7 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
     """The problems; empty if the grid can be planned."""
     found = _too_large(spec, lines) + _ambiguous(spec) + _nothing_synthetic(spec, lines)
     found += no_real_problems(spec, lines) + weight_problems(spec, lines)
+    found += replacement_problems(spec, lines)
     shape = image_shape(spec)
     side = shape[1] if shape else None
     for at, factors in _products(spec):
@@ -56,7 +58,7 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
                 place = lines.at((*at, "generators", i))
                 found.append(Message(said, place, "image-size", f"{side} pixels"))
             found += _of_sampler(generator, spec.sampler, lines, (*at, "generators", i, "sampler"))
-        found += _in_two_parts(factors, lines.at((*at, "protocols")))
+        found += _untrainable(factors, lines.at((*at, "protocols")))
         for i, classifier in enumerate(factors.classifiers):
             place = lines.at((*at, "classifiers", i))
             found += [replace(message, place=place) for message in classifier_problems(classifier, side)]
@@ -74,15 +76,16 @@ def _of_sampler(generator: GeneratorRecipe, wanted: SamplerRecipe, lines: Lines,
     return []
 
 
-def _in_two_parts(factors: Factors, place: str) -> Iterator[Message]:
-    """Classifiers that cannot be trained in two parts, for each protocol that does so."""
+def _untrainable(factors: Factors, place: str) -> Iterator[Message]:
+    """Classifiers that a protocol cannot train: heads that are fitted at once, and too short trainings."""
     for protocol in factors.protocols:
         name = name_of(protocol)
-        if name != "pretrain" and not isinstance(protocol, StagedProtocol):
+        if name not in ("pretrain", LOCAL) and not isinstance(protocol, StagedProtocol):
             continue
         if heads := [c.name for c in factors.classifiers if c.frozen]:
+            trains = "looks at other images in each pass" if name == LOCAL else "trains in two parts"
             text = (
-                f"protocol {name} trains in two parts, and {', '.join(heads)} (tune: head) is fitted at once; leave "
+                f"protocol {name} {trains}, and {', '.join(heads)} (tune: head) is fitted at once; leave "
                 f"{name} out for it, in a block of its own"
             )
             yield Message(text, place, "protocol", name)
@@ -144,7 +147,9 @@ def most(spec: GridSpec) -> tuple[int, int, int]:
     cells = images = shards = 0
     for f in spec.products():
         real_only = len(f.num_real) * len(f.classifiers) * f.draws * f.seeds
-        mixtures = sum(len(f.real_share) * len(f.real_weight) if p == "mixed" else 1 for p in f.protocols)
+        mixtures = sum(
+            (len(f.real_share) if p in SHARED else 1) * (len(f.real_weight) if p == "mixed" else 1) for p in f.protocols
+        )
         cells += real_only * (
             1
             + len(with_controls(f.protocols))

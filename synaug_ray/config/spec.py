@@ -14,7 +14,7 @@ from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.generator_recipes import GeneratorRecipe, LatentRecipe
 from synaug_ray.config.given_autoencoder import weights_of
 from synaug_ray.config.presets import FILTERS, SAMPLERS
-from synaug_ray.config.protocols import GridProtocol, StagedProtocol, name_of, with_controls
+from synaug_ray.config.protocols import SHARED, GridProtocol, StagedProtocol, name_of, with_controls
 from synaug_ray.config.recipes import (
     MOST,
     ClassifierRecipe,
@@ -236,8 +236,9 @@ def _cells(factors: Factors) -> Iterator[CellSpec]:
             if _alone(protocol):
                 continue
             stages = protocol if isinstance(protocol, StagedProtocol) else None
-            mixtures = product(factors.real_share, factors.real_weight)
-            for share, weight in mixtures if protocol == "mixed" else (("proportional", "share"),):
+            shares = factors.real_share if protocol in SHARED else ("proportional",)
+            weights = factors.real_weight if protocol == "mixed" else ("share",)
+            for share, weight in product(shares, weights):
                 real_share = None if share == "proportional" else float(share)
                 real_weight = None if weight in ("share", share) else float(weight)
                 yield CellSpec(

@@ -55,6 +55,19 @@ def _period(stored: bytes, places: int) -> NDArray[np.int64]:
     return order
 
 
+def sources_in_turn(labels: NDArray[np.int64], class_counts: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """The real image, as an index into ``labels``, that each of the first images of a pool starts from; int64 [length].
+
+    The k-th image of a class in the pool starts from the k-th real one of that class, and from the first again after
+    the last; so its label is that of its source, and a longer pool begins with a shorter one.
+    """
+    order, found = class_sequence(class_counts, length), np.empty(length, dtype=np.int64)
+    for label in np.unique(order):
+        at, of_class = np.flatnonzero(order == label), np.flatnonzero(labels == label)
+        found[at] = of_class[np.arange(len(at)) % len(of_class)]
+    return found
+
+
 def permutation(
     train: ImageSet, num_classes: int, draw: int, data_key: str, stratify: Literal["natural", "balanced"]
 ) -> NDArray[np.int64]:

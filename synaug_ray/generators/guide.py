@@ -15,7 +15,7 @@ from torch import Tensor
 
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.data.subsets import class_sequence
+from synaug_ray.data.subsets import sources_in_turn
 
 Starts = Callable[
     [list[int]], Tensor
@@ -34,22 +34,9 @@ def starts_of(
     if sampler.strength == 1:
         return None
     assert real is not None
-    source = sources(real.labels, class_counts, index.stop)
+    source = sources_in_turn(real.labels, class_counts, index.stop)
 
     def starts(rows: list[int]) -> Tensor:
         return torch.tensor(real.images[source[rows]], device=device).float().div_(127.5).sub_(1)
 
     return starts
-
-
-def sources(labels: NDArray[np.int64], class_counts: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    """The real image, as an index into ``labels``, that each of the first images of a pool starts from; int64 [length].
-
-    The k-th image of a class in the pool starts from the k-th real one of that class, and from the first again after
-    the last; so its label is that of its source, and a longer pool begins with a shorter one.
-    """
-    order, found = class_sequence(class_counts, length), np.empty(length, dtype=np.int64)
-    for label in np.unique(order):
-        at, of_class = np.flatnonzero(order == label), np.flatnonzero(labels == label)
-        found[at] = of_class[np.arange(len(at)) % len(of_class)]
-    return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from synaug_ray.config.presets import sampler_of
+from synaug_ray.config.protocols import SHARED
 from synaug_ray.config.spec import TRAINING_CHECK, CellSpec, GridSpec
 from synaug_ray.plan.step import STAGES, Stage, Step
 from synaug_ray.plan.steps import GeneratorStep, Pool, QualityStep, ShardStep, TrialStep
@@ -79,7 +80,7 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
     names: dict[str, str] = {}
     rows: dict[tuple[str, str, float | None, float | None, bool], Row] = {}
     cells = list(spec.cells())
-    in_proportion = {cell for cell in cells if cell.protocol == "mixed" and cell.real_share is None}
+    in_proportion = {cell for cell in cells if cell.protocol in SHARED and cell.real_share is None}
     subsets: dict[tuple[int, int], Subset] = {}
     pools: dict[tuple[Subset, str, str], Pool] = {}
     amounts: dict[Pool, int] = {}

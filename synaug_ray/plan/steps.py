@@ -172,7 +172,7 @@ class QualityStep(Step):
 SECOND_TEST = 1  # version of the rules for the images of ``data.test2``: which they are, and which are left out
 
 
-Protocol = Literal["real-only", "mixed", "synthetic-only", "pretrain", "bridged", "real-then-real"]
+Protocol = Literal["real-only", "mixed", "local-replacement", "synthetic-only", "pretrain", "bridged", "real-then-real"]
 
 
 @dataclass(frozen=True)
@@ -181,9 +181,9 @@ class TrialStep(Step):
 
     With a ``filter`` the prefix is of what it keeps of the Pool's first images.
 
-    ``real_share`` is the share of real images in a batch; None is "proportional" (to the counts),
-    and the only value where the protocol leaves no choice. ``real_weight`` is what the real images of a mixture
-    count in its loss, all together; None: as much as their share.
+    ``real_share`` is the share of real images in a batch, with local-replacement on average; None is "proportional"
+    (to the counts), and the only value where the protocol leaves no choice. ``real_weight`` is what the real images of
+    a mixture count in its loss, all together; None: as much as their share.
     """
 
     subset: Subset

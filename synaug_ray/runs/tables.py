@@ -12,6 +12,7 @@ from safetensors.numpy import load as load_arrays
 from synaug_ray.analysis.mixing import NO_MIXTURE, mix_name
 from synaug_ray.analysis.trials import LEEP, STAGES
 from synaug_ray.config.generator_recipes import LatentRecipe
+from synaug_ray.config.protocols import SHARED
 from synaug_ray.config.spec import CellSpec, GridSpec
 from synaug_ray.plan.plan import Plan, Row, blocked
 from synaug_ray.plan.step import Stage
@@ -165,7 +166,7 @@ def why_not(row: Row, failed: Failures) -> str:
 
 def share_name(protocol: str, real_share: float | None, real_weight: float | None = None) -> str:
     """How a real share is written in tables: ``proportional``, ``0.5``, ``0.5@0.9``; ``none`` without mixtures."""
-    return mix_name(real_share, real_weight) if protocol == "mixed" else NO_MIXTURE
+    return mix_name(real_share, real_weight) if protocol in SHARED else NO_MIXTURE
 
 
 def _real_weight(cell: CellSpec) -> float:

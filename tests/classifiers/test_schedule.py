@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from synaug_ray.classifiers.schedule import augment, image_weights, num_steps, schedule, stages_of
-from synaug_ray.config.presets import GENERATORS, SAMPLERS
+from synaug_ray.classifiers.schedule import augment, image_weights, num_steps, schedule, sources_of, stages_of
+from synaug_ray.config.generator_recipes import Guide
+from synaug_ray.config.presets import GENERATORS, SAMPLERS, sampler_of
 from synaug_ray.config.protocols import PROTOCOLS
 from synaug_ray.config.recipes import ClassifierRecipe
+from synaug_ray.data.subsets import class_sequence, sources_in_turn
 from synaug_ray.plan.steps import GeneratorStep, Pool, TrialStep
 from synaug_ray.plan.subset import Subset
 
@@ -37,10 +39,13 @@ def trial(identity, protocol, share=None, s=S, **options):
         ("pretrain", None),
         ("bridged", None),
         ("real-then-real", None),
+        ("local-replacement", None),
+        ("local-replacement", 0.5),
     ],
 )
 def test_every_cell_sees_the_same_number_of_images(digits_identity, protocol, share):
-    index = schedule(trial(digits_identity, protocol, share))
+    asked = trial(digits_identity, protocol, share)
+    index = schedule(asked, sources_of(asked, np.zeros(N + S, np.int64)))
     assert index.shape == (num_steps(RECIPE), RECIPE.batch) and index.numel() == RECIPE.nimg
     assert int(index.min()) >= 0 and int(index.max()) < N + (0 if protocol.startswith("real-") else S)
 
@@ -54,6 +59,37 @@ def test_shares_hold_in_each_batch(digits_identity):
 def test_proportional_sees_every_image_equally_often(digits_identity):
     counts = np.bincount(schedule(trial(digits_identity, "mixed")).flatten(), minlength=N + S)
     assert counts.max() - counts.min() <= 1
+
+
+@pytest.mark.parametrize("share,s", [(None, S), (0.5, S), (0.9, 30)])
+def test_real_images_are_replaced_by_their_own_variations(digits_identity, share, s):
+    asked = trial(digits_identity, "local-replacement", share, s)
+    sources = sources_of(asked, np.zeros(N + s, np.int64))
+    assert (sources == np.arange(s) % N).all()  # image i of jitter is of real image i
+    index, real = schedule(asked, sources), schedule(trial(digits_identity, "real-only"))
+    kept = index < N
+    assert torch.equal(torch.where(kept, index, torch.from_numpy(np.resize(sources, N + s))[index - N]), real)
+    wanted = N / (N + s) if share is None else share
+    assert abs(float(kept.double().mean()) - wanted) < 4 * (0.25 / real.numel()) ** 0.5
+    seen = np.bincount(index.flatten(), minlength=N + s)[N:]
+    assert abs(seen - seen.mean()).max() < 6 * seen.mean() ** 0.5 + (seen.mean() if s % N else 0)
+
+
+def test_an_image_without_variations_stays(digits_identity):
+    index = schedule(trial(digits_identity, "local-replacement", 0.01, 3), np.array([7, 7, 2]))
+    real = schedule(trial(digits_identity, "real-only"))
+    assert set(real[index >= N].tolist()) == {2, 7}
+    assert set(index[real == 7].tolist()) >= {N, N + 1} and set(index[real == 2].tolist()) <= {2, N + 2}
+
+
+def test_guided_images_vary_the_real_ones_that_they_start_from(digits, digits_identity):
+    real = digits.train.take(np.arange(N))
+    guided = GENERATORS["edm-tiny"].model_copy(update={"guide": Guide(strength=0.3)})
+    pool = Pool(GeneratorStep(Subset(digits_identity, N, 0), guided), sampler_of(guided, SAMPLERS["dpmpp-8"]))
+    asked = TrialStep(Subset(digits_identity, N, 0), pool, S, "local-replacement", None, RECIPE, 0)
+    counts = np.bincount(real.labels, minlength=10)
+    labels = np.concatenate([real.labels, class_sequence(counts, S)])
+    assert (sources_of(asked, labels) == sources_in_turn(real.labels, counts, S)).all()
 
 
 def test_pretrain_is_synthetic_then_real(digits_identity):

@@ -137,6 +137,12 @@ def test_copies_of_the_subset_give_the_bits_of_the_control(digits, digits_identi
     assert a.leep is not None and b.leep is None  # of images that were trained on, it would say nothing
 
 
+def test_replacing_images_by_copies_of_themselves_changes_no_bit(digits, digits_identity):
+    replaced, real = (member(digits, digits_identity, p, "duplicate") for p in ("local-replacement", "real-only"))
+    a, b = trained([replaced, real], digits)
+    assert np.array_equal(a.probability, b.probability) and a.val_error == b.val_error
+
+
 NETS = {
     "mlp": RECIPE,
     "cnn": CNN,

@@ -29,6 +29,11 @@ def test_nowhere_where_a_gain_or_an_end_is_shown(tiny):
         assert not re.search(r"[-\u2212]0(\.0*)?(?![.\d])", said), said
 
 
+def test_an_interval_wider_than_any_difference_of_errors_says_so():
+    assert gain_clause(Estimate(-0.012, -6.3, 6.3), -1) == "1.2 points (an interval that says nothing)"
+    assert gain_clause(Estimate(0.012, -0.9, 6.3)) == "1.2 points (-90.0 to 630.0)"
+
+
 @pytest.mark.parametrize("value,said", [(-0.092, "a loss of 9.20 [0.00, 18.40] points"), (0.01, "a gain of +1.00 [")])
 def test_a_negative_gain_is_called_a_loss(value, said):
     gain = {"value": value, "low": -0.184, "high": 1e-6}

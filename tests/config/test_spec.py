@@ -94,9 +94,14 @@ def test_real_only_cells_exist_without_a_zero_among_the_multiples():
 
 
 def test_the_real_share_is_void_but_in_mixtures():
-    spec = grid(protocols=["mixed", "synthetic-only", "pretrain"], real_share=["proportional", 0.5, 0.75])
+    spec = grid(
+        protocols=["mixed", "synthetic-only", "local-replacement"],
+        real_share=["proportional", 0.5],
+        real_weight=["share", 0.9],
+    )
     made = [(c.protocol, c.real_share) for c in spec.cells() if c.generator]
-    assert made == [("mixed", None), ("mixed", 0.5), ("mixed", 0.75), ("synthetic-only", None), ("pretrain", None)]
+    mixed = [("mixed", share) for share in (None, None, 0.5, 0.5)]
+    assert made == [*mixed, ("synthetic-only", None), ("local-replacement", None), ("local-replacement", 0.5)]
 
 
 def test_a_real_weight_is_of_mixtures_and_one_equal_to_the_share_is_none():

@@ -251,6 +251,19 @@ def test_a_head_on_frozen_features_is_fitted_at_once(refused, protocol):
     assert refused(text) == [("protocol", "g.yaml:8: protocols", protocol)]
 
 
+def test_only_variations_of_single_images_replace_them(refused):
+    text = replaced("draws: 3", "draws: 3\nprotocols: local-replacement\nfilters: [none, inliers]")
+    place = "g.yaml:9: protocols"
+    assert refused(text) == [("protocol", place, "local-replacement")] * 2
+    head = f"{{family: timm, name: h, model: resnet18, weights: /x.safetensors, content: {'a' * 64}, tune: head}}"
+    guided = "jitter, augment, {preset: edm-tiny, name: guided, guide: {strength: 0.3}}"
+    block = f"protocols: local-replacement, classifiers: [{head}], generators: [{guided}]"
+    fitted = [code for code, *_ in refused(f"{GRID}blocks: [{{{block}}}]\n")]
+    assert fitted == ["protocol"]  # of the head alone: no generator is refused
+    others = f"{guided}, real-holdout, {{preset: edm-tiny, name: wider, guide: {{strength: 0.3}}, trained_on: 80}}"
+    assert len(refused(f"{GRID}blocks: [{{protocols: local-replacement, generators: [{others}]}}]\n")) == 1
+
+
 def test_a_file_without_a_key_that_every_grid_needs(refused):
     assert refused(replaced("dataset: digits\n", "")) == [("missing-key", "g.yaml: dataset", "dataset")]
 

@@ -9,8 +9,8 @@ from synaug_ray.config.load import validate_grid
 from synaug_ray.config.presets import SAMPLERS, sampler_of
 from synaug_ray.config.yaml_source import Lines
 from synaug_ray.data.images import ImageSet
+from synaug_ray.data.subsets import sources_in_turn
 from synaug_ray.generators import autoencoder, registry
-from synaug_ray.generators.guide import sources
 from synaug_ray.generators.latent import LatentGenerator
 from synaug_ray.generators.samplers import heun, noise_levels
 from synaug_ray.plan.plan import make_plan
@@ -45,15 +45,15 @@ def sample(family, real, strength, index=range(20)):
 
 def test_each_image_has_a_source_of_its_class_and_all_are_used_in_turn(real):
     counts = np.bincount(real.labels)
-    found = sources(real.labels, counts, 42)
+    found = sources_in_turn(real.labels, counts, 42)
     assert np.array_equal(np.bincount(found), np.full(14, 3))
-    assert np.array_equal(sources(real.labels, counts, 9), found[:9])
+    assert np.array_equal(sources_in_turn(real.labels, counts, 9), found[:9])
     zeros = [i for i in found if real.labels[i] == 0]
     assert zeros[:7] == [0, 3, 4, 7, 10, 11, 0]
 
 
 def test_at_strength_0_the_images_are_real_and_at_1_those_that_are_not_guided(family, real):
-    source = sources(real.labels, np.bincount(real.labels), 20)
+    source = sources_in_turn(real.labels, np.bincount(real.labels), 20)
     same = sample(family, real, 0.0)
     assert np.array_equal(same.images, real.images[source]) and np.array_equal(same.labels, real.labels[source])
     generator, sampler = family
@@ -63,7 +63,7 @@ def test_at_strength_0_the_images_are_real_and_at_1_those_that_are_not_guided(fa
 
 
 def test_less_is_left_of_the_source_the_more_noise_there_is(family, real):
-    source = torch.tensor(real.images[sources(real.labels, np.bincount(real.labels), 20)]) / 127.5 - 1
+    source = torch.tensor(real.images[sources_in_turn(real.labels, np.bincount(real.labels), 20)]) / 127.5 - 1
     if isinstance(family[0], LatentGenerator):  # as its autoencoder shows it, which was trained for 64 images
         coder = family[0].autoencoder
         with torch.no_grad():
