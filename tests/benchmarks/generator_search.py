@@ -88,12 +88,8 @@ ROUNDS: dict[int, tuple[Candidate, ...]] = {
         Candidate(NEW | {"learning_rate": 3e-3}, {}),
     ),
     4: (Candidate({}, {}, 1000), Candidate(NEW, {}, 1000), Candidate(NEW, NARROW, 1000)),
-    5: (
-        Candidate({}, {}, 500, 1),
-        Candidate(NEW, {}, 500, 1),
-        Candidate(NEW | {"learning_rate": 1e-2}, {}),
-        Candidate(NEW | {"dropout": 0.0}, {}),
-    ),
+    5: (Candidate({}, {}, 500, 1), Candidate(NEW, {}, 500, 1), Candidate(NEW, NARROW, 500, 1)),
+    6: (Candidate(NEW | {"learning_rate": 1e-2}, {}), Candidate(NEW | {"dropout": 0.0}, {})),
 }
 
 

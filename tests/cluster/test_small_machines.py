@@ -29,7 +29,7 @@ def undisturbed(tmp_path_factory):
     return table(storage, "small")
 
 
-@pytest.mark.integration
+@pytest.mark.slow  # 100 s; the next test has two CPUs
 def test_everything_finishes_on_one_cpu(small_run, tmp_path):
     on((1, 0, 100), tmp_path / "storage", GRID)
     assert table(tmp_path / "storage", "small").equals(table(small_run, "small"))
