@@ -8,7 +8,7 @@ from typing import Literal
 from synaug_ray.laws.results import Estimate
 
 Factor = Literal["filter", "use", "classifier", "generator"]  # use: protocol and real share, in words
-Unit = Literal["points", "share of the error"]
+Unit = Literal["points", "share of the error", "real images per synthetic one"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Contrast:
     versus: str  # empty: a difference of gains; else a difference of differences
     num_real: int | None  # None: the mean over all cells where all levels were measured
     cells: int  # measured with all levels, at the same other factors, num_real and num_synthetic
-    unit: Unit  # of ``change``, a fraction: of gains, or of gains as shares of the real-only error
+    unit: Unit  # of ``change``: gains and shares of the real-only error as fractions, or images
     change: Estimate  # pointwise interval
     simultaneous: Estimate  # interval that holds for all contrasts at once
     outcome: str  # more, less, no difference (within the margin of the verdicts), undecided

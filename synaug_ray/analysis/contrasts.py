@@ -9,7 +9,7 @@ mean over the cells where all of its levels were measured, at each number of rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from synaug_ray.analysis.baselines import BASELINES
 from synaug_ray.analysis.combinations import Between, Combinations
 from synaug_ray.analysis.contrast_results import Contrast, Factor, Unit
 from synaug_ray.analysis.contrast_text import sentence
+from synaug_ray.analysis.contrast_units import gains, real_images, shares
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
 from synaug_ray.analysis.verdict_text import setting
@@ -28,6 +29,12 @@ from synaug_ray.laws.simultaneous import Look
 
 MOST = 200  # contrasts; where there are more, those at single numbers of real images are left out
 PROPORTION = setting("proportional", "mixed")
+OF: dict[Unit, Callable[[PairedCells, MixedCell], np.ndarray]] = {
+    "points": gains,
+    "share of the error": shares,
+    "real images per synthetic one": real_images,
+}
+BY_CURVE: Unit = "real images per synthetic one"  # known only inside the measured real-only curve
 FACTORS: tuple[Factor, ...] = ("filter", "use", "classifier", "generator")
 
 
@@ -70,7 +77,9 @@ def contrasts(
 ) -> tuple[Contrast, ...]:
     """All contrasts that the measured cells make possible; none without intervals.
 
-    Classifiers err differently without synthetic images, so they are compared in shares of that error too.
+    Classifiers err differently without synthetic images, so they are compared in shares of that error too, and in real
+    images: whether the exchange rate is another one. Cells whose worth the real-only curve does not show are left out
+    there.
 
     Args:
         measurements: one row per trial, in the order of the grid: the first level of a factor is its reference, except
@@ -85,13 +94,16 @@ def contrasts(
     rows: list[tuple[_Asked, int | None, Unit, np.ndarray]] = []
     for one in asked:
         sizes = sorted({plus[0].num_real for plus, _ in one.groups})
-        units: list[Unit] = ["points", "share of the error"] if one.factor == "classifier" else ["points"]
-        for unit in units:
+        for unit in OF if one.factor == "classifier" else ("points",):
             values = {group: _values(cells, at, group, unit) for group in one.groups}
+            groups = tuple(g for g in one.groups if unit != BY_CURVE or not np.isnan(values[g]).all())
+            known = replace(one, groups=groups)
             for n in (None, *(sizes if len(sizes) > 1 else ())):
-                mean = np.mean([values[g] for g in one.at(n)], axis=0)
+                if not known.at(n):
+                    continue
+                mean = np.mean([values[g] for g in known.at(n)], axis=0)
                 if (~np.isnan(mean[:, 0])).sum() > 1:
-                    rows.append((one, n, unit, mean))
+                    rows.append((known, n, unit, mean))
     if len(rows) > MOST:
         rows = [row for row in rows if row[1] is None]
     if not rows:
@@ -206,24 +218,9 @@ def _values(
     unit: Unit,
 ) -> np.ndarray:
     """The contrast in one group of cells, [draws, images]."""
-    of = _shares if unit == "share of the error" else _gains
+    of = OF[unit]
     plus, minus = (sum(of(cells, at[setting]) for setting in side) for side in group)
     return np.asarray(plus - minus, dtype=np.float32)
-
-
-def _gains(cells: PairedCells, cell: MixedCell) -> np.ndarray:
-    return cell.gains
-
-
-def _shares(cells: PairedCells, cell: MixedCell) -> np.ndarray:
-    """1 - M / E (E: real-only error, M: that of the cell), linear in each draw's and image's part of both."""
-    [real] = [r for r in cells.real if (r.classifier, r.num_real) == (cell.study.classifier, cell.num_real)]
-    e = np.where(np.isnan(cell.gains), np.nan, real.errors)
-    m = e - cell.gains
-    mean_e, mean_m = (float(np.nanmean(x @ cells.image_weights)) for x in (e, m))
-    if mean_e <= 0:
-        return np.full_like(cell.gains, np.nan)
-    return 1 - mean_m / mean_e - (m - mean_m) / mean_e + mean_m / mean_e**2 * (e - mean_e)
 
 
 def _combined(cells: PairedCells, rows: Sequence[tuple[_Asked, int | None, Unit, np.ndarray]]) -> Combinations:

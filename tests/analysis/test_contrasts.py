@@ -128,6 +128,51 @@ def test_classifiers_are_compared_in_points_and_in_shares_of_their_own_error():
     assert share.sentence.startswith("As a share of the error without synthetic images, whether tuned in place of cnn")
 
 
+def of_two_classifiers(worth, seed=0, **changes):
+    """Contrasts of ``worth``: the law r(n, s) of each classifier; tuned has half the error of cnn."""
+    both = []
+    for k, (name, law) in enumerate(worth.items()):
+        scale = 0.5 if name == "tuned" else 1.0
+        grid = replace(
+            GRID, laws={("edm", "proportional"): law}, curve=lambda n, k=scale: k * power(c=1.0)(n), **changes
+        )
+        told, predicted = tables(grid, 2 * seed + k)
+        predicted["key"] = told["key"] = name + told["key"]
+        told["classifier"], told["classifier_saw"] = name, "" if name == "cnn" else "ImageNet"
+        both.append((told, predicted))
+    return contrasts_of(*(pd.concat(list(t), ignore_index=True) for t in zip(*both, strict=True)))
+
+
+def rates_of(found):
+    return {c.num_real: c for c in found if c.unit == "real images per synthetic one"}
+
+
+@pytest.mark.parametrize("tuned,outcome", [(0.2, "undecided"), (0.02, "less")])
+def test_whether_the_exchange_rate_is_that_of_another_classifier(tuned, outcome):
+    """Planted: 0.2 real images per synthetic one with cnn, whatever the error is; at 80 it is beyond the curve."""
+    worth = {"cnn": lambda n, s: 0.2 * s, "tuned": lambda n, s: tuned * s}
+    found = rates_of(of_two_classifiers(worth, sizes=(20, 40, 80), multiples=(2,), images=3_000, draws=8))
+    assert {n: c.cells for n, c in found.items()} == {None: 2, 20: 1, 40: 1}
+    for c in found.values():
+        assert c.simultaneous.low < tuned - 0.2 < c.simultaneous.high and c.simultaneous.high - c.simultaneous.low < 0.3
+    assert found[None].outcome == outcome
+    said = "In real images that one synthetic image is worth, "
+    said += (
+        "whether tuned in place" if outcome == "undecided" else "tuned in place of cnn changed the gain of edm by -0.1"
+    )
+    assert found[None].sentence.startswith(said)
+
+
+@pytest.mark.slow
+def test_intervals_of_exchange_rates_hold_the_planted_difference():
+    inside = []
+    for seed in range(60):
+        worth = {"cnn": lambda n, s: 0.2 * s, "tuned": lambda n, s: 0.1 * s}
+        for c in rates_of(of_two_classifiers(worth, seed, sizes=(20, 40, 80), multiples=(2,), images=800)).values():
+            inside.append(c.change.low < -0.1 < c.change.high)
+    assert np.mean(inside) > 0.82  # 90% intervals
+
+
 def test_one_factor_old_tables_and_live_views_have_none(monkeypatch):
     told, predicted = tables(replace(GRID, laws={("edm", "proportional"): lambda n, s: 1.0}))
     assert contrasts_of(told, predicted) == ()

@@ -30,6 +30,10 @@ class Contrasts:
     table: tables.Table
 
 
+def _form(contrast: Mapping[str, Any]) -> text.Form:
+    return text.plain if contrast["unit"] == "real images per synthetic one" else text.points
+
+
 def of(verdict: Mapping[str, Any]) -> Contrasts | None:
     """The section; None where nothing can be compared, or in a run of an older version."""
     found = tables.list_in(verdict, "contrasts")
@@ -43,9 +47,9 @@ def of(verdict: Mapping[str, Any]) -> Contrasts | None:
             tables.words(c["versus"] or "–"),
             tables.words("all") if c["num_real"] is None else tables.number(c["num_real"], text.images),
             tables.number(c["cells"], text.images),
-            tables.words(c["unit"] if c["unit"] == "points" else "% of the error"),
-            tables.estimate(c["change"], text.points),
-            tables.estimate(c["simultaneous"], text.points),
+            tables.words("% of the error" if c["unit"] == "share of the error" else c["unit"]),
+            tables.estimate(c["change"], _form(c)),
+            tables.estimate(c["simultaneous"], _form(c)),
             tables.words(c["outcome"]),
         )
         for c in found
