@@ -135,7 +135,8 @@ class QualityStep(Step):
     stage: ClassVar[Stage] = "quality"
     # 2: 2026-11, labels judged by classifiers of all training images, as good as the data set asks for; none where they
     #    are too often wrong on real images; mirrored copies
-    version: ClassVar[int] = 2
+    # 3: 2026-11, membership
+    version: ClassVar[int] = 3
     splits: ClassVar[bool] = False
 
     def fields(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from synaug_ray.quality.fidelity import Fidelity, compare
 from synaug_ray.quality.flags import Flag, find
 from synaug_ray.quality.label_classifiers import LabelClassifiers, of_data_set
 from synaug_ray.quality.label_fidelity import LabelFidelity, label_fidelity
+from synaug_ray.quality.membership import Membership, membership
 from synaug_ray.quality.memorization import Duplicates, Memorization, duplicates, memorization
 
 MOST = 4_096  # only the first so many images of a pool are checked
@@ -61,6 +62,7 @@ class Quality:
     duplicates: Duplicates | None
     domain: DomainClassifier | None
     overlap: SubspaceOverlap | None
+    membership: Membership | None
     pretrained: dict[str, Fidelity] = field(
         default_factory=dict
     )  # fidelity in pretrained networks' features, by their key
@@ -155,6 +157,16 @@ def assess(
         duplicates=same,
         domain=real_versus_synthetic(
             subset, pool, held_out, derive_seed("domain", seed), space.device, confidence, mirrors
+        ),
+        membership=membership(
+            subset,
+            pool,
+            held_out,
+            real.training.take(np.arange(len(subset), len(real.training))),
+            derive_seed("membership", seed),
+            space.device,
+            confidence,
+            mirrors,
         ),
         overlap=subspace_overlap(held_out, theirs, pool, features, derive_seed("overlap", seed)),
         pretrained={

@@ -18,6 +18,11 @@ NUMBERS = {  # column: its path in a Quality
     "label_reference": ("labels", "reference", "value"),
     "near_copies": ("memorization", "near_copies", "value"),
     "base_rate": ("memorization", "base_rate", "value"),
+    "membership_advantage": ("membership", "advantage", "value"),
+    "membership_advantage_low": ("membership", "advantage", "low"),
+    "membership_advantage_high": ("membership", "advantage", "high"),
+    "membership_auc": ("membership", "auc", "value"),
+    "closer_to_training": ("membership", "closer", "value"),
     "precision": ("fidelity", "precision", "value"),
     "recall": ("fidelity", "recall", "value"),
     "density": ("fidelity", "density", "value"),
@@ -52,12 +57,13 @@ SHOWN = {  # on the page, means over draws
     "label_reference": "real images do",
     "near_copies": "near-copies",
     "base_rate": "real images are",
+    "membership_advantage": "membership advantage",
     "coverage": "coverage",
     "density": "density",
     "kernel": "kernel distance",
     "domain_accuracy": "counts from real",
 }
-SHARES = ("label_agreement", "label_reference", "near_copies", "base_rate", "domain_accuracy")
+SHARES = ("label_agreement", "label_reference", "near_copies", "base_rate", "membership_advantage", "domain_accuracy")
 
 
 def qualities(plan: Plan, store: Store) -> pd.DataFrame:
