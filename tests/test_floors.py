@@ -38,7 +38,7 @@ def test_a_plan_for_a_gain_needs_neither_torch_nor_ray(tmp_path):
 
 
 def test_the_answer_and_its_page_are_made_without_torch_and_ray():
-    found = imported_by("import synaug_ray.report.page, synaug_ray.analysis.analyse, synaug_ray.runs.tables")
+    found = imported_by("import synaug_ray.compare, synaug_ray.report.page, synaug_ray.analysis.analyse")
     assert not found & {"torch", "torchvision", "ray", "timm", "diffusers", "sklearn"}
     assert "scipy" in found and "plotly" in found
 

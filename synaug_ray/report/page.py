@@ -134,7 +134,7 @@ def render(run: RunView, *, images: bool = True) -> str:
         policy=embedding.policy(embedding.plotly_js(), *scripts),
         scripts=scripts,
     )
-    template = _environment().get_template("page.html.j2")
+    template = environment().get_template("page.html.j2")
     bare = template.render(parts, sheets=(), sheets_left_out=0)
     if not images or not run.samples:
         return bare
@@ -160,7 +160,8 @@ def _warnings(run: RunView) -> list[str]:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """The templates of ``report/html``; what they show is escaped."""
     return jinja2.Environment(
         loader=jinja2.FunctionLoader(embedding.resource),
         autoescape=True,

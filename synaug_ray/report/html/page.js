@@ -28,7 +28,7 @@ const page = (() => {
     if (!window.Plotly) return;  // not unpacked yet; draw() is called afterwards
     const {data, layout} = painted(figures[id], darkMode.matches && !printing, false);
     if (narrowPage.matches) {
-      layout.margin = {...layout.margin, l: 44, r: 8};
+      layout.margin = {...layout.margin, l: Math.min(layout.margin.l, 44), r: 8};
       layout.font = {...layout.font, size: 12};
       const named = data.filter((trace) => trace.showlegend !== false && trace.name.length > 12).length;
       layout.height += 22 * named;  // long names are stacked above the axes

@@ -1,0 +1,86 @@
+"""The page of several runs: one HTML file that works without a network, made like the page of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from synaug_ray.analysis.comparison_results import Comparison, Role, RunFiles
+from synaug_ray.report import embedding, run_view, text
+from synaug_ray.report.figures import style
+from synaug_ray.report.page import environment
+from synaug_ray.report.run_view import RunView
+from synaug_ray.report.sections import advice
+from synaug_ray.report.sections import comparison as sections
+
+
+def files_of(run: RunView, name: str) -> RunFiles:
+    """What a comparison needs of a run, which it calls ``name``."""
+    found = advice.recommended(run.laws, run.verdict, run.quality, run.status)
+    table = run.measurements
+    named = [] if table is None or "dataset" not in table else [str(v) for v in table["dataset"].dropna().unique()]
+    return RunFiles(
+        name=name,
+        laws=run.laws,
+        verdict=run.verdict,
+        audit=run.audit,
+        quality=run.quality,
+        status=run.status,
+        dataset=named[0] if named else "",
+        advice=found.sentence if found else "",
+    )
+
+
+def read(run: str) -> RunView:
+    """The files of the run at a path or URL; without images.
+
+    Raises:
+        NoRunError: (a FileNotFoundError) if there is no run.
+        StorageProblem: if the storage does not answer.
+    """
+    return run_view.read(run, images=False)
+
+
+def render(comparison: Comparison) -> str:
+    """The page, as HTML."""
+    learnt = [g for g in comparison.groups if g.role in sections.LEARNT]
+    others = [g for g in comparison.groups if g.role not in sections.LEARNT]
+    main = _panels(learnt, "learnt", sections.QUANTITIES)
+    rivals = _panels(others, "others", [sections.QUANTITIES[i] for i in (0, 2)])
+    drawings = {p.id: p.figure.to_plotly_json() for p in [*main, *rivals]}
+    rows = [row for row in comparison.rows if row.role in (*sections.LEARNT, None)]
+    scripts = [embedding.resource("page.js")]
+    return (
+        environment()
+        .get_template("comparison.html.j2")
+        .render(
+            runs=list(dict.fromkeys(row.run for row in comparison.rows)),
+            headline=sections.headline(comparison),
+            warnings=sections.warnings(comparison),
+            cards=sections.cards(comparison.rows),
+            overview=sections.overview(rows) if rows else None,
+            details=sections.details(rows) if rows else None,
+            panels=main,
+            rivals=rivals,
+            rival_table=sections.overview([row for group in others for row in group.rows]) if others else None,
+            means=sections.means(learnt) if learnt else None,
+            explained=[
+                (sections.explained(g) if g.explanations else None, sections.limits(g, comparison.confidence))
+                for g in learnt
+            ],
+            published=sections.published(),
+            confidence=text.share(comparison.confidence),
+            amount=None if comparison.multiple is None else text.multiple(comparison.multiple),
+            comparison=comparison,
+            control=str(Role.CONTROL),
+            figures_json=embedding.island(drawings, embedding.FIGURE_DIGITS),
+            dark_json=embedding.island(style.DARK),
+            css=embedding.resource("page.css"),
+            plotly_packed=embedding.packed_plotly_js(),
+            policy=embedding.policy(embedding.plotly_js(), *scripts),
+            scripts=scripts,
+        )
+    )
+
+
+def _panels(groups: Sequence, place: str, quantities: Sequence[sections.Quantity]) -> list:
+    return [sections.panel(groups, quantity, place) for quantity in quantities] if groups else []
