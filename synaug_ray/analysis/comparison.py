@@ -127,7 +127,7 @@ def _average(
     if complete and LEAST_STUDIES <= every != len(units):
         return Average(
             None,
-            f"No mean: {len(units)} of {counted(every, 'data set')} have {what}, and the others are not like these.",
+            f"No mean: {len(units)} of {counted(every, 'data set')} have {what}; theirs would not be that of all.",
         )
     if len(units) < LEAST_STUDIES:
         return Average(None, f"No mean: {counted(len(units), 'data set')} with {what}, and it takes {LEAST_STUDIES}.")

@@ -34,6 +34,8 @@ def test_every_figure_is_drawn_and_nothing_is_wider_than_the_page(browser: Chrom
     cut = """[...document.querySelectorAll('.plot .annotation-text')].map(t => t.getBoundingClientRect())
       .filter(r => r.left < 0 || r.right > innerWidth).length"""
     assert tab.evaluate(cut) == 0
+    marks = "document.querySelector('#figure-c2-learnt').textContent"
+    assert all(name in tab.evaluate(marks) for name in ("CIFAR-10", "BloodMNIST", "ImageNet-100"))
     # a number stands beside its line, so it must not cover another line's label or number
     texts = """[...document.querySelectorAll('#figure-gain-learnt .annotation-text')].map(t => {
       const {left, right, top, bottom} = t.getBoundingClientRect(); return [left, right, top + 3, bottom - 3];

@@ -78,7 +78,9 @@ def figure(blocks: Sequence[Block], scale: Scale) -> go.Figure:
         if low < value < high:
             lines.append((value, {"color": style.color(i + 1), "width": 1.2, "dash": style.dash(i + 1)}))
             at = math.log10(value) if scale.logarithmic else value
-            _note(drawn, at, count - 0.4, name, "x", "bottom", "center", style.color(i + 1), 11)
+            _note(drawn, at, 1, name, "x", "bottom", "center", style.color(i + 1), 11)
+            # on two levels, since the names of near values would cover each other
+            drawn.notes[-1] |= {"yref": "paper", "yshift": 15 * (i % 2)}
     at = count - 1
     for index, block in enumerate(blocks):
         _note(drawn, 0, at - 0.1, f"<b>{style.inert(block.title, 50)}</b>", "paper", "middle", "left", style.INK, 12)
@@ -87,9 +89,19 @@ def figure(blocks: Sequence[Block], scale: Scale) -> go.Figure:
             _draw(drawn, line, at, (low, high), scale, style.color(index))
             at -= 1
     layout = style.layout(x, y, height=STEP * count + 96, annotations=drawn.notes, showlegend=False)
-    layout.margin = {"l": 8, "r": 8, "t": 8 + 22 * bool(scale.marks), "b": 56}
+    layout.margin = {"l": 8, "r": 8, "t": 8 + 40 * bool(scale.marks), "b": 56}
     layout.shapes = [
-        {"type": "line", "x0": at, "x1": at, "xref": "x", "y0": 0, "y1": 1, "yref": "y domain", "line": line}
+        {
+            "type": "line",
+            "x0": at,
+            "x1": at,
+            "xref": "x",
+            "y0": 0,
+            "y1": 1,
+            "yref": "y domain",
+            "line": line,
+            "layer": "below",
+        }
         for at, line in lines
     ]
     return go.Figure(data=drawn.traces, layout=layout)

@@ -225,12 +225,12 @@ def _overview(row: Row, rows: Sequence[Row]) -> tuple[tables.Entry, ...]:
     named = (tables.words(data_of(row, rows)), tables.words(_made(row)), tables.words(count), without)
     if row.why:
         return *named, tables.words(f"{text.NOT_ESTIMABLE}: {row.why.why}"), *([blank] * 5)
-    law = tables.words(f"{text.NOT_ESTIMABLE}: {row.law_why.why}") if row.law_why else None
+    law = tables.words(text.NOT_ESTIMABLE) if row.law_why else None
     return (
         *named,
         tables.words(row.outcome or "\u2013", slug(row.outcome)),
         _whole(tables.estimate(_json(row.gain), text.points)),
-        tables.words(f"{text.NOT_ESTIMABLE}: {row.equivalent_why.why}")
+        tables.words(text.NOT_ESTIMABLE)
         if row.equivalent_why
         else _whole(tables.estimate(_json(row.equivalent), text.more_images)),
         tables.words(row.rate_why.partition(":")[0])
