@@ -108,6 +108,6 @@ def test_all_that_is_wrong_is_told_at_once(capsys, atlas, tmp_path):
         assert sum(part in line for line in lines) >= 1, part
     code, _, errors = ask(capsys, tmp_path / "out", atlas[0], odd)
     assert code == 5 and "not as a run writes them" in errors and "Traceback" not in errors
-    wrong = ["--generator", "edn", "--real-share", "0.75"]
+    wrong = ["--generator", "edmm", "--real-share", "0.75"]
     code, _, errors = ask(capsys, tmp_path / "out", *atlas, *wrong)
     assert code == 2 and "Did you mean 'edm'" in errors and "they have 0.5" in errors and len(errors.splitlines()) == 2
