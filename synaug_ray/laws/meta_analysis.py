@@ -19,6 +19,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import special, stats
@@ -138,7 +139,8 @@ class _Spread:
         reach = float(np.abs(self.mean).max() + 40 * sd.max())
 
         def quantile(p: float) -> float:
-            return float(brentq(lambda x: float(special.ndtr((x - self.mean) / sd).mean()) - p, -reach, reach))
+            found: Any = brentq(lambda x: float(special.ndtr((x - self.mean) / sd).mean()) - p, -reach, reach)
+            return float(found)
 
         return quantile(0.5 - confidence / 2), quantile(0.5 + confidence / 2)
 
