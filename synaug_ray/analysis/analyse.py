@@ -19,6 +19,7 @@ from synaug_ray.analysis.contrasts import contrasts
 from synaug_ray.analysis.controls import controls
 from synaug_ray.analysis.deciding import CellNoise, spread_of_gains
 from synaug_ray.analysis.few_draws import draw_warnings
+from synaug_ray.analysis.gap import gaps
 from synaug_ray.analysis.generator_results import BudgetCurve
 from synaug_ray.analysis.guessing import guessing_warnings
 from synaug_ray.analysis.label_savings import label_savings
@@ -39,7 +40,7 @@ from synaug_ray.laws.simultaneous import Look, single_look
 
 TOO_FEW = "Some of its amounts have only one draw: too few for an interval."
 # separate random streams, so that the other parts of an analysis keep their random numbers
-BUDGET_STREAM, SECOND_STREAM, LABEL_STREAM, CONTRAST_STREAM = 1, 2, 3, 4
+BUDGET_STREAM, SECOND_STREAM, LABEL_STREAM, CONTRAST_STREAM, GAP_STREAM = 1, 2, 3, 4, 5
 
 
 def _failures(cells: PairedCells, cell: MixedCell) -> Failures:
@@ -232,7 +233,7 @@ def analyse(
         rng = np.random.default_rng((seed, SECOND_STREAM))
         on = (second[1], cells, uncertainty, verdicts)
         told = second_test(counted, *on, name=second[0], margin=margin, rng=rng, **drawn)
-    rng = np.random.default_rng((seed, CONTRAST_STREAM))
+    rng, gap_rng = (np.random.default_rng((seed, stream)) for stream in (CONTRAST_STREAM, GAP_STREAM))
     analysis = Analysis(
         error=cells.error,
         confidence=confidence,
@@ -277,5 +278,6 @@ def analyse(
         second_test=told,
         chance_error=cells.chance_error,
         contrasts=contrasts(cells, counted, delta=0.0 if relative_delta else delta, rng=rng, **drawn),
+        gaps=gaps(cells, counted, delta=0.0 if relative_delta else delta, rng=gap_rng, **drawn),
     )
     return dataclasses.replace(analysis, controls=tuple(controls(analysis)))

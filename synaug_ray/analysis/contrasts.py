@@ -141,6 +141,8 @@ def _settings(
     at: dict[Setting, MixedCell] = {}
     for cell in sorted(cells.mixed, key=lambda cell: order.get(cell.study.generator, 0)):
         study = cell.study
+        if cells.kinds[study.generator].family in ("remade", "relabelled"):
+            continue  # arms of ``gap``
         kept = filters.get(study.generator, "none")
         base = study.generator.removesuffix(f"+{kept}")
         kept = kept if base != study.generator else "none"

@@ -10,7 +10,7 @@ import pandas as pd
 from synaug_ray.analysis.results import Generation
 
 # families with a known answer, or without learning: they are compared with, and are never the question itself
-CONTROLS = ("real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment")
+CONTROLS = ("real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment", "remade", "relabelled")
 TRAINING_COST, IMAGE_COST = "generator_cost_seconds", "image_cost_seconds"
 
 

@@ -25,7 +25,7 @@ from synaug_ray.analysis.study import ALL_SYNTHETIC, MIXED
 from synaug_ray.laws.results import Estimate
 from synaug_ray.laws.simultaneous import Look
 
-OWN_LABELS = "real-holdout"  # this control's images are real ones, each with a label of its own
+OWN_LABELS = ("real-holdout", "remade")  # these controls have a real image, with a label of its own, for each of theirs
 FLAT = "more of them are not shown to lower the error"
 FEW_SIZES = "their error was not measured at two sizes"
 FEWER_LABELS = ("label-shuffle", "pretrained")  # families that use no label of this data set
@@ -139,8 +139,10 @@ def _saving(
 def labels_used(cells: PairedCells, generator: str, num_real: int, num_synthetic: int) -> int | None:
     """Labelled images of the data set that a cell's generator and classifier have learnt from; None if not known."""
     kind, made = cells.kinds[generator], cells.makings.get((generator, num_real))
-    if kind.family == OWN_LABELS:
+    if kind.family in OWN_LABELS:
         return num_real + num_synthetic
+    if kind.family == "relabelled":
+        return None  # all labels of the data set
     if kind.family in FEWER_LABELS:
         return num_real
     if made is not None:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from synaug_ray.analysis.contrast_results import Contrast
+from synaug_ray.analysis.gap_results import Gap
 from synaug_ray.analysis.generator_results import BudgetCurve, Ceiling, Training
 from synaug_ray.analysis.label_results import LabelSaving
 from synaug_ray.analysis.length_results import TrainingLength
@@ -246,12 +247,13 @@ class Analysis:
     staged: tuple[StagedCell, ...] = ()  # protocols in two stages, and their controls
     second_test: SecondTest | None = None  # on the images of ``data.test2``
     contrasts: tuple[Contrast, ...] = ()  # of gains between the levels of factors
+    gaps: tuple[Gap, ...] = ()  # between held-out real images and synthetic ones, taken apart
     chance_error: float | None = None  # ``error`` by guessing: of the best answer that looks at no image
 
     def laws_json(self) -> dict[str, Any]:
         """Everything except the verdicts, as plain JSON values."""
         whole = dataclasses.asdict(self)
-        return {k: v for k, v in whole.items() if k not in ("verdicts", "headline", "second_test", "contrasts")}
+        return {k: v for k, v in whole.items() if k not in ("verdicts", "headline", "second_test", "contrasts", "gaps")}
 
     def verdict_json(self) -> dict[str, Any]:
         """The verdicts and their headline, as plain JSON values."""
@@ -265,4 +267,5 @@ class Analysis:
             "verdicts": whole["verdicts"],
             **({} if self.second_test is None else {"second_test": whole["second_test"]}),
             **({"contrasts": whole["contrasts"]} if self.contrasts else {}),
+            **({"gaps": whole["gaps"]} if self.gaps else {}),
         }

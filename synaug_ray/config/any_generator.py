@@ -41,6 +41,15 @@ class AnyGenerator(Recipe):
         """Whether it sees its training images mirrored, so that a copy of one may be mirrored."""
         return False
 
+    @property
+    def held_out(self) -> bool:
+        """Whether its images are real ones outside the Subset, or are made of these: a control, of no other use."""
+        return False
+
+    def most_images(self, num_train: int, num_real: int) -> int | None:
+        """The largest possible pool; None if there is no limit."""
+        return num_train - num_real if self.held_out else None
+
     def length(self, num_real: int) -> int:
         """Images seen in training on ``num_real`` images."""
         return 0

@@ -19,6 +19,7 @@ from synaug_ray.config.recipes import (
     Share,
     invalid,
 )
+from synaug_ray.config.reference_recipe import ReferenceRecipe
 from synaug_ray.config.sampling import OF_NOISE_LEVELS, Guide, Sampling, usable
 
 LENGTH = frozenset({"nimg", "max_passes"})  # the fields that say how long a generator trains
@@ -83,6 +84,20 @@ class UNetRecipe(_Trained):
     @classmethod
     def _samples(cls, value: Sampling | None) -> Sampling | None:
         return usable(value, cls.samplers, cls.unused_settings)
+
+    @property
+    def held_out(self) -> bool:
+        return self.guide is not None and self.guide.of == "held-out"
+
+    @model_validator(mode="after")
+    def _held_out_is_unseen(self) -> UNetRecipe:
+        if self.held_out and self.trained_on:
+            raise invalid(
+                "held-out-but-seen",
+                f"{self.name}: trained_on: {self.trained_on:,} would show it the held-out images that it re-makes; "
+                "leave trained_on out, or guide of: subset",
+            )
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> UNetRecipe:
@@ -248,39 +263,6 @@ class GANRecipe(_Trained):
                 "not-divisible", f"{self.name}: channels {odd} do not divide into norm_groups: {self.norm_groups}"
             )
         return self
-
-
-class ReferenceRecipe(AnyGenerator):
-    """A generator without training: a control, or a baseline that a trained generator has to beat.
-
-    - ``real-holdout``: real images of the same draw outside the Subset (worth one each);
-    - ``duplicate``: the Subset's own images again (worth nothing);
-    - ``label-shuffle``: held-out real images under randomly permuted labels (must hurt);
-    - ``jitter``: the Subset's images plus Gaussian noise (cheap, often as good);
-    - ``mixup``: points between two images of one class of the Subset (SMOTE, arXiv 1106.1813; within a class
-      also the labels of mixup, arXiv 1710.09412, are the class's own);
-    - ``augment``: the Subset's images randomly flipped, rotated, scaled and shifted.
-    """
-
-    samplers: ClassVar[tuple[str, ...]] = ("replay",)
-    reference: ClassVar[bool] = True
-    trained_on: ClassVar[None] = None
-    later: ClassVar[frozenset[str]] = frozenset({"alpha", "flip", "shift", "rotate", "scale"})
-    family: Literal["real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment"]
-    noise: NotNegative = 0.0  # jitter: standard deviation, as a share of the images' own
-    alpha: Positive = 1.0  # mixup: the share of the first image ~ Beta(alpha, alpha)
-    flip: Flag = False  # augment: horizontally, with probability 1/2
-    shift: Annotated[Number, Field(ge=0, lt=1)] = 0.0  # augment: at most, as a share of the side, in each direction
-    rotate: Annotated[Number, Field(ge=0, le=180)] = 0.0  # augment: at most, degrees in each direction
-    scale: Annotated[Number, Field(ge=0, lt=1)] = 0.0  # augment: between 1 - scale and 1 + scale
-
-    @property
-    def mirrors(self) -> bool:
-        return self.family == "augment" and self.flip
-
-    def most_images(self, num_train: int, num_real: int) -> int | None:
-        """The largest possible pool; None if there is no limit."""
-        return num_train - num_real if self.family in ("real-holdout", "label-shuffle") else None
 
 
 GeneratorRecipe = Annotated[

@@ -10,8 +10,6 @@ from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.yaml_source import Lines
 
-OUTSIDE = ("real-holdout", "label-shuffle")  # references whose images are not those of the cell
-
 
 def no_real_problems(spec: GridSpec, lines: Lines) -> list[Message]:
     """What keeps a grid's cells at 0 real images from being made, or from being compared with anything."""
@@ -45,7 +43,7 @@ def _of_product(factors: Factors) -> Iterator[tuple[str, str]]:
             "there are none; allowed are generators with trained_on: N, pretrained ones, real-holdout and label-shuffle"
             ". Give 0 in a block of its own: blocks: [{num_real: [0], generators: [...]}]",
         )
-    filters = [f.name for f in factors.filters if f.family != "none"]
+    filters = [f.name for f in factors.filters if f.family != "none" and not f.relabels]
     if filters:
         yield (
             "needs-real-images",
@@ -62,4 +60,4 @@ def _of_product(factors: Factors) -> Iterator[tuple[str, str]]:
 
 def needs_no_subset(recipe: GeneratorRecipe) -> bool:
     """Whether a generator exists at 0 real images: its images come from others than the cell's."""
-    return recipe.open_set or bool(recipe.trained_on) or recipe.family in OUTSIDE
+    return recipe.open_set or bool(recipe.trained_on) or (recipe.reference and recipe.held_out)

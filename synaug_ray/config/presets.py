@@ -155,13 +155,13 @@ def sampler_of(recipe: GeneratorRecipe, wanted: SamplerRecipe) -> SamplerRecipe:
 
     ``wanted`` itself if its family supports the generator; otherwise the default of the generator's family, with the
     shard size and precision of ``wanted``. Settings of the generator (``sampler``) replace those, and its ``guide``
-    sets the strength.
+    sets the strength and what it starts from.
     """
     found = _of_family(recipe, wanted)
     settings, guide = getattr(recipe, "sampler", None), getattr(recipe, "guide", None)
     if settings is not None:
         found = found.model_copy(update=settings.changes)
-    return found if guide is None else found.model_copy(update={"strength": guide.strength})
+    return found if guide is None else found.model_copy(update={"strength": guide.strength, "start": guide.of})
 
 
 def _of_family(recipe: GeneratorRecipe, wanted: SamplerRecipe) -> SamplerRecipe:
@@ -191,6 +191,7 @@ FILTERS: dict[str, FilterRecipe] = {
         FilterRecipe(name="threshold", family="threshold"),
         FilterRecipe(name="hard", family="easy", share=0.5),
         FilterRecipe(name="matching", family="mismatched", share=0.3),
+        FilterRecipe(name="relabelled", family="relabelled", share=0.0),
     )
 }
 

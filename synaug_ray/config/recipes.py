@@ -88,7 +88,7 @@ class SamplerRecipe(Recipe):
     generators. ``sampler_of`` chooses the one for a generator.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"guidance_interval", "strength"})
+    later: ClassVar[frozenset[str]] = frozenset({"guidance_interval", "strength", "start"})
     family: Literal["dpmpp-2m", "dpmpp-3m", "heun", "euler", "ddim", "ddpm", "latent", "pipeline", "replay"] = (
         "dpmpp-2m"
     )
@@ -101,6 +101,9 @@ class SamplerRecipe(Recipe):
     # Of diffusion models: 1 starts from noise; less, from real images with as much noise as that share of the steps
     # removes (SDEdit, arXiv 2108.01073); 0 returns the real images. ``guide`` of a generator sets it
     strength: Annotated[Number, Field(ge=0, le=1)] = 1.0
+    # Which real images those are: the ones the generator was trained on, or others of the same draw, in their order and
+    # with their labels, so that image i is what the generator makes of image i of ``real-holdout``
+    start: Literal["subset", "held-out"] = "subset"
     sigma_min: Positive = 0.002
     sigma_max: Positive = 80.0
     rho: Positive = 7.0
@@ -153,12 +156,19 @@ class FilterRecipe(Recipe):
       of the images, whichever come first (the rule of the CLIP filter of arXiv 2210.07574);
     - ``easy`` drops the ``share`` of each class of which these classifiers are most certain, and before it those that
       ``threshold`` would drop: hard images remain (after arXiv 2502.15588);
-    - ``mismatched`` keeps 1 - ``share`` of each class, so that they are distributed as the real ones (kernel herding).
+    - ``mismatched`` keeps 1 - ``share`` of each class, so that they are distributed as the real ones (kernel herding);
+    - ``relabelled`` keeps all, and is a control: labels that classifiers of *all* training images do not see are
+      replaced by what they see (``quality.relabelling``).
     """
 
-    family: Literal["none", "unconfident", "outliers", "copies", "threshold", "easy", "mismatched"]
+    family: Literal["none", "unconfident", "outliers", "copies", "threshold", "easy", "mismatched", "relabelled"]
     name: Name
-    share: Share = 0.2  # of each class that is dropped; unused for copies and threshold
+    share: Share = 0.2  # of each class that is dropped; unused for copies, threshold and relabelled
+
+    @property
+    def relabels(self) -> bool:
+        """Whether it changes labels instead of dropping images."""
+        return self.family == "relabelled"
 
     @property
     def halves(self) -> bool:
@@ -167,7 +177,7 @@ class FilterRecipe(Recipe):
 
     def num_raw(self, num_synthetic: int) -> int:
         """Size of the pool from which ``num_synthetic`` images are chosen."""
-        if self.family == "none":
+        if self.family == "none" or self.relabels:
             return num_synthetic
         return math.ceil(round(num_synthetic / (0.5 if self.halves else 1 - self.share), 6))
 

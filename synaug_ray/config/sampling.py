@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synaug_ray.config.recipes import MOST, NotNegative, Number, Positive, invalid
 
@@ -18,6 +18,17 @@ class Guide(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     strength: Annotated[Number, Field(ge=0, le=1)]  # ``SamplerRecipe.strength``
+    of: Literal["subset", "held-out"] = "subset"  # ``SamplerRecipe.start``
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> Guide:
+        if self.of == "held-out" and self.strength == 1:
+            raise invalid(
+                "out-of-range",
+                "guide of held-out images at strength 1 would leave nothing of them; give a strength below 1, such as "
+                "0.35",
+            )
+        return self
 
 
 class Sampling(BaseModel):

@@ -27,7 +27,7 @@ def unanswerable(spec: GridSpec) -> list[str]:
         advice = "no synthetic images are measured, and there will be no verdict; give other values too"
         return [*found, f"synthetic_multiples is only 0: {advice}"]
     used = [(g, f.num_real) for f in products if any(map(f.amounts, f.num_real)) for g in f.generators]
-    learnt = [(g, num_real) for g, num_real in used if not isinstance(g, ReferenceRecipe)]
+    learnt = [(g, num_real) for g, num_real in used if not (isinstance(g, ReferenceRecipe) or g.held_out)]
     if not learnt:
         found.append(
             "generators: none of these is trained, so this grid cannot say whether to collect or to generate; add one "

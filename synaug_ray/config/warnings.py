@@ -47,6 +47,7 @@ def grid_warnings(spec: GridSpec) -> list[str]:
         "rounding; with pack: 1 or a multiple of 4 it has the same bits in any"
         for name, pack in uneven.items()
     ]
+    found += _gap(products)
     found += _cut_short(generators, max(spec.num_real))
     found += _budgets(generators, max(spec.num_real))
     if spec.draws == 1:
@@ -54,6 +55,19 @@ def grid_warnings(spec: GridSpec) -> list[str]:
     elif spec.draws < 5:
         found.append(f"draws: {spec.draws} gives wide intervals that depend on an assumption; six or more are better")
     return found
+
+
+def _gap(products: Sequence[Factors]) -> list[str]:
+    """What keeps the arms that take the gap apart from being compared with held-out images."""
+    used = [g for factors in products for g in factors.generators]
+    arms = [f"generator {g.name}" for g in used if g.held_out and g.family not in ("real-holdout", "label-shuffle")]
+    arms += [f"filter {f.name}" for factors in products for f in factors.filters if f.relabels]
+    if not arms or any(g.family == "real-holdout" for g in used):
+        return []
+    return [
+        f"{listed(dict.fromkeys(arms))}: a control that takes the gap between real and synthetic images apart, which "
+        "needs held-out images to compare with; add generator real-holdout"
+    ]
 
 
 def _cut_short(generators: Sequence[GeneratorRecipe], num_real: int) -> list[str]:

@@ -130,7 +130,26 @@ class WorkerContext:
         real = self.dataset.train.take(self.draws.index(trial.subset))
         if trial.pool is None:
             return real
-        return concatenate(real, self.pool(trial.pool, trial.num_raw).take(self.chosen(trial)))
+        return concatenate(real, self.synthetic(trial))
+
+    def synthetic(self, trial: TrialStep) -> ImageSet:
+        """The images of a trial's Pool that it trains on, with the labels that it trains on; raises as ``images``."""
+        assert trial.pool is not None
+        images = self.pool(trial.pool, trial.num_raw).take(self.chosen(trial))
+        if trial.filter is None or not trial.filter.relabels:
+            return images
+        from synaug_ray.quality.relabelling import relabelled
+
+        return relabelled(images, self.label_classifiers(trial.subset.data, lambda share: self.progress(trial, 0.0)))
+
+    def starts(self, step: ShardStep) -> ImageSet | None:
+        """The real images that those of a shard start from: the Subset, or all others of its draw in their order."""
+        if step.sampler.strength == 1:
+            return None
+        subset = step.generator.subset
+        order = self.draws.order(subset)
+        held_out = step.sampler.start == "held-out"
+        return self.dataset.train.take(order[subset.num_real :] if held_out else order[: subset.num_real])
 
     def network(self, recipe: ClassifierRecipe) -> FrozenNetwork:
         """The frozen network of a recipe; raises as ``open_network``. Only the last is kept."""
@@ -160,7 +179,7 @@ class WorkerContext:
         Raises:
             TooFewKept: if the filter keeps fewer images than the trial needs.
         """
-        if trial.filter is None or trial.pool is None:
+        if trial.filter is None or trial.pool is None or trial.filter.relabels:
             return np.arange(trial.num_synthetic)
         real = self.dataset.train.take(self.draws.index(trial.subset))
         select = self._selector(trial.filter, trial.subset, real, trial.mirrors)

@@ -108,7 +108,9 @@ def run_shard(context: WorkerContext, step: ShardStep, batch_split: BatchSplit =
     index = range(step.index * size, (step.index + 1) * size)
     seed = derive_seed("pool", step.generator.key, step.sampler.key)
     sampler = step.sampler.model_copy(update={"batch": -(-step.sampler.batch // batch_split.parts)})
-    real = context.dataset.train.take(context.draws.index(step.generator.subset)) if sampler.strength < 1 else None
+    real = context.starts(step)
+    if real is not None and sampler.start == "held-out":
+        index = range(index.start, min(index.stop, len(real)))  # the last shard of a finite pool is shorter
     images = context.generator(step.generator).sample(sampler, index, seed, context.device, real)
     arrays = {"images": np.ascontiguousarray(images.images), "labels": np.ascontiguousarray(images.labels)}
     context.store.commit(

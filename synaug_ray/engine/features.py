@@ -125,7 +125,8 @@ def _rows(
         return real, labels, np.full(n, 1 / n)
     chosen = context.chosen(trial)
     pool, made = context.features([step for step in trial.features if not isinstance(step.source, RealPart)])
-    synthetic, drawn = pool[chosen], made[chosen]
+    relabels = trial.filter is not None and trial.filter.relabels
+    synthetic, drawn = pool[chosen], context.synthetic(trial).labels if relabels else made[chosen]
     if trial.protocol == "synthetic-only":
         return synthetic, drawn, np.full(s, 1 / s)
     share = n / (n + s) if trial.real_share is None else trial.real_share

@@ -22,7 +22,7 @@ class Generator(Protocol):
         """Sample images ``index`` of the pool: image i depends on (generator, sampler, seed, i) alone.
 
         Args:
-            real: what the generator was trained on, where ``sampler.strength`` is less than 1: see ``guide``.
+            real: where ``sampler.strength`` is less than 1, the images to start from: see ``guide``.
         """
         ...
 

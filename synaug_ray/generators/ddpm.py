@@ -23,7 +23,7 @@ from synaug_ray.config.generator_recipes import DDPMRecipe
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.diffusion import Task, fit, guided, initialise, network, to_device, to_task
-from synaug_ray.generators.guide import starts_of
+from synaug_ray.generators.guide import labels_of, starts_of
 from synaug_ray.generators.samplers import image_streams, sample_in_batches
 from synaug_ray.training.checkpoint import pipeline_files, unet_from_files
 from synaug_ray.training.distributed import WHOLE, Split
@@ -78,7 +78,9 @@ class DDPMGenerator:
                 x = scheduler.step(eps, t, x, generator=streams).prev_sample
             return x
 
-        return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
+        return sample_in_batches(
+            make, sampler, self.class_counts, index, self.shape, device, labels_of(sampler, real, index)
+        )
 
     def files(self) -> dict[str, bytes]:
         """The generator's files by relative path, in a format that ``DiffusionPipeline.from_pretrained`` loads."""

@@ -22,7 +22,7 @@ from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.augmentation import AugmentationEmbedding, augment
 from synaug_ray.generators.diffusion import Task, fit, guided, initialise, network, to_device, to_task
-from synaug_ray.generators.guide import Starts, starts_of
+from synaug_ray.generators.guide import Starts, labels_of, starts_of
 from synaug_ray.generators.samplers import SAMPLERS, image_noise, noise_levels, sample_in_batches
 from synaug_ray.training.checkpoint import pipeline_files, unet_from_files
 from synaug_ray.training.distributed import WHOLE, Split
@@ -48,7 +48,9 @@ class EDMGenerator:
     ) -> ImageSet:
         """Sample images ``index`` of the pool; see ``base.Generator.sample``."""
         make = self.maker(sampler, seed, device, starts_of(sampler, real, self.class_counts, index, device))
-        return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
+        return sample_in_batches(
+            make, sampler, self.class_counts, index, self.shape, device, labels_of(sampler, real, index)
+        )
 
     def maker(
         self, sampler: SamplerRecipe, seed: int, device: torch.device, starts: Starts | None

@@ -26,7 +26,7 @@ from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators import autoencoder, edm
 from synaug_ray.generators.diffusion import Task, fit, initialise, network, to_device, to_task
-from synaug_ray.generators.guide import starts_of
+from synaug_ray.generators.guide import labels_of, starts_of
 from synaug_ray.generators.samplers import sample_in_batches
 from synaug_ray.training.checkpoint import module_names, pipeline_files, restore, unet_from_files
 from synaug_ray.training.distributed import WHOLE, Split
@@ -59,7 +59,9 @@ class LatentGenerator:
                 return starts(rows)  # not what the autoencoder makes of them
             return autoencoder.decoded(decoder, of_latents(rows, labels))
 
-        return sample_in_batches(make, sampler, self.class_counts, index, self.shape, device)
+        return sample_in_batches(
+            make, sampler, self.class_counts, index, self.shape, device, labels_of(sampler, real, index)
+        )
 
     def files(self) -> dict[str, bytes]:
         """Files by relative path: a pipeline of diffusers that samples latents, and in ``vae/`` their autoencoder."""

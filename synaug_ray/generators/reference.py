@@ -57,19 +57,32 @@ def reference_images(
     if end is not None:
         index = range(index.start, min(index.stop, end))  # the last shard of a finite pool is shorter
     at, subset = np.arange(index.start, index.stop), order[:num_real]
+    near = subset if num_real else order
     if recipe.family in ("real-holdout", "label-shuffle"):
         held = order[num_real:]
         if recipe.family == "real-holdout":
             return train.take(held[at])
-        counts = np.bincount(train.labels[subset if num_real else order])
+        counts = np.bincount(train.labels[near])
+        if recipe.share < 1:
+            return _dealt(train.take(held[at]), recipe.share, counts, index, seed)
         shuffled = np.random.default_rng(derive_seed("shuffle", seed)).permutation(held)
         return ImageSet(train.images[shuffled[at]], class_sequence(counts, index.stop)[index.start :])
-    images = train.take(order[at % num_real])
+    images = train.take(order[num_real:][at] if recipe.of == "held-out" else order[at % num_real])
     if recipe.family == "jitter":
-        return _jitter(images, float(train.images[subset].std()), recipe.noise, index, seed)
+        return _jitter(images, float(train.images[near].std()), recipe.noise, index, seed)
     if recipe.family == "mixup":
         return _mixup(images, train.take(subset), recipe.alpha, index, seed)
     return images if recipe.family == "duplicate" else _augment(images, recipe, index, seed)
+
+
+def _dealt(images: ImageSet, share: float, counts: NDArray[np.int64], index: range, seed: int) -> ImageSet:
+    """The same images; each gets, with probability ``share``, a label drawn in proportion to ``counts`` [K]."""
+    labels = images.labels.copy()
+    for row, i in enumerate(index):
+        rng = np.random.default_rng(derive_seed("deal", seed, i))
+        if rng.random() < share:
+            labels[row] = rng.choice(len(counts), p=counts / counts.sum())
+    return ImageSet(images.images, labels)
 
 
 def _jitter(images: ImageSet, spread: float, noise: float, index: range, seed: int) -> ImageSet:

@@ -131,8 +131,9 @@ def sample_in_batches(
     index: range,
     shape: tuple[int, int, int],
     device: torch.device,
+    labels: NDArray[np.int64] | None = None,
 ) -> ImageSet:
-    """Images ``index`` of a pool, labelled in the Subset's class proportions.
+    """Images ``index`` of a pool, labelled in the Subset's class proportions unless ``labels`` are given.
 
     Batches have ``sampler.batch`` images, the last one padded, because a network's results can
     depend on the batch size in the last bits.
@@ -140,12 +141,14 @@ def sample_in_batches(
     Args:
         make: (indices, labels int64 [B] on the device) -> images [B, C, H, W] from -1 (black) to 1 (white).
         class_counts: of the Subset, [K].
+        labels: of these images, int64 [len(index)].
 
     Raises:
         Diverged: if a pixel is not finite: conversion to uint8 would silently make it some grey.
         Collapsed: if all images are identical, or each has a single colour.
     """
-    labels = class_sequence(class_counts, index.stop)[index.start :]
+    if labels is None:
+        labels = class_sequence(class_counts, index.stop)[index.start :]
     out = np.empty((len(index), *shape), np.uint8)
     for start in range(0, len(index), sampler.batch):
         rows = np.arange(start, start + sampler.batch).clip(max=len(index) - 1)

@@ -207,6 +207,8 @@ class TrialStep(Step):
         )  # left out: older keys stay
         if self.mirrors:
             filtered["mirrors"] = True
+        if self.filter is not None and self.filter.relabels and (judge := self.subset.data.judge) is not None:
+            filtered["judge"] = judge.key
         if (other := self.subset.data.test2) is not None:
             filtered["test2"] = [SECOND_TEST, other.key]
         if self.real_weight is not None:
@@ -260,7 +262,7 @@ class TrialStep(Step):
         return self.classifier.name
 
     def describe(self, names: Mapping[str, str]) -> str:
-        kept = f" kept by {self.filter.name}" if self.filter else ""
+        kept = f" {'' if self.filter.relabels else 'kept by '}{self.filter.name}" if self.filter else ""
         pool = f" and {self.num_synthetic:,} of {self.pool.generator.describe(names)}{kept}" if self.pool else ""
         share = "" if self.real_share is None else f", {self.real_share:.0%} real"
         share += "" if self.real_weight is None else f", real weight {self.real_weight:g}"

@@ -60,6 +60,9 @@ def choose(run: RunStatus, generator: str, num_real: int, draw: int) -> Chosen:
     if isinstance(pool.generator.recipe, ReferenceRecipe) and pool.generator.recipe.family in REAL:
         text = f"{generator} makes no images: it is a control whose pool holds real ones; name a generator"
         raise UsageProblem(Message(text, "--generator", "no-synthetic-images", generator))
+    if pool.sampler.start == "held-out" or pool.generator.recipe.held_out:
+        text = f"{generator} re-makes real images that are held out: it is a control; name a generator"
+        raise UsageProblem(Message(text, "--generator", "no-synthetic-images", generator))
     same = [q for q in run.plan.qualities.values() if q.pool.generator.recipe.key == pool.generator.recipe.key]
     at_size = [q for q in same if q.pool.generator.subset.num_real == pool.generator.subset.num_real]
     own = [q for q in at_size if q.pool.key == pool.key] or at_size

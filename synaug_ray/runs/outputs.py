@@ -15,6 +15,7 @@ import pyarrow as pa
 from synaug_ray.analysis.analyse import analyse
 from synaug_ray.analysis.by_class import by_class
 from synaug_ray.analysis.contrasts import contrast_table
+from synaug_ray.analysis.gap import gap_table
 from synaug_ray.analysis.results import Analysis
 from synaug_ray.analysis.trials import GENERATOR_FAILURES, judged
 from synaug_ray.common.text import printable
@@ -32,6 +33,7 @@ from synaug_ray.store.run_folder import (
     BY_CLASS,
     CLASSES,
     CONTRASTS,
+    GAP,
     GRID,
     LAWS,
     MEASUREMENTS,
@@ -192,6 +194,8 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
         run.folder.write_json(VERDICT, analysis.verdict_json() | _what_is_missing(run, analysis))
         if analysis.contrasts:
             run.folder.write(CONTRASTS, csv_text(contrast_table(analysis.contrasts)))
+        if analysis.gaps:
+            run.folder.write(GAP, csv_text(gap_table(analysis.gaps)))
     if state is not RunState.RUNNING:
         told = by_class(table, predicted, class_names(run.folder), run.spec.confidence)
         run.folder.write(BY_CLASS, csv_text(told))

@@ -91,7 +91,7 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
                 "generator": plan.names[pool.key],
                 "strength": pool.sampler.strength,
                 "family": generator.recipe.family,
-                "reference": generator.recipe.reference,
+                "reference": generator.recipe.reference or pool.sampler.start == "held-out",
                 "num_real": generator.subset.num_real,
                 "draw": generator.subset.draw,
                 "num_images": found["num_pool"],

@@ -11,7 +11,7 @@ from safetensors.numpy import load as load_arrays
 
 from synaug_ray.analysis.mixing import NO_MIXTURE, mix_name
 from synaug_ray.analysis.trials import LEEP, STAGES
-from synaug_ray.config.generator_recipes import LatentRecipe
+from synaug_ray.config.generator_recipes import LatentRecipe, ReferenceRecipe
 from synaug_ray.config.protocols import SHARED
 from synaug_ray.config.spec import CellSpec, GridSpec
 from synaug_ray.plan.plan import Plan, Row, blocked
@@ -54,6 +54,7 @@ COLUMNS = (
     "generator_nimg",
     "recipe_key",
     "whole_recipe_key",
+    "maker",
     "finished",
 )
 
@@ -85,7 +86,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "seed": cell.seed,
         "generator": cell.arm,
         "filter": cell.filter.name,
-        "family": cell.generator.family if cell.generator else "none",
+        "family": _family(cell),
         "trained_on": pool.generator.subset.num_real if pool else 0,
         "classifier": cell.classifier.name,
         "classifier_saw": _saw(cell.classifier.model) if cell.classifier.pretrained else "",
@@ -102,8 +103,28 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "generator_nimg": pool.generator.recipe.length(pool.generator.subset.num_real) if pool else 0,
         "recipe_key": pool.generator.recipe.any_length_key + _sampled(pool) if pool else "",
         "whole_recipe_key": pool.generator.recipe.key + _sampled(pool) if pool else "",
+        "maker": _maker(pool, cell) if pool else "",
         "finished": record.finished if record else "",
     }
+
+
+def _family(cell: CellSpec) -> str:
+    """The family of a cell's generator; ``remade`` and ``relabelled`` are the controls of ``analysis.gap``."""
+    if cell.generator is None:
+        return "none"
+    if cell.filter.relabels:
+        return "relabelled"
+    made = cell.generator.held_out and cell.generator.family not in ("real-holdout", "label-shuffle")
+    return "remade" if made else cell.generator.family
+
+
+def _maker(pool: Pool, cell: CellSpec) -> str:
+    """The same for the images of one generator and those that it re-makes of held-out ones."""
+    assert cell.generator is not None
+    recipe, sampler = pool.generator.recipe, pool.sampler.model_copy(update={"strength": 1.0, "start": "subset"})
+    if isinstance(recipe, ReferenceRecipe):
+        recipe = recipe.model_copy(update={"of": "subset"})
+    return f"{recipe.key} {sampler.key} {cell.generator.trained_on or ''}".strip()
 
 
 def _stages(trial: TrialStep) -> dict[str, str]:
@@ -117,7 +138,8 @@ def _sampled(pool: Pool) -> str:
     """What tells images that are guided, or sampled by settings of their own, from the others of their generator."""
     if getattr(pool.generator.recipe, "sampler", None) is not None:
         return f" sampler {pool.sampler.key}"
-    return "" if pool.sampler.strength == 1 else f" strength {pool.sampler.strength:g}"
+    of = " of held-out images" * (pool.sampler.start == "held-out")
+    return "" if pool.sampler.strength == 1 else f" strength {pool.sampler.strength:g}{of}"
 
 
 @lru_cache(maxsize=64)

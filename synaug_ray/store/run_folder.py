@@ -30,7 +30,7 @@ from synaug_ray.store.store import finite
 GRID, STATUS, ENV, AUDIT = "grid.yaml", "status.json", "env.json", "audit.json"
 MEASUREMENTS, MEASUREMENTS_CSV, PREDICTIONS = "measurements.parquet", "measurements.csv", "predictions.parquet"
 QUALITY_TABLE, QUALITY, LAWS, VERDICT = "quality.parquet", "quality.json", "laws.json", "verdict.json"
-SAMPLES, BY_CLASS, CONTRASTS = "samples/index.json", "by_class.csv", "contrasts.csv"
+SAMPLES, BY_CLASS, CONTRASTS, GAP = "samples/index.json", "by_class.csv", "contrasts.csv", "gap.csv"
 LOOKS = "looks"  # a folder, and not a view: it records how often the results were looked at
 CLASSES = "classes.json"  # all class names by number: some may occur in no prediction and no test image
 TEST_GROUPS = "test_groups.parquet"  # the group of each test image, for data.group
@@ -53,6 +53,7 @@ SEALED = (
     SAMPLES,
     BY_CLASS,
     CONTRASTS,
+    GAP,
 )
 RUN_FILES = (STATUS, MEASUREMENTS, MEASUREMENTS_CSV, LAWS, VERDICT, GRID)  # a folder with any of these is a run's
 

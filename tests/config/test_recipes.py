@@ -102,13 +102,16 @@ OTHER = {  # a value for every field that is not its default
     PretrainedRecipe: dict(
         content="owner/other@" + 40 * "0", class_ids=(1, 0), prompt="{label}", words=("a", "b"), size=64
     ),
-    ReferenceRecipe: dict(family="duplicate", noise=0.5, alpha=0.4, flip=True, shift=0.1, rotate=5.0, scale=0.1),
+    ReferenceRecipe: dict(
+        family="duplicate", noise=0.5, alpha=0.4, flip=True, shift=0.1, rotate=5.0, scale=0.1, of="held-out", share=0.5
+    ),
     SamplerRecipe: dict(
         family="heun",
         steps=9,
         guidance=2.0,
         guidance_interval=(0.2, 2.0),
         strength=0.5,
+        start="held-out",
         sigma_min=0.003,
         sigma_max=70.0,
         rho=6.0,

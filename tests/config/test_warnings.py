@@ -71,3 +71,12 @@ def test_widths_of_packs_at_which_the_place_matters_are_told():
     classifiers = [{"preset": "mlp", "name": f"mlp-{k}", "pack": k} for k in (1, 2, 4, 6, 16)]
     said = [line for line in grid_warnings(grid([20], [1], classifiers=classifiers)) if "in packs of" in line]
     assert [line.split()[1] for line in said] == ["mlp-2", "mlp-6"]
+
+
+def test_arms_of_the_gap_need_held_out_images_beside_them():
+    remade = {"preset": "edm-tiny", "name": "remade", "guide": {"strength": 0.3, "of": "held-out"}}
+    arms = {"generators": ["edm-tiny", remade], "blocks": [{"filters": ["relabelled"], "generators": ["edm-tiny"]}]}
+    [said] = [said for said in grid_warnings(grid(SIZES, [0, 1], **arms)) if "gap" in said]
+    assert said.startswith("generator remade and filter relabelled: ") and said.endswith("add generator real-holdout")
+    arms["generators"].append("real-holdout")
+    assert not [said for said in grid_warnings(grid(SIZES, [0, 1], **arms)) if "gap" in said]

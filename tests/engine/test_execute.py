@@ -207,3 +207,50 @@ def test_a_judge_of_other_images_judges_labels_and_is_named(context, digits_iden
     assert table["judge"].tolist() == ["npz:other.npz"] and table["judge_images"].tolist() == [300]
     [note] = for_the_page(table)["notes"]
     assert "300 real images" in note and "npz:other.npz" in note and "more than the 40 of a subset" in note
+
+
+def test_the_arms_of_the_gap_are_the_same_images_but_for_what_each_changes(context, digits_identity, monkeypatch):
+    """Nothing re-made is the held-out images; relabelled is the same pool; tables call both controls."""
+    edm = {"preset": "edm-tiny", "nimg": 64, "warmup_nimg": 64, "channels": [8, 16], "name": "edm"}
+    asis = edm | {"name": "as-is", "guide": {"strength": 0, "of": "held-out"}}
+    dealt = {"preset": "label-shuffle", "share": 0.5, "name": "dealt"}
+    noisy = {"preset": "jitter", "of": "held-out", "name": "noisy"}
+    arms = {"generators": ["real-holdout", edm, asis, dealt, noisy], "filters": ["none", "relabelled"]}
+    spec = small_grid(**arms, num_real=[920], num_synthetic=[79], synthetic_multiples=[0], draws=1, blocks=[])
+    plan = make_plan(spec, digits_identity)
+    for step in (*plan.generators.values(), *plan.shards.values()):
+        attempt(context, step)
+    assert not context.store.failed("generator") and not context.store.failed("shard")
+    monkeypatch.setattr(features, "NIMG", (3_200, 3_200))
+    rows = {row.cell.arm: context.images(row.trial) for row in plan.rows if row.trial.pool}
+    pools = {arm: images.take(np.arange(920, len(images))) for arm, images in rows.items()}
+    real = pools["real-holdout"]
+    assert len(real) == 79  # of 80 that are held out: the last shard is shorter
+    assert np.array_equal(pools["as-is"].images, real.images) and np.array_equal(pools["as-is"].labels, real.labels)
+    for name in ("real-holdout", "edm", "as-is", "dealt", "noisy"):
+        assert np.array_equal(pools[f"{name}+relabelled"].images, pools[name].images)
+    right = [(pools[name].labels == real.labels).mean() for name in ("dealt", "dealt+relabelled")]
+    assert right[0] < 0.7 and right[1] > 0.8 and np.array_equal(pools["dealt"].images, real.images)
+    table = measurements(spec, plan, context.store).drop_duplicates("generator").set_index("generator")
+    assert table["family"].drop("none").to_dict() == {
+        **{name: "relabelled" for name in table.index if name.endswith("+relabelled")},
+        "real-holdout": "real-holdout",
+        "edm": "edm",
+        "as-is": "remade",
+        "dealt": "label-shuffle",
+        "noisy": "remade",
+    }
+    maker = table["maker"]
+    assert maker["edm"] == maker["as-is"] != maker["noisy"] and maker["none"] == ""
+
+
+def test_relabelled_trials_have_keys_of_their_own_and_those_of_their_judge(digits_identity):
+    def keys(data, **changes):
+        plan = make_plan(small_grid(generators=["duplicate"], num_real=[20], draws=1, blocks=[], **changes), data)
+        return {row.cell.arm: row.trial.key for row in plan.rows}
+
+    both, judge = keys(digits_identity, filters=["none", "relabelled"]), DataIdentity("folder:/x", "other")
+    assert keys(digits_identity) == {name: both[name] for name in ("none", "duplicate")}
+    judged = keys(dataclasses.replace(digits_identity, judge=judge), filters=["none", "relabelled", "confident"])
+    before = keys(digits_identity, filters=["none", "relabelled", "confident"])
+    assert [arm for arm in judged if judged[arm] != before[arm]] == ["duplicate+relabelled"]

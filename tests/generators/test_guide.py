@@ -110,3 +110,29 @@ def test_the_sampler_of_the_family_is_guided():
     recipe = FAMILIES["ddpm"][0].model_copy(update={"guide": {"strength": 0.4}})
     found = sampler_of(DDPMRecipe.model_validate(recipe.model_dump()), SAMPLERS["dpmpp-8"])
     assert found.family == "ddim" and found.strength == 0.4 and found.steps_taken == 20
+
+
+def test_image_i_is_held_out_image_i_re_made_with_its_label(family, real):
+    """Of as many images as there are, in their order, whatever the classes of the Subset."""
+    generator, sampler = family
+    held = real.take(np.array([9, 2, 7, 4, 3, 11, 0]))
+    remade = {
+        s: generator.sample(sampler.model_copy(update={"strength": s, "start": "held-out"}), range(7), 3, CPU, held)
+        for s in (0.0, 0.3)
+    }
+    assert np.array_equal(remade[0.0].images, held.images)
+    assert all(np.array_equal(pool.labels, held.labels) for pool in remade.values())
+    assert not np.array_equal(remade[0.3].images, held.images)
+    some = sampler.model_copy(update={"strength": 0.3, "start": "held-out"})
+    part = generator.sample(some, range(2, 6), 3, CPU, held)
+    assert np.array_equal(part.images, remade[0.3].images[2:6]) and np.array_equal(part.labels, held.labels[2:6])
+
+
+def test_held_out_images_are_a_control_of_the_same_training():
+    plain = {"preset": "edm-tiny", "name": "plain"}
+    remade = plain | {"name": "remade", "guide": {"strength": 0.3, "of": "held-out"}}
+    spec = grid_of(plain, plain | {"name": "guided", "guide": {"strength": 0.3}}, remade)
+    plan = make_plan(spec, DataIdentity("digits", "fp"))
+    assert len(plan.generators) == 1 and len({s.sampler.key for s in plan.shards.values()}) == 3
+    assert [g.held_out for g in spec.generators] == [False, False, True]
+    assert [g.most_images(1_000, 40) for g in spec.generators] == [None, None, 960]

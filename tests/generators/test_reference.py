@@ -122,3 +122,27 @@ def _centre(image):
     weight = image[0] / image.sum()
     y, x = np.mgrid[: image.shape[1], : image.shape[2]]
     return np.array([(weight * y).sum(), (weight * x).sum()])
+
+
+def reference(digits, order, index, num_real=N, **recipe):
+    return reference_images(ReferenceRecipe(name="x", **recipe), digits.train, order, num_real, index, 0)
+
+
+@pytest.mark.parametrize("recipe", [{"family": "jitter", "noise": 0.25}, {"family": "augment", "shift": 0.125}])
+@pytest.mark.parametrize("num_real", [0, N])
+def test_held_out_images_are_changed_as_those_of_the_subset_are(digits, order, recipe, num_real):
+    images = reference(digits, order, range(0, 60), num_real, of="held-out", **recipe)
+    held = digits.train.take(order[num_real : num_real + 60])
+    assert np.array_equal(images.labels, held.labels) and not np.array_equal(images.images, held.images)
+    near = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(images.images, held.images, strict=True)]
+    assert np.median(near) > 0.5
+    assert len(reference(digits, order, range(940, 999), N, of="held-out", **recipe)) == len(order) - N - 940
+
+
+def test_a_share_of_the_labels_is_dealt_anew(digits, order):
+    images = reference(digits, order, range(0, 900), family="label-shuffle", share=0.3)
+    held = digits.train.take(order[N : N + 900])
+    assert np.array_equal(images.images, held.images)
+    assert (images.labels != held.labels).mean() == pytest.approx(0.3 * 0.9, abs=0.05)
+    part = reference(digits, order, range(500, 600), family="label-shuffle", share=0.3)
+    assert np.array_equal(part.labels, images.labels[500:600])

@@ -9,7 +9,6 @@ import numpy as np
 from synaug_ray.common.errors import Message
 from synaug_ray.common.text import counted, printable, some
 from synaug_ray.config.checks import halving
-from synaug_ray.config.generator_recipes import ReferenceRecipe
 from synaug_ray.data.audit.alike import alike_class_note, alike_problems
 from synaug_ray.data.images import Dataset
 from synaug_ray.plan.plan import Plan
@@ -135,13 +134,13 @@ def _pools(plan: Plan, total: int) -> list[Message]:
     found = []
     asked: dict[tuple[str, int], int] = {}
     for row in plan.rows:
-        if isinstance(row.cell.generator, ReferenceRecipe) and row.trial.pool:
+        if row.cell.generator and row.cell.generator.held_out and row.trial.pool:
             at = (row.cell.generator.name, row.trial.pool.generator.subset.num_real)
             asked[at] = max(asked.get(at, 0), row.trial.num_raw)
     recipes = {row.cell.generator.name: row.cell.generator for row in plan.rows if row.cell.generator}
     for (name, n), count in sorted(asked.items()):
         recipe = recipes[name]
-        end = recipe.most_images(total, n) if isinstance(recipe, ReferenceRecipe) else None
+        end = recipe.most_images(total, n)
         if end is not None and count > end:
             text = (
                 f"{name} at num_real {n:,} needs {count:,} images, but only {end:,} real images are held out there; "

@@ -72,10 +72,20 @@ def test_a_generator_trained_on_more_than_there_is(trained_on, problem):
     assert said(dataset(50, 50), generators=[{"preset": "edm-tiny", "trained_on": trained_on}]) == problem
 
 
-@pytest.mark.parametrize("name", ["real-holdout", "label-shuffle"])
-def test_held_out_images_end(name):
-    assert said(dataset(50, 50), num_real=[20], synthetic_multiples=[0, 4], generators=[name]) == []
-    (message,) = found(dataset(50, 50), num_real=[20], synthetic_multiples=[0, 1, 5], generators=[name])
+@pytest.mark.parametrize(
+    "generator",
+    [
+        "real-holdout",
+        "label-shuffle",
+        {"preset": "jitter", "of": "held-out"},
+        {"preset": "edm-tiny", "guide": {"strength": 0.3, "of": "held-out"}},
+    ],
+    ids=str,
+)
+def test_held_out_images_end(generator):
+    name = generator if isinstance(generator, str) else generator["preset"]
+    assert said(dataset(50, 50), num_real=[20], synthetic_multiples=[0, 4], generators=[generator]) == []
+    (message,) = found(dataset(50, 50), num_real=[20], synthetic_multiples=[0, 1, 5], generators=[generator])
     assert (message.code, message.place, message.value) == ("too-few-held-out", "generators", "100")
     assert f"{name} at num_real 20" in message.text and "only 80 real images" in message.text
 
