@@ -25,6 +25,7 @@ from synaug_ray.report.sections import (
     controls,
     costs,
     fitted_laws,
+    gap,
     generators,
     labels,
     progress,
@@ -77,6 +78,9 @@ def render(run: RunView, *, images: bool = True) -> str:
     live = calculator.of(laws, names, lambda studies: advice.by_study(run, studies)) if laws else None
     if live:
         sections["calculator"] = live.panels
+    apart = gap.of(verdict, laws)
+    if apart:
+        sections["gap"] = list(apart.panels)
     drawings = {p.id: p.figure.to_plotly_json() for section in sections.values() for p in section}
     own = ("page", "format", "expectation", "curves", "calculator") if live else ("page",)
     scripts = [embedding.resource(f"{name}.js") for name in own]
@@ -117,6 +121,7 @@ def render(run: RunView, *, images: bool = True) -> str:
         audit=audit.table(run.audit),
         second=second_test.of(verdict, names),
         contrasts=contrasts.of(verdict),
+        gap=apart,
         classes=classes.table(run.by_class),
         two_classes=classes.two(run.by_class),
         images=images,

@@ -240,3 +240,27 @@ def test_a_second_test_set_and_contrasts_have_sections_and_warnings(run_folder: 
     assert entry(row[4][1]) == triple(around(0.051)) and entry(row[7][1]) == triple(around(-0.04))
     assert entry(page.tables["Cells on the second test set, table"][1][3][1]) == triple(around(0.31))
     assert len(page.tables["Errors without synthetic images on both test sets, table"]) == 2
+
+
+def test_the_gap_has_a_section_figure_and_table(run_folder: Path, built: Page) -> None:
+    def around(value: float) -> dict:
+        return {"value": value, "low": value - 0.01, "high": value + 0.01}
+
+    def part(name: str, value: float) -> dict:
+        found = {"part": name, "before": "real-holdout", "after": "edm<b>", "outcome": "costs"}
+        return found | {"change": around(value), "simultaneous": around(value)}
+
+    gap = {"generator": "edm<b>", "remade": "again", "classifier": "mlp", "protocol": "synthetic-only"}
+    gap |= {"real_share": "none", "cells": 2, "num_synthetic": None, "judges": None, "sentence": "So<b>, all."}
+    gap |= {"parts": [part("appearance", 0.02), part("content", 0.05)], "whole": part("whole", 0.07)}
+    one = gap | {"num_real": 50, "num_synthetic": 200, "judges": part("judges", 0.004), "sentence": "At 50."}
+    page = rebuilt(run_folder, "verdict.json", gaps=[gap | {"num_real": None}, one, gap | {"num_real": None}])
+    heading = "Why are synthetic images worse than as many real ones?"
+    assert heading in page.words and heading not in built.words
+    assert "So<b>, all." in page.words and "At 50." not in page.words
+    rows = page.tables["The gap, part by part, table"][1:]
+    assert [row[3][0] for row in rows[3:7]] == ["appearance", "content", "the whole gap", "judges' own mistakes"]
+    assert rows[0][0][0] == "edm<b> by again" and entry(rows[1][6][1]) == triple(around(0.05))
+    first, *_ = page.figures["gap-parts"]["data"]
+    assert first["y"] == [drawn_as(100 * value) for value in (0.02, 0.05, 0.07)]
+    assert page.figures["gap-parts"]["layout"]["xaxis"]["ticktext"] == ["appearance", "content", "the whole gap"]
