@@ -49,6 +49,12 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
     found = _too_large(spec, lines) + _ambiguous(spec) + _nothing_synthetic(spec, lines)
     found += no_real_problems(spec, lines) + weight_problems(spec, lines)
     found += replacement_problems(spec, lines)
+    if spec.sampler.start != "subset":
+        text = (
+            f"start: {spec.sampler.start} would let every generator use real images that a cell does not have; leave "
+            "it out, and give guide: {strength: S, of: held-out} to the generators that are to re-make these"
+        )
+        found.append(Message(text, lines.at(("sampler", "start")), "held-out-by-all", spec.sampler.start))
     shape = image_shape(spec)
     side = shape[1] if shape else None
     for at, factors in _products(spec):

@@ -45,6 +45,8 @@ def _of_product(factors: Factors, sampler: SamplerRecipe) -> Iterator[str]:
 
 
 def _varies(generator: GeneratorRecipe, sampler: SamplerRecipe) -> bool:
+    if generator.held_out:
+        return False
     if generator.family in OF_ONE_IMAGE:
         return True
     return sampler_of(generator, sampler).strength < 1 and generator.trained_on is None
