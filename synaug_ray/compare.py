@@ -27,12 +27,12 @@ from synaug_ray.common.text import first_few, some
 from synaug_ray.report import comparison as page
 from synaug_ray.report import text
 from synaug_ray.report.run_view import NoRunError, RunView
-from synaug_ray.report.sections.comparison import headline, warnings
+from synaug_ray.report.sections.comparison_words import headline, warnings
 from synaug_ray.runs.small_copy import write_small_copy
 from synaug_ray.runs.tables import csv_text
 from synaug_ray.store.listing import runs_in
 from synaug_ray.store.locations import check_name
-from synaug_ray.store.run_folder import AUDIT, LAWS, QUALITY, STATUS, VERDICT, RunFolder
+from synaug_ray.store.run_folder import AUDIT, GRID, LAWS, PREDICTIONS, QUALITY, STATUS, VERDICT, RunFolder
 
 PAGE, STUDIES, MEANS = "comparison.html", "comparison.csv", "means.csv"
 NEEDED = (LAWS, VERDICT, STATUS, AUDIT, QUALITY)
@@ -195,14 +195,28 @@ def _only(args: argparse.Namespace, runs: Sequence[RunFiles]) -> dict[str, str]:
 
 
 def _keep(folder: str, named: Sequence[tuple[RunView, str]]) -> list[str]:
-    """Write small copies; returns their folders."""
+    """Write small copies; returns their folders.
+
+    Raises:
+        UsageProblem: before anything is written, with every folder that is a run itself: it would lose its laws.
+    """
     names = [check_name(name.replace("/", "-"), "--keep") for _, name in named]
-    kept = []
-    for (view, _), name in zip(named, names, strict=True):
-        copy = RunFolder.at(f"{folder.rstrip('/')}/{name}")
+    copies = [RunFolder.at(f"{folder.rstrip('/')}/{name}") for name in names]
+    runs = [copy.url for copy in copies if any(copy.read(name) is not None for name in (GRID, PREDICTIONS))]
+    if runs:
+        raise UsageProblem(
+            [
+                Message(
+                    f"--keep: {url} is a run, which a small copy would replace; name another folder",
+                    code="keep-over-run",
+                    value=url,
+                )
+                for url in runs
+            ]
+        )
+    for (view, _), name, copy in zip(named, names, copies, strict=True):
         write_small_copy(view, copy, name)
-        kept.append(copy.url)
-    return kept
+    return [copy.url for copy in copies]
 
 
 def _lines(found: Comparison) -> list[str]:

@@ -74,6 +74,7 @@ class Row:
     classes: int | None = None
     test_images: int | None = None
     draws: int | None = None
+    core_hours: float | None = None  # of the whole run
     error_name: str = "test error"
     confidence: float = 0.9
     generator: str = ""

@@ -121,10 +121,17 @@ def _row(run: RunFiles, why: Reason | None) -> Row:
         classes=laws.get("num_classes"),
         test_images=laws.get("test_images"),
         draws=laws.get("draws"),
+        core_hours=_core_hours(status),
         error_name="balanced error" if laws.get("error") == "balanced_error" else "test error",
         confidence=float(laws.get("confidence") or 0.9),
         notes=tuple(notes),
     )
+
+
+def _core_hours(status: Json) -> float | None:
+    spent = status.get("cpu_seconds")
+    known = [value for value in map(number, spent.values()) if value is not None] if isinstance(spent, dict) else []
+    return sum(known) / 3600 if known else None
 
 
 def _short(dataset: str) -> str:

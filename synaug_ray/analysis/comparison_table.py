@@ -21,6 +21,7 @@ def study_table(comparison: Comparison) -> pd.DataFrame:
                 "classes": row.classes,
                 "test_images": row.test_images,
                 "draws": row.draws,
+                "core_hours": row.core_hours,
                 "error": row.error_name,
                 "kind": str(row.role or ""),
                 "generator": row.generator,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from synaug_ray.analysis.comparison_results import Comparison, Role, RunFiles
+from synaug_ray.analysis.comparison_results import Comparison, Group, RunFiles
 from synaug_ray.report import embedding, run_view, text
 from synaug_ray.report.figures import style
 from synaug_ray.report.page import environment
+from synaug_ray.report.panels import Panel
 from synaug_ray.report.run_view import RunView
-from synaug_ray.report.sections import advice
+from synaug_ray.report.sections import advice, comparison_figures, comparison_words
 from synaug_ray.report.sections import comparison as sections
 
 
@@ -42,20 +43,20 @@ def read(run: str) -> RunView:
 
 def render(comparison: Comparison) -> str:
     """The page, as HTML."""
-    learnt = [g for g in comparison.groups if g.role in sections.LEARNT]
-    others = [g for g in comparison.groups if g.role not in sections.LEARNT]
-    main = _panels(learnt, "learnt", sections.QUANTITIES)
-    rivals = _panels(others, "others", [sections.QUANTITIES[i] for i in (0, 2)])
+    learnt = [g for g in comparison.groups if g.role in comparison_figures.LEARNT]
+    others = [g for g in comparison.groups if g.role not in comparison_figures.LEARNT]
+    main = _panels(learnt, "learnt", comparison_figures.QUANTITIES)
+    rivals = _panels(others, "others", [comparison_figures.QUANTITIES[i] for i in (0, 2)])
     drawings = {p.id: p.figure.to_plotly_json() for p in [*main, *rivals]}
-    rows = [row for row in comparison.rows if row.role in (*sections.LEARNT, None)]
+    rows = [row for row in comparison.rows if row.role in (*comparison_figures.LEARNT, None)]
     scripts = [embedding.resource("page.js")]
     return (
         environment()
         .get_template("comparison.html.j2")
         .render(
             runs=list(dict.fromkeys(row.run for row in comparison.rows)),
-            headline=sections.headline(comparison),
-            warnings=sections.warnings(comparison),
+            headline=comparison_words.headline(comparison),
+            warnings=comparison_words.warnings(comparison),
             cards=sections.cards(comparison.rows),
             overview=sections.overview(rows) if rows else None,
             details=sections.details(rows) if rows else None,
@@ -64,14 +65,13 @@ def render(comparison: Comparison) -> str:
             rival_table=sections.overview([row for group in others for row in group.rows]) if others else None,
             means=sections.means(learnt) if learnt else None,
             explained=[
-                (sections.explained(g) if g.explanations else None, sections.limits(g, comparison.confidence))
+                (sections.explained(g) if g.explanations else None, comparison_words.limits(g, comparison.confidence))
                 for g in learnt
             ],
             published=sections.published(),
             confidence=text.share(comparison.confidence),
             amount=None if comparison.multiple is None else text.multiple(comparison.multiple),
             comparison=comparison,
-            control=str(Role.CONTROL),
             figures_json=embedding.island(drawings, embedding.FIGURE_DIGITS),
             dark_json=embedding.island(style.DARK),
             css=embedding.resource("page.css"),
@@ -82,5 +82,5 @@ def render(comparison: Comparison) -> str:
     )
 
 
-def _panels(groups: Sequence, place: str, quantities: Sequence[sections.Quantity]) -> list:
-    return [sections.panel(groups, quantity, place) for quantity in quantities] if groups else []
+def _panels(groups: Sequence[Group], place: str, quantities: Sequence[comparison_figures.Quantity]) -> list[Panel]:
+    return [comparison_figures.panel(groups, quantity, place) for quantity in quantities] if groups else []

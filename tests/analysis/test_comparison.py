@@ -41,6 +41,7 @@ def test_the_mean_of_planted_gains_and_a_new_data_set(atlas):
     assert (cells.c2, cells.rate.value, cells.law_why) == (Estimate(3.0, 2.5, 3.5), 8.0, None)
     assert group.log_c2.pooled is not None and group.log_c2.pooled.mean.value == pytest.approx(math.log(3))
     assert (cells.fidelity, cells.copies, cells.classes) == pytest.approx((0.7, 0.02, 2))
+    assert cells.core_hours == pytest.approx(600 / 3600)
 
 
 def test_the_interval_of_a_share_of_the_error_is_that_of_simulated_errors(tmp_path):

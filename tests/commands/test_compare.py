@@ -65,6 +65,17 @@ def test_a_small_copy_makes_the_same_page_and_tables_and_tells_nothing_of_the_ma
     assert sorted(drawn) == pytest.approx(sorted(100 * gain for gain in GAINS.values()))
 
 
+def test_a_small_copy_never_replaces_a_run(capsys, tmp_path):
+    runs = [planted_run(tmp_path / name) for name in ("a", "b")]
+    (runs[0] / "grid.yaml").write_text("dataset: digits\n")
+    (runs[1] / "predictions.parquet").write_bytes(b"large")
+    before = (runs[0] / "laws.json").read_bytes()
+    code, _, errors = ask(capsys, tmp_path / "out", *runs, "--keep", tmp_path)
+    assert code == 2 and len(errors.splitlines()) == 2 and str(runs[1]) in errors
+    assert (runs[0] / "laws.json").read_bytes() == before and not (tmp_path / "out").exists()
+    assert (runs[1] / "predictions.parquet").exists()
+
+
 def test_only_runs_without_numbers_and_hostile_names(capsys, tmp_path):
     run = planted_run(
         tmp_path / "run",

@@ -86,7 +86,7 @@ def test_studies_that_agree_better_than_chance_have_no_tau_and_no_narrower_inter
 
 @pytest.mark.parametrize("tau", [0.0, 1.0])
 def test_a_new_study_lies_within_its_interval_as_often_as_promised(tau):
-    """Ten studies with errors of 0.5 to 2, 90%; 80% is where the usual interval is with tau = 1 (79 of 100)."""
+    """Ten studies with errors of 0.5 to 2, 90%; the usual interval would hold in 80% with tau = 1."""
     rng = np.random.default_rng(int(10 * tau))
     means = predictions = 0
     times = 60

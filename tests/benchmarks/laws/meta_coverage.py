@@ -1,6 +1,6 @@
 """How often the intervals of a meta-analysis contain the mean and the true effect of a new study, on planted studies.
 
-``python tests/benchmarks/laws/meta_coverage.py``: two minutes of a core. Standard errors differ by up to a factor of
+``python tests/benchmarks/laws/meta_coverage.py``: a minute of a core. Standard errors differ by up to a factor of
 four and are estimated from six draws each, as those of runs are, and read from intervals as ``comparison`` does.
 """
 
