@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import pandas as pd
+
 from synaug_ray.laws.meta_analysis import Pooled, Slope
 from synaug_ray.laws.results import Estimate
 
@@ -56,6 +58,7 @@ class RunFiles:
     status: Json | None
     dataset: str = ""  # as the table of trials names it, where ``status.json`` does not
     advice: str = ""  # of its card
+    trials: pd.DataFrame | None = None  # measurements.parquet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from synaug_ray.analysis.comparison_check import disagreement
 from synaug_ray.analysis.comparison_results import Json, Reason, Role, Row, RunFiles, Why
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.guessing import guessing
@@ -79,7 +80,11 @@ def row_of(
         wanted = "synthetic images" if amount is None else f"{amount:g}× synthetic images"
         return _refused(row, Reason(Why.NOT_MEASURED, f"{wanted} were not measured at {size:,} real images ({had})"))
     row = replace(row, num_synthetic=int(cell["num_synthetic"]), multiple=float(cell["synthetic_multiple"]))
-    return row if row.why else _measured(row, study, cell)
+    if row.why:
+        return row
+    row = _measured(row, study, cell)
+    doubt = disagreement(run.trials, row, int(cell.get("trials") or 0))
+    return replace(row, notes=(*row.notes, doubt)) if doubt else row
 
 
 def run_reason(run: RunFiles) -> Reason | None:

@@ -28,6 +28,7 @@ def files_of(run: RunView, name: str) -> RunFiles:
         status=run.status,
         dataset=named[0] if named else "",
         advice=found.sentence if found else "",
+        trials=table,
     )
 
 

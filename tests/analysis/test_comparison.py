@@ -1,5 +1,6 @@
 """Several runs beside each other: planted gains come back, what has no number has a reason, one data set counts once."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from helpers.planted_runs import GAINS, files_of, planted_atlas, planted_run, planted_study
 
 from synaug_ray.analysis.comparison import compare
+from synaug_ray.analysis.comparison_check import gain_of_trials
 from synaug_ray.analysis.comparison_results import Role, Why
 from synaug_ray.analysis.comparison_table import mean_table, study_table
 from synaug_ray.analysis.explanations import what_they_can_tell
@@ -215,6 +217,20 @@ def test_a_property_that_goes_with_the_gain(atlas):
     assert found["near-copies"].slope is None and "same in all" in found["near-copies"].why
     tried = [one for one in group.explanations if one.slope]
     assert all(one.p >= one.slope.p for one in tried) and error.p == min(one.p for one in tried)
+
+
+def test_gains_are_those_of_the_trials_or_the_row_says_so(atlas, tmp_path):
+    """A row whose laws.json is of other trials, such as a copy of which one file is old, is found."""
+    for run in atlas:
+        assert not any("tables disagree" in note for note in compare([run]).rows[0].notes)
+        assert gain_of_trials(run.trials, compare([run]).rows[0], 12) == pytest.approx(GAINS[run.name], abs=1e-12)
+    other = dataclasses.replace(atlas[0], trials=atlas[1].trials)
+    (row,) = compare([other]).rows
+    (note,) = row.notes
+    assert "-0.40 points" in note and "+3.10" in note
+    assert compare([dataclasses.replace(other, trials=atlas[1].trials[1:-1])]).rows[0].notes == ()  # some are missing
+    for lost in ("draw", "num_synthetic"):
+        assert compare([dataclasses.replace(other, trials=atlas[1].trials.drop(columns=[lost]))]).rows[0].notes == ()
 
 
 def test_how_little_few_data_sets_tell():

@@ -29,7 +29,12 @@ def ask(capsys, out, *words):
 
 def test_a_small_copy_makes_the_same_page_and_tables_and_tells_nothing_of_the_machine(capsys, atlas, tmp_path):
     """Anyone rebuilds the tables from folders without predictions, and without running anything."""
-    runs = [*atlas, planted_run(tmp_path / "busy", state="running"), planted_run(tmp_path / "leaky", leaky="warning")]
+    gains = {run.name: GAINS[run.name] for run in atlas[:3]}
+    runs = [
+        *atlas[:3],
+        planted_run(tmp_path / "busy", state="running"),
+        planted_run(tmp_path / "leaky", leaky="warning"),
+    ]
     for run in runs:
         (run / "predictions.parquet").write_bytes(b"large" * 1000)
     code, said, _ = ask(capsys, tmp_path / "whole", *runs, "--keep", tmp_path / "atlas")
@@ -47,22 +52,22 @@ def test_a_small_copy_makes_the_same_page_and_tables_and_tells_nothing_of_the_ma
         assert not any(private in told for private in (b"/home/someone", b"secret", b"patient-17", b"surface"))
 
     rows, means = (pd.read_csv(tmp_path / "whole" / name) for name in ("comparison.csv", "means.csv"))
-    assert dict(zip(rows["run"], rows["gain"], strict=True)) | GAINS == pytest.approx(
-        GAINS | dict.fromkeys(["busy", "leaky"], float("nan")), nan_ok=True
+    assert dict(zip(rows["run"], rows["gain"], strict=True)) == pytest.approx(
+        gains | dict.fromkeys(["busy", "leaky"], float("nan")), nan_ok=True
     )
     mean = means[means["quantity"] == "gain"].iloc[0]
-    assert f"{100 * mean['mean']:+.2f} points" in said.splitlines()[0] and mean["data_sets"] == 5
+    assert f"{100 * mean['mean']:+.2f} points" in said.splitlines()[0] and mean["data_sets"] == 3
 
     html = (tmp_path / "whole" / "comparison.html").read_text()
     page = Page(html)
     assert not any(tag in ("link", "iframe", "object", "embed", "form", "a") for tag, _ in page.elements)
     policy = next(a["content"] or "" for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'") and len(html.encode()) < 3_000_000
-    assert all(f'data-value="{p.c2}"' in html for p in PUBLISHED) and all(name in html for name in GAINS)
+    assert all(f'data-value="{p.c2}"' in html for p in PUBLISHED) and all(name in html for name in gains)
     figures = json.loads(next(text for kind, text in page.scripts if kind == "application/json" and "learnt" in text))
     assert set(figures) == {"gain-learnt", "share-learnt", "worth-learnt", "c2-learnt"}
     drawn = [trace["x"][0] for trace in figures["gain-learnt"]["data"] if trace["name"] == "study"]
-    assert sorted(drawn) == pytest.approx(sorted(100 * gain for gain in GAINS.values()))
+    assert sorted(drawn) == pytest.approx(sorted(100 * gain for gain in gains.values()))
 
 
 def test_a_small_copy_never_replaces_a_run(capsys, tmp_path):

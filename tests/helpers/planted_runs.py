@@ -161,19 +161,35 @@ def planted_run(
         if file == "laws" and laws is None:
             continue
         (folder / f"{file}.json").write_text(json.dumps(content))
-    trials = [
-        {
-            "key": f"{name}-{draw}",
-            "status": "done",
-            "dataset": status["dataset"],
-            "num_real": 400,
-            "draw": draw,
-            "test_error": error,
-        }
-        for draw in range(6)
-    ]
-    pd.DataFrame(trials).to_parquet(folder / "measurements.parquet")
+    planted_trials(studies, status["dataset"], error).to_parquet(folder / "measurements.parquet")
     return folder
+
+
+def planted_trials(studies: list[dict[str, Any]], dataset: str, error: float) -> pd.DataFrame:
+    """Six draws and two seeds of each cell; their mean is the cell's, while each draw and seed has its own level."""
+    cells = [("none", "real-only", "none", "mlp", n, 0, 0.0) for n in SIZES]
+    for s in studies:
+        cells += [
+            (
+                *(s[k] for k in ("generator", "protocol", "real_share", "classifier")),
+                c["num_real"],
+                c["num_synthetic"],
+                g,
+            )
+            for c in s["cells"]
+            if (g := c["gain"]["value"]) is not None
+        ]
+    columns = ["generator", "protocol", "real_share", "classifier", "num_real", "num_synthetic"]
+    return pd.DataFrame(
+        [
+            dict(zip(columns, cell, strict=True))
+            | {"key": f"{i}-{draw}-{seed}", "status": "done", "dataset": dataset, "draw": draw, "seed": seed}
+            | {"test_error": error - gain * (1 + 0.2 * (draw - 2.5)) + 0.001 * draw + 0.002 * seed}
+            for i, (*cell, gain) in enumerate(cells)
+            for draw in range(6)
+            for seed in range(2)
+        ]
+    )
 
 
 GAINS = {"cells": 0.031, "digits": -0.004, "signs": 0.052, "tiles": 0.012, "textures": 0.024}
@@ -199,5 +215,6 @@ def files_of(folder: Path) -> RunFiles:
     read = {name: folder / f"{name}.json" for name in ("laws", "verdict", "audit", "quality", "status")}
     return RunFiles(
         name=folder.name,
+        trials=pd.read_parquet(folder / "measurements.parquet"),
         **{name: json.loads(path.read_text()) if path.exists() else None for name, path in read.items()},
     )

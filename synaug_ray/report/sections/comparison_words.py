@@ -9,6 +9,8 @@ from synaug_ray.laws.meta_analysis import LEAST_STUDIES
 from synaug_ray.report import text
 from synaug_ray.report.sections.comparison_figures import LEARNT, QUANTITIES, range_of, through, title_of
 
+GRAVE = ("a control failed", "tables disagree")  # notes that belong at the top
+
 
 def limits(group: Group, confidence: float) -> str:
     """What the data sets of a group cannot tell."""
@@ -52,5 +54,5 @@ def warnings(comparison: Comparison) -> list[str]:
         said.append("The runs give intervals of different confidence; means rest on their standard errors.")
     if len({row.error_name for row in comparison.rows if row.draws}) > 1:
         said.append("Some runs measure the balanced error, others the test error: their gains are not of one kind.")
-    said += [f"{row.run}: {note}." for row in comparison.rows for note in row.notes if "control failed" in note]
+    said += [f"{row.run}: {note}." for row in comparison.rows for note in row.notes if note.startswith(GRAVE)]
     return list(dict.fromkeys(said))

@@ -1,0 +1,64 @@
+"""Whether a run's tables are of the same trials: the gain of each cell again, from the table of trials alone."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from synaug_ray.analysis.comparison_results import Row
+
+TOLERANCE = 1e-6  # a fraction; the two differ by rounding alone
+STUDY = ("protocol", "generator", "real_share", "num_synthetic")
+COLUMNS = ("status", "classifier", "num_real", *STUDY, "draw", "seed")
+
+
+def gain_of_trials(trials: pd.DataFrame | None, row: Row, count: int) -> float | None:
+    """The mean over draws of the errors without minus with synthetic images, paired by draw and seed, a fraction.
+
+    Args:
+        trials: ``measurements.parquet``.
+        row: with its size and amount.
+        count: trials with synthetic images that there have to be.
+
+    Returns:
+        None where the table lacks these trials, or is of an older version.
+    """
+    error = "balanced_error" if row.error_name == "balanced error" else "test_error"
+    if trials is None or not {*COLUMNS, error} <= set(trials.columns):
+        return None
+    wanted = (row.protocol, row.generator, row.real_share, row.num_synthetic)
+    real: dict[tuple[int, int], float] = {}
+    mine: dict[tuple[int, int], float] = {}
+    # in plain Python: for some hundred short rows, a tenth of the time of pandas
+    for status, classifier, n, *study, draw, seed, value in zip(
+        *(trials[c].tolist() for c in (*COLUMNS, error)), strict=True
+    ):
+        if (status, classifier, n) == ("done", row.classifier, row.num_real):
+            if study[0] == "real-only":
+                real[draw, seed] = value
+            elif tuple(study) == wanted:
+                mine[draw, seed] = value
+    if len(mine) != count or not mine or not mine.keys() <= real.keys():
+        return None
+    by_draw: dict[int, list[float]] = {}
+    for (draw, seed), value in mine.items():
+        by_draw.setdefault(draw, []).append(real[draw, seed] - value)
+    gain = sum(sum(gains) / len(gains) for gains in by_draw.values()) / len(by_draw)
+    return gain if math.isfinite(gain) else None
+
+
+def disagreement(trials: pd.DataFrame | None, row: Row, count: int) -> str:
+    """A sentence if the trials have another gain than the row; else ''.
+
+    Args:
+        count: trials with synthetic images that the row is made from. With another number, as where some of a draw are
+            missing, the two need not agree.
+    """
+    told, again = row.gain.value, gain_of_trials(trials, row, count)
+    if told is None or again is None or abs(told - again) <= TOLERANCE:
+        return ""
+    return (
+        f"tables disagree: by measurements.parquet the gain of {row.generator} is {100 * again:+.2f} points, by "
+        f"laws.json {100 * told:+.2f}; they are of different trials"
+    )
