@@ -11,6 +11,7 @@ from synaug_ray.analysis.results import Generation
 
 # families with a known answer, or without learning: they are compared with, and are never the question itself
 CONTROLS = ("real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment", "remade", "relabelled")
+BASED = "lora"  # the family that starts from a generator of other images, which a reader has too
 TRAINING_COST, IMAGE_COST = "generator_cost_seconds", "image_cost_seconds"
 
 
@@ -24,6 +25,13 @@ class Kind(NamedTuple):
     def open_in(self, num_real: int) -> bool:
         """Whether it saw more real images than a cell of ``num_real`` has."""
         return self.open_set or num_real in self.open_at
+
+
+def opened_by(family: str, open_set: bool) -> str:
+    """Why a generator is open-set, in words; '' for one that is not."""
+    if open_set:
+        return "open-set: trained on more real images"
+    return "open-set by its base" if family == BASED else ""
 
 
 def kinds(trials: pd.DataFrame) -> dict[str, Kind]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from synaug_ray.analysis.calculator import Answer, Costs, Expectation, Mix, cost, generation_seconds
 from synaug_ray.analysis.exchange import NOT_ESTIMABLE
+from synaug_ray.analysis.generators import opened_by
 from synaug_ray.analysis.recommendation import Advice, Recommendation, unknown_mix
 from synaug_ray.analysis.recommendation_text import unknown_collection
 from synaug_ray.analysis.verdict_text import setting, span
@@ -17,7 +18,8 @@ from synaug_ray.laws.results import Estimate
 
 def study_title(study: dict[str, Any]) -> str:
     """Which study the sentences are about."""
-    kind = ", open-set: trained on more real images" if study.get("open_set") else ""
+    opened = opened_by(str(study.get("family") or ""), bool(study.get("open_set")))
+    kind = f", {opened}" if opened else ""
     return f"{study['generator']} with {study['classifier']} ({setting(study['real_share'], study['protocol'])}{kind})"
 
 

@@ -1,4 +1,4 @@
-"""What pretrained classifiers and given autoencoders have seen besides the grid's images, by the table of trials."""
+"""What pretrained classifiers, given autoencoders and bases have seen besides the grid's images, by the trials."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pandas as pd
 from synaug_ray.analysis.results import Verdict
 
 CLASSIFIER_SAW = "classifier_saw"  # the column: what a classifier saw before, '' for random weights
-GENERATOR_SAW = "generator_saw"  # the same of a generator's autoencoder; both are absent in older tables
+GENERATOR_SAW = "generator_saw"  # the same of a generator's autoencoder or base; both are absent in older tables
 UNKNOWN = "other images"  # the value if nothing more is known
+OF_BASE = "other images (its base)"  # of a generator that started from another
 
 Seen = Mapping[str, str]  # what each has seen, by name
 
@@ -30,7 +31,8 @@ class SeenBefore:
     def _told(self, verdict: Verdict) -> Verdict:
         said, saw = verdict.sentence, self.classifiers.get(verdict.classifier, "")
         if verdict.generator in self.generators:
-            said += f" The generator's autoencoder has seen {_words(self.generators[verdict.generator])}."
+            of_generator = self.generators[verdict.generator]
+            said += f" The generator's {_part(of_generator)} has seen {_words(of_generator)}."
         if saw:
             said += f" The classifier has seen {_words(saw)}."
         return replace(verdict, classifier_saw=saw, sentence=said)
@@ -38,7 +40,7 @@ class SeenBefore:
     def notes(self) -> list[str]:
         """A note for each of them."""
         return [
-            f"The autoencoder of {name} has seen {_words(saw)}: what it gains is not of these real images alone."
+            f"The {_part(saw)} of {name} has seen {_words(saw)}: what it gains is not of these real images alone."
             for name, saw in sorted(self.generators.items())
         ] + [
             f"The classifier {name} has seen {_words(saw)} before its first image of this grid: to it, real and "
@@ -62,4 +64,9 @@ def _seen(measurements: pd.DataFrame, name: str, column: str) -> dict[str, str]:
 
 
 def _words(saw: str) -> str:
-    return UNKNOWN if saw == UNKNOWN else f"{UNKNOWN} ({saw})"
+    return UNKNOWN if saw in (UNKNOWN, OF_BASE) else f"{UNKNOWN} ({saw})"
+
+
+def _part(saw: str) -> str:
+    """What of a generator has seen other images."""
+    return "base" if saw == OF_BASE else "autoencoder"

@@ -6,7 +6,7 @@ Gains and losses are in points: 1 point is 0.01 of error.
 from __future__ import annotations
 
 from synaug_ray.analysis.deciding import Deciding
-from synaug_ray.analysis.generators import CONTROLS
+from synaug_ray.analysis.generators import CONTROLS, opened_by
 from synaug_ray.analysis.mixing import local_replacement, share_and_weight
 from synaug_ray.analysis.results import Cell, Exchange, Outcome, Verdict
 from synaug_ray.common.text import fixed, listed, long_duration
@@ -254,6 +254,8 @@ def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]
         opened = sorted({v.num_real for v in of[name] if v.open_set})
         at = "" if kinds[name][1] else f" at {', '.join(f'{n:,}' for n in opened)}"
         shown = f"{name} (open-set{at}: trained on more real images)" if opened else name
+        if not opened and (based := opened_by(of[name][0].family, False)):
+            shown = f"{name} ({based})"
         clause = _clause(shown, of[name]) + at_this_budget(of[name])
         if name in unbeaten:
             clause += f", and is not shown to beat {' or '.join(unbeaten[name])}"

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from synaug_ray.classifiers.low_rank import merged
 from synaug_ray.classifiers.pretrained import PretrainedClassifier
 from synaug_ray.classifiers.stages import head_names, momenta, renew_statistics
 from synaug_ray.config.recipes import ClassifierRecipe
+from synaug_ray.training.low_rank import merged
 
 
 class Single:

@@ -11,8 +11,8 @@ from timm.optim import param_groups_layer_decay
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from synaug_ray.classifiers.low_rank import add_low_rank
 from synaug_ray.config.recipes import ClassifierRecipe
+from synaug_ray.training.low_rank import add_low_rank
 from synaug_ray.training.precision import autocast
 from synaug_ray.training.pretrained import Network, open_network
 

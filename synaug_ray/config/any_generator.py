@@ -12,7 +12,7 @@ class AnyGenerator(Recipe):
 
     samplers: ClassVar[tuple[str, ...]]  # families of samplers that work with it, the default first
     reference: ClassVar[bool] = False  # a control or baseline without training
-    open_set: ClassVar[bool] = False  # whether it was trained on more than any Subset, by its nature
+    open_set: ClassVar[bool] = False  # whether it was trained elsewhere, and sees nothing of a Subset
     name: Name
 
     @property

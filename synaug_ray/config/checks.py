@@ -14,6 +14,7 @@ from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.classifier_checks import classifier_problems
 from synaug_ray.config.data_options import MAX_SIDE
 from synaug_ray.config.generator_recipes import GeneratorRecipe
+from synaug_ray.config.lora_recipe import LoraRecipe, unlike_base
 from synaug_ray.config.no_real import no_real_problems
 from synaug_ray.config.presets import sampler_of
 from synaug_ray.config.protocols import LOCAL, SHARED, StagedProtocol, name_of, with_controls
@@ -57,12 +58,16 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
         found.append(Message(text, lines.at(("sampler", "start")), "held-out-by-all", spec.sampler.start))
     shape = image_shape(spec)
     side = shape[1] if shape else None
+    channels = shape[0] if shape and (spec.data.mode or spec.dataset in SHAPES) else None
     for at, factors in _products(spec):
         for i, generator in enumerate(factors.generators):
             said = halving(generator, side) if side else None
             if said:
                 place = lines.at((*at, "generators", i))
                 found.append(Message(said, place, "image-size", f"{side} pixels"))
+            if isinstance(generator, LoraRecipe) and side:
+                wrong = unlike_base(generator, channels, side, None)
+                found += [Message(t, lines.at((*at, "generators", i, field)), code) for field, code, t in wrong]
             found += _of_sampler(generator, spec.sampler, lines, (*at, "generators", i, "sampler"))
         found += _untrainable(factors, lines.at((*at, "protocols")))
         for i, classifier in enumerate(factors.classifiers):

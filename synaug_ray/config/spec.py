@@ -13,6 +13,8 @@ from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.generator_recipes import GeneratorRecipe, LatentRecipe
 from synaug_ray.config.given_autoencoder import weights_of
+from synaug_ray.config.given_base import files_of
+from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.presets import FILTERS, SAMPLERS
 from synaug_ray.config.protocols import SHARED, GridProtocol, StagedProtocol, name_of, with_controls
 from synaug_ray.config.recipes import (
@@ -210,7 +212,10 @@ class GridSpec(Factors):
         networks = (*self.quality_features, *classifiers)
         found = {recipe.weights: recipe.content for recipe in networks if not HUB.fullmatch(recipe.weights)}
         latent = [g for factors in products for g in factors.generators if isinstance(g, LatentRecipe) and g.given]
-        return found | dict(weights_of(g.autoencoder, g.autoencoder_content) for g in latent)
+        found |= dict(weights_of(g.autoencoder, g.autoencoder_content) for g in latent)
+        for recipe in (g for factors in products for g in factors.generators if isinstance(g, LoraRecipe)):
+            found |= files_of(recipe.base, recipe.base_content)
+        return found
 
     def resolved(self) -> dict[str, Any]:
         """Plain values, defaults included, that load to this grid again when written as YAML."""

@@ -8,6 +8,7 @@ from synaug_ray.common.hardware import BF16, cpu_flags
 from synaug_ray.common.text import listed, some
 from synaug_ray.config.budgets import trained_apart
 from synaug_ray.config.generator_recipes import LENGTH, GeneratorRecipe, LatentRecipe
+from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.config.sampling import Guide, Sampling
 from synaug_ray.config.spec import Factors, GridSpec
@@ -32,6 +33,10 @@ def grid_warnings(spec: GridSpec) -> list[str]:
     found += [
         f"generators: the autoencoder of {name} was trained on other images: verdicts say so"
         for name in dict.fromkeys(g.name for g in generators if isinstance(g, LatentRecipe) and g.given)
+    ]
+    found += [
+        f"generators: the base of {name} was trained on other images: verdicts call it open-set by its base"
+        for name in dict.fromkeys(g.name for g in generators if isinstance(g, LoraRecipe))
     ]
     found += [
         f"classifiers: {name} starts from weights that were trained on other images: verdicts say so"

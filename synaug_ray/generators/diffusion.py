@@ -126,19 +126,22 @@ def fit(
     save: SaveState | None = None,
     beside: Mapping[str, nn.Module] = MappingProxyType({}),
 ) -> tuple[UNet2DModel, int]:
-    """Train ``net``; returns its exponential moving average and the images seen; raises as ``train_loop``.
+    """Train ``net`` but for what is frozen; returns its exponential moving average and the images seen.
+
+    Raises as ``train_loop``.
 
     Args:
         beside: further modules for its checkpoints, which are not trained.
         backward: adds the gradients of the batch after ``nimg`` images to the network's, and returns the loss; with
             several processes, this process's share of both.
     """
-    adam = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate, fused=True)
+    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    adam = torch.optim.Adam(trained, lr=recipe.learning_rate, fused=True)
 
     def step(nimg: int) -> tuple[Tensor]:
         adam.zero_grad(set_to_none=True)
-        loss = split.all_reduce(net.parameters(), backward(net, nimg))
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        loss = split.all_reduce(trained, backward(net, nimg))
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         adam.step()
         return (loss,)
 

@@ -7,6 +7,7 @@ import json
 import numpy as np
 
 from synaug_ray.config.generator_recipes import GeneratorRecipe
+from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.data.images import ImageSet
 
 USES = {
@@ -17,6 +18,9 @@ USES = {
     "latent": "`DiffusionPipeline.from_pretrained(folder)` loads the pipeline of latents; give `class_labels=[...]`, "
     "`num_inference_steps=18` and `output_type='pt'`. `AutoencoderKL.from_pretrained(folder, subfolder='vae')` decodes "
     "its output. The label after the last class means no class.",
+    "lora": "Loads with `DiffusionPipeline.from_pretrained(folder)`, the base and its changes in one; give "
+    "`class_labels=[...]` and `num_inference_steps=18`. The label after the last class means no class. `adapter/` has "
+    "the changes alone, in peft's format; the content of the base that they belong to is in `synaug.json`.",
     "gan": "Loads with `synaug_ray.generators.registry.from_files`; `generator.safetensors` contains the weights.",
     "pretrained": "A reference to a diffusers pipeline that was trained elsewhere; its own card says on what.",
 }
@@ -57,12 +61,15 @@ def model_card(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ..
     """The model card as Markdown, with front matter for model hubs; a function of its arguments alone."""
     counts = np.bincount(subset.labels, minlength=len(classes))
     held = "\n".join(f"| {k} | {_cell(c)} | {n:,} |" for k, (c, n) in enumerate(zip(classes, counts, strict=True)))
+    only, before = " and nothing else", ""
+    if isinstance(recipe, LoraRecipe):
+        only, before = "", f" It started from a generator of other images (content {recipe.base_content[:12]})."
     if recipe.open_set:
         seen = "Of this data set, only its class names and counts; its own card describes its training data.\n"
     else:
         seen = (
-            f"{len(subset):,} images and nothing else; {nimg:,} images seen in training, counting repeats "
-            f"({nimg / max(len(subset), 1):,.0f} passes).\n"
+            f"{len(subset):,} images{only}; {nimg:,} images seen in training, counting repeats "
+            f"({nimg / max(len(subset), 1):,.0f} passes).{before}\n"
         )
     return CARD.format(
         library="synaug_ray" if recipe.family == "gan" else "diffusers",

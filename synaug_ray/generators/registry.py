@@ -39,6 +39,10 @@ def family(name: str) -> Family:
             from synaug_ray.generators import latent
 
             return latent
+        case "lora":
+            from synaug_ray.generators import lora
+
+            return lora
         case "gan":
             from synaug_ray.generators import gan
 

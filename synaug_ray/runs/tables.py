@@ -10,8 +10,10 @@ import pandas as pd
 from safetensors.numpy import load as load_arrays
 
 from synaug_ray.analysis.mixing import NO_MIXTURE, mix_name
+from synaug_ray.analysis.seen_before import OF_BASE, UNKNOWN
 from synaug_ray.analysis.trials import LEEP, STAGES
-from synaug_ray.config.generator_recipes import LatentRecipe, ReferenceRecipe
+from synaug_ray.config.generator_recipes import GeneratorRecipe, LatentRecipe, ReferenceRecipe
+from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.protocols import SHARED
 from synaug_ray.config.spec import CellSpec, GridSpec
 from synaug_ray.plan.plan import Plan, Row, blocked
@@ -90,7 +92,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "trained_on": pool.generator.subset.num_real if pool else 0,
         "classifier": cell.classifier.name,
         "classifier_saw": _saw(cell.classifier.model) if cell.classifier.pretrained else "",
-        "generator_saw": "other images" if isinstance(cell.generator, LatentRecipe) and cell.generator.given else "",
+        "generator_saw": _generator_saw(cell.generator),
         "protocol": cell.protocol,
         "real_share": share_name(cell.protocol, cell.real_share, cell.real_weight),
         "real_weight": _real_weight(cell),
@@ -125,6 +127,13 @@ def _maker(pool: Pool, cell: CellSpec) -> str:
     if isinstance(recipe, ReferenceRecipe):
         recipe = recipe.model_copy(update={"of": "subset"})
     return f"{recipe.key} {sampler.key} {cell.generator.trained_on or ''}".strip()
+
+
+def _generator_saw(recipe: GeneratorRecipe | None) -> str:
+    """What a generator saw before its first image of the grid."""
+    if isinstance(recipe, LoraRecipe):
+        return OF_BASE
+    return UNKNOWN if isinstance(recipe, LatentRecipe) and recipe.given else ""
 
 
 def _stages(trial: TrialStep) -> dict[str, str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from synaug_ray.analysis.seen_before import seen_before
+from synaug_ray.analysis.seen_before import OF_BASE, seen_before
 
 
 @dataclass(frozen=True)
@@ -38,5 +38,8 @@ def test_each_verdict_is_completed_with_what_its_own_parts_saw():
         (f"It helps.{classifier}", "ImageNet"),
     ]
     assert len(seen.notes()) == 2
+    based = seen_before(rows.assign(generator_saw=[OF_BASE, OF_BASE, "", ""]))
+    assert based.told(verdicts[:1])[0].sentence == "It helps. The generator's base has seen other images."
+    assert based.notes()[0].startswith("The base of latent has seen other images")
     old = seen_before(rows[["classifier", "generator"]])
     assert old.told(verdicts) == tuple(verdicts) and not old.notes()

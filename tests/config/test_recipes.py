@@ -13,6 +13,7 @@ from synaug_ray.config.generator_recipes import (
     PretrainedRecipe,
     ReferenceRecipe,
 )
+from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, REPLAY, SAMPLERS, sampler_of
 from synaug_ray.config.protocols import PROTOCOLS
 from synaug_ray.config.recipes import ClassifierRecipe, Optimiser, Recipe, SamplerRecipe
@@ -84,6 +85,19 @@ OTHER = {  # a value for every field that is not its default
         autoencoder_content="0" * 128,
         kl_weight=1e-5,
     ),
+    LoraRecipe: UNET
+    | dict(
+        nimg=1_600,
+        p_mean=-1.1,
+        p_std=1.1,
+        noise_frequencies="rising",
+        micro_batch=16,
+        base_content="1" * 192,
+        rank=8,
+        alpha=8.0,
+        adapts="attention",
+        class_ids=(1, 0),
+    ),
     DDPMRecipe: UNET | dict(betas="linear", levels=100),
     GANRecipe: dict(
         channels=(16, 64),
@@ -149,6 +163,7 @@ BASE = {
     EDMRecipe: EDMRecipe(name="x"),
     ReferenceRecipe: ReferenceRecipe(name="x", family="jitter"),
     LatentRecipe: LatentRecipe(name="x"),
+    LoraRecipe: LoraRecipe(name="x", base="/elsewhere", base_content="0" * 192),
     DDPMRecipe: DDPMRecipe(name="x"),
     GANRecipe: GANRecipe(name="x"),
     PretrainedRecipe: PretrainedRecipe(name="x", pipeline="owner/one@" + 40 * "0"),
@@ -156,7 +171,7 @@ BASE = {
     ClassifierRecipe: ClassifierRecipe(name="x"),
     Optimiser: Optimiser(),
 }
-FIXED = ((LatentRecipe, "augment"), (LatentRecipe, "schedule"))  # only the default is allowed
+FIXED = ((LatentRecipe, "augment"), (LatentRecipe, "schedule"), (LoraRecipe, "augment"))  # only the default is allowed
 FIELDS = [
     (kind, name)
     for kind, base in BASE.items()
@@ -170,6 +185,10 @@ FIELDS = [
 @pytest.mark.parametrize("kind,name", [(k, n) for k, presets in PRESETS.items() for n in presets])
 def test_golden_keys_of_the_presets(kind, name):
     assert PRESETS[kind][name].key == GOLDEN[kind, name]
+
+
+def test_golden_key_of_a_low_rank_change_whose_base_is_elsewhere():
+    assert BASE[LoraRecipe].key == "d022afa1d484d9b1253df2858ed3eff1"
 
 
 def test_golden_key_of_replay():

@@ -9,6 +9,7 @@ import numpy as np
 from synaug_ray.common.errors import Message
 from synaug_ray.common.text import counted, printable, some
 from synaug_ray.config.checks import halving
+from synaug_ray.config.lora_recipe import LoraRecipe, unlike_base
 from synaug_ray.data.audit.alike import alike_class_note, alike_problems
 from synaug_ray.data.images import Dataset
 from synaug_ray.plan.plan import Plan
@@ -151,6 +152,10 @@ def _pools(plan: Plan, total: int) -> list[Message]:
 
 
 def _sizes(plan: Plan, dataset: Dataset) -> list[Message]:
-    recipes, side = {g.recipe.key: g.recipe for g in plan.generators.values()}.values(), dataset.shape[1]
+    recipes, side = list({g.recipe.key: g.recipe for g in plan.generators.values()}.values()), dataset.shape[1]
     texts = [text for recipe in recipes if (text := halving(recipe, side))]
-    return [Message(text, "generators", "image-size", f"{side} pixels") for text in texts]
+    found = [Message(text, "generators", "image-size", f"{side} pixels") for text in texts]
+    for recipe in (r for r in recipes if isinstance(r, LoraRecipe)):
+        wrong = unlike_base(recipe, dataset.shape[0], side, dataset.num_classes)
+        found += [Message(text, f"generators: {recipe.name}: {field}", code) for field, code, text in wrong]
+    return found

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.tiny_base import base_folder
 
 from synaug_ray.config.load import validate_grid
 from synaug_ray.config.yaml_source import Lines
@@ -155,3 +156,12 @@ def test_more_classes_than_predictions_can_name():
     messages = found(Dataset("set", part, part, part, tuple(map(str, range(65_537)))), num_real=[4])
     assert ("too-many-classes", "65,537") in [(message.code, message.value) for message in messages]
     assert max(len(str(message)) for message in messages) < 500  # of 65,536 classes without images, a few are named
+
+
+def test_images_that_are_unlike_the_base_of_a_generator(tmp_path):
+    base = {"family": "lora", "name": "own", "base": str(base_folder(tmp_path / "b")), "class_ids": [1, 0]}
+    assert said(dataset(50, 50), generators=[base]) == []
+    assert [place for _, place, _ in said(dataset(50, 50, 50, size=16), generators=[base])] == [
+        "generators: own: base",
+        "generators: own: class_ids",
+    ]

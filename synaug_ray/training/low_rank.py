@@ -27,13 +27,17 @@ class LowRank(nn.Module):
         return weight + self.scale * (self.up @ self.down).view_as(weight)
 
 
-def add_low_rank(net: nn.Module, trained: Collection[nn.Parameter], rank: int, alpha: float) -> None:
-    """Train a change of low rank of every linear layer and convolution, and ``trained``; nothing else of ``net``."""
+def add_low_rank(net: nn.Module, trained: Collection[nn.Parameter], rank: int, alpha: float, within: str = "") -> None:
+    """Train a change of low rank of every linear layer and convolution, and ``trained``; nothing else of ``net``.
+
+    Args:
+        within: part of the names of the layers that change; empty is all.
+    """
     kept = {id(p) for p in trained}
     for parameter in net.parameters():
         parameter.requires_grad_(id(parameter) in kept)
-    for module in list(net.modules()):
-        if isinstance(module, (nn.Linear, nn.Conv2d)) and id(module.weight) not in kept:
+    for name, module in list(net.named_modules()):
+        if within in name and isinstance(module, (nn.Linear, nn.Conv2d)) and id(module.weight) not in kept:
             # unsafe: nothing is checked, which would compute each weight once more
             parametrize.register_parametrization(module, "weight", LowRank(module.weight, rank, alpha), unsafe=True)
 
@@ -44,3 +48,12 @@ def merged(net: nn.Module) -> dict[str, Tensor]:
         f"{name}.weight": m.weight for name, m in net.named_modules() if parametrize.is_parametrized(m, "weight")
     }
     return {k: v for k, v in net.state_dict().items() if ".parametrizations." not in k} | changed
+
+
+def changes(net: nn.Module) -> dict[str, LowRank]:
+    """The changes of ``add_low_rank``, by the names of their layers."""
+    found = {}
+    for name, module in net.named_modules():
+        if parametrize.is_parametrized(module, "weight"):
+            (found[name],) = module.parametrizations.weight  # type: ignore[union-attr, misc]
+    return found

@@ -1,0 +1,101 @@
+"""The recipe of a generator that changes another, trained on other images, by low-rank matrices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
+
+from synaug_ray.config.given_base import Base, base_in, with_base
+from synaug_ray.config.recipes import Count, Positive, invalid
+from synaug_ray.config.trained_recipes import EDMRecipe
+
+
+class LoraRecipe(EDMRecipe):
+    """LoRA (arXiv 2106.09685) of a class-conditional EDM generator, after DataDream (arXiv 2407.10910), without text.
+
+    The network and its dropout are the base's: ``channels`` and the other fields of the network are filled in.
+    """
+
+    labels: ClassVar[frozenset[str]] = EDMRecipe.labels | {"base"}
+    family: Literal["lora"] = "lora"  # type: ignore[assignment]
+    base: Annotated[str, Field(min_length=1)]  # folder of the generator that was trained on other images
+    base_content: str = ""  # of its files: computed if empty, else checked
+    rank: Count = 16  # of the change of each matrix; no more than its rows and columns
+    alpha: Positive = 16.0  # a change is scaled by alpha / rank
+    adapts: Literal["all", "attention"] = "all"  # layers: convolutions and linear layers, or attention's alone
+    # the base's class that each class starts from; empty: all from the base's null class
+    class_ids: tuple[Annotated[int, Field(strict=True, ge=0)], ...] = ()
+    nimg: Count = 6_400
+    learning_rate: Positive = 3e-3
+    warmup_nimg: Count = 640
+    ema_half_life: Positive = 640
+
+    @property
+    def of_base(self) -> Base | None:
+        """What the base's folder says of it; None where it is not on this machine."""
+        return base_in(Path(self.base))
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _identified(cls, values: Any, handler: ModelWrapValidatorHandler[LoraRecipe]) -> LoraRecipe:
+        """Validate with what the base says; all that is wrong with either is reported together."""
+        named = isinstance(values, dict) and isinstance(values.get("base"), str) and values["base"]
+        if not named or not isinstance(values.get("base_content", ""), str):
+            return handler(values)
+        values, wrong = with_base(values)
+        errors = [InitErrorDetails(type=invalid(w.code, w.text), loc=(w.field,), input=None) for w in wrong]
+        try:
+            made = handler(values)
+        except ValidationError as error:
+            if not wrong:
+                raise
+            errors += [
+                InitErrorDetails(type=invalid(e["type"], e["msg"]), loc=e["loc"], input=e["input"])
+                for e in error.errors()
+                if e["loc"][:1] not in {(w.field,) for w in wrong}
+            ]
+        if wrong:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        return made
+
+    @model_validator(mode="after")
+    def _is_not_conditioned_anew(self) -> LoraRecipe:
+        if self.augment:
+            raise invalid(
+                "augment-base",
+                f"{self.name}: augment conditions a network on the transformations from its start, and the base was "
+                f"not; remove augment: {self.augment:g}, or use flip",
+            )
+        return self
+
+
+def unlike_base(
+    recipe: LoraRecipe, channels: int | None, side: int, num_classes: int | None
+) -> list[tuple[str, str, str]]:
+    """(field, code, text) of each way in which images do not fit the base; none where its folder is not here.
+
+    Args:
+        channels: of the images; None if they are not known yet.
+        side: in pixels.
+        num_classes: None if it is not known yet.
+    """
+    base = recipe.of_base
+    if base is None:
+        return []
+    found = []
+    theirs, high, wide = base.shape
+    if (high, wide) != (side, side):
+        text = f"the base of {recipe.name} makes images of {high} x {wide} pixels, and these have {side} x {side}"
+        found.append(("base", "image-size", f"{text}; set data.size: {high}, or give a base of this size"))
+    if channels is not None and theirs != channels:
+        mode = "rgb" if theirs == 3 else "gray"
+        text = f"the base of {recipe.name} makes images with {theirs} channels, and these have {channels}"
+        found.append(("base", "image-channels", f"{text}; set data.mode: {mode}, or give a base of such images"))
+    if num_classes is not None and recipe.class_ids and len(recipe.class_ids) != num_classes:
+        text = f"{recipe.name}: {len(recipe.class_ids)} class_ids for {num_classes:,} classes; give one of the base's "
+        text += "classes for each, in the order of the classes, or leave class_ids out"
+        found.append(("class_ids", "base-classes", text))
+    return found
