@@ -67,7 +67,7 @@ def _overview(row: Row, rows: Sequence[Row]) -> tuple[tables.Entry, ...]:
         if row.rate.value is None
         else _whole(tables.estimate(as_json(row.rate), text.rate)),
         law or _whole(tables.estimate(as_json(row.c2), text.rate)),
-        blank if law else _whole(tables.estimate(as_json(row.lambda_per_image), _three)),
+        blank if law else tables.estimate(as_json(row.lambda_per_image), _three),
     )
 
 
@@ -97,7 +97,7 @@ def details(rows: Sequence[Row]) -> tables.Table:
             "test images",
             "draws",
             "core-hours",
-            "shows its class",
+            "shows its class (real images: 100\u202f%)",
             "near-copies",
             "remarks",
         ),
