@@ -30,6 +30,7 @@ from synaug_ray.laws.simultaneous import Look
 REAL, REMADE, RELABELLED = "real-holdout", "remade", "relabelled"
 UNCHANGED = ("duplicate", "label-shuffle")  # families that change no pixel: re-made images are the images themselves
 MOST = 400  # differences; where there are more, those of single cells are left out
+NOTHING = Between(Estimate(0.0, 0.0, 0.0), Estimate(0.0, 0.0, 0.0))
 Place = tuple[str, str, str, int, int]  # classifier, protocol, real share, num_real, num_synthetic
 
 
@@ -95,15 +96,19 @@ def gaps(
         asked = [one for one in asked if one.of[2] is None]
     if not asked:
         return ()
-    found = _combined(cells, asked).estimates(
-        confidence=confidence,
-        simultaneous_confidence=simultaneous_confidence,
-        looks=looks,
-        replicates=replicates,
-        rng=rng,
+    unequal = [one for one in asked if one.before != one.after]
+    found = iter(
+        _combined(cells, unequal).estimates(
+            confidence=confidence,
+            simultaneous_confidence=simultaneous_confidence,
+            looks=looks,
+            replicates=replicates,
+            rng=rng,
+        )
     )
     groups: dict[object, list[tuple[_Asked, GapPart]]] = {}
-    for one, between in zip(asked, found, strict=True):
+    for one in asked:  # an arm that is the one before it changes nothing, and says nothing of how much others vary
+        between = NOTHING if one.before == one.after else next(found)
         groups.setdefault(one.of, []).append((one, _part(one, between, delta)))
     return tuple(_gap(group, delta) for group in groups.values())
 
@@ -169,7 +174,7 @@ def _of_arms(arms: Arms, at: dict[str, dict[Place, MixedCell]]) -> Iterator[_Ask
 
 
 def _combined(cells: PairedCells, asked: Sequence[_Asked]) -> Combinations:
-    kinds = [(one.part, one.of[2] is None) for one in asked]
+    kinds = [(one.of[0].pool, one.part, one.of[2] is None) for one in asked]
     return Combinations(
         values=np.stack([one.values for one in asked]),
         image_weights=cells.image_weights,
@@ -202,7 +207,7 @@ def _outcome(between: Between, delta: float) -> str:
     if low > 0 or high < 0:
         return "costs" if low > 0 else "gains"
     low, high = ends(between.own)
-    return "nothing" if -delta < low and high < delta else "undecided"
+    return "nothing" if -delta <= low and high <= delta else "undecided"
 
 
 def _gap(group: Sequence[tuple[_Asked, GapPart]], delta: float) -> Gap:

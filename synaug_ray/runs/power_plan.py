@@ -18,7 +18,7 @@ from synaug_ray.data.image_counts import copies_uncounted, count_test_images, in
 from synaug_ray.plan.plan import Plan, make_plan, pending
 from synaug_ray.runs.cost import RecordedRates, costs
 from synaug_ray.runs.run import Run
-from synaug_ray.runs.tables import measurements, predictions, share_name
+from synaug_ray.runs.tables import family_of, measurements, predictions, share_name
 from synaug_ray.runs.timings import Shape, Timings
 from synaug_ray.store.run_folder import VERDICT
 
@@ -172,7 +172,7 @@ def _amounts(plan: Plan) -> tuple[Amount, ...]:
         if cell.generator is not None and cell.num_synthetic and cell.num_real:  # at 0 there is no gain
             share = share_name(cell.protocol, cell.real_share, cell.real_weight)
             study = StudyKey(cell.classifier.name, cell.arm, cell.protocol, share)
-            amount = Amount(study, cell.generator.family, cell.num_real, cell.num_synthetic)
+            amount = Amount(study, family_of(cell), cell.num_real, cell.num_synthetic)
             found[study, amount.num_real, amount.num_synthetic] = amount
     return tuple(found.values())
 

@@ -88,7 +88,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "seed": cell.seed,
         "generator": cell.arm,
         "filter": cell.filter.name,
-        "family": _family(cell),
+        "family": family_of(cell),
         "trained_on": pool.generator.subset.num_real if pool else 0,
         "classifier": cell.classifier.name,
         "classifier_saw": _saw(cell.classifier.model) if cell.classifier.pretrained else "",
@@ -110,7 +110,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
     }
 
 
-def _family(cell: CellSpec) -> str:
+def family_of(cell: CellSpec) -> str:
     """The family of a cell's generator; ``remade`` and ``relabelled`` are the controls of ``analysis.gap``."""
     if cell.generator is None:
         return "none"
