@@ -23,7 +23,12 @@ def test_a_planted_fault_is_the_part_that_costs_and_the_others_cost_nothing(tmp_
         "num_real=[60]",
         "draws=8",
     ]
-    words += ["quality_draws=0", "training_check=off", "replicates=200"]
+    words += [
+        "classifiers=[{preset: mlp, name: short, nimg: 32000}]",
+        "quality_draws=0",
+        "training_check=off",
+        "replicates=200",
+    ]
     assert grid.main(["gap", *words, "--storage", str(tmp_path), "--local"]) == 0
     table = pd.read_csv(tmp_path / "gap" / "gap.csv")
     print(table[["generator", "part", "change", "low_simultaneous", "high_simultaneous", "outcome"]].to_string())
