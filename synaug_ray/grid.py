@@ -35,6 +35,7 @@ from synaug_ray.data.load import Unsettled, settled
 from synaug_ray.plan.order import early_answers_first
 from synaug_ray.plan.plan import Plan, make_plan, pending, reversed_plan
 from synaug_ray.plan.step import Step
+from synaug_ray.runs import rounds
 from synaug_ray.runs.cost import RecordedRates, disk_bytes, expected_seconds
 from synaug_ray.runs.heartbeat import Heartbeat
 from synaug_ray.runs.loggers import Loggers
@@ -76,11 +77,13 @@ def main(argv: list[str] | None = None) -> int:
 def _main(args: argparse.Namespace, words: list[str]) -> int:
     request = requested(args)
     looking = args.dry_run or args.plan
-    spec, storage = request.spec, request.storage
-    plan = make_plan(spec, settled(identified(spec, request.lines, None if looking else request.cache), request.cache))
+    storage = request.storage
+    folder = RunFolder(storage, request.name)
     check_reachable(storage)
+    spec = rounds.begin(request.spec, folder)
+    plan = make_plan(spec, settled(identified(spec, request.lines, None if looking else request.cache), request.cache))
     session = Session(uuid.uuid4().hex[:12], "python -m synaug_ray.grid " + shlex.join(words), time.time())
-    run = Run(request.name, spec, plan, Store(f"{storage}/store"), RunFolder(storage, request.name), session)
+    run = Run(request.name, spec, plan, Store(f"{storage}/store"), folder, session)
     check_records(plan, run.store)
     missing, damaged = pending(plan, run.store), run.folder.damaged()
     shape = image_shape(spec) or first_shape(spec.dataset, spec.data)
@@ -113,7 +116,7 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
         print(f"nothing to do: every trial is done\n{answer_text(run.folder)}")
         request.loggers.start(run.folder.url)
         _stop_loggers(request.loggers)
-        return DONE
+        return _next_round(run, request, args, words, DONE)
     others = running(storage, plan.data.key)[:3]
     if others:
         print(
@@ -130,7 +133,16 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
         _stop_loggers(request.loggers, 1.0)
         raise
     _stop_loggers(request.loggers)
-    return code
+    return _next_round(run, request, args, words, code)
+
+
+def _next_round(run: Run, request: Request, args: argparse.Namespace, words: list[str], code: int) -> int:
+    """Go on with more draws where a budget allows and they would decide something; else return ``code``."""
+    if request.spec.budget is None or code != DONE:
+        return code
+    decision = rounds.decide(request.spec, run.folder)
+    print(f"budget   {decision.sentence(request.spec.budget)}", flush=True)
+    return code if decision.next_draws is None else _main(args, words)
 
 
 def _stop_loggers(loggers: Loggers, seconds: float | None = None) -> None:

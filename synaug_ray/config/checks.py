@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from synaug_ray.common.errors import Message
 from synaug_ray.common.text import times
 from synaug_ray.config.any_generator import AnyGenerator
+from synaug_ray.config.budget import Until
 from synaug_ray.config.classifier_checks import classifier_problems
 from synaug_ray.config.data_options import MAX_SIDE
 from synaug_ray.config.generator_recipes import GeneratorRecipe
@@ -49,7 +50,7 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
     """The problems; empty if the grid can be planned."""
     found = _too_large(spec, lines) + _ambiguous(spec) + _nothing_synthetic(spec, lines)
     found += no_real_problems(spec, lines) + weight_problems(spec, lines)
-    found += replacement_problems(spec, lines)
+    found += replacement_problems(spec, lines) + _without_budget(spec, lines)
     if spec.sampler.start != "subset":
         text = (
             f"start: {spec.sampler.start} would let every generator use real images that a cell does not have; leave "
@@ -85,6 +86,16 @@ def _of_sampler(generator: GeneratorRecipe, wanted: SamplerRecipe, lines: Lines,
     except ValidationError as error:
         return [Message(e["msg"], lines.at(at), str(e["type"])) for e in error.errors()]
     return []
+
+
+def _without_budget(spec: GridSpec, lines: Lines) -> list[Message]:
+    if spec.budget is not None or spec.until == Until():
+        return []
+    text = (
+        "until says what a run with a budget is to find out, and there is none; add budget: 2h (of one core or GPU), "
+        "or leave until out"
+    )
+    return [Message(text, lines.at(("until",)), "without-budget", "until")]
 
 
 def _untrainable(factors: Factors, place: str) -> Iterator[Message]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
+from synaug_ray.config.budget import Budget, Until
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.generator_recipes import GeneratorRecipe, LatentRecipe
@@ -159,6 +160,8 @@ class GridSpec(Factors):
     # fidelity, labels, copies, domain gap. A check costs seconds, and copying differs little between draws
     quality_features: tuple[FeatureRecipe, ...] = ()  # further feature spaces of the quality checks
     training_check: TrainingCheck = TrainingCheck()
+    budget: Budget | None = None  # of one core or GPU: ``draws`` are the first round, and more are added within it
+    until: Until = Until()  # what a run with a budget is to find out
     blocks: tuple[dict[str, Any], ...] = ()
 
     @field_validator("training_check", mode="before")

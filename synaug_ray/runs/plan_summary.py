@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from synaug_ray.common.errors import Message, ResourceProblem
+from synaug_ray.common.errors import Message, ResourceProblem, UsageProblem
 from synaug_ray.common.hardware import free_memory
-from synaug_ray.common.text import duration, printable, size
+from synaug_ray.common.text import counted, duration, printable, size
+from synaug_ray.config.budget import budget_seconds
 from synaug_ray.config.warnings import grid_warnings, precision_warnings
 from synaug_ray.plan.footprint import images_at_once, not_even_one_image
 from synaug_ray.plan.plan import Plan
-from synaug_ray.plan.step import Step
+from synaug_ray.plan.step import Stage, Step
 from synaug_ray.runs.cost import (
     MEASURED,
     PLURAL,
+    Cost,
     RecordedRates,
     cost_of,
     costs,
@@ -83,7 +85,32 @@ def plan_lines(
         lines.append(
             f"{'':<51}for images of {ASSUMED[1]} x {ASSUMED[2]} pixels: the grid does not say their size (data.size)"
         )
-    return [*lines, memory_line(missing, timed, free_memory())]
+    return [*lines, *budget_line(run, table), memory_line(missing, timed, free_memory())]
+
+
+def budget_line(run: Run, table: Mapping[Stage, Cost]) -> list[str]:
+    """What a budget means for this plan.
+
+    Raises:
+        UsageProblem: if what is missing surely takes more than the budget has left.
+    """
+    if run.spec.budget is None:
+        return []
+    spent = ((run.folder.read_json(STATUS) or {}).get("cpu_seconds") or {}).values()
+    left = budget_seconds(run.spec.budget) - sum(spent)
+    least = sum(cost.low or cost.seconds for cost in table.values())
+    if least > left:
+        before = f", and {duration(sum(spent))} are spent" if sum(spent) else ""
+        text = (
+            f"{run.spec.budget} are too few: what is missing of {counted(run.spec.draws, 'draw')} takes "
+            f"{duration(least)} or more{before}; raise the budget, or lower draws, seeds, sizes, or the nimg of "
+            "generators and classifiers"
+        )
+        raise UsageProblem(Message(text, "budget", "over-budget", run.spec.budget))
+    return [
+        f"{'budget':<51}{run.spec.budget} of one core or GPU: after these {counted(run.spec.draws, 'draw')}, more are "
+        "added while something is undecided"
+    ]
 
 
 def training_check_line(recorded: RecordedRates, missing: Plan, shape: Shape | None, timed: Timings) -> list[str]:

@@ -32,6 +32,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example draws=8 data.size=16")
     parser.add_argument("--storage", metavar="PATH|URL", help="default $SYNAUG_STORAGE, else ~/.local/share/synaug_ray")
     parser.add_argument("--data", metavar="PATH", help="for downloads and decoded images; default ~/.cache/synaug_ray")
+    parser.add_argument(
+        "--budget",
+        metavar="TIME",
+        help="as 90min, 2h, 1.5d of one core or GPU: add draws while something is undecided and can be decided in it",
+    )
     parser.add_argument("--name", metavar="RUN", help="the run's name; default the grid's")
     parser.add_argument("--dry-run", "-n", action="store_true", help="show the plan and its cost; no result is written")
     parser.add_argument(
@@ -197,8 +202,9 @@ def identified(spec: GridSpec, lines: Lines, cache: Path | None = None) -> DataI
 def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, Lines, str]:
     """The grid's file, its spec, its lines, and the run's name."""
     path = find_grid(args.grid)
+    overrides = args.overrides if args.budget is None else [*args.overrides, f"budget={args.budget}"]
     (spec, lines), name = collect_problems(
-        lambda: placed_grid(path, args.overrides, unknown_name),
+        lambda: placed_grid(path, overrides, unknown_name),
         lambda: check_name(path.stem, str(path)) if args.name is None else check_name(args.name),
     )
     return path, spec, lines, name

@@ -1,0 +1,157 @@
+"""Rounds of a run with a ``budget``: draws are added while something is undecided, can be decided, and can be paid.
+
+After each round the verdicts say how many draws would probably decide them, and the Records how long a draw takes. Each
+decision is a line of ``decisions.jsonl``, written before its draws begin, so that the same command goes on from it.
+Looking after each round costs no trust: a look spends its part of the false verdicts (``runs.looks``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from synaug_ray.common.text import counted, listed, long_duration
+from synaug_ray.config.budget import Until, budget_seconds
+from synaug_ray.config.spec import GridSpec, write_grid
+from synaug_ray.store.run_folder import LAWS, QUALITY, STATUS, VERDICT, RunFolder
+from synaug_ray.store.store import now
+
+DECISIONS = "decisions.jsonl"
+FEW = 6  # draws below which nothing is said of how many decide it
+LEAST_GROWTH, MOST_GROWTH = 1.25, 2.0  # of the draws from one round to the next
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided after a round; ``next_draws`` is None where the run ends."""
+
+    draws: int
+    spent: float  # seconds of one core or GPU, of all steps of the grid
+    open: tuple[int, ...]  # numbers of real images at which it is not yet known
+    next_draws: int | None
+    expected: float | None  # seconds that the further draws take
+    why: str
+
+    def sentence(self, budget: str) -> str:
+        """For a terminal and the page."""
+        spent = f"{long_duration(self.spent)} of {budget} are spent on {counted(self.draws, 'draw')}"
+        return f"{spent}; {self.why}"
+
+
+def begin(spec: GridSpec, folder: RunFolder) -> GridSpec:
+    """The grid with the draws that were decided on before; unchanged without a budget."""
+    if spec.budget is None:
+        return spec
+    wanted = [d["next_draws"] for d in _recorded(spec, folder) if d.get("next_draws")]
+    return spec.model_copy(update={"draws": max([spec.draws, *wanted])})
+
+
+def decide(asked: GridSpec, folder: RunFolder) -> Decision:
+    """What to do after a finished round, recorded in the run's folder.
+
+    Args:
+        asked: the grid as the user gave it.
+    """
+    laws, verdict, quality, status = (folder.read_json(name) or {} for name in (LAWS, VERDICT, QUALITY, STATUS))
+    spent = sum(float(v) for v in (status.get("cpu_seconds") or {}).values())
+    assert asked.budget is not None
+    found = next_round(laws, verdict.get("verdicts") or (), quality, spent, budget_seconds(asked.budget), asked.until)
+    before = _recorded(asked, folder)
+    told = asdict(found) | {"grid": _digest(asked)}
+    if not before or {k: before[-1].get(k) for k in told} != json.loads(json.dumps(told)):
+        kept = (folder.read(DECISIONS) or b"").decode(errors="replace").splitlines()
+        folder.write(DECISIONS, "\n".join([*kept, json.dumps({"at": now()} | told)]) + "\n")
+    return found
+
+
+def next_round(
+    laws: Json, verdicts: Sequence[Json], quality: Json, spent: float, budget: float, until: Until
+) -> Decision:
+    """The next round, by the results so far.
+
+    Args:
+        spent, budget: seconds of one core or GPU.
+    """
+    from synaug_ray.analysis.generators import CONTROLS  # scipy takes a second, which a dry run need not wait for
+    from synaug_ray.analysis.recommendation import usable
+
+    draws = int(laws.get("draws") or 0)
+    each = spent / max(draws, 1)
+    learnt = [v for v in verdicts if v.get("family") not in CONTROLS and usable(v)]
+    sizes = _open_sizes(laws, verdicts, quality) if until.decide else set()
+    wide = [v for v in learnt if until.half_width is not None and _half_width(v) > until.half_width / 100]
+    still = tuple(sorted(sizes | {int(v["num_real"]) for v in wide}))
+
+    def end(why: str) -> Decision:
+        return Decision(draws, spent, still, None, None, why)
+
+    if not still:
+        return end("what was asked is known, so no draws are added.")
+    at = f"at {listed(f'{n:,}' for n in still)} real images it is not yet known"
+    needed = _draws_needed(draws, [v for v in learnt if int(v["num_real"]) in sizes], wide, until)
+    if needed is None:
+        return end(
+            f"{at}, and further draws would not decide it: see what the page says to do next, or give it more test "
+            "images."
+        )
+    if each and needed > draws + (budget - spent) / each:
+        more = long_duration(each * (needed - draws))
+        return end(
+            f"{at}, and an even chance to decide it takes draws={needed}, {more} more, which the budget does not allow."
+        )
+    # few draws say little about how many more are needed, and each look costs a part of the false verdicts allowed
+    wanted = min(max(needed, math.ceil(LEAST_GROWTH * draws)), max(math.ceil(MOST_GROWTH * draws), FEW))
+    wanted = min(wanted, draws + math.floor((budget - spent) / each)) if each else wanted
+    expected = each * (wanted - draws)
+    return Decision(
+        draws, spent, still, wanted, expected, f"{at}: draws={wanted} next, some {long_duration(expected)}."
+    )
+
+
+def _open_sizes(laws: Json, verdicts: Sequence[Json], quality: Json) -> set[int]:
+    """The sizes at which neither collecting nor generating is advised, of those with a generator that learns."""
+    from synaug_ray.analysis.recommendation import Advice, recommendations
+
+    found = recommendations(laws, verdicts, quality)
+    learnt = any(r.learnt for r in found)
+    return {r.num_real for r in found if r.advice is Advice.NOT_KNOWN and r.learnt == learnt}
+
+
+def _half_width(verdict: Json) -> float:
+    low, high = (verdict["gain"].get(k) for k in ("low", "high"))
+    return math.inf if low is None or high is None else (high - low) / 2
+
+
+def _draws_needed(draws: int, undecided: Sequence[Json], wide: Sequence[Json], until: Until) -> int | None:
+    """The draws that have an even chance to decide one more size; None if no number is known to."""
+    if draws < FEW and (undecided or wide):
+        return FEW  # from fewer it is not clear how many decide it
+    ranges = [v["deciding_range"] for v in undecided if v["outcome"] == "undecided" and v.get("deciding_range")]
+    counts = [int(even) for even, _ in ranges]
+    if until.half_width is not None:
+        counts += [math.ceil(draws * (_half_width(v) / (until.half_width / 100)) ** 2) for v in wide]
+    return max(min(counts), draws + 1) if counts else None
+
+
+def _recorded(asked: GridSpec, folder: RunFolder) -> list[dict[str, Any]]:
+    """The decisions so far on this very grid; damaged lines are ignored."""
+    found = []
+    for line in (folder.read(DECISIONS) or b"").decode(errors="replace").splitlines():
+        try:
+            told = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(told, dict) and told.get("grid") == _digest(asked):
+            found.append(told)
+    return found
+
+
+def _digest(asked: GridSpec) -> str:
+    """Of the grid, whatever its budget and goal: a larger budget goes on where a smaller one ended."""
+    plain = asked.model_copy(update={"budget": None, "until": Until()})
+    return hashlib.sha256(write_grid(plain).encode()).hexdigest()[:16]
