@@ -25,6 +25,7 @@ from synaug_ray.analysis.guessing import guessing_warnings
 from synaug_ray.analysis.label_savings import label_savings
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, pair_cells
 from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
+from synaug_ray.analysis.scaling import synthetic_scaling
 from synaug_ray.analysis.second_test import second_test
 from synaug_ray.analysis.seen_before import seen_before
 from synaug_ray.analysis.staged import staged_cells, with_staged
@@ -41,6 +42,7 @@ from synaug_ray.laws.simultaneous import Look, single_look
 TOO_FEW = "Some of its amounts have only one draw: too few for an interval."
 # separate random streams, so that the other parts of an analysis keep their random numbers
 BUDGET_STREAM, SECOND_STREAM, LABEL_STREAM, CONTRAST_STREAM, GAP_STREAM = 1, 2, 3, 4, 5
+SCALING_STREAM = 6
 
 
 def _failures(cells: PairedCells, cell: MixedCell) -> Failures:
@@ -277,6 +279,15 @@ def analyse(
         staged=staged,
         second_test=told,
         chance_error=cells.chance_error,
+        scaling=synthetic_scaling(
+            cells,
+            {c.classifier: margin(min(errors[c.classifier, p.num_real] for p in c.points)).delta for c in real},
+            quality,
+            confidence=confidence,
+            replicates=replicates,
+            rng=np.random.default_rng((seed, SCALING_STREAM)),
+            looks=looks,
+        ),
         contrasts=contrasts(cells, counted, delta=0.0 if relative_delta else delta, rng=rng, **drawn),
         gaps=gaps(cells, counted, delta=0.0 if relative_delta else delta, rng=gap_rng, **drawn),
     )

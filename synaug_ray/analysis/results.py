@@ -17,6 +17,7 @@ from synaug_ray.analysis.gap_results import Gap
 from synaug_ray.analysis.generator_results import BudgetCurve, Ceiling, Training
 from synaug_ray.analysis.label_results import LabelSaving
 from synaug_ray.analysis.length_results import TrainingLength
+from synaug_ray.analysis.scaling_results import SyntheticScaling
 from synaug_ray.analysis.second_results import SecondTest
 from synaug_ray.analysis.staged_results import StagedCell
 from synaug_ray.laws.results import Estimate, FitStatus, Form, HeldOut, LawFit, Published
@@ -248,6 +249,7 @@ class Analysis:
     second_test: SecondTest | None = None  # on the images of ``data.test2``
     contrasts: tuple[Contrast, ...] = ()  # of gains between the levels of factors
     gaps: tuple[Gap, ...] = ()  # between held-out real images and synthetic ones, taken apart
+    scaling: tuple[SyntheticScaling, ...] = ()  # synthetic images alone over their number
     chance_error: float | None = None  # ``error`` by guessing: of the best answer that looks at no image
 
     def laws_json(self) -> dict[str, Any]:
