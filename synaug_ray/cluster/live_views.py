@@ -6,11 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import ray
 
 from synaug_ray.cluster.metrics import Metrics, remove_targets, write_targets
+from synaug_ray.common.errors import StorageProblem
+from synaug_ray.runs.answer import SoFar
 from synaug_ray.runs.outputs import refresh
 from synaug_ray.runs.run import Run, RunState
 
@@ -28,9 +31,13 @@ class LiveViews:
     The aggregator must not outlive ``stop``: its "running" would overwrite the driver's "done".
     """
 
-    def __init__(self, run: Run, seconds: float | None = None) -> None:
-        """``seconds`` is the least time before the first refit and between two; LEAST_SECONDS by default."""
+    def __init__(self, run: Run, say: Callable[[str], None], seconds: float | None = None) -> None:
+        """``say`` is told the answers so far.
+
+        ``seconds`` is the least time before the first refit and between two; LEAST_SECONDS by default.
+        """
         self._run, self._lock, self._ended = run, threading.Lock(), False
+        self._so_far, self._stopped = SoFar(run.folder, say), threading.Event()
         self._seconds = LEAST_SECONDS if seconds is None else seconds
         self._actor: Any = None
         self._timer = threading.Timer(self._seconds, self._begin)
@@ -41,10 +48,14 @@ class LiveViews:
         with self._lock:
             if not self._ended:
                 self._actor = Aggregator.remote(self._run, self._seconds)
+        while not self._stopped.wait(self._seconds):
+            with suppress(StorageProblem):  # whoever writes there says so
+                self._so_far()
 
     def stop(self) -> None:
         """End the refreshes."""
         self._timer.cancel()
+        self._stopped.set()
         with self._lock:
             self._ended = True
             if self._actor is not None:

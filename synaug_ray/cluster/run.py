@@ -132,7 +132,7 @@ def _run(
     stopping = threading.Event()
     trainers = Trainers(trainable, config, scratch, workers_per_generator)
     waves = SamplingLoop(missing.shards, config, trainers.at_work)
-    views = LiveViews(run)
+    views = LiveViews(run, say)
     progress = Progress(run, missing, say, expected)
     try:
         trainers.start()

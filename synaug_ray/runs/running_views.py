@@ -6,12 +6,11 @@ import logging
 import time
 from collections.abc import Callable
 
-from synaug_ray.runs.answer import answer_so_far
+from synaug_ray.runs.answer import SAID_SECONDS, answer_so_far
 from synaug_ray.runs.outputs import refresh
 from synaug_ray.runs.run import Run, RunState
 
 LEAST_SECONDS = 60.0  # before the first refresh (shorter runs need none), and between two
-SAID_SECONDS = 300.0  # at least, between two answers in the terminal
 QUIET_SHARE = 20  # pause of at least 20 t after a refresh of t seconds: 5% of the time
 REPLICATES = 100  # enough for a provisional interval, too few for a verdict
 

@@ -6,7 +6,7 @@ import pytest
 from helpers.grids import small_grid
 
 from synaug_ray.plan.plan import make_plan
-from synaug_ray.runs import running_views
+from synaug_ray.runs import answer, running_views
 from synaug_ray.runs.run import Run, Session
 from synaug_ray.runs.running_views import RunningViews
 from synaug_ray.store.run_folder import RunFolder
@@ -124,3 +124,19 @@ def test_the_page_of_a_local_run_has_its_answer_before_the_end(
     assert out.startswith("so far   ") and "report.html is kept up to date" in out
     assert "draws=" not in out and ("Wait. This run is still at work: " in out or "Not known" not in out)
     assert folder.read_json("status.json")["state"] == "running" and b"still in progress" in folder.read("report.html")
+
+
+def test_answers_of_another_process_are_said_as_they_change_and_ever_more_seldom(tmp_path, clock, monkeypatch):
+    folder, said = RunFolder(str(tmp_path), "r"), []
+    folder.write_json("verdict.json", {"verdicts": ["of an earlier session"]})
+    monkeypatch.setattr(answer, "answer_so_far", lambda folder: said.append(clock.now) or "so far")
+    so_far = answer.SoFar(folder, lambda text: None, clock)
+    so_far()
+    assert not said
+    for minute in range(3, 241, 3):
+        clock.now = 60.0 * minute
+        if minute != 30:
+            folder.write_json("verdict.json", {"verdicts": [minute] if minute > 3 else []})
+        so_far()
+    assert said[:2] == [360.0, 720.0] and 8 < len(said) < 20
+    assert all(later - one >= max(300, later / 4 - 180) for one, later in zip(said, said[1:], strict=False))
