@@ -3,17 +3,21 @@
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from helpers.grids import small_grid
 from PIL import Image
 from safetensors.numpy import load as load_arrays
 
 from synaug_ray import export
+from synaug_ray.common.errors import UsageProblem
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.identify import identify
 from synaug_ray.data.load import load
+from synaug_ray.plan.plan import make_plan
 from synaug_ray.runs import exporting
 from synaug_ray.runs.status import read_run_status
 
@@ -165,3 +169,19 @@ def test_mistakes_are_said_with_what_there_is(run, pool, tmp_path, capsys):
         found, _, err = ask(capsys, *asked)
         assert found == code and said in err and "Traceback" not in err, (asked, err)
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [
+        {"preset": "jitter", "of": "held-out"},
+        {"preset": "edm-tiny", "guide": {"strength": 0.2, "of": "held-out"}},
+        {"preset": "label-shuffle", "share": 0.3},
+    ],
+    ids=str,
+)
+def test_held_out_images_are_not_exported_however_they_are_changed(digits_identity, generator):
+    plan = make_plan(small_grid(generators=[generator], blocks=[]), digits_identity)
+    with pytest.raises(UsageProblem) as refused:
+        exporting.choose(SimpleNamespace(plan=plan), generator["preset"], 20, 0)
+    assert [m.code for m in refused.value.messages] == ["no-synthetic-images"]
