@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -130,9 +130,9 @@ def gap_table(found: Sequence[Gap]) -> pd.DataFrame:
 
 def _arms(measurements: pd.DataFrame, at: dict[str, dict[Place, MixedCell]]) -> Iterator[Arms]:
     """The arms of each generator, of each way in which it re-makes held-out images."""
-    rows = measurements[measurements["generator"].isin(at)].drop_duplicates("generator")
+    rows: Any = measurements[measurements["generator"].isin(at)]
     columns = ("generator", "filter", "family", "maker")
-    known = {str(name): rest for name, *rest in rows[[*columns]].itertuples(index=False)}
+    known = {str(name): rest for name, *rest in rows[[*columns]].drop_duplicates("generator").itertuples(index=False)}
     plain = {name: (family, maker) for name, (kept, family, maker) in known.items() if kept == "none"}
     relabelled = {n.removesuffix(f"+{kept}"): n for n, (kept, family, _) in known.items() if family == RELABELLED}
     real = next((name for name, (family, _) in plain.items() if family == REAL), "")
@@ -169,7 +169,7 @@ def _of_arms(arms: Arms, at: dict[str, dict[Place, MixedCell]]) -> Iterator[_Ask
             for part, before, after in (*steps, *judged):
                 cells = tuple(place for place in (kept if over is None else [over]) if (part, place) in values)
                 if cells:
-                    mean = np.mean([values[part, place] for place in cells], axis=0, dtype=np.float32)
+                    mean = np.asarray(np.mean([values[part, place] for place in cells], axis=0, dtype=np.float32))
                     yield _Asked((arms, use, over), part, before, after, mean, cells)
 
 
