@@ -8,7 +8,8 @@ hold for each number alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,15 @@ from scipy import stats
 from synaug_ray.analysis.trials import judged
 
 STUDY = ["classifier", "generator", "protocol", "real_share", "num_real", "num_synthetic"]
-COLUMNS = (*STUDY, "measure", "class", "value", "low", "high", "gain", "gain_low", "gain_high", "test_images")
+COLUMNS = (*STUDY, "measure", "class", "value", "low", "high", "gain", "gain_low", "gain_high", "test_images", "shown")
 
 
 def by_class(
-    measurements: pd.DataFrame, predictions: pd.DataFrame, classes: Sequence[str] = (), confidence: float = 0.9
+    measurements: pd.DataFrame,
+    predictions: pd.DataFrame,
+    classes: Sequence[str] = (),
+    confidence: float = 0.9,
+    shown: Mapping[tuple[str, int], Mapping[int, float]] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """One row per cell and measure, in fractions; ``gain`` is relative to the real-only cell, positive if better.
 
@@ -31,6 +36,7 @@ def by_class(
         predictions: one row per trial, with ``key``, ``label``, ``predicted`` and ``probability`` (of the true class),
             the last three [T].
         classes: their names; numbers are used for missing ones. The second of two is the positive class.
+        shown: by generator and real images that it saw, the share of its images of a class that show it.
     """
     counted = judged(measurements)
     known: Any = counted[(counted["status"] == "done") & counted["key"].isin(predictions["key"].tolist())]
@@ -39,10 +45,12 @@ def by_class(
     told = predictions.set_index("key")
     label = np.asarray(told["label"].iloc[0], dtype=np.int64)
     cells: dict[tuple[Any, ...], dict[int, list[str]]] = {}
+    saw: dict[tuple[Any, ...], tuple[str, int]] = {}
     for row in known.to_dict("records"):
         real_only = row["num_synthetic"] == 0
         study = (row["classifier"], *(("none",) * 3 if real_only else (row[k] for k in STUDY[1:4])))
         at = (*study, int(row["num_real"]), int(row["num_synthetic"]))
+        saw[at] = (str(row["generator"]), int(row.get("trained_on") or row["num_real"]))
         cells.setdefault(at, {}).setdefault(int(row["draw"]), []).append(str(row["key"]))
     made = {at: _components(told, label, draws) for at, draws in cells.items()}
     rows = []
@@ -60,7 +68,8 @@ def by_class(
                     pairs = [sign * (a - b) for a, b in zip(parts, their_parts, strict=True)]
                     gain = _estimate(apart, pairs, confidence)
             images = int((label == k).sum()) if k >= 0 else len(label)
-            rows.append((*at, measure, _name(classes, k), *value, *gain, images))
+            seen = shown.get(saw[at], {}).get(k) if measure == "error" and at[5] else None
+            rows.append((*at, measure, _name(classes, k), *value, *gain, images, seen))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

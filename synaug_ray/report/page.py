@@ -31,6 +31,7 @@ from synaug_ray.report.sections import (
     progress,
     quality,
     samples,
+    scaling,
     second_test,
     stages,
     training,
@@ -81,6 +82,9 @@ def render(run: RunView, *, images: bool = True) -> str:
     apart = gap.of(verdict, laws)
     if apart:
         sections["gap"] = list(apart.panels)
+    alone = scaling.of(laws, run.by_class)
+    if alone:
+        sections["scaling"], sections["trade_off"] = list(alone.panels), list(alone.trade_off)
     drawings = {p.id: p.figure.to_plotly_json() for section in sections.values() for p in section}
     own = ("page", "format", "expectation", "curves", "calculator") if live else ("page",)
     scripts = [embedding.resource(f"{name}.js") for name in own]
@@ -122,6 +126,7 @@ def render(run: RunView, *, images: bool = True) -> str:
         second=second_test.of(verdict, names),
         contrasts=contrasts.of(verdict),
         gap=apart,
+        scaling=alone,
         classes=classes.table(run.by_class),
         two_classes=classes.two(run.by_class),
         images=images,

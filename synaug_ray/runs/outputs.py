@@ -17,6 +17,7 @@ from synaug_ray.analysis.by_class import by_class
 from synaug_ray.analysis.contrasts import contrast_table
 from synaug_ray.analysis.gap import gap_table
 from synaug_ray.analysis.results import Analysis
+from synaug_ray.analysis.scaling_table import scaling_table
 from synaug_ray.analysis.trials import GENERATOR_FAILURES, judged
 from synaug_ray.common.text import printable
 from synaug_ray.config.spec import GridSpec, write_grid
@@ -25,7 +26,7 @@ from synaug_ray.plan.plan import blocked
 from synaug_ray.plan.step import Stage
 from synaug_ray.report import page
 from synaug_ray.runs.looks import take_look
-from synaug_ray.runs.quality_table import for_the_page, qualities
+from synaug_ray.runs.quality_table import for_the_page, qualities, shown_by_class
 from synaug_ray.runs.run import Run, RunState
 from synaug_ray.runs.status import missing_trials, unresolved_failures
 from synaug_ray.runs.tables import csv_text, measurements, predictions
@@ -43,6 +44,7 @@ from synaug_ray.store.run_folder import (
     QUALITY,
     QUALITY_TABLE,
     SAMPLES,
+    SCALING,
     STATUS,
     TEST2_GROUPS,
     TEST_GROUPS,
@@ -196,8 +198,10 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
             run.folder.write(CONTRASTS, csv_text(contrast_table(analysis.contrasts)))
         if analysis.gaps:
             run.folder.write(GAP, csv_text(gap_table(analysis.gaps)))
+        if analysis.scaling:
+            run.folder.write(SCALING, csv_text(scaling_table(analysis.scaling)))
     if state is not RunState.RUNNING:
-        told = by_class(table, predicted, class_names(run.folder), run.spec.confidence)
+        told = by_class(table, predicted, class_names(run.folder), run.spec.confidence, shown_by_class(checks))
         run.folder.write(BY_CLASS, csv_text(told))
     run.folder.write_json(STATUS, status(run, state))
     page.write(run.folder.url)

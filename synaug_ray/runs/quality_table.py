@@ -46,6 +46,7 @@ COLUMNS = (
     *NUMBERS,
     "worst_class",
     "worst_class_agreement",
+    "class_agreement",
     "judge",
     "judge_images",
     "generator_key",
@@ -70,7 +71,8 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
     """One row per checked pool: shares are fractions, distances in units of the real features' spread.
 
     ``words`` are its flags, comma-separated, "ok" if nothing is wrong. ``worst_class`` is the number of the class that
-    is shown least often where it was asked for, among those with 20 images or more. Each pretrained network adds
+    is shown least often where it was asked for, among those with 20 images or more, and ``class_agreement`` how often
+    each of these is shown, as JSON. Each pretrained network adds
     columns such as ``kernel_dinov2``. ``judge`` is ``data.judge``, ``judge_images`` the number of real images that its
     classifiers were trained on.
     """
@@ -99,6 +101,7 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
                 "sentences": " ".join(flag["sentence"] for flag in found["flags"]),
                 **{name: _at(found, path) for name, path in (NUMBERS | pretrained).items()},
                 **worst_class(found["labels"]),
+                "class_agreement": json.dumps(_by_class(found["labels"])),
                 "judge": plan.data.options.judge,
                 "judge_images": _at(found, ("labels", "num_training")),
                 "generator_key": generator.key,
@@ -185,11 +188,24 @@ def _at(found: Any, path: tuple[str, ...]) -> float | None:
 
 def worst_class(labels: Any) -> dict[str, Any]:
     """The class shown least often where it was asked for; ``labels``: of a quality check, None where not judged."""
+    judged = _by_class(labels)
+    worst = min(judged, key=lambda label: judged[label], default=None)
+    return {"worst_class": worst, "worst_class_agreement": None if worst is None else judged[worst]}
+
+
+def _by_class(labels: Any) -> dict[int, float]:
     judged = [c for c in (labels or {"by_class": ()})["by_class"] if c["agreement"] is not None]
-    worst = min(judged, key=lambda c: c["agreement"]["value"], default=None)
-    if worst is None:
-        return {"worst_class": None, "worst_class_agreement": None}
-    return {"worst_class": worst["label"], "worst_class_agreement": worst["agreement"]["value"]}
+    return {c["label"]: c["agreement"]["value"] for c in judged}
+
+
+def shown_by_class(table: pd.DataFrame) -> dict[tuple[str, int], dict[int, float]]:
+    """By generator and real images that it saw: how often each class is shown where it was asked for, over draws."""
+    found: dict[tuple[str, int], dict[int, list[float]]] = {}
+    for check in table.to_dict("records"):
+        at = found.setdefault((str(check["generator"]), int(check["num_real"])), {})
+        for label, share in json.loads(check["class_agreement"]).items():
+            at.setdefault(int(label), []).append(share)
+    return {at: {label: float(np.mean(shares)) for label, shares in of.items()} for at, of in found.items()}
 
 
 def _mean(name: str, values: list[float | None]) -> str | None:

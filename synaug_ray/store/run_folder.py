@@ -31,6 +31,7 @@ GRID, STATUS, ENV, AUDIT = "grid.yaml", "status.json", "env.json", "audit.json"
 MEASUREMENTS, MEASUREMENTS_CSV, PREDICTIONS = "measurements.parquet", "measurements.csv", "predictions.parquet"
 QUALITY_TABLE, QUALITY, LAWS, VERDICT = "quality.parquet", "quality.json", "laws.json", "verdict.json"
 SAMPLES, BY_CLASS, CONTRASTS, GAP = "samples/index.json", "by_class.csv", "contrasts.csv", "gap.csv"
+SCALING = "scaling.csv"
 LOOKS = "looks"  # a folder, and not a view: it records how often the results were looked at
 CLASSES = "classes.json"  # all class names by number: some may occur in no prediction and no test image
 TEST_GROUPS = "test_groups.parquet"  # the group of each test image, for data.group
@@ -54,6 +55,7 @@ SEALED = (
     BY_CLASS,
     CONTRASTS,
     GAP,
+    SCALING,
 )
 RUN_FILES = (STATUS, MEASUREMENTS, MEASUREMENTS_CSV, LAWS, VERDICT, GRID)  # a folder with any of these is a run's
 

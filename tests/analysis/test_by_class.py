@@ -109,3 +109,11 @@ def test_the_page_shows_them(tmp_path):
     assert "By class: sensitivity, specificity and AUC" in html and "&lt;b&gt;ill" in html and "<b>ill" not in html
     (tmp_path / "by_class.csv").write_text("")
     assert "could not be read" in page.build(str(tmp_path))
+
+
+def test_how_often_a_class_is_shown_stands_beside_its_error_by_the_images_that_the_generator_saw():
+    measurements, predictions = trials()
+    shown = {("edm", 100): {0: 0.9}, ("edm", 20): {0: 0.1, 1: 0.1}}
+    table = by_class(measurements.assign(trained_on=100), predictions, ("healthy", "ill"), shown=shown)
+    assert at(table, "error", 40, "healthy")["shown"] == 0.9
+    assert len(table) > 1 and table["shown"].notna().sum() == 1
