@@ -24,12 +24,11 @@ class LoraRecipe(EDMRecipe):
     base: Annotated[str, Field(min_length=1)]  # folder of the generator that was trained on other images
     base_content: str = ""  # of its files: computed if empty, else checked
     rank: Count = 16  # of the change of each matrix; no more than its rows and columns
-    alpha: Positive = 16.0  # a change is scaled by alpha / rank
+    alpha: Positive = 32.0  # a change is scaled by alpha / rank
     adapts: Literal["all", "attention"] = "all"  # layers: convolutions and linear layers, or attention's alone
-    # the base's class that each class starts from; empty: all from the base's null class
+    # the base's class that each class starts from; empty: each starts from a random embedding, as any training does
     class_ids: tuple[Annotated[int, Field(strict=True, ge=0)], ...] = ()
     nimg: Count = 6_400
-    learning_rate: Positive = 3e-3
     warmup_nimg: Count = 640
     ema_half_life: Positive = 640
 

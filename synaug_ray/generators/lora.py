@@ -82,6 +82,9 @@ def train(
     config = plain.config
 
     def make() -> UNet2DModel:
+        if not recipe.class_ids:
+            with torch.no_grad():
+                plain.get_parameter(CLASSES)[:-1].normal_()  # in place of the base's null class
         within = ATTENTION if recipe.adapts == "attention" else ""
         add_low_rank(plain, [plain.get_parameter(CLASSES)], recipe.rank, recipe.alpha, within)
         return plain
@@ -100,6 +103,8 @@ def train(
 
 def open_base(recipe: LoraRecipe, shape: tuple[int, int, int], num_classes: int) -> tuple[UNet2DModel, float]:
     """The base's network with an embedding for each of ``num_classes`` and for none, and its ``sigma_data``.
+
+    The embeddings are those of ``recipe.class_ids``; without these, all are that of the base's null class.
 
     Raises:
         DataProblem: if it is missing, has changed, cannot be used, or makes other images than of ``shape``.

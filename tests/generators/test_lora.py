@@ -83,8 +83,11 @@ def test_before_its_first_step_its_images_are_those_of_the_base(base, folder, su
         mine = fresh.maker(SAMPLER, 5, CPU, None)(list(range(4)), torch.from_numpy(ours.labels[:4]))
     assert fresh.num_classes == 2 and base.num_classes == 3  # their null classes have other numbers
     assert torch.equal(x, mine)
-    none = train(recipe_of(folder, max_passes=1e-9), subset).net.class_embedding.weight
-    assert torch.equal(none, base.net.class_embedding.weight[3:].expand(3, -1))  # all start from the null class
+    new = train(recipe_of(folder, max_passes=1e-9), subset)  # without class_ids, all but the null class are new
+    *rows, null = new.net.class_embedding.weight
+    assert torch.equal(null, base.net.class_embedding.weight[3]) and not torch.equal(*rows) and 0.5 < rows[0].std() < 2
+    kept = ((k, v) for k, v in base.net.state_dict().items() if k != lora.CLASSES)
+    assert all(torch.equal(new.net.state_dict()[name], weight) for name, weight in kept)
 
 
 @pytest.mark.parametrize("adapts", ["all", "attention"])

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from helpers.tiny_base import base_folder
+
 TESTS = Path(__file__).resolve().parent.parent
 REPOSITORY = TESTS.parent
 SMALL_GRID = TESTS / "helpers" / "small.yaml"
@@ -9,6 +11,9 @@ SMALL_GRID = TESTS / "helpers" / "small.yaml"
 
 def overrides_of(grid: Path, folder: Path) -> list[str]:
     """What a shipped grid needs before it can be read: the files of weights that a user names, here without weights."""
+    if grid.stem == "datadream":
+        base = folder / "base"
+        return [f"generators.0.base={base if base.exists() else base_folder(base)}"]
     if grid.stem != "blood-transfer":
         return []
     file = folder / "any.safetensors"
