@@ -281,7 +281,7 @@ def analyse(
         chance_error=cells.chance_error,
         scaling=synthetic_scaling(
             cells,
-            {c.classifier: margin(min(errors[c.classifier, p.num_real] for p in c.points)).delta for c in real},
+            {c.classifier: margin(min(errors[c.classifier, int(p.num_real)] for p in c.points)).delta for c in real},
             quality,
             confidence=confidence,
             replicates=replicates,

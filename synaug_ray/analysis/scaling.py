@@ -124,7 +124,7 @@ def _curve(
         return _Curve(points, why_not=f"a floor needs {LEAST_AMOUNTS} {of_what}, and there are {len(amounts)}")
     fall = drawn[:, index[0]] - drawn[:, index[-1]]
     if np.quantile(fall, (1 - confidence) / 2) <= 0:
-        change = as_estimate(uncertainty.values[index[0]] - uncertainty.values[index[-1]], fall, confidence)
+        change = as_estimate(float(uncertainty.values[index[0]] - uncertainty.values[index[-1]]), fall, confidence)
         low, high = (100 * (end or 0.0) for end in (change.low, change.high))
         said = (
             f"{100 * (change.value or 0.0):.1f} points ({low:.1f} to {high:.1f}) from {amounts[0]:,} to {amounts[-1]:,}"

@@ -10,7 +10,7 @@ from synaug_ray.laws.results import Estimate
 
 def scaling_sentence(found: SyntheticScaling) -> str:
     """Where synthetic images alone end, and whether that is where real images alone do."""
-    of = f"of {found.num_real:,} real images" if found.num_real else "without real images"
+    of = f"at {found.num_real:,} real images" if found.num_real else "without real images"
     who = f"{found.generator} {of} ({found.classifier})"
     if not found.form:
         return f"{who}: where synthetic images alone would end is not determined: {found.why_not}."

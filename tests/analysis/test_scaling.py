@@ -38,7 +38,7 @@ def test_a_worse_floor_is_told_with_its_distance_from_that_of_real_images():
     assert contains(found.near_floor, 100 * (0.25 / 0.01) ** (1 / 0.7))  # above the floor by a point
     assert contains(found.doubling, 0.25 * 25.6**-0.7 * (1 - 2**-0.7))
     assert len(found.points) == 6 and found.line[-1].num_synthetic == pytest.approx(4 * 2560)
-    assert "More of the same would not do" in found.sentence and "edm of 80 real images" in found.sentence
+    assert "More of the same would not do" in found.sentence and "edm at 80 real images" in found.sentence
 
 
 @pytest.mark.parametrize("num_real", [80, 0])

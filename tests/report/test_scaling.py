@@ -37,7 +37,7 @@ def laws(found):
 
 def test_the_section_has_a_sentence_and_a_row_for_each_generator_and_a_trade_off_of_those_checked(laws, found):
     shown = section.of(laws, None)
-    assert [s.split(" of ")[0] for s in shown.sentences] == ["strong", "weak", "flat <b>"]
+    assert [s.split(" at ")[0] for s in shown.sentences] == ["strong", "weak", "flat <b>"]
     (panel,), (trade_off,) = shown.panels, shown.trade_off
     ever = panel.table.columns.index("would more of the same do?")
     assert [row[ever].text for row in panel.table.rows] == ["no", "no", "not known"]

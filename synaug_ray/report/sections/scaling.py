@@ -58,10 +58,10 @@ def classes(by_class: pd.DataFrame | None) -> tables.Table | None:
     needed = {"protocol", "generator", "num_real", "num_synthetic", "measure", "class", "value", "low", "high", "shown"}
     if by_class is None or not needed <= set(by_class.columns):
         return None
-    mine = by_class[(by_class["protocol"] == "synthetic-only") & (by_class["measure"] == "error")]
+    mine: Any = by_class[(by_class["protocol"] == "synthetic-only") & (by_class["measure"] == "error")]
     if mine.empty:
         return None
-    amounts = pd.to_numeric(mine["num_synthetic"], errors="coerce")
+    amounts: Any = pd.to_numeric(mine["num_synthetic"], errors="coerce")
     largest = amounts.groupby([mine["generator"], mine["num_real"]]).transform("max")
     mine = mine[(amounts == largest) & mine["shown"].notna()]
     rows = tuple(
