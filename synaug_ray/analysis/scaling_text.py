@@ -30,6 +30,9 @@ def _compared(found: SyntheticScaling) -> str:
     theirs = f"{percent(real.high)}% at most" if real.value is None and real.high is not None else _percents(real)
     apart = f"{span(above)} points" if above.value is None else f"{points(above.value)} points ({span(above)})"
     if found.ever is Ever.NO:
+        apart = f"{span(above, form='.1f')} points"
+        if above.value is not None:
+            apart = f"{percent(above.value)} points ({span(above, form='.1f')})"
         return f"More of the same would not do: real images alone end at {theirs}, and this is {apart} above."
     if found.ever is Ever.YES:
         return (

@@ -175,6 +175,17 @@ def test_a_trial_with_two_names_has_two_rows(digits_identity, tmp_path):
     assert sorted(twice["generator"]) == ["closed", "open"]
 
 
+def test_ways_of_sampling_are_other_recipes_and_lengths_in_one_way_are_not(digits_identity, tmp_path):
+    way = {"preset": "edm-tiny", "budgets": [1, 2], "samplers": [{}, {"guidance": 3}, {"steps": 4}]}
+    spec = small_grid(generators=[way], blocks=[])
+    table = measurements(spec, make_plan(spec, digits_identity), Store(str(tmp_path / "store")))
+    recipes = table[table["num_synthetic"] > 0].groupby("generator")[["recipe_key", "whole_recipe_key"]].first()
+    assert len(recipes) == 6 and recipes["recipe_key"].nunique() == 3 and recipes["whole_recipe_key"].nunique() == 6
+    for name in ("", "-guidance-3", "-steps-4"):
+        lengths = recipes["recipe_key"][[f"edm-tiny{name}", f"edm-tiny-x2{name}"]]
+        assert lengths.nunique() == 1
+
+
 def test_predictions_of_done_trials_and_of_no_others(made):
     _, plan, store = made
     assert predictions(plan, store).empty
