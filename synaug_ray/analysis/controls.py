@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from synaug_ray.analysis.results import Analysis, Study
+from synaug_ray.analysis.scaling_results import SyntheticScaling
 from synaug_ray.analysis.staged_results import StagedCell
 from synaug_ray.analysis.verdict_text import points, shown_margin, span
 from synaug_ray.laws.results import Estimate
 
 ONE_FOR_ONE = (0.8, 1.25)  # synthetic images per real image that count as one for one
+ENDS_WITHIN = 3.0  # margins; a wider interval of a difference of ends cannot pass
 NOT_FAR_OFF = (0.5, 2.0)  # an interval that extends beyond this is too wide to pass
 
 
@@ -125,6 +127,30 @@ def _label_shuffle(study: Study) -> dict[str, Any]:
     )
 
 
+def _ends(found: SyntheticScaling) -> dict[str, Any] | None:
+    """Held-out real images alone must end where real images alone do; None where the amounts do not determine it."""
+    above = found.above_real
+    if above.low is None or above.high is None:
+        return None
+    passed = None
+    if above.low > found.margin or above.high < -found.margin:
+        passed = False
+    elif above.low <= 0 <= above.high and max(-above.low, above.high) <= ENDS_WITHIN * found.margin:
+        passed = True
+    text = f"Held-out real images alone end {span(above)} points above real images alone; expected no difference."
+    return {
+        "control": found.generator,
+        "classifier": found.classifier,
+        "protocol": found.protocol,
+        "real_share": found.real_share,
+        "expected": "ends where real images alone do",
+        "quantity": "end above that of real images (points)",
+        "observed": dataclasses.asdict(above),
+        "passed": passed,
+        "sentence": text,
+    }
+
+
 def controls(analysis: Analysis) -> list[dict[str, Any]]:
     """Each control that ran, with what was expected, what was observed, and whether it passed.
 
@@ -147,4 +173,4 @@ def controls(analysis: Analysis) -> list[dict[str, Any]]:
             entry = _label_shuffle(study)
         if entry is not None:
             out.append(entry)
-    return out
+    return out + [entry for s in analysis.scaling if s.family == "real-holdout" and (entry := _ends(s)) is not None]

@@ -102,7 +102,8 @@ def synthetic_scaling(
         curve = _curve(cells, uncertainty, np.arange(start, start + len(of)), amounts, "amounts", confidence)
         start += len(of)
         result = _result(key, num_real, curve, real[key.classifier], margins[key.classifier], confidence)
-        result = replace(result, quality=_quality(quality, cells, key.generator, num_real))
+        checked = _quality(quality, cells, key.generator, num_real)
+        result = replace(result, quality=checked, family=cells.kinds[key.generator].family)
         found.append(replace(result, sentence=scaling_sentence(result)))
     return tuple(sorted(found, key=lambda r: (r.classifier, r.num_real)))
 

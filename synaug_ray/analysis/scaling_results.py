@@ -57,6 +57,7 @@ class SyntheticScaling:
     real_floor: Estimate = Estimate(None)  # of real images alone, with the same classifier
     above_real: Estimate = Estimate(None)  # floor - real_floor
     margin: float
+    family: str = ""  # of the generator
     line: tuple[ScalingPoint, ...] = ()  # from the smallest amount to four times the largest
     misfit: float | None = None  # distance from the measurements, where 1 is what noise explains
     ever: Ever = Ever.NOT_KNOWN

@@ -46,7 +46,8 @@ def with_samplers(
         settings = _settings(way, where, lines, problems)
         if settings is None:
             continue
-        name = settings.get("name", "")
+        given = settings.get("name", "")
+        name = given if isinstance(given, str) else f"sampler-{k}"  # what is no text is reported where it stands
         if name in names:
             text = (
                 f"{short(way)} is {name or 'the plain sampler'} again; give each way of sampling once, or a `name:` of "
@@ -68,7 +69,7 @@ def _takes(recipe: dict[str, Any]) -> bool:
 def _problem(recipe: dict[str, Any]) -> tuple[str, str] | None:
     """What is wrong with ``samplers`` of a recipe as a whole, and the value."""
     ways = recipe[SEVERAL]
-    if recipe.get("family") in GENERATOR_FAMILIES and not _takes(recipe):
+    if str(recipe.get("family")) in GENERATOR_FAMILIES and not _takes(recipe):
         text = f"{recipe.get('name')} (family {recipe['family']}) can be sampled in one way only; remove samplers"
         return text, ""
     if recipe.get(ONE) is not None:
@@ -108,7 +109,8 @@ def _settings(way: Any, where: Location, lines: Lines, problems: list[Message]) 
 def _applied(recipe: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """The recipe with these settings; a ``strength`` is its ``guide``."""
     own = dict(settings)
-    if "strength" in own and "guide" in GENERATOR_FAMILIES[recipe["family"]].model_fields:
+    family = GENERATOR_FAMILIES.get(str(recipe.get("family")))
+    if "strength" in own and family is not None and "guide" in family.model_fields:
         recipe = recipe | {"guide": {"strength": own.pop("strength")}}
-    changed = any(own.get(name) is not None for name in own if name != "name")
+    changed = any(own[name] is not None for name in own if name != "name" or not isinstance(own[name], str))
     return recipe | {ONE: own} if changed else {name: v for name, v in recipe.items() if name != ONE}

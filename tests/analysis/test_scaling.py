@@ -1,12 +1,16 @@
 """Synthetic scaling: planted floors are found, and where the amounts do not determine one, that is said."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from helpers.planted_scaling import planted_cells, power
 
+from synaug_ray.analysis.controls import controls
 from synaug_ray.analysis.scaling import synthetic_scaling
-from synaug_ray.analysis.scaling_results import Ever
+from synaug_ray.analysis.scaling_results import Ever, SyntheticScaling
 from synaug_ray.laws.results import Estimate
 from synaug_ray.laws.simultaneous import single_look
 
@@ -112,3 +116,21 @@ def test_intervals_contain_the_planted_floor_as_often_as_they_say(floor):
         told.append(found.ever is Ever.NO)
     assert len(hits) >= 50 and np.mean(hits) >= 0.8  # 0.9 as planned, less two standard errors
     assert np.mean(told) > 0.9 if floor > 0.1 else np.mean(told) <= 0.1
+
+
+@pytest.mark.parametrize("low,high,passed", [(-0.018, 0.004, True), (0.02, 0.04, False), (-0.05, 0.04, None)])
+def test_the_control_says_whether_held_out_images_end_where_real_ones_do(low, high, passed):
+    found = SyntheticScaling(
+        classifier="mlp",
+        generator="holdout",
+        protocol="synthetic-only",
+        real_share="none",
+        num_real=80,
+        points=(),
+        margin=0.01,
+        family="real-holdout",
+        above_real=Estimate(None, low, high),
+    )
+    others = (replace(found, family="edm"), replace(found, above_real=Estimate(None)))
+    (entry,) = controls(SimpleNamespace(studies=(), staged=(), scaling=(found, *others)))
+    assert entry["passed"] is passed and entry["control"] == "holdout"

@@ -93,6 +93,13 @@ REFUSED = [
     ([of("[{sigma_min: 90}]")], [("sigma-order", f"{IN}.samplers[0]", "")]),
     (["{preset: edm-tiny, sampler: {sigma_min: 90}}"], [("sigma-order", f"{IN}.sampler", "")]),
     ([of("[{}, {guidance: 1.5}]")], [("duplicate-recipe", "generators", "'edm-tiny-guidance-1.5'")]),
+    (["{preset: edm-tiny, sampler: 5}"], [("samplers", f"{IN}.sampler", "5")]),
+    ([of("[{strength: 0.5}]", "family: [edm], name: a")], [("unknown-family", IN, "\"['edm']\"")]),
+    ([of("[{strength: 0.5}]", "name: a")], [("no-preset-or-family", IN, "")]),
+    (
+        [of("[{name: [x], guidance: 2}, {name: 7}]")],
+        [("not-text", f"{IN}.samplers[0].name", ""), ("not-text", f"{IN}.samplers[1].name", "7")],
+    ),
     (
         [of("[{guidance: -1}, {stepz: 4}, {steps: 1}, {strength: 2}]"), "{preset: edm-tiny, batch: 0}"],
         [

@@ -41,7 +41,9 @@ def _entry(column: str, row: Mapping[str, Any]) -> tables.Entry:
     if column == "sentence":
         return tables.words(value, "prose")
     if column == "observed" and isinstance(value, Mapping):
-        gain = "gain" in str(row.get("quantity"))  # gains are fractions in the file, and points on the page
+        gain = any(
+            word in str(row.get("quantity")) for word in ("gain", "points")
+        )  # gains are fractions in the file, and points on the page
         entry = tables.estimate(value, text.points if gain else text.rate)
         return tables.Entry(
             entry.text + (" points" if gain and entry.value is not None else ""),
