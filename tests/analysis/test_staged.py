@@ -142,6 +142,7 @@ def test_known_answers_in_two_stages(family, images, passed):
         studies=(bridged,),
         staged=staged_cells(*tables, pair_cells(*tables), confidence=0.9),
         verdicts=(),
+        scaling=(),
         delta=0.01,
         relative_delta=None,
     )
