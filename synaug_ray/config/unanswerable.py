@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from synaug_ray.common.text import counted
 from synaug_ray.config.generator_recipes import GeneratorRecipe, ReferenceRecipe
-from synaug_ray.config.spec import GridSpec
+from synaug_ray.config.spec import SYNTHETIC_ONLY, GridSpec
 
 LEAST_SIZES = 3  # numbers of real images that a law needs
+LEAST_AMOUNTS = 4  # of synthetic images alone, and sizes of real ones, that an end needs (``laws.floor``)
+ASKS = 3  # amounts of synthetic images alone, from which a grid asks where these end
 
 
 def unanswerable(spec: GridSpec) -> list[str]:
@@ -42,6 +45,13 @@ def unanswerable(spec: GridSpec) -> list[str]:
         found.append(
             "synthetic_multiples: with one amount, this grid cannot show how an exchange rate changes with the amount; "
             "give two or more"
+        )
+    at = [f.amounts(n) for f in products for n in f.num_real if SYNTHETIC_ONLY in f.protocols or not n]
+    alone = max(map(len, at), default=0)
+    if alone >= ASKS and min(alone, sizes) < LEAST_AMOUNTS:
+        found.append(
+            f"protocols: with {alone} amounts of synthetic images alone and {counted(sizes, 'size')} of num_real this "
+            f"grid cannot show at which error these would end; give {LEAST_AMOUNTS} of both"
         )
     return found
 

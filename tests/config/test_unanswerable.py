@@ -24,6 +24,7 @@ def said(**changes):
 
 def test_a_grid_that_can_answer_everything_is_told_nothing():
     assert said() == [] == said(generators=["edm-tiny", "jitter", OPEN])
+    assert said(protocols=["synthetic-only"], synthetic_multiples=[1, 2, 4, 8]) == []
     assert said(num_real=[20, 40], blocks=[{"num_real": [80, 160], "synthetic_multiples": [0]}]) == []
 
 
@@ -37,6 +38,10 @@ def test_a_grid_that_can_answer_everything_is_told_nothing():
         ({"generators": ["jitter"]}, "cannot say whether to collect or to generate"),
         ({"generators": [OPEN]}, "trained on more real images than their cells have"),
         ({"synthetic_multiples": [0, 4]}, "with one amount"),
+        (
+            {"protocols": ["mixed", "synthetic-only"], "synthetic_multiples": [1, 2, 4]},
+            "with 3 amounts of synthetic images alone and 4 sizes of num_real",
+        ),
     ],
 )
 def test_what_it_cannot_answer_is_said_with_what_it_takes(changes, sentence):
