@@ -107,10 +107,11 @@ def gaps(
         )
     )
     groups: dict[object, list[tuple[_Asked, GapPart]]] = {}
+    traced = _traced(measurements)
     for one in asked:  # an arm that is the one before it changes nothing, and says nothing of how much others vary
         between = NOTHING if one.before == one.after else next(found)
         groups.setdefault(one.of, []).append((one, _part(one, between, delta)))
-    return tuple(_gap(group, delta) for group in groups.values())
+    return tuple(_gap(group, delta, traced) for group in groups.values())
 
 
 def gap_table(found: Sequence[Gap]) -> pd.DataFrame:
@@ -118,6 +119,7 @@ def gap_table(found: Sequence[Gap]) -> pd.DataFrame:
     rows = []
     for gap in found:
         of_all = {name: getattr(gap, name) for name in ("generator", "remade", "classifier", "protocol", "real_share")}
+        of_all["traced"] = gap.traced
         of_all |= {"num_real": "all" if gap.num_real is None else gap.num_real}
         of_all |= {"num_synthetic": "all" if gap.num_synthetic is None else gap.num_synthetic, "cells": gap.cells}
         for one in (*gap.parts, gap.whole, *([gap.judges] if gap.judges else [])):
@@ -210,7 +212,20 @@ def _outcome(between: Between, delta: float) -> str:
     return "nothing" if -delta <= low and high <= delta else "undecided"
 
 
-def _gap(group: Sequence[tuple[_Asked, GapPart]], delta: float) -> Gap:
+def _traced(measurements: pd.DataFrame) -> dict[tuple[str, int | None], float]:
+    """Shares of re-made images that are nearest to their own source, by generator, at each num_real and on average."""
+    if "traced" not in measurements:
+        return {}
+    rows: Any = measurements[np.isfinite(measurements["traced"].astype(float))]
+    found: dict[tuple[str, int | None], float] = {}
+    for (name, n), share in rows.groupby(["generator", "num_real"])["traced"].mean().items():
+        found[str(name), int(n)] = float(share)
+    for name, share in rows.groupby("generator")["traced"].mean().items():
+        found[str(name), None] = float(share)
+    return found
+
+
+def _gap(group: Sequence[tuple[_Asked, GapPart]], delta: float, traced: dict[tuple[str, int | None], float]) -> Gap:
     (arms, (classifier, protocol, share), place), parts = group[0][0].of, [part for _, part in group]
     whole = next(part for part in parts if part.part == "whole")
     found = Gap(
@@ -224,6 +239,7 @@ def _gap(group: Sequence[tuple[_Asked, GapPart]], delta: float) -> Gap:
         cells=max(len(one.places) for one, _ in group),
         parts=tuple(part for part in parts if part.part not in ("whole", JUDGES)),
         whole=whole,
+        traced=1.0 if arms.remade == arms.real else traced.get((arms.remade, None if place is None else place[3])),
         judges=next((part for part in parts if part.part == JUDGES), None),
         sentence="",
     )

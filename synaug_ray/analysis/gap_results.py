@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from synaug_ray.laws.results import Estimate
 
+TRACED = 0.9  # from which share of re-made images they count as the same images
 APPEARANCE, CONTENT, LABEL, JUDGES = "appearance", "content", "label", "judges' own mistakes"
 
 
@@ -35,5 +36,6 @@ class Gap:
     cells: int
     parts: tuple[GapPart, ...]  # in the order of the exchanges; their changes sum to that of ``whole``
     whole: GapPart
+    traced: float | None  # share of re-made images that are still nearest to their own source; None: not known
     judges: GapPart | None  # what relabelling does to held-out images, whose labels are right; None: not run
     sentence: str

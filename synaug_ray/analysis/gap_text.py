@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synaug_ray.analysis.gap_results import APPEARANCE, CONTENT, LABEL, Gap, GapPart
+from synaug_ray.analysis.gap_results import APPEARANCE, CONTENT, LABEL, TRACED, Gap, GapPart
 from synaug_ray.analysis.verdict_text import margin, points, setting, span
 from synaug_ray.common.text import listed
 
@@ -23,7 +23,7 @@ def sentence(gap: Gap, delta: float) -> str:
         f"error by {_shown(gap.whole)} points{over}"
     )
     parts = ", ".join(f"{part.part} {_shown(part)}" for part in gap.parts)
-    return f"{whole[0].upper()}{whole[1:]}. Of this: {parts}. {_meaning(gap, delta)}{_judges(gap)}"
+    return f"{whole[0].upper()}{whole[1:]}. Of this: {parts}. {_meaning(gap, delta)}{_left(gap)}{_judges(gap)}"
 
 
 def _shown(part: GapPart) -> str:
@@ -47,6 +47,16 @@ def _within(parts: list[str], delta: float) -> str:
         return ""
     return (
         f" {listed(parts)[0].upper()}{listed(parts)[1:]} {'is' if len(parts) == 1 else 'are'} within ±{margin(delta)}."
+    )
+
+
+def _left(gap: Gap) -> str:
+    """A note where re-made images are no longer the same images."""
+    if gap.traced is None or gap.traced >= TRACED:
+        return ""
+    return (
+        f" But only {gap.traced:.0%} of the re-made images are still nearest to the image that they were made of: "
+        "they are partly other images, so that content counts as appearance here. Re-make them at a lower strength."
     )
 
 

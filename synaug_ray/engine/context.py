@@ -148,8 +148,13 @@ class WorkerContext:
             return None
         subset = step.generator.subset
         order = self.draws.order(subset)
-        held_out = step.sampler.start == "held-out"
+        held_out = self.starts_held_out(step)
         return self.dataset.train.take(order[subset.num_real :] if held_out else order[: subset.num_real])
+
+    @staticmethod
+    def starts_held_out(step: ShardStep) -> bool:
+        """Whether the images of a shard start from held-out ones."""
+        return step.sampler.strength < 1 and step.sampler.start == "held-out"
 
     def network(self, recipe: ClassifierRecipe) -> FrozenNetwork:
         """The frozen network of a recipe; raises as ``open_network``. Only the last is kept."""

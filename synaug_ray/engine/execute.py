@@ -28,6 +28,7 @@ from synaug_ray.plan.features import FeatureStep
 from synaug_ray.plan.step import Stage
 from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, TrialStep
 from synaug_ray.plan.subset import Subset
+from synaug_ray.quality.nearest import nearest, pixels
 from synaug_ray.store.store import Cause, finite, now
 from synaug_ray.training.distributed import Split
 
@@ -109,17 +110,28 @@ def run_shard(context: WorkerContext, step: ShardStep, batch_split: BatchSplit =
     seed = derive_seed("pool", step.generator.key, step.sampler.key)
     sampler = step.sampler.model_copy(update={"batch": -(-step.sampler.batch // batch_split.parts)})
     real = context.starts(step)
-    if real is not None and sampler.start == "held-out":
+    if real is not None and context.starts_held_out(step):
         index = range(index.start, min(index.stop, len(real)))  # the last shard of a finite pool is shorter
     images = context.generator(step.generator).sample(sampler, index, seed, context.device, real)
     arrays = {"images": np.ascontiguousarray(images.images), "labels": np.ascontiguousarray(images.labels)}
     context.store.commit(
         step,
-        clock.read(len(images)),
+        _traced(context, step, images) | clock.read(len(images)),
         {"images.safetensors": save_arrays(arrays)},
         provenance(context.machine, clock) | batch_split.describe(),
     )
     return images
+
+
+def _traced(context: WorkerContext, step: ShardStep, images: ImageSet) -> dict[str, float]:
+    """Of re-made held-out images, the share still nearest to their own source among those of the shard."""
+    reference = step.generator.recipe.reference and getattr(step.generator.recipe, "of", "") == "held-out"
+    if not (reference or context.starts_held_out(step)) or not len(images):
+        return {}
+    first = step.generator.subset.num_real + step.index * step.sampler.shard_size
+    sources = context.draws.order(step.generator.subset)[first : first + len(images)]
+    _, found = nearest(pixels(images), pixels(context.dataset.train.take(sources)), 1, context.device)
+    return {"traced": float((found[:, 0] == np.arange(len(images))).mean())}
 
 
 def run_quality(context: WorkerContext, step: QualityStep, batch_split: BatchSplit = WHOLE) -> None:

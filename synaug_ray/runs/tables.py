@@ -57,6 +57,7 @@ COLUMNS = (
     "recipe_key",
     "whole_recipe_key",
     "maker",
+    "traced",
     "finished",
 )
 
@@ -106,6 +107,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "recipe_key": pool.generator.recipe.any_length_key + _sampled(pool) if pool else "",
         "whole_recipe_key": pool.generator.recipe.key + _sampled(pool) if pool else "",
         "maker": _maker(pool, cell) if pool else "",
+        "traced": costs.traced(trial),
         "finished": record.finished if record else "",
     }
 
@@ -172,6 +174,7 @@ class _Costs:
     def __init__(self, plan: Plan, store: Store) -> None:
         records = store.records("generator", plan.generators) | store.records("shard", plan.shards)
         self._known = {key: device_seconds(record) for key, record in records.items()}
+        self._traced = {key: record.result["traced"] for key, record in records.items() if "traced" in record.result}
         self._images = {key: record.result["nimg"] for key, record in records.items() if record.stage == "shard"}
 
     def of(self, trial: TrialStep) -> dict[str, float]:
@@ -186,6 +189,11 @@ class _Costs:
         sampled, images = sum(self._known.get(k, math.nan) for k in shards), sum(self._images.get(k, 0) for k in shards)
         each = sampled / images * trial.num_raw / trial.num_synthetic if images else math.nan
         return dict(zip(COSTS, (trained + sampled, trained, each), strict=True))
+
+    def traced(self, trial: TrialStep) -> float:
+        """The share of re-made held-out images that are still nearest to their own source; NaN for other images."""
+        known = [self._traced[shard.key] for shard in trial.shards if shard.key in self._traced]
+        return sum(known) / len(known) if known else math.nan
 
 
 def why_not(row: Row, failed: Failures) -> str:

@@ -119,6 +119,16 @@ def test_judges_that_err_are_said():
     assert edm.judges.outcome == "costs" and "The judges that correct labels err too" in edm.sentence
 
 
+def test_images_that_are_no_longer_their_sources_are_told():
+    laws = {at: law for at, law in GRID.laws.items() if at[0][:3] in ("edm", "hol")}
+    told, predicted = tables(replace(GRID, images=60, laws=laws))
+    told["traced"] = np.where(told["generator"] == "edm-again", np.where(told["num_real"] == 20, 0.5, 1.0), np.nan)
+    found = {g.num_real: g for g in gaps_of(told, predicted)}
+    assert {n: g.traced for n, g in found.items()} == {None: 0.75, 20: 0.5, 40: 1.0}
+    assert "But only 50% of the re-made images" in found[20].sentence and "75%" in found[None].sentence
+    assert "nearest" not in found[40].sentence
+
+
 def test_without_held_out_images_intervals_or_columns_there_is_none():
     told, predicted = tables(replace(GRID, images=30, draws=2, sizes=(20,)))
     assert gaps_of(told, predicted) and not gaps_of(told, predicted, replicates=0)

@@ -240,6 +240,8 @@ def test_the_arms_of_the_gap_are_the_same_images_but_for_what_each_changes(conte
         "dealt": "label-shuffle",
         "noisy": "remade",
     }
+    assert table.loc["as-is", "traced"] == 1 and table["traced"].notna().sum() == 4  # two arms, with and without filter
+    assert 0.9 < table.loc["noisy", "traced"] <= 1
     maker = table["maker"]
     assert maker["edm"] == maker["as-is"] != maker["noisy"] and maker["none"] == ""
 
