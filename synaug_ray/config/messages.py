@@ -103,7 +103,7 @@ def _known_keys(loc: Location, in_block: bool) -> set[str]:
     if len(loc) == 1:
         return set((Factors if in_block else GridSpec).model_fields)
     if loc[0] == "generators":
-        if len(loc) > 4:  # of a field that is a mapping
+        if loc[4:]:  # of a field that is a mapping
             return {"strength"} if loc[3] == "guide" else {*Sampling.model_fields, "preset", "strength"}
         fields = set(GENERATOR_FAMILIES[str(loc[2])].model_fields) | {"preset"}
         fields |= {"samplers"} if "sampler" in fields else set()
