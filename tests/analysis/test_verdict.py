@@ -166,6 +166,9 @@ def test_headline_says_which_generator_saw_more_real_images():
     some = (replace(closed, open_set=True), replace(closed, num_real=80))
     for order in (some, some[::-1]):
         assert "z-edm (open-set at 40: trained on more real images)" in headline(order, {})
+    adapted = replace(helps, generator="adapted", family="lora")
+    assert headline((adapted,), {}).startswith("adapted (open-set by its base) helps")
+    assert "more real images) helps" in headline((replace(adapted, open_set=True),), {})
 
 
 def test_headline_tells_the_ways_of_mixing_apart_where_one_helps_and_another_hurts():

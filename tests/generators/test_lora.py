@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from helpers.simulated_gpu import simulated_gpu
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -204,6 +205,13 @@ def test_images_that_do_not_fit_the_base_are_refused(folder, subset):
     ):
         with pytest.raises(DataProblem, match=said):
             lora.train(recipe, wrong, classes, SEED, CPU)
+
+
+@pytest.mark.integration
+def test_it_trains_on_a_simulated_gpu(folder, subset):
+    with simulated_gpu():
+        made, nimg = lora.train(recipe_of(folder, precision="bf16"), subset, OWN, SEED, torch.device("cuda"))
+        assert nimg == 32 and made.sample(SAMPLER, range(4), 5, torch.device("cuda")).images.shape == (4, 1, 8, 8)
 
 
 def test_weights_of_another_network_are_a_sentence(folder, subset, tmp_path):
