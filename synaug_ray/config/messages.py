@@ -15,7 +15,7 @@ from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, LENGTH
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.config.protocols import StagedProtocol
 from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe, Optimiser, SamplerRecipe
-from synaug_ray.config.sampling import Sampling
+from synaug_ray.config.sampling import Guide, Sampling
 from synaug_ray.config.spec import Factors, GridSpec, TrainingCheck
 from synaug_ray.config.yaml_source import SHOWN, Lines, Location, short
 
@@ -104,7 +104,7 @@ def _known_keys(loc: Location, in_block: bool) -> set[str]:
         return set((Factors if in_block else GridSpec).model_fields)
     if loc[0] == "generators":
         if loc[4:]:  # of a field that is a mapping
-            return {"strength"} if loc[3] == "guide" else {*Sampling.model_fields, "preset", "strength"}
+            return set(Guide.model_fields) if loc[3] == "guide" else {*Sampling.model_fields, "preset", "strength"}
         fields = set(GENERATOR_FAMILIES[str(loc[2])].model_fields) | {"preset"}
         fields |= {"samplers"} if "sampler" in fields else set()
         return fields | {BUDGETS} if LENGTH <= fields else fields

@@ -132,6 +132,13 @@ VALUES = [
         ":7: protocols",
         "local-replacement",
     ),
+    (
+        "edm-tiny, jitter",
+        "{preset: edm-tiny, guide: {strength: 0.3, off: held-out}}",
+        "unknown-key",
+        ":6: generators[0].guide.off",
+        "'off'",
+    ),
     ("edm-tiny, jitter", "{preset: mixup, of: held-out}", "not-of-held-out", ":6: generators[0]", ""),
     ("edm-tiny, jitter", "{preset: label-shuffle, share: 0}", "out-of-range", ":6: generators[0].share", "0"),
     ("[0, 1, 2.5]", "[0, 0.001, 0.006]", "no-synthetic-images", ":4: synthetic_multiples", "0.006"),
