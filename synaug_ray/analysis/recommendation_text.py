@@ -84,7 +84,8 @@ def surety(laws: Json, verdicts: Sequence[Json]) -> str:
     seen = [v.get("smallest_detectable_gain") for v in verdicts]
     found = [float(d) for d in seen if d]
     if found:
-        text += f" A change below about {points(min(found))} could not be seen."
+        least = f"A change below about {points(min(found))}" if min(found) < 1 else "A change of any size"
+        text += f" {least} could not be seen."
     return text + _untrained(verdicts)
 
 

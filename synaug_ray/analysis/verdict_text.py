@@ -133,7 +133,11 @@ def verdict_sentence(
             f" All lies within ±{margin(delta)}, but the real-only error here is {100 * error:.1f} points: a margin "
             "that large against it shows nothing. Set relative_delta: 0.1 (a tenth of the error), or a smaller delta."
         )
-    text += f" Effects smaller than about {100 * detectable:.1f} points could not be detected."
+    text += (
+        f" Effects smaller than about {100 * detectable:.1f} points could not be detected."
+        if detectable < 1
+        else " No effect of any size could be detected."  # an error is at most 100%
+    )
     if deciding is None or deciding.even is None:
         return text + " More draws would hardly decide it: the test set is too small."
     if deciding.draws is None:
@@ -218,8 +222,10 @@ def _summary(verdicts: list[Verdict], mix: bool = True) -> str:
             if v.num_real in undecided and v.smallest_detectable_gain > 0
         ]
         least, most = (min(known), max(known)) if known else (0.0, 0.0)
+        most = most if least >= 1 else min(most, 1.0)
         reach = f"{100 * most:.1f}" if most < 1.05 * least else f"{100 * least:.1f} to {100 * most:.1f}"
-        told = [f"effects below {reach} points could not be detected"] if most > 0 else []
+        reach = f"effects below {reach} points" if least < 1 else "effects of any size"
+        told = [f"{reach} could not be detected"] if most > 0 else []
         some = undecided & sizes[Outcome.NO_EFFECT]
         if some:  # of several mixes: each has a verdict of its own
             told.insert(0, f"at {listed(f'{n:,}' for n in sorted(some))} without effect in another mix")

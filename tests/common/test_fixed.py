@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from synaug_ray.analysis.recommendation_text import gain_clause
+from synaug_ray.analysis.recommendation_text import gain_clause, surety
 from synaug_ray.analysis.verdict_text import points, span
 from synaug_ray.common.text import fixed
 from synaug_ray.laws.results import Estimate
@@ -27,6 +27,13 @@ def test_nowhere_where_a_gain_or_an_end_is_shown(tiny):
     shown += [form(tiny) for form in (text.percent, text.points, text.images, text.more_images, text.rate, text.plain)]
     for said in shown:
         assert not re.search(r"[-\u2212]0(\.0*)?(?![.\d])", said), said
+
+
+def test_from_two_draws_nothing_could_be_seen():
+    verdicts = [{"smallest_detectable_gain": 2.275, "num_real": 20, "classifier": "mlp"}]
+    assert surety({"draws": 2, "test_images": 600}, verdicts).endswith("A change of any size could not be seen.")
+    verdicts[0]["smallest_detectable_gain"] = 0.0512
+    assert "A change below about 5.1 points could not be seen." in surety({"draws": 2, "test_images": 600}, verdicts)
 
 
 def test_an_interval_wider_than_any_difference_of_errors_says_so():

@@ -178,7 +178,9 @@ def sureness(laws: Mapping[str, Any] | None, verdict: Mapping[str, Any]) -> str:
         for v in verdict.get("verdicts", ())
         if (d := text.finite(v.get("smallest_detectable_gain")))  # 0: unknown
     ]
-    if detectable:
+    if detectable and min(detectable) >= 1:  # an error is at most 100%
+        sentences += " No gain of any size could be detected with these draws."
+    elif detectable:
         low, high = (text.percent(d) for d in (min(detectable), max(detectable)))
         sentences += " The smallest gain this run could detect is " + (
             f"{low} points." if low == high else f"{low} to {high} points, depending on the number of real images."
