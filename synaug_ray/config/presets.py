@@ -130,6 +130,8 @@ SAMPLERS: dict[str, SamplerRecipe] = {
     recipe.name: recipe
     for recipe in (
         SamplerRecipe(name="dpmpp-8"),
+        # chosen on images that no verdict uses: tests/benchmarks/generator_search.md
+        SamplerRecipe(name="dpmpp-8-narrow", sigma_min=0.01, sigma_max=20.0),
         SamplerRecipe(name="dpmpp-10", steps=10),
         SamplerRecipe(name="ddim-50", family="ddim", steps=50),
         SamplerRecipe(name="heun-18", family="heun", steps=18),

@@ -40,6 +40,7 @@ GOLDEN = {
     ("generator", "gan-tiny"): "751e545e650e85faa6dd7f8a294f1bac",
     ("sampler", "dpmpp-8"): "cabeeca9a386ee38df702fe86cad7840",
     ("sampler", "dpmpp-10"): "8767d911dc33b9e13dd95ba2b8e1dae1",
+    ("sampler", "dpmpp-8-narrow"): "c372cc390ab3290b719b627fcdd89671",
     ("sampler", "heun-18"): "6b627db40fdcbaaea057f594ca0f6a79",
     ("sampler", "heun-18-large"): "6632a92e93bdaa10192623aca8072dfb",
     ("sampler", "dpmpp-14-large"): "97b6bb6419e4cb295ad6f132c81b8c95",
