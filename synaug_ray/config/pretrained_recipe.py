@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from synaug_ray.common.keys import folder_key
 from synaug_ray.config.any_generator import AnyGenerator
+from synaug_ray.config.prompts import PROMPT, identified_prompts
 from synaug_ray.config.recipes import Count, Recipe, invalid
 from synaug_ray.config.sampling import OF_NOISE_LEVELS, Sampling, usable
 from synaug_ray.config.weights import HUB
@@ -23,15 +24,18 @@ class PretrainedRecipe(AnyGenerator):
     samplers: ClassVar[tuple[str, ...]] = ("pipeline",)
     open_set: ClassVar[bool] = True
     trained_on: ClassVar[None] = None
-    labels: ClassVar[frozenset[str]] = Recipe.labels | {"pipeline", "sampler"}
+    labels: ClassVar[frozenset[str]] = Recipe.labels | {"pipeline", "sampler", "prompts"}
+    later: ClassVar[frozenset[str]] = frozenset({"prompts_content"})
     family: Literal["pretrained"] = "pretrained"
     pipeline: Annotated[str, Field(min_length=1)]  # a folder, or ``owner/name@commit`` on the hub
     content: str = ""  # of the folder: computed if empty, else checked
     class_ids: tuple[
         Annotated[int, Field(strict=True, ge=0)], ...
     ] = ()  # the pipeline's, one per class; () is 0, 1, ...
-    prompt: str = "a photo of a {label}"  # text-to-image
+    prompt: str = PROMPT  # text-to-image
     words: tuple[str, ...] = ()  # in place of {label}, one per class; () is the classes' names
+    prompts: str = ""  # a JSON file with sentences for each class, in place of prompt and words
+    prompts_content: str = ""  # SHA-256 of the file: computed if empty, else checked
     size: Count | None = None  # pixels a side of a text-to-image pipeline's images; None is its default
     sampler: Sampling | None = None  # settings of its own, in place of those of the grid's sampler
 
@@ -45,6 +49,7 @@ class PretrainedRecipe(AnyGenerator):
     def _identified(cls, values: Any) -> Any:
         if not isinstance(values, dict) or not isinstance(values.get("pipeline"), str):
             return values
+        values = identified_prompts(values)
         where, given = values["pipeline"], values.get("content") or ""
         if HUB.fullmatch(where):
             return values | {"content": where}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import socket
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +24,9 @@ from synaug_ray.common.errors import DataProblem
 from synaug_ray.common.keys import derive_seed, folder_key
 from synaug_ray.common.text import one_line
 from synaug_ray.config.pretrained_recipe import PretrainedRecipe
+from synaug_ray.config.prompts import sentences_of
 from synaug_ray.config.recipes import SamplerRecipe
-from synaug_ray.config.weights import HUB
+from synaug_ray.config.weights import HUB, digest
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.samplers import image_streams, sample_in_batches
 from synaug_ray.training.distributed import WHOLE, Split
@@ -39,7 +41,8 @@ class PretrainedGenerator:
 
     pipeline: str  # a folder, or owner/name@commit
     content: str  # the folder's content key
-    conditions: tuple[int | str, ...]  # one per class: the pipeline's label, or a prompt
+    # One per class: the pipeline's label, a prompt, or several of which each image takes one
+    conditions: tuple[int | str | tuple[str, ...], ...]
     class_counts: NDArray[np.int64]  # of the Subset, [K]
     shape: tuple[int, int, int]
     size: int | None = None
@@ -68,7 +71,10 @@ class PretrainedGenerator:
             asked |= {"height": self.size, "width": self.size}
 
         def make(rows: list[int], labels: Tensor) -> Tensor:
-            wanted = [self.conditions[int(label)] for label in labels]
+            wanted = [
+                said if isinstance(said, (int, str)) else said[derive_seed("prompt", seed, row) % len(said)]
+                for said, row in zip((self.conditions[int(label)] for label in labels), rows, strict=True)
+            ]
             given = asked | {"generator": image_streams(seed, rows)}
             given |= {"prompt": wanted} if isinstance(wanted[0], str) else {"class_labels": wanted}
             if "batch_size" in takes:
@@ -100,7 +106,7 @@ def from_files(files: dict[str, bytes]) -> PretrainedGenerator:
     return PretrainedGenerator(
         **extra
         | {
-            "conditions": tuple(extra["conditions"]),
+            "conditions": tuple(tuple(c) if isinstance(c, list) else c for c in extra["conditions"]),
             "class_counts": np.array(extra["class_counts"], dtype=np.int64),
             "shape": (shape[0], shape[1], shape[2]),
         }
@@ -137,8 +143,10 @@ def train(
     ), 0
 
 
-def conditions(recipe: PretrainedRecipe, takes: Any, classes: tuple[str, ...]) -> tuple[int | str, ...]:
-    """The pipeline's condition for each class: a label or a prompt.
+def conditions(
+    recipe: PretrainedRecipe, takes: Any, classes: tuple[str, ...]
+) -> tuple[int | str | tuple[str, ...], ...]:
+    """The pipeline's condition for each class: a label, a prompt, or several.
 
     Args:
         takes: names of the arguments of the pipeline's call.
@@ -150,6 +158,14 @@ def conditions(recipe: PretrainedRecipe, takes: Any, classes: tuple[str, ...]) -
                 "class, in the order of the classes",
                 code="pipeline-classes",
             )
+    if recipe.prompts_content and "prompt" not in takes:
+        raise DataProblem(
+            f"generator {recipe.name}: {recipe.pipeline} takes no prompt, so the sentences of {recipe.prompts} are of "
+            "no use; leave prompts out, or use a text-to-image pipeline",
+            code="pipeline-classes",
+        )
+    if recipe.prompts_content:
+        return _sentences(recipe, classes)
     if "class_labels" in takes:
         return recipe.class_ids or tuple(range(len(classes)))
     if "prompt" in takes:
@@ -162,6 +178,23 @@ def conditions(recipe: PretrainedRecipe, takes: Any, classes: tuple[str, ...]) -
         "cannot be conditioned on a class; use a class-conditional or a text-to-image pipeline",
         code="pipeline-unconditional",
     )
+
+
+def _sentences(recipe: PretrainedRecipe, classes: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    try:
+        if digest(recipe.prompts) != recipe.prompts_content:
+            raise DataProblem(
+                f"generator {recipe.name}: on {socket.gethostname()} prompts {recipe.prompts} is missing or has "
+                f"changed (content {recipe.prompts_content[:12]}); put it there, or where all nodes can read it",
+                code="prompts-changed",
+            )
+        return sentences_of(recipe.prompts, classes)
+    except ValueError as error:
+        raise DataProblem(
+            f"generator {recipe.name}: prompts {recipe.prompts}: {one_line(error, 500)}; give at least one sentence "
+            "for each class, by its name",
+            code="pipeline-classes",
+        ) from None
 
 
 def open_pipeline(where: str, content: str) -> Any:

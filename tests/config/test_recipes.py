@@ -115,7 +115,12 @@ OTHER = {  # a value for every field that is not its default
         augment=("cutout",),
     ),
     PretrainedRecipe: dict(
-        content="owner/other@" + 40 * "0", class_ids=(1, 0), prompt="{label}", words=("a", "b"), size=64
+        prompts_content="0" * 64,
+        content="owner/other@" + 40 * "0",
+        class_ids=(1, 0),
+        prompt="{label}",
+        words=("a", "b"),
+        size=64,
     ),
     ReferenceRecipe: dict(
         family="duplicate", noise=0.5, alpha=0.4, flip=True, shift=0.1, rotate=5.0, scale=0.1, of="held-out", share=0.5

@@ -292,3 +292,78 @@ def test_an_edm_of_this_house_is_a_pretrained_pipeline_too(subset, tmp_path):
     recipe = PretrainedRecipe(name="p", pipeline=str(tmp_path))
     assert recipe.open_set
     assert len(trained(recipe, subset)[0].sample(SAMPLER, range(5), 0, DEVICE)) == 5
+
+
+SENTENCES = {f"digit {i}": [f"a {word} {i}" for word in "bcdefg"] for i in range(10)}
+
+
+@pytest.fixture
+def sentences(tmp_path):
+    def write(told):
+        (tmp_path / "prompts.json").write_text(told if isinstance(told, str) else json.dumps(told))
+        return str(tmp_path / "prompts.json")
+
+    return write
+
+
+def test_each_image_takes_one_of_its_classs_sentences(sentences, subset, tmp_path_factory, monkeypatch):
+    at = tmp_path_factory.mktemp("text")
+    stable_diffusion().save_pretrained(at, safe_serialization=True)
+    recipe = PretrainedRecipe(name="p", pipeline=str(at), prompts=sentences(SENTENCES))
+    plain = PretrainedRecipe(name="p", pipeline=str(at))
+    assert recipe.key != plain.key == plain.model_copy(update={"prompts": "/other"}).key
+    files, _ = registry.train(recipe, subset, CLASSES, 0, DEVICE)
+    generator = registry.load(recipe, files, subset, np.arange(30), 30)
+    told = []
+
+    class Pipeline:
+        def to(self, device):
+            return self
+
+        def __call__(self, *, prompt, generator, num_inference_steps, output_type, guidance_scale=1.0):
+            told.extend(prompt)
+            return type("Found", (), {"images": np.random.default_rng(len(told)).random((len(prompt), 8, 8, 1))})
+
+    monkeypatch.setattr(pretrained, "open_pipeline", lambda *a: Pipeline())
+    labels = generator.sample(SAMPLER.model_copy(update={"batch": 50}), range(400), 3, DEVICE).labels
+    assert all(said in SENTENCES[f"digit {label}"] for said, label in zip(told, labels, strict=False))
+    counts = [told[:400].count(s) for of_class in SENTENCES.values() for s in of_class]
+    assert min(counts) > 0 and max(counts) < 25
+    again, told[:] = told[100:120], []
+    generator.sample(SAMPLER, range(100, 120), 3, DEVICE)
+    assert told[:20] == again
+
+
+@pytest.mark.parametrize(
+    "told,code",
+    [
+        ("{", "prompts-form"),
+        ("[]", "prompts-form"),
+        ({"digit 0": []}, "prompts-form"),
+        ({"digit 0": "a"}, "prompts-form"),
+    ],
+)
+def test_prompts_of_another_form_are_refused(plain, sentences, told, code):
+    with pytest.raises(ValidationError) as caught:
+        PretrainedRecipe(name="p", pipeline=str(plain), prompts=sentences(told))
+    assert [e["type"] for e in caught.value.errors()] == [code]
+
+
+def test_prompts_that_do_not_fit_are_refused(plain, sentences, subset):
+    at = sentences({"digit_0": ["a"], "cat": ["b"]})
+    for given, code in (
+        ({"prompts": "/nowhere.json"}, "no-such-prompts"),
+        ({"prompts": at, "words": ["a"]}, "prompts-and-words"),
+        ({"prompts": at, "prompts_content": "0" * 64}, "other-content"),
+    ):
+        with pytest.raises(ValidationError) as caught:
+            PretrainedRecipe(name="p", pipeline=str(plain), **given)
+        assert [e["type"] for e in caught.value.errors()] == [code]
+    recipe = PretrainedRecipe(name="p", pipeline=str(plain), prompts=at)
+    with pytest.raises(DataProblem, match="takes no prompt"):
+        trained(recipe, subset)
+    with pytest.raises(DataProblem, match=r"no sentences for digit_1, digit_2, .*; it has some for digit_0, cat"):
+        pretrained.conditions(recipe, {"prompt"}, CLASSES)
+    sentences(SENTENCES)
+    with pytest.raises(DataProblem, match="missing or has changed"):
+        pretrained.conditions(recipe, {"prompt"}, CLASSES)
