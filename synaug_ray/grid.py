@@ -78,8 +78,8 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
     request = requested(args)
     looking = args.dry_run or args.plan
     storage = request.storage
-    folder = RunFolder(storage, request.name)
     check_reachable(storage)
+    folder = RunFolder(storage, request.name)
     spec = rounds.begin(request.spec, folder)
     plan = make_plan(spec, settled(identified(spec, request.lines, None if looking else request.cache), request.cache))
     session = Session(uuid.uuid4().hex[:12], "python -m synaug_ray.grid " + shlex.join(words), time.time())

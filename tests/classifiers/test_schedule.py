@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from synaug_ray.classifiers.schedule import augment, image_weights, num_steps, schedule, sources_of, stages_of
-from synaug_ray.config.generator_recipes import Guide
 from synaug_ray.config.presets import GENERATORS, SAMPLERS, sampler_of
 from synaug_ray.config.protocols import PROTOCOLS
 from synaug_ray.config.recipes import ClassifierRecipe
+from synaug_ray.config.sampling import Guide
 from synaug_ray.data.subsets import class_sequence, sources_in_turn
 from synaug_ray.plan.steps import GeneratorStep, Pool, TrialStep
 from synaug_ray.plan.subset import Subset

@@ -11,13 +11,13 @@ from helpers.paths import SMALL_GRID
 from synaug_ray import grid
 from synaug_ray.common.errors import DamagedState
 from synaug_ray.status import main as status
-from synaug_ray.store.run_folder import CONTRASTS, PREDICTIONS2, SEAL, SEALED, RunFolder
+from synaug_ray.store.run_folder import CONTRASTS, GAP, PREDICTIONS2, SCALING, SEAL, SEALED, RunFolder
 from synaug_ray.store.store import Store
 from synaug_ray.training.checkpoint import restore
 
 WORDS = [str(SMALL_GRID), "num_real=[20]", "quality_draws=1", "--local", "--storage"]
 COMPARED = ["key", "status", "test_error", "balanced_error", "test_nll", "val_error", "nimg"]
-WRITTEN = tuple(name for name in SEALED if name not in (CONTRASTS, PREDICTIONS2))  # which need grids of their own
+WRITTEN = tuple(name for name in SEALED if name not in (CONTRASTS, GAP, SCALING, PREDICTIONS2))  # of special grids
 HARMS = {
     "truncated": lambda data: data[: len(data) // 2],
     "emptied": lambda data: b"",
