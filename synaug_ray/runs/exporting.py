@@ -19,7 +19,7 @@ from safetensors.numpy import load as load_arrays
 from synaug_ray.common.errors import DataProblem, Message, StorageProblem, UsageProblem, did_you_mean
 from synaug_ray.config.generator_recipes import ReferenceRecipe
 from synaug_ray.plan.steps import Pool
-from synaug_ray.runs.outputs import class_names
+from synaug_ray.runs.classes import class_names
 from synaug_ray.runs.run import RunStatus
 from synaug_ray.store.run_folder import QUALITY
 from synaug_ray.store.store import CorruptPayload, MissingRecord

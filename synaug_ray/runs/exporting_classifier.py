@@ -15,7 +15,7 @@ from synaug_ray.common.errors import DataProblem, Message, StorageProblem, Usage
 from synaug_ray.data.load import load
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.plan.plan import Row
-from synaug_ray.runs.outputs import class_names
+from synaug_ray.runs.classes import class_names
 from synaug_ray.runs.run import RunStatus
 from synaug_ray.runs.tables import share_name
 from synaug_ray.store.store import CorruptPayload, MissingRecord

@@ -23,8 +23,9 @@ from synaug_ray.data.second_test import with_second_test
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.plan.plan import pending
 from synaug_ray.quality.pretrained_features import open_space
+from synaug_ray.runs.classes import write_classes
 from synaug_ray.runs.cost import disk_bytes
-from synaug_ray.runs.outputs import begin, interrupted, refresh, write_classes, write_test_groups
+from synaug_ray.runs.outputs import begin, interrupted, refresh, write_test_groups
 from synaug_ray.runs.run import Run, RunState
 from synaug_ray.runs.sample_sheets import sheets
 from synaug_ray.store.run_folder import AUDIT, ENV, SAMPLES, TEST2_GROUPS, check_space

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from synaug_ray.engine.courses import spent_before
 from synaug_ray.plan.plan import blocked
 from synaug_ray.plan.step import Stage
 from synaug_ray.report import page
+from synaug_ray.runs.classes import class_names, num_classes
 from synaug_ray.runs.looks import take_look
 from synaug_ray.runs.quality_table import for_the_page, qualities, shown_by_class
 from synaug_ray.runs.run import Run, RunState
@@ -32,7 +32,6 @@ from synaug_ray.runs.status import missing_trials, unresolved_failures
 from synaug_ray.runs.tables import csv_text, measurements, predictions
 from synaug_ray.store.run_folder import (
     BY_CLASS,
-    CLASSES,
     CONTRASTS,
     GAP,
     GRID,
@@ -43,7 +42,6 @@ from synaug_ray.store.run_folder import (
     PREDICTIONS2,
     QUALITY,
     QUALITY_TABLE,
-    SAMPLES,
     SCALING,
     STATUS,
     TEST2_GROUPS,
@@ -194,12 +192,9 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
     if analysis is not None:
         run.folder.write_json(LAWS, analysis.laws_json())
         run.folder.write_json(VERDICT, analysis.verdict_json() | _what_is_missing(run, analysis))
-        if analysis.contrasts:
-            run.folder.write(CONTRASTS, csv_text(contrast_table(analysis.contrasts)))
-        if analysis.gaps:
-            run.folder.write(GAP, csv_text(gap_table(analysis.gaps)))
-        if analysis.scaling:
-            run.folder.write(SCALING, csv_text(scaling_table(analysis.scaling)))
+        _write_where_there_are(run.folder, CONTRASTS, contrast_table(analysis.contrasts))
+        _write_where_there_are(run.folder, GAP, gap_table(analysis.gaps))
+        _write_where_there_are(run.folder, SCALING, scaling_table(analysis.scaling))
     if state is not RunState.RUNNING:
         told = by_class(table, predicted, class_names(run.folder), run.spec.confidence, shown_by_class(checks))
         run.folder.write(BY_CLASS, csv_text(told))
@@ -208,24 +203,12 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
     return analysis
 
 
-def write_classes(folder: RunFolder, names: Sequence[str]) -> None:
-    """Keep the names of the classes, by number: chance, and with it the laws, depends on how many there are."""
-    folder.write_json(CLASSES, {"classes": list(names)})
-
-
-def class_names(folder: RunFolder) -> tuple[str, ...]:
-    """The names of the classes; a run of an older version has them with its sample sheets, or not at all."""
-    try:
-        kept = folder.read_json(CLASSES) or json.loads(folder.read(SAMPLES) or "[{}]")[0]
-        return tuple(str(name) for name in kept.get("classes", ()))
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return ()
-
-
-def num_classes(folder: RunFolder) -> int | None:
-    """How many classes there are; None in a run of an older version: those in labels and answers are counted then."""
-    names = (folder.read_json(CLASSES) or {}).get("classes")
-    return len(names) if isinstance(names, list) and names else None
+def _write_where_there_are(folder: RunFolder, name: str, rows: pd.DataFrame) -> None:
+    """Write a table that some grids have; that of an earlier grid or look does not stay beside newer results."""
+    if len(rows):
+        folder.write(name, csv_text(rows))
+    else:
+        folder.remove(name)
 
 
 def _what_is_missing(run: Run, analysis: Analysis) -> dict[str, Any]:

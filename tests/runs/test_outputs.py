@@ -11,7 +11,7 @@ from helpers.grids import small_grid
 from helpers.simulate import Grid, power, simulate
 
 from synaug_ray import predict
-from synaug_ray.runs import outputs
+from synaug_ray.runs import classes, outputs
 from synaug_ray.runs.run import RunState
 from synaug_ray.runs.status import MissingTrials
 from synaug_ray.store.run_folder import CLASSES, SAMPLES, RunFolder
@@ -19,6 +19,7 @@ from synaug_ray.store.run_folder import CLASSES, SAMPLES, RunFolder
 QUIET = {"draw_effect": 0.02, "size_effect": 0.01, "generator_effect": 0.01, "seed_effect": 0.01}
 CELLS = {20: 0.1, 40: 1.5, 80: 0.1, 160: 1.5, 320: 0.1}  # r at each size, whatever the amount: no smooth law has it
 LAWFUL = Grid(power(), {("edm", "proportional"): lambda n, s: 1.2 * (1 - np.exp(-s / 2))}, images=2000, **QUIET)
+ONCE = ("contrasts.csv", "gap.csv", "scaling.csv")  # that only some grids have
 LAWLESS = replace(LAWFUL, laws={("edm", "proportional"): lambda n, s: CELLS[int(n)]})
 
 
@@ -39,6 +40,8 @@ def left_by(tmp_path, monkeypatch):
         monkeypatch.setattr(outputs, "for_the_page", lambda _: {})
         monkeypatch.setattr(outputs, "status", lambda run, state: {"run": run.name, "state": state})
         monkeypatch.setattr(outputs, "missing_trials", lambda *_: MissingTrials(0, len(table), {}))
+        for name in ONCE:
+            run.folder.write(name, "of an earlier grid")
         outputs.refresh(run, RunState.DONE)
         return tmp_path / "r"
 
@@ -82,6 +85,7 @@ def test_laws_that_hold_give_rates_and_no_caution(left_by, capsys):
     said = ask(folder, capsys, "--synthetic", "320")
     assert "Caution" not in said and "synthetic images for one real image on average" in said
     assert json.loads(ask(folder, capsys, "--synthetic", "320", "--json"))[0]["not_estimable"] == ""
+    assert not any((folder / name).exists() for name in ONCE)
 
 
 @pytest.fixture
@@ -101,7 +105,7 @@ def classes_told(tmp_path, monkeypatch):
 def test_classes_that_no_answer_names_count_for_chance(classes_told, tmp_path):
     """Ten classes are in the test images; the data set has twelve."""
     folder = RunFolder(str(tmp_path), "r")
-    outputs.write_classes(folder, [f"class {k}" for k in range(12)])
+    classes.write_classes(folder, [f"class {k}" for k in range(12)])
     assert classes_told(folder) == 12
 
 
@@ -116,12 +120,12 @@ def test_a_run_of_an_older_version_counts_the_classes_that_are_seen(kept, classe
 
 def test_names_of_classes_come_from_their_own_file_else_from_the_sample_sheets(tmp_path):
     folder = RunFolder(str(tmp_path), "r")
-    assert outputs.class_names(folder) == () and outputs.num_classes(folder) is None
+    assert classes.class_names(folder) == () and classes.num_classes(folder) is None
     folder.write(SAMPLES, json.dumps([{"classes": ["a", "b"]}]))
-    assert outputs.class_names(folder) == ("a", "b") and outputs.num_classes(folder) is None
-    outputs.write_classes(folder, ["c", "d", "e"])
-    assert outputs.class_names(folder) == ("c", "d", "e") and outputs.num_classes(folder) == 3
+    assert classes.class_names(folder) == ("a", "b") and classes.num_classes(folder) is None
+    classes.write_classes(folder, ["c", "d", "e"])
+    assert classes.class_names(folder) == ("c", "d", "e") and classes.num_classes(folder) == 3
     for broken in ("", "[]", "null", "[3]", '[{"classes": null}]'):
         folder.remove(CLASSES)
         folder.write(SAMPLES, broken)
-        assert outputs.class_names(folder) == (), broken
+        assert classes.class_names(folder) == (), broken
