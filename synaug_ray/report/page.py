@@ -165,7 +165,7 @@ def _warnings(run: RunView) -> list[str]:
     if (run.status or {}).get("state") != RunState.RUNNING:  # what a run has not checked yet, it still may
         found = (run.verdict or {}).get("verdicts") or ()
         said += quality.unchecked(run.quality, found)
-        said += training.unchecked(tables.list_in(run.laws, "training_lengths"), found)
+        said += training.unchecked(tables.list_in(run.laws, "training_lengths"), found, run.grid)
     return list(dict.fromkeys(said))
 
 

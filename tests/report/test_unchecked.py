@@ -26,3 +26,10 @@ def test_generators_whose_images_nobody_looked_at(rows, told):
 def test_classifiers_whose_length_of_training_nobody_checked(seen, told):
     found = training.unchecked([{"classifier": name} for name in seen], VERDICTS)
     assert len(found) == bool(told) and all(f"of training of {told}:" in f and "training_check" in f for f in found)
+
+
+@pytest.mark.parametrize("grid,told", [("classifiers: [{name: cnn, tune: head}, {name: mlp}]", "mlp"), ("", "cnn, mlp"),
+                                       ("blocks: [{classifiers: [{name: cnn, tune: head}]}]", "mlp"), ("[", "cnn, mlp"),
+                                       ("blocks: 3", "cnn, mlp"), ("classifiers: [cnn]", "cnn, mlp")])  # fmt: skip
+def test_a_head_that_is_fitted_has_no_length_of_training(grid, told):
+    assert f"of training of {told}:" in training.unchecked([], VERDICTS, grid)[0]
