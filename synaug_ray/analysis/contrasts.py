@@ -24,7 +24,6 @@ from synaug_ray.analysis.contrast_units import gains, real_images, shares
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
 from synaug_ray.analysis.verdict_text import setting
-from synaug_ray.laws.results import Estimate
 from synaug_ray.laws.simultaneous import Look
 
 MOST = 200  # contrasts; where there are more, those at single numbers of real images are left out
@@ -259,14 +258,8 @@ def _contrast(asked: _Asked, num_real: int | None, unit: Unit, between: Between,
 
 
 def _outcome(between: Between, delta: float | None) -> str:
-    def ends(estimate: Estimate) -> tuple[float, float]:
-        return (
-            -np.inf if estimate.low is None else estimate.low,
-            np.inf if estimate.high is None else estimate.high,
-        )
-
-    low, high = ends(between.simultaneous)
+    low, high = between.simultaneous.ends
     if low > 0 or high < 0:
         return "more" if low > 0 else "less"
-    low, high = ends(between.own)
+    low, high = between.own.ends
     return "no difference" if delta is not None and -delta < low and high < delta else "undecided"

@@ -201,14 +201,10 @@ def _part(asked: _Asked, between: Between, delta: float) -> GapPart:
 
 
 def _outcome(between: Between, delta: float) -> str:
-    def ends(estimate: Estimate) -> tuple[float, float]:
-        low, high = estimate.low, estimate.high
-        return -np.inf if low is None else low, np.inf if high is None else high
-
-    low, high = ends(between.simultaneous)
+    low, high = between.simultaneous.ends
     if low > 0 or high < 0:
         return "costs" if low > 0 else "gains"
-    low, high = ends(between.own)
+    low, high = between.own.ends
     return "nothing" if -delta <= low and high <= delta else "undecided"
 
 

@@ -33,6 +33,11 @@ class Estimate:
         ends = () if math.isnan(half) else (float(value - half), float(value + half))
         return cls(float(value), *ends)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Of the interval: infinite where it is open."""
+        return -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+
 
 @dataclass(frozen=True)
 class HeldOut:

@@ -21,7 +21,6 @@ from synaug_ray.store.run_folder import LAWS, QUALITY, STATUS, VERDICT, RunFolde
 from synaug_ray.store.store import now
 
 DECISIONS = "decisions.jsonl"
-FEW = 6  # draws below which nothing is said of how many decide it
 LEAST_GROWTH, MOST_GROWTH = 1.25, 2.0  # of the draws from one round to the next
 Json = Mapping[str, Any]
 
@@ -79,6 +78,7 @@ def next_round(
     """
     from synaug_ray.analysis.generators import CONTROLS  # scipy takes a second, which a dry run need not wait for
     from synaug_ray.analysis.recommendation import usable
+    from synaug_ray.analysis.recommendation_text import FEW
 
     draws = int(laws.get("draws") or 0)
     each = spent / max(draws, 1)
@@ -129,6 +129,8 @@ def _half_width(verdict: Json) -> float:
 
 def _draws_needed(draws: int, undecided: Sequence[Json], wide: Sequence[Json], until: Until) -> int | None:
     """The draws that have an even chance to decide one more size; None if no number is known to."""
+    from synaug_ray.analysis.recommendation_text import FEW  # as in ``next_round``
+
     if draws < FEW and (undecided or wide):
         return FEW  # from fewer it is not clear how many decide it
     ranges = [v["deciding_range"] for v in undecided if v["outcome"] == "undecided" and v.get("deciding_range")]
