@@ -34,6 +34,11 @@ def real_weight(name: str) -> float | None:
     return None if share == PROPORTIONAL else float(share)
 
 
+def with_teacher(mixed: str) -> str:
+    """How ``soft-labels`` uses images that are ``mixed`` so, as a clause."""
+    return f"{mixed}, synthetic ones labelled by a teacher too"
+
+
 def local_replacement(real_share: str) -> str:
     """How ``local-replacement`` uses images, as a clause."""
     often = "in proportion" if real_share == PROPORTIONAL else f"{100 * (1 - float(real_share)):.0f}% of the time"

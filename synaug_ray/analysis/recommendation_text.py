@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from synaug_ray.analysis.length_results import Ended
-from synaug_ray.analysis.mixing import local_replacement, share_and_weight
+from synaug_ray.analysis.mixing import local_replacement, share_and_weight, with_teacher
 from synaug_ray.common.text import fixed, listed, long_duration
-from synaug_ray.config.protocols import LOCAL
+from synaug_ray.config.protocols import LOCAL, SOFT
 from synaug_ray.laws.results import Estimate
 
 Json = Mapping[str, Any]
@@ -63,6 +63,8 @@ def mixing(real_share: str, protocol: str) -> str:
     """How the images are mixed in training, as a clause."""
     if protocol == LOCAL:
         return local_replacement(real_share)
+    if protocol == SOFT:
+        return with_teacher(mixing(real_share, "mixed"))
     if protocol != "mixed":
         return {"synthetic-only": "training on them alone"}.get(protocol, f"in the order “{protocol}”")
     share, weight = share_and_weight(real_share)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from synaug_ray.analysis.deciding import Deciding
 from synaug_ray.analysis.generators import CONTROLS, opened_by
-from synaug_ray.analysis.mixing import local_replacement, share_and_weight
+from synaug_ray.analysis.mixing import local_replacement, share_and_weight, with_teacher
 from synaug_ray.analysis.results import Cell, Exchange, Outcome, Verdict
 from synaug_ray.common.text import fixed, listed, long_duration
-from synaug_ray.config.protocols import LOCAL
+from synaug_ray.config.protocols import LOCAL, SOFT
 from synaug_ray.laws.results import Estimate
 
 
@@ -60,6 +60,8 @@ def setting(real_share: str, protocol: str) -> str:
     """How the images were mixed, as a short clause."""
     if protocol == LOCAL:
         return local_replacement(real_share)
+    if protocol == SOFT:
+        return with_teacher(setting(real_share, "mixed"))
     if protocol != "mixed":
         return protocol
     share, weight = share_and_weight(real_share)
@@ -182,12 +184,28 @@ def _at_odds(verdicts: list[Verdict]) -> bool:
 
 
 def _clause(name: str, verdicts: list[Verdict]) -> str:
-    """One generator's verdicts; a summary for each way of mixing where one helps and another hurts."""
-    mixes = sorted({setting(v.real_share, v.protocol) for v in verdicts})
-    if len(mixes) == 1 or not _at_odds(verdicts):
-        return f"{name} {_summary(verdicts)}"
-    parts = {mix: [v for v in verdicts if setting(v.real_share, v.protocol) == mix] for mix in mixes}
-    return f"{name}: " + "; ".join(f"{mix}, it {_summary(part, mix=False)}" for mix, part in parts.items())
+    """One generator's verdicts.
+
+    Classifiers that differ in what is shown for some size have a summary each, and so has each way of mixing where one
+    helps and another hurts.
+    """
+    alike: dict[frozenset[tuple[int, Outcome]], list[str]] = {}
+    for classifier in sorted({v.classifier for v in verdicts}):
+        shown = frozenset((v.num_real, v.outcome) for v in verdicts if v.classifier == classifier)
+        alike.setdefault(shown, []).append(classifier)
+    told = []
+    for classifiers in alike.values():
+        with_these = f"with {listed(classifiers)}, " if len(alike) > 1 else ""
+        mine = [v for v in verdicts if v.classifier in classifiers]
+        mixes = sorted({setting(v.real_share, v.protocol) for v in mine})
+        if len(mixes) == 1 or not _at_odds(mine):
+            told.append((with_these, _summary(mine)))
+            continue
+        parts = {mix: [v for v in mine if setting(v.real_share, v.protocol) == mix] for mix in mixes}
+        told += [(f"{with_these}{mix}, ", _summary(part, mix=False)) for mix, part in parts.items()]
+    if told[0][0]:
+        return f"{name}: " + "; ".join(f"{where}it {summary}" for where, summary in told)
+    return f"{name} {told[0][1]}"
 
 
 def _summary(verdicts: list[Verdict], mix: bool = True) -> str:

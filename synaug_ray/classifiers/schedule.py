@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from synaug_ray.classifiers.soft_labels import SHARE
 from synaug_ray.common.keys import derive_seed
-from synaug_ray.config.protocols import LOCAL
+from synaug_ray.config.protocols import LOCAL, SOFT
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.subsets import sources_in_turn
 from synaug_ray.plan.steps import TrialStep
@@ -59,6 +60,7 @@ def schedule(trial: TrialStep, sources: NDArray[np.int64] | None = None) -> Tens
     - real-only and synthetic-only: reshuffled passes over the images of that kind;
     - mixed, proportional: reshuffled passes over all images together;
     - mixed with a real share: that share of each batch is real; each kind has its own reshuffled passes;
+    - soft-labels: as mixed;
     - pretrain: the first half of the training sees synthetic images, the second half real ones, under one schedule of
       the learning rate;
     - bridged: stage one sees synthetic images, stage two real ones, each under a schedule of its own (``stages_of``);
@@ -122,8 +124,12 @@ def image_weights(trial: TrialStep) -> tuple[float, float]:
     (1 - w) (n + s) / s, whatever the batch, so that the *expected* loss is w times the mean over the n real images plus
     1 - w times that over the s synthetic ones. Weights by each batch's own k would make an image count the more, the
     fewer of its kind are in the batch, and a batch without any real ones would have no such weight.
+
+    With soft-labels these are the weights of the losses of labels: of a synthetic image the teacher has the rest.
     """
     w, n, s = trial.real_weight, trial.subset.num_real, trial.num_synthetic
+    if trial.protocol == SOFT:
+        return 1.0, 1 - SHARE
     if w is None:
         return 1.0, 1.0
     k = real_per_batch(trial)

@@ -21,8 +21,10 @@ from synaug_ray.classifiers.models import build
 from synaug_ray.classifiers.networks import Pack, Single
 from synaug_ray.classifiers.optimising import learning_rate_factor, loss_of, optimiser_of
 from synaug_ray.classifiers.schedule import augment, image_weights, num_steps, schedule, sources_of, stages_of
+from synaug_ray.classifiers.soft_labels import Loss, loss_of_teacher
 from synaug_ray.classifiers.stages import head_seed, leep, mixed_up
 from synaug_ray.common.keys import derive_seed
+from synaug_ray.config.protocols import SOFT
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.plan.steps import TrialStep
@@ -38,6 +40,7 @@ class Member:
 
     trial: TrialStep
     images: ImageSet
+    soft: NDArray[np.float32] | None = None  # with soft-labels: ``softened`` probabilities of the synthetic ones
 
 
 class Answers(NamedTuple):
@@ -171,6 +174,7 @@ def _fit(
     )
     order = order.to(device)  # once: [steps, K, B]
     weight_of = _loss_weights(members, offsets, device)
+    teacher = _teacher(members, offsets, len(images), device)
     if len({t.pack_key for t in trials}) > 1:
         raise ValueError(f"trials of a pack have one recipe and the same stages, got {[t.protocol for t in trials]}")
     stages, options = stages_of(trials[0]), trials[0].stages
@@ -205,6 +209,8 @@ def _fit(
                     loss_of(logits, target[:, part], None if weight is None else weight[:, part], recipe)
                     for target, weight in targets
                 ]
+                if teacher is not None:
+                    losses.append(teacher(logits, index[:, part]) / recipe.batch)
                 torch.stack(losses).sum().backward() if len(losses) > 1 else losses[0].backward()
             optimiser.step()
             if tick is not None and step % 100 == 99:
@@ -241,16 +247,25 @@ def _transfer(
 def _loss_weights(
     members: Sequence[Member], offsets: Sequence[int], device: torch.device
 ) -> Callable[[Tensor], Tensor] | None:
-    """Weights [K, B] of the losses of images by their index [K, B]; None where no member has a real weight.
+    """Weights [K, B] of the losses of images by their index [K, B]; None where all of them are 1.
 
-    One that has none weighs each loss 1, which gives it the same bits as a pack without weights.
+    A member that has none weighs each loss 1, which gives it the same bits as a pack without weights.
     """
-    if all(m.trial.real_weight is None for m in members):
+    if all(m.trial.real_weight is None and m.trial.protocol != SOFT for m in members):
         return None
     of = torch.tensor([image_weights(m.trial) for m in members], device=device)  # [K, 2]
     ends = [offset + m.trial.subset.num_real for m, offset in zip(members, offsets, strict=True)]
     end = torch.tensor(ends, device=device)[:, None]
     return lambda index: torch.where(index < end, of[:, :1], of[:, 1:])
+
+
+def _teacher(members: Sequence[Member], offsets: Sequence[int], count: int, device: torch.device) -> Loss | None:
+    """What the teacher of ``soft-labels`` adds to the losses of a pack of it; None for a pack of another protocol."""
+    soft = [m.soft for m in members if m.soft is not None]
+    if not soft:
+        return None
+    first = [offset + m.trial.subset.num_real for m, offset in zip(members, offsets, strict=True)]
+    return loss_of_teacher(soft, first, count, device)
 
 
 def _resident(members: Sequence[Member], device: torch.device) -> tuple[Tensor, Tensor, list[int]]:

@@ -18,7 +18,7 @@ from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.lora_recipe import LoraRecipe, unlike_base
 from synaug_ray.config.no_real import no_real_problems
 from synaug_ray.config.presets import sampler_of
-from synaug_ray.config.protocols import LOCAL, SHARED, StagedProtocol, name_of, with_controls
+from synaug_ray.config.protocols import LOCAL, SHARED, SOFT, StagedProtocol, name_of, with_controls
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.config.replacement_checks import replacement_problems
 from synaug_ray.config.spec import Factors, GridSpec
@@ -102,10 +102,12 @@ def _untrainable(factors: Factors, place: str) -> Iterator[Message]:
     """Classifiers that a protocol cannot train: heads that are fitted at once, and too short trainings."""
     for protocol in factors.protocols:
         name = name_of(protocol)
-        if name not in ("pretrain", LOCAL) and not isinstance(protocol, StagedProtocol):
+        if name not in ("pretrain", LOCAL, SOFT) and not isinstance(protocol, StagedProtocol):
             continue
         if heads := [c.name for c in factors.classifiers if c.frozen]:
-            trains = "looks at other images in each pass" if name == LOCAL else "trains in two parts"
+            trains = {LOCAL: "looks at other images in each pass", SOFT: "trains on probabilities of classes"}.get(
+                name, "trains in two parts"
+            )
             text = (
                 f"protocol {name} {trains}, and {', '.join(heads)} (tune: head) is fitted at once; leave "
                 f"{name} out for it, in a block of its own"

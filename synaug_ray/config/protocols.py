@@ -14,9 +14,10 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator
 
 from synaug_ray.config.recipes import Flag, Name, Number, Recipe, invalid
 
-Named = Literal["mixed", "local-replacement", "synthetic-only", "pretrain", "bridged", "real-then-real"]
+Named = Literal["mixed", "local-replacement", "soft-labels", "synthetic-only", "pretrain", "bridged", "real-then-real"]
 LOCAL = "local-replacement"
-SHARED = ("mixed", LOCAL)  # protocols with a real share
+SOFT = "soft-labels"
+SHARED = ("mixed", LOCAL, SOFT)  # protocols with a real share
 STAGED = ("bridged", "real-then-real")  # those with options; the others are names alone
 RESERVED = (*SHARED, "synthetic-only", "pretrain", "real-only", "training-check")
 MOST_MIXUP = 100.0  # of Beta(a, a): beyond, all shares are one half

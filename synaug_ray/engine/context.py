@@ -16,6 +16,7 @@ from safetensors.numpy import load as load_arrays
 from synaug_ray.common.errors import DamagedState
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.feature_recipes import FeatureRecipe
+from synaug_ray.config.protocols import SOFT
 from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe
 from synaug_ray.data.images import Dataset, ImageSet, concatenate
 from synaug_ray.data.subsets import Draws
@@ -75,6 +76,7 @@ class WorkerContext:
     _shards: OrderedDict[str, ImageSet] = field(init=False, default_factory=OrderedDict)
     _generators: OrderedDict[tuple[str, str], Generator] = field(init=False, default_factory=OrderedDict)
     _selectors: OrderedDict[tuple[Subset, str, bool], Select] = field(init=False, default_factory=OrderedDict)
+    _teachers: OrderedDict[Subset, LabelClassifiers] = field(init=False, default_factory=OrderedDict)
     _real_references: dict[Subset, RealReference] = field(init=False, default_factory=dict)
     _label_classifiers: LabelClassifiers | None = field(init=False, default=None)
     _spaces: dict[str, PretrainedSpace] = field(init=False, default_factory=dict)
@@ -141,6 +143,26 @@ class WorkerContext:
         from synaug_ray.quality.relabelling import relabelled
 
         return relabelled(images, self.label_classifiers(trial.subset.data, lambda share: self.progress(trial, 0.0)))
+
+    def soft_labels(self, trial: TrialStep) -> NDArray[np.float32] | None:
+        """The probabilities that a trial's synthetic images are learnt from, [num_synthetic, classes], if it does so.
+
+        The teachers are classifiers of its Subset, and closed-set therefore.
+        """
+        if trial.protocol != SOFT:
+            return None
+        from synaug_ray.classifiers.soft_labels import softened
+
+        subset = trial.subset
+        if subset not in self._teachers:
+            real = self.dataset.train.take(self.draws.index(subset))
+            seed = derive_seed("teacher", subset.data.key, subset.draw, subset.num_real)
+            made = label_classifiers.train_label_classifiers(real, self.dataset.num_classes, seed, self.device)
+            self._teachers[subset] = made
+        self._teachers.move_to_end(subset)
+        while len(self._teachers) > CACHE_FILTERS:
+            self._teachers.popitem(last=False)
+        return softened(self._teachers[subset].log_probabilities(self.synthetic(trial)))
 
     def starts(self, step: ShardStep) -> ImageSet | None:
         """The real images that those of a shard start from: the Subset, or all others of its draw in their order."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.numpy import save as save_arrays
 
 from synaug_ray.classifiers.train import Answers, Member, Outcome, train_pack
@@ -182,7 +183,7 @@ def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: B
 
 
 def _train(context: WorkerContext, pack: Sequence[TrialStep], batch_split: BatchSplit) -> list[Outcome]:
-    shared: dict[tuple[Subset, str, int, str], ImageSet] = {}
+    shared: dict[tuple[Subset, str, int, str], tuple[ImageSet, NDArray[np.float32] | None]] = {}
     members = []
     for trial in pack:
         at = (
@@ -192,8 +193,8 @@ def _train(context: WorkerContext, pack: Sequence[TrialStep], batch_split: Batch
             trial.filter.key if trial.filter else "",
         )
         if at not in shared:
-            shared[at] = context.images(trial)
-        members.append(Member(trial, shared[at]))
+            shared[at] = context.images(trial), context.soft_labels(trial)
+        members.append(Member(trial, *shared[at]))
     return train_pack(
         members,
         context.dataset.val,

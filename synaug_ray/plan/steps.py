@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from synaug_ray.common.keys import content_key, derive_seed
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.generator_recipes import GeneratorRecipe
-from synaug_ray.config.protocols import StagedProtocol
+from synaug_ray.config.protocols import SOFT, StagedProtocol
 from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe, SamplerRecipe
 from synaug_ray.plan.step import Stage, Step
 from synaug_ray.plan.subset import Subset
@@ -173,7 +173,9 @@ class QualityStep(Step):
 SECOND_TEST = 1  # version of the rules for the images of ``data.test2``: which they are, and which are left out
 
 
-Protocol = Literal["real-only", "mixed", "local-replacement", "synthetic-only", "pretrain", "bridged", "real-then-real"]
+Protocol = Literal[
+    "real-only", "mixed", "local-replacement", "soft-labels", "synthetic-only", "pretrain", "bridged", "real-then-real"
+]
 
 
 @dataclass(frozen=True)
@@ -274,8 +276,9 @@ class TrialStep(Step):
 
     @cached_property
     def pack_key(self) -> str:
-        """The same for trials that can be trained together: a pack has one recipe, and one learning rate at a time."""
-        return self.classifier.key + (self.stages.options_key if self.stages else "")
+        """The same for trials that can be trained together: a pack has one recipe, loss and learning rate at a time."""
+        soft = SOFT if self.protocol == SOFT else ""
+        return self.classifier.key + (self.stages.options_key if self.stages else soft)
 
     @property
     def num_raw(self) -> int:

@@ -104,7 +104,7 @@ def export_classifier(run: RunStatus, row: Row, out: Path, cache: Path) -> list[
     use_threads(1)
     dataset = load(run.plan.data, cache)
     context = WorkerContext(run.store, dataset, Machine())
-    member = Member(trial, context.images(trial))
+    member = Member(trial, context.images(trial), context.soft_labels(trial))
     outcome, weights = train_with_weights(member, dataset.val, dataset.test, dataset.num_classes, context.device)
     differ = outcome.predicted != recorded["predicted"]
     if differ.any() or not np.array_equal(outcome.probability, recorded["probability"]):

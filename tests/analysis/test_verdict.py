@@ -153,6 +153,15 @@ def test_headline_puts_learnt_generators_before_controls_and_says_when_jitter_is
     assert headline((), {}) == "No cell with synthetic images has been measured yet."
 
 
+def test_headline_names_the_classifier_where_they_differ():
+    """One that is hurt says nothing about another."""
+    hurts, unclear = verdict(cell(4, -0.06, -0.02)), verdict(cell(4, -0.03, 0.03))
+    both = headline((replace(hurts, classifier="cnn"), replace(unclear, classifier="frozen")), {})
+    assert both.startswith("edm: with cnn, it hurts at 40 real images") and "with frozen, it is undecided" in both
+    alike = headline((replace(hurts, classifier="cnn"), replace(hurts, classifier="frozen")), {})
+    assert alike.startswith("edm hurts at 40 real images")
+
+
 def test_open_ends_are_said_as_such():
     assert span(Estimate(None, 0.01, None)) == "at least +1.0"
     assert span(Estimate(None, None, 0.01)) == "at most +1.0"

@@ -41,6 +41,8 @@ def trial(identity, protocol, share=None, s=S, **options):
         ("real-then-real", None),
         ("local-replacement", None),
         ("local-replacement", 0.5),
+        ("soft-labels", None),
+        ("soft-labels", 0.5),
     ],
 )
 def test_every_cell_sees_the_same_number_of_images(digits_identity, protocol, share):

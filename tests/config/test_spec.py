@@ -95,13 +95,14 @@ def test_real_only_cells_exist_without_a_zero_among_the_multiples():
 
 def test_the_real_share_is_void_but_in_mixtures():
     spec = grid(
-        protocols=["mixed", "synthetic-only", "local-replacement"],
+        protocols=["mixed", "synthetic-only", "local-replacement", "soft-labels"],
         real_share=["proportional", 0.5],
         real_weight=["share", 0.9],
     )
     made = [(c.protocol, c.real_share) for c in spec.cells() if c.generator]
     mixed = [("mixed", share) for share in (None, None, 0.5, 0.5)]
-    assert made == [*mixed, ("synthetic-only", None), ("local-replacement", None), ("local-replacement", 0.5)]
+    others = [(protocol, share) for protocol in ("local-replacement", "soft-labels") for share in (None, 0.5)]
+    assert made == [*mixed, ("synthetic-only", None), *others]
 
 
 def test_a_real_weight_is_of_mixtures_and_one_equal_to_the_share_is_none():

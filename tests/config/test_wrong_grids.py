@@ -294,7 +294,7 @@ def test_protocols_of_two_products(refused, block, code, value):
     assert refused(text) == [(code, "protocols", value)]
 
 
-@pytest.mark.parametrize("protocol", ["pretrain", "bridged", "real-then-real"])
+@pytest.mark.parametrize("protocol", ["pretrain", "bridged", "real-then-real", "soft-labels"])
 def test_a_head_on_frozen_features_is_fitted_at_once(refused, protocol):
     head = f"{{family: timm, name: h, model: resnet18, weights: /x.safetensors, content: {'a' * 64}, tune: head}}"
     text = replaced("[mlp]", f"[mlp, {head}]\nprotocols: [mixed, {protocol}]")

@@ -44,6 +44,21 @@ def test_held_out_real_images_are_real_images(context, digits_identity):
     assert results[0]["test_nll"] == results[1]["test_nll"] and results[0]["test_error"] == results[1]["test_error"]
 
 
+def test_a_teacher_of_the_subset_sees_through_shuffled_labels(context, digits_identity):
+    grid = {"generators": ["label-shuffle"], "num_real": [160], "draws": 1, "seeds": 1, "blocks": []}
+    plan = make_plan(
+        small_grid(**grid, protocols=["mixed", "soft-labels"], real_share=["proportional"]), digits_identity
+    )
+    for step in (*plan.generators.values(), *plan.shards.values()):
+        attempt(context, step)
+    error = {}
+    for row in plan.rows:
+        if row.cell.num_synthetic == 160:
+            run_trials(context, [row.trial])
+            error[row.cell.protocol] = context.store.record("trial", row.trial.key).result["test_error"]
+    assert error["soft-labels"] < error["mixed"] - 0.05
+
+
 def test_a_look_at_a_pool_finds_its_fault_and_leaves_the_numbers(context, digits_identity, monkeypatch):
     """Duplicates are copies; held-out real images are no fault. A second quality check of the same Subset trains no classifier."""
     spec = small_grid(generators=["duplicate", "real-holdout"], num_real=[160], draws=1, blocks=[], quality_draws=1)
