@@ -44,7 +44,8 @@ class AnyGenerator(Recipe):
     @property
     def held_out(self) -> bool:
         """Whether its images are real ones outside the Subset, or are made of these: a control, of no other use."""
-        return False
+        guide = getattr(self, "guide", None)
+        return guide is not None and guide.of == "held-out"
 
     def most_images(self, num_train: int, num_real: int) -> int | None:
         """The largest possible pool; None if there is no limit."""

@@ -18,6 +18,7 @@ from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.lora_recipe import LoraRecipe, unlike_base
 from synaug_ray.config.no_real import no_real_problems
 from synaug_ray.config.presets import sampler_of
+from synaug_ray.config.pretrained_recipe import PretrainedRecipe, without_guide
 from synaug_ray.config.protocols import LOCAL, SHARED, SOFT, StagedProtocol, name_of, with_controls
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.config.replacement_checks import replacement_problems
@@ -69,6 +70,10 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
             if isinstance(generator, LoraRecipe) and side:
                 wrong = unlike_base(generator, channels, side, None)
                 found += [Message(t, lines.at((*at, "generators", i, field)), code) for field, code, t in wrong]
+            if isinstance(generator, PretrainedRecipe) and sampler_of(generator, spec.sampler).strength < 1:
+                place = lines.at((*at, "generators", i, *(("guide",) if generator.guide else ())))
+                said = without_guide(generator)
+                found += [Message(f"{generator.name}: {said}", place, "pipeline-cannot-guide")] if said else []
             found += _of_sampler(generator, spec.sampler, lines, (*at, "generators", i, "sampler"))
         found += _untrainable(factors, lines.at((*at, "protocols")))
         for i, classifier in enumerate(factors.classifiers):

@@ -40,8 +40,8 @@ def _of_product(factors: Factors) -> Iterator[tuple[str, str]]:
         yield (
             "needs-real-images",
             f"{listed(closed)} {'is' if len(closed) == 1 else 'are'} made from the real images of a cell, and at 0 "
-            "there are none; allowed are generators with trained_on: N, pretrained ones, real-holdout and label-shuffle"
-            ". Give 0 in a block of its own: blocks: [{num_real: [0], generators: [...]}]",
+            "there are none; allowed are generators with trained_on: N, pretrained ones without guide, real-holdout "
+            "and label-shuffle. Give 0 in a block of its own: blocks: [{num_real: [0], generators: [...]}]",
         )
     filters = [f.name for f in factors.filters if f.family != "none" and not f.relabels]
     if filters:
@@ -60,4 +60,6 @@ def _of_product(factors: Factors) -> Iterator[tuple[str, str]]:
 
 def needs_no_subset(recipe: GeneratorRecipe) -> bool:
     """Whether a generator exists at 0 real images: its images come from others than the cell's."""
-    return recipe.open_set or bool(recipe.trained_on) or (recipe.reference and recipe.held_out)
+    guide = getattr(recipe, "guide", None)
+    guided = guide is not None and guide.strength < 1 and not recipe.held_out
+    return (recipe.open_set and not guided) or bool(recipe.trained_on) or (recipe.reference and recipe.held_out)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from synaug_ray.common.keys import folder_key
+from synaug_ray.common.text import listed
 from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.prompts import PROMPT, identified_prompts
 from synaug_ray.config.recipes import Count, Recipe, invalid
-from synaug_ray.config.sampling import OF_NOISE_LEVELS, Sampling, usable
+from synaug_ray.config.sampling import OF_NOISE_LEVELS, Guide, Sampling, usable
 from synaug_ray.config.weights import HUB
+
+# Pipelines that begin with noise of the shape of an image or of its latents, and ask their scheduler for each step
+GUIDED = ("ConsistencyModelPipeline", "DiTPipeline", "StableDiffusionPipeline", "StableDiffusionXLPipeline")
+# Schedulers that can sample in these, but not add noise to an image
+WITHOUT_NOISE = ("IPNDMScheduler", "DDIMInverseScheduler", "DPMSolverMultistepInverseScheduler", "SCMScheduler")
 
 
 class PretrainedRecipe(AnyGenerator):
@@ -24,7 +31,7 @@ class PretrainedRecipe(AnyGenerator):
     samplers: ClassVar[tuple[str, ...]] = ("pipeline",)
     open_set: ClassVar[bool] = True
     trained_on: ClassVar[None] = None
-    labels: ClassVar[frozenset[str]] = Recipe.labels | {"pipeline", "sampler", "prompts"}
+    labels: ClassVar[frozenset[str]] = Recipe.labels | {"pipeline", "sampler", "guide", "prompts"}
     later: ClassVar[frozenset[str]] = frozenset({"prompts_content"})
     family: Literal["pretrained"] = "pretrained"
     pipeline: Annotated[str, Field(min_length=1)]  # a folder, or ``owner/name@commit`` on the hub
@@ -38,6 +45,7 @@ class PretrainedRecipe(AnyGenerator):
     prompts_content: str = ""  # SHA-256 of the file: computed if empty, else checked
     size: Count | None = None  # pixels a side of a text-to-image pipeline's images; None is its default
     sampler: Sampling | None = None  # settings of its own, in place of those of the grid's sampler
+    guide: Guide | None = None
 
     @field_validator("sampler")
     @classmethod
@@ -84,3 +92,31 @@ class PretrainedRecipe(AnyGenerator):
                 "would be the same for all classes; add {label}",
             )
         return self
+
+
+def cannot_guide(pipeline: str, scheduler: str) -> str:
+    """Why a pipeline with a scheduler, each by the name of its class, cannot start from real images; '' if it can."""
+    if pipeline not in GUIDED:
+        return (
+            f"a {pipeline} cannot start from real images; allowed with guide are {listed(GUIDED)}. Leave guide out, or "
+            "give one of these"
+        )
+    if scheduler in WITHOUT_NOISE or scheduler.startswith("FlowMatch"):
+        return (
+            f"its {scheduler} cannot add noise to real images, which guide needs; allowed are schedulers with "
+            "add_noise, such as DDIMScheduler or EulerDiscreteScheduler. Leave guide out, or change scheduler/ and "
+            "model_index.json of the pipeline"
+        )
+    return ""
+
+
+def without_guide(recipe: PretrainedRecipe) -> str:
+    """Why a recipe's pipeline cannot start from real images; '' if it can, or if it is not in a folder here."""
+    index = Path(recipe.pipeline) / "model_index.json"
+    if HUB.fullmatch(recipe.pipeline) or not index.is_file():
+        return ""
+    try:
+        parts = json.loads(index.read_text(encoding="utf-8"))
+        return cannot_guide(str(parts["_class_name"]), str(parts.get("scheduler", ["", ""])[1]))
+    except (ValueError, KeyError, TypeError, IndexError):
+        return ""  # said where it is opened

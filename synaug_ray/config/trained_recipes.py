@@ -73,10 +73,6 @@ class UNetRecipe(TrainedRecipe):
     def _samples(cls, value: Sampling | None) -> Sampling | None:
         return usable(value, cls.samplers, cls.unused_settings)
 
-    @property
-    def held_out(self) -> bool:
-        return self.guide is not None and self.guide.of == "held-out"
-
     @model_validator(mode="after")
     def _held_out_is_unseen(self) -> UNetRecipe:
         if self.held_out and self.trained_on:

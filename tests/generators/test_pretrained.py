@@ -7,18 +7,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from diffusers import (
-    AutoencoderKL,
-    CMStochasticIterativeScheduler,
-    ConsistencyModelPipeline,
-    DDIMScheduler,
-    DDPMPipeline,
-    DDPMScheduler,
-    DiTPipeline,
-    DiTTransformer2DModel,
-    UNet2DModel,
-)
+from diffusers import DDPMPipeline, DDPMScheduler
 from helpers.devices import DEVICE
+from helpers.tiny_pipelines import consistency, dit, stable_diffusion, stable_diffusion_xl, unet
 from pydantic import ValidationError
 
 from synaug_ray.common.errors import DataProblem
@@ -33,90 +24,12 @@ CLASSES = tuple(f"digit_{i}" for i in range(10))
 SAMPLER = PIPELINE.model_copy(update={"steps": 2, "batch": 4})
 
 
-def unet(**more):
-    return UNet2DModel(
-        sample_size=8,
-        in_channels=1,
-        out_channels=1,
-        block_out_channels=(8, 8),
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "UpBlock2D"),
-        norm_num_groups=4,
-        **more,
-    )
-
-
-def vae():
-    return AutoencoderKL(
-        in_channels=3,
-        out_channels=3,
-        latent_channels=4,
-        block_out_channels=(8, 8),
-        norm_num_groups=4,
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        sample_size=16,
-    )
-
-
-def consistency():
-    return ConsistencyModelPipeline(unet(num_class_embeds=10), CMStochasticIterativeScheduler())
-
-
-def dit():
-    transformer = DiTTransformer2DModel(
-        num_attention_heads=2,
-        attention_head_dim=8,
-        in_channels=4,
-        out_channels=8,
-        num_layers=1,
-        sample_size=8,
-        patch_size=4,
-        norm_num_groups=4,
-    )
-    return DiTPipeline(transformer, vae(), DDPMScheduler())  # its scheduler is not handed the streams
-
-
-def stable_diffusion():
-    transformers = pytest.importorskip("transformers", reason="text-to-image pipelines need the package transformers")
-    from diffusers import StableDiffusionPipeline, UNet2DConditionModel
-
-    text = transformers.CLIPTextModel(
-        transformers.CLIPTextConfig(
-            hidden_size=8,
-            intermediate_size=8,
-            num_attention_heads=2,
-            num_hidden_layers=1,
-            vocab_size=60,
-            max_position_embeddings=32,
-            bos_token_id=0,
-            eos_token_id=1,
-            pad_token_id=1,
-        )
-    )
-    net = UNet2DConditionModel(
-        sample_size=8,
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(8, 8),
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=8,
-        attention_head_dim=4,
-        norm_num_groups=4,
-    )
-    torch.nn.init.normal_(net.conv_out.weight)  # loud enough for a prompt to show after two steps
-    letters = [f"{c}{end}" for c in "0123456789abcdefghijklmnopqrst" for end in ("", "</w>")][:58]
-    vocab = {token: i for i, token in enumerate(["<|startoftext|>", "<|endoftext|>", *letters])}
-    tokenizer = transformers.CLIPTokenizer(vocab=vocab, merges=[], model_max_length=32)
-    return StableDiffusionPipeline(
-        vae(), text, tokenizer, net, DDIMScheduler(), None, None, requires_safety_checker=False
-    )
-
-
-BUILD = {"consistency": consistency, "dit": dit, "stable-diffusion": stable_diffusion}
+BUILD = {
+    "consistency": consistency,
+    "dit": dit,
+    "stable-diffusion": stable_diffusion,
+    "stable-diffusion-xl": stable_diffusion_xl,
+}
 
 
 @pytest.fixture(scope="module")
