@@ -21,7 +21,7 @@ from synaug_ray.analysis.combinations import Between, Combinations
 from synaug_ray.analysis.contrast_results import Contrast, Factor, Unit
 from synaug_ray.analysis.contrast_text import sentence
 from synaug_ray.analysis.contrast_units import gains, real_images, shares
-from synaug_ray.analysis.generators import CONTROLS
+from synaug_ray.analysis.generators import CONTROLS, HYBRIDS
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
 from synaug_ray.analysis.verdict_text import setting
 from synaug_ray.laws.simultaneous import Look
@@ -178,14 +178,18 @@ def _asked(cells: PairedCells, at: dict[Setting, MixedCell], levels: dict[Factor
             for generator in trained[1:]:
                 if quads := tuple(_quads(at, own[generator], trained[0])):
                     yield _Asked(factor, level, reference, generator, trained[0], quads)
-    for level in trained[1:]:
+    hybrids = [g for g in trained if families[g] in HYBRIDS]
+    compare = [(level, trained[0]) for level in trained[1:]]
+    # a hybrid with each other generator: is the mixture better than its parts?
+    compare += [(level, other) for level in hybrids for other in trained if other not in hybrids]
+    for level, reference in dict.fromkeys(compare):
         pairs = tuple(
             pair
-            for pair in _pairs(at, "generator", level, trained[0])
+            for pair in _pairs(at, "generator", level, reference)
             if not _lengths_of_one(cells, *(at[side[0]] for side in pair))
         )
-        if pairs:
-            yield _Asked("generator", level, trained[0], "", "", pairs)
+        if pairs and not (reference in hybrids and (reference, level) in compare):
+            yield _Asked("generator", level, reference, "", "", pairs)
 
 
 def _pairs(

@@ -10,7 +10,22 @@ import pandas as pd
 from synaug_ray.analysis.results import Generation
 
 # families with a known answer, or without learning: they are compared with, and are never the question itself
-CONTROLS = ("real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment", "remade", "relabelled")
+HYBRID_CONTROL = "hybrid-control"  # a hybrid of these, or with real images that are held out
+CONTROLS = (
+    "real-holdout",
+    "duplicate",
+    "label-shuffle",
+    "jitter",
+    "mixup",
+    "augment",
+    "remade",
+    "relabelled",
+    HYBRID_CONTROL,
+)
+HYBRID_OPEN = (
+    "hybrid-open"  # a hybrid with a part that was trained on images outside the data set, as a reader may have
+)
+HYBRIDS = ("hybrid", HYBRID_OPEN)  # of several generators, of which one at least is trained
 BASED = "lora"  # the family that starts from a generator of other images, which a reader has too
 TRAINING_COST, IMAGE_COST = "generator_cost_seconds", "image_cost_seconds"
 
@@ -31,7 +46,7 @@ def opened_by(family: str, open_set: bool) -> str:
     """Why a generator is open-set, in words; '' for one that is not."""
     if open_set:
         return "open-set: trained on more real images"
-    return "open-set by its base" if family == BASED else ""
+    return {BASED: "open-set by its base", HYBRID_OPEN: "open-set by a part"}.get(family, "")
 
 
 def kinds(trials: pd.DataFrame) -> dict[str, Kind]:

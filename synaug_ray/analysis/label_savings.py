@@ -16,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from synaug_ray.analysis.cell_noise import measure
+from synaug_ray.analysis.generators import HYBRID_CONTROL
 from synaug_ray.analysis.label_results import LabelSaving
 from synaug_ray.analysis.label_text import saving_sentence
 from synaug_ray.analysis.measured_cells import equivalent_estimate, real_images_for
@@ -141,8 +142,8 @@ def labels_used(cells: PairedCells, generator: str, num_real: int, num_synthetic
     kind, made = cells.kinds[generator], cells.makings.get((generator, num_real))
     if kind.family in OWN_LABELS:
         return num_real + num_synthetic
-    if kind.family == "relabelled":
-        return None  # all labels of the data set
+    if kind.family in ("relabelled", HYBRID_CONTROL):
+        return None  # all labels of the data set; with held-out images, as many as it has of them
     if kind.family in FEWER_LABELS:
         return num_real
     if made is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -12,6 +12,7 @@ from synaug_ray.analysis.results import Verdict
 CLASSIFIER_SAW = "classifier_saw"  # the column: what a classifier saw before, '' for random weights
 GENERATOR_SAW = "generator_saw"  # the same of a generator's autoencoder or base; both are absent in older tables
 UNKNOWN = "other images"  # the value if nothing more is known
+OF_PARTS = "other images (its part: "  # and their names: of a hybrid of several generators
 OF_BASE = "other images (its base)"  # of a generator that started from another
 
 Seen = Mapping[str, str]  # what each has seen, by name
@@ -63,10 +64,18 @@ def _seen(measurements: pd.DataFrame, name: str, column: str) -> dict[str, str]:
     return {str(name): str(saw) for name, saw in pairs if isinstance(saw, str) and saw}
 
 
+def of_parts(names: Iterable[str]) -> str:
+    """The column's value for a hybrid whose parts of these names have seen other images; '' if there are none."""
+    told = " and ".join(names)
+    return f"{OF_PARTS}{told})" if told else ""
+
+
 def _words(saw: str) -> str:
-    return UNKNOWN if saw in (UNKNOWN, OF_BASE) else f"{UNKNOWN} ({saw})"
+    return UNKNOWN if saw in (UNKNOWN, OF_BASE) or saw.startswith(OF_PARTS) else f"{UNKNOWN} ({saw})"
 
 
 def _part(saw: str) -> str:
     """What of a generator has seen other images."""
+    if saw.startswith(OF_PARTS):
+        return f"part {saw.removeprefix(OF_PARTS).removesuffix(')')}"
     return "base" if saw == OF_BASE else "autoencoder"

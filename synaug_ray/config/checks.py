@@ -14,7 +14,7 @@ from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.budget import Until
 from synaug_ray.config.classifier_checks import classifier_problems
 from synaug_ray.config.data_options import MAX_SIDE
-from synaug_ray.config.generator_recipes import GeneratorRecipe
+from synaug_ray.config.generator_recipes import GeneratorRecipe, HybridRecipe
 from synaug_ray.config.lora_recipe import LoraRecipe, unlike_base
 from synaug_ray.config.no_real import no_real_problems
 from synaug_ray.config.presets import sampler_of
@@ -62,24 +62,35 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
     side = shape[1] if shape else None
     channels = shape[0] if shape and (spec.data.mode or spec.dataset in SHAPES) else None
     for at, factors in _products(spec):
-        for i, generator in enumerate(factors.generators):
+        for place, generator in _makers(factors, at):
             said = halving(generator, side) if side else None
             if said:
-                place = lines.at((*at, "generators", i))
-                found.append(Message(said, place, "image-size", f"{side} pixels"))
+                found.append(Message(said, lines.at(place), "image-size", f"{side} pixels"))
             if isinstance(generator, LoraRecipe) and side:
                 wrong = unlike_base(generator, channels, side, None)
-                found += [Message(t, lines.at((*at, "generators", i, field)), code) for field, code, t in wrong]
+                found += [Message(t, lines.at((*place, field)), code) for field, code, t in wrong]
             if isinstance(generator, PretrainedRecipe) and sampler_of(generator, spec.sampler).strength < 1:
-                place = lines.at((*at, "generators", i, *(("guide",) if generator.guide else ())))
-                said = without_guide(generator)
-                found += [Message(f"{generator.name}: {said}", place, "pipeline-cannot-guide")] if said else []
-            found += _of_sampler(generator, spec.sampler, lines, (*at, "generators", i, "sampler"))
+                where, said = (*place, *(("guide",) if generator.guide else ())), without_guide(generator)
+                text = f"{generator.name}: {said}"
+                found += [Message(text, lines.at(where), "pipeline-cannot-guide")] if said else []
+            found += _of_sampler(generator, spec.sampler, lines, (*place, "sampler"))
         found += _untrainable(factors, lines.at((*at, "protocols")))
         for i, classifier in enumerate(factors.classifiers):
             place = lines.at((*at, "classifiers", i))
             found += [replace(message, place=place) for message in classifier_problems(classifier, side)]
-    return found
+    return list(dict.fromkeys(found))
+
+
+def _makers(factors: Factors, at: Location) -> Iterator[tuple[Location, GeneratorRecipe]]:
+    """The generators of a product with their locations; instead of a hybrid its parts."""
+    for i, generator in enumerate(factors.generators):
+        if not isinstance(generator, HybridRecipe):
+            yield (*at, "generators", i), generator
+        else:
+            yield from (
+                ((*at, "generators", i, "parts", j, "generator"), part.generator)
+                for j, part in enumerate(generator.parts)
+            )
 
 
 def _of_sampler(generator: GeneratorRecipe, wanted: SamplerRecipe, lines: Lines, at: Location) -> list[Message]:

@@ -16,6 +16,7 @@ from synaug_ray.config.budgets import with_budgets
 from synaug_ray.config.checks import grid_problems
 from synaug_ray.config.data_options import FULL
 from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES
+from synaug_ray.config.hybrids import PARTS, with_parts
 from synaug_ray.config.messages import in_brackets, messages
 from synaug_ray.config.presets import CLASSIFIERS, FEATURES, FILTERS, GENERATORS, SAMPLERS
 from synaug_ray.config.protocols import PROTOCOLS
@@ -104,7 +105,7 @@ def validate_grid(raw: dict[str, Any], lines: Lines, problems: Sequence[Message]
     problems = list(problems)
     raw, spec = dict(raw), None
     try:
-        raw = _in_precision(_presets(raw, lines, problems), raw.get("precision"))
+        raw = _in_precision(with_parts(_presets(raw, lines, problems), lines, problems), raw.get("precision"))
         spec = GridSpec.model_validate(raw)
     except ValidationError as error:
         problems += messages(error, (), lines)
@@ -196,10 +197,7 @@ def _in_precision(raw: dict[str, Any], precision: Any, whole: bool = True) -> di
     for kind in ("generators", "classifiers"):
         if isinstance(raw.get(kind), list):
             raw[kind] = [
-                recipe | {"precision": precision}
-                if isinstance(recipe, dict) and _has_precision(kind, recipe)
-                else recipe
-                for recipe in raw[kind]
+                _recipe_in(precision, kind, recipe) if isinstance(recipe, dict) else recipe for recipe in raw[kind]
             ]
     if whole:
         sampler = raw.get("sampler", SAMPLERS[DEFAULT_SAMPLER].model_dump(mode="json"))
@@ -207,6 +205,18 @@ def _in_precision(raw: dict[str, Any], precision: Any, whole: bool = True) -> di
     if isinstance(raw.get("blocks"), list):
         raw["blocks"] = [_in_precision(b, precision, False) if isinstance(b, dict) else b for b in raw["blocks"]]
     return raw
+
+
+def _recipe_in(precision: Any, kind: str, recipe: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(recipe.get(PARTS), list):
+        parts = [
+            part | {"generator": _recipe_in(precision, kind, part["generator"])}
+            if isinstance(part, dict) and isinstance(part.get("generator"), dict)
+            else part
+            for part in recipe[PARTS]
+        ]
+        return recipe | {PARTS: parts}
+    return recipe | {"precision": precision} if _has_precision(kind, recipe) else recipe
 
 
 def _has_precision(kind: str, recipe: dict[str, Any]) -> bool:

@@ -11,7 +11,8 @@ from synaug_ray.common.errors import Message, did_you_mean
 from synaug_ray.config.budgets import BUDGETS
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
-from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, LENGTH
+from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, LENGTH, Part
+from synaug_ray.config.hybrids import PARTS
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.config.protocols import StagedProtocol
 from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe, Optimiser, SamplerRecipe
@@ -54,7 +55,8 @@ def messages(error: ValidationError, prefix: Location, lines: Lines) -> list[Mes
 def _location(loc: Location) -> Location:
     """Without the branch of a union, which pydantic adds."""
     if loc[0] in ("generators", "protocols"):
-        return loc[:2] + loc[3:]
+        loc = loc[:2] + loc[3:]
+        return loc[:5] + loc[6:] if loc[2:3] == (PARTS,) and loc[4:5] == ("generator",) else loc
     return loc[:2] if loc[0] in ("real_share", "real_weight") else loc
 
 
@@ -103,6 +105,8 @@ def _known_keys(loc: Location, in_block: bool) -> set[str]:
     if len(loc) == 1:
         return set((Factors if in_block else GridSpec).model_fields)
     if loc[0] == "generators":
+        if loc[3:4] == (PARTS,) and loc[4:]:  # of a part of a hybrid, whose recipe begins as one of a grid
+            return _known_keys(("generators", 0, *loc[6:]), in_block) if loc[7:] else set(Part.model_fields)
         if loc[4:]:  # of a field that is a mapping
             return set(Guide.model_fields) if loc[3] == "guide" else {*Sampling.model_fields, "preset", "strength"}
         fields = set(GENERATOR_FAMILIES[str(loc[2])].model_fields) | {"preset"}

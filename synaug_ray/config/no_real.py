@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from synaug_ray.common.errors import Message
 from synaug_ray.common.text import listed
-from synaug_ray.config.generator_recipes import GeneratorRecipe
+from synaug_ray.config.generator_recipes import GeneratorRecipe, OneRecipe, singles
 from synaug_ray.config.spec import Factors, GridSpec
 from synaug_ray.config.yaml_source import Lines
 
@@ -60,6 +60,10 @@ def _of_product(factors: Factors) -> Iterator[tuple[str, str]]:
 
 def needs_no_subset(recipe: GeneratorRecipe) -> bool:
     """Whether a generator exists at 0 real images: its images come from others than the cell's."""
+    return all(_needs_no_subset(one) for one in singles(recipe))
+
+
+def _needs_no_subset(recipe: OneRecipe) -> bool:
     guide = getattr(recipe, "guide", None)
     guided = guide is not None and guide.strength < 1 and not recipe.held_out
     return (recipe.open_set and not guided) or bool(recipe.trained_on) or (recipe.reference and recipe.held_out)

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from synaug_ray.config.budget import Budget, Until
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
-from synaug_ray.config.generator_recipes import GeneratorRecipe, LatentRecipe
+from synaug_ray.config.generator_recipes import GeneratorRecipe, LatentRecipe, singles
 from synaug_ray.config.given_autoencoder import weights_of
 from synaug_ray.config.given_base import files_of
 from synaug_ray.config.lora_recipe import LoraRecipe
@@ -202,7 +202,7 @@ class GridSpec(Factors):
         """Names of the networks, without repeats, by the precision that they are trained in."""
         found: dict[Precision, list[str]] = {"fp32": [], "bf16": []}
         for factors in self.products():
-            for recipe in (*factors.generators, *factors.classifiers):
+            for recipe in (*(one for g in factors.generators for one in singles(g)), *factors.classifiers):
                 precision = getattr(recipe, "precision", None)  # reference generators have none
                 if precision is not None and recipe.name not in found[precision]:
                     found[precision].append(recipe.name)
@@ -214,9 +214,10 @@ class GridSpec(Factors):
         classifiers = [c for factors in products for c in factors.classifiers if c.pretrained]
         networks = (*self.quality_features, *classifiers)
         found = {recipe.weights: recipe.content for recipe in networks if not HUB.fullmatch(recipe.weights)}
-        latent = [g for factors in products for g in factors.generators if isinstance(g, LatentRecipe) and g.given]
+        generators = [one for factors in products for g in factors.generators for one in singles(g)]
+        latent = [g for g in generators if isinstance(g, LatentRecipe) and g.given]
         found |= dict(weights_of(g.autoencoder, g.autoencoder_content) for g in latent)
-        for recipe in (g for factors in products for g in factors.generators if isinstance(g, LoraRecipe)):
+        for recipe in (g for g in generators if isinstance(g, LoraRecipe)):
             found |= files_of(recipe.base, recipe.base_content)
         return found
 

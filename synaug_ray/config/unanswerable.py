@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from synaug_ray.common.text import counted
-from synaug_ray.config.generator_recipes import GeneratorRecipe, ReferenceRecipe
+from synaug_ray.config.generator_recipes import GeneratorRecipe, singles
 from synaug_ray.config.spec import SYNTHETIC_ONLY, GridSpec
 
 LEAST_SIZES = 3  # numbers of real images that a law needs
@@ -30,7 +30,7 @@ def unanswerable(spec: GridSpec) -> list[str]:
         advice = "no synthetic images are measured, and there will be no verdict; give other values too"
         return [*found, f"synthetic_multiples is only 0: {advice}"]
     used = [(g, f.num_real) for f in products if any(map(f.amounts, f.num_real)) for g in f.generators]
-    learnt = [(g, num_real) for g, num_real in used if not (isinstance(g, ReferenceRecipe) or g.held_out)]
+    learnt = [(g, num_real) for g, num_real in used if not (g.reference or g.held_out)]
     if not learnt:
         found.append(
             "generators: none of these is trained, so this grid cannot say whether to collect or to generate; add one "
@@ -58,4 +58,4 @@ def unanswerable(spec: GridSpec) -> list[str]:
 
 def _saw_more(generator: GeneratorRecipe, num_real: tuple[int, ...]) -> bool:
     """Whether it sees more real images than any cell has; pretrained generators, which anyone can use, do not count."""
-    return generator.family != "pretrained" and (getattr(generator, "trained_on", None) or 0) > max(num_real)
+    return any((one.trained_on or 0) > max(num_real) for one in singles(generator) if one.family != "pretrained")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from synaug_ray.common.hardware import BF16, cpu_flags
 from synaug_ray.common.text import listed, some
 from synaug_ray.config.budgets import trained_apart
-from synaug_ray.config.generator_recipes import LENGTH, GeneratorRecipe, LatentRecipe
+from synaug_ray.config.generator_recipes import LENGTH, GeneratorRecipe, LatentRecipe, singles
 from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.config.sampling import Guide, Sampling
@@ -22,7 +22,7 @@ FAR = 0.1  # share by which rounding to whole images may change a multiple witho
 def grid_warnings(spec: GridSpec) -> list[str]:
     """What the grid will not be able to show."""
     products = spec.products()
-    generators = [g for factors in products for g in factors.generators]
+    generators = [one for factors in products for g in factors.generators for one in singles(g)]
     classifiers = [c for factors in products for c in factors.classifiers]
     found = unanswerable(spec)
     found += list(dict.fromkeys(said for factors in products for said in _rounded(factors)))
@@ -65,7 +65,8 @@ def grid_warnings(spec: GridSpec) -> list[str]:
 def _gap(products: Sequence[Factors]) -> list[str]:
     """What keeps the arms that take the gap apart from being compared with held-out images."""
     used = [g for factors in products for g in factors.generators]
-    arms = [f"generator {g.name}" for g in used if g.held_out and g.family not in ("real-holdout", "label-shuffle")]
+    others = ("real-holdout", "label-shuffle", "hybrid")
+    arms = [f"generator {g.name}" for g in used if g.held_out and g.family not in others]
     arms += [f"filter {f.name}" for factors in products for f in factors.filters if f.relabels]
     if not arms or any(g.family == "real-holdout" for g in used):
         return []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,16 @@ def joined(names: Sequence[str]) -> NDArray[np.uint8]:
 def separated(names: NDArray[np.uint8]) -> list[str]:
     """The names in an array of ``joined``."""
     return names.tobytes().decode("utf-8").split("\0")[:-1]
+
+
+def interleave(turns: Sequence[int], parts: Mapping[int, NDArray[Any]]) -> NDArray[Any]:
+    """Rows of several arrays as one: row i is the next one of ``parts[turns[i]]``, [len(turns), ...]."""
+    whose, any_part = np.asarray(turns, np.int64), next(iter(parts.values()))
+    rows = np.empty((len(whose), *any_part.shape[1:]), any_part.dtype)
+    for i, part in parts.items():
+        at = np.flatnonzero(whose == i)
+        rows[at] = part[: len(at)]
+    return rows
 
 
 def concatenate(first: ImageSet, second: ImageSet) -> ImageSet:

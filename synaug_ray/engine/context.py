@@ -18,10 +18,11 @@ from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.protocols import SOFT
 from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe
-from synaug_ray.data.images import Dataset, ImageSet, concatenate
+from synaug_ray.data.images import Dataset, ImageSet, concatenate, interleave
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import registry
 from synaug_ray.generators.base import Generator
+from synaug_ray.plan.hybrid import HybridPool
 from synaug_ray.plan.step import Step
 from synaug_ray.plan.steps import GeneratorStep, Pool, ShardStep, TrialStep
 from synaug_ray.plan.subset import DataIdentity, Subset
@@ -226,6 +227,11 @@ class WorkerContext:
 
     def pool(self, pool: Pool, count: int) -> ImageSet:
         """The first ``count`` images of a pool whose shards are finished."""
+        if isinstance(pool, HybridPool):
+            parts = {i: self.pool(part, number) for i, (part, number) in enumerate(pool.taken(count)) if number}
+            turns = pool.turns(count)
+            images, labels = ({i: getattr(p, name) for i, p in parts.items()} for name in ("images", "labels"))
+            return ImageSet(interleave(turns, images), interleave(turns, labels))
         shards = [self.shard(s) for s in pool.shards(count)]
         return ImageSet(
             np.concatenate([s.images for s in shards])[:count], np.concatenate([s.labels for s in shards])[:count]

@@ -14,13 +14,14 @@ from safetensors.numpy import save as save_arrays
 from synaug_ray.classifiers.pretrained import FrozenNetwork
 from synaug_ray.classifiers.train import Answers, Outcome
 from synaug_ray.common.errors import Diverged
-from synaug_ray.data.images import ImageSet
+from synaug_ray.data.images import ImageSet, interleave
 from synaug_ray.engine import execute
 from synaug_ray.engine.context import WorkerContext
 from synaug_ray.engine.memory import WHOLE, BatchSplit
 from synaug_ray.plan.features import FeatureStep, RealPart, Split, real_features
 from synaug_ray.plan.footprint import FEATURES_BATCH
-from synaug_ray.plan.steps import TrialStep
+from synaug_ray.plan.hybrid import HybridPool
+from synaug_ray.plan.steps import ShardStep, TrialStep
 
 FILE = "features.safetensors"
 SAVE_SECONDS = 30.0  # between states of an unfinished step; a kill costs at most this
@@ -124,7 +125,7 @@ def _rows(
     if trial.pool is None:
         return real, labels, np.full(n, 1 / n)
     chosen = context.chosen(trial)
-    pool, made = context.features([step for step in trial.features if not isinstance(step.source, RealPart)])
+    pool, made = _of_pool(context, trial)
     relabels = trial.filter is not None and trial.filter.relabels
     synthetic, drawn = pool[chosen], context.synthetic(trial).labels if relabels else made[chosen]
     if trial.protocol == "synthetic-only":
@@ -133,3 +134,20 @@ def _rows(
     share = share if trial.real_weight is None else trial.real_weight
     weight = np.concatenate([np.full(n, share / n), np.full(s, (1 - share) / s)])
     return np.concatenate([real, synthetic]), np.concatenate([labels, drawn]), weight
+
+
+def _of_pool(context: WorkerContext, trial: TrialStep) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
+    """Features [S, views, D] and labels of the first images of a trial's Pool, in its order."""
+    at = {step.source.key: step for step in trial.features if isinstance(step.source, ShardStep)}
+    assert trial.pool is not None
+    parts = {
+        i: context.features([at[shard.key] for shard in part.shards(count)])
+        for i, (part, count) in enumerate(trial.pool.taken(trial.num_raw))
+        if count
+    }
+    if not isinstance(trial.pool, HybridPool):
+        return parts[0]
+    turns = trial.pool.turns(trial.num_raw)
+    return interleave(turns, {i: x for i, (x, _) in parts.items()}), interleave(
+        turns, {i: y for i, (_, y) in parts.items()}
+    )

@@ -22,7 +22,7 @@ def early_answers_first(plan: Plan) -> Plan:
     first: dict[str, Turn] = {}
     for trial in trials.values():
         if trial.pool is not None:
-            for step in (trial.pool.generator, *trial.shards):
+            for step in (*trial.pool.generators, *trial.shards):
                 first.setdefault(step.key, _turn(trial))
 
     def turn(key: str, subset: Subset) -> Turn:

@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from synaug_ray.config.generator_recipes import GeneratorRecipe, HybridRecipe
 from synaug_ray.config.presets import sampler_of
 from synaug_ray.config.protocols import SHARED
 from synaug_ray.config.spec import TRAINING_CHECK, CellSpec, GridSpec
+from synaug_ray.plan.hybrid import HybridPool
 from synaug_ray.plan.step import STAGES, Stage, Step
 from synaug_ray.plan.steps import GeneratorStep, Pool, QualityStep, ShardStep, TrialStep
 from synaug_ray.plan.subset import DataIdentity, Subset
@@ -88,16 +90,28 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
     def subset(num_real: int, draw: int) -> Subset:
         return subsets.setdefault((num_real, draw), Subset(data, num_real, draw, spec.stratify))
 
+    def pool_of(recipe: GeneratorRecipe, num_real: int, draw: int) -> Pool:
+        sampler = sampler_of(recipe, spec.sampler)
+        if isinstance(recipe, HybridRecipe):
+            at = (subset(num_real, draw), recipe.key, sampler.key)
+            if at not in pools:
+                parts = [(pool_of(part, num_real, draw), weight) for part, weight in recipe.used_weights]
+                largest = max((part.generator.subset for part, _ in parts), key=lambda seen: seen.num_real)
+                pools[at] = HybridPool(GeneratorStep(largest, recipe), sampler, tuple(parts))
+            return pools[at]
+        seen = subset(recipe.trained_on or num_real, draw)
+        at = (seen, recipe.key, sampler.key)
+        if at not in pools:
+            pools[at] = Pool(GeneratorStep(seen, recipe), sampler)
+        return pools[at]
+
     for cell in cells:
         pool = None
         if cell.generator is not None:
-            seen = subset(cell.generator.trained_on or cell.num_real, cell.draw)
-            sampler = sampler_of(cell.generator, spec.sampler)
-            at = (seen, cell.generator.key, sampler.key)
-            if at not in pools:
-                pools[at] = Pool(GeneratorStep(seen, cell.generator), sampler)
-            pool = pools[at]
-            generators.setdefault(pool.generator.key, pool.generator)
+            pool = pool_of(cell.generator, cell.num_real, cell.draw)
+            for step in pool.generators:
+                generators.setdefault(step.key, step)
+                names.setdefault(step.key, step.recipe.trained_name)
             names.setdefault(pool.generator.key, cell.generator.trained_name)
             names.setdefault(pool.key, cell.generator.name)
         share, weight = _mixture(cell, in_proportion)

@@ -109,6 +109,15 @@ class Pool:
     def key(self) -> str:
         return content_key({"generator": self.generator.key, "sampler": self.sampler.key})
 
+    @property
+    def generators(self) -> tuple[GeneratorStep, ...]:
+        """What makes its images: its generator, or those of the parts of a ``HybridPool``."""
+        return (self.generator,)
+
+    def taken(self, count: int) -> tuple[tuple[Pool, int], ...]:
+        """The Pools of single generators that the first ``count`` images come from, and how many from each."""
+        return ((self, count),)
+
     def shards(self, num_synthetic: int) -> tuple[ShardStep, ...]:
         """The shards that hold the first ``num_synthetic`` images."""
         count = -(-num_synthetic // self.sampler.shard_size)

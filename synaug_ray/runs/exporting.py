@@ -14,15 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from safetensors.numpy import load as load_arrays
 
 from synaug_ray.common.errors import DataProblem, Message, StorageProblem, UsageProblem, did_you_mean
-from synaug_ray.config.generator_recipes import ReferenceRecipe
+from synaug_ray.config.generator_recipes import singles
+from synaug_ray.plan.hybrid import HybridPool
 from synaug_ray.plan.steps import Pool
 from synaug_ray.runs.classes import class_names
+from synaug_ray.runs.pool_images import parts_of, pool_images
 from synaug_ray.runs.run import RunStatus
 from synaug_ray.store.run_folder import QUALITY
-from synaug_ray.store.store import CorruptPayload, MissingRecord
+from synaug_ray.store.store import CorruptPayload
 
 FORMATS = ("folder", "npz", "parquet")
 REAL = ("real-holdout", "duplicate", "label-shuffle")  # references whose pools hold real images
@@ -57,8 +58,10 @@ def choose(run: RunStatus, generator: str, num_real: int, draw: int) -> Chosen:
     if wanted not in pools:
         raise UsageProblem(_absent(pools, wanted))
     pool, count = pools[wanted]
-    if isinstance(pool.generator.recipe, ReferenceRecipe) and pool.generator.recipe.family in REAL:
+    if any(recipe.family in REAL for recipe in singles(pool.generator.recipe)):
         text = f"{generator} makes no images: it is a control whose pool holds real ones; name a generator"
+        if isinstance(pool, HybridPool):
+            text = f"{generator} holds real images, those of a part that is a control; name a generator, or its parts"
         raise UsageProblem(Message(text, "--generator", "no-synthetic-images", generator))
     if pool.sampler.start == "held-out" or pool.generator.recipe.held_out:
         text = f"{generator} re-makes real images that are held out: it is a control; name a generator"
@@ -98,7 +101,8 @@ def export(run: RunStatus, chosen: Chosen, out: Path, kind: str, most: int | Non
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         text = f"--out {out} is not an empty folder; name one that is empty or not there yet"
         raise UsageProblem(Message(text, "--out", "not-empty", str(out)))
-    images, labels = _read(run, chosen, most)
+    count = chosen.num_images if most is None else min(most, chosen.num_images)
+    images, labels = pool_images(run, chosen.pool, count)
     about = _provenance(run, chosen, len(images))
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -164,24 +168,6 @@ def _told_on_the_page(run: RunStatus, generator: str, num_real: int) -> tuple[st
     return "", False
 
 
-def _read(run: RunStatus, chosen: Chosen, most: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [N, C, H, W] and labels [N], in the Pool's order."""
-    count = chosen.num_images if most is None else min(most, chosen.num_images)
-    images, labels = [], []
-    for step in chosen.pool.shards(count):
-        try:
-            arrays = load_arrays(run.store.read(run.store.record("shard", step.key), "images.safetensors"))
-        except (MissingRecord, CorruptPayload):
-            raise StorageProblem(
-                f"{run.folder.url}: images of this generator are missing from the Store; run the grid's command again, "
-                "which makes them",
-                code="images-missing",
-            ) from None
-        images.append(arrays["images"])
-        labels.append(arrays["labels"])
-    return np.concatenate(images)[:count], np.concatenate(labels)[:count]
-
-
 def _provenance(run: RunStatus, chosen: Chosen, count: int) -> dict[str, Any]:
     step = chosen.pool.generator
     return {
@@ -194,6 +180,7 @@ def _provenance(run: RunStatus, chosen: Chosen, count: int) -> dict[str, Any]:
         "pool_key": chosen.pool.key,
         "recipe": step.recipe.model_dump(mode="json"),
         "trained_on": {"dataset": run.spec.dataset, "images": step.subset.num_real, "draw": step.subset.draw},
+        **({"parts": parts_of(chosen.pool, count)} if isinstance(chosen.pool, HybridPool) else {}),
         "source_fingerprint": run.plan.data.fingerprint,
         "source_key": run.plan.data.key,
         "images": count,
@@ -261,13 +248,15 @@ def _parquet(
 
 
 def _generator_files(run: RunStatus, chosen: Chosen, into: Path) -> list[str]:
-    """Copy the generator with its card; [] for one without files, such as jitter."""
-    records = run.store.records("generator", [chosen.pool.generator.key])
-    record = records.get(chosen.pool.generator.key)
-    if record is None:
-        return []
-    for name in record.files:
-        to = into / name
-        to.parent.mkdir(parents=True, exist_ok=True)
-        to.write_bytes(run.store.read(record, name))
-    return sorted(record.files)
+    """Copy the generator with its card, or each part of a hybrid; [] for one without files, such as jitter."""
+    generators = chosen.pool.generators
+    records = run.store.records("generator", [step.key for step in generators])
+    written = []
+    for step in generators:
+        of_part = f"{step.recipe.trained_name}/" if isinstance(chosen.pool, HybridPool) else ""
+        for name in records[step.key].files if step.key in records else ():
+            to = into / of_part / name
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.write_bytes(run.store.read(records[step.key], name))
+            written.append(of_part + name)
+    return sorted(written)

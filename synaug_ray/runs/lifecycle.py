@@ -21,6 +21,7 @@ from synaug_ray.data.judge import judge_images
 from synaug_ray.data.load import Unsettled, load, settled
 from synaug_ray.data.second_test import with_second_test
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
+from synaug_ray.plan.hybrid import HybridPool
 from synaug_ray.plan.plan import pending
 from synaug_ray.quality.pretrained_features import open_space
 from synaug_ray.runs.classes import write_classes
@@ -107,15 +108,21 @@ def write_samples(run: Run, dataset: Dataset) -> None:
     """One sheet for each generator of the first draw: real, synthetic and nearest training images side by side."""
     use_threads(1)
     context, index, seen = WorkerContext(run.store, dataset, Machine()), [], set()
-    done = run.store.keys("shard")
+    done, amounts = run.store.keys("shard"), dict[str, int]()
+    for trial in (row.trial for row in run.plan.rows if row.trial.pool is not None):
+        amounts[trial.pool.key] = max(trial.num_raw, amounts.get(trial.pool.key, 0))
     for row in run.plan.rows:
         pool = row.trial.pool
-        if pool is None or row.cell.draw != 0 or pool.key in seen or pool.shard(0).key not in done:
+        if pool is None or row.cell.draw != 0 or pool.key in seen:
+            continue
+        shown = min(pool.sampler.shard_size, amounts[pool.key]) if isinstance(pool, HybridPool) else 0
+        first = pool.shards(shown) if shown else (pool.shard(0),)
+        if not all(shard.key in done for shard in first):
             continue
         seen.add(pool.key)
         subset = pool.generator.subset
         try:
-            synthetic = context.shard(pool.shard(0))
+            synthetic = context.pool(pool, shown) if shown else context.shard(first[0])
         except (CorruptPayload, MissingRecord):
             continue
         made = sheets(dataset.train.take(context.draws.index(subset)), synthetic, dataset.num_classes)

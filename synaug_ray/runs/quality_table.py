@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from synaug_ray.config.data_options import FULL
+from synaug_ray.config.generator_recipes import HybridRecipe
 from synaug_ray.plan.plan import Plan
+from synaug_ray.runs.tables import family_of_hybrid
 from synaug_ray.store.store import CorruptPayload, Store
 
 NUMBERS = {  # column: its path in a Quality
@@ -83,7 +85,8 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
     }
     for record in store.records("quality", plan.qualities).values():
         pool = plan.qualities[record.key].pool
-        generator = pool.generator
+        generator, recipe = pool.generator, pool.generator.recipe
+        family = family_of_hybrid(recipe) if isinstance(recipe, HybridRecipe) else recipe.family
         try:
             found = json.loads(store.read(record, "quality.json"))
         except CorruptPayload:  # set aside; the next run repeats the check
@@ -92,7 +95,7 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
             {
                 "generator": plan.names[pool.key],
                 "strength": pool.sampler.strength,
-                "family": generator.recipe.family,
+                "family": family,
                 "reference": generator.recipe.reference or pool.sampler.start == "held-out",
                 "num_real": generator.subset.num_real,
                 "draw": generator.subset.draw,

@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 from safetensors.numpy import load as load_arrays
 
+from synaug_ray.analysis.generators import HYBRID_CONTROL, HYBRID_OPEN
 from synaug_ray.analysis.mixing import NO_MIXTURE, mix_name
-from synaug_ray.analysis.seen_before import OF_BASE, UNKNOWN
+from synaug_ray.analysis.seen_before import OF_BASE, UNKNOWN, of_parts
 from synaug_ray.analysis.trials import LEEP, STAGES
-from synaug_ray.config.generator_recipes import GeneratorRecipe, LatentRecipe, ReferenceRecipe
+from synaug_ray.config.generator_recipes import GeneratorRecipe, HybridRecipe, LatentRecipe, ReferenceRecipe
 from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.protocols import SHARED
 from synaug_ray.config.spec import CellSpec, GridSpec
@@ -103,7 +104,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "cost_seconds": device_seconds(record) if record else float("nan"),
         **(costs.of(trial) if record else dict.fromkeys(COSTS, float("nan"))),
         "generator_key": pool.generator.key if pool else "",
-        "generator_nimg": pool.generator.recipe.length(pool.generator.subset.num_real) if pool else 0,
+        "generator_nimg": sum(g.recipe.length(g.subset.num_real) for g in pool.generators) if pool else 0,
         "recipe_key": pool.generator.recipe.any_length_key + _sampled(pool) if pool else "",
         "whole_recipe_key": pool.generator.recipe.key + _sampled(pool) if pool else "",
         "maker": _maker(pool, cell) if pool else "",
@@ -118,8 +119,17 @@ def family_of(cell: CellSpec) -> str:
         return "none"
     if cell.filter.relabels:
         return "relabelled"
+    if isinstance(cell.generator, HybridRecipe):
+        return family_of_hybrid(cell.generator)
     made = cell.generator.held_out and cell.generator.family not in ("real-holdout", "label-shuffle")
     return "remade" if made else cell.generator.family
+
+
+def family_of_hybrid(recipe: HybridRecipe) -> str:
+    """Whether it is a control, has a part that was trained on images outside the data set, or neither."""
+    if recipe.reference or recipe.held_out:
+        return HYBRID_CONTROL
+    return HYBRID_OPEN if any(part.open_set or isinstance(part, LoraRecipe) for part in recipe.used) else recipe.family
 
 
 def _maker(pool: Pool, cell: CellSpec) -> str:
@@ -133,6 +143,8 @@ def _maker(pool: Pool, cell: CellSpec) -> str:
 
 def _generator_saw(recipe: GeneratorRecipe | None) -> str:
     """What a generator saw before its first image of the grid."""
+    if isinstance(recipe, HybridRecipe):
+        return of_parts(part.name for part in recipe.used if part.open_set or _generator_saw(part))
     if isinstance(recipe, LoraRecipe):
         return OF_BASE
     return UNKNOWN if isinstance(recipe, LatentRecipe) and recipe.given else ""
@@ -175,7 +187,8 @@ class _Costs:
         records = store.records("generator", plan.generators) | store.records("shard", plan.shards)
         self._known = {key: device_seconds(record) for key, record in records.items()}
         self._traced = {key: record.result["traced"] for key, record in records.items() if "traced" in record.result}
-        self._images = {key: record.result["nimg"] for key, record in records.items() if record.stage == "shard"}
+        images = {key: record.result["nimg"] for key, record in records.items() if record.stage == "shard"}
+        self._by_shard = ((self._known, math.nan), (images, 0.0))  # seconds and images, and what is not known
 
     def of(self, trial: TrialStep) -> dict[str, float]:
         """Of a trial's generator and its pool up to the amount it uses, together and apart; 0 without one.
@@ -185,9 +198,12 @@ class _Costs:
         """
         if trial.pool is None:
             return dict.fromkeys(COSTS, 0.0)
-        trained, shards = self._known.get(trial.pool.generator.key, math.nan), [s.key for s in trial.shards]
-        sampled, images = sum(self._known.get(k, math.nan) for k in shards), sum(self._images.get(k, 0) for k in shards)
-        each = sampled / images * trial.num_raw / trial.num_synthetic if images else math.nan
+        trained, sampled, each = sum(self._known.get(g.key, math.nan) for g in trial.pool.generators), 0.0, 0.0
+        for part, count in trial.pool.taken(trial.num_raw):
+            shards = [shard.key for shard in part.shards(count)]
+            seconds, images = (sum(of.get(k, none) for k in shards) for of, none in self._by_shard)
+            sampled += seconds
+            each += (seconds / images if images else math.nan) * count / trial.num_synthetic if count else 0.0
         return dict(zip(COSTS, (trained + sampled, trained, each), strict=True))
 
     def traced(self, trial: TrialStep) -> float:

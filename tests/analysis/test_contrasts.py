@@ -204,3 +204,15 @@ def test_an_analysis_has_them_where_there_are_intervals_and_its_table_as_numbers
     row, one = contrast_table(found.contrasts).iloc[0], found.contrasts[0]
     assert row["low_simultaneous"] <= row["low"] <= row["change"] <= row["high"] and row["num_real"] == "all"
     assert row["change"] == one.change.value and row["sentence"] == one.sentence
+
+
+def test_a_hybrid_is_compared_with_each_of_its_parts():
+    """Other generators with the first alone; the planted worth of the mixture is between its parts'."""
+    worth = {"edm": 0.2, "open": 1.0, "both": 0.6}
+    forms = {(name, "proportional"): lambda n, s, r=r: r for name, r in worth.items()}
+    told, predicted = simulate(replace(GRID, laws=forms), seed=0)
+    told["filter"], told["family"] = "none", told["generator"].replace({"open": "edm", "both": "hybrid"})
+    made = [c for c in contrasts_of(told, predicted) if c.factor == "generator" and c.num_real is None]
+    pairs = {(c.level, c.reference): c.change.value for c in made if c.unit == "points"}
+    assert set(pairs) == {("open", "edm"), ("both", "edm"), ("both", "open")}
+    assert pairs["both", "edm"] > 0 > pairs["both", "open"]

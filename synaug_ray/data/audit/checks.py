@@ -9,6 +9,7 @@ import numpy as np
 from synaug_ray.common.errors import Message
 from synaug_ray.common.text import counted, printable, some
 from synaug_ray.config.checks import halving
+from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.lora_recipe import LoraRecipe, unlike_base
 from synaug_ray.data.audit.alike import alike_class_note, alike_problems
 from synaug_ray.data.images import Dataset
@@ -134,14 +135,15 @@ def _groups_shared(dataset: Dataset) -> list[Message]:
 def _pools(plan: Plan, total: int) -> list[Message]:
     found = []
     asked: dict[tuple[str, int], int] = {}
+    recipes: dict[str, GeneratorRecipe] = {}
     for row in plan.rows:
-        if row.cell.generator and row.cell.generator.held_out and row.trial.pool:
-            at = (row.cell.generator.name, row.trial.pool.generator.subset.num_real)
-            asked[at] = max(asked.get(at, 0), row.trial.num_raw)
-    recipes = {row.cell.generator.name: row.cell.generator for row in plan.rows if row.cell.generator}
+        for pool, count in row.trial.pool.taken(row.trial.num_raw) if row.trial.pool else ():
+            recipe = pool.generator.recipe
+            if recipe.held_out:
+                at, recipes[recipe.name] = (recipe.name, pool.generator.subset.num_real), recipe
+                asked[at] = max(asked.get(at, 0), count)
     for (name, n), count in sorted(asked.items()):
-        recipe = recipes[name]
-        end = recipe.most_images(total, n)
+        end = recipes[name].most_images(total, n)
         if end is not None and count > end:
             text = (
                 f"{name} at num_real {n:,} needs {count:,} images, but only {end:,} real images are held out there; "
