@@ -108,6 +108,12 @@ def _by_draw_and_seed(rows: Any, wrong: np.ndarray, draws: dict[int, int], seeds
     return out
 
 
+def _has_gaps(rows: Any, draws: dict[int, int]) -> bool:
+    """Whether a cell lacks trials within its draws: that it has only the first ones may be by design."""
+    seeds = rows.groupby("draw").size()
+    return len(seeds) != 1 + max(draws[int(draw)] for draw in seeds.index) or seeds.nunique() > 1
+
+
 def _seed_mean(values: np.ndarray) -> np.ndarray:
     """The mean over existing seeds: [draws, seeds, images] -> [draws, images]."""
     present = ~np.isnan(values[:, :, :1])
@@ -172,14 +178,14 @@ def pair_cells(
         if num_synthetic == 0:
             real_only[classifier, num_real] = values
             real.append(RealCell(classifier, int(num_real), errors, len(rows), seconds))
-            incomplete += len(rows) < len(draws) * len(seeds)
+            incomplete += _has_gaps(rows, draws)
             continue
         partner = real_only.get((classifier, num_real)) if num_real else np.full_like(values, np.nan)
         gains = None if partner is None else _seed_mean(partner - values)
         if gains is None or num_real and np.isnan(gains[:, 0]).all():
             unpaired += 1
             continue
-        incomplete += len(rows) < len(draws) * len(seeds)
+        incomplete += _has_gaps(rows, draws)
         (mixed if num_real else alone).append(
             MixedCell(
                 study=StudyKey(classifier, generator, protocol, str(share)),

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from synaug_ray.common.errors import Message
-from synaug_ray.common.text import times
+from synaug_ray.common.text import listed, times
 from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.budget import Until
 from synaug_ray.config.classifier_checks import classifier_problems
@@ -51,7 +51,7 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
     """The problems; empty if the grid can be planned."""
     found = _too_large(spec, lines) + _ambiguous(spec) + _nothing_synthetic(spec, lines)
     found += no_real_problems(spec, lines) + weight_problems(spec, lines)
-    found += replacement_problems(spec, lines) + _without_budget(spec, lines)
+    found += replacement_problems(spec, lines) + _without_budget(spec, lines) + _fewer_draws(spec, lines)
     if spec.sampler.start != "subset":
         text = (
             f"start: {spec.sampler.start} would let every generator use real images that a cell does not have; leave "
@@ -112,6 +112,30 @@ def _without_budget(spec: GridSpec, lines: Lines) -> list[Message]:
         "or leave until out"
     )
     return [Message(text, lines.at(("until",)), "without-budget", "until")]
+
+
+def _fewer_draws(spec: GridSpec, lines: Lines) -> list[Message]:
+    found, products = [], spec.products()
+    for i, fewer in enumerate(spec.fewer_draws):
+        n, place = fewer.num_real, lines.at(("fewer_draws", i))
+        draws = [factors.draws for factors in products if n in factors.num_real]
+        if not draws:
+            sizes = sorted({n for factors in products for n in factors.num_real})
+            text = (
+                f"fewer_draws names {n:,} real images, which are not measured; allowed are "
+                f"{listed(f'{size:,}' for size in sizes)}"
+            )
+            found.append(Message(text, place, "not-measured", f"{n}"))
+        elif fewer.draws > max(draws):
+            text = (
+                f"fewer_draws gives {fewer.draws:,} draws at {n:,} real images, and the grid has {max(draws):,} there; "
+                "give fewer, or raise draws"
+            )
+            found.append(Message(text, place, "more-than-draws", f"{fewer.draws}"))
+        elif n in [other.num_real for other in spec.fewer_draws[:i]]:
+            text = f"fewer_draws names {n:,} real images twice; leave one out"
+            found.append(Message(text, place, "duplicate-value", f"{n}"))
+    return found
 
 
 def _untrainable(factors: Factors, place: str) -> Iterator[Message]:

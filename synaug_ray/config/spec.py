@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -143,6 +143,15 @@ class TrainingCheck(BaseModel):
     draws: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 2  # of the grid's, with their first seed; 0: no check
 
 
+class FewerDraws(BaseModel):
+    """A number of real images at which synthetic ones have fewer draws than the grid; real-only trials have all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    num_real: CountOrZero
+    draws: Count
+
+
 class GridSpec(Factors):
     """A grid as ``grids/<name>.yaml`` declares it. ``blocks`` are further products that override some factors."""
 
@@ -161,6 +170,7 @@ class GridSpec(Factors):
     quality_features: tuple[FeatureRecipe, ...] = ()  # further feature spaces of the quality checks
     training_check: TrainingCheck = TrainingCheck()
     budget: Budget | None = None  # of one core or GPU: ``draws`` are the first round, and more are added within it
+    fewer_draws: tuple[FewerDraws, ...] = ()  # of synthetic images, at some numbers of real ones
     until: Until = Until()  # what a run with a budget is to find out
     blocks: tuple[dict[str, Any], ...] = ()
 
@@ -187,7 +197,7 @@ class GridSpec(Factors):
     def cells(self) -> Iterator[CellSpec]:
         """All cells, product by product; a cell of two products comes twice."""
         for factors in self.products():
-            yield from _cells(factors)
+            yield from _cells(factors, {fewer.num_real: fewer.draws for fewer in self.fewer_draws})
 
     def training_checks(self) -> Iterator[CellSpec]:
         """The longer real-only trials of each size that has synthetic images; one of two products comes twice."""
@@ -226,7 +236,7 @@ class GridSpec(Factors):
         return self.model_dump(mode="json")
 
 
-def _cells(factors: Factors) -> Iterator[CellSpec]:
+def _cells(factors: Factors, fewer_draws: Mapping[int, int]) -> Iterator[CellSpec]:
     for n, classifier, draw, seed in product(
         factors.num_real, factors.classifiers, range(factors.draws), range(factors.seeds)
     ):
@@ -239,6 +249,8 @@ def _cells(factors: Factors) -> Iterator[CellSpec]:
                 yield CellSpec(n, 0, None, classifier, control.name, None, draw, seed, stages=control)
         else:  # without real images, all of them are
             protocols = (SYNTHETIC_ONLY,)
+        if draw >= fewer_draws.get(n, factors.draws):
+            continue
         for generator, kept, num_synthetic, protocol in product(
             factors.generators, factors.filters, amounts, protocols
         ):

@@ -1,8 +1,10 @@
-"""Rounds of a run with a ``budget``: draws are added while something is undecided, can be decided, and can be paid.
+"""Rounds of a run with a ``budget``: draws are added where something is undecided, can be decided, and can be paid.
 
-After each round the verdicts say how many draws would probably decide them, and the Records how long a draw takes. Each
-decision is a line of ``decisions.jsonl``, written before its draws begin, so that the same command goes on from it.
-Looking after each round costs no trust: a look spends its part of the false verdicts (``runs.looks``).
+After each round the verdicts say how many draws would probably decide them, and the Records how long a draw takes at
+each number of real images. Where the answer is known, synthetic images get no further draws; real-only trials do, since
+they cost little and every answer rests on their curve. Each decision is a line of ``decisions.jsonl``, written before
+its draws begin, so that the same command goes on from it. Looking after each round costs no trust: a look spends its
+part of the false verdicts (``runs.looks``).
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from synaug_ray.common.text import counted, listed, long_duration
 from synaug_ray.config.budget import Until, budget_seconds
-from synaug_ray.config.spec import GridSpec, write_grid
-from synaug_ray.store.run_folder import LAWS, QUALITY, STATUS, VERDICT, RunFolder
+from synaug_ray.config.spec import FewerDraws, GridSpec, write_grid
+from synaug_ray.runs.size_costs import SizeCost, costs_of_all, size_costs
+from synaug_ray.store.run_folder import LAWS, MEASUREMENTS, QUALITY, STATUS, VERDICT, FolderReader, RunFolder
 from synaug_ray.store.store import now
 
 DECISIONS = "decisions.jsonl"
@@ -33,6 +37,7 @@ class Decision:
     spent: float  # seconds of one core or GPU, of all steps of the grid
     open: tuple[int, ...]  # numbers of real images at which it is not yet known
     next_draws: int | None
+    held: Mapping[int, int]  # draws of synthetic images at the other numbers of real ones, which get no more
     expected: float | None  # seconds that the further draws take
     why: str
 
@@ -46,8 +51,11 @@ def begin(spec: GridSpec, folder: RunFolder) -> GridSpec:
     """The grid with the draws that were decided on before; unchanged without a budget."""
     if spec.budget is None:
         return spec
-    wanted = [d["next_draws"] for d in _recorded(spec, folder) if d.get("next_draws")]
-    return spec.model_copy(update={"draws": max([spec.draws, *wanted])})
+    wanted = [d for d in _recorded(spec, folder) if d.get("next_draws")]
+    if not wanted:
+        return spec
+    held = [FewerDraws(num_real=int(n), draws=draws) for n, draws in (wanted[-1].get("held") or {}).items()]
+    return spec.model_copy(update={"draws": max(spec.draws, wanted[-1]["next_draws"]), "fewer_draws": tuple(held)})
 
 
 def decide(asked: GridSpec, folder: RunFolder) -> Decision:
@@ -59,7 +67,9 @@ def decide(asked: GridSpec, folder: RunFolder) -> Decision:
     laws, verdict, quality, status = (folder.read_json(name) or {} for name in (LAWS, VERDICT, QUALITY, STATUS))
     spent = sum(float(v) for v in (status.get("cpu_seconds") or {}).values())
     assert asked.budget is not None
-    found = next_round(laws, verdict.get("verdicts") or (), quality, spent, budget_seconds(asked.budget), asked.until)
+    costs = size_costs(FolderReader(folder.url).measurements(), int(laws.get("draws") or 0), spent)
+    verdicts = verdict.get("verdicts") or ()
+    found = next_round(laws, verdicts, quality, spent, budget_seconds(asked.budget), asked.until, costs)
     before = _recorded(asked, folder)
     told = asdict(found) | {"grid": _digest(asked)}
     if not before or {k: before[-1].get(k) for k in told} != json.loads(json.dumps(told)):
@@ -69,26 +79,32 @@ def decide(asked: GridSpec, folder: RunFolder) -> Decision:
 
 
 def next_round(
-    laws: Json, verdicts: Sequence[Json], quality: Json, spent: float, budget: float, until: Until
+    laws: Json,
+    verdicts: Sequence[Json],
+    quality: Json,
+    spent: float,
+    budget: float,
+    until: Until,
+    costs: Mapping[int, SizeCost],
 ) -> Decision:
     """The next round, by the results so far.
 
     Args:
         spent, budget: seconds of one core or GPU.
+        costs: of each number of real images that is measured.
     """
     from synaug_ray.analysis.generators import CONTROLS  # scipy takes a second, which a dry run need not wait for
     from synaug_ray.analysis.recommendation import usable
     from synaug_ray.analysis.recommendation_text import FEW
 
     draws = int(laws.get("draws") or 0)
-    each = spent / max(draws, 1)
     learnt = [v for v in verdicts if v.get("family") not in CONTROLS and usable(v)]
     sizes = _open_sizes(laws, verdicts, quality) if until.decide else set()
     wide = [v for v in learnt if until.half_width is not None and _half_width(v) > until.half_width / 100]
     still = tuple(sorted(sizes | {int(v["num_real"]) for v in wide}))
 
     def end(why: str) -> Decision:
-        return Decision(draws, spent, still, None, None, why)
+        return Decision(draws, spent, still, None, {}, None, why)
 
     if not still:
         return end("what was asked is known, so no draws are added.")
@@ -99,18 +115,23 @@ def next_round(
             f"{at}, and further draws would not decide it: see what the page says to do next, or give it more test "
             "images."
         )
-    if each and needed > draws + (budget - spent) / each:
-        more = long_duration(each * (needed - draws))
+    if not costs:
+        return end(f"{at}, and what a draw costs cannot be read from {MEASUREMENTS}; run the same command again.")
+    more = partial(costs_of_all, costs, draws, open_sizes=still)
+    if more(needed) > budget - spent:
+        price = long_duration(more(needed))
         return end(
-            f"{at}, and an even chance to decide it takes draws={needed}, {more} more, which the budget does not allow."
+            f"{at}, and an even chance to decide it takes draws={needed}, {price} more, which the budget does not "
+            "allow."
         )
     # few draws say little about how many more are needed, and each look costs a part of the false verdicts allowed
     wanted = min(max(needed, math.ceil(LEAST_GROWTH * draws)), max(math.ceil(MOST_GROWTH * draws), FEW))
-    wanted = min(wanted, draws + math.floor((budget - spent) / each)) if each else wanted
-    expected = each * (wanted - draws)
-    return Decision(
-        draws, spent, still, wanted, expected, f"{at}: draws={wanted} next, some {long_duration(expected)}."
-    )
+    while wanted > needed and more(wanted) > budget - spent:
+        wanted -= 1
+    held = {n: cost.draws for n, cost in costs.items() if cost.draws and n not in still}
+    there = " there" if held else ""
+    why = f"{at}: draws={wanted} next{there}, some {long_duration(more(wanted))}."
+    return Decision(draws, spent, still, wanted, held, more(wanted), why)
 
 
 def _open_sizes(laws: Json, verdicts: Sequence[Json], quality: Json) -> set[int]:

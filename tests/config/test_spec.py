@@ -93,6 +93,14 @@ def test_real_only_cells_exist_without_a_zero_among_the_multiples():
     assert [c.num_synthetic for c in cells] == [0, 20]
 
 
+def test_synthetic_images_have_fewer_draws_where_the_grid_says_so():
+    cells = grid(draws=3, seeds=1, num_real=[20, 40], fewer_draws=[{"num_real": 40, "draws": 1}]).cells()
+    made = {(c.num_real, c.generator is not None, c.draw) for c in cells}
+    assert made == {(20, True, d) for d in range(3)} | {(n, False, d) for n in (20, 40) for d in range(3)} | {
+        (40, True, 0)
+    }
+
+
 def test_the_real_share_is_void_but_in_mixtures():
     spec = grid(
         protocols=["mixed", "synthetic-only", "local-replacement", "soft-labels"],

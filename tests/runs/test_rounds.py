@@ -3,14 +3,16 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.grids import small_grid
-from helpers.simulate import Grid, nothing, power, simulate
+from helpers.simulate import nothing
+from helpers.simulated_rounds import run_in_rounds
 
-from synaug_ray.analysis.analyse import analyse
 from synaug_ray.config.budget import Until, budget_seconds
-from synaug_ray.laws.simultaneous import next_look
+from synaug_ray.config.spec import FewerDraws
 from synaug_ray.runs.rounds import DECISIONS, begin, decide, next_round
+from synaug_ray.runs.size_costs import SizeCost, size_costs
 from synaug_ray.store.run_folder import RunFolder
 
 
@@ -23,8 +25,12 @@ def verdict(n=40, outcome="undecided", even=12, gain=(-0.02, 0.04), family="edm"
     }  # fmt: skip
 
 
-def after(*verdicts, draws=6, spent=600.0, budget=7200.0, **until):
-    return next_round({"draws": draws, "delta": 0.01, "studies": []}, verdicts, {}, spent, budget, Until(**until))
+def after(*verdicts, draws=6, spent=600.0, budget=7200.0, costs=None, **until):
+    laws = {"draws": draws, "delta": 0.01, "studies": []}
+    if costs is None:  # all of it where it is undecided
+        sizes = {v["num_real"] for v in verdicts}
+        costs = {n: SizeCost(draws, 0.0, spent / draws / len(sizes)) for n in sizes}
+    return next_round(laws, verdicts, {}, spent, budget, Until(**until), costs)
 
 
 def test_draws_are_added_as_the_verdicts_ask_and_the_budget_allows():
@@ -52,6 +58,41 @@ def test_it_ends_and_says_why(verdicts, options, said):
     assert found.next_draws is None and said in found.why
 
 
+def test_only_open_sizes_get_synthetic_images_and_all_get_real_only_trials():
+    costs = {
+        40: SizeCost(6, 1.0, 20.0),
+        80: SizeCost(6, 2.0, 40.0),
+        160: SizeCost(6, 4.0, 80.0),
+        320: SizeCost(0, 8.0, 0),
+    }
+    wide, known = (-0.012, 0.012), verdict(160, gain=(0.05, 0.06))
+    options = {"spent": 882.0, "costs": costs, "decide": False, "half_width": 1}
+    found = after(verdict(gain=wide), verdict(80, gain=wide), known, **options)
+    assert found.open == (40, 80) and found.held == {160: 6}
+    assert (found.next_draws, found.expected) == (9, 3 * (15 + 60))
+    assert found.why.endswith("draws=9 next there, some 4 minutes.")
+    # a size that was held and is open again, since a further look asks for more, catches up
+    options["costs"] = costs | {40: SizeCost(4, 1.0, 20.0)}
+    assert after(verdict(gain=wide), known, **options).expected == 3 * 15 + 5 * 20
+    assert after(verdict(gain=wide), known, budget=1_026.0, **options).next_draws is None
+    assert after(verdict(even=9), costs={}).next_draws is None  # nothing is bought at an unknown price
+
+
+def test_the_costs_of_sizes_are_what_was_spent():
+    """Two sizes with two draws and one; the amounts of a draw share its pool."""
+    rows = [
+        ("done", 40, 0, "none", 0, 1.0, 0.0), ("done", 40, 0, "none", 1, 1.0, 0.0),
+        ("done", 40, 40, "edm", 0, 2.0, 10.0), ("done", 40, 160, "edm", 0, 2.0, 16.0),
+        ("done", 40, 40, "edm", 1, 2.0, 10.0), ("done", 40, 160, "edm", 1, 2.0, 16.0),
+        ("done", 80, 0, "none", 0, 3.0, 0.0), ("done", 80, 0, "none", 1, 3.0, 0.0),
+        ("done", 80, 80, "edm", 0, 4.0, 20.0), ("failed", 80, 80, "edm", 1, 4.0, 20.0),
+    ]  # fmt: skip
+    names = ["status", "num_real", "num_synthetic", "generator", "draw", "cost_seconds", "pool_cost_seconds"]
+    found = size_costs(pd.DataFrame(rows, columns=names), 2, 144.0)  # twice the 72 seconds of the rows
+    assert found == {40: SizeCost(2, 2.0, 40.0), 80: SizeCost(1, 6.0, 48.0)}
+    assert sum(c.real * 2 + c.synthetic * c.draws for c in found.values()) == 144.0
+
+
 def test_intervals_are_narrowed_by_the_square():
     found = after(verdict(gain=(-0.015, 0.015)), decide=False, half_width=1)
     assert found.next_draws == 12 and found.open == (40,)  # 6 * 1.5^2 = 14, and a round at most doubles them
@@ -62,11 +103,15 @@ def test_the_same_command_goes_on_with_what_was_decided(tmp_path):
     folder.write_json("laws.json", {"draws": 6, "delta": 0.01, "studies": []})
     folder.write_json("verdict.json", {"verdicts": [verdict(even=9)]})
     folder.write_json("status.json", {"cpu_seconds": {"trial": 600.0}})
+    row = {"status": "done", "draw": 0, "generator": "edm", "cost_seconds": 1.0, "pool_cost_seconds": 1.0}
+    rows = [row | {"num_real": n, "num_synthetic": s} for n in (20, 40) for s in (0, n)]
+    folder.write_parquet("measurements.parquet", pd.DataFrame(rows))
     assert begin(asked, folder).draws == 6
     decide(asked, folder)
     assert decide(asked, folder).next_draws == 9
     assert len((folder.read(DECISIONS) or b"").splitlines()) == 1  # it was the same decision
     assert begin(asked, folder).draws == 9
+    assert begin(asked, folder).fewer_draws == (FewerDraws(num_real=20, draws=1),)
     assert begin(small_grid(budget="3h", draws=6), folder).draws == 9  # a larger budget goes on
     assert begin(small_grid(budget="2h", draws=6, delta=2.0), folder).draws == 6  # another question
     assert begin(small_grid(draws=6), folder).draws == 6
@@ -86,21 +131,8 @@ def test_rounds_decide_and_seldom_falsely(effect):
     worlds, false, decided, used = 60, 0, 0, []
     law = nothing if effect == 0 else (lambda n, s: effect)
     for seed in range(worlds):
-        grid = Grid(power(), {("edm", "0.5"): law}, sizes=(40, 80, 160), multiples=(4,), draws=24, seeds=1, images=400)
-        told, predicted = simulate(grid, seed=seed)
-        told["family"] = "edm"
-        draws, looks, outcomes = 6, (), set()
-        while True:
-            part = told[told["draw"] < draws].reset_index(drop=True)
-            looks = (*looks, next_look(looks, draws))
-            found = analyse(part, predicted[predicted["key"].isin(part["key"])], replicates=100, looks=looks)
-            verdicts = found.verdict_json()["verdicts"]
-            outcomes |= {v["outcome"] for v in verdicts}
-            step = next_round(found.laws_json(), verdicts, {}, 10.0 * draws, 240.0, Until())
-            if step.next_draws is None:
-                break
-            draws = step.next_draws
-        used.append(draws)
+        cost, _, outcomes = run_in_rounds(law, seed)
+        used.append(cost)
         false += effect == 0 and bool(outcomes & {"helps", "hurts"})
         decided += effect > 0 and "helps" in outcomes
     print(f"effect {effect}: false {false}, helps {decided} of {worlds}, draws {np.mean(used):.1f}", json.dumps(used))
