@@ -12,7 +12,9 @@ from synaug_ray.analysis.results import Verdict
 CLASSIFIER_SAW = "classifier_saw"  # the column: what a classifier saw before, '' for random weights
 GENERATOR_SAW = "generator_saw"  # the same of a generator's autoencoder or base; both are absent in older tables
 UNKNOWN = "other images"  # the value if nothing more is known
+OF_FILTER = "other images and texts (its filter)"  # of a generator whose images a model of these chooses
 OF_PARTS = "other images (its part: "  # and their names: of a hybrid of several generators
+AND = "; "  # between what several parts of a generator have seen
 OF_BASE = "other images (its base)"  # of a generator that started from another
 
 Seen = Mapping[str, str]  # what each has seen, by name
@@ -32,8 +34,8 @@ class SeenBefore:
     def _told(self, verdict: Verdict) -> Verdict:
         said, saw = verdict.sentence, self.classifiers.get(verdict.classifier, "")
         if verdict.generator in self.generators:
-            of_generator = self.generators[verdict.generator]
-            said += f" The generator's {_part(of_generator)} has seen {_words(of_generator)}."
+            for of_generator in self.generators[verdict.generator].split(AND):
+                said += f" The generator's {_part(of_generator)} has seen {_words(of_generator)}."
         if saw:
             said += f" The classifier has seen {_words(saw)}."
         return replace(verdict, classifier_saw=saw, sentence=said)
@@ -42,7 +44,8 @@ class SeenBefore:
         """A note for each of them."""
         return [
             f"The {_part(saw)} of {name} has seen {_words(saw)}: what it gains is not of these real images alone."
-            for name, saw in sorted(self.generators.items())
+            for name, several in sorted(self.generators.items())
+            for saw in several.split(AND)
         ] + [
             f"The classifier {name} has seen {_words(saw)} before its first image of this grid: to it, real and "
             "synthetic images are not worth the same as to a classifier that starts with these images alone."
@@ -71,6 +74,8 @@ def of_parts(names: Iterable[str]) -> str:
 
 
 def _words(saw: str) -> str:
+    if saw == OF_FILTER:
+        return f"{UNKNOWN} and texts"
     return UNKNOWN if saw in (UNKNOWN, OF_BASE) or saw.startswith(OF_PARTS) else f"{UNKNOWN} ({saw})"
 
 
@@ -78,4 +83,4 @@ def _part(saw: str) -> str:
     """What of a generator has seen other images."""
     if saw.startswith(OF_PARTS):
         return f"part {saw.removeprefix(OF_PARTS).removesuffix(')')}"
-    return "base" if saw == OF_BASE else "autoencoder"
+    return {OF_BASE: "base", OF_FILTER: "filter"}.get(saw, "autoencoder")

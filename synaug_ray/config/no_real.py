@@ -43,7 +43,7 @@ def _of_product(factors: Factors) -> Iterator[tuple[str, str]]:
             "there are none; allowed are generators with trained_on: N, pretrained ones without guide, real-holdout "
             "and label-shuffle. Give 0 in a block of its own: blocks: [{num_real: [0], generators: [...]}]",
         )
-    filters = [f.name for f in factors.filters if f.family != "none" and not f.relabels]
+    filters = [f.name for f in factors.filters if f.needs_subset]
     if filters:
         yield (
             "needs-real-images",

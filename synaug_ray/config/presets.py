@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from synaug_ray.config.feature_recipes import FeatureRecipe
+from synaug_ray.config.filter_recipe import FilterRecipe
 from synaug_ray.config.generator_recipes import (
     DDPMRecipe,
     EDMRecipe,
@@ -11,7 +12,7 @@ from synaug_ray.config.generator_recipes import (
     LatentRecipe,
     ReferenceRecipe,
 )
-from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe, Optimiser, SamplerRecipe
+from synaug_ray.config.recipes import ClassifierRecipe, Optimiser, SamplerRecipe
 
 GENERATORS: dict[str, GeneratorRecipe] = {
     recipe.name: recipe

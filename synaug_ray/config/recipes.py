@@ -1,4 +1,4 @@
-"""Recipes: hyperparameters without data. Their base and field types; those of samplers, filters and classifiers.
+"""Recipes: hyperparameters without data. Their base and field types; those of samplers and classifiers.
 
 Every field is part of the content key of what is made with it, except ``name`` (a label) and
 ``trained_on`` (which selects a Subset). Training lengths are in images seen (``nimg``), never epochs.
@@ -6,7 +6,6 @@ Every field is part of the content key of what is made with it, except ``name`` 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -144,42 +143,6 @@ class SamplerRecipe(Recipe):
                 "sigma_min, or raise sigma_max",
             )
         return self
-
-
-class FilterRecipe(Recipe):
-    """Which of a pool's images a trial keeps, by comparison with its own Subset only, never with other real images.
-
-    - ``unconfident`` drops the ``share`` of each class that classifiers trained on the Subset are least confident of;
-    - ``outliers`` drops the ``share`` of each class farthest from the real images' manifold;
-    - ``copies`` drops images nearer to a real one than 99% of the real ones are to each other, up to half of them;
-    - ``threshold`` keeps those to whose label these classifiers give more than the probability of a guess, up to half
-      of the images, whichever come first (the rule of the CLIP filter of arXiv 2210.07574);
-    - ``easy`` drops the ``share`` of each class of which these classifiers are most certain, and before it those that
-      ``threshold`` would drop: hard images remain (after arXiv 2502.15588);
-    - ``mismatched`` keeps 1 - ``share`` of each class, so that they are distributed as the real ones (kernel herding);
-    - ``relabelled`` keeps all, and is a control: labels that classifiers of *all* training images do not see are
-      replaced by what they see (``quality.relabelling``).
-    """
-
-    family: Literal["none", "unconfident", "outliers", "copies", "threshold", "easy", "mismatched", "relabelled"]
-    name: Name
-    share: Share = 0.2  # of each class that is dropped; unused for copies, threshold and relabelled
-
-    @property
-    def relabels(self) -> bool:
-        """Whether it changes labels instead of dropping images."""
-        return self.family == "relabelled"
-
-    @property
-    def halves(self) -> bool:
-        """Whether it may drop half of a pool instead of a share."""
-        return self.family in ("copies", "threshold")
-
-    def num_raw(self, num_synthetic: int) -> int:
-        """Size of the pool from which ``num_synthetic`` images are chosen."""
-        if self.family == "none" or self.relabels:
-            return num_synthetic
-        return math.ceil(round(num_synthetic / (0.5 if self.halves else 1 - self.share), 6))
 
 
 class Optimiser(Recipe):

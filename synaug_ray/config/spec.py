@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from synaug_ray.config.budget import Budget, Until
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
+from synaug_ray.config.filter_recipe import FilterRecipe
 from synaug_ray.config.generator_recipes import GeneratorRecipe, LatentRecipe, singles
 from synaug_ray.config.given_autoencoder import weights_of
 from synaug_ray.config.given_base import files_of
@@ -23,7 +24,6 @@ from synaug_ray.config.recipes import (
     ClassifierRecipe,
     Count,
     CountOrZero,
-    FilterRecipe,
     Number,
     Positive,
     Precision,

@@ -38,13 +38,20 @@ def grid_warnings(spec: GridSpec) -> list[str]:
         f"generators: the base of {name} was trained on other images: verdicts call it open-set by its base"
         for name in dict.fromkeys(g.name for g in generators if isinstance(g, LoraRecipe))
     ]
+    filters = [f for factors in products for f in factors.filters if f.family == "clip"]
+    found += [
+        f"filters: {name} chooses by a model that was trained on other images and texts: verdicts say so"
+        for name in dict.fromkeys(f.name for f in filters)
+    ]
     found += [
         f"classifiers: {name} starts from weights that were trained on other images: verdicts say so"
         for name in dict.fromkeys(c.name for c in classifiers if c.pretrained)
     ]
     found += [
         f"{name} is downloaded from huggingface.co where it is first needed, on each node"
-        for name in dict.fromkeys(n.weights for n in (*spec.quality_features, *classifiers) if HUB.fullmatch(n.weights))
+        for name in dict.fromkeys(
+            n.weights for n in (*spec.quality_features, *classifiers, *filters) if HUB.fullmatch(n.weights)
+        )
     ]
     uneven = {c.name: c.pack for c in classifiers if c.pack > 1 and c.pack % 4}
     found += [

@@ -16,8 +16,9 @@ from safetensors.numpy import load as load_arrays
 from synaug_ray.common.errors import DamagedState
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.feature_recipes import FeatureRecipe
+from synaug_ray.config.filter_recipe import FilterRecipe
 from synaug_ray.config.protocols import SOFT
-from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe
+from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.images import Dataset, ImageSet, concatenate, interleave
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import registry
@@ -76,7 +77,7 @@ class WorkerContext:
     draws: Draws = field(init=False)
     _shards: OrderedDict[str, ImageSet] = field(init=False, default_factory=OrderedDict)
     _generators: OrderedDict[tuple[str, str], Generator] = field(init=False, default_factory=OrderedDict)
-    _selectors: OrderedDict[tuple[Subset, str, bool], Select] = field(init=False, default_factory=OrderedDict)
+    _selectors: OrderedDict[tuple[Subset | None, str, bool], Select] = field(init=False, default_factory=OrderedDict)
     _teachers: OrderedDict[Subset, LabelClassifiers] = field(init=False, default_factory=OrderedDict)
     _real_references: dict[Subset, RealReference] = field(init=False, default_factory=dict)
     _label_classifiers: LabelClassifiers | None = field(init=False, default=None)
@@ -209,17 +210,22 @@ class WorkerContext:
         """
         if trial.filter is None or trial.pool is None or trial.filter.relabels:
             return np.arange(trial.num_synthetic)
-        real = self.dataset.train.take(self.draws.index(trial.subset))
-        select = self._selector(trial.filter, trial.subset, real, trial.mirrors)
-        return select(self.pool(trial.pool, trial.num_raw), trial.num_synthetic)
+        return self._selector(trial, trial.filter)(self.pool(trial.pool, trial.num_raw), trial.num_synthetic)
 
-    def _selector(self, recipe: FilterRecipe, subset: Subset, real: ImageSet, mirrors: bool) -> Select:
-        from synaug_ray.quality.filters import selector
+    def _selector(self, trial: TrialStep, recipe: FilterRecipe) -> Select:
+        """Raises as ``open_clip``."""
+        from synaug_ray.quality.filters import by_text, selector
 
-        at = (subset, recipe.key, mirrors)
-        if at not in self._selectors:
+        subset, count = trial.subset, self.dataset.num_classes
+        at = (subset if recipe.needs_subset else None, recipe.key, trial.mirrors)
+        if at not in self._selectors and not recipe.needs_subset:
+            from synaug_ray.quality.clip import own_class
+
+            self._selectors[at] = by_text(recipe, own_class(recipe, self.dataset.classes, self.device), count)
+        elif at not in self._selectors:
+            real = self.dataset.train.take(self.draws.index(subset))
             seed = derive_seed("filter", subset.data.key, subset.draw, subset.num_real)
-            self._selectors[at] = selector(recipe, real, self.dataset.num_classes, seed, self.device, mirrors)
+            self._selectors[at] = selector(recipe, real, count, seed, self.device, trial.mirrors)
         self._selectors.move_to_end(at)
         while len(self._selectors) > CACHE_FILTERS:
             self._selectors.popitem(last=False)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from synaug_ray.common.keys import content_key, derive_seed
 from synaug_ray.config.feature_recipes import FeatureRecipe
+from synaug_ray.config.filter_recipe import FilterRecipe
 from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.protocols import SOFT, StagedProtocol
-from synaug_ray.config.recipes import ClassifierRecipe, FilterRecipe, SamplerRecipe
+from synaug_ray.config.recipes import ClassifierRecipe, SamplerRecipe
 from synaug_ray.plan.step import Stage, Step
 from synaug_ray.plan.subset import Subset
 

@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist
 
 from synaug_ray.common.errors import TooFewKept
 from synaug_ray.common.keys import derive_seed
-from synaug_ray.config.recipes import FilterRecipe
+from synaug_ray.config.filter_recipe import FilterRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.quality.features import train
 from synaug_ray.quality.fidelity import NEIGHBOURS
@@ -50,11 +50,7 @@ def selector(
         own_label = confidence(subset, num_classes, seed, device)
 
         def keep(pool: ImageSet) -> NDArray[np.int64]:
-            score = own_label(pool)
-            # those above the threshold in the pool's order, which is random; where a class has too few, its best
-            return _best(
-                np.where(score > -np.log(num_classes), 1 - np.arange(len(pool)) / len(pool), score), pool.labels, 0.5
-            )
+            return _above(own_label(pool), -np.log(num_classes), pool.labels)
     else:
         score = SCORES[recipe.family](subset, num_classes, seed, device)
 
@@ -162,6 +158,24 @@ def realism(
 
 
 SCORES = {"unconfident": confidence, "outliers": realism, "easy": hardness}  # families that drop the lowest
+
+
+def by_text(recipe: FilterRecipe, own_class: Callable[[ImageSet], NDArray[np.float64]], num_classes: int) -> Select:
+    """The ``clip`` filter, for any Subset; ``own_class`` gives log-probabilities of images' own labels, as ``clip``."""
+    limit = np.log(recipe.threshold or 1 / num_classes)
+
+    def select(pool: ImageSet, count: int) -> NDArray[np.int64]:
+        score = own_class(pool)
+        if recipe.rule == "share":
+            return _best(score, pool.labels, recipe.share)[:count]
+        return _above(score, limit, pool.labels)[:count]
+
+    return select
+
+
+def _above(score: NDArray[np.float64], limit: float, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Half of each class: the first above ``limit`` in the pool's order, which is random; if too few, the best too."""
+    return _best(np.where(score > limit, 1 - np.arange(len(score)) / len(score), score), labels, 0.5)
 
 
 def _best(score: NDArray[np.float64], labels: NDArray[np.int64], drop: float) -> NDArray[np.int64]:

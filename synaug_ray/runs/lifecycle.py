@@ -13,6 +13,7 @@ from synaug_ray.classifiers.models import incompatibility
 from synaug_ray.common.errors import DataProblem, collect_problems
 from synaug_ray.common.provenance import environment
 from synaug_ray.config.checks import image_shape
+from synaug_ray.config.filter_recipe import FilterRecipe
 from synaug_ray.data.audit.audit import table
 from synaug_ray.data.audit.checks import describe, problems
 from synaug_ray.data.audit.gate import apply_duplicate_policy
@@ -47,10 +48,14 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
     spec, plan, store = run.spec, run.plan, run.store
     recipes = {t.classifier.key: t.classifier for t in plan.trials.values()}.values()
     spaces = {s.key: s for step in pending(plan, store).qualities.values() for s in step.spaces}.values()
+    clips = {
+        t.filter.key: t.filter for t in pending(plan, store).trials.values() if t.filter and t.filter.family == "clip"
+    }
     expected = image_shape(spec)
     collect_problems(
         *(partial(check_classifier, recipe, expected) for recipe in recipes),
         *(partial(open_space, recipe) for recipe in spaces),
+        *(partial(_open_clip, recipe) for recipe in clips.values()),
     )
     dataset = load(plan.data, cache)
     if settled(plan.data, cache) != plan.data:
@@ -89,6 +94,13 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
     write_test_groups(run.folder, None if dataset.test2_groups is None else dataset.test2_groups.tolist(), TEST2_GROUPS)
     run.folder.write_json(AUDIT, audited.to_json())
     return dataset
+
+
+def _open_clip(recipe: FilterRecipe) -> None:
+    """Load the model of a ``clip`` filter, so that what is wrong with it is told before any training."""
+    from synaug_ray.quality.clip import open_clip
+
+    open_clip(recipe)
 
 
 def finish(run: Run, dataset: Dataset, state: RunState) -> str:

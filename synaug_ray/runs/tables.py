@@ -11,7 +11,7 @@ from safetensors.numpy import load as load_arrays
 
 from synaug_ray.analysis.generators import HYBRID_CONTROL, HYBRID_OPEN
 from synaug_ray.analysis.mixing import NO_MIXTURE, mix_name
-from synaug_ray.analysis.seen_before import OF_BASE, UNKNOWN, of_parts
+from synaug_ray.analysis.seen_before import AND, OF_BASE, OF_FILTER, UNKNOWN, of_parts
 from synaug_ray.analysis.trials import LEEP, STAGES
 from synaug_ray.config.generator_recipes import GeneratorRecipe, HybridRecipe, LatentRecipe, ReferenceRecipe
 from synaug_ray.config.lora_recipe import LoraRecipe
@@ -94,7 +94,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         "trained_on": pool.generator.subset.num_real if pool else 0,
         "classifier": cell.classifier.name,
         "classifier_saw": _saw(cell.classifier.model) if cell.classifier.pretrained else "",
-        "generator_saw": _generator_saw(cell.generator),
+        "generator_saw": AND.join(filter(None, (_generator_saw(cell.generator), _filter_saw(cell)))),
         "protocol": cell.protocol,
         "real_share": share_name(cell.protocol, cell.real_share, cell.real_weight),
         "real_weight": _real_weight(cell),
@@ -148,6 +148,11 @@ def _generator_saw(recipe: GeneratorRecipe | None) -> str:
     if isinstance(recipe, LoraRecipe):
         return OF_BASE
     return UNKNOWN if isinstance(recipe, LatentRecipe) and recipe.given else ""
+
+
+def _filter_saw(cell: CellSpec) -> str:
+    """What a filter has seen besides the cell's images."""
+    return OF_FILTER if cell.filter.family == "clip" else ""
 
 
 def _stages(trial: TrialStep) -> dict[str, str]:

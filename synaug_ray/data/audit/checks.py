@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from synaug_ray.common.errors import Message
-from synaug_ray.common.text import counted, printable, some
+from synaug_ray.common.text import counted, one_line, printable, some
 from synaug_ray.config.checks import halving
 from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.lora_recipe import LoraRecipe, unlike_base
@@ -61,7 +61,7 @@ def problems(plan: Plan, dataset: Dataset, place: Callable[[int], str] = lambda 
             found.append(Message(f"trained_on {n:,} is too many: {why}", "generators", "too-many-real", f"{n:,}"))
     found += _pools(plan, most)
     found += _sizes(plan, dataset)
-    return found
+    return found + _sentences(plan, dataset)
 
 
 def describe(dataset: Dataset, left_out: int = 0) -> str:
@@ -150,6 +150,22 @@ def _pools(plan: Plan, total: int) -> list[Message]:
                 "lower synthetic_multiples, num_synthetic or num_real in a separate block"
             )
             found.append(Message(text, "generators", "too-few-held-out", f"{count:,}"))
+    return found
+
+
+def _sentences(plan: Plan, dataset: Dataset) -> list[Message]:
+    """Messages about filters that have no sentences about some class."""
+    found = []
+    recipes = {t.filter.key: t.filter for t in plan.trials.values() if t.filter and t.filter.family == "clip"}
+    for recipe in recipes.values():
+        try:
+            recipe.sentences(dataset.classes)
+        except (OSError, ValueError) as error:
+            text = (
+                f"{recipe.name}: {one_line(error, 300)}. Allowed are words: or sentences (prompts:) for each of the "
+                f"classes {some(dataset.classes)}"
+            )
+            found.append(Message(text, "filters", "filter-classes"))
     return found
 
 
