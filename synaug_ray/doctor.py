@@ -12,7 +12,7 @@ from synaug_ray.common.errors import DONE, INTERRUPTED, Problem, collect_problem
 from synaug_ray.common.findings import Finding, problem, table
 from synaug_ray.common.provenance import PACKAGES, Software, software
 from synaug_ray.common.text import size
-from synaug_ray.config.checks import image_shape
+from synaug_ray.config.image_sides import image_shape
 from synaug_ray.config.load import find_grid, placed_grid
 from synaug_ray.config.spec import GridSpec
 from synaug_ray.data.identify import unknown_name

@@ -28,7 +28,8 @@ from synaug_ray.common.errors import (
 )
 from synaug_ray.common.hardware import free_memory
 from synaug_ray.common.provenance import CODE
-from synaug_ray.config.checks import image_shape, place_of_num_real
+from synaug_ray.config.checks import place_of_num_real
+from synaug_ray.config.image_sides import image_shape
 from synaug_ray.config.spec import write_grid
 from synaug_ray.data.first_image import first_shape, training_images
 from synaug_ray.data.load import Unsettled, settled

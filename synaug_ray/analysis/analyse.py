@@ -22,6 +22,8 @@ from synaug_ray.analysis.few_draws import draw_warnings
 from synaug_ray.analysis.gap import gaps
 from synaug_ray.analysis.generator_results import BudgetCurve
 from synaug_ray.analysis.guessing import guessing_warnings
+from synaug_ray.analysis.joint import joint_cells
+from synaug_ray.analysis.joint import sentences as joint_sentences
 from synaug_ray.analysis.label_savings import label_savings
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, pair_cells
 from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
@@ -224,6 +226,7 @@ def analyse(
     )
     staged = staged_cells(measurements, predictions, cells, confidence=confidence, intervals=bool(replicates))
     verdicts = with_staged(verdicts, staged)
+    joint = joint_cells(measurements, predictions, cells, confidence=confidence, intervals=bool(replicates))
     seen = seen_before(counted)
     verdicts = seen.told([_with_training(v, curves, cells) for v in verdicts])
     not_beaten = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates, looks=looks)
@@ -277,6 +280,8 @@ def analyse(
         ),
         test_groups=None if cells.groups is None else int(cells.groups.max()) + 1,
         staged=staged,
+        joint=joint,
+        joint_words=joint_sentences(joint, delta),
         second_test=told,
         chance_error=cells.chance_error,
         scaling=synthetic_scaling(

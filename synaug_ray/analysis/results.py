@@ -15,6 +15,7 @@ from typing import Any
 from synaug_ray.analysis.contrast_results import Contrast
 from synaug_ray.analysis.gap_results import Gap
 from synaug_ray.analysis.generator_results import BudgetCurve, Ceiling, Training
+from synaug_ray.analysis.joint_results import JointCell
 from synaug_ray.analysis.label_results import LabelSaving
 from synaug_ray.analysis.length_results import TrainingLength
 from synaug_ray.analysis.scaling_results import SyntheticScaling
@@ -246,6 +247,8 @@ class Analysis:
     label_savings: tuple[LabelSaving, ...] = ()  # of protocols that pretrain, and of cells without real images
     test_groups: int | None = None  # number of groups (such as patients) of test images; None if there are no groups
     staged: tuple[StagedCell, ...] = ()  # protocols in two stages, and their controls
+    joint_words: tuple[str, ...] = ()  # what protocol joint gains, a sentence for each head
+    joint: tuple[JointCell, ...] = ()  # heads of discriminators as classifiers, against their controls
     second_test: SecondTest | None = None  # on the images of ``data.test2``
     contrasts: tuple[Contrast, ...] = ()  # of gains between the levels of factors
     gaps: tuple[Gap, ...] = ()  # between held-out real images and synthetic ones, taken apart

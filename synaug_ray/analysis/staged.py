@@ -63,7 +63,7 @@ def staged_cells(
         ):
             if pairs:
                 compared.append((at, what, pairs))
-    gains = _gains(predictions, done, cells, compared, confidence if intervals else None)
+    gains = paired_gains(predictions, done, cells, compared, confidence if intervals else None)
     found = []
     for at, rows in of_cell.items():
         if (at, "real-only") not in gains:
@@ -105,14 +105,17 @@ def _pairs(rows: Sequence[tuple[Mapping[str, Any], str | None]]) -> Pairs:
     return found
 
 
-def _gains(
+def paired_gains(
     predictions: pd.DataFrame,
     done: pd.DataFrame,
     cells: PairedCells,
     compared: Sequence[tuple[tuple[Any, ...], str, Pairs]],
     confidence: float | None,
 ) -> dict[tuple[tuple[Any, ...], str], Estimate]:
-    """The gain of the first trials of all pairs over the second ones, by cell and by what it is compared with."""
+    """The gain of the first trials of all pairs over the second ones, by cell and by what it is compared with.
+
+    The first part of a cell is its classifier, and its fourth the number of real images.
+    """
     if not compared:
         return {}
     keys = {key for _, _, pairs in compared for both in pairs.values() for pair in both for key in pair}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from synaug_ray.config.protocols import JOINT
 from synaug_ray.config.spec import TRAINING_CHECK
 
 MEASUREMENT_COLUMNS = (
@@ -26,6 +27,8 @@ MEASUREMENT_COLUMNS = (
 PREDICTION_COLUMNS = ("key", "label", "predicted")
 STAGES = ("stage_one", "stages_key")  # optional: of protocols in two stages, what the first sees, and their options
 LEEP = "leep"  # optional: of stage one of bridged trials
+JOINT_ARM = ("joint_arm", "joint_key")  # optional: what the head of protocol joint learnt from, and its controls' key
+HEAD_NOTES = ("fakes_selected", "weight_real", "weight_fakes")  # optional: of these heads' training
 GROUP = "group"  # optional: the group of each test image, such as its patient
 CELL_COLUMNS = ["classifier", "generator", "protocol", "real_share", "num_real", "num_synthetic"]
 GENERATOR_FAILURES = ("diverged", "collapsed")  # causes that are due to the generator, not to the machine
@@ -46,13 +49,14 @@ def _stack(column: pd.Series, name: str) -> np.ndarray:
 
 
 def judged(measurements: pd.DataFrame) -> pd.DataFrame:
-    """The trials that laws and verdicts count: without the training check, and controls in two stages.
+    """The trials that laws and verdicts count: without the training check, controls in two stages, and protocol joint.
 
-    Those controls see real images alone, and are no real-only training.
+    Those controls see real images alone, and are no real-only training; nor is a head that was trained with a generator
+    any mixture.
     """
     kept = pd.Series(True, index=measurements.index)
     if "protocol" in measurements.columns:
-        kept &= measurements["protocol"] != TRAINING_CHECK
+        kept &= ~measurements["protocol"].isin([TRAINING_CHECK, JOINT])
     if STAGES[0] in measurements.columns:
         kept &= measurements[STAGES[0]] != "real"
     return measurements if kept.all() else pd.DataFrame(measurements[kept]).reset_index(drop=True)

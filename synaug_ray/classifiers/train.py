@@ -8,7 +8,7 @@ on its place, by rounding, and a plan says so.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -66,6 +66,7 @@ class Outcome:
     nimg: int  # images seen in training
     second: Answers | None = None  # on the images of ``data.test2``
     leep: float | None = None  # of the first of two stages, on the Subset: ``stages.leep``
+    notes: Mapping[str, float] | None = None  # further fields of its Record
 
 
 def train_pack(

@@ -10,7 +10,7 @@ import ray
 from ray.util.metrics import Gauge
 
 from synaug_ray.analysis.results import Analysis
-from synaug_ray.config.checks import image_shape
+from synaug_ray.config.image_sides import image_shape
 from synaug_ray.laws.results import Estimate
 from synaug_ray.plan.plan import pending
 from synaug_ray.plan.step import Stage

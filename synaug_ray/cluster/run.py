@@ -26,6 +26,7 @@ from synaug_ray.cluster.watchdog import Watchdog, endpoints
 from synaug_ray.cluster.worker import WorkerConfig
 from synaug_ray.common.errors import ClusterLost, ResourceProblem
 from synaug_ray.common.text import one_line
+from synaug_ray.config.protocols import JOINT
 from synaug_ray.data.images import Dataset
 from synaug_ray.engine.attempt import attempt
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
@@ -139,7 +140,12 @@ def _run(
         waves.start()
         progress.start()
         stop = stopping.is_set
-        trials.run(missing.trials, missing.qualities, config, scratch, waves.is_alive, stop, missing.features)
+        joint = any(trial.protocol == JOINT for trial in missing.trials.values())  # they wait for generators alone
+
+        def more() -> bool:
+            return waves.is_alive() or (joint and trainers.at_work())
+
+        trials.run(missing.trials, missing.qualities, config, scratch, more, stop, missing.features)
         waves.join()
         trainers.join()
         if waves.error is not None:

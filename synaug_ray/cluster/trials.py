@@ -25,6 +25,7 @@ from synaug_ray.cluster.worker import (
     run_if_missing,
 )
 from synaug_ray.common.text import one_line
+from synaug_ray.config.protocols import JOINT
 from synaug_ray.plan.plan import packs
 from synaug_ray.plan.step import Stage, Step
 from synaug_ray.plan.steps import QualityStep, TrialStep
@@ -68,7 +69,7 @@ class PackTrial(tune.Trainable):
 
 
 class ReadyTrialSearcher(Searcher):
-    """Suggests packs of trials whose images exist, and then quality checks.
+    """Suggests packs of trials whose images, or whose generator's head, exist, and then quality checks.
 
     A pack that is not full is suggested only if no more trials can join it. ``suggest`` never blocks, because Tune
     calls it in its own loop.
@@ -126,6 +127,7 @@ class ReadyTrialSearcher(Searcher):
         more = self._more()  # before the listing, so that the last shard is not missed
         waiting = any(t.classifier.frozen for t in self._trials.values())
         done = self._store.keys("shard") | (self._store.keys("features") if waiting else set())
+        done |= self._store.keys("generator") if any(t.protocol == JOINT for t in self._trials.values()) else set()
         ready = [f for f in self._features.values() if all(s.key in done for s in f.parents())]
         self._packs += [(self._features.pop(step.key),) for step in ready]
         more = more or bool(ready) or any(p[0].stage == "features" for p in self._handed.values())

@@ -12,6 +12,7 @@ class AnyGenerator(Recipe):
 
     samplers: ClassVar[tuple[str, ...]]  # families of samplers that work with it, the default first
     reference: ClassVar[bool] = False  # a control or baseline without training
+    has_head: ClassVar[bool] = False  # whether its training makes a classifier too: protocol ``joint``
     open_set: ClassVar[bool] = False  # whether it was trained elsewhere, and sees nothing of a Subset
     name: Name
 
@@ -30,6 +31,11 @@ class AnyGenerator(Recipe):
     def any_length_key(self) -> str:
         """The same for recipes that differ in nothing but how long they train."""
         return self.key
+
+    @property
+    def seed_key(self) -> str:
+        """Recipes with the same one start from the same weights, and see the same batches."""
+        return self.any_length_key if self.continues else self.key
 
     @property
     def halvings(self) -> int:

@@ -9,17 +9,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from synaug_ray.common.errors import Message
-from synaug_ray.common.text import listed, times
+from synaug_ray.common.text import listed
 from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.budget import Until
 from synaug_ray.config.classifier_checks import classifier_problems
 from synaug_ray.config.data_options import MAX_SIDE
 from synaug_ray.config.generator_recipes import GeneratorRecipe, HybridRecipe
+from synaug_ray.config.image_sides import SHAPES, halving, image_shape
+from synaug_ray.config.joint import joint_arms
+from synaug_ray.config.joint_checks import joint_problems
 from synaug_ray.config.lora_recipe import LoraRecipe, unlike_base
 from synaug_ray.config.no_real import no_real_problems
 from synaug_ray.config.presets import sampler_of
 from synaug_ray.config.pretrained_recipe import PretrainedRecipe, without_guide
-from synaug_ray.config.protocols import LOCAL, SHARED, SOFT, StagedProtocol, name_of, with_controls
+from synaug_ray.config.protocols import JOINT, LOCAL, SHARED, SOFT, StagedProtocol, name_of, with_controls
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.config.replacement_checks import replacement_problems
 from synaug_ray.config.spec import Factors, GridSpec
@@ -29,22 +32,6 @@ from synaug_ray.config.yaml_source import Lines, Location
 CONTROLS = "controls"
 MAX_PLAN = 1_000_000  # cells, and shards: a larger plan takes minutes and gigabytes, and is a typing error
 MAX_REPLICATES = 100_000  # of the bootstrap: intervals no longer change, and memory grows
-# (channels, pixels a side) of the built-in data sets with images of one size
-SHAPES = {
-    "digits": (1, 8),
-    "usps": (1, 16),
-    "semeion": (1, 16),
-    "mnist": (1, 28),
-    "fashionmnist": (1, 28),
-    "kmnist": (1, 28),
-    "emnist-balanced": (1, 28),
-    "cifar10": (3, 32),
-    "cifar100": (3, 32),
-    "svhn": (3, 32),
-    "eurosat": (3, 64),
-    "stl10": (3, 96),
-    "pcam": (3, 96),
-}
 
 
 def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
@@ -52,6 +39,7 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
     found = _too_large(spec, lines) + _ambiguous(spec) + _nothing_synthetic(spec, lines)
     found += no_real_problems(spec, lines) + weight_problems(spec, lines)
     found += replacement_problems(spec, lines) + _without_budget(spec, lines) + _fewer_draws(spec, lines)
+    found += joint_problems(spec, lines)
     if spec.sampler.start != "subset":
         text = (
             f"start: {spec.sampler.start} would let every generator use real images that a cell does not have; leave "
@@ -172,31 +160,6 @@ def place_of_num_real(spec: GridSpec, lines: Lines, num_real: int) -> str:
     return f"{lines.file}: num_real"
 
 
-def image_shape(spec: GridSpec) -> tuple[int, int, int] | None:
-    """(channels, height, width) of the networks' input; None if this depends on the images.
-
-    Where only the channels are unknown, three are assumed.
-    """
-    channels, side = SHAPES.get(spec.dataset, (3, None))
-    if spec.dataset.startswith("medmnist:"):
-        _, at, given = spec.dataset.partition("@")
-        side = int(given) if given.isdecimal() and len(given) < 5 else None if at else 28
-    channels = {"gray": 1, "rgb": 3, None: channels}[spec.data.mode]
-    side = spec.data.size or side
-    return (channels, side, side) if side else None
-
-
-def halving(recipe: GeneratorRecipe, side: int) -> str | None:
-    """Why a network that halves its images ``recipe.halvings`` times cannot take this side (pixels), if so."""
-    divisor = 2 ** min(recipe.halvings, 64)
-    if not side % divisor:
-        return None
-    return (
-        f"{recipe.name} halves its images {times(recipe.halvings)}, so their side must be a multiple of {divisor}, got "
-        f"{side} pixels; set data.size: {-(-side // divisor) * divisor}, or use fewer channels"
-    )
-
-
 def _products(spec: GridSpec) -> Iterator[tuple[Location, Factors]]:
     """Each product with its location; a block's without the networks that it inherits from the grid."""
     own, *blocks = spec.products()
@@ -212,14 +175,17 @@ def most(spec: GridSpec) -> tuple[int, int, int]:
     for f in spec.products():
         real_only = len(f.num_real) * len(f.classifiers) * f.draws * f.seeds
         mixtures = sum(
-            (len(f.real_share) if p in SHARED else 1) * (len(f.real_weight) if p == "mixed" else 1) for p in f.protocols
+            (len(f.real_share) if p in SHARED else 1) * (len(f.real_weight) if p == "mixed" else 1)
+            for p in f.protocols
+            if p != JOINT
         )
         cells += real_only * (
             1
             + len(with_controls(f.protocols))
             + len(f.generators) * len(f.filters) * (len(f.synthetic_multiples) + len(f.num_synthetic)) * mixtures
         )
-        for n in f.num_real:
+        cells += len(joint_arms(f.generators)) * len(f.num_real) * f.draws if JOINT in f.protocols else 0
+        for n in f.num_real if mixtures else ():
             pool = max(kept.num_raw(max(f.amounts(n), default=0)) for kept in f.filters)
             images += pool * f.draws * len(f.generators)
             shards += -(-pool // spec.sampler.shard_size) * f.draws * len(f.generators)

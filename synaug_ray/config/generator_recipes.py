@@ -24,7 +24,8 @@ from synaug_ray.config.recipes import (
 from synaug_ray.config.reference_recipe import ReferenceRecipe
 from synaug_ray.config.sampling import OF_NOISE_LEVELS
 from synaug_ray.config.trained_recipes import LENGTH as LENGTH
-from synaug_ray.config.trained_recipes import EDMRecipe, TrainedRecipe, UNetRecipe
+from synaug_ray.config.trained_recipes import ConvolutionalRecipe, EDMRecipe, UNetRecipe
+from synaug_ray.config.vit_gan_recipe import ViTGANRecipe as ViTGANRecipe
 
 FINEST = 10_000  # shares of a hybrid are multiples of 1 / FINEST
 LEAST, ROUNDED = 0.001, 0.002  # the smallest share above 0; what shares may add up to beside 1, as thirds do
@@ -131,7 +132,7 @@ class DDPMRecipe(UNetRecipe):
     levels: Annotated[int, Field(strict=True, ge=2, le=10_000)] = 1_000  # T
 
 
-class GANRecipe(TrainedRecipe):
+class GANRecipe(ConvolutionalRecipe):
     """A conditional GAN for few, small images: hinge loss, spectral norm, projection, DiffAugment."""
 
     samplers: ClassVar[tuple[str, ...]] = ("latent",)
@@ -153,7 +154,7 @@ class GANRecipe(TrainedRecipe):
 
 
 OneRecipe = Annotated[
-    EDMRecipe | LatentRecipe | LoraRecipe | DDPMRecipe | GANRecipe | PretrainedRecipe | ReferenceRecipe,
+    EDMRecipe | LatentRecipe | LoraRecipe | DDPMRecipe | GANRecipe | ViTGANRecipe | PretrainedRecipe | ReferenceRecipe,
     Field(discriminator="family"),
 ]
 
@@ -254,7 +255,15 @@ def _identity(recipe: AnyGenerator) -> tuple[Any, ...]:
 
 
 GeneratorRecipe = Annotated[
-    EDMRecipe | LatentRecipe | LoraRecipe | DDPMRecipe | GANRecipe | PretrainedRecipe | ReferenceRecipe | HybridRecipe,
+    EDMRecipe
+    | LatentRecipe
+    | LoraRecipe
+    | DDPMRecipe
+    | GANRecipe
+    | ViTGANRecipe
+    | PretrainedRecipe
+    | ReferenceRecipe
+    | HybridRecipe,
     Field(discriminator="family"),
 ]
 
@@ -270,6 +279,7 @@ GENERATOR_FAMILIES: dict[str, type[AnyGenerator]] = {
     "lora": LoraRecipe,
     "ddpm": DDPMRecipe,
     "gan": GANRecipe,
+    "vit-gan": ViTGANRecipe,
     "pretrained": PretrainedRecipe,
     "hybrid": HybridRecipe,
     **dict.fromkeys(("real-holdout", "duplicate", "label-shuffle", "jitter", "mixup", "augment"), ReferenceRecipe),

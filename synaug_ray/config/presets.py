@@ -11,6 +11,7 @@ from synaug_ray.config.generator_recipes import (
     GeneratorRecipe,
     LatentRecipe,
     ReferenceRecipe,
+    ViTGANRecipe,
 )
 from synaug_ray.config.recipes import ClassifierRecipe, Optimiser, SamplerRecipe
 
@@ -124,6 +125,7 @@ GENERATORS: dict[str, GeneratorRecipe] = {
         ReferenceRecipe(name="augment", family="augment", shift=0.125, rotate=10.0, scale=0.1),
         DDPMRecipe(name="ddpm-tiny"),
         GANRecipe(name="gan-tiny"),
+        ViTGANRecipe(name="vit-gan-tiny"),
     )
 }
 

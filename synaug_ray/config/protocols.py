@@ -14,12 +14,15 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator
 
 from synaug_ray.config.recipes import Flag, Name, Number, Recipe, invalid
 
-Named = Literal["mixed", "local-replacement", "soft-labels", "synthetic-only", "pretrain", "bridged", "real-then-real"]
+Named = Literal[
+    "mixed", "local-replacement", "soft-labels", "synthetic-only", "pretrain", "bridged", "real-then-real", "joint"
+]
 LOCAL = "local-replacement"
 SOFT = "soft-labels"
+JOINT = "joint"  # the classifier is a head of the generator's discriminator: see ``config.joint``
 SHARED = ("mixed", LOCAL, SOFT)  # protocols with a real share
 STAGED = ("bridged", "real-then-real")  # those with options; the others are names alone
-RESERVED = (*SHARED, "synthetic-only", "pretrain", "real-only", "training-check")
+RESERVED = (*SHARED, "synthetic-only", "pretrain", "real-only", "training-check", JOINT)
 MOST_MIXUP = 100.0  # of Beta(a, a): beyond, all shares are one half
 
 

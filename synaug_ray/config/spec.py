@@ -16,9 +16,10 @@ from synaug_ray.config.filter_recipe import FilterRecipe
 from synaug_ray.config.generator_recipes import GeneratorRecipe, LatentRecipe, singles
 from synaug_ray.config.given_autoencoder import weights_of
 from synaug_ray.config.given_base import files_of
+from synaug_ray.config.joint import HEAD, fakes_seen, joint_arms
 from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.presets import FILTERS, SAMPLERS
-from synaug_ray.config.protocols import SHARED, GridProtocol, StagedProtocol, name_of, with_controls
+from synaug_ray.config.protocols import JOINT, SHARED, GridProtocol, StagedProtocol, name_of, with_controls
 from synaug_ray.config.recipes import (
     MOST,
     ClassifierRecipe,
@@ -197,7 +198,9 @@ class GridSpec(Factors):
     def cells(self) -> Iterator[CellSpec]:
         """All cells, product by product; a cell of two products comes twice."""
         for factors in self.products():
-            yield from _cells(factors, {fewer.num_real: fewer.draws for fewer in self.fewer_draws})
+            fewer = {fewer.num_real: fewer.draws for fewer in self.fewer_draws}
+            yield from _cells(factors, fewer)
+            yield from _joint_cells(factors, fewer)
 
     def training_checks(self) -> Iterator[CellSpec]:
         """The longer real-only trials of each size that has synthetic images; one of two products comes twice."""
@@ -254,7 +257,7 @@ def _cells(factors: Factors, fewer_draws: Mapping[int, int]) -> Iterator[CellSpe
         for generator, kept, num_synthetic, protocol in product(
             factors.generators, factors.filters, amounts, protocols
         ):
-            if _alone(protocol):
+            if _alone(protocol) or protocol == JOINT:
                 continue
             stages = protocol if isinstance(protocol, StagedProtocol) else None
             shares = factors.real_share if protocol in SHARED else ("proportional",)
@@ -275,6 +278,14 @@ def _cells(factors: Factors, fewer_draws: Mapping[int, int]) -> Iterator[CellSpe
                     real_weight,
                     stages,
                 )
+
+
+def _joint_cells(factors: Factors, fewer_draws: Mapping[int, int]) -> Iterator[CellSpec]:
+    """One for each size, draw, generator with a head, and control of these; their synthetic images are those shown."""
+    for n in factors.num_real if JOINT in factors.protocols else ():
+        draws = range(min(fewer_draws.get(n, factors.draws), factors.draws) if n else 0)
+        for draw, arm in product(draws, joint_arms(factors.generators)):
+            yield CellSpec(n, fakes_seen(arm, n), arm, HEAD, JOINT, None, draw, 0)
 
 
 def _alone(protocol: str | StagedProtocol) -> bool:

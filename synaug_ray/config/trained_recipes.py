@@ -17,7 +17,6 @@ class TrainedRecipe(AnyGenerator):
     """A network trained on the Subset for ``nimg`` images seen, or ``max_passes`` passes over it if that is fewer."""
 
     trained_on: Count | None = None  # images of the same draw; None is closed-set: the cell's own Subset
-    channels: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32)  # one entry per resolution, the finest first
     nimg: Count = 16_000
     max_passes: Positive | None = None  # training ends after this many passes over the Subset
     batch: Count = 32
@@ -38,10 +37,6 @@ class TrainedRecipe(AnyGenerator):
         return self._key(LENGTH)
 
     @property
-    def halvings(self) -> int:
-        return len(self.channels) - 1
-
-    @property
     def mirrors(self) -> bool:
         return self.flip
 
@@ -49,7 +44,17 @@ class TrainedRecipe(AnyGenerator):
         return self.nimg if self.max_passes is None else min(self.nimg, round(self.max_passes * num_real))
 
 
-class UNetRecipe(TrainedRecipe):
+class ConvolutionalRecipe(TrainedRecipe):
+    """A network of convolutions at several resolutions."""
+
+    channels: Annotated[tuple[Count, ...], Field(min_length=1)] = (16, 32)  # one entry per resolution, the finest first
+
+    @property
+    def halvings(self) -> int:
+        return len(self.channels) - 1
+
+
+class UNetRecipe(ConvolutionalRecipe):
     """A class-conditional diffusion model on diffusers' U-Net: the base of EDM and DDPM."""
 
     labels: ClassVar[frozenset[str]] = AnyGenerator.labels | {"guide", "sampler"}  # one training serves all of them

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from synaug_ray.common.text import counted
 from synaug_ray.config.generator_recipes import GeneratorRecipe, singles
+from synaug_ray.config.protocols import JOINT
 from synaug_ray.config.spec import SYNTHETIC_ONLY, GridSpec
 
 LEAST_SIZES = 3  # numbers of real images that a law needs
@@ -13,7 +14,9 @@ ASKS = 3  # amounts of synthetic images alone, from which a grid asks where thes
 
 def unanswerable(spec: GridSpec) -> list[str]:
     """A sentence for each question that the grid leaves open by its design."""
-    products = spec.products()
+    products = [f for f in spec.products() if f.protocols != (JOINT,)]  # which is no question of amounts
+    if not products:
+        return []
     sizes = len({n for factors in products for n in factors.num_real if n})
     found = []
     if sizes < LEAST_SIZES:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import lru_cache
-from typing import Any, TypeVar
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.generator_recipes import EDMRecipe, GANRecipe, GeneratorRecipe, LatentRecipe, UNetRecipe
 from synaug_ray.config.recipes import ClassifierRecipe, SamplerRecipe
+from synaug_ray.config.vit_gan_recipe import ViTGANRecipe
 from synaug_ray.plan.footprint import Count
+
+if TYPE_CHECKING:
+    from synaug_ray.generators.vit_gan import Networks
 
 # ratio of the measured peak of a process to the counted memory: convolutions' workspaces, the allocator's reserve
 MARGIN = 1.25
@@ -108,6 +112,8 @@ def of_training(recipe: GeneratorRecipe, shape: Shape, num_classes: int) -> Coun
             return Count(
                 one.flops * 1.4, one.fixed, one.each
             )  # the discriminator's step also samples, and runs the discriminator twice
+        if isinstance(recipe, ViTGANRecipe):
+            return _of_vit_gan(recipe, shape, num_classes)
     return None
 
 
@@ -125,6 +131,9 @@ def of_sampling(recipe: GeneratorRecipe, guided: bool, shape: Shape, num_classes
             return _counted(
                 [paint], lambda b: paint(torch.empty(b, recipe.latent), torch.zeros(b, dtype=torch.long)), 0
             )
+        if isinstance(recipe, ViTGANRecipe):
+            net = _vit_gan(recipe, shape, num_classes).generator
+            return _counted([net], lambda b: net(torch.empty(b, recipe.latent), torch.zeros(b, dtype=torch.long)), 0)
     return None
 
 
@@ -225,6 +234,51 @@ def _gan(recipe: GANRecipe, shape: Shape, num_classes: int) -> tuple[nn.Module, 
 
     paint = GeneratorNetwork(shape, num_classes, recipe.channels, recipe.latent, recipe.norm_groups)
     return paint, Discriminator(shape, num_classes, recipe.channels)
+
+
+def _vit_gan(recipe: ViTGANRecipe, shape: Shape, num_classes: int) -> Networks:
+    from synaug_ray.generators.vit_gan import Networks, build_of
+
+    return Networks(shape, num_classes, build_of(recipe))
+
+
+def _of_vit_gan(recipe: ViTGANRecipe, shape: Shape, num_classes: int) -> Count:
+    """The operations of a mean step, and the memory of one with the penalty on the slope, which needs the most."""
+    from synaug_ray.generators.vit_gan import R1_EVERY
+
+    nets = _vit_gan(recipe, shape, num_classes)
+    judge = nets.discriminator
+
+    def head(batch: int) -> None:
+        judge(torch.empty(batch, *shape), torch.zeros(batch, dtype=torch.long))[1].sum().backward()
+
+    def judged(batch: int, penalised: bool = False) -> None:
+        y = torch.zeros(batch, dtype=torch.long)
+        with torch.no_grad():
+            fake = nets.generator(torch.empty(batch, recipe.latent), y)
+        real = torch.empty(batch, *shape, requires_grad=penalised).clone()  # torch's counter takes no leaf here
+        scores, logits = judge(real, y)
+        loss = scores.sum() + logits.sum() + sum(part.sum() for part in judge(fake, y))
+        if penalised:
+            (slope,) = torch.autograd.grad(scores.sum(), real, create_graph=True)
+            loss = loss + slope.square().sum()
+        loss.backward()
+
+    def painted(batch: int) -> None:
+        y = torch.zeros(batch, dtype=torch.long)
+        judge(nets.generator(torch.empty(batch, recipe.latent), y), y)[0].sum().backward()
+
+    if not recipe.adversarial:
+        return _counted([nets], head, GENERATOR_COPIES)
+    plain, slope = _counted([nets], judged, GENERATOR_COPIES), None
+    judge.requires_grad_(False)
+    other = _counted([nets], painted, GENERATOR_COPIES)
+    judge.requires_grad_(True)
+    if recipe.r1_weight:
+        slope = _counted([nets], partial(judged, penalised=True), GENERATOR_COPIES)
+    largest = slope or plain
+    extra = (slope.flops - plain.flops) / R1_EVERY if slope else 0.0
+    return Count(plain.flops + extra + other.flops, largest.fixed, max(largest.each, other.each))
 
 
 @contextmanager

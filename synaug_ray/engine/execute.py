@@ -20,9 +20,11 @@ from synaug_ray.classifiers.train import Answers, Member, Outcome, train_pack
 from synaug_ray.common.errors import DamagedState
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.common.provenance import CODE, commit
+from synaug_ray.config.protocols import JOINT
 from synaug_ray.data.images import ImageSet
 from synaug_ray.engine import courses
 from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.joint import head_outcome
 from synaug_ray.engine.memory import WHOLE, BatchSplit
 from synaug_ray.generators import registry
 from synaug_ray.plan.features import FeatureStep
@@ -159,6 +161,8 @@ def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: B
         from synaug_ray.engine.features import fit_heads  # which needs this module
 
         outcomes = fit_heads(context, pack)
+    elif pack[0].protocol == JOINT:
+        outcomes = [head_outcome(context, trial) for trial in pack]
     else:
         outcomes = _train(context, pack, batch_split)
     spent = clock.read(outcomes[0].nimg)
@@ -179,6 +183,7 @@ def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: B
             files["predictions2.safetensors"] = _answered(second, dataset.test2)
         if outcome.leep is not None:
             measured["leep"] = outcome.leep
+        measured |= dict(outcome.notes or {})
         context.store.commit(trial, measured | each | {"nimg": outcome.nimg}, files, made)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from synaug_ray.common.errors import Collapsed, Diverged
-from synaug_ray.config.generator_recipes import GANRecipe, LatentRecipe
+from synaug_ray.config.generator_recipes import GANRecipe, LatentRecipe, ViTGANRecipe
 from synaug_ray.config.pretrained_recipe import PretrainedRecipe
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
@@ -74,7 +74,7 @@ def _part(recipe: Any, counted: Count, bench: Bench, seconds: float) -> float:
 
 
 def _step(recipe: Any, batch: int, bench: Bench, seconds: float) -> float:
-    calls = 2 if isinstance(recipe, GANRecipe) else 1
+    calls = 2 if isinstance(recipe, (GANRecipe, ViTGANRecipe)) and getattr(recipe, "adversarial", True) else 1
     clock = _Clock(now=bench.now, until=bench.now() + seconds, calls=calls)
     changes = {"batch": batch, "nimg": 1_000_000 * batch, "max_passes": None}
     if hasattr(recipe, "micro_batch"):

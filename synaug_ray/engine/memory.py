@@ -50,7 +50,7 @@ def count_of(steps: Sequence[Step], shape: Shape, num_classes: int) -> Count | N
             return counting.of_training(step.recipe, shape, num_classes)
         if isinstance(step, ShardStep):
             return counting.of_sampling(step.generator.recipe, step.sampler.guidance != 1, shape, num_classes)
-        if isinstance(step, TrialStep) and not step.classifier.frozen:
+        if isinstance(step, TrialStep) and step.images_seen and not step.classifier.frozen:
             one, pack = counting.of_classifier(step.classifier, shape, num_classes), step.classifier.pack
             return Count(pack * one.flops, pack * one.fixed, pack * one.each)
     except Exception as error:  # some timm networks fail on torch's meta device: they are trained without this check

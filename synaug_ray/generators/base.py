@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.training.distributed import WHOLE, Split
@@ -28,6 +31,19 @@ class Generator(Protocol):
 
     def files(self) -> dict[str, bytes]:
         """The generator's files by relative path; ``synaug.json`` names its family."""
+        ...
+
+
+class WithHead(Generator, Protocol):
+    """A generator that was trained together with a classifier."""
+
+    @property
+    def head_notes(self) -> dict[str, float]:
+        """What its training left to say about the classifier, by name, for a trial's Record."""
+        ...
+
+    def log_probabilities(self, images: NDArray[np.uint8], device: torch.device) -> NDArray[np.float64]:
+        """Of each class, [N, K], for images [N, C, H, W]."""
         ...
 
 

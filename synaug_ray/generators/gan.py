@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate, leaky_relu, pad
 from torch.nn.utils.parametrizations import spectral_norm
 
 from synaug_ray.common.keys import derive_seed
-from synaug_ray.config.generator_recipes import GANRecipe
+from synaug_ray.config.generator_recipes import GANRecipe, ViTGANRecipe
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.data.images import ImageSet
 from synaug_ray.generators.samplers import image_noise, sample_in_batches
@@ -185,9 +185,9 @@ def train(
         def generator_loss(part: slice) -> Tensor:
             return -discriminate(generate(y[part]), y[part]).mean()
 
-        first = _step(adams["judge"], discriminator_loss, recipe, device, split)
+        first = take_step(adams["judge"], discriminator_loss, recipe, device, split)
         discriminator.requires_grad_(False)
-        second = _step(adams["paint"], generator_loss, recipe, device, split)
+        second = take_step(adams["paint"], generator_loss, recipe, device, split)
         discriminator.requires_grad_(True)
         return first, second
 
@@ -222,12 +222,16 @@ def diff_augment(x: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> Ten
     return x
 
 
-def _step(
-    adam: torch.optim.Adam, loss: Callable[[slice], Tensor], recipe: GANRecipe, device: torch.device, split: Split
+def take_step(
+    adam: torch.optim.Adam,
+    loss: Callable[[slice], Tensor],
+    recipe: GANRecipe | ViTGANRecipe,
+    device: torch.device,
+    split: Split,
 ) -> Tensor:
     """Take one optimiser step on a batch's mean loss, with gradients summed over parts and processes; returns the loss.
 
-    Each part has its own latents, augmentations and power iteration (of the spectral normalisation), so the number of
+    Each part has its own latents, augmentations and power iteration (of a spectral normalisation), so the number of
     parts affects the result.
     """
     adam.zero_grad(set_to_none=True)

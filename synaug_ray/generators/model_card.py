@@ -22,6 +22,8 @@ USES = {
     "`class_labels=[...]` and `num_inference_steps=18`. The label after the last class means no class. `adapter/` has "
     "the changes alone, in peft's format; the content of the base that they belong to is in `synaug.json`.",
     "gan": "Loads with `synaug_ray.generators.registry.from_files`; `generator.safetensors` contains the weights.",
+    "vit-gan": "Loads with `synaug_ray.generators.registry.from_files`; `generator.safetensors` has the weights, and "
+    "`discriminator.safetensors` those of the discriminator, which classifies real images too.",
     "pretrained": "A reference to a diffusers pipeline that was trained elsewhere; its own card says on what.",
 }
 CARD = """---
@@ -72,7 +74,7 @@ def model_card(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ..
             f"({nimg / max(len(subset), 1):,.0f} passes).{before}\n"
         )
     return CARD.format(
-        library="synaug_ray" if recipe.family == "gan" else "diffusers",
+        library="synaug_ray" if recipe.family in ("gan", "vit-gan") else "diffusers",
         name=recipe.name,
         family=recipe.family,
         size=subset.images.shape[-1],

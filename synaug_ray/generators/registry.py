@@ -47,6 +47,10 @@ def family(name: str) -> Family:
             from synaug_ray.generators import gan
 
             return gan
+        case "vit-gan":
+            from synaug_ray.generators import vit_gan
+
+            return vit_gan
         case "pretrained":
             from synaug_ray.generators import pretrained
 

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from synaug_ray.config.generator_recipes import GeneratorRecipe, HybridRecipe
 from synaug_ray.config.presets import sampler_of
-from synaug_ray.config.protocols import SHARED
+from synaug_ray.config.protocols import JOINT, SHARED
 from synaug_ray.config.spec import TRAINING_CHECK, CellSpec, GridSpec
 from synaug_ray.plan.hybrid import HybridPool
+from synaug_ray.plan.joint import HeadStep
 from synaug_ray.plan.step import STAGES, Stage, Step
 from synaug_ray.plan.steps import GeneratorStep, Pool, QualityStep, ShardStep, TrialStep
 from synaug_ray.plan.subset import DataIdentity, Subset
@@ -115,7 +116,8 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
             names.setdefault(pool.generator.key, cell.generator.trained_name)
             names.setdefault(pool.key, cell.generator.name)
         share, weight = _mixture(cell, in_proportion)
-        trial = TrialStep(
+        kind = HeadStep if cell.protocol == JOINT else TrialStep
+        trial = kind(
             subset(cell.num_real, cell.draw),
             pool,
             cell.num_synthetic,
@@ -128,7 +130,7 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
             cell.stages,
         )
         trial = trials.setdefault(trial.key, trial)
-        if pool is not None:
+        if pool is not None and trial.num_raw:
             amounts[pool] = max(amounts.get(pool, 0), trial.num_raw)
         rows.setdefault((trial.key, cell.arm, cell.real_share, cell.real_weight, False), Row(cell, trial))
     for cell in spec.training_checks():
@@ -185,7 +187,7 @@ def pending(plan: Plan, store: Finished) -> Plan:
     users = (*trials.values(), *qualities.values(), *features.values())
     wanted = {parent.key for step in users for parent in step.parents()}
     shards = {k: s for k, s in plan.shards.items() if k in wanted and k not in done["shard"]}
-    parents = {s.generator.key for s in shards.values()}
+    parents = wanted | {s.generator.key for s in shards.values()}
     generators = {k: g for k, g in plan.generators.items() if k in parents and k not in done["generator"]}
     return Plan(plan.data, generators, shards, trials, plan.rows, plan.names, qualities, features)
 

@@ -11,7 +11,7 @@ from synaug_ray.common.keys import content_key, derive_seed
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.filter_recipe import FilterRecipe
 from synaug_ray.config.generator_recipes import GeneratorRecipe
-from synaug_ray.config.protocols import SOFT, StagedProtocol
+from synaug_ray.config.protocols import SOFT, Named, StagedProtocol
 from synaug_ray.config.recipes import ClassifierRecipe, SamplerRecipe
 from synaug_ray.plan.step import Stage, Step
 from synaug_ray.plan.subset import Subset
@@ -54,8 +54,7 @@ class GeneratorStep(Step):
 
         Where a longer training begins with a shorter one, the same for all lengths.
         """
-        recipe = self.recipe.any_length_key if self.recipe.continues else self.recipe.key
-        return derive_seed("generator", self.subset.data.key, self.subset.draw, recipe)
+        return derive_seed("generator", self.subset.data.key, self.subset.draw, self.recipe.seed_key)
 
     @cached_property
     def course(self) -> str:
@@ -183,9 +182,7 @@ class QualityStep(Step):
 SECOND_TEST = 1  # version of the rules for the images of ``data.test2``: which they are, and which are left out
 
 
-Protocol = Literal[
-    "real-only", "mixed", "local-replacement", "soft-labels", "synthetic-only", "pretrain", "bridged", "real-then-real"
-]
+Protocol = Named | Literal["real-only"]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from synaug_ray.common.errors import DataProblem, Message, StorageProblem, UsageProblem, did_you_mean
 from synaug_ray.config.generator_recipes import singles
+from synaug_ray.config.protocols import JOINT
 from synaug_ray.plan.hybrid import HybridPool
 from synaug_ray.plan.steps import Pool
 from synaug_ray.runs.classes import class_names
@@ -51,7 +52,7 @@ def choose(run: RunStatus, generator: str, num_real: int, draw: int) -> Chosen:
     """
     pools: dict[tuple[str, int, int], tuple[Pool, int]] = {}
     for row in run.plan.rows:
-        if row.trial.pool is not None and row.cell.generator is not None:
+        if row.trial.pool is not None and row.cell.generator is not None and row.cell.protocol != JOINT:
             at = (row.cell.generator.name, row.cell.num_real, row.cell.draw)
             pools[at] = (row.trial.pool, max(row.trial.num_raw, pools[at][1] if at in pools else 0))
     wanted = (generator, num_real, draw)

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from synaug_ray.classifiers.train import Member, train_with_weights
 from synaug_ray.common.errors import DataProblem, Message, StorageProblem, UsageProblem, did_you_mean
+from synaug_ray.config.protocols import JOINT
 from synaug_ray.data.load import load
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.plan.plan import Row
@@ -90,6 +91,13 @@ def export_classifier(run: RunStatus, row: Row, out: Path, cache: Path) -> list[
         text = f"--out {out} is not an empty folder; name one that is empty or not there yet"
         raise UsageProblem(Message(text, "--out", "not-empty", str(out)))
     trial = row.trial
+    if trial.protocol == JOINT:
+        text = (
+            f"the {trial.classifier.name} of protocol joint is a part of its generator, and not written by itself; its "
+            "weights are in discriminator.safetensors of the generator's payload in the storage. Export a classifier "
+            "of another protocol"
+        )
+        raise UsageProblem(Message(text, "--classifier", "part-of-a-generator", trial.classifier.name))
     if trial.classifier.frozen:
         text = (
             f"{trial.classifier.name} is a head on features of {trial.classifier.model} (tune: head), which is not "

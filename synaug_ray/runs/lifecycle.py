@@ -12,8 +12,9 @@ from synaug_ray.classifiers.models import check as check_classifier
 from synaug_ray.classifiers.models import incompatibility
 from synaug_ray.common.errors import DataProblem, collect_problems
 from synaug_ray.common.provenance import environment
-from synaug_ray.config.checks import image_shape
 from synaug_ray.config.filter_recipe import FilterRecipe
+from synaug_ray.config.image_sides import image_shape
+from synaug_ray.config.protocols import JOINT
 from synaug_ray.data.audit.audit import table
 from synaug_ray.data.audit.checks import describe, problems
 from synaug_ray.data.audit.gate import apply_duplicate_policy
@@ -46,7 +47,7 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
         Unsettled: if the images show that the plan has to be made again.
     """
     spec, plan, store = run.spec, run.plan, run.store
-    recipes = {t.classifier.key: t.classifier for t in plan.trials.values()}.values()
+    recipes = {t.classifier.key: t.classifier for t in plan.trials.values() if t.protocol != JOINT}.values()
     spaces = {s.key: s for step in pending(plan, store).qualities.values() for s in step.spaces}.values()
     clips = {
         t.filter.key: t.filter for t in pending(plan, store).trials.values() if t.filter and t.filter.family == "clip"

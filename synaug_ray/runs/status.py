@@ -11,8 +11,8 @@ from typing import Any
 
 from synaug_ray.common.errors import Problem, StorageProblem, UsageProblem
 from synaug_ray.common.text import duration
-from synaug_ray.config.checks import image_shape
 from synaug_ray.config.data_options import FULL
+from synaug_ray.config.image_sides import image_shape
 from synaug_ray.config.load import validate_grid
 from synaug_ray.config.yaml_source import parse_bytes
 from synaug_ray.data.first_image import first_shape, training_images

@@ -12,11 +12,12 @@ from safetensors.numpy import load as load_arrays
 from synaug_ray.analysis.generators import HYBRID_CONTROL, HYBRID_OPEN
 from synaug_ray.analysis.mixing import NO_MIXTURE, mix_name
 from synaug_ray.analysis.seen_before import AND, OF_BASE, OF_FILTER, UNKNOWN, of_parts
-from synaug_ray.analysis.trials import LEEP, STAGES
+from synaug_ray.analysis.trials import HEAD_NOTES, JOINT_ARM, LEEP, STAGES
 from synaug_ray.config.generator_recipes import GeneratorRecipe, HybridRecipe, LatentRecipe, ReferenceRecipe
 from synaug_ray.config.lora_recipe import LoraRecipe
-from synaug_ray.config.protocols import SHARED
+from synaug_ray.config.protocols import JOINT, SHARED
 from synaug_ray.config.spec import CellSpec, GridSpec
+from synaug_ray.config.vit_gan_recipe import ViTGANRecipe
 from synaug_ray.plan.plan import Plan, Row, blocked
 from synaug_ray.plan.step import Stage
 from synaug_ray.plan.steps import Pool, TrialStep
@@ -70,7 +71,9 @@ def measurements(spec: GridSpec, plan: Plan, store: Store) -> pd.DataFrame:
     rows, pools = [], _Costs(plan, store)
     for row in plan.rows:
         rows.append(_row(spec, row, done.get(row.trial.key), failed, pools))
-    return pd.DataFrame(rows, columns=[*COLUMNS, *(MEASURED2 if plan.data.test2 is not None else ())])
+    joint = any(row.cell.protocol == JOINT for row in plan.rows)
+    more = (*(MEASURED2 if plan.data.test2 is not None else ()), *((*JOINT_ARM, *HEAD_NOTES) if joint else ()))
+    return pd.DataFrame(rows, columns=[*COLUMNS, *more])
 
 
 def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, costs: _Costs) -> dict[str, Any]:
@@ -101,6 +104,7 @@ def _row(spec: GridSpec, row: Row, record: Record | None, failed: Failures, cost
         **_stages(trial),
         **measured,
         LEEP: record.result.get(LEEP, math.nan) if record else math.nan,
+        **_joint(cell, record),
         "cost_seconds": device_seconds(record) if record else float("nan"),
         **(costs.of(trial) if record else dict.fromkeys(COSTS, float("nan"))),
         "generator_key": pool.generator.key if pool else "",
@@ -160,6 +164,14 @@ def _stages(trial: TrialStep) -> dict[str, str]:
     stages = trial.stages
     seen = "" if stages is None else "synthetic" if stages.synthetic else "real"
     return dict(zip(STAGES, (seen, "" if stages is None else stages.options_key), strict=True))
+
+
+def _joint(cell: CellSpec, record: Record | None) -> dict[str, Any]:
+    """What the head of protocol ``joint`` learnt from, and what is the same for its controls; empty for others."""
+    if not isinstance(cell.generator, ViTGANRecipe) or cell.protocol != JOINT:
+        return dict.fromkeys(JOINT_ARM, "")
+    notes = {name: record.result.get(name, math.nan) if record else math.nan for name in HEAD_NOTES}
+    return dict(zip(JOINT_ARM, (cell.generator.arm, cell.generator.joint_key), strict=True)) | notes
 
 
 def _sampled(pool: Pool) -> str:

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from synaug_ray.config.checks import image_shape
+from synaug_ray.config.image_sides import image_shape
 from synaug_ray.config.load import find_grid, placed_grid
 from synaug_ray.data.first_image import first_shape, training_images
 from synaug_ray.data.identify import identify, unknown_name

@@ -17,6 +17,7 @@ from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, REPLAY, SAMPLERS, sampler_of
 from synaug_ray.config.protocols import PROTOCOLS
 from synaug_ray.config.recipes import ClassifierRecipe, Optimiser, Recipe, SamplerRecipe
+from synaug_ray.config.vit_gan_recipe import ViTGANRecipe
 
 # A key that changes here makes everything stored under the old one count as missing. Never update one
 # of these because a test fails: do it because results have changed.
@@ -38,6 +39,7 @@ GOLDEN = {
     ("generator", "augment"): "37dd7433fa91085a068ef5f943c3868c",
     ("generator", "ddpm-tiny"): "d3fed247d3e4a9ce68b237e80ea82c6a",
     ("generator", "gan-tiny"): "751e545e650e85faa6dd7f8a294f1bac",
+    ("generator", "vit-gan-tiny"): "521c9315ad6c94a48708a8c1b573b15f",
     ("sampler", "dpmpp-8"): "cabeeca9a386ee38df702fe86cad7840",
     ("sampler", "dpmpp-10"): "8767d911dc33b9e13dd95ba2b8e1dae1",
     ("sampler", "dpmpp-8-narrow"): "c372cc390ab3290b719b627fcdd89671",
@@ -114,6 +116,26 @@ OTHER = {  # a value for every field that is not its default
         schedule="constant",
         augment=("cutout",),
     ),
+    ViTGANRecipe: dict(
+        patch=2,
+        width=24,
+        depth=2,
+        heads=2,
+        latent=8,
+        nimg=1,
+        max_passes=3.0,
+        batch=33,
+        learning_rate=2e-3,
+        ema_half_life=1_601,
+        flip=True,
+        precision="bf16",
+        schedule="constant",
+        augment=("cutout",),
+        r1_weight=0.0,
+        selection="none",
+        threshold=0.9,
+        adversarial=False,
+    ),
     PretrainedRecipe: dict(
         prompts_content="0" * 64,
         content="owner/other@" + 40 * "0",
@@ -172,6 +194,7 @@ BASE = {
     LoraRecipe: LoraRecipe(name="x", base="/elsewhere", base_content="0" * 192),
     DDPMRecipe: DDPMRecipe(name="x"),
     GANRecipe: GANRecipe(name="x"),
+    ViTGANRecipe: ViTGANRecipe(name="x"),
     PretrainedRecipe: PretrainedRecipe(name="x", pipeline="owner/one@" + 40 * "0"),
     SamplerRecipe: SamplerRecipe(name="x"),
     ClassifierRecipe: ClassifierRecipe(name="x"),
@@ -304,6 +327,9 @@ def test_recipes_are_frozen():
         (EDMRecipe, {"micro_batch": 5}, "batch 32 does not divide into micro_batch: 5"),
         (GANRecipe, {"channels": (16, 20)}, r"channels \[20\] do not divide into norm_groups: 8"),
         (GANRecipe, {"augment": ("blur",)}, "translate"),
+        (ViTGANRecipe, {"heads": 5}, "width 48 does not divide into heads: 5; give a multiple of it"),
+        (ViTGANRecipe, {"threshold": 1.0}, "less than 1"),
+        (ViTGANRecipe, {"channels": (8,)}, "Extra inputs"),
         (DDPMRecipe, {"levels": 1}, "greater than or equal to 2"),
         (ReferenceRecipe, {"alpha": 0.0}, "greater than 0"),
         (ReferenceRecipe, {"rotate": 181.0}, "less than or equal to 180"),

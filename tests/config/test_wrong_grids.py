@@ -323,6 +323,21 @@ def test_only_variations_of_single_images_replace_them(refused):
     assert len(refused(f"{GRID}blocks: [{{protocols: local-replacement, generators: [{others}]}}]\n")) == 1
 
 
+def test_protocol_joint_needs_a_head_and_the_cells_own_images(refused):
+    own = "{preset: vit-gan-tiny, name: wide, trained_on: 80}, {preset: vit-gan-tiny, patch: 2}"
+    text = replaced("edm-tiny, jitter", f"edm-tiny, {own}").replace("[mlp]", "[mlp]\nprotocols: [joint]")
+    assert refused(text) == [("protocol", "g.yaml:8: protocols", "joint")] * 2
+    block = f"{GRID}blocks: [{{protocols: [mixed, joint], generators: [vit-gan-tiny]}}, {{protocols: [joint]}}]\n"
+    assert refused(block) == [("protocol", "g.yaml:10: blocks[1].protocols", "joint")]
+    alone = "{preset: vit-gan-tiny, adversarial: no, name: alone}"
+    assert refused(replaced("edm-tiny, jitter", alone)) == [("no-synthetic-images", "g.yaml: protocols", "alone")]
+    assert refused(replaced("edm-tiny, jitter", "{preset: vit-gan-tiny, patch: 3}")) == [
+        ("image-size", "g.yaml:6: generators[0]", "8 pixels")
+    ]
+    none = f"{GRID}blocks: [{{protocols: [joint], num_real: [0], generators: [vit-gan-tiny], num_synthetic: [9]}}]\n"
+    assert ("protocol", "g.yaml:10: blocks[0].protocols", "joint") in refused(none)
+
+
 def test_a_file_without_a_key_that_every_grid_needs(refused):
     assert refused(replaced("dataset: digits\n", "")) == [("missing-key", "g.yaml: dataset", "dataset")]
 

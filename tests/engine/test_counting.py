@@ -38,7 +38,7 @@ def test_guidance_doubles_an_evaluation_and_training_takes_three():
     assert without.each < counting.of_training(EDM, (1, 8, 8), 10).each / 2  # nothing is kept for gradients
 
 
-@pytest.mark.parametrize("name", ["edm-16px-2", "latent-64px", "ddpm-tiny", "gan-tiny"])
+@pytest.mark.parametrize("name", ["edm-16px-2", "latent-64px", "ddpm-tiny", "gan-tiny", "vit-gan-tiny"])
 def test_every_family_is_counted(name):
     shape = (3, 16, 16)
     training = counting.of_training(GENERATORS[name], shape, 10)

@@ -10,7 +10,7 @@ from helpers.simulated_gpu import simulated_gpu
 from sklearn.svm import SVC
 
 from synaug_ray.common.errors import Diverged
-from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, DDPMRecipe, EDMRecipe, GANRecipe
+from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, DDPMRecipe, EDMRecipe, GANRecipe, ViTGANRecipe
 from synaug_ray.config.presets import GENERATORS, SAMPLERS, sampler_of
 from synaug_ray.data.subsets import Draws
 from synaug_ray.generators import edm, registry
@@ -24,12 +24,14 @@ SMALL = {
     "edm": EDMRecipe(name="small", channels=(8, 16), nimg=8 * 80, batch=8, warmup_nimg=64),
     "ddpm": DDPMRecipe(name="small", channels=(8, 16), nimg=8 * 80, batch=8, warmup_nimg=64),
     "gan": GANRecipe(name="small", channels=(8, 16), nimg=8 * 80, batch=8),
+    "vit-gan": ViTGANRecipe(name="small", width=16, depth=1, nimg=8 * 80, batch=8),
 }
 LEARNS = {  # shortened presets; at full length both are above 0.9, chance is 0.1
     "ddpm": GENERATORS["ddpm-tiny"].model_copy(update={"nimg": 4_800, "name": "short"}),
     "gan": GENERATORS["gan-tiny"].model_copy(
         update={"nimg": 8_000, "batch": 16, "learning_rate": 2e-3, "name": "short"}
     ),
+    "vit-gan": GENERATORS["vit-gan-tiny"].model_copy(update={"nimg": 8_000, "name": "short"}),
 }
 
 
@@ -171,7 +173,7 @@ def test_every_learnt_family_has_its_module():
         registry.family("jitter")
 
 
-@pytest.mark.parametrize("name", ["ddpm", "gan"])
+@pytest.mark.parametrize("name", ["ddpm", "gan", "vit-gan"])
 def test_a_loss_that_is_no_number_is_said(name, subset):
     with pytest.raises(Diverged, match="generator small: the loss"):
         registry.family(name).train(SMALL[name].model_copy(update={"learning_rate": 1e30}), subset, CLASSES, 1, DEVICE)

@@ -6,7 +6,7 @@ import torch
 from helpers.simulated_gpu import simulated_gpu
 
 from synaug_ray.classifiers.train import Member, train_only
-from synaug_ray.config.generator_recipes import DDPMRecipe, EDMRecipe, GANRecipe
+from synaug_ray.config.generator_recipes import DDPMRecipe, EDMRecipe, GANRecipe, ViTGANRecipe
 from synaug_ray.config.presets import SAMPLERS, sampler_of
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.images import ImageSet
@@ -23,6 +23,7 @@ GENERATORS = {
     "edm": EDMRecipe(name="edm", warmup_nimg=8, augment=0.5, micro_batch=4, **TINY),
     "ddpm": DDPMRecipe(name="ddpm", warmup_nimg=8, **TINY),
     "gan": GANRecipe(name="gan", augment=("translate", "cutout", "brightness"), **TINY),
+    "vit-gan": ViTGANRecipe(name="vit-gan", width=16, depth=1, batch=8, flip=True),
 }
 CLASSIFIERS = {
     "pack": ClassifierRecipe(name="mlp", widths=(16,), pack=3, flip=True, shift=1, batch=16),

@@ -7,11 +7,11 @@ from helpers.simulated_gpu import DeviceMismatch, simulated_gpu
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from synaug_ray.classifiers import train as classifiers
-from synaug_ray.config.generator_recipes import DDPMRecipe, EDMRecipe, GANRecipe, LatentRecipe
+from synaug_ray.config.generator_recipes import DDPMRecipe, EDMRecipe, GANRecipe, LatentRecipe, ViTGANRecipe
 from synaug_ray.config.presets import SAMPLERS, sampler_of
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.generators import diffusion, gan, registry
+from synaug_ray.generators import diffusion, gan, registry, vit_gan
 from synaug_ray.plan.steps import TrialStep
 from synaug_ray.plan.subset import Subset
 from synaug_ray.quality import features, label_classifiers
@@ -28,6 +28,7 @@ GENERATORS = {
     "latent": LatentRecipe(name="latent", warmup_nimg=8, autoencoder_channels=(8, 16), **TINY),
     "ddpm": DDPMRecipe(name="ddpm", warmup_nimg=8, **TINY),
     "gan": GANRecipe(name="gan", augment=("translate", "cutout", "brightness"), **TINY),
+    "vit-gan": ViTGANRecipe(name="vit-gan", width=16, depth=1, nimg=16, batch=8, flip=True, precision="bf16"),
 }
 SAMPLED = [  # generator, family of its sampler
     *(("edm", family) for family in EDMRecipe.samplers),
@@ -35,6 +36,7 @@ SAMPLED = [  # generator, family of its sampler
     ("edm scale-shift", "dpmpp-2m"),
     ("latent", "dpmpp-2m"),
     ("gan", "latent"),
+    ("vit-gan", "latent"),
 ]
 SHORT = {"nimg": 64, "batch": 32}
 CLASSIFIERS = {
@@ -119,6 +121,8 @@ def left_on_the_cpu(monkeypatch, name):
     """A network, or the images, that someone forgot to move."""
     if name == "gan":
         monkeypatch.setattr(gan.Discriminator, "to", lambda net, device: net)
+    elif name == "vit-gan":
+        monkeypatch.setattr(vit_gan.Networks, "to", lambda net, device: net)
     elif name in GENERATORS:
         monkeypatch.setattr(diffusion, "to_device", lambda net, device: net)
     else:

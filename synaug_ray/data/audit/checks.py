@@ -8,8 +8,8 @@ import numpy as np
 
 from synaug_ray.common.errors import Message
 from synaug_ray.common.text import counted, one_line, printable, some
-from synaug_ray.config.checks import halving
 from synaug_ray.config.generator_recipes import GeneratorRecipe
+from synaug_ray.config.image_sides import halving
 from synaug_ray.config.lora_recipe import LoraRecipe, unlike_base
 from synaug_ray.data.audit.alike import alike_class_note, alike_problems
 from synaug_ray.data.images import Dataset
