@@ -201,6 +201,20 @@ def test_a_look_at_a_pool_comes_after_the_packs_that_are_ready(digits_identity, 
     assert set(store.failed("quality")) == set(packs[-1])
 
 
+def test_a_head_comes_when_its_generator_stands(tmp_path, digits_identity):
+    vit = {"preset": "vit-gan-tiny", "nimg": 64}
+    spec = small_grid(generators=[vit], num_real=[20], draws=1, blocks=[], protocols=["joint"], quality_draws=0)
+    plan = make_plan(spec, digits_identity)
+    store = Store(str(tmp_path / "store"))
+    store.poll = 0.0
+    heads = {k: t for k, t in plan.trials.items() if t.protocol == "joint"}
+    made = ReadyTrialSearcher(heads, {}, store, lambda: True, lambda: False)
+    assert suggest_all(made) == ([], None)
+    first = next(iter(heads.values()))
+    store.commit(first.pool.generator, {}, {}, {})
+    assert suggest_all(made) == ([[first.key]], None)
+
+
 def test_tune_can_pickle_it(searcher):
     pickle.dumps(searcher[0])
 

@@ -264,3 +264,21 @@ def test_the_gap_has_a_section_figure_and_table(run_folder: Path, built: Page) -
     first, *_ = page.figures["gap-parts"]["data"]
     assert first["y"] == [drawn_as(100 * value) for value in (0.02, 0.05, 0.07)]
     assert page.figures["gap-parts"]["layout"]["xaxis"]["ticktext"] == ["appearance", "content", "the whole gap"]
+
+
+def test_heads_of_discriminators_have_a_section_and_a_table(run_folder: Path, built: Page) -> None:
+    def around(value: float) -> dict:
+        return {"value": value, "low": value - 0.01, "high": value + 0.01}
+
+    mlp = {"classifier": "mlp", "error": 0.13, "gain": around(-0.02)}
+    cell = {"generator": "vit<b>", "arm": "selected", "num_real": 50, "draws": 4, "nimg": 64_000, "error": 0.15}
+    cell |= {"over_alone": around(0.01), "over_unselected": around(0.005), "classifiers": [mlp]}
+    cell |= {"fakes_selected": 0.4, "weight_real": 1.2, "weight_fakes": 2.1}
+    alone = cell | {"generator": "vit-alone", "arm": "alone", "over_alone": None, "over_unselected": None}
+    alone |= {"fakes_selected": None, "weight_fakes": None, "classifiers": []}
+    page = rebuilt(run_folder, "laws.json", joint=[cell, alone], joint_words=["vit<b> gains."])
+    heading = "Trained together: the discriminator as the classifier"
+    assert heading in page.words and heading not in built.words and "vit<b> gains." in page.words
+    first, second = page.tables["Heads of discriminators as classifiers, table"][1:]
+    assert first[0][0] == "vit<b>" and entry(first[6][1]) == triple(around(0.01)) and first[8][0] == "mlp"
+    assert [second[k][0] for k in (6, 7, 8, 10, 11)] == ["\u2014"] * 5
