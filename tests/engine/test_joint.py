@@ -43,7 +43,7 @@ def test_its_answers_are_those_of_the_head(joint, digits):
         assert np.array_equal(told.loc[row["key"], "predicted"], log_p.argmax(1))
         assert row["test_error"] == pytest.approx((log_p.argmax(1) != digits.test.labels).mean())
         assert math.isnan(row["fakes_selected"]) == (row["joint_arm"] == "alone")
-        assert row["generator_cost_seconds"] > 0 and row["image_cost_seconds"] != 0
+        assert row["generator_cost_seconds"] > 0
         files = context.store.record("generator", step.key).files
         assert "discriminator.safetensors" in files
 
