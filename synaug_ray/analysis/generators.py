@@ -26,7 +26,8 @@ HYBRID_OPEN = (
     "hybrid-open"  # a hybrid with a part that was trained on images outside the data set, as a reader may have
 )
 HYBRIDS = ("hybrid", HYBRID_OPEN)  # of several generators, of which one at least is trained
-BASED = "lora"  # the family that starts from a generator of other images, which a reader has too
+# families that start from a generator of other images, which a reader has too
+BASED = ("lora", "inversion")
 TRAINING_COST, IMAGE_COST = "generator_cost_seconds", "image_cost_seconds"
 
 
@@ -46,7 +47,7 @@ def opened_by(family: str, open_set: bool) -> str:
     """Why a generator is open-set, in words; '' for one that is not."""
     if open_set:
         return "open-set: trained on more real images"
-    return {BASED: "open-set by its base", HYBRID_OPEN: "open-set by a part"}.get(family, "")
+    return {**dict.fromkeys(BASED, "open-set by its base"), HYBRID_OPEN: "open-set by a part"}.get(family, "")
 
 
 def kinds(trials: pd.DataFrame) -> dict[str, Kind]:

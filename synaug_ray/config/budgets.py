@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from synaug_ray.common.errors import Message
-from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, LENGTH
+from synaug_ray.config.generator_recipes import LENGTH, kind_of, recipe_type
 from synaug_ray.config.yaml_source import Lines, Location, short
 
 BUDGETS = "budgets"
@@ -51,7 +51,7 @@ def _at(recipe: dict[str, Any], budget: float) -> dict[str, Any]:
 
 def _with_length(recipe: dict[str, Any]) -> dict[str, Any]:
     """The recipe with the length that its family has by default, where it names none."""
-    family = GENERATOR_FAMILIES.get(str(recipe.get("family")))
+    family = recipe_type(kind_of(recipe))
     field = None if family is None else family.model_fields.get("nimg")
     return recipe if field is None or "nimg" in recipe else recipe | {"nimg": field.default}
 
@@ -69,7 +69,7 @@ def _number(value: object) -> bool:
 def _problem(recipe: dict[str, Any], budgets: object) -> tuple[str, str] | None:
     """What is wrong with ``budgets`` of a recipe, and the value."""
     example = "give a list such as [0.25, 1, 4]: times the recipe's own length of training"
-    family = GENERATOR_FAMILIES.get(str(recipe.get("family")))
+    family = recipe_type(kind_of(recipe))
     if family is not None and not LENGTH <= set(family.model_fields):
         return f"{recipe.get('name')} (family {recipe['family']}) is not trained, so it has no budgets; remove them", ""
     if not isinstance(budgets, list) or not budgets:

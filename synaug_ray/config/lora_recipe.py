@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
-from pydantic_core import InitErrorDetails
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
+from synaug_ray.config.every_problem import validated
 from synaug_ray.config.given_base import Base, base_in, with_base
 from synaug_ray.config.recipes import Count, Positive, invalid
 from synaug_ray.config.trained_recipes import EDMRecipe
@@ -45,20 +45,7 @@ class LoraRecipe(EDMRecipe):
         if not named or not isinstance(values.get("base_content", ""), str):
             return handler(values)
         values, wrong = with_base(values)
-        errors = [InitErrorDetails(type=invalid(w.code, w.text), loc=(w.field,), input=None) for w in wrong]
-        try:
-            made = handler(values)
-        except ValidationError as error:
-            if not wrong:
-                raise
-            errors += [
-                InitErrorDetails(type=invalid(e["type"], e["msg"]), loc=e["loc"], input=e["input"])
-                for e in error.errors()
-                if e["loc"][:1] not in {(w.field,) for w in wrong}
-            ]
-        if wrong:
-            raise ValidationError.from_exception_data(cls.__name__, errors)
-        return made
+        return validated(cls.__name__, handler, values, wrong)
 
     @model_validator(mode="after")
     def _is_not_conditioned_anew(self) -> LoraRecipe:

@@ -12,7 +12,7 @@ from synaug_ray.config.budgets import BUDGETS
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.filter_recipe import FilterRecipe
-from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, LENGTH, Part
+from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, LENGTH, Part, recipe_type
 from synaug_ray.config.hybrids import PARTS
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.config.protocols import StagedProtocol
@@ -81,6 +81,7 @@ def _message(errors: list[Any], place: str, in_block: bool) -> Message:
     code = CODES.get(kind, kind.replace("_", "-"))
     messages = [e["msg"].removeprefix("Value error, ") for e in errors]
     said = " or ".join(dict.fromkeys(m[0].lower() + m[1:] for m in messages)).replace("tuple", "list")
+    said = re.sub(r" or instance of \w+Recipe$", "", said)
     said = said if len(said) <= MOST else f"{said[:MOST]}..."
     said = "input should be true or false" if kind == "bool_type" else said
     value = error.get("input")
@@ -110,7 +111,8 @@ def _known_keys(loc: Location, in_block: bool) -> set[str]:
             return _known_keys(("generators", 0, *loc[6:]), in_block) if loc[7:] else set(Part.model_fields)
         if loc[4:]:  # of a field that is a mapping
             return set(Guide.model_fields) if loc[3] == "guide" else {*Sampling.model_fields, "preset", "strength"}
-        fields = set(GENERATOR_FAMILIES[str(loc[2])].model_fields) | {"preset"}
+        kind = recipe_type(str(loc[2]))
+        fields = set(kind.model_fields if kind else ()) | {"preset"}
         fields |= {"samplers"} if "sampler" in fields else set()
         return fields | {BUDGETS} if LENGTH <= fields else fields
     if loc[0] in ("filters", "quality_features"):

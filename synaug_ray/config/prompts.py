@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from synaug_ray.common.text import some
 from synaug_ray.config.recipes import invalid
@@ -18,10 +18,13 @@ PROMPT = "a photo of a {label}"  # without sentences
 FORM = '{"cat": ["a cat on a sofa", "a black cat at night"], "dog": [...]}, with sentences for each class by its name'
 
 
-def identified_prompts(values: dict[str, Any]) -> dict[str, Any]:
+def identified_prompts(values: dict[str, Any], default: str = PROMPT) -> dict[str, Any]:
     """A recipe's values with ``prompts`` as an absolute path and its SHA-256 as ``prompts_content``.
 
     Where ``prompts_content`` is given and there is no file here, nothing is read: whoever uses it must have it.
+
+    Args:
+        default: the prompt of a recipe that names none.
 
     Raises:
         PydanticCustomError: if there is no such file, it has other sentences, or not the right form.
@@ -29,7 +32,7 @@ def identified_prompts(values: dict[str, Any]) -> dict[str, Any]:
     where, given = values.get("prompts"), values.get("prompts_content") or ""
     if not isinstance(where, str) or not where:
         return values
-    if values.get("words") or values.get("prompt", PROMPT) != PROMPT:
+    if values.get("words") or values.get("prompt", default) != default:
         raise invalid("prompts-and-words", "prompts are whole sentences; leave prompt and words out")
     try:
         file = Path(where).expanduser().absolute()
@@ -85,3 +88,32 @@ def sentences_of(path: str, classes: tuple[str, ...]) -> tuple[tuple[str, ...], 
     if missing:
         raise ValueError(f"no sentences for {some(missing)}; it has some for {some(told)}")
     return tuple(s for s in found if s)
+
+
+class Asked(Protocol):
+    """What of a recipe says how its pipeline is asked for each class."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def class_ids(self) -> tuple[int, ...]: ...
+    @property
+    def words(self) -> tuple[str, ...]: ...
+    @property
+    def prompts(self) -> str: ...
+
+
+def unlike_classes(recipe: Asked, classes: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(field, text) of each way in which what a recipe says of its classes does not fit ``classes``."""
+    found = [
+        (field, f"{recipe.name}: {len(given)} {field} for {len(classes)} classes; give one per class, in their order")
+        for field, given in (("class_ids", recipe.class_ids), ("words", recipe.words))
+        if given and len(given) != len(classes)
+    ]
+    if recipe.prompts and Path(recipe.prompts).is_file():
+        try:
+            sentences_of(recipe.prompts, classes)
+        except ValueError as error:
+            text = f"{recipe.name}: {recipe.prompts}: {error}; give at least one sentence for each class, by its name"
+            found.append(("prompts", text))
+    return found

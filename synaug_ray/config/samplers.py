@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from synaug_ray.common.errors import Message, did_you_mean
-from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES
+from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, kind_of, recipe_type
 from synaug_ray.config.presets import SAMPLERS
 from synaug_ray.config.sampling import SETTINGS, label_of
 from synaug_ray.config.yaml_source import Lines, Location, short
@@ -62,7 +62,7 @@ def with_samplers(
 
 
 def _takes(recipe: dict[str, Any]) -> bool:
-    family = GENERATOR_FAMILIES.get(str(recipe.get("family")))
+    family = recipe_type(kind_of(recipe))
     return family is not None and ONE in family.model_fields
 
 
@@ -109,7 +109,7 @@ def _settings(way: Any, where: Location, lines: Lines, problems: list[Message]) 
 def _applied(recipe: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """The recipe with these settings; a ``strength`` is its ``guide``."""
     own = dict(settings)
-    family = GENERATOR_FAMILIES.get(str(recipe.get("family")))
+    family = recipe_type(kind_of(recipe))
     if "strength" in own and family is not None and "guide" in family.model_fields:
         recipe = recipe | {"guide": {"strength": own.pop("strength")}}
     changed = any(own[name] is not None for name in own if name != "name" or not isinstance(own[name], str))

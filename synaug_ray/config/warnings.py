@@ -12,6 +12,7 @@ from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.config.sampling import Guide, Sampling
 from synaug_ray.config.spec import Factors, GridSpec
+from synaug_ray.config.text_recipes import TextRecipe
 from synaug_ray.config.unanswerable import unanswerable
 from synaug_ray.config.weights import HUB
 
@@ -36,7 +37,7 @@ def grid_warnings(spec: GridSpec) -> list[str]:
     ]
     found += [
         f"generators: the base of {name} was trained on other images: verdicts call it open-set by its base"
-        for name in dict.fromkeys(g.name for g in generators if isinstance(g, LoraRecipe))
+        for name in dict.fromkeys(g.name for g in generators if isinstance(g, (LoraRecipe, TextRecipe)))
     ]
     filters = [f for factors in products for f in factors.filters if f.family == "clip"]
     found += [

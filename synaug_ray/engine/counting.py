@@ -5,10 +5,12 @@ Floating-point operations are counted by torch; memory is the largest number of 
 
 from __future__ import annotations
 
+import json
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -20,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.generator_recipes import EDMRecipe, GANRecipe, GeneratorRecipe, LatentRecipe, UNetRecipe
 from synaug_ray.config.recipes import ClassifierRecipe, SamplerRecipe
+from synaug_ray.config.text_recipes import TextRecipe
 from synaug_ray.config.vit_gan_recipe import ViTGANRecipe
 from synaug_ray.plan.footprint import Count
 
@@ -31,6 +34,8 @@ MARGIN = 1.25
 FEW, MORE = 2, 4  # sizes of the counted batches: work and memory are linear in them
 # copies of the weights besides the counted gradients: Adam's two moments and the moving average; momentum
 GENERATOR_COPIES, CLASSIFIER_COPIES = 3, 2
+
+TOKENS = 77  # of a prompt, as CLIP's text encoder takes it
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,6 +105,8 @@ def of_training(recipe: GeneratorRecipe, shape: Shape, num_classes: int) -> Coun
             net = _unet(recipe, shape, num_classes)
             net.train()
             return _counted([net], lambda batch: _denoise(net, shape, batch).sum().backward(), GENERATOR_COPIES)
+        if isinstance(recipe, TextRecipe):
+            return _of_text_training(recipe, num_classes)
         if isinstance(recipe, GANRecipe):
             paint, judge = _gan(recipe, shape, num_classes)
 
@@ -223,6 +230,31 @@ def _of_latent_training(recipe: LatentRecipe, shape: Shape, num_classes: int) ->
     return Count(
         share * first.flops + (1 - share) * then.flops, max(first.fixed, then.fixed), max(first.each, then.each)
     )
+
+
+def _of_text_training(recipe: TextRecipe, num_classes: int) -> Count | None:
+    """Of what is trained beside a pipeline's U-Net, whose own weights have no gradients; None if it is not here."""
+    folder = Path(recipe.base)
+    if not (folder / "unet" / "config.json").is_file():
+        return None
+    from diffusers import UNet2DConditionModel
+
+    net: Any = UNet2DConditionModel.from_config(json.loads((folder / "unet" / "config.json").read_text("utf-8")))
+    side = net.config.sample_size
+    if recipe.size:
+        coder = json.loads((folder / "vae" / "config.json").read_text("utf-8"))
+        side = recipe.size // 2 ** (len(coder["block_out_channels"]) - 1)
+    net.requires_grad_(False)
+
+    def work(batch: int) -> None:
+        words = torch.empty(batch, TOKENS, net.config.cross_attention_dim, requires_grad=True)
+        x = torch.empty(batch, net.config.in_channels, side, side, requires_grad=True)
+        net(x, torch.empty(batch), encoder_hidden_states=words).sample.sum().backward()
+
+    found = _counted([net], work, 0)
+    others = sum(file.stat().st_size for file in folder.glob("*/*.safetensors") if file.parent.name != "unet")
+    times = num_classes if getattr(recipe, "per_class", False) else 1  # for an image of each class
+    return Count(times * found.flops, found.fixed + others, found.each)
 
 
 def _denoise(net: nn.Module, shape: Shape, batch: int) -> Tensor:

@@ -75,6 +75,7 @@ def _part(recipe: Any, counted: Count, bench: Bench, seconds: float) -> float:
 
 def _step(recipe: Any, batch: int, bench: Bench, seconds: float) -> float:
     calls = 2 if isinstance(recipe, (GANRecipe, ViTGANRecipe)) and getattr(recipe, "adversarial", True) else 1
+    calls *= len(bench.classes) if getattr(recipe, "per_class", False) else 1
     clock = _Clock(now=bench.now, until=bench.now() + seconds, calls=calls)
     changes = {"batch": batch, "nimg": 1_000_000 * batch, "max_passes": None}
     if hasattr(recipe, "micro_batch"):

@@ -8,25 +8,22 @@ from typing import Any
 from synaug_ray.common.errors import DataProblem
 from synaug_ray.common.text import one_line
 from synaug_ray.config.pretrained_recipe import PretrainedRecipe
-from synaug_ray.config.prompts import sentences_of
+from synaug_ray.config.prompts import sentences_of, unlike_classes
+from synaug_ray.config.text_recipes import TextRecipe
 from synaug_ray.config.weights import digest
 
 
 def conditions(
-    recipe: PretrainedRecipe, takes: Any, classes: tuple[str, ...]
+    recipe: PretrainedRecipe | TextRecipe, takes: Any, classes: tuple[str, ...]
 ) -> tuple[int | str | tuple[str, ...], ...]:
     """The pipeline's condition for each class: a label, a prompt, or several.
 
     Args:
         takes: names of the arguments of the pipeline's call.
     """
-    for name, given in (("class_ids", recipe.class_ids), ("words", recipe.words)):
-        if given and len(given) != len(classes):
-            raise DataProblem(
-                f"generator {recipe.name}: {len(given)} {name} for {len(classes)} classes; give one per "
-                "class, in the order of the classes",
-                code="pipeline-classes",
-            )
+    for field, text in unlike_classes(recipe, classes):
+        if field != "prompts":  # which below are compared with their content first
+            raise DataProblem(f"generator {text}", code="pipeline-classes")
     if recipe.prompts_content and "prompt" not in takes:
         raise DataProblem(
             f"generator {recipe.name}: {recipe.pipeline} takes no prompt, so the sentences of {recipe.prompts} are of "
@@ -49,7 +46,7 @@ def conditions(
     )
 
 
-def _sentences(recipe: PretrainedRecipe, classes: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+def _sentences(recipe: PretrainedRecipe | TextRecipe, classes: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     try:
         if digest(recipe.prompts) != recipe.prompts_content:
             raise DataProblem(

@@ -26,9 +26,11 @@ from synaug_ray.common.errors import DataProblem
 from synaug_ray.common.text import one_line
 from synaug_ray.config.given_base import CONFIG, WEIGHTS, base_in, content
 from synaug_ray.config.lora_recipe import LoraRecipe, unlike_base
+from synaug_ray.config.text_recipes import TextLoraRecipe
 from synaug_ray.data.images import ImageSet
-from synaug_ray.generators import edm
+from synaug_ray.generators import edm, text_lora
 from synaug_ray.generators.diffusion import fit, initialise, to_task
+from synaug_ray.generators.text_lora import TextLoraGenerator
 from synaug_ray.training.checkpoint import tensors_to_bytes
 from synaug_ray.training.distributed import WHOLE, Split
 from synaug_ray.training.loop import SaveState
@@ -54,8 +56,10 @@ class LoraGenerator(edm.EDMGenerator):
         return files | {f"{ADAPTER}/{name}": data for name, data in self.adapter.items()}
 
 
-def from_files(files: dict[str, bytes]) -> LoraGenerator:
-    """The inverse of ``LoraGenerator.files``."""
+def from_files(files: dict[str, bytes]) -> LoraGenerator | TextLoraGenerator:
+    """The inverse of ``LoraGenerator.files``, and of ``TextLoraGenerator.files``."""
+    if json.loads(files["synaug.json"]).get("text"):
+        return text_lora.from_files(files)
     plain, at = edm.from_files(files), f"{ADAPTER}/"
     adapter = {name.removeprefix(at): data for name, data in files.items() if name.startswith(at)}
     content = json.loads(files["synaug.json"])["base_content"]
@@ -63,7 +67,7 @@ def from_files(files: dict[str, bytes]) -> LoraGenerator:
 
 
 def train(
-    recipe: LoraRecipe,
+    recipe: LoraRecipe | TextLoraRecipe,
     subset: ImageSet,
     classes: tuple[str, ...],
     seed: int,
@@ -71,12 +75,14 @@ def train(
     state: bytes | None = None,
     save: SaveState | None = None,
     split: Split = WHOLE,
-) -> tuple[LoraGenerator, int]:
+) -> tuple[LoraGenerator | TextLoraGenerator, int]:
     """Train changes of the base on ``subset`` alone; see ``base.Family.train``.
 
     Raises:
         DataProblem: if the base is missing, has changed, cannot be used, or makes other images.
     """
+    if isinstance(recipe, TextLoraRecipe):
+        return text_lora.train(recipe, subset, classes, seed, device, state, save, split)
     task = to_task(subset, len(classes), seed, device)
     plain, sigma_data = open_base(recipe, task.shape, len(classes))
     config = plain.config

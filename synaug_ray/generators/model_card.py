@@ -8,6 +8,7 @@ import numpy as np
 
 from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.lora_recipe import LoraRecipe
+from synaug_ray.config.text_recipes import TextRecipe
 from synaug_ray.data.images import ImageSet
 
 USES = {
@@ -25,6 +26,16 @@ USES = {
     "vit-gan": "Loads with `synaug_ray.generators.registry.from_files`; `generator.safetensors` has the weights, and "
     "`discriminator.safetensors` those of the discriminator, which classifies real images too.",
     "pretrained": "A reference to a diffusers pipeline that was trained elsewhere; its own card says on what.",
+}
+ON_TEXT = (
+    "A reference to a text-to-image pipeline that was trained elsewhere (`synaug.json` has its location and content), "
+)
+TEXT_USES = {
+    "lora": ON_TEXT
+    + "and low-rank changes of it: `pipeline.load_lora_weights(folder)` of diffusers adds them, or those "
+    "of one class from its folder `class-3/`, where each has its own.",
+    "inversion": ON_TEXT + "and a word for the style of the training images: `pipeline.load_textual_inversion(folder)` "
+    "of diffusers adds it; the recipe below has the prompt.",
 }
 CARD = """---
 license: other
@@ -64,7 +75,7 @@ def model_card(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ..
     counts = np.bincount(subset.labels, minlength=len(classes))
     held = "\n".join(f"| {k} | {_cell(c)} | {n:,} |" for k, (c, n) in enumerate(zip(classes, counts, strict=True)))
     only, before = " and nothing else", ""
-    if isinstance(recipe, LoraRecipe):
+    if isinstance(recipe, (LoraRecipe, TextRecipe)):
         only, before = "", f" It started from a generator of other images (content {recipe.base_content[:12]})."
     if recipe.open_set:
         seen = "Of this data set, only its class names and counts; its own card describes its training data.\n"
@@ -79,7 +90,7 @@ def model_card(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ..
         family=recipe.family,
         size=subset.images.shape[-1],
         classes=len(classes),
-        use=USES[recipe.family],
+        use=TEXT_USES[recipe.family] if isinstance(recipe, TextRecipe) else USES[recipe.family],
         seen=f"{seen}\n| label | class | images |\n|---|---|---|\n{held}",
         recipe=json.dumps(recipe.model_dump(mode="json"), indent=2, sort_keys=True),
     )

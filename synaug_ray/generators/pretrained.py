@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -45,6 +46,10 @@ class PretrainedGenerator:
 
     @cached_property
     def _loaded(self) -> Any:
+        return self.opened()
+
+    def opened(self) -> Any:
+        """The pipeline, as it is asked for images."""
         return open_pipeline(self.pipeline, self.content)
 
     def sample(
@@ -58,6 +63,13 @@ class PretrainedGenerator:
         Raises:
             DataProblem: if the pipeline rejects the sampler's number of steps or the size, or cannot start from images.
         """
+        made, labels = self.maker(sampler, index, seed, device, real), labels_of(sampler, real, index)
+        return sample_in_batches(made, sampler, self.class_counts, index, self.shape, device, labels)
+
+    def maker(
+        self, sampler: SamplerRecipe, index: range, seed: int, device: torch.device, real: ImageSet | None
+    ) -> Callable[[list[int], Tensor], Tensor]:
+        """What makes images of these numbers and labels; see ``sample``."""
         pipeline = self._loaded.to(device)
         starts = starts_of(sampler, real, self.class_counts, index, device)
         if starts is not None:
@@ -97,29 +109,31 @@ class PretrainedGenerator:
                     ) from error
             return to_shape(torch.from_numpy(images).permute(0, 3, 1, 2), self.shape) * 2 - 1
 
-        return sample_in_batches(
-            make, sampler, self.class_counts, index, self.shape, device, labels_of(sampler, real, index)
-        )
+        return make
+
+    def pointer(self) -> dict[str, Any]:
+        """The pipeline's location, content key and conditions as plain values."""
+        values = {field.name: getattr(self, field.name) for field in fields(PretrainedGenerator)}
+        return values | {"class_counts": self.class_counts.tolist()}
 
     def files(self) -> dict[str, bytes]:
         """One JSON file with the pipeline's location, content key and conditions; never its weights."""
-        extra = asdict(self) | {"family": "pretrained", "class_counts": self.class_counts.tolist()}
-        return {"synaug.json": json.dumps(extra).encode()}
+        return {"synaug.json": json.dumps(self.pointer() | {"family": "pretrained"}).encode()}
 
 
 def from_files(files: dict[str, bytes]) -> PretrainedGenerator:
     """The inverse of ``PretrainedGenerator.files``."""
-    extra = json.loads(files["synaug.json"])
-    extra.pop("family")
-    shape = extra["shape"]
-    return PretrainedGenerator(
-        **extra
-        | {
-            "conditions": tuple(tuple(c) if isinstance(c, list) else c for c in extra["conditions"]),
-            "class_counts": np.array(extra["class_counts"], dtype=np.int64),
-            "shape": (shape[0], shape[1], shape[2]),
-        }
-    )
+    return PretrainedGenerator(**from_pointer(json.loads(files["synaug.json"])))
+
+
+def from_pointer(plain: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a ``PretrainedGenerator``, of its ``pointer`` and more."""
+    shape = plain["shape"]
+    return {field.name: plain[field.name] for field in fields(PretrainedGenerator)} | {
+        "conditions": tuple(tuple(c) if isinstance(c, list) else c for c in plain["conditions"]),
+        "class_counts": np.array(plain["class_counts"], dtype=np.int64),
+        "shape": (shape[0], shape[1], shape[2]),
+    }
 
 
 def train(

@@ -43,6 +43,10 @@ def family(name: str) -> Family:
             from synaug_ray.generators import lora
 
             return lora
+        case "inversion":
+            from synaug_ray.generators import inversion
+
+            return inversion
         case "gan":
             from synaug_ray.generators import gan
 

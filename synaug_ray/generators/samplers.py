@@ -7,7 +7,7 @@ sigma(t) = t). The initial noise of each image has its own seed, so image i is t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -149,6 +149,43 @@ def sample_in_batches(
     """
     if labels is None:
         labels = class_sequence(class_counts, index.stop)[index.start :]
+    return _checked(ImageSet(_pixels(make, sampler, index, labels, shape, device), labels), index)
+
+
+def sample_by_class(
+    make: Callable[[int], Callable[[list[int], Tensor], Tensor]],
+    sampler: SamplerRecipe,
+    class_counts: NDArray[np.int64],
+    index: range,
+    shape: tuple[int, int, int],
+    device: torch.device,
+    labels: NDArray[np.int64] | None = None,
+) -> ImageSet:
+    """As ``sample_in_batches``, of a generator with a network for each class; a batch has images of one class.
+
+    Batches are smaller by the number of classes: padded ones of the whole size would take as many times as long.
+
+    Args:
+        make: class -> what makes its images.
+    """
+    if labels is None:
+        labels = class_sequence(class_counts, index.stop)[index.start :]
+    few = sampler.model_copy(update={"batch": min(sampler.batch // len(class_counts) + 2, sampler.batch)})
+    out = np.empty((len(index), *shape), np.uint8)
+    for label in np.unique(labels):
+        at = np.flatnonzero(labels == label)
+        out[at] = _pixels(make(int(label)), few, [index[i] for i in at], labels[at], shape, device)
+    return _checked(ImageSet(out, labels), index)
+
+
+def _pixels(
+    make: Callable[[list[int], Tensor], Tensor],
+    sampler: SamplerRecipe,
+    index: Sequence[int],
+    labels: NDArray[np.int64],
+    shape: tuple[int, int, int],
+    device: torch.device,
+) -> NDArray[np.uint8]:
     out = np.empty((len(index), *shape), np.uint8)
     for start in range(0, len(index), sampler.batch):
         rows = np.arange(start, start + sampler.batch).clip(max=len(index) - 1)
@@ -159,8 +196,14 @@ def sample_in_batches(
             pixels = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
         kept = min(sampler.batch, len(index) - start)
         out[start : start + kept] = pixels[:kept]
+    return out
+
+
+def _checked(images: ImageSet, index: range) -> ImageSet:
+    """The images; raises Collapsed as ``sample_in_batches`` says."""
+    out, shape = images.images, images.images.shape[1:]
     if len(out) > 1 and (out == out[0]).all():
         raise Collapsed(f"all {len(out):,} images of the pool from number {index.start:,} on are identical")
     if len(out) > 1 and shape[1] * shape[2] > 1 and (out == out[:, :, :1, :1]).all():
         raise Collapsed(f"all {len(out):,} images of the pool from number {index.start:,} on have a single colour each")
-    return ImageSet(out, labels)
+    return images

@@ -17,6 +17,7 @@ from synaug_ray.config.generator_recipes import GeneratorRecipe, HybridRecipe, L
 from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.protocols import JOINT, SHARED
 from synaug_ray.config.spec import CellSpec, GridSpec
+from synaug_ray.config.text_recipes import TextRecipe
 from synaug_ray.config.vit_gan_recipe import ViTGANRecipe
 from synaug_ray.plan.plan import Plan, Row, blocked
 from synaug_ray.plan.step import Stage
@@ -133,7 +134,11 @@ def family_of_hybrid(recipe: HybridRecipe) -> str:
     """Whether it is a control, has a part that was trained on images outside the data set, or neither."""
     if recipe.reference or recipe.held_out:
         return HYBRID_CONTROL
-    return HYBRID_OPEN if any(part.open_set or isinstance(part, LoraRecipe) for part in recipe.used) else recipe.family
+    return (
+        HYBRID_OPEN
+        if any(part.open_set or isinstance(part, (LoraRecipe, TextRecipe)) for part in recipe.used)
+        else recipe.family
+    )
 
 
 def _maker(pool: Pool, cell: CellSpec) -> str:
@@ -149,7 +154,7 @@ def _generator_saw(recipe: GeneratorRecipe | None) -> str:
     """What a generator saw before its first image of the grid."""
     if isinstance(recipe, HybridRecipe):
         return of_parts(part.name for part in recipe.used if part.open_set or _generator_saw(part))
-    if isinstance(recipe, LoraRecipe):
+    if isinstance(recipe, (LoraRecipe, TextRecipe)):
         return OF_BASE
     return UNKNOWN if isinstance(recipe, LatentRecipe) and recipe.given else ""
 

@@ -24,6 +24,7 @@ import psutil
 from synaug_ray.common.hardware import hardware_name
 from synaug_ray.common.keys import content_key
 from synaug_ray.config.generator_recipes import PretrainedRecipe
+from synaug_ray.config.text_recipes import TextRecipe
 from synaug_ray.plan.features import FeatureStep
 from synaug_ray.plan.footprint import Count
 from synaug_ray.plan.order import packs_in_order
@@ -147,7 +148,7 @@ def _guess(step: Step, speed: float, counts: Mapping[str, Count]) -> float | Non
         return MEASURED["quality"] / 1000
     if not isinstance(step, ShardStep):
         return None
-    if isinstance(step.generator.recipe, PretrainedRecipe):
+    if isinstance(step.generator.recipe, (PretrainedRecipe, TextRecipe)):
         return PIPELINE * step.sampler.steps / speed
     training = counts.get(step.generator.cost_key)
     passes = step.sampler.steps * (1 if step.sampler.guidance == 1 else 2)

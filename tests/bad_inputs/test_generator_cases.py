@@ -35,3 +35,33 @@ def test_a_guided_pipeline_without_real_images(door, told):
     text = replaced("[jitter]", given).replace("[20, 40, 60, 80]", "[0, 20, 40, 60, 80]") + "num_synthetic: [20]\n"
     told(door.refused(2, text=text))
     assert door.found == [("needs-real-images", "g.yaml:2: num_real[0]", "0")]
+
+
+def test_what_is_trained_of_a_text_to_image_pipeline(door, told):
+    """The base, and how it is asked: all at once."""
+    pipeline(door.folder / "sd", "StableDiffusionPipeline")
+    pipeline(door.folder / "dit", "DiTPipeline")
+    at = {name: f"base: '{door.folder / name}'" for name in ("sd", "dit", "none")}
+    given = [
+        f"{{family: lora, name: a, {at['dit']}, rank: 0}}",
+        f"{{family: lora, name: b, {at['none']}, text_encoder: false}}",
+        f"{{family: lora, name: c, {at['sd']}, per_class: true, max_passes: 3}}",
+        f"{{family: lora, name: d, {at['sd']}, p_mean: 1}}",
+        f"{{family: lora, name: e, {at['sd']}, prompt: a photo}}",
+        f"{{family: inversion, name: f, {at['sd']}, prompt: 'a {{label}}'}}",
+        f"{{family: inversion, name: g, {at['sd']}, token: style, rank: 4}}",
+        f"{{family: inversion, name: h, {at['sd']}, guide: {{strength: 0.5, of: held-out}}, trained_on: 80}}",
+    ]
+    told(door.refused(2, text=replaced("[jitter]", f"[{', '.join(given)}]")))
+    assert [(code, place.partition("generators")[2]) for code, place, _ in door.found] == [
+        ("not-a-text-base", "[0].base"),
+        ("out-of-range", "[0].rank"),
+        ("no-such-base", "[1].base"),
+        ("passes-per-class", "[2]"),
+        ("unknown-key", "[3].p_mean"),
+        ("prompt-without-label", "[4]"),
+        ("prompt-without-token", "[5]"),
+        ("token-form", "[6].token"),
+        ("unknown-key", "[6].rank"),
+        ("held-out-but-seen", "[7]"),
+    ]

@@ -2,7 +2,10 @@
 
 import pytest
 import torch
+from helpers.tiny_pipelines import stable_diffusion
+from pydantic import TypeAdapter
 
+from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS
 from synaug_ray.engine import counting
 
@@ -52,3 +55,16 @@ def test_counting_draws_no_random_number():
     torch.manual_seed(0)
     counting.of_training(EDM, (1, 8, 8), 7)  # as many classes as no other test has: it is counted now
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_what_is_trained_of_a_text_to_image_pipeline_costs_its_u_net(tmp_path):
+    """For each class where each has changes of its own; nothing is known of a pipeline that is not here."""
+    stable_diffusion().save_pretrained(tmp_path, safe_serialization=True)
+    values = {"family": "lora", "name": "own", "base": str(tmp_path)}
+
+    def count(**more):
+        return counting.of_training(TypeAdapter(GeneratorRecipe).validate_python(values | more), (1, 8, 8), 10)
+
+    one, each, large = count(), count(per_class=True), count(size=32)
+    assert one.flops > 0 and each.flops == 10 * one.flops and large.flops > 3 * one.flops
+    assert count(base=f"owner/model@{'0' * 40}") is None

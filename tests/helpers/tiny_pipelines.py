@@ -91,7 +91,6 @@ def conditioned(**more):
 
     net = UNet2DConditionModel(
         sample_size=8,
-        in_channels=4,
         out_channels=4,
         block_out_channels=(8, 8),
         layers_per_block=1,
@@ -99,7 +98,7 @@ def conditioned(**more):
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         attention_head_dim=4,
         norm_num_groups=4,
-        **{"cross_attention_dim": 8} | more,
+        **{"in_channels": 4, "cross_attention_dim": 8} | more,
     )
     torch.nn.init.normal_(net.conv_out.weight)  # loud enough for a prompt to show after two steps
     return net

@@ -11,6 +11,9 @@ from synaug_ray.common.text import counted, one_line, printable, some
 from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.image_sides import halving
 from synaug_ray.config.lora_recipe import LoraRecipe, unlike_base
+from synaug_ray.config.pretrained_recipe import PretrainedRecipe
+from synaug_ray.config.prompts import unlike_classes
+from synaug_ray.config.text_recipes import TextRecipe
 from synaug_ray.data.audit.alike import alike_class_note, alike_problems
 from synaug_ray.data.images import Dataset
 from synaug_ray.plan.plan import Plan
@@ -176,4 +179,7 @@ def _sizes(plan: Plan, dataset: Dataset) -> list[Message]:
     for recipe in (r for r in recipes if isinstance(r, LoraRecipe)):
         wrong = unlike_base(recipe, dataset.shape[0], side, dataset.num_classes)
         found += [Message(text, f"generators: {recipe.name}: {field}", code) for field, code, text in wrong]
+    for recipe in (r for r in recipes if isinstance(r, (PretrainedRecipe, TextRecipe))):
+        wrong = unlike_classes(recipe, dataset.classes)
+        found += [Message(text, f"generators: {recipe.name}: {field}", "pipeline-classes") for field, text in wrong]
     return found

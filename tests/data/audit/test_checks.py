@@ -165,3 +165,16 @@ def test_images_that_are_unlike_the_base_of_a_generator(tmp_path):
         "generators: own: base",
         "generators: own: class_ids",
     ]
+
+
+def test_prompts_that_do_not_fit_the_classes(tmp_path):
+    (tmp_path / "p.json").write_text('{"cat": ["a cat"]}')
+    hub = {"family": "pretrained", "name": "far", "pipeline": f"some/where@{'0' * 40}"}
+    text = {"family": "lora", "name": "own", "base": f"some/where@{'0' * 40}", "words": ["a"]}
+    prompts = hub | {"name": "told", "prompts": str(tmp_path / "p.json")}
+    messages = said(dataset(50, 50), generators=[hub | {"class_ids": [1, 2, 3]}, text, prompts])
+    assert [(code, place) for code, place, _ in messages] == [
+        ("pipeline-classes", "generators: far: class_ids"),
+        ("pipeline-classes", "generators: own: words"),
+        ("pipeline-classes", "generators: told: prompts"),
+    ]
