@@ -21,7 +21,7 @@ from synaug_ray.analysis.deciding import CellNoise, spread_of_gains
 from synaug_ray.analysis.few_draws import draw_warnings
 from synaug_ray.analysis.gap import gaps
 from synaug_ray.analysis.generator_results import BudgetCurve
-from synaug_ray.analysis.guessing import guessing_warnings
+from synaug_ray.analysis.guessing import guessing, guessing_reason, guessing_warnings
 from synaug_ray.analysis.joint import joint_cells
 from synaug_ray.analysis.joint import sentences as joint_sentences
 from synaug_ray.analysis.label_savings import label_savings
@@ -239,6 +239,8 @@ def analyse(
         on = (second[1], cells, uncertainty, verdicts)
         told = second_test(counted, *on, name=second[0], margin=margin, rng=rng, **drawn)
     rng, gap_rng = (np.random.default_rng((seed, stream)) for stream in (CONTRAST_STREAM, GAP_STREAM))
+    real_only = {"chance_error": cells.chance_error, "real": [dataclasses.asdict(curve) for curve in real]}
+    near_chance = guessing(real_only)
     analysis = Analysis(
         error=cells.error,
         confidence=confidence,
@@ -250,7 +252,7 @@ def analyse(
         replicates=replicates,
         num_classes=cells.num_classes,
         warnings=(
-            *guessing_warnings({"chance_error": cells.chance_error, "real": [dataclasses.asdict(c) for c in real]}),
+            *guessing_warnings(near_chance),
             *cells.warnings,
             *about_draws,
             *warnings(lengths),
@@ -261,7 +263,7 @@ def analyse(
         real=real,
         studies=studies,
         verdicts=verdicts,
-        headline=headline(verdicts, not_beaten),
+        headline=guessing_reason(near_chance) if len(near_chance) == len(real) else headline(verdicts, not_beaten),
         simultaneous_confidence=simultaneous_confidence if uncertainty.has_intervals else None,
         forms=FORM_TABLE,
         published=PUBLISHED,

@@ -61,9 +61,9 @@ def guessing(laws: Json) -> tuple[Guessing, ...]:
     return tuple(found)
 
 
-def guessing_warnings(laws: Json) -> list[str]:
+def guessing_warnings(found: tuple[Guessing, ...]) -> list[str]:
     """One sentence for each such classifier."""
-    return [f"{g.sentence}, so this run cannot tell what images are worth to it. {REMEDY}." for g in guessing(laws)]
+    return [f"{g.sentence}, so this run cannot tell what images are worth to it. {REMEDY}." for g in found]
 
 
 def guessing_reason(found: tuple[Guessing, ...]) -> str:

@@ -11,7 +11,7 @@ import functools
 
 import jinja2
 
-from synaug_ray.analysis.guessing import guessing_warnings
+from synaug_ray.analysis.guessing import guessing, guessing_warnings
 from synaug_ray.report import embedding, panels, run_view, tables, text
 from synaug_ray.report.figures import style, work
 from synaug_ray.report.run_view import RunView
@@ -159,7 +159,7 @@ def _warnings(run: RunView) -> list[str]:
     """All warnings of the analysis, the data audit and the quality checks, each once."""
     # the first also for runs that were analysed before there was this warning
     said = [
-        *guessing_warnings(run.laws or {}),
+        *guessing_warnings(guessing(run.laws or {})),
         *(run.verdict or {}).get("warnings", ()),
         *(run.laws or {}).get("warnings", ()),
     ]

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from synaug_ray.store.folder_reader import FolderReader, NoRunError
 from synaug_ray.store.run_folder import (
     AUDIT,
     BY_CLASS,
@@ -25,8 +26,6 @@ from synaug_ray.store.run_folder import (
     SAMPLES,
     STATUS,
     VERDICT,
-    FolderReader,
-    NoRunError,
 )
 
 __all__ = ["NoRunError", "Png", "RunView", "SampleSheet", "finite", "read"]

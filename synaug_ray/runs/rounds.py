@@ -21,7 +21,8 @@ from synaug_ray.common.text import counted, listed, long_duration
 from synaug_ray.config.budget import Until, budget_seconds
 from synaug_ray.config.spec import FewerDraws, GridSpec, write_grid
 from synaug_ray.runs.size_costs import SizeCost, costs_of_all, size_costs
-from synaug_ray.store.run_folder import LAWS, MEASUREMENTS, QUALITY, STATUS, VERDICT, FolderReader, RunFolder
+from synaug_ray.store.folder_reader import FolderReader
+from synaug_ray.store.run_folder import LAWS, MEASUREMENTS, QUALITY, STATUS, VERDICT, RunFolder
 from synaug_ray.store.store import now
 
 DECISIONS = "decisions.jsonl"

@@ -11,12 +11,10 @@ from synaug_ray.analysis.calculator import (
     Costs,
     cheapest,
     cost,
-    estimate,
     expectation,
     generation_seconds,
-    interpolate,
-    outside,
 )
+from synaug_ray.analysis.interpolation import estimate, interpolate, outside
 from synaug_ray.laws.results import Estimate
 from tests.analysis.test_prediction_grid import law, made
 

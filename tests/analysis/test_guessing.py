@@ -24,6 +24,7 @@ def test_an_analysis_warns_of_it_with_the_numbers(error, classes, hardly):
     assert len(told) == hardly and whole.chance_error == pytest.approx(1 - 1 / classes)
     if hardly:
         assert f"{100 - 100 / classes:.0f}% by guessing" in told[0] and "nimg" in told[0]
+    assert ("cannot tell what images are worth" in whole.headline) == hardly
 
 
 @pytest.mark.parametrize("balanced,chance", [(False, 0.1), (True, 0.5), (None, 0.5)])

@@ -8,8 +8,9 @@ import pytest
 from synaug_ray.common.errors import StorageProblem, UsageProblem
 from synaug_ray.store import disk
 from synaug_ray.store.filesystem import open_url
+from synaug_ray.store.folder_reader import FolderReader
 from synaug_ray.store.locations import JOB, cache_folder, check_name, old_default_note, storage_root
-from synaug_ray.store.run_folder import FolderReader, RunFolder, running
+from synaug_ray.store.run_folder import RunFolder, running
 from synaug_ray.store.store import Store
 
 

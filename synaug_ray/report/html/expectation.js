@@ -1,5 +1,5 @@
 "use strict";
-// The arithmetic of synaug_ray/analysis/calculator.py, described there; a test holds the two equal.
+// The arithmetic of synaug_ray/analysis/calculator.py and interpolation.py, described there; a test holds the two equal.
 // Estimates are {value, low, high}, errors are fractions, null is "not estimable".
 const expectation = (() => {
   const SUBDIVISIONS = 8, ROUNDS = 4, SLACK = 1e-9;
