@@ -238,10 +238,6 @@ def exchanges(
         else:
             rate = precise(as_measured(rate, cell, misfit), drawn)
         found.append(rate)
-    if misfit:
-        warnings.append(
-            f"{misfit}: exchange rates are from the cells alone, and between the cells the calculator interpolates."
-        )
     if against:
         warnings.append(
             f"{', '.join(against)} {'contradicts' if len(against) == 1 else 'contradict'} the fitted laws, which "

@@ -36,7 +36,7 @@ def real_weight(name: str) -> float | None:
 
 def with_teacher(mixed: str) -> str:
     """How ``soft-labels`` uses images that are ``mixed`` so, as a clause."""
-    return f"{mixed}, synthetic ones labelled by a teacher too"
+    return f"soft labels, {mixed}"
 
 
 def local_replacement(real_share: str) -> str:

@@ -82,7 +82,13 @@ def recommend(
         return replace(made(Advice.NOT_KNOWN, "", guessing_reason(told), step), learnt=bool(learnt))
     if not learnt:
         return replace(made(*_nothing_learnt(here, num_real)), learnt=False)
-    learnt = seeing
+    learnt = [v for v in seeing if adds(v)]
+    if not learnt:
+        alone = (
+            f"At {num_real:,} real images, classifiers were only trained on synthetic images alone. That these are "
+            "worse than real ones does not tell what adding them does."
+        )
+        return made(Advice.NOT_KNOWN, "", alone, "Train on both together: protocols: [mixed] in the grid.")
     helping = [v for v in learnt if v["outcome"] == "helps"]
     known = [v for v in helping if estimable(v)]
     if known:
@@ -101,6 +107,11 @@ def recommend(
         step = at_this_budget(laws, undecided, num_real, True)[1].removeprefix("Or ")
         step = step[:1].upper() + step[1:]
     return made(Advice.NOT_KNOWN, "", f"{flaw} At {num_real:,} real images, {what}.".strip(), step)
+
+
+def adds(verdict: Json) -> bool:
+    """Whether a verdict tells what adding synthetic images does: without real ones, only that they help."""
+    return verdict.get("protocol") != "synthetic-only" or verdict.get("outcome") == "helps"
 
 
 def usable(verdict: Json) -> bool:

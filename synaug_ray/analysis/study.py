@@ -65,6 +65,7 @@ class StudyFitter:
     uncertainty: CellUncertainty
     confidence: float
     warnings: list[str] = field(default_factory=list)
+    misfits: dict[StudyKey, Checked] = field(default_factory=dict)  # of the studies that no law describes
     nothing_held_out: list[StudyKey] = field(default_factory=list)  # studies with too few cells to hold any out
     flat: set[str] = field(default_factory=set)  # classifiers whose real-only curve is not shown to fall
     _curves: dict[str, dict[str, Candidate]] = field(default_factory=dict)
@@ -129,15 +130,29 @@ class StudyFitter:
         return describe(classifier, data, self._curves[classifier], points, replicates, self.confidence)
 
     def all_warnings(self) -> list[str]:
-        """The warnings so far, and one about all studies without held-out cells."""
+        """The warnings so far, and one each about all studies that no law describes, and all without held-out cells."""
+        found = [*self.warnings, *self._misfit_warning()]
         if not self.nothing_held_out:
-            return self.warnings
+            return found
         names = [_named(key) for key in self.nothing_held_out]
         of = "" if len(names) == len({cell.study for cell in self.cells.mixed}) else f" of {first_few(names, 3)}"
         return [
-            *self.warnings,
+            *found,
             f"Too few sizes or amounts to test the fitted laws{of} on held-out measurements. Give at least four "
             "numbers of real images and three amounts, or take the curves as rough.",
+        ]
+
+    def _misfit_warning(self) -> list[str]:
+        if not self.misfits:
+            return []
+        names = [_named(key) for key in self.misfits]
+        rest = "exchange rates are from the cells alone, and between the cells the calculator interpolates."
+        if len(names) == 1:
+            return [f"{names[0]}: {next(iter(self.misfits.values())).misfit}: {rest}"]
+        times = [checked.lack.overdispersion**0.5 for checked in self.misfits.values()]
+        return [
+            f"No fitted law describes the measurements of {len(names)} studies (the misfits are {min(times):.1f} to "
+            f"{max(times):.1f} times what noise explains): {first_few(names, 3)}. There, {rest}"
         ]
 
     def study(self, key: StudyKey) -> Study:
@@ -237,6 +252,8 @@ class StudyFitter:
     ) -> tuple[Exchange, ...]:
         if key.classifier in self.flat or checked is None:
             return tuple(not_estimable(cell.num_real, cell.num_synthetic) for cell in cells)
+        if checked.misfit:
+            self.misfits[key] = checked
         found, warnings = exchanges(cells, laws, n0, self.confidence, steep, checked.misfit)
         self.warnings += [f"{_named(key)}: {warning}" for warning in warnings]
         return found

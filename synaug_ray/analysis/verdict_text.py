@@ -51,9 +51,10 @@ def multiple(value: float) -> str:
     return f"{value:g} per real one"
 
 
-def adding(value: float) -> str:
-    """An amount of synthetic images as the subject of a sentence, in the singular."""
-    return f"adding {value:g} synthetic image{'' if value == 1 else 's'} per real one"
+def adding(value: float, protocol: str) -> str:
+    """What is done with an amount of synthetic images, as the subject of a sentence, in the singular."""
+    images = f"{value:g} synthetic image{'' if value == 1 else 's'} per real one"
+    return f"training on {images}, and on no real ones," if protocol == "synthetic-only" else f"adding {images}"
 
 
 def setting(real_share: str, protocol: str) -> str:
@@ -112,14 +113,14 @@ def verdict_sentence(
     value = gain.value or 0.0
     amount = multiple(cell.synthetic_multiple)
     if outcome is Outcome.HELPS:
-        more = f" {adding(also_hurts).capitalize()} hurts." if also_hurts is not None else ""
+        more = f" {adding(also_hurts, protocol).capitalize()} hurts." if also_hurts is not None else ""
         return (
-            f"{start} helps: {adding(cell.synthetic_multiple)} lowers the error by {100 * value:.1f} points "
+            f"{start} helps: {adding(cell.synthetic_multiple, protocol)} lowers the error by {100 * value:.1f} points "
             f"({span(gain)}){_worth(cell.equivalent_simultaneous, exchange)}.{more}"
         )
     if outcome is Outcome.HURTS:
         return (
-            f"{start} hurts: {adding(cell.synthetic_multiple)} raises the error by {-100 * value:.1f} points "
+            f"{start} hurts: {adding(cell.synthetic_multiple, protocol)} raises the error by {-100 * value:.1f} points "
             f"({span(negated(gain))}), and no measured amount helps."
         )
     if outcome is Outcome.NO_EFFECT:

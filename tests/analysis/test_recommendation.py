@@ -57,6 +57,17 @@ def verdict(outcome, n=100, gain=None, exchange=KNOWN, **fields):
     )
 
 
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_training_on_synthetic_images_alone_tells_only_by_a_gain_what_adding_them_does(outcome):
+    alone = verdict(outcome, protocol="synthetic-only", real_share="none")
+    told = recommend(laws(), [alone], 100)
+    assert (told.advice is Advice.NOT_KNOWN) == (outcome != "helps")
+    if outcome != "helps":
+        assert "protocols: [mixed]" in told.next_step
+    beside = recommend(laws(), [alone, verdict("hurts")], 100)
+    assert beside.advice is (Advice.COLLECT if outcome != "helps" else told.advice)
+
+
 def laws(errors=((50, 0.30), (100, 0.25), (200, 0.20)), half=0.005, draws=6, notes=("",)) -> dict[str, Any]:
     points = [{"num_real": n, "error": estimate(e, half)} for n, e in errors]
     study = STUDY | {"exchange": [{"note": note} for note in notes], "generation": []}

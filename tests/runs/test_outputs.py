@@ -11,6 +11,7 @@ from helpers.grids import small_grid
 from helpers.simulate import Grid, power, simulate
 
 from synaug_ray import predict
+from synaug_ray.analysis.analyse import analyse
 from synaug_ray.runs import classes, outputs
 from synaug_ray.runs.run import RunState
 from synaug_ray.runs.status import MissingTrials
@@ -46,6 +47,13 @@ def left_by(tmp_path, monkeypatch):
         return tmp_path / "r"
 
     return leave
+
+
+def test_a_misfit_of_several_studies_is_one_warning():
+    lawless = LAWLESS.laws["edm", "proportional"]
+    table, predicted = simulate(replace(LAWLESS, laws={(name, "0.5"): lawless for name in ("a", "b")}), seed=3)
+    told = [w for w in analyse(table, predicted, replicates=40).warnings if "no fitted law" in w.lower()]
+    assert len(told) == 1 and "of 2 studies" in told[0] and "a with mlp (50% real in each batch)" in told[0]
 
 
 def ask(folder, capsys, *words):

@@ -45,6 +45,7 @@ def figure(study: Mapping[str, Any] | None, real: Real | None, error: str) -> go
                 for p in points
             ],
         )
+    alone = (study or {}).get("protocol") == "synthetic-only"
     for i, m in enumerate(multiples):
         mine = sorted((c for c in cells if c["synthetic_multiple"] == m), key=lambda c: c["num_real"])
         values, lows, highs = style.percents([c["error"] for c in mine])
@@ -52,14 +53,14 @@ def figure(study: Mapping[str, Any] | None, real: Real | None, error: str) -> go
         drawn.add_scatter(
             x=[c["num_real"] * shift for c in mine],
             y=values,
-            name=f"+ {text.multiple(m)} synthetic",
+            name=f"{text.multiple(m)} synthetic alone" if alone else f"+ {text.multiple(m)} synthetic",
             mode="markers+lines",
             line={"color": style.color(i), "width": 1.3, "dash": style.dash(i)},
             marker={"color": style.color(i), "symbol": style.symbol(i + 1), "size": 8},
             error_y=style.bars(values, lows, highs),
             hoverinfo="text",
             hovertext=[
-                f"{text.images(c['num_real'])} real + {text.images(c['num_synthetic'])} synthetic<br>"
+                f"{text.images(0 if alone else c['num_real'])} real + {text.images(c['num_synthetic'])} synthetic<br>"
                 f"error {text.with_interval(c['error'], text.percent)} %<br>{c['trials']} trials"
                 for c in mine
             ],
