@@ -66,6 +66,9 @@ def with_base(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Wrong]]:
     if kind not in FAMILIES:
         text = f"base {where!r} is a generator of family {kind!r}; allowed are {' and '.join(FAMILIES)}: {NEED}"
         return dict(values), [Wrong("base", "not-a-base", text)]
+    if about.get("per_class"):
+        text = f"base {where!r} has changes of its own for each class, and no one network to start from; {NEED}"
+        return dict(values), [Wrong("base", "not-a-base", text)]
     try:
         base, of_network = _read(about), network_of(config)
     except (KeyError, TypeError, ValueError, IndexError):

@@ -9,7 +9,7 @@ from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from synaug_ray.config.every_problem import validated
 from synaug_ray.config.given_base import Base, base_in, with_base
-from synaug_ray.config.recipes import Count, Positive, invalid
+from synaug_ray.config.recipes import Count, Flag, Positive, invalid
 from synaug_ray.config.trained_recipes import EDMRecipe
 
 
@@ -20,6 +20,7 @@ class LoraRecipe(EDMRecipe):
     """
 
     labels: ClassVar[frozenset[str]] = EDMRecipe.labels | {"base"}
+    later: ClassVar[frozenset[str]] = EDMRecipe.later | {"per_class"}
     family: Literal["lora"] = "lora"  # type: ignore[assignment]
     base: Annotated[str, Field(min_length=1)]  # folder of the generator that was trained on other images
     base_content: str = ""  # of its files: computed if empty, else checked
@@ -27,6 +28,7 @@ class LoraRecipe(EDMRecipe):
     alpha: Positive = 32.0  # a change is scaled by alpha / rank
     adapts: Literal["all", "attention"] = "all"  # layers: convolutions and linear layers, or attention's alone
     # the base's class that each class starts from; empty: each starts from a random embedding, as any training does
+    per_class: Flag = False  # changes of their own for each class, each trained for nimg images of it
     class_ids: tuple[Annotated[int, Field(strict=True, ge=0)], ...] = ()
     nimg: Count = 6_400
     warmup_nimg: Count = 640
@@ -48,6 +50,11 @@ class LoraRecipe(EDMRecipe):
         return validated(cls.__name__, handler, values, wrong)
 
     @model_validator(mode="after")
+    def _each_class_has_a_length(self) -> LoraRecipe:
+        without_passes(self.name, self.per_class, self.max_passes)
+        return self
+
+    @model_validator(mode="after")
     def _is_not_conditioned_anew(self) -> LoraRecipe:
         if self.augment:
             raise invalid(
@@ -56,6 +63,16 @@ class LoraRecipe(EDMRecipe):
                 f"not; remove augment: {self.augment:g}, or use flip",
             )
         return self
+
+
+def without_passes(name: str, per_class: bool, max_passes: float | None) -> None:
+    """Raise PydanticCustomError where changes for each class would be trained for so many passes over all."""
+    if per_class and max_passes is not None:
+        raise invalid(
+            "passes-per-class",
+            f"{name}: max_passes: {max_passes:g} counts passes over all classes, and per_class trains each by itself; "
+            "give nimg, the images that each class's changes see, and leave max_passes out",
+        )
 
 
 def unlike_base(

@@ -16,6 +16,7 @@ from synaug_ray.common.text import listed
 from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.every_problem import validated
 from synaug_ray.config.given_base import ABOUT, Wrong, folder_of
+from synaug_ray.config.lora_recipe import without_passes
 from synaug_ray.config.prompts import PROMPT, identified_prompts, read_prompts
 from synaug_ray.config.recipes import Count, Flag, NotNegative, Positive, invalid
 from synaug_ray.config.sampling import OF_NOISE_LEVELS, Guide, Sampling, usable
@@ -148,12 +149,7 @@ class TextLoraRecipe(TextRecipe):
 
     @model_validator(mode="after")
     def _each_class_has_a_length(self) -> TextLoraRecipe:
-        if self.per_class and self.max_passes is not None:
-            raise invalid(
-                "passes-per-class",
-                f"{self.name}: max_passes: {self.max_passes:g} counts passes over all classes, and per_class trains "
-                "each by itself; give nimg, the images that each class's changes see, and leave max_passes out",
-            )
+        without_passes(self.name, self.per_class, self.max_passes)
         return self
 
 

@@ -104,7 +104,8 @@ def of_training(recipe: GeneratorRecipe, shape: Shape, num_classes: int) -> Coun
         if isinstance(recipe, UNetRecipe):
             net = _unet(recipe, shape, num_classes)
             net.train()
-            return _counted([net], lambda batch: _denoise(net, shape, batch).sum().backward(), GENERATOR_COPIES)
+            found = _counted([net], lambda batch: _denoise(net, shape, batch).sum().backward(), GENERATOR_COPIES)
+            return Count(_trainings(recipe, num_classes) * found.flops, found.fixed, found.each)
         if isinstance(recipe, TextRecipe):
             return _of_text_training(recipe, num_classes)
         if isinstance(recipe, GANRecipe):
@@ -253,8 +254,12 @@ def _of_text_training(recipe: TextRecipe, num_classes: int) -> Count | None:
 
     found = _counted([net], work, 0)
     others = sum(file.stat().st_size for file in folder.glob("*/*.safetensors") if file.parent.name != "unet")
-    times = num_classes if getattr(recipe, "per_class", False) else 1  # for an image of each class
-    return Count(times * found.flops, found.fixed + others, found.each)
+    return Count(_trainings(recipe, num_classes) * found.flops, found.fixed + others, found.each)
+
+
+def _trainings(recipe: GeneratorRecipe, num_classes: int) -> int:
+    """How many are trained for each image seen: one, or one for each class."""
+    return num_classes if getattr(recipe, "per_class", False) else 1
 
 
 def _denoise(net: nn.Module, shape: Shape, batch: int) -> Tensor:

@@ -5,7 +5,7 @@ Images are scaled from uint8 to [-1, 1]. Training lengths are in images seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -125,6 +125,7 @@ def fit(
     state: bytes | None = None,
     save: SaveState | None = None,
     beside: Mapping[str, nn.Module] = MappingProxyType({}),
+    clipped: Sequence[Sequence[nn.Parameter]] = (),
 ) -> tuple[UNet2DModel, int]:
     """Train ``net`` but for what is frozen; returns its exponential moving average and the images seen.
 
@@ -134,6 +135,7 @@ def fit(
         beside: further modules for its checkpoints, which are not trained.
         backward: adds the gradients of the batch after ``nimg`` images to the network's, and returns the loss; with
             several processes, this process's share of both.
+        clipped: the parameters whose gradients are clipped together; none are all that is trained.
     """
     trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
     adam = torch.optim.Adam(trained, lr=recipe.learning_rate, fused=True)
@@ -141,7 +143,8 @@ def fit(
     def step(nimg: int) -> tuple[Tensor]:
         adam.zero_grad(set_to_none=True)
         loss = split.all_reduce(trained, backward(net, nimg))
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        for together in clipped or (trained,):
+            torch.nn.utils.clip_grad_norm_(together, 1.0)
         adam.step()
         return (loss,)
 

@@ -37,6 +37,11 @@ TEXT_USES = {
     "inversion": ON_TEXT + "and a word for the style of the training images: `pipeline.load_textual_inversion(folder)` "
     "of diffusers adds it; the recipe below has the prompt.",
 }
+PER_CLASS = (
+    "`DiffusionPipeline.from_pretrained(folder)` loads the base with these classes; `adapter/class-3/` has the changes "
+    "for class 3 alone, in peft's format, and its images come from the base with these; the content of the base is in "
+    "`synaug.json`."
+)
 CARD = """---
 license: other
 license_name: that-of-the-training-images
@@ -90,10 +95,16 @@ def model_card(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ..
         family=recipe.family,
         size=subset.images.shape[-1],
         classes=len(classes),
-        use=TEXT_USES[recipe.family] if isinstance(recipe, TextRecipe) else USES[recipe.family],
+        use=_use(recipe),
         seen=f"{seen}\n| label | class | images |\n|---|---|---|\n{held}",
         recipe=json.dumps(recipe.model_dump(mode="json"), indent=2, sort_keys=True),
     )
+
+
+def _use(recipe: GeneratorRecipe) -> str:
+    if isinstance(recipe, TextRecipe):
+        return TEXT_USES[recipe.family]
+    return PER_CLASS if isinstance(recipe, LoraRecipe) and recipe.per_class else USES[recipe.family]
 
 
 def _cell(name: str) -> str:

@@ -17,6 +17,7 @@ from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, REPLAY, SAMPLERS, sampler_of
 from synaug_ray.config.protocols import PROTOCOLS
 from synaug_ray.config.recipes import ClassifierRecipe, Optimiser, Recipe, SamplerRecipe
+from synaug_ray.config.text_recipes import InversionRecipe, TextLoraRecipe
 from synaug_ray.config.vit_gan_recipe import ViTGANRecipe
 
 # A key that changes here makes everything stored under the old one count as missing. Never update one
@@ -72,6 +73,23 @@ UNET = dict(
     flip=True,
     precision="bf16",
 )
+TEXT = dict(
+    base_content="1" * 64,
+    prompt="{label} {token}",
+    words=("a", "b"),
+    prompts_content="0" * 64,
+    size=64,
+    nimg=1,
+    max_passes=3.0,
+    batch=9,
+    learning_rate=1e-3,
+    weight_decay=0.1,
+    warmup_nimg=1,
+    ema_half_life=1,
+    flip=True,
+    precision="bf16",
+    schedule="constant",
+)
 OTHER = {  # a value for every field that is not its default
     EDMRecipe: UNET | dict(p_mean=-1.1, p_std=1.1, noise_frequencies="rising", augment=0.12, micro_batch=16),
     LatentRecipe: UNET
@@ -100,7 +118,10 @@ OTHER = {  # a value for every field that is not its default
         alpha=8.0,
         adapts="attention",
         class_ids=(1, 0),
+        per_class=True,
     ),
+    TextLoraRecipe: TEXT | dict(rank=8, alpha=8.0, text_encoder=False, per_class=True),
+    InversionRecipe: TEXT | dict(token="<s>", initial="photo"),
     DDPMRecipe: UNET | dict(betas="linear", levels=100),
     GANRecipe: dict(
         channels=(16, 64),
@@ -192,6 +213,8 @@ BASE = {
     ReferenceRecipe: ReferenceRecipe(name="x", family="jitter"),
     LatentRecipe: LatentRecipe(name="x"),
     LoraRecipe: LoraRecipe(name="x", base="/elsewhere", base_content="0" * 192),
+    TextLoraRecipe: TextLoraRecipe(name="x", base="/elsewhere", base_content="0" * 64),
+    InversionRecipe: InversionRecipe(name="x", base="/elsewhere", base_content="0" * 64),
     DDPMRecipe: DDPMRecipe(name="x"),
     GANRecipe: GANRecipe(name="x"),
     ViTGANRecipe: ViTGANRecipe(name="x"),
@@ -218,6 +241,11 @@ def test_golden_keys_of_the_presets(kind, name):
 
 def test_golden_key_of_a_low_rank_change_whose_base_is_elsewhere():
     assert BASE[LoraRecipe].key == "a33473ce5fe9940720ecd1c9211eeaa4"
+
+
+def test_golden_keys_of_what_is_trained_of_a_text_to_image_pipeline():
+    found = [BASE[kind].key for kind in (TextLoraRecipe, InversionRecipe)]
+    assert found == ["a06e8ae2f7ef15e6e5b419a31406044f", "6ae3cac84410d6748e9cd05ce3a8e631"]
 
 
 def test_golden_key_of_replay():
