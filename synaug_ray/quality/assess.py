@@ -28,6 +28,7 @@ from synaug_ray.quality.label_classifiers import LabelClassifiers, of_data_set
 from synaug_ray.quality.label_fidelity import LabelFidelity, label_fidelity
 from synaug_ray.quality.membership import Membership, membership
 from synaug_ray.quality.memorization import Duplicates, Memorization, duplicates, memorization
+from synaug_ray.quality.plane import Plane, plane
 
 MOST = 4_096  # only the first so many images of a pool are checked
 
@@ -63,6 +64,7 @@ class Quality:
     domain: DomainClassifier | None
     overlap: SubspaceOverlap | None
     membership: Membership | None
+    plane: Plane | None = None  # held-out real images and the pool, as points
     pretrained: dict[str, Fidelity] = field(
         default_factory=dict
     )  # fidelity in pretrained networks' features, by their key
@@ -158,6 +160,7 @@ def assess(
         domain=real_versus_synthetic(
             subset, pool, held_out, derive_seed("domain", seed), space.device, confidence, mirrors
         ),
+        plane=plane(theirs, features),
         membership=membership(
             subset,
             pool,

@@ -86,6 +86,7 @@ def render(run: RunView, *, images: bool = True) -> str:
     alone = scaling.of(laws, run.by_class)
     if alone:
         sections["scaling"], sections["trade_off"] = list(alone.panels), list(alone.trade_off)
+    sections["planes"] = quality.plane_panels(run.quality)
     drawings = {p.id: p.figure.to_plotly_json() for section in sections.values() for p in section}
     own = ("page", "format", "expectation", "curves", "calculator") if live else ("page",)
     scripts = [embedding.resource(f"{name}.js") for name in own]

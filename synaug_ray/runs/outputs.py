@@ -26,6 +26,7 @@ from synaug_ray.plan.step import Stage
 from synaug_ray.report import page
 from synaug_ray.runs.classes import class_names, num_classes
 from synaug_ray.runs.looks import take_look
+from synaug_ray.runs.planes import planes
 from synaug_ray.runs.quality_table import for_the_page, qualities, shown_by_class
 from synaug_ray.runs.run import Run, RunState
 from synaug_ray.runs.status import missing_trials, unresolved_failures
@@ -185,7 +186,7 @@ def refresh(run: Run, state: RunState, *, replicates: int | None = None) -> Anal
         run.folder.remove(PREDICTIONS2)
     checks = qualities(run.plan, run.store)
     run.folder.write_parquet(QUALITY_TABLE, checks)
-    run.folder.write_json(QUALITY, for_the_page(checks))
+    run.folder.write_json(QUALITY, for_the_page(checks) | {"planes": planes(run.plan, run.store)})
     replicates = run.spec.replicates if replicates is None else replicates
     final = state is not RunState.RUNNING
     analysis = analyse_run(run, table, predicted, replicates, quality=checks, second=second, final=final)

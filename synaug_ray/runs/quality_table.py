@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from synaug_ray.plan.plan import Plan
 from synaug_ray.runs.tables import family_of_hybrid
 from synaug_ray.store.store import CorruptPayload, Store
 
+OVERLAP = {"overlap": "value", "overlap_low": "low", "overlap_high": "high"}  # column: its place in an interval
 NUMBERS = {  # column: its path in a Quality
     "label_agreement": ("labels", "agreement", "value"),
     "label_reference": ("labels", "reference", "value"),
@@ -46,6 +48,7 @@ COLUMNS = (
     "words",
     "sentences",
     *NUMBERS,
+    *OVERLAP,
     "worst_class",
     "worst_class_agreement",
     "class_agreement",
@@ -64,9 +67,18 @@ SHOWN = {  # on the page, means over draws
     "coverage": "coverage",
     "density": "density",
     "kernel": "kernel distance",
-    "domain_accuracy": "counts from real",
+    "domain_accuracy": "told from real",
+    "overlap": "overlap with real",
 }
-SHARES = ("label_agreement", "label_reference", "near_copies", "base_rate", "membership_advantage", "domain_accuracy")
+SHARES = (
+    "label_agreement",
+    "label_reference",
+    "near_copies",
+    "base_rate",
+    "membership_advantage",
+    "domain_accuracy",
+    "overlap",
+)
 
 
 def qualities(plan: Plan, store: Store) -> pd.DataFrame:
@@ -103,6 +115,7 @@ def qualities(plan: Plan, store: Store) -> pd.DataFrame:
                 "words": ", ".join(flag["word"] for flag in found["flags"]),
                 "sentences": " ".join(flag["sentence"] for flag in found["flags"]),
                 **{name: _at(found, path) for name, path in (NUMBERS | pretrained).items()},
+                **{name: (overlap(found["domain"]) or {}).get(end) for name, end in OVERLAP.items()},
                 **worst_class(found["labels"]),
                 "class_agreement": json.dumps(_by_class(found["labels"])),
                 "judge": plan.data.options.judge,
@@ -154,7 +167,7 @@ def for_the_page(table: pd.DataFrame) -> dict[str, Any]:
         "columns": ["generator", "real images seen", "found", *shown.values()],
         "rows": rows,
         "warnings": warnings,
-        "notes": _judge_note(table),
+        "notes": [*_judge_note(table), *_overlap_note(table)],
     }
 
 
@@ -178,6 +191,33 @@ def _judge_note(table: pd.DataFrame) -> list[str]:
     return [
         f"Whether images show their class is judged by classifiers of {images:,} real images: {whose}{more}. They saw "
         "no test image, and no verdict rests on them."
+    ]
+
+
+def overlap(domain: Mapping[str, Any] | None) -> dict[str, float] | None:
+    """The share of images that could as well be of the other kind, with its interval; None where nothing judged them.
+
+    It is the integral of min(p, q) of the densities of real and synthetic images: 2 (1 - balanced accuracy) of the best
+    classifier that tells one kind from the other. By that of any other classifier it is an upper bound, up to noise.
+
+    Args:
+        domain: of a quality check, a classifier's ``accuracy`` in telling real images from synthetic ones.
+    """
+    if domain is None:
+        return None
+    value, low, high = (2 * (1 - max(domain["accuracy"][end], 0.5)) for end in ("value", "high", "low"))
+    return {"value": value, "low": low, "high": high}
+
+
+def _overlap_note(table: pd.DataFrame) -> list[str]:
+    """What an overlap means, where some were measured."""
+    if "overlap" not in table or not bool(np.isfinite(table["overlap"].astype(float)).any()):
+        return []
+    return [
+        "Overlap with real: a classifier was shown which images are real and which synthetic, and had to tell it of "
+        "others. 100%: it cannot, synthetic images look as real ones do; 0%: it always can; 50%: about half of the "
+        "images could as well be of the other kind. A better classifier might tell more, so it is at most so much. "
+        "Copies of real images overlap fully."
     ]
 
 

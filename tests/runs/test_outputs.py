@@ -39,6 +39,7 @@ def left_by(tmp_path, monkeypatch):
         monkeypatch.setattr(outputs, "predictions", lambda *_: predicted)
         monkeypatch.setattr(outputs, "qualities", lambda *_: pd.DataFrame())
         monkeypatch.setattr(outputs, "for_the_page", lambda _: {})
+        monkeypatch.setattr(outputs, "planes", lambda *_: [])
         monkeypatch.setattr(outputs, "status", lambda run, state: {"run": run.name, "state": state})
         monkeypatch.setattr(outputs, "missing_trials", lambda *_: MissingTrials(0, len(table), {}))
         for name in ONCE:

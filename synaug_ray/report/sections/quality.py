@@ -7,7 +7,19 @@ from typing import Any
 
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.common.text import some
-from synaug_ray.report import tables
+from synaug_ray.report import tables, text
+from synaug_ray.report.figures import plane
+from synaug_ray.report.panels import Panel
+
+CAPTION = (
+    "Each point is an image; those that a small classifier of the real images finds alike lie near each other, in the "
+    "plane in which held-out real images differ most. Lines enclose half and nine tenths of each kind. Real images "
+    "without synthetic ones about them are what a generator misses; synthetic ones without real ones about them are "
+    "unlike any. Images may differ in other ways than the plane shows: the overlap counts these too."
+)
+PLANE = {"generator", "num_real", "overlap", "explained", "axes"} | {
+    f"{kind}{what}" for kind in ("real", "synthetic") for what in ("", "_density")
+}
 
 
 def table(quality: Mapping[str, Any] | None) -> tables.Table | None:
@@ -22,6 +34,21 @@ def table(quality: Mapping[str, Any] | None) -> tables.Table | None:
         tuple(column.replace("_", " ") for column in columns),
         tuple(tuple(tables.entry(value) for value in (row + [None] * width)[:width]) for row in rows),
     )
+
+
+def plane_panels(quality: Mapping[str, Any] | None) -> list[Panel]:
+    """A figure for each generator with a plane; none in runs of older versions."""
+    known = [p for p in tables.list_in(quality, "planes") if isinstance(p, Mapping) and PLANE <= p.keys()]
+    return [
+        Panel(
+            f"plane-{i}",
+            f"{p['generator']}, {text.images(p['num_real'])} real images seen",
+            CAPTION,
+            plane.figure(p),
+            plane.table([p]),
+        )
+        for i, p in enumerate(known)
+    ]
 
 
 def notes(quality: Mapping[str, Any] | None) -> list[str]:
