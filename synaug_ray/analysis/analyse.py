@@ -22,8 +22,7 @@ from synaug_ray.analysis.few_draws import draw_warnings
 from synaug_ray.analysis.gap import gaps
 from synaug_ray.analysis.generator_results import BudgetCurve
 from synaug_ray.analysis.guessing import guessing, guessing_reason, guessing_warnings
-from synaug_ray.analysis.joint import joint_cells
-from synaug_ray.analysis.joint import sentences as joint_sentences
+from synaug_ray.analysis.joint import joint_cells, joint_sentences
 from synaug_ray.analysis.label_savings import label_savings
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, pair_cells
 from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
@@ -227,6 +226,7 @@ def analyse(
     staged = staged_cells(measurements, predictions, cells, confidence=confidence, intervals=bool(replicates))
     verdicts = with_staged(verdicts, staged)
     joint = joint_cells(measurements, predictions, cells, confidence=confidence, intervals=bool(replicates))
+    joint_words = joint_sentences(joint, delta)
     seen = seen_before(counted)
     verdicts = seen.told([_with_training(v, curves, cells) for v in verdicts])
     not_beaten = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates, looks=looks)
@@ -239,8 +239,8 @@ def analyse(
         on = (second[1], cells, uncertainty, verdicts)
         told = second_test(counted, *on, name=second[0], margin=margin, rng=rng, **drawn)
     rng, gap_rng = (np.random.default_rng((seed, stream)) for stream in (CONTRAST_STREAM, GAP_STREAM))
-    real_only = {"chance_error": cells.chance_error, "real": [dataclasses.asdict(curve) for curve in real]}
-    near_chance = guessing(real_only)
+    near_chance = guessing({"chance_error": cells.chance_error, "real": [dataclasses.asdict(c) for c in real]})
+    said = guessing_reason(near_chance) if len(near_chance) == len(real) else headline(verdicts, not_beaten)
     analysis = Analysis(
         error=cells.error,
         confidence=confidence,
@@ -263,7 +263,7 @@ def analyse(
         real=real,
         studies=studies,
         verdicts=verdicts,
-        headline=guessing_reason(near_chance) if len(near_chance) == len(real) else headline(verdicts, not_beaten),
+        headline=said if verdicts or not joint_words else " ".join(joint_words),
         simultaneous_confidence=simultaneous_confidence if uncertainty.has_intervals else None,
         forms=FORM_TABLE,
         published=PUBLISHED,
@@ -283,7 +283,7 @@ def analyse(
         test_groups=None if cells.groups is None else int(cells.groups.max()) + 1,
         staged=staged,
         joint=joint,
-        joint_words=joint_sentences(joint, delta),
+        joint_words=joint_words,
         second_test=told,
         chance_error=cells.chance_error,
         scaling=synthetic_scaling(

@@ -106,7 +106,7 @@ def _mean(rows: Sequence[Row], name: str) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def sentences(found: Sequence[JointCell], delta: float) -> tuple[str, ...]:
+def joint_sentences(found: Sequence[JointCell], delta: float) -> tuple[str, ...]:
     """One for each head with selected synthetic images: what it gains over the same network without a generator.
 
     Args:

@@ -56,6 +56,12 @@ def choose(run: RunStatus, generator: str, num_real: int, draw: int) -> Chosen:
             at = (row.cell.generator.name, row.cell.num_real, row.cell.draw)
             pools[at] = (row.trial.pool, max(row.trial.num_raw, pools[at][1] if at in pools else 0))
     wanted = (generator, num_real, draw)
+    if any(row.cell.arm == generator and row.cell.protocol == JOINT for row in run.plan.rows) and wanted not in pools:
+        text = (
+            f"{generator} has no images in this run: protocol {JOINT} measures its discriminator's head and samples "
+            "none; add mixed to its protocols and run the grid again, or export another generator"
+        )
+        raise UsageProblem(Message(text, "--generator", "no-synthetic-images", generator))
     if wanted not in pools:
         raise UsageProblem(_absent(pools, wanted))
     pool, count = pools[wanted]

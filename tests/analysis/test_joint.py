@@ -9,7 +9,7 @@ from helpers.simulate import Grid, nothing, power, simulate
 
 from synaug_ray.analysis.analyse import analyse
 from synaug_ray.analysis.by_class import by_class
-from synaug_ray.analysis.joint import joint_cells, sentences
+from synaug_ray.analysis.joint import joint_cells, joint_sentences
 from synaug_ray.analysis.paired_cells import pair_cells
 from synaug_ray.laws.results import Estimate
 
@@ -86,7 +86,7 @@ def test_planted_gains_over_the_controls_and_over_the_classifier_are_found():
     "over,said", [(0.05, "the joint training helps"), (-0.05, "the joint training hurts"), (0.0, "no effect")]
 )
 def test_what_is_said_is_what_was_planted(over, said):
-    told = sentences(found_in(planted(over_alone=over)), 0.01)
+    told = joint_sentences(found_in(planted(over_alone=over)), 0.01)
     assert len(told) == 2 and all(said in sentence for sentence in told)
     assert all("over the same network trained alone" in s and "on the same real images" in s for s in told)
 
@@ -94,14 +94,21 @@ def test_what_is_said_is_what_was_planted(over, said):
 def test_an_interval_that_is_wider_than_the_margin_is_undecided():
     (cell, *_) = found_in(planted())
     wide = dataclasses.replace(cell, over_alone=Estimate(0.01, -0.02, 0.04))
-    assert "undecided" in sentences([wide], 0.01)[0]
-    assert "without an interval" in sentences(found_in(planted(), intervals=False), 0.01)[0]
+    assert "undecided" in joint_sentences([wide], 0.01)[0]
+    assert "without an interval" in joint_sentences(found_in(planted(), intervals=False), 0.01)[0]
 
 
 def test_without_its_control_a_head_has_no_gain():
     found = found_in(planted(without=("alone",)))
-    assert all(c.over_alone is None and c.arm != "alone" for c in found) and sentences(found, 0.01) == ()
+    assert all(c.over_alone is None and c.arm != "alone" for c in found) and joint_sentences(found, 0.01) == ()
     assert joint_cells(*TABLES, pair_cells(*TABLES), confidence=0.9) == ()
+
+
+def test_where_nothing_is_mixed_it_is_the_headline():
+    measurements, predictions = planted()
+    kept = measurements[measurements["protocol"].isin(["real-only", "joint"])].reset_index(drop=True)
+    found = analyse(kept, predictions[predictions["key"].isin(kept["key"])].reset_index(drop=True), replicates=0)
+    assert not found.verdicts and found.headline == " ".join(found.joint_words) != ""
 
 
 def test_nothing_else_of_an_analysis_depends_on_it():

@@ -19,6 +19,7 @@ SMALL = {
     "edm": {"preset": "edm-tiny", "channels": [8, 16], "nimg": 160, "warmup_nimg": 80, "batch": 24},
     "ddpm": {"preset": "ddpm-tiny", "channels": [8, 16], "nimg": 160, "warmup_nimg": 80, "batch": 24},
     "gan": {"preset": "gan-tiny", "channels": [8, 16], "nimg": 160, "batch": 24},
+    "vit-gan": {"preset": "vit-gan-tiny", "width": 16, "depth": 1, "nimg": 160, "batch": 24},
 }
 
 
