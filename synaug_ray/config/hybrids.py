@@ -76,32 +76,29 @@ def _hybrid(
         found.append(Message(text, lines.at((*at, PARTS)), "parts", short(given)))
     parts = []
     for name, share in given.items() if isinstance(given, dict) else ():
-        place, wrong = lines.at((*at, PARTS, str(name))), None
+        place = lines.at((*at, PARTS, str(name)))
         whole = isinstance(share, int | float) and not isinstance(share, bool)
         if not whole or not 0 <= share <= 1:
             text = f"the share of {short(name)} is a number from 0 to 1, got {short(share)}; {EXAMPLE}"
             found.append(Message(text, place, "shares", short(share)))
-        from_grid = known.get(str(name))
-        preset = GENERATORS.get(str(name))
-        if from_grid is None and preset is None:
+        source = known.get(str(name))
+        if source is None and str(name) in GENERATORS:
+            source = (*where, PARTS, str(name)), GENERATORS[str(name)].model_dump(mode="json")
+        if source is None:
             names = sorted({*(n for n, (_, r) in known.items() if r.get("family") != FAMILY), *GENERATORS})
             text = (
                 f"no generator {short(name)} to be a part of a hybrid{did_you_mean(str(name), names, '.')} Allowed: "
                 f"{', '.join(names)}. Add it to generators, or name one of these"
             )
-            wrong = Message(text, place, "unknown-part", short(name))
-        elif from_grid is not None and from_grid[1].get("family") == FAMILY:
+            found.append(Message(text, place, "unknown-part", short(name)))
+        elif source[1].get("family") == FAMILY:
             text = f"{short(name)} is a hybrid itself; a part is a generator of its own: name those that it is made of"
-            wrong = Message(text, place, "part-is-hybrid", short(name))
-        if wrong is not None:
-            found.append(wrong)
-            continue
-        here = (*at, PARTS, len(parts))
-        lines.moved[(*here, "share")] = (*where, PARTS, str(name))
-        lines.moved[(*here, "generator")] = (*where, PARTS, str(name)) if from_grid is None else from_grid[0]
-        parts.append(
-            {"generator": preset.model_dump(mode="json") if from_grid is None else from_grid[1], "share": share}
-        )
+            found.append(Message(text, place, "part-is-hybrid", short(name)))
+        else:
+            here = (*at, PARTS, len(parts))
+            lines.moved[(*here, "share")] = (*where, PARTS, str(name))
+            lines.moved[(*here, "generator")] = source[0]
+            parts.append({"generator": source[1], "share": share})
     if not found:
         return recipe | {PARTS: parts}
     problems += found

@@ -146,12 +146,14 @@ def _loaded(where: str, commit: str | None) -> tuple[Any, Any, dict[str, Any]]:
     from transformers import AutoTokenizer, CLIPModel
     from transformers.utils import cached_file
 
-    model, told = CLIPModel.from_pretrained(where, revision=commit, use_safetensors=True, output_loading_info=True)
+    pinned: dict[str, Any] = {} if commit is None else {"revision": commit}
+    found: Any = CLIPModel.from_pretrained(where, use_safetensors=True, output_loading_info=True, **pinned)
+    model, told = found
     if absent := sorted(name for name in told["missing_keys"] if "position_ids" not in name):
         raise ValueError(f"{len(absent)} of its weights are not in the file, such as {absent[0]}")
-    tokenizer = AutoTokenizer.from_pretrained(where, revision=commit)
+    tokenizer = AutoTokenizer.from_pretrained(where, **pinned)
     try:
-        file = cached_file(where, "preprocessor_config.json", revision=commit)
+        file = cached_file(where, "preprocessor_config.json", **pinned)
     except OSError:
         file = None
     return model, tokenizer, {} if file is None else json.loads(Path(file).read_text(encoding="utf-8"))

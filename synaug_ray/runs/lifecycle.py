@@ -122,8 +122,9 @@ def write_samples(run: Run, dataset: Dataset) -> None:
     use_threads(1)
     context, index, seen = WorkerContext(run.store, dataset, Machine()), [], set()
     done, amounts = run.store.keys("shard"), dict[str, int]()
-    for trial in (row.trial for row in run.plan.rows if row.trial.pool is not None):
-        amounts[trial.pool.key] = max(trial.num_raw, amounts.get(trial.pool.key, 0))
+    for trial in (row.trial for row in run.plan.rows):
+        if trial.pool is not None:
+            amounts[trial.pool.key] = max(trial.num_raw, amounts.get(trial.pool.key, 0))
     for row in run.plan.rows:
         pool = row.trial.pool
         if pool is None or row.cell.draw != 0 or pool.key in seen:
