@@ -22,6 +22,7 @@ def validated(title: str, handler: ModelWrapValidatorHandler[R], values: Any, wr
     """
     # their texts name the values already, and an input that is no plain value is not quoted
     errors = [InitErrorDetails(type=invalid(w.code, w.text), loc=(w.field,), input={}) for w in wrong]
+    made: R | None = None
     try:
         made = handler(values)
     except ValidationError as error:
@@ -32,6 +33,6 @@ def validated(title: str, handler: ModelWrapValidatorHandler[R], values: Any, wr
             for e in error.errors()
             if e["loc"][:1] not in {(w.field,) for w in wrong}
         ]
-    if wrong:
+    if wrong or made is None:
         raise ValidationError.from_exception_data(title, errors)
     return made

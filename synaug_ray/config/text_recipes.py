@@ -40,7 +40,6 @@ class TextRecipe(TrainedRecipe):
 
     labels: ClassVar[frozenset[str]] = AnyGenerator.labels | {"base", "prompts", "guide", "sampler"}
     samplers: ClassVar[tuple[str, ...]] = ("pipeline",)
-    class_ids: ClassVar[tuple[int, ...]] = ()  # it has prompts in their place
     base: Annotated[str, Field(min_length=1)]  # a folder, or ``owner/name@commit`` on the hub
     base_content: str = ""  # of the folder: computed if empty, else checked
     prompt: str = PROMPT
@@ -61,6 +60,11 @@ class TextRecipe(TrainedRecipe):
     @classmethod
     def _samples(cls, value: Sampling | None) -> Sampling | None:
         return usable(value, cls.samplers, (*OF_NOISE_LEVELS, "guidance_interval"))
+
+    @property
+    def class_ids(self) -> tuple[int, ...]:
+        """None: it has prompts in their place."""
+        return ()
 
     @property
     def pipeline(self) -> str:

@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.generator_recipes import EDMRecipe, GANRecipe, GeneratorRecipe, LatentRecipe, UNetRecipe
 from synaug_ray.config.recipes import ClassifierRecipe, SamplerRecipe
@@ -257,7 +258,7 @@ def _of_text_training(recipe: TextRecipe, num_classes: int) -> Count | None:
     return Count(_trainings(recipe, num_classes) * found.flops, found.fixed + others, found.each)
 
 
-def _trainings(recipe: GeneratorRecipe, num_classes: int) -> int:
+def _trainings(recipe: AnyGenerator, num_classes: int) -> int:
     """How many are trained for each image seen: one, or one for each class."""
     return num_classes if getattr(recipe, "per_class", False) else 1
 

@@ -163,8 +163,9 @@ def train(
         found = {name: change for name, m in changed(net).items() if isinstance(change := m.each[number], LowRank)}
         adapters[label] = adapter_files(net, recipe, found)
     base, _ = open_base(recipe, task.shape, len(classes))
+    embedding: Any = net.get_submodule(CLASSES.partition(".")[0])
     with torch.no_grad():
-        base.get_parameter(CLASSES).copy_(net.get_submodule("class_embedding").parametrizations.weight.original)
+        base.get_parameter(CLASSES).copy_(embedding.parametrizations.weight.original)
     return ClassLoraGenerator(
         edm.EDMGenerator(base, counts, sigma_data, task.shape), recipe.base_content, tuple(adapters)
     ), nimg

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ def open_pipeline(where: str, content: str) -> Any:
     from diffusers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
+    if find_spec("transformers"):
+        from transformers.utils import logging as of_transformers
+
+        of_transformers.disable_progress_bar()
     name, _, commit = where.partition("@")
     on_hub = HUB.fullmatch(where) is not None
     if not on_hub:

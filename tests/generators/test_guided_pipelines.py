@@ -87,10 +87,17 @@ def test_held_out_images_are_re_made_in_their_order_with_their_labels(generator,
     assert np.array_equal(remade.labels, held.labels) and np.array_equal(remade.images, held.images) == (not strength)
 
 
+OTHERS = ("PNDM", "EulerAncestralDiscrete", "HeunDiscrete", "DPMSolverMultistep")
+
+
 @pytest.mark.parametrize(
-    "name", ["DDIM", "PNDM", "EulerDiscrete", "EulerAncestralDiscrete", "HeunDiscrete", "DPMSolverMultistep"]
+    "name,guidance",
+    [
+        ("DDIM", 1.0),
+        ("EulerDiscrete", 3.0),
+        *(pytest.param(name, guidance, marks=pytest.mark.slow) for name in OTHERS for guidance in (1.0, 3.0)),
+    ],
 )
-@pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_stable_diffusion_does_what_its_own_image_to_image_pipeline_does(real, name, guidance, tmp_path):
     torch.manual_seed(0)
     stable_diffusion(getattr(diffusers, f"{name}Scheduler")()).save_pretrained(tmp_path, safe_serialization=True)

@@ -141,12 +141,11 @@ def test_its_files_load_here_with_their_card(folder, subset, trained):
     assert np.array_equal(part, sample(trained)[2:])
 
 
-@pytest.mark.parametrize("alpha", [4.0, 6.0])
-def test_stock_diffusers_makes_the_same_images_of_its_file(folder, subset, tmp_path, alpha):
+def test_stock_diffusers_makes_the_same_images_of_its_file(folder, subset, tmp_path):
     pytest.importorskip("peft", reason="load_lora_weights of diffusers needs peft")
     from diffusers import StableDiffusionPipeline
 
-    made = train(recipe_of(folder, alpha=alpha), subset)
+    made = train(recipe_of(folder, alpha=6.0), subset)
     for name, data in made.files().items():
         (tmp_path / name).write_bytes(data)
     stock = StableDiffusionPipeline.from_pretrained(folder, requires_safety_checker=False)
