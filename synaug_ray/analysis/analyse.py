@@ -4,125 +4,43 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from synaug_ray.analysis.baselines import unbeaten
-from synaug_ray.analysis.budget_text import budget_clause
-from synaug_ray.analysis.budgets import budget_curves, copies_of, of_verdict
+from synaug_ray.analysis.budgets import budget_curves, copies_of
 from synaug_ray.analysis.ceiling import ceilings
-from synaug_ray.analysis.cell_noise import CellUncertainty, measure
+from synaug_ray.analysis.cell_noise import measure
 from synaug_ray.analysis.contrasts import contrasts
 from synaug_ray.analysis.controls import controls
-from synaug_ray.analysis.deciding import CellNoise, spread_of_gains
 from synaug_ray.analysis.few_draws import draw_warnings
 from synaug_ray.analysis.gap import gaps
-from synaug_ray.analysis.generator_results import BudgetCurve
 from synaug_ray.analysis.guessing import guessing, guessing_reason, guessing_warnings
 from synaug_ray.analysis.joint import joint_cells, joint_sentences
 from synaug_ray.analysis.label_savings import label_savings
-from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, pair_cells
-from synaug_ray.analysis.results import Analysis, Exchange, Study, Verdict
+from synaug_ray.analysis.paired_cells import pair_cells
+from synaug_ray.analysis.results import Analysis
 from synaug_ray.analysis.scaling import synthetic_scaling
 from synaug_ray.analysis.second_test import second_test
 from synaug_ray.analysis.seen_before import seen_before
 from synaug_ray.analysis.staged import staged_cells, with_staged
 from synaug_ray.analysis.staged import warnings as staged_warnings
 from synaug_ray.analysis.study import StudyFitter
+from synaug_ray.analysis.study_verdicts import study_verdicts, with_training
 from synaug_ray.analysis.substitution import with_substitution
 from synaug_ray.analysis.training_length import training_lengths, warnings, with_lengths
 from synaug_ray.analysis.trials import judged
-from synaug_ray.analysis.verdict import Failures, Margin, judge
+from synaug_ray.analysis.verdict import Margin
 from synaug_ray.analysis.verdict_text import headline
 from synaug_ray.laws.catalogue import FORM_TABLE, PUBLISHED
 from synaug_ray.laws.simultaneous import Look, single_look
 
-TOO_FEW = "Some of its amounts have only one draw: too few for an interval."
 # separate random streams, so that the other parts of an analysis keep their random numbers
 BUDGET_STREAM, SECOND_STREAM, LABEL_STREAM, CONTRAST_STREAM, GAP_STREAM = 1, 2, 3, 4, 5
 SCALING_STREAM = 6
-
-
-def _failures(cells: PairedCells, cell: MixedCell) -> Failures:
-    """A cell's gain in the worst case: each draw whose generator failed counts with the smallest gain of the others."""
-    gains = cell.gains @ cells.image_weights
-    seen = gains[~np.isnan(gains)]
-    return Failures(
-        cell.failed,
-        cell.failed + len(seen),
-        float((seen.sum() + cell.failed * seen.min()) / (cell.failed + len(seen))),
-    )
-
-
-def _verdicts(
-    cells: PairedCells,
-    uncertainty: CellUncertainty,
-    study: Study,
-    margin: Callable[[float], Margin],
-    looks: Sequence[Look],
-    why: str,
-) -> list[Verdict]:
-    key = StudyKey(study.classifier, study.generator, study.protocol, study.real_share)
-    exchanges: dict[tuple[int, int], Exchange] = {(e.num_real, e.num_synthetic): e for e in study.exchange}
-    parts: dict[tuple[int, int], CellNoise] = {}
-    seconds: dict[int, float] = {
-        cell.num_real: cell.seconds for cell in cells.real if cell.classifier == study.classifier
-    }
-    pool: dict[int, float] = {}
-    failures: dict[int, dict[int, Failures]] = {}
-    gains: list[tuple[float, float]] = []
-    real = {
-        cell.num_real: float(uncertainty.values[i])
-        for i, cell in enumerate(cells.real)
-        if cell.classifier == study.classifier
-    }
-    for index, cell in enumerate(cells.mixed, start=len(cells.real)):
-        if cell.study != key:
-            continue
-        seconds[cell.num_real] += cell.seconds
-        pool[cell.num_real] = max(pool.get(cell.num_real, 0.0), cell.pool_seconds)  # the largest contains the others
-        if cell.failed:
-            failures.setdefault(cell.num_real, {})[cell.num_synthetic] = _failures(cells, cell)
-        if uncertainty.has_intervals and uncertainty.draws[index] > 1:
-            gains.append((float(uncertainty.values[index]), float(uncertainty.error[index])))
-            parts[cell.num_real, cell.num_synthetic] = CellNoise(
-                float(uncertainty.half_simultaneous[index - len(cells.real)] / uncertainty.error[index]),
-                float(uncertainty.half[index] / uncertainty.error[index]),
-                float(uncertainty.draw_variance[index] * uncertainty.draws[index]),
-                float(uncertainty.image_variance[index]),
-                float(uncertainty.freedom[index]),
-            )
-    spread = spread_of_gains(*zip(*gains, strict=True)) if gains else 0.0
-    out = []
-    for n in sorted({cell.num_real for cell in study.cells}):
-        of_size = [cell for cell in study.cells if cell.num_real == n]
-        judged = all((n, cell.num_synthetic) in parts for cell in of_size)
-        out.append(
-            judge(
-                key,
-                of_size,
-                exchanges,
-                parts if judged else {},
-                margin=margin(real[n]),
-                spread=spread,
-                looks=looks,
-                failures=failures.get(n, {}),
-                seconds_per_draw=seconds[n] * len(cells.seeds) + pool.get(n, 0.0),
-                why_undecided="" if judged else why or TOO_FEW,
-            )
-        )
-    return out
-
-
-def _with_training(verdict: Verdict, curves: Sequence[BudgetCurve], cells: PairedCells) -> Verdict:
-    """The verdict, completed with what longer training of its generator would do."""
-    curve, training = of_verdict(curves, verdict, cells.makings)
-    return dataclasses.replace(
-        verdict, training=training, sentence=verdict.sentence + budget_clause(training, verdict.outcome, curve)
-    )
 
 
 def analyse(
@@ -212,7 +130,7 @@ def analyse(
     verdicts = tuple(
         dataclasses.replace(v, family=study.family, open_set=cells.kinds[v.generator].open_in(v.num_real))
         for study in studies
-        for v in with_lengths(_verdicts(cells, uncertainty, study, margin, looks, why), lengths)
+        for v in with_lengths(study_verdicts(cells, uncertainty, study, margin, looks, why), lengths)
     )
     curves = budget_curves(
         cells,
@@ -228,7 +146,7 @@ def analyse(
     joint = joint_cells(measurements, predictions, cells, confidence=confidence, intervals=bool(replicates))
     joint_words = joint_sentences(joint, delta)
     seen = seen_before(counted)
-    verdicts = seen.told([_with_training(v, curves, cells) for v in verdicts])
+    verdicts = seen.told([with_training(v, curves, cells) for v in verdicts])
     not_beaten = unbeaten(cells, confidence=confidence, rng=rng, replicates=replicates, looks=looks)
     drawn: Any = dict(
         confidence=confidence, simultaneous_confidence=simultaneous_confidence, replicates=replicates, looks=looks
