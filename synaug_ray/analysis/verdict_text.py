@@ -260,6 +260,11 @@ def at_this_budget(verdicts: list[Verdict]) -> str:
     return ", for this generator at this budget"
 
 
+def _adds(verdict: Verdict) -> bool:
+    """As ``recommendation.adds``: that synthetic images alone are worse does not tell what adding them does."""
+    return verdict.protocol != "synthetic-only" or verdict.outcome is Outcome.HELPS
+
+
 def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]) -> str:
     """The analysis in one sentence: learnt generators first, closed-set before open-set.
 
@@ -268,6 +273,7 @@ def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]
     if not verdicts:
         return "No cell with synthetic images has been measured yet."
     of = {v.generator: [w for w in verdicts if w.generator == v.generator] for v in verdicts}
+    of = {name: [v for v in mine if _adds(v)] or mine for name, mine in of.items()}
     kinds = {name: (cells[0].family in CONTROLS, all(v.open_set for v in cells)) for name, cells in of.items()}
     generators = sorted(kinds, key=lambda name: (kinds[name], name))
     learnt = [name for name in generators if not kinds[name][0]]

@@ -162,6 +162,13 @@ def test_headline_names_the_classifier_where_they_differ():
     assert alike.startswith("edm hurts at 40 real images")
 
 
+def test_headline_is_about_adding_images_where_that_was_measured():
+    alone = replace(verdict(cell(4, -0.06, -0.02)), protocol="synthetic-only")
+    unclear = verdict(cell(4, -0.03, 0.03))
+    assert headline((alone, unclear), {}).startswith("edm is undecided at 40")
+    assert headline((alone,), {}).startswith("edm hurts at 40")
+
+
 def test_open_ends_are_said_as_such():
     assert span(Estimate(None, 0.01, None)) == "at least +1.0"
     assert span(Estimate(None, None, 0.01)) == "at most +1.0"
