@@ -161,11 +161,12 @@ class StudyNames:
 
     def name(self, study: Mapping[str, Any]) -> str:
         """'edm · 50 % of a batch real', 'edm · mixed in proportion'."""
-        return " · ".join(
+        said = [
             _mixed(part) if field == "real_share" else part
             for field, part in zip(self.fields, self.parts(study), strict=True)
             if part != NO_SHARE
-        )
+        ]
+        return " · ".join(part for part in said if part != "mixed" or not any(p.startswith("mixed ") for p in said))
 
     def parts(self, study: Mapping[str, Any]) -> list[str]:
         """The parts of the name, one per field."""

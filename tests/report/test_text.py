@@ -11,7 +11,9 @@ def test_a_study_without_mixed_batches_has_no_real_share():
     studies = [study(), study(protocol="synthetic-only", real_share="none")]
     names = StudyNames.of(studies)
     assert [names.name(s) for s in studies] == ["edm · mixed · 50\u202f% of a batch real", "edm · synthetic-only"]
-    assert names.parts(studies[1]) == ["edm", "synthetic-only", "\u2014"]
+    studies = [study(real_share="proportional"), study(protocol="bridged", real_share="none")]
+    assert [StudyNames.of(studies).name(s) for s in studies] == ["edm · mixed in proportion", "edm · bridged"]
+    assert names.parts(study(protocol="synthetic-only", real_share="none")) == ["edm", "synthetic-only", "\u2014"]
 
 
 def test_shares_read_as_percent():

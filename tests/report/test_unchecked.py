@@ -6,20 +6,21 @@ from synaug_ray.report.sections import quality, training
 
 VERDICTS = [
     {"generator": "edm", "family": "edm", "classifier": "mlp"},
+    {"generator": "edm+inliers", "family": "edm", "classifier": "mlp"},
     {"generator": "pixels", "family": "pretrained", "classifier": "cnn"},
     {"generator": "jitter", "family": "jitter", "classifier": "mlp"},
 ]
 
 
 @pytest.mark.parametrize(
-    "rows,told", [([], "edm, pixels"), ([["edm", 100]], "pixels"), ([["edm", 100], ["pixels", 100]], "")]
+    "rows,told", [([], "edm, edm+inliers, pixels"), ([["edm", 100]], "pixels"), ([["edm", 100], ["pixels", 100]], "")]
 )
 def test_generators_whose_images_nobody_looked_at(rows, told):
     found = quality.unchecked({"columns": ["generator", "real images seen"], "rows": rows}, VERDICTS)
     assert len(found) == bool(told) and all(
         f"the images of {told}:" in line and "quality_draws" in line for line in found
     )
-    assert quality.unchecked(None, VERDICTS[2:]) == []  # a control has nothing to learn
+    assert quality.unchecked(None, VERDICTS[3:]) == []  # a control has nothing to learn
 
 
 @pytest.mark.parametrize("seen,told", [((), "cnn, mlp"), (("mlp",), "cnn"), (("mlp", "cnn"), "")])
