@@ -200,6 +200,7 @@ def test_case_41_a_file_whose_name_is_no_run_name(door):
     assert door.run("--name", "mine", "--dry-run")[0] == 0
 
 
+@pytest.mark.integration  # 6 s
 @pytest.mark.parametrize(
     "error,cause",
     [

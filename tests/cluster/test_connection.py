@@ -20,6 +20,7 @@ def nobody_else_tries(monkeypatch):
     monkeypatch.setattr(connection, "try_to_join", lambda address: None)
 
 
+@pytest.mark.integration  # 9 s
 def test_a_ray_of_our_own_reports_no_usage_statistics_unless_told_to():
     """As Ray itself reads its settings, in a process of its own, which has none of ours yet."""
     ask = "import synaug_ray.cluster; from ray._common.usage import usage_lib; print(usage_lib.usage_stats_enabled())"

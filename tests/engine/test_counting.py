@@ -57,6 +57,7 @@ def test_counting_draws_no_random_number():
     assert torch.equal(torch.rand(3), expected)
 
 
+@pytest.mark.integration  # 4 s
 def test_what_is_trained_of_a_text_to_image_pipeline_costs_its_u_net(tmp_path):
     """For each class where each has changes of its own; nothing is known of a pipeline that is not here."""
     stable_diffusion().save_pretrained(tmp_path, safe_serialization=True)

@@ -4,6 +4,7 @@ import json
 import re
 
 import pandas as pd
+import pytest
 import torch
 from helpers.paths import SMALL_GRID
 
@@ -14,6 +15,7 @@ from synaug_ray.status import main as status
 GRID = str(SMALL_GRID)
 
 
+@pytest.mark.integration  # 8 s
 def test_every_view_says_what_is_missing_and_why(tmp_path, monkeypatch, capsys):
     """A bug in one generator, one that diverges, one that makes one image: their trials are blocked."""
     from synaug_ray.generators import edm as module

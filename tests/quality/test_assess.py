@@ -20,6 +20,7 @@ def judged(real, pools):
     return {name: assess(real, pool) for name, pool in pools.items()}
 
 
+@pytest.mark.integration  # 14 s for all four, which share their judged pools
 @pytest.mark.parametrize(
     ("pool", "words"),
     [
@@ -38,6 +39,7 @@ def test_every_fault_has_its_word(judged, pool, words):
     assert judged[pool].words == words
 
 
+@pytest.mark.integration
 def test_real_images_as_a_pool_are_perfect(judged):
     """The control: what cannot be told from real images must not be marked down."""
     found = judged["holdout"]
@@ -48,6 +50,7 @@ def test_real_images_as_a_pool_are_perfect(judged):
     assert found.fidelity.frechet.low <= 0.03 and found.overlap.overlap == pytest.approx(found.overlap.real, abs=0.08)
 
 
+@pytest.mark.integration
 def test_sentences_hold_the_numbers(judged):
     sentence = judged["a third copied"].flags[0].sentence
     assert f"{judged['a third copied'].memorization.near_copies.value:.1%}" in sentence and "do not share" in sentence
@@ -55,6 +58,7 @@ def test_sentences_hold_the_numbers(judged):
     assert re.search(r", 10\.\d% with random labels", judged["permuted"].flags[0].sentence)
 
 
+@pytest.mark.integration
 def test_it_is_json_and_the_same_again(real, pools, judged):
     again = assess(real, pools["jitter"])
     assert again == judged["jitter"]

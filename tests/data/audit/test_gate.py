@@ -90,6 +90,7 @@ def test_asked_for_or_published_it_is_measured_as_it_is(leaky, tmp_path, identit
     assert kept is leaky and audited.warnings
 
 
+@pytest.mark.integration  # 5 s
 def test_an_audit_is_made_once_and_again_when_what_is_kept_is_damaged(leaky, tmp_path, monkeypatch):
     first = gate.apply_duplicate_policy(data("warn"), leaky, tmp_path)[1]
     (file,) = (tmp_path / "audits").iterdir()

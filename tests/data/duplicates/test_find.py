@@ -86,6 +86,7 @@ def test_alike_is_not_the_same():
     assert (np.sort(find(copies, crowd, plant=()).near[:, 1]) == np.arange(10)).all()
 
 
+@pytest.mark.integration  # 5 s
 def test_recall_is_measured_on_the_set_itself(digits):
     """Large images in colour give copies away; at 8x8 a re-encoded digit is as far off as another one of its kind."""
     easy = find(natural(100), natural(400, seed=1), plant=("JPEG 75", "mirrored"))
@@ -157,6 +158,7 @@ def test_every_change_keeps_shape_and_type():
             assert copy.shape == images.shape and copy.dtype == np.uint8 and (copy != images).any(), change
 
 
+@pytest.mark.integration  # 6 s
 def test_chest_x_rays_have_exact_copies_and_no_near_ones(shared_data):
     """Seen by eye: the three nearest pairs that are not exact are different chests."""
     with np.load(shared_data / "pneumonia-28.npz") as arrays:
