@@ -26,12 +26,12 @@ SMALL = {
     "gan": GANRecipe(name="small", channels=(8, 16), nimg=8 * 80, batch=8),
     "vit-gan": ViTGANRecipe(name="small", width=16, depth=1, nimg=8 * 80, batch=8),
 }
-LEARNS = {  # shortened presets; at full length both are above 0.9, chance is 0.1
+LEARNS = {  # shortened presets; at full length all are above 0.9, chance is 0.1
     "ddpm": GENERATORS["ddpm-tiny"].model_copy(update={"nimg": 4_800, "name": "short"}),
     "gan": GENERATORS["gan-tiny"].model_copy(
         update={"nimg": 8_000, "batch": 16, "learning_rate": 2e-3, "name": "short"}
     ),
-    "vit-gan": GENERATORS["vit-gan-tiny"].model_copy(update={"nimg": 8_000, "name": "short"}),
+    "vit-gan": GENERATORS["vit-gan-tiny"].model_copy(update={"nimg": 8_000, "batch": 16, "name": "short"}),
 }
 
 
