@@ -1,23 +1,16 @@
-"""Counts the operations and memory of networks on torch's meta device: without weights or pixels, in under a second.
-
-Floating-point operations are counted by torch; memory is the largest number of bytes in live tensors.
-"""
+"""What the training and use of each family costs: its networks counted on torch's meta device, in under a second."""
 
 from __future__ import annotations
 
 import json
-import weakref
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
 from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.feature_recipes import FeatureRecipe
@@ -25,14 +18,12 @@ from synaug_ray.config.generator_recipes import EDMRecipe, GANRecipe, GeneratorR
 from synaug_ray.config.recipes import ClassifierRecipe, SamplerRecipe
 from synaug_ray.config.text_recipes import TextRecipe
 from synaug_ray.config.vit_gan_recipe import ViTGANRecipe
+from synaug_ray.engine.operations import counted
 from synaug_ray.plan.footprint import Count
 
 if TYPE_CHECKING:
     from synaug_ray.generators.vit_gan import Networks
 
-# ratio of the measured peak of a process to the counted memory: convolutions' workspaces, the allocator's reserve
-MARGIN = 1.25
-FEW, MORE = 2, 4  # sizes of the counted batches: work and memory are linear in them
 # copies of the weights besides the counted gradients: Adam's two moments and the moving average; momentum
 GENERATOR_COPIES, CLASSIFIER_COPIES = 3, 2
 
@@ -49,53 +40,6 @@ def _once(function: F) -> F:
 Shape = tuple[int, int, int]  # channels, height, width
 
 
-class _Alive(TorchDispatchMode):
-    """Follows the bytes in live tensors, and their peak."""
-
-    def __init__(self, known: Iterable[Tensor]) -> None:
-        super().__init__()
-        self.now = self.peak = 0
-        self._known = {tensor.untyped_storage()._cdata for tensor in known}
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, Tensor):
-                self._born(tensor.untyped_storage())
-        return out
-
-    def _born(self, storage: torch.UntypedStorage) -> None:
-        at, size = storage._cdata, storage.nbytes()
-        if at in self._known:
-            return
-        self._known.add(at)
-        self.now += size
-        self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self._died, at, size)
-
-    def _died(self, at: int, size: int) -> None:
-        self._known.discard(at)
-        self.now -= size
-
-
-def _counted(nets: list[nn.Module], work: Callable[[int], Any], copies: int) -> Count:
-    """Counts of ``work(batch)``, in which ``copies`` of the weights are kept besides weights and gradients."""
-    weights = [tensor for net in nets for tensor in (*net.parameters(), *net.buffers())]
-    size = sum(t.numel() * t.element_size() for t in weights)
-    peaks = []
-    counter = FlopCounterMode(display=False)
-    for batch, also in ((FEW, counter), (MORE, nullcontext())):
-        for weight in weights:
-            weight.grad = None
-        with also, _Alive(weights) as alive:
-            work(batch)
-        peaks.append(alive.peak)
-    flops = counter.get_total_flops() / FEW
-    each = max(0.0, (peaks[1] - peaks[0]) / (MORE - FEW))
-    fixed = max(0.0, peaks[0] - FEW * each) + (1 + copies) * size
-    return Count(flops, fixed * MARGIN, each * MARGIN)
-
-
 @_once
 def of_training(recipe: GeneratorRecipe, shape: Shape, num_classes: int) -> Count | None:
     """Counts of a generator's training; None for generators without training."""
@@ -105,7 +49,7 @@ def of_training(recipe: GeneratorRecipe, shape: Shape, num_classes: int) -> Coun
         if isinstance(recipe, UNetRecipe):
             net = _unet(recipe, shape, num_classes)
             net.train()
-            found = _counted([net], lambda batch: _denoise(net, shape, batch).sum().backward(), GENERATOR_COPIES)
+            found = counted([net], lambda batch: _denoise(net, shape, batch).sum().backward(), GENERATOR_COPIES)
             return Count(_trainings(recipe, num_classes) * found.flops, found.fixed, found.each)
         if isinstance(recipe, TextRecipe):
             return _of_text_training(recipe, num_classes)
@@ -117,7 +61,7 @@ def of_training(recipe: GeneratorRecipe, shape: Shape, num_classes: int) -> Coun
                 fake = paint(torch.empty(batch, recipe.latent), y)
                 (judge(fake, y).sum() + judge(torch.empty(batch, *shape), y).sum()).backward()
 
-            one = _counted([paint, judge], both, GENERATOR_COPIES)
+            one = counted([paint, judge], both, GENERATOR_COPIES)
             return Count(
                 one.flops * 1.4, one.fixed, one.each
             )  # the discriminator's step also samples, and runs the discriminator twice
@@ -134,15 +78,13 @@ def of_sampling(recipe: GeneratorRecipe, guided: bool, shape: Shape, num_classes
             at = recipe.latent_shape(shape) if isinstance(recipe, LatentRecipe) else shape
             net = _unet(recipe, at, num_classes).eval()
             times = 2 if guided else 1
-            return _counted([net], lambda batch: _denoise(net, at, batch * times), 0)
+            return counted([net], lambda batch: _denoise(net, at, batch * times), 0)
         if isinstance(recipe, GANRecipe):
             paint, _ = _gan(recipe, shape, num_classes)
-            return _counted(
-                [paint], lambda b: paint(torch.empty(b, recipe.latent), torch.zeros(b, dtype=torch.long)), 0
-            )
+            return counted([paint], lambda b: paint(torch.empty(b, recipe.latent), torch.zeros(b, dtype=torch.long)), 0)
         if isinstance(recipe, ViTGANRecipe):
             net = _vit_gan(recipe, shape, num_classes).generator
-            return _counted([net], lambda b: net(torch.empty(b, recipe.latent), torch.zeros(b, dtype=torch.long)), 0)
+            return counted([net], lambda b: net(torch.empty(b, recipe.latent), torch.zeros(b, dtype=torch.long)), 0)
     return None
 
 
@@ -153,7 +95,7 @@ def of_decoding(recipe: GeneratorRecipe, shape: Shape) -> Count | None:
         return None
     with torch.device("meta"), _seedless(), torch.no_grad():
         coder: Any = _coder(recipe, shape).eval()
-        return _counted([coder], lambda batch: coder.decode(torch.empty(batch, *recipe.latent_shape(shape))), 0)
+        return counted([coder], lambda batch: coder.decode(torch.empty(batch, *recipe.latent_shape(shape))), 0)
 
 
 def evaluations(sampler: SamplerRecipe) -> int:
@@ -174,7 +116,7 @@ def of_classifier(recipe: ClassifierRecipe, shape: Shape, num_classes: int) -> C
 
     with torch.device("meta"):
         net = build(recipe, shape, num_classes, 0).train()
-        return _counted([net], lambda batch: net(torch.empty(batch, *shape)).sum().backward(), CLASSIFIER_COPIES)
+        return counted([net], lambda batch: net(torch.empty(batch, *shape)).sum().backward(), CLASSIFIER_COPIES)
 
 
 @_once
@@ -185,7 +127,7 @@ def of_frozen(recipe: ClassifierRecipe) -> Count:
     with torch.device("meta"), torch.no_grad():
         found = opened(recipe, "meta")
         views = 2 if recipe.flip else 1
-        return _counted([found.net], lambda batch: found.net(torch.empty(views * batch, 3, *found.size)), 0)
+        return counted([found.net], lambda batch: found.net(torch.empty(views * batch, 3, *found.size)), 0)
 
 
 @_once
@@ -196,7 +138,7 @@ def of_features(recipe: FeatureRecipe) -> Count:
     with torch.device("meta"), torch.no_grad():
         net: Any = timm.create_model(recipe.model, pretrained=False, num_classes=0, **_size(recipe)).eval()
         side = recipe.size or int(net.pretrained_cfg["input_size"][-1])
-        return _counted([net], lambda batch: net(torch.empty(batch, 3, side, side)), 0)
+        return counted([net], lambda batch: net(torch.empty(batch, 3, side, side)), 0)
 
 
 def _size(recipe: FeatureRecipe) -> dict[str, Any]:
@@ -225,10 +167,10 @@ def _of_latent_training(recipe: LatentRecipe, shape: Shape, num_classes: int) ->
     def code(batch: int) -> None:
         coder.decode(coder.encode(torch.empty(batch, *shape)).latent_dist.mode()).sample.sum().backward()
 
-    then = _counted([net], lambda batch: _denoise(net, latent, batch).sum().backward(), GENERATOR_COPIES)
+    then = counted([net], lambda batch: _denoise(net, latent, batch).sum().backward(), GENERATOR_COPIES)
     if recipe.given:  # its autoencoder encodes the Subset once
         return then
-    first = _counted([coder], code, GENERATOR_COPIES)
+    first = counted([coder], code, GENERATOR_COPIES)
     return Count(
         share * first.flops + (1 - share) * then.flops, max(first.fixed, then.fixed), max(first.each, then.each)
     )
@@ -253,7 +195,7 @@ def _of_text_training(recipe: TextRecipe, num_classes: int) -> Count | None:
         x = torch.empty(batch, net.config.in_channels, side, side, requires_grad=True)
         net(x, torch.empty(batch), encoder_hidden_states=words).sample.sum().backward()
 
-    found = _counted([net], work, 0)
+    found = counted([net], work, 0)
     others = sum(file.stat().st_size for file in folder.glob("*/*.safetensors") if file.parent.name != "unet")
     return Count(_trainings(recipe, num_classes) * found.flops, found.fixed + others, found.each)
 
@@ -307,13 +249,13 @@ def _of_vit_gan(recipe: ViTGANRecipe, shape: Shape, num_classes: int) -> Count:
         judge(nets.generator(torch.empty(batch, recipe.latent), y), y)[0].sum().backward()
 
     if not recipe.adversarial:
-        return _counted([nets], head, GENERATOR_COPIES)
-    plain, slope = _counted([nets], judged, GENERATOR_COPIES), None
+        return counted([nets], head, GENERATOR_COPIES)
+    plain, slope = counted([nets], judged, GENERATOR_COPIES), None
     judge.requires_grad_(False)
-    other = _counted([nets], painted, GENERATOR_COPIES)
+    other = counted([nets], painted, GENERATOR_COPIES)
     judge.requires_grad_(True)
     if recipe.r1_weight:
-        slope = _counted([nets], partial(judged, penalised=True), GENERATOR_COPIES)
+        slope = counted([nets], partial(judged, penalised=True), GENERATOR_COPIES)
     largest = slope or plain
     extra = (slope.flops - plain.flops) / R1_EVERY if slope else 0.0
     return Count(plain.flops + extra + other.flops, largest.fixed, max(largest.each, other.each))
