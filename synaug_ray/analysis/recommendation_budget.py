@@ -37,7 +37,11 @@ def at_this_budget(laws: Json, learnt: Sequence[Json], num_real: int, broken: bo
     words = {str(curve["words"][-1]) for curve in curves} | apart
     if not words:
         return "", f"{TRAIN if broken else OTHERWISE}."
-    clause = " with this generator at this budget" if any(Training(word).open for word in words) else ""
+    one_of = {str(name): str(curve["generators"][0]) for curve in curves for name in curve["generators"]}
+    # the lengths of a generator are one, and so is what a filter keeps of its images
+    several = len({one_of.get(v["generator"], str(v["generator"]).partition("+")[0]) for v in learnt}) > 1
+    these = "these generators" if several else "this generator"
+    clause = f" with {these} at this budget" if any(Training(word).open for word in words) else ""
     if not curves:
         return clause, f"{TRAIN if broken else UNMEASURED}."
     word = next(w for w in STEPS if w in words)

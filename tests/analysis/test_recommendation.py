@@ -257,6 +257,9 @@ def test_no_gain_is_told_of_this_generator_at_this_budget_where_its_longest_trai
 
 def test_a_length_without_others_is_told_as_such_and_an_older_run_as_before():
     one = recommend(laws(), [verdict("hurts", training="not known")], 100)
+    two = [verdict("hurts", training="not known", generator=name) for name in ("edm", "edm+inliers", "gan")]
+    assert "with these generators at this budget" in recommend(laws(), two, 100).reason
+    assert "with this generator at this budget" in recommend(laws(), two[:2], 100).reason
     assert "at this budget" in one.reason and "budgets: [1, 4] in the grid tells" in one.next_step
     older = recommend(laws(), [verdict("hurts")], 100)
     assert "budget" not in older.reason and older.next_step == "Or try a better generator, trained longer."
