@@ -31,6 +31,11 @@ BASED = ("lora", "inversion")
 TRAINING_COST, IMAGE_COST = "generator_cost_seconds", "image_cost_seconds"
 
 
+def without_filter(arm: str) -> str:
+    """The generator of an arm, which a filter may have part of: ``edm+inliers`` -> ``edm``."""
+    return arm.partition("+")[0]
+
+
 class Kind(NamedTuple):
     """What kind of generator it is."""
 

@@ -22,7 +22,8 @@ from synaug_ray.analysis.label_text import saving_sentence
 from synaug_ray.analysis.measured_cells import equivalent_estimate, real_images_for
 from synaug_ray.analysis.paired_cells import PairedCells, StudyKey
 from synaug_ray.analysis.results import Cell, Study
-from synaug_ray.analysis.study import ALL_SYNTHETIC, MIXED
+from synaug_ray.analysis.study import MIXED
+from synaug_ray.config.protocols import SYNTHETIC_ONLY
 from synaug_ray.laws.results import Estimate
 from synaug_ray.laws.simultaneous import Look
 
@@ -54,7 +55,7 @@ def label_savings(
     for study in studies:
         if study.protocol == MIXED and (study.classifier, study.generator) not in asked:
             continue
-        if study.protocol != ALL_SYNTHETIC:  # all others train on synthetic images first
+        if study.protocol != SYNTHETIC_ONLY:  # all others train on synthetic images first
             found += [_of_cell(cells, study, cell) for cell in study.cells]
     found.sort(key=_place)
     sizes = Counter(cell.classifier for cell in cells.real)

@@ -6,6 +6,8 @@ on real images. ``proportional`` and ``proportional@0.9``: batches as the counts
 
 from __future__ import annotations
 
+from synaug_ray.config.protocols import SYNTHETIC_ONLY
+
 AT = "@"
 PROPORTIONAL, NO_MIXTURE = "proportional", "none"
 
@@ -32,6 +34,11 @@ def real_weight(name: str) -> float | None:
     if weight:
         return float(weight)
     return None if share == PROPORTIONAL else float(share)
+
+
+def tells_of_adding(protocol: str, outcome: str) -> bool:
+    """Whether a verdict tells what adding synthetic images does: where they are alone, only that they help."""
+    return protocol != SYNTHETIC_ONLY or outcome == "helps"
 
 
 def with_teacher(mixed: str) -> str:

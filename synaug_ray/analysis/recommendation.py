@@ -20,6 +20,7 @@ from typing import Any
 from synaug_ray.analysis.exchange import IMPRECISE, OPPOSED, UNKNOWN
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.guessing import REMEDY, guessing, guessing_reason
+from synaug_ray.analysis.mixing import tells_of_adding
 from synaug_ray.analysis.more_real import Known, more_real, number
 from synaug_ray.analysis.recommendation_budget import at_this_budget
 from synaug_ray.analysis.recommendation_no_gain import STUDY, cannot_help, no_gain
@@ -82,7 +83,7 @@ def recommend(
         return replace(made(Advice.NOT_KNOWN, "", guessing_reason(told), step), learnt=bool(learnt))
     if not learnt:
         return replace(made(*_nothing_learnt(here, num_real)), learnt=False)
-    learnt = [v for v in seeing if adds(v)]
+    learnt = [v for v in seeing if tells_of_adding(str(v.get("protocol")), v["outcome"])]
     if not learnt:
         alone = (
             f"At {num_real:,} real images, classifiers were only trained on synthetic images alone. That these are "
@@ -107,11 +108,6 @@ def recommend(
         step = at_this_budget(laws, undecided, num_real, True)[1].removeprefix("Or ")
         step = step[:1].upper() + step[1:]
     return made(Advice.NOT_KNOWN, "", f"{flaw} At {num_real:,} real images, {what}.".strip(), step)
-
-
-def adds(verdict: Json) -> bool:
-    """Whether a verdict tells what adding synthetic images does: without real ones, only that they help."""
-    return verdict.get("protocol") != "synthetic-only" or verdict.get("outcome") == "helps"
 
 
 def usable(verdict: Json) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synaug_ray.analysis.generator_results import Training
+from synaug_ray.analysis.generators import without_filter
 from synaug_ray.common.text import long_duration
 
 Json = Mapping[str, Any]
@@ -39,7 +40,7 @@ def at_this_budget(laws: Json, learnt: Sequence[Json], num_real: int, broken: bo
         return "", f"{TRAIN if broken else OTHERWISE}."
     one_of = {str(name): str(curve["generators"][0]) for curve in curves for name in curve["generators"]}
     # the lengths of a generator are one, and so is what a filter keeps of its images
-    several = len({one_of.get(v["generator"], str(v["generator"]).partition("+")[0]) for v in learnt}) > 1
+    several = len({one_of.get(v["generator"], without_filter(str(v["generator"]))) for v in learnt}) > 1
     these = "these generators" if several else "this generator"
     clause = f" with {these} at this budget" if any(Training(word).open for word in words) else ""
     if not curves:

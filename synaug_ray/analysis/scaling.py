@@ -20,7 +20,7 @@ from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey
 from synaug_ray.analysis.real_only import as_estimate
 from synaug_ray.analysis.scaling_results import Ever, PoolQuality, ScalingPoint, SyntheticScaling
 from synaug_ray.analysis.scaling_text import scaling_sentence
-from synaug_ray.analysis.study import ALL_SYNTHETIC
+from synaug_ray.config.protocols import SYNTHETIC_ONLY
 from synaug_ray.laws.covariance import cell_covariance
 from synaug_ray.laws.floor import LEAST_AMOUNTS, FloorFit, fit_floor
 from synaug_ray.laws.joint import JointData
@@ -75,7 +75,7 @@ def synthetic_scaling(
     """
     series: dict[tuple[StudyKey, int], list[MixedCell]] = {}
     for cell in (*cells.mixed, *cells.alone):
-        if cell.study.protocol == ALL_SYNTHETIC:
+        if cell.study.protocol == SYNTHETIC_ONLY:
             series.setdefault((cell.study, cell.num_real), []).append(cell)
     series = {at: sorted(of, key=lambda c: c.num_synthetic) for at, of in series.items() if len(of) >= LEAST_TOLD}
     if not series or not replicates:

@@ -28,6 +28,7 @@ from synaug_ray.analysis.results import (
 )
 from synaug_ray.analysis.verdict_text import setting
 from synaug_ray.common.text import first_few
+from synaug_ray.config.protocols import SYNTHETIC_ONLY
 from synaug_ray.laws.alternatives import j2, j3
 from synaug_ray.laws.averaging import Refit, Replicates, WeightedLaw, average, refit_law
 from synaug_ray.laws.covariance import cell_covariance
@@ -49,7 +50,6 @@ from synaug_ray.laws.selection import (
 
 RATE_ALWAYS = "real-holdout"  # this control is checked by F0, which therefore gets an interval whatever law is chosen
 MIXED = "mixed"
-ALL_SYNTHETIC = "synthetic-only"  # a protocol in which zero synthetic images would not be real-only training
 
 
 def _named(key: StudyKey) -> str:
@@ -225,7 +225,7 @@ class StudyFitter:
         self, key: StudyKey, data: JointData, cells: tuple[Cell, ...], laws: list[WeightedLaw], checked: Checked | None
     ) -> PredictionGrid | None:
         """None without a usable law, and for synthetic-only training, where zero images is not real-only training."""
-        if not laws or key.protocol == ALL_SYNTHETIC:
+        if not laws or key.protocol == SYNTHETIC_ONLY:
             return None
         return predict_on_grid(
             laws,
@@ -265,7 +265,7 @@ class StudyFitter:
         if key.protocol != MIXED:
             return ()
         found = [j2(data, data if masks is None else data.subset(*masks), cells)]
-        pure = StudyKey(key.classifier, key.generator, ALL_SYNTHETIC, "none")
+        pure = StudyKey(key.classifier, key.generator, SYNTHETIC_ONLY, "none")
         if any(cell.study == pure for cell in self.cells.mixed):
             synthetic = self._data(key.classifier, pure)[0]
             third = j3(data, synthetic, real_weight(key.real_share), masks, cells)

@@ -15,10 +15,10 @@ import numpy as np
 from synaug_ray.analysis.cell_noise import alike, components
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey
 from synaug_ray.analysis.results import Study
+from synaug_ray.config.protocols import SYNTHETIC_ONLY
 from synaug_ray.laws import moderation
 from synaug_ray.laws.results import Estimate
 
-ALL_SYNTHETIC = "synthetic-only"
 At = tuple[StudyKey, int, int]
 
 
@@ -51,7 +51,7 @@ def _differences(cells: PairedCells, confidence: float, intervals: bool) -> dict
     real = {(cell.classifier, cell.num_real): cell.errors for cell in cells.real}
     pairs: list[tuple[MixedCell, np.ndarray]] = []
     for cell in cells.mixed:
-        total = cell.num_synthetic + (0 if cell.study.protocol == ALL_SYNTHETIC else cell.num_real)
+        total = cell.num_synthetic + (0 if cell.study.protocol == SYNTHETIC_ONLY else cell.num_real)
         alone = real.get((cell.study.classifier, total))
         if alone is not None and not np.isnan(alone[:, 0] - cell.errors[:, 0]).all():
             pairs.append((cell, alone - cell.errors))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from synaug_ray.analysis.deciding import Deciding
 from synaug_ray.analysis.generators import CONTROLS, opened_by
-from synaug_ray.analysis.mixing import local_replacement, share_and_weight, with_teacher
+from synaug_ray.analysis.mixing import local_replacement, share_and_weight, tells_of_adding, with_teacher
 from synaug_ray.analysis.results import Cell, Exchange, Outcome, Verdict
 from synaug_ray.common.text import fixed, listed, long_duration
-from synaug_ray.config.protocols import LOCAL, SOFT
+from synaug_ray.config.protocols import LOCAL, SOFT, SYNTHETIC_ONLY
 from synaug_ray.laws.results import Estimate
 
 
@@ -54,7 +54,7 @@ def multiple(value: float) -> str:
 def adding(value: float, protocol: str) -> str:
     """What is done with an amount of synthetic images, as the subject of a sentence, in the singular."""
     images = f"{value:g} synthetic image{'' if value == 1 else 's'} per real one"
-    return f"training on {images}, and on no real ones," if protocol == "synthetic-only" else f"adding {images}"
+    return f"training on {images}, and on no real ones," if protocol == SYNTHETIC_ONLY else f"adding {images}"
 
 
 def setting(real_share: str, protocol: str) -> str:
@@ -260,11 +260,6 @@ def at_this_budget(verdicts: list[Verdict]) -> str:
     return ", for this generator at this budget"
 
 
-def _adds(verdict: Verdict) -> bool:
-    """As ``recommendation.adds``: that synthetic images alone are worse does not tell what adding them does."""
-    return verdict.protocol != "synthetic-only" or verdict.outcome is Outcome.HELPS
-
-
 def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]) -> str:
     """The analysis in one sentence: learnt generators first, closed-set before open-set.
 
@@ -273,7 +268,7 @@ def headline(verdicts: tuple[Verdict, ...], unbeaten: dict[str, tuple[str, ...]]
     if not verdicts:
         return "No cell with synthetic images has been measured yet."
     of = {v.generator: [w for w in verdicts if w.generator == v.generator] for v in verdicts}
-    of = {name: [v for v in mine if _adds(v)] or mine for name, mine in of.items()}
+    of = {name: [v for v in mine if tells_of_adding(v.protocol, v.outcome)] or mine for name, mine in of.items()}
     kinds = {name: (cells[0].family in CONTROLS, all(v.open_set for v in cells)) for name, cells in of.items()}
     generators = sorted(kinds, key=lambda name: (kinds[name], name))
     learnt = [name for name in generators if not kinds[name][0]]

@@ -43,7 +43,7 @@ def recipe_type(kind: str | None) -> type[AnyGenerator] | None:
     return {TEXT_LORA: TextLoraRecipe, "reference": ReferenceRecipe}.get(str(kind)) or GENERATOR_FAMILIES.get(str(kind))
 
 
-OneRecipe = Annotated[
+_Single = (
     Annotated[EDMRecipe, Tag("edm")]
     | Annotated[LatentRecipe, Tag("latent")]
     | Annotated[LoraRecipe, Tag("lora")]
@@ -53,9 +53,9 @@ OneRecipe = Annotated[
     | Annotated[GANRecipe, Tag("gan")]
     | Annotated[ViTGANRecipe, Tag("vit-gan")]
     | Annotated[PretrainedRecipe, Tag("pretrained")]
-    | Annotated[ReferenceRecipe, Tag("reference")],
-    Discriminator(kind_of),
-]
+    | Annotated[ReferenceRecipe, Tag("reference")]
+)
+OneRecipe = Annotated[_Single, Discriminator(kind_of)]
 
 
 class Part(BaseModel):
@@ -153,20 +153,7 @@ def _identity(recipe: AnyGenerator) -> tuple[Any, ...]:
     return (recipe.key, getattr(recipe, "trained_on", None), *(json.dumps(value, sort_keys=True) for value in plain))
 
 
-GeneratorRecipe = Annotated[
-    Annotated[EDMRecipe, Tag("edm")]
-    | Annotated[LatentRecipe, Tag("latent")]
-    | Annotated[LoraRecipe, Tag("lora")]
-    | Annotated[TextLoraRecipe, Tag(TEXT_LORA)]
-    | Annotated[InversionRecipe, Tag("inversion")]
-    | Annotated[DDPMRecipe, Tag("ddpm")]
-    | Annotated[GANRecipe, Tag("gan")]
-    | Annotated[ViTGANRecipe, Tag("vit-gan")]
-    | Annotated[PretrainedRecipe, Tag("pretrained")]
-    | Annotated[ReferenceRecipe, Tag("reference")]
-    | Annotated[HybridRecipe, Tag("hybrid")],
-    Discriminator(kind_of),
-]
+GeneratorRecipe = Annotated[_Single | Annotated[HybridRecipe, Tag("hybrid")], Discriminator(kind_of)]
 
 
 def singles(recipe: GeneratorRecipe) -> tuple[OneRecipe, ...]:

@@ -19,10 +19,11 @@ Named = Literal[
 ]
 LOCAL = "local-replacement"
 SOFT = "soft-labels"
+SYNTHETIC_ONLY = "synthetic-only"  # where no synthetic images at all would not be real-only training
 JOINT = "joint"  # the classifier is a head of the generator's discriminator: see ``config.joint``
 SHARED = ("mixed", LOCAL, SOFT)  # protocols with a real share
 STAGED = ("bridged", "real-then-real")  # those with options; the others are names alone
-RESERVED = (*SHARED, "synthetic-only", "pretrain", "real-only", "training-check", JOINT)
+RESERVED = (*SHARED, SYNTHETIC_ONLY, "pretrain", "real-only", "training-check", JOINT)
 MOST_MIXUP = 100.0  # of Beta(a, a): beyond, all shares are one half
 
 

@@ -19,7 +19,15 @@ from synaug_ray.config.given_base import files_of
 from synaug_ray.config.joint import HEAD, fakes_seen, joint_arms
 from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.presets import FILTERS, SAMPLERS
-from synaug_ray.config.protocols import JOINT, SHARED, GridProtocol, StagedProtocol, name_of, with_controls
+from synaug_ray.config.protocols import (
+    JOINT,
+    SHARED,
+    SYNTHETIC_ONLY,
+    GridProtocol,
+    StagedProtocol,
+    name_of,
+    with_controls,
+)
 from synaug_ray.config.recipes import (
     MOST,
     ClassifierRecipe,
@@ -47,7 +55,6 @@ def _mixes(weight: float) -> float:
 
 
 RealWeight = Literal["share"] | Annotated[Number, Field(ge=0, le=1), AfterValidator(_mixes)]
-SYNTHETIC_ONLY = "synthetic-only"
 DEFAULT_SAMPLER = "dpmpp-8"
 FACTORS = (
     "num_real",

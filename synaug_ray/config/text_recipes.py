@@ -103,16 +103,6 @@ class TextRecipe(TrainedRecipe):
             )
         return self
 
-    @model_validator(mode="after")
-    def _held_out_is_unseen(self) -> TextRecipe:
-        if self.held_out and self.trained_on:
-            raise invalid(
-                "held-out-but-seen",
-                f"{self.name}: trained_on: {self.trained_on:,} would show it the held-out images that it re-makes; "
-                "leave trained_on out, or guide of: subset",
-            )
-        return self
-
 
 def _with_base(values: dict[str, Any]) -> tuple[dict[str, Any], list[Wrong]]:
     """A recipe's values with the absolute path and the content of its base; and what is wrong with it."""

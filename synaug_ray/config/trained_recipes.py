@@ -28,6 +28,16 @@ class TrainedRecipe(AnyGenerator):
     # linearly, in the second half), or stays, so that a shorter training is the beginning of a longer one
     schedule: Literal["falling", "constant"] = "falling"
 
+    @model_validator(mode="after")
+    def _held_out_is_unseen(self) -> TrainedRecipe:
+        if self.held_out and self.trained_on:
+            raise invalid(
+                "held-out-but-seen",
+                f"{self.name}: trained_on: {self.trained_on:,} would show it the held-out images that it re-makes; "
+                "leave trained_on out, or guide of: subset",
+            )
+        return self
+
     @property
     def continues(self) -> bool:
         """Whether a longer training begins, bit by bit, with a shorter one of the same recipe."""
@@ -78,16 +88,6 @@ class UNetRecipe(ConvolutionalRecipe):
     @classmethod
     def _samples(cls, value: Sampling | None) -> Sampling | None:
         return usable(value, cls.samplers, cls.unused_settings)
-
-    @model_validator(mode="after")
-    def _held_out_is_unseen(self) -> UNetRecipe:
-        if self.held_out and self.trained_on:
-            raise invalid(
-                "held-out-but-seen",
-                f"{self.name}: trained_on: {self.trained_on:,} would show it the held-out images that it re-makes; "
-                "leave trained_on out, or guide of: subset",
-            )
-        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> UNetRecipe:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from synaug_ray.common.text import counted
 from synaug_ray.config.generator_recipes import GeneratorRecipe, singles
-from synaug_ray.config.protocols import JOINT
-from synaug_ray.config.spec import SYNTHETIC_ONLY, GridSpec
+from synaug_ray.config.protocols import JOINT, SYNTHETIC_ONLY
+from synaug_ray.config.spec import GridSpec
 
 LEAST_SIZES = 3  # numbers of real images that a law needs
 LEAST_AMOUNTS = 4  # of synthetic images alone, and sizes of real ones, that an end needs (``laws.floor``)

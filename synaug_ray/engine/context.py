@@ -46,6 +46,18 @@ Progress = Callable[[Step, float], None]  # (step, fraction done)
 FetchShard = Callable[[ShardStep], ImageSet | None]
 Features = tuple[NDArray[np.float16], NDArray[np.int64]]  # [N, views, D], and labels [N]
 S = TypeVar("S", bound=Step)
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _kept(cache: OrderedDict[K, V], key: K, most: int, make: Callable[[], V]) -> V:
+    """The value of a key, made unless it is there; only the ``most`` that were used last are kept."""
+    if key not in cache:
+        cache[key] = make()
+    cache.move_to_end(key)
+    while len(cache) > most:
+        cache.popitem(last=False)
+    return cache[key]
 
 
 @dataclass(frozen=True)
@@ -115,15 +127,13 @@ class WorkerContext:
         """A finished generator, from this process or from the Store."""
         record = self.store.record("generator", step.key)
         at = (record.key, record.attempt)
-        if at not in self._generators:
+
+        def load() -> Generator:
             files = {name: self.store.read(record, name) for name in record.files}
-            self._generators[at] = registry.load(
-                step.recipe, files, self.dataset.train, self.draws.order(step.subset), step.subset.num_real
-            )
-        self._generators.move_to_end(at)
-        while len(self._generators) > CACHE_GENERATORS:
-            self._generators.popitem(last=False)
-        return self._generators[at]
+            order = self.draws.order(step.subset)
+            return registry.load(step.recipe, files, self.dataset.train, order, step.subset.num_real)
+
+        return _kept(self._generators, at, CACHE_GENERATORS, load)
 
     def images(self, trial: TrialStep) -> ImageSet:
         """A trial's images: its Subset, then a prefix of its Pool, or of the images its filter keeps.
@@ -156,15 +166,14 @@ class WorkerContext:
         from synaug_ray.classifiers.soft_labels import softened
 
         subset = trial.subset
-        if subset not in self._teachers:
+
+        def train() -> LabelClassifiers:
             real = self.dataset.train.take(self.draws.index(subset))
             seed = derive_seed("teacher", subset.data.key, subset.draw, subset.num_real)
-            made = label_classifiers.train_label_classifiers(real, self.dataset.num_classes, seed, self.device)
-            self._teachers[subset] = made
-        self._teachers.move_to_end(subset)
-        while len(self._teachers) > CACHE_FILTERS:
-            self._teachers.popitem(last=False)
-        return softened(self._teachers[subset].log_probabilities(self.synthetic(trial)))
+            return label_classifiers.train_label_classifiers(real, self.dataset.num_classes, seed, self.device)
+
+        teacher = _kept(self._teachers, subset, CACHE_FILTERS, train)
+        return softened(teacher.log_probabilities(self.synthetic(trial)))
 
     def starts(self, step: ShardStep) -> ImageSet | None:
         """The real images that those of a shard start from: the Subset, or all others of its draw in their order."""
@@ -218,18 +227,17 @@ class WorkerContext:
 
         subset, count = trial.subset, self.dataset.num_classes
         at = (subset if recipe.needs_subset else None, recipe.key, trial.mirrors)
-        if at not in self._selectors and not recipe.needs_subset:
-            from synaug_ray.quality.clip import own_class
 
-            self._selectors[at] = by_text(recipe, own_class(recipe, self.dataset.classes, self.device), count)
-        elif at not in self._selectors:
+        def fit() -> Select:
+            if not recipe.needs_subset:
+                from synaug_ray.quality.clip import own_class
+
+                return by_text(recipe, own_class(recipe, self.dataset.classes, self.device), count)
             real = self.dataset.train.take(self.draws.index(subset))
             seed = derive_seed("filter", subset.data.key, subset.draw, subset.num_real)
-            self._selectors[at] = selector(recipe, real, count, seed, self.device, trial.mirrors)
-        self._selectors.move_to_end(at)
-        while len(self._selectors) > CACHE_FILTERS:
-            self._selectors.popitem(last=False)
-        return self._selectors[at]
+            return selector(recipe, real, count, seed, self.device, trial.mirrors)
+
+        return _kept(self._selectors, at, CACHE_FILTERS, fit)
 
     def pool(self, pool: Pool, count: int) -> ImageSet:
         """The first ``count`` images of a pool whose shards are finished."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synaug_ray.analysis.generators import CONTROLS
+from synaug_ray.analysis.generators import CONTROLS, without_filter
 from synaug_ray.common.text import some
 from synaug_ray.report import tables, text
 from synaug_ray.report.figures import plane
@@ -65,7 +65,7 @@ def unchecked(quality: Mapping[str, Any] | None, verdicts: Sequence[Mapping[str,
     """A sentence about the generators whose images were not checked at any size; none where all were."""
     seen = {str(row[0]) for row in tables.list_in(quality, "rows") if isinstance(row, list) and row}
     learnt = {str(v["generator"]) for v in verdicts if v.get("family") not in CONTROLS}
-    names = sorted(name for name in learnt if name.partition("+")[0] not in seen)  # what a filter keeps was checked too
+    names = sorted(name for name in learnt if without_filter(name) not in seen)  # what a filter keeps was checked too
     if not names:
         return []
     return [
