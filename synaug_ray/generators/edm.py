@@ -152,6 +152,42 @@ def backward(
     net: UNet2DModel, recipe: EDMRecipe, task: Task, sigma_data: float, nimg: int, split: Split = WHOLE
 ) -> Tensor:
     """Add the gradients of this process's share of the batch after ``nimg`` images; returns the loss of the share."""
+    batch, device = drawn(recipe, task, nimg), task.images.device
+    total = torch.zeros((), device=device)
+    with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
+        torch.manual_seed(task.dropout(nimg, split.rank))
+        for part in split.slices(recipe.batch, recipe.micro_batch):
+            with autocast(recipe.precision, device):
+                error = batch.errors(net, sigma_data, part).mean()
+                share = (part.stop - part.start) / recipe.batch
+                loss = error * share if share < 1 else error
+            loss.backward()
+            total += loss.detach()
+    return total
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images with their noise, as training sees them."""
+
+    index: Tensor  # of each image in its task, int64 [B]
+    images: Tensor  # [B, C, H, W]
+    sigma: Tensor  # noise levels [B]
+    noise: Tensor  # of standard deviation 1, [B, C, H, W]
+    labels: tuple[Tensor, ...]  # (classes [B],) or (classes [B], augmentation labels [B, LABEL])
+
+    def errors(self, net: UNet2DModel, sigma_data: float, part: slice) -> Tensor:
+        """Weighted squared errors of D of ``part`` of the images, [B, C, H, W]; their mean is what training lowers."""
+        x, sigma, labels = self.images[part], self.sigma[part], tuple(label[part] for label in self.labels)
+        weight = (sigma.square() + sigma_data**2) / (sigma * sigma_data).square()
+        noisy = x + sigma.view(-1, 1, 1, 1) * self.noise[part]
+        condition = labels[0] if len(labels) == 1 else (labels[0], labels[1])
+        error = (denoise(net, noisy, sigma, condition, sigma_data) - x).square()
+        return weight.view(-1, 1, 1, 1) * error
+
+
+def drawn(recipe: EDMRecipe, task: Task, nimg: int) -> Batch:
+    """The batch after ``nimg`` images."""
     index, rng, device = task.index(nimg, recipe.batch), task.noise(nimg), task.images.device
     sigma = (torch.randn(recipe.batch, generator=rng, device=device) * recipe.p_std + recipe.p_mean).exp()
     noise = torch.randn((recipe.batch, *task.shape), generator=rng, device=device)
@@ -165,26 +201,4 @@ def backward(
     if recipe.augment:
         x, augmentation = augment(x, recipe.augment, rng)
         labels.append(augmentation)
-    total = torch.zeros((), device=device)
-    with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
-        torch.manual_seed(task.dropout(nimg, split.rank))
-        for part in split.slices(recipe.batch, recipe.micro_batch):
-            with autocast(recipe.precision, device):
-                part_labels = tuple(label[part] for label in labels)
-                error = _loss(net, x[part], sigma[part], noise[part], part_labels, sigma_data)
-                share = (part.stop - part.start) / recipe.batch
-                loss = error * share if share < 1 else error
-            loss.backward()
-            total += loss.detach()
-    return total
-
-
-def _loss(
-    net: UNet2DModel, x: Tensor, sigma: Tensor, noise: Tensor, labels: tuple[Tensor, ...], sigma_data: float
-) -> Tensor:
-    """Weighted squared error of D; ``labels`` is (classes,) or (classes, augmentation labels)."""
-    weight = (sigma.square() + sigma_data**2) / (sigma * sigma_data).square()
-    noisy = x + sigma.view(-1, 1, 1, 1) * noise
-    condition = labels[0] if len(labels) == 1 else (labels[0], labels[1])
-    error = (denoise(net, noisy, sigma, condition, sigma_data) - x).square()
-    return (weight.view(-1, 1, 1, 1) * error).mean()
+    return Batch(index, x, sigma, noise, tuple(labels))
