@@ -9,8 +9,12 @@ from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from synaug_ray.config.every_problem import validated
 from synaug_ray.config.given_base import Base, base_in, with_base
-from synaug_ray.config.recipes import Count, Flag, Positive, invalid
+from synaug_ray.config.recipes import Count, Flag, Number, Positive, invalid
 from synaug_ray.config.trained_recipes import EDMRecipe
+
+SCALES = (0.0, 0.25, 0.5, 0.75, 1.0)  # shares of the changes that may be applied, where images choose
+JUDGED = 1 / 8  # images that each of them is judged by, counting repeats, for each image seen in one training
+FORWARD = 1 / 3  # of the work of a step of training: its passes backwards take twice as much
 
 
 class LoraRecipe(EDMRecipe):
@@ -20,19 +24,40 @@ class LoraRecipe(EDMRecipe):
     """
 
     labels: ClassVar[frozenset[str]] = EDMRecipe.labels | {"base"}
-    later: ClassVar[frozenset[str]] = EDMRecipe.later | {"per_class"}
+    later: ClassVar[frozenset[str]] = EDMRecipe.later | {"per_class", "validation_share"}
     family: Literal["lora"] = "lora"  # type: ignore[assignment]
     base: Annotated[str, Field(min_length=1)]  # folder of the generator that was trained on other images
     base_content: str = ""  # of its files: computed if empty, else checked
     rank: Count = 16  # of the change of each matrix; no more than its rows and columns
     alpha: Positive = 32.0  # a change is scaled by alpha / rank
     adapts: Literal["all", "attention"] = "all"  # layers: convolutions and linear layers, or attention's alone
-    # the base's class that each class starts from; empty: each starts from a random embedding, as any training does
     per_class: Flag = False  # changes of their own for each class, each trained for nimg images of it
+    # Of the Subset: images that a first training does not see, and which then choose by how much the changes of a
+    # second one, of the whole Subset, are applied; 0: they are applied in full, and there is one training
+    validation_share: Annotated[Number, Field(ge=0, le=0.5)] = 0.0
+    # the base's class that each class starts from; empty: each starts from a random embedding, as any training does
     class_ids: tuple[Annotated[int, Field(strict=True, ge=0)], ...] = ()
     nimg: Count = 6_400
     warmup_nimg: Count = 640
     ema_half_life: Positive = 640
+
+    @property
+    def continues(self) -> bool:
+        return super().continues and not self.validation_share  # its first training would have to go on, too
+
+    def length(self, num_real: int) -> int:
+        """Of both trainings, where a first one chooses by how much the changes are applied; the second may be saved."""
+        return super().length(num_real) * (2 if self.validation_share else 1)
+
+    @property
+    def judging(self) -> float:
+        """The work of judging shares of the changes, beside that of both trainings."""
+        return len(SCALES) * JUDGED * FORWARD / 2 if self.validation_share else 0.0
+
+    def one_training(self, num_real: int) -> LoraRecipe:
+        """The recipe of either training."""
+        alone = self.model_copy(update={"validation_share": 0.0})
+        return alone.model_copy(update={"nimg": alone.length(num_real), "max_passes": None})
 
     @property
     def of_base(self) -> Base | None:
@@ -52,6 +77,17 @@ class LoraRecipe(EDMRecipe):
     @model_validator(mode="after")
     def _each_class_has_a_length(self) -> LoraRecipe:
         without_passes(self.name, self.per_class, self.max_passes)
+        return self
+
+    @model_validator(mode="after")
+    def _classes_are_not_judged_apart(self) -> LoraRecipe:
+        if self.per_class and self.validation_share:
+            raise invalid(
+                "validation-per-class",
+                f"{self.name}: validation_share: {self.validation_share:g} chooses how much is applied of changes that "
+                "all classes share, and per_class has changes of each class, whose few images cannot choose; remove "
+                "one of the two",
+            )
         return self
 
     @model_validator(mode="after")

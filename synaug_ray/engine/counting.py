@@ -50,7 +50,8 @@ def of_training(recipe: GeneratorRecipe, shape: Shape, num_classes: int) -> Coun
             net = _unet(recipe, shape, num_classes)
             net.train()
             found = counted([net], lambda batch: _denoise(net, shape, batch).sum().backward(), GENERATOR_COPIES)
-            return Count(_trainings(recipe, num_classes) * found.flops, found.fixed, found.each)
+            work = _trainings(recipe, num_classes) * (1 + getattr(recipe, "judging", 0.0))
+            return Count(work * found.flops, found.fixed, found.each)
         if isinstance(recipe, TextRecipe):
             return _of_text_training(recipe, num_classes)
         if isinstance(recipe, GANRecipe):

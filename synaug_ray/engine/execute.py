@@ -82,6 +82,8 @@ def run_generator(context: WorkerContext, step: GeneratorStep, batch_split: Batc
     if machine.rank:
         return
     result = {"num_real": step.subset.num_real, "draw": step.subset.draw}
+    if chosen := json.loads(files.get("synaug.json", b"{}")).get("chosen"):
+        result["applied"] = chosen["scale"]
     spent = clock.read(nimg)
     spent["cpu_seconds"] = spent["cpu_seconds"] * machine.world + before.cpu_seconds  # each process uses about as much
     spent["seconds"] += before.seconds

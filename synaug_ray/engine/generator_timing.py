@@ -59,7 +59,7 @@ def of_training(recipe: Any, counted: Count, bench: Bench, seconds: float) -> fl
             weight * _part(recipe.model_copy(update={"autoencoder_share": only}), counted, bench, seconds / 2)
             for weight, only in parts
         )
-    return _part(recipe, counted, bench, seconds)
+    return (1 + getattr(recipe, "judging", 0.0)) * _part(recipe, counted, bench, seconds)
 
 
 def _part(recipe: Any, counted: Count, bench: Bench, seconds: float) -> float:
@@ -80,6 +80,8 @@ def _step(recipe: Any, batch: int, bench: Bench, seconds: float) -> float:
     changes = {"batch": batch, "nimg": 1_000_000 * batch, "max_passes": None}
     if hasattr(recipe, "micro_batch"):
         changes["micro_batch"] = None
+    if hasattr(recipe, "validation_share"):
+        changes["validation_share"] = 0.0  # either training takes the same
     with suppress(_Enough):
         registry.family(recipe.family).train(
             recipe.model_copy(update=changes), _images(recipe, bench), bench.classes, 0, bench.device, split=clock
@@ -117,6 +119,8 @@ def _untrained(recipe: Any, bench: Bench) -> Generator:
         changes = {"nimg": 1, "batch": 2, "max_passes": None}
         if hasattr(recipe, "micro_batch"):
             changes["micro_batch"] = None
+        if hasattr(recipe, "validation_share"):
+            changes["validation_share"] = 0.0
     return registry.family(recipe.family).train(
         recipe.model_copy(update=changes), _images(recipe, bench), bench.classes, 0, bench.device
     )[0]

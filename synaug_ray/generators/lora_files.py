@@ -68,12 +68,16 @@ def open_base(recipe: LoraRecipe, shape: tuple[int, int, int], num_classes: int)
 def adapter_files(net: UNet2DModel, recipe: LoraRecipe, changed: Mapping[str, LowRank]) -> dict[str, bytes]:
     """Changes of ``net`` in peft's format: W + alpha / r * B A, with A [r, in, ...] and B [out, r, ...].
 
+    Where a share of them is applied, it is in ``alpha``.
+
     Args:
         changed: by the names of their layers.
     """
     tensors: dict[str, Tensor] = {}
     ranks: dict[str, int] = {}
+    alpha = recipe.alpha
     for name, change in changed.items():
+        alpha = recipe.alpha * change.applied  # the same of all
         weight: Any = net.get_submodule(name).weight
         rank = ranks[name] = len(change.down)
         tensors[f"base_model.model.{name}.lora_A.weight"] = change.down.view(rank, *weight.shape[1:])
@@ -83,7 +87,7 @@ def adapter_files(net: UNet2DModel, recipe: LoraRecipe, changed: Mapping[str, Lo
     config = {
         "peft_type": "LORA",
         "r": recipe.rank,
-        "lora_alpha": recipe.alpha,
+        "lora_alpha": alpha,
         "lora_dropout": 0.0,
         "bias": "none",
         "target_modules": sorted(ranks),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -75,13 +77,28 @@ The terms of the training images apply to everything derived from them; this fil
 """
 
 
-def model_card(recipe: GeneratorRecipe, subset: ImageSet, classes: tuple[str, ...], nimg: int) -> str:
-    """The model card as Markdown, with front matter for model hubs; a function of its arguments alone."""
+def model_card(
+    recipe: GeneratorRecipe,
+    subset: ImageSet,
+    classes: tuple[str, ...],
+    nimg: int,
+    chosen: Mapping[str, Any] | None = None,
+) -> str:
+    """The model card as Markdown, with front matter for model hubs; a function of its arguments alone.
+
+    Args:
+        chosen: of low-rank changes, what chose by how much they are applied (``lora_scale.Chosen``).
+    """
     counts = np.bincount(subset.labels, minlength=len(classes))
     held = "\n".join(f"| {k} | {_cell(c)} | {n:,} |" for k, (c, n) in enumerate(zip(classes, counts, strict=True)))
     only, before = " and nothing else", ""
     if isinstance(recipe, (LoraRecipe, TextRecipe)):
         only, before = "", f" It started from a generator of other images (content {recipe.base_content[:12]})."
+    if chosen is not None:
+        before += (
+            f" {chosen['scale']:.0%} of its changes are applied, as {chosen['images']:,} of the images chose that a "
+            "first training did not see."
+        )
     if recipe.open_set:
         seen = "Of this data set, only its class names and counts; its own card describes its training data.\n"
     else:

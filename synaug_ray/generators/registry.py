@@ -76,7 +76,9 @@ def train(
     if isinstance(recipe, ReferenceRecipe):
         return {}, 0
     generator, nimg = family(recipe.family).train(recipe, subset, classes, seed, device, state, save, split)
-    return generator.files() | {"README.md": model_card(recipe, subset, classes, nimg).encode()}, nimg
+    files = generator.files()
+    chosen = json.loads(files["synaug.json"]).get("chosen")
+    return files | {"README.md": model_card(recipe, subset, classes, nimg, chosen).encode()}, nimg
 
 
 def load(

@@ -137,7 +137,8 @@ def _spent(run: Run) -> dict[str, Any]:
                 if (made := record.made).get("began"):
                     work.add((stage, f"{made['host']} {made['pid']}", made["began"], made["took"]))
             if stage == "generator":
-                values = {k: record.result[k] for k in ("num_real", "draw", "seconds", "nimg")}
+                names = ("num_real", "draw", "seconds", "nimg", "applied")
+                values = {k: record.result[k] for k in names if k in record.result}
                 generators.append({"key": key} | values)
             elif stage == "shard":
                 rates.setdefault(steps[key].parents()[0].key, []).append(

@@ -12,7 +12,10 @@ from torch.nn.utils import parametrize
 
 
 class LowRank(nn.Module):
-    """Adds ``scale`` times a matrix of low rank to a weight, whose rows are its first dimension; at first zero."""
+    """Adds ``scale`` times a matrix of low rank to a weight, whose rows are its first dimension; at first zero.
+
+    ``applied`` is the share of it that is added: 1, or less once it is trained.
+    """
 
     def __init__(self, weight: Tensor, rank: int, alpha: float) -> None:
         super().__init__()
@@ -20,11 +23,13 @@ class LowRank(nn.Module):
         rank = min(rank, rows, columns)
         self.down = nn.Parameter(torch.empty(rank, columns, device=weight.device))
         self.up = nn.Parameter(torch.zeros(rows, rank, device=weight.device))
-        self.scale = alpha / rank
+        self.scale, self.applied = alpha / rank, 1.0
         nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
 
     def forward(self, weight: Tensor) -> Tensor:
-        return weight + self.scale * (self.up @ self.down).view_as(weight)
+        if not self.applied:
+            return weight
+        return weight + self.scale * self.applied * (self.up @ self.down).view_as(weight)
 
 
 def add_low_rank(net: nn.Module, trained: Collection[nn.Parameter], rank: int, alpha: float, within: str = "") -> None:

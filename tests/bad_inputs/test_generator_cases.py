@@ -41,7 +41,8 @@ def test_what_is_trained_of_a_text_to_image_pipeline(door, told):
     """The base, and how it is asked: all at once."""
     pipeline(door.folder / "sd", "StableDiffusionPipeline")
     pipeline(door.folder / "dit", "DiTPipeline")
-    at = {name: f"base: '{door.folder / name}'" for name in ("sd", "dit", "none")}
+    pipeline(door.folder / "xl", "StableDiffusionXLPipeline")
+    at = {name: f"base: '{door.folder / name}'" for name in ("sd", "dit", "xl", "none")}
     given = [
         f"{{family: lora, name: a, {at['dit']}, rank: 0}}",
         f"{{family: lora, name: b, {at['none']}, text_encoder: false}}",
@@ -51,6 +52,8 @@ def test_what_is_trained_of_a_text_to_image_pipeline(door, told):
         f"{{family: inversion, name: f, {at['sd']}, prompt: 'a {{label}}'}}",
         f"{{family: inversion, name: g, {at['sd']}, token: style, rank: 4}}",
         f"{{family: inversion, name: h, {at['sd']}, guide: {{strength: 0.5, of: held-out}}, trained_on: 80}}",
+        f"{{family: lora, name: i, {at['xl']}}}",
+        f"{{family: lora, name: j, {at['sd']}, validation_share: 0.2}}",
     ]
     told(door.refused(2, text=replaced("[jitter]", f"[{', '.join(given)}]")))
     assert [(code, place.partition("generators")[2]) for code, place, _ in door.found] == [
@@ -64,4 +67,6 @@ def test_what_is_trained_of_a_text_to_image_pipeline(door, told):
         ("token-form", "[6].token"),
         ("unknown-key", "[6].rank"),
         ("held-out-but-seen", "[7]"),
+        ("not-a-text-base", "[8].base"),
+        ("unknown-key", "[9].validation_share"),
     ]

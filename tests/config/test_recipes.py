@@ -119,6 +119,7 @@ OTHER = {  # a value for every field that is not its default
         adapts="attention",
         class_ids=(1, 0),
         per_class=True,
+        validation_share=0.2,
     ),
     TextLoraRecipe: TEXT | dict(rank=8, alpha=8.0, text_encoder=False, per_class=True),
     InversionRecipe: TEXT | dict(token="<s>", initial="photo"),

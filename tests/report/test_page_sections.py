@@ -282,3 +282,13 @@ def test_heads_of_discriminators_have_a_section_and_a_table(run_folder: Path, bu
     first, second = page.tables["Heads of discriminators as classifiers, table"][1:]
     assert first[0][0] == "vit<b>" and entry(first[6][1]) == triple(around(0.01)) and first[8][0] == "mlp"
     assert [second[k][0] for k in (6, 7, 8, 10, 11)] == ["\u2014"] * 5
+
+
+def test_the_share_of_low_rank_changes_that_is_applied_is_told_where_images_chose_it(
+    run_folder: Path, built: Page
+) -> None:
+    assert not any("applied" in title for title, *_ in built.tables["Generators, table"][0])
+    made = [{"generator": "adapted", "num_real": 50, "draw": 0, "seconds": 6, "nimg": 12_800, "applied": 0.25}]
+    made += [{"generator": "edm", "num_real": 50, "draw": 0, "seconds": 6, "nimg": 6_400}]
+    header, first, second = rebuilt(run_folder, "status.json", generators=made).tables["Generators, table"]
+    assert header[-1][0] == "of its changes applied" and (first[-1][0], second[-1][0]) == ("25\u202f%", "–")
