@@ -143,7 +143,12 @@ def _next_round(run: Run, request: Request, args: argparse.Namespace, words: lis
         return code
     decision = rounds.decide(request.spec, run.folder)
     print(f"budget   {decision.sentence(request.spec.budget)}", flush=True)
-    return code if decision.next_draws is None else _main(args, words)
+    if decision.next_draws is not None:
+        return _main(args, words)
+    from synaug_ray.report import page
+
+    page.write(run.folder.url)  # with this decision
+    return code
 
 
 def _stop_loggers(loggers: Loggers, seconds: float | None = None) -> None:

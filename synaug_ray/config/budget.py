@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from synaug_ray.config.recipes import Flag, Number, invalid
+from synaug_ray.config.recipes import Count, Flag, Number, invalid
 
 SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400}
 WRITTEN = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|m|h|d)")
@@ -43,7 +43,8 @@ class Until(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    decide: Flag = True  # "collect or generate?" at every measured size
+    num_real: tuple[Count, ...] = ()  # the sizes that are asked about; empty: every measured one
+    decide: Flag = True  # "collect or generate?" there
     half_width: Annotated[Number, Field(gt=0, le=50)] | None = None  # points: of every gain's interval
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from synaug_ray.common.errors import Message
-from synaug_ray.common.text import listed
+from synaug_ray.common.text import listed, some
 from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.budget import Until
 from synaug_ray.config.classifier_checks import classifier_problems
@@ -38,7 +38,7 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
     """The problems; empty if the grid can be planned."""
     found = _too_large(spec, lines) + _ambiguous(spec) + _nothing_synthetic(spec, lines)
     found += no_real_problems(spec, lines) + weight_problems(spec, lines)
-    found += replacement_problems(spec, lines) + _without_budget(spec, lines) + _fewer_draws(spec, lines)
+    found += replacement_problems(spec, lines) + _until(spec, lines) + _fewer_draws(spec, lines)
     found += joint_problems(spec, lines)
     if spec.sampler.start != "subset":
         text = (
@@ -92,14 +92,32 @@ def _of_sampler(generator: GeneratorRecipe, wanted: SamplerRecipe, lines: Lines,
     return []
 
 
-def _without_budget(spec: GridSpec, lines: Lines) -> list[Message]:
-    if spec.budget is not None or spec.until == Until():
+def _until(spec: GridSpec, lines: Lines) -> list[Message]:
+    if spec.budget is not None:
+        return _not_measured(spec, lines)
+    if spec.until == Until():
         return []
     text = (
         "until says what a run with a budget is to find out, and there is none; add budget: 2h (of one core or GPU), "
         "or leave until out"
     )
     return [Message(text, lines.at(("until",)), "without-budget", "until")]
+
+
+def _not_measured(spec: GridSpec, lines: Lines) -> list[Message]:
+    """Sizes that ``until`` asks about, and the grid has no synthetic images at."""
+    sizes = sorted({n for factors in spec.products() for n in factors.num_real if n and factors.amounts(n)})
+    return [
+        Message(
+            f"this grid has no synthetic images at {n:,} real ones, only at {some(sizes)}; ask about these, or add "
+            f"{n:,} to its num_real",
+            lines.at(("until", "num_real", i)),
+            "not-measured",
+            str(n),
+        )
+        for i, n in enumerate(spec.until.num_real)
+        if n not in sizes
+    ]
 
 
 def _fewer_draws(spec: GridSpec, lines: Lines) -> list[Message]:

@@ -31,6 +31,7 @@ from synaug_ray.report.sections import (
     labels,
     progress,
     quality,
+    rounds,
     samples,
     scaling,
     second_test,
@@ -86,6 +87,9 @@ def render(run: RunView, *, images: bool = True) -> str:
     alone = scaling.of(laws, run.by_class)
     if alone:
         sections["scaling"], sections["trade_off"] = list(alone.panels), list(alone.trade_off)
+    looks = rounds.of(run.decisions)
+    if looks:
+        sections["rounds"] = list(looks.panels)
     sections["planes"] = quality.plane_panels(run.quality)
     drawings = {p.id: p.figure.to_plotly_json() for section in sections.values() for p in section}
     own = ("page", "format", "expectation", "curves", "calculator") if live else ("page",)
@@ -131,6 +135,7 @@ def render(run: RunView, *, images: bool = True) -> str:
         contrasts=contrasts.of(verdict),
         gap=apart,
         scaling=alone,
+        rounds=looks,
         classes=classes.table(run.by_class),
         two_classes=classes.two(run.by_class),
         images=images,

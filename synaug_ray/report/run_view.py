@@ -19,6 +19,7 @@ from synaug_ray.store.folder_reader import FolderReader, NoRunError
 from synaug_ray.store.run_folder import (
     AUDIT,
     BY_CLASS,
+    DECISIONS,
     ENV,
     GRID,
     LAWS,
@@ -73,6 +74,7 @@ class RunView:
     missing: tuple[str, ...]
     problems: tuple[str, ...]
     by_class: pd.DataFrame | None = None  # errors by class; for two classes also sensitivity, specificity and AUC
+    decisions: str | None = None  # of a run with a budget, a line of JSON each
 
 
 def read(run_folder: str, *, images: bool = True) -> RunView:
@@ -88,7 +90,7 @@ def read(run_folder: str, *, images: bool = True) -> RunView:
     audit, quality = files.json(AUDIT, dict), files.json(QUALITY, dict)
     measurements = files.measurements()
     samples = _samples(files) if images else ()
-    by_class = _table(files, BY_CLASS)
+    by_class, decisions = _table(files, BY_CLASS), files.text(DECISIONS)
     return RunView(
         name=str((status or {}).get("run") or files.name),
         location=str(run_folder),
@@ -104,6 +106,7 @@ def read(run_folder: str, *, images: bool = True) -> RunView:
         missing=tuple(files.missing),
         problems=tuple(files.problems),
         by_class=by_class,
+        decisions=decisions,
     )
 
 

@@ -22,10 +22,9 @@ from synaug_ray.config.budget import Until, budget_seconds
 from synaug_ray.config.spec import FewerDraws, GridSpec, write_grid
 from synaug_ray.runs.size_costs import SizeCost, costs_of_all, size_costs
 from synaug_ray.store.folder_reader import FolderReader
-from synaug_ray.store.run_folder import LAWS, MEASUREMENTS, QUALITY, STATUS, VERDICT, RunFolder
+from synaug_ray.store.run_folder import DECISIONS, LAWS, MEASUREMENTS, QUALITY, STATUS, VERDICT, RunFolder
 from synaug_ray.store.store import now
 
-DECISIONS = "decisions.jsonl"
 LEAST_GROWTH, MOST_GROWTH = 1.25, 2.0  # of the draws from one round to the next
 Json = Mapping[str, Any]
 
@@ -37,6 +36,7 @@ class Decision:
     draws: int
     spent: float  # seconds of one core or GPU, of all steps of the grid
     open: tuple[int, ...]  # numbers of real images at which it is not yet known
+    half_widths: Mapping[int, float | None]  # of the widest interval of a gain, a fraction; None: it has an open end
     next_draws: int | None
     held: Mapping[int, int]  # draws of synthetic images at the other numbers of real ones, which get no more
     expected: float | None  # seconds that the further draws take
@@ -102,10 +102,13 @@ def next_round(
     learnt = [v for v in verdicts if v.get("family") not in CONTROLS and usable(v)]
     sizes = _open_sizes(laws, verdicts, quality) if until.decide else set()
     wide = [v for v in learnt if until.half_width is not None and _half_width(v) > until.half_width / 100]
+    if until.num_real:
+        sizes &= set(until.num_real)
+        wide = [v for v in wide if int(v["num_real"]) in until.num_real]
     still = tuple(sorted(sizes | {int(v["num_real"]) for v in wide}))
 
     def end(why: str) -> Decision:
-        return Decision(draws, spent, still, None, {}, None, why)
+        return Decision(draws, spent, still, _half_widths(learnt), None, {}, None, why)
 
     if not still:
         return end("what was asked is known, so no draws are added.")
@@ -132,7 +135,7 @@ def next_round(
     held = {n: cost.draws for n, cost in costs.items() if cost.draws and n not in still}
     there = " there" if held else ""
     why = f"{at}: draws={wanted} next{there}, some {long_duration(more(wanted))}."
-    return Decision(draws, spent, still, wanted, held, more(wanted), why)
+    return Decision(draws, spent, still, _half_widths(learnt), wanted, held, more(wanted), why)
 
 
 def _open_sizes(laws: Json, verdicts: Sequence[Json], quality: Json) -> set[int]:
@@ -147,6 +150,15 @@ def _open_sizes(laws: Json, verdicts: Sequence[Json], quality: Json) -> set[int]
 def _half_width(verdict: Json) -> float:
     low, high = (verdict["gain"].get(k) for k in ("low", "high"))
     return math.inf if low is None or high is None else (high - low) / 2
+
+
+def _half_widths(verdicts: Sequence[Json]) -> dict[int, float | None]:
+    """Of the widest interval at each number of real images."""
+    widest: dict[int, float] = {}
+    for v in verdicts:
+        n = int(v["num_real"])
+        widest[n] = max(widest.get(n, 0.0), _half_width(v))
+    return {n: found if math.isfinite(found) else None for n, found in sorted(widest.items())}
 
 
 def _draws_needed(draws: int, undecided: Sequence[Json], wide: Sequence[Json], until: Until) -> int | None:

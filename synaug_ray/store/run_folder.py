@@ -1,6 +1,6 @@
 """The folder of a run, ``<storage>/<run>/``: its files, and the only code that reads and writes them.
 
-All except ``looks/`` are views of the Store, and can be recreated from it.
+All except ``looks/`` and ``decisions.jsonl`` are views of the Store, and can be recreated from it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ QUALITY_TABLE, QUALITY, LAWS, VERDICT = "quality.parquet", "quality.json", "laws
 SAMPLES, BY_CLASS, CONTRASTS, GAP = "samples/index.json", "by_class.csv", "contrasts.csv", "gap.csv"
 SCALING = "scaling.csv"
 LOOKS = "looks"  # a folder, and not a view: it records how often the results were looked at
+DECISIONS = "decisions.jsonl"  # no view either: what a run with a budget decided after each round, a line each
 CLASSES = "classes.json"  # all class names by number: some may occur in no prediction and no test image
 TEST_GROUPS = "test_groups.parquet"  # the group of each test image, for data.group
 PREDICTIONS2, TEST2_GROUPS = "predictions2.parquet", "test2_groups.parquet"  # the same of data.test2

@@ -3,7 +3,8 @@
     python tests/benchmarks/rounds.py [--worlds 20] [--seed 0]
 
 A world has three sizes, one generator and real test images that classifiers err on as on digits. What a run costs is
-told in draws of the whole grid, in which larger sizes cost more, in proportion.
+told in draws of the whole grid, in which larger sizes cost more, in proportion. The last design is asked
+about one size (``until: {num_real: [80]}``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,24 +30,37 @@ WORLDS: dict[str, Law] = {
 }
 
 
+ASKED = 80  # real images, of the designs that are asked about one size
+FEW = 3
+DESIGNS: dict[str, dict[str, Any]] = {
+    f"{FIRST} draws": {"first": FIRST, "most": FIRST},
+    f"{MOST} draws": {"first": MOST, "most": MOST},
+    f"rounds from {FIRST} draws": {"first": FIRST},
+    f"rounds from {FEW} draws": {"first": FEW},
+    f"rounds from {FEW} draws, asked at {ASKED}": {"first": FEW, "at": (ASKED,)},
+}
+
+
 def main() -> None:
     """Print a row for each world and rule."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--worlds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--designs", nargs="+", choices=tuple(DESIGNS), default=list(DESIGNS))
     asked = parser.parse_args()
-    print("| world | run | cost, median (largest) | sizes decided | told falsely |\n|---|---|---|---|---|")
-    designs: dict[str, dict[str, int]] = {f"{draws} draws": {"first": draws, "most": draws} for draws in (FIRST, MOST)}
+    print(
+        f"| world | run | cost, median (largest) | sizes decided | at {ASKED} decided | told falsely |\n{'|---' * 6}|"
+    )
     for name, law in WORLDS.items():
-        for design, options in (*designs.items(), ("rounds", {})):
-            runs = [run_in_rounds(law, asked.seed + k, **options) for k in range(asked.worlds)]
+        for design in asked.designs:
+            runs = [run_in_rounds(law, asked.seed + k, **DESIGNS[design]) for k in range(asked.worlds)]
             cost = [spent for spent, *_ in runs]
-            decided = np.mean([[v != "undecided" for v in last.values()] for _, last, _ in runs])
+            all_sizes = np.mean([[v != "undecided" for v in last.values()] for _, last, _ in runs])
+            one = np.mean([last[ASKED] != "undecided" for _, last, _ in runs])
             false = sum(law is nothing and bool(ever & {"helps", "hurts"}) for *_, ever in runs)
             wrong = f"{false} of {asked.worlds}" if law is nothing else "\u2013"
-            print(
-                f"| {name} | {design} | {np.median(cost):.1f} ({max(cost):.1f}) | {decided:.0%} | {wrong} |", flush=True
-            )
+            told = f"{np.median(cost):.1f} ({max(cost):.1f}) | {all_sizes:.0%} | {one:.0%}"
+            print(f"| {name} | {design} | {told} | {wrong} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -221,6 +221,7 @@ VALUES = [
     ("draws: 3", "budget: 0h", "budget", ":8: budget", "'0h'"),
     ("draws: 3", "until: {half_width: 1}", "without-budget", ":8: until", "until"),
     ("draws: 3", "budget: 2h\nuntil: {decide: no}", "until", ":9: until", ""),
+    ("draws: 3", "budget: 2h\nuntil: {num_real: [40, 41]}", "not-measured", ":9: until.num_real[1]", "41"),
     ("draws: 3", "budget: 2h\nuntil: {half_width: 0}", "out-of-range", ":9: until.half_width", "0"),
     ("draws: 3", "protocols: [{family: bridged}]", "missing-key", ":8: protocols[0].name", "name"),
     ("draws: 3", "protocols: [{family: x, name: y}]", "not-a-choice", ":8: protocols[0].family", "'x'"),

@@ -13,10 +13,13 @@ from synaug_ray.runs.size_costs import SizeCost
 SIZES, MOST, FIRST = (40, 80, 160), 24, 6
 
 
-def run_in_rounds(law: Law, seed: int, first: int = FIRST, most: int = MOST) -> tuple[float, dict[int, str], set[str]]:
+def run_in_rounds(
+    law: Law, seed: int, first: int = FIRST, most: int = MOST, at: tuple[int, ...] = ()
+) -> tuple[float, dict[int, str], set[str]]:
     """Draws of the whole grid that a run costs, its last verdicts by size, and all outcomes that it ever told.
 
-    It begins with ``first`` draws, and may cost what ``most`` draws of the whole grid do.
+    It begins with ``first`` draws, may cost what ``most`` draws of the whole grid do, and asks about the sizes ``at``
+    (empty: all).
     """
     grid = Grid(power(), {("edm", "0.5"): law}, sizes=SIZES, multiples=(4,), draws=4 * MOST, seeds=1, images=400)
     told, predicted = simulate(grid, seed=seed)
@@ -32,7 +35,7 @@ def run_in_rounds(law: Law, seed: int, first: int = FIRST, most: int = MOST) -> 
         ever |= {v["outcome"] for v in verdicts}
         costs = {n: SizeCost(there[n], 0.0, n / sum(SIZES)) for n in SIZES}
         spent = sum(c.draws * c.synthetic for c in costs.values())
-        step = next_round(found.laws_json(), verdicts, {}, spent, float(most), Until(), costs)
+        step = next_round(found.laws_json(), verdicts, {}, spent, float(most), Until(num_real=at), costs)
         if step.next_draws is None:
             return spent, {v["num_real"]: v["outcome"] for v in verdicts}, ever
         draws, held = step.next_draws, dict(step.held)

@@ -11,16 +11,16 @@ from helpers.simulated_rounds import run_in_rounds
 
 from synaug_ray.config.budget import Until, budget_seconds
 from synaug_ray.config.spec import FewerDraws
-from synaug_ray.runs.rounds import DECISIONS, begin, decide, next_round
+from synaug_ray.runs.rounds import begin, decide, next_round
 from synaug_ray.runs.size_costs import SizeCost, size_costs
-from synaug_ray.store.run_folder import RunFolder
+from synaug_ray.store.run_folder import DECISIONS, RunFolder
 
 
 def verdict(n=40, outcome="undecided", even=12, gain=(-0.02, 0.04), family="edm"):
     return {
         "num_real": n, "outcome": outcome, "family": family, "generator": "edm", "classifier": "mlp",
         "protocol": "mixed", "real_share": "0.5", "open_set": False,
-        "gain": {"value": sum(gain) / 2, "low": gain[0], "high": gain[1]},
+        "gain": {"value": sum(g or 0.0 for g in gain) / 2, "low": gain[0], "high": gain[1]},
         "deciding_range": None if even is None else [even, None], "deciding_draws": None, "margin": 0.01,
     }  # fmt: skip
 
@@ -76,6 +76,20 @@ def test_only_open_sizes_get_synthetic_images_and_all_get_real_only_trials():
     assert after(verdict(gain=wide), known, **options).expected == 3 * 15 + 5 * 20
     assert after(verdict(gain=wide), known, budget=1_026.0, **options).next_draws is None
     assert after(verdict(even=9), costs={}).next_draws is None  # nothing is bought at an unknown price
+
+
+def test_the_widest_interval_of_each_size_is_told():
+    found = after(verdict(gain=(-0.01, 0.03)), verdict(gain=(-0.03, 0.03)), verdict(80, gain=(None, 0.03), even=9))
+    assert found.half_widths == {40: 0.03, 80: None}
+    assert after(verdict(gain=(0.0, 0.01)), verdict(family="duplicate", gain=(-1, 1))).half_widths == {40: 0.005}
+
+
+def test_only_sizes_that_are_asked_about_get_further_draws():
+    found = after(verdict(even=9), verdict(80, even=30), num_real=(80,))
+    assert (found.open, found.held, found.next_draws) == ((80,), {40: 6}, 12)
+    wide = [verdict(n, gain=(-0.015, 0.015)) for n in (40, 80)]
+    assert after(*wide, num_real=(40,), decide=False, half_width=1).open == (40,)
+    assert "what was asked is known" in after(verdict(even=9), num_real=(80,)).why
 
 
 def test_the_costs_of_sizes_are_what_was_spent():
