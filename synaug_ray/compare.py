@@ -34,7 +34,7 @@ from synaug_ray.store.listing import runs_in
 from synaug_ray.store.locations import check_name
 from synaug_ray.store.run_folder import AUDIT, GRID, LAWS, PREDICTIONS, QUALITY, STATUS, VERDICT, RunFolder
 
-PAGE, STUDIES, MEANS = "comparison.html", "comparison.csv", "means.csv"
+PAGE, STUDIES, MEANS, OVERVIEW = "comparison.html", "comparison.csv", "means.csv", "comparison.md"
 NEEDED = (LAWS, VERDICT, STATUS, AUDIT, QUALITY)
 
 
@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             folder.write(PAGE, page.render(found)),
             folder.write(STUDIES, csv_text(study_table(found))),
             folder.write(MEANS, csv_text(mean_table(found))),
+            folder.write(OVERVIEW, page.markdown(found)),
         ]
     except Problem as problem:
         return print_problem(problem)
@@ -75,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m synaug_ray.compare",
         allow_abbrev=False,
         description="Compare finished runs: gains, worth and exchange rates beside each other, their mean over data "
-        "sets, and what to expect of a new one. Writes a page and two tables; trains nothing.",
+        "sets, and what to expect of a new one. Writes a page and tables; trains nothing.",
         epilog="exit codes: 0 written, 2 command line, 4 written, but no run has any number, 5 storage",
     )
     parser.add_argument(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from synaug_ray.analysis.comparison_results import Comparison, Group, RunFiles
-from synaug_ray.report import embedding, run_view, text
+from synaug_ray.analysis.comparison_results import Comparison, Group, Row, RunFiles
+from synaug_ray.report import embedding, run_view, tables, text
 from synaug_ray.report.figures import style
 from synaug_ray.report.page import environment
 from synaug_ray.report.panels import Panel
@@ -49,7 +49,7 @@ def render(comparison: Comparison) -> str:
     main = _panels(learnt, "learnt", comparison_figures.QUANTITIES)
     rivals = _panels(others, "others", [comparison_figures.QUANTITIES[i] for i in (0, 2)])
     drawings = {p.id: p.figure.to_plotly_json() for p in [*main, *rivals]}
-    rows = [row for row in comparison.rows if row.role in (*comparison_figures.LEARNT, None)]
+    rows = _learnt(comparison)
     scripts = [embedding.resource("page.js")]
     return (
         environment()
@@ -81,6 +81,16 @@ def render(comparison: Comparison) -> str:
             scripts=scripts,
         )
     )
+
+
+def markdown(comparison: Comparison) -> str:
+    """The page's first table in Markdown, for a README."""
+    return tables.markdown(sections.overview(_learnt(comparison)))
+
+
+def _learnt(comparison: Comparison) -> list[Row]:
+    """The studies of generators that learn, and the runs without any number."""
+    return [row for row in comparison.rows if row.role in (*comparison_figures.LEARNT, None)]
 
 
 def _panels(groups: Sequence[Group], place: str, quantities: Sequence[comparison_figures.Quantity]) -> list[Panel]:

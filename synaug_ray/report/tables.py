@@ -30,6 +30,16 @@ class Table:
     rows: tuple[tuple[Entry, ...], ...]
 
 
+def markdown(table: Table) -> str:
+    """The table's texts in Markdown, as GitHub reads it."""
+
+    def line(cells: Iterable[str]) -> str:
+        return f"| {' | '.join(cell.replace('|', chr(92) + '|').replace(chr(10), ' ') for cell in cells)} |"
+
+    lines = [line(table.columns), "|---" * len(table.columns) + "|"]
+    return "\n".join([*lines, *(line(cell.text for cell in row) for row in table.rows)]) + "\n"
+
+
 def words(value: Any, mark: str = "") -> Entry:
     """Text, unchanged; None becomes an empty cell."""
     return Entry("" if value is None else str(value), mark=mark)

@@ -42,7 +42,7 @@ def test_a_small_copy_makes_the_same_page_and_tables_and_tells_nothing_of_the_ma
     copies = [tmp_path / "atlas" / run.name for run in runs]
     assert all(f"kept     {path}" in said for path in copies)
     ask(capsys, tmp_path / "rebuilt", *(f"{path}/" for path in copies))
-    for name in ("comparison.csv", "means.csv", "comparison.html"):
+    for name in ("comparison.csv", "means.csv", "comparison.html", "comparison.md"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "rebuilt" / name).read_bytes(), name
     for path in copies:
         files = {file.name: file.read_bytes() for file in path.iterdir()}
@@ -55,6 +55,8 @@ def test_a_small_copy_makes_the_same_page_and_tables_and_tells_nothing_of_the_ma
     assert dict(zip(rows["run"], rows["gain"], strict=True)) == pytest.approx(
         gains | dict.fromkeys(["busy", "leaky"], float("nan")), nan_ok=True
     )
+    lines = (tmp_path / "whole" / "comparison.md").read_text().splitlines()
+    assert len(lines) == 2 + len(rows) and {line.count("|") for line in lines} == {lines[0].count("|")}
     mean = means[means["quantity"] == "gain"].iloc[0]
     assert f"{100 * mean['mean']:+.2f} points" in said.splitlines()[0] and mean["data_sets"] == 3
 
