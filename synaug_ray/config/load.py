@@ -32,6 +32,8 @@ SHIPPED = (PACKAGE / "_grids", PACKAGE.parent / "grids")
 def find_grid(name: str) -> Path:
     """The path of ``./grids/NAME.yaml``, else of a shipped grid; a path that ends in .yaml is returned as it is.
 
+    A name may have the folder that its grid is in before it: ``atlas/digits``.
+
     Raises:
         UsageProblem: if there is no such grid, listing those available.
     """
@@ -47,7 +49,7 @@ def find_grid(name: str) -> Path:
             raise UsageProblem(Message(f"no grid file {name}", "", "no-such-grid", name))
         return given
     for folder in (Path("grids"), *SHIPPED):
-        if os.path.isfile(folder / f"{name}.yaml") and os.sep not in name:
+        if name in _names(folder):
             return folder / f"{name}.yaml"
     if name and os.path.exists(given):
         kind = "folder" if os.path.isdir(given) else "npz" if given.suffix == ".npz" else ""
@@ -62,11 +64,15 @@ def find_grid(name: str) -> Path:
 
 def available() -> list[str]:
     """Names of the grids in ``./grids`` and of the shipped ones."""
-    named: set[str] = set()
-    for folder in (Path("grids"), *SHIPPED):
-        with suppress(PermissionError):  # a working directory without read permission, such as another user's home
-            named |= {p.stem for p in folder.glob("*.yaml")}
-    return sorted(named)
+    return sorted({name for folder in (Path("grids"), *SHIPPED) for name in _names(folder)})
+
+
+def _names(folder: Path) -> set[str]:
+    """Of the grids in a folder and in the folders in it."""
+    found: set[Path] = set()
+    with suppress(PermissionError):  # a working directory without read permission, such as another user's home
+        found = {path for pattern in ("*.yaml", "*/*.yaml") for path in folder.glob(pattern) if path.is_file()}
+    return {path.relative_to(folder).with_suffix("").as_posix() for path in found}
 
 
 def load_grid(path: Path, overrides: list[str]) -> GridSpec:

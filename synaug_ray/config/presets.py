@@ -53,6 +53,19 @@ GENERATORS: dict[str, GeneratorRecipe] = {
             warmup_nimg=1_280,
             ema_half_life=1_280,
         ),
+        # chosen likewise: small batches, since what it lacks is steps
+        EDMRecipe(
+            name="edm-28px-2",
+            channels=(16, 32, 64),
+            attention=(False, False, False),
+            nimg=32_000,
+            max_passes=400,
+            batch=8,
+            learning_rate=2.5e-3,
+            warmup_nimg=1_280,
+            ema_half_life=1_280,
+            conditioning="scale-shift",
+        ),
         EDMRecipe(
             name="edm-small",
             channels=(128, 256, 256),

@@ -199,12 +199,17 @@ def identified(spec: GridSpec, lines: Lines, cache: Path | None = None) -> DataI
     return replace(data, judge=judge, test2=test2)
 
 
+def _default_name(path: Path, given: str) -> str:
+    """Of a run: that of its grid, with the folder in it: ``atlas/digits`` is another run than ``digits``."""
+    return path.stem if given.endswith(path.suffix) else given.replace("/", "-")
+
+
 def _declared(args: argparse.Namespace) -> tuple[Path, GridSpec, Lines, str]:
     """The grid's file, its spec, its lines, and the run's name."""
     path = find_grid(args.grid)
     overrides = args.overrides if args.budget is None else [*args.overrides, f"budget={args.budget}"]
     (spec, lines), name = collect_problems(
         lambda: placed_grid(path, overrides, unknown_name),
-        lambda: check_name(path.stem, str(path)) if args.name is None else check_name(args.name),
+        lambda: check_name(_default_name(path, args.grid), str(path)) if args.name is None else check_name(args.name),
     )
     return path, spec, lines, name

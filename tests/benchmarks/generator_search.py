@@ -1,6 +1,10 @@
 """Which generator recipe a preset should have: a search on images that no verdict uses.
 
-    python tests/benchmarks/generator_search.py cifar20-32.npz --size 16 --out FOLDER [--rounds 1 2]
+    python tests/benchmarks/generator_search.py cifar20-32.npz --size 16 --out FOLDER --rounds 1 2 3 4 5
+    python tests/benchmarks/generator_search.py kannada-28.npz --size 28 --preset edm-28px --nimg 12800 --no-flip \\
+        --trial-nimg 16000 --out FOLDER --rounds 7 8 9
+    python tests/benchmarks/generator_search.py kannada-28.npz --size 8 --preset edm-tiny --nimg 16000 --no-flip \\
+        --trial-nimg 16000 --out FOLDER --rounds 10
 
 An ``.npz`` with train and test images; the test images serve for validation. Every candidate sees the same real images,
 and as many of them in training, and is judged by
@@ -71,7 +75,10 @@ class Candidate:
         return f"{self.num_real}-{self.draw} {' '.join(changed) or 'today'}"
 
 
-NEW = {"conditioning": "scale-shift", "batch": 32, "learning_rate": 6e-3}
+SCALE_SHIFT = {"conditioning": "scale-shift"}
+NEW = SCALE_SHIFT | {"batch": 32, "learning_rate": 6e-3}
+SMALL = SCALE_SHIFT | {"batch": 16, "learning_rate": 3.5e-3}
+SMALLEST = SCALE_SHIFT | {"batch": 8, "learning_rate": 2.5e-3}
 NARROW = {"sigma_max": 20.0, "sigma_min": 0.01}
 ROUNDS: dict[int, tuple[Candidate, ...]] = {
     1: (Candidate({}, {}), Candidate(NEW, {})),
@@ -90,6 +97,22 @@ ROUNDS: dict[int, tuple[Candidate, ...]] = {
     4: (Candidate({}, {}, 1000), Candidate(NEW, {}, 1000), Candidate(NEW, NARROW, 1000)),
     5: (Candidate({}, {}, 500, 1), Candidate(NEW, {}, 500, 1), Candidate(NEW, NARROW, 500, 1)),
     6: (Candidate(NEW | {"learning_rate": 1e-2}, {}), Candidate(NEW | {"dropout": 0.0}, {})),
+    # longer trainings: what is best after 32,000 images may not be after 64,000. Smaller batches take longer for each image
+    13: (
+        Candidate(SCALE_SHIFT | {"batch": 32, "learning_rate": 3e-3, "nimg": 64_000}, {}),
+        Candidate(SCALE_SHIFT | {"batch": 8, "learning_rate": 2e-3, "nimg": 48_000}, {}),
+        Candidate(NEW | {"nimg": 64_000}, {}),
+    ),
+    # for --preset edm-28px, whose batches are of 32
+    7: (Candidate({}, {}, 200), Candidate(SCALE_SHIFT, {}, 200), Candidate(SCALE_SHIFT, NARROW, 200)),
+    8: (Candidate(SCALE_SHIFT | {"learning_rate": 1e-2}, {}, 200), Candidate(SMALL, {}, 200)),
+    9: (Candidate(SMALLEST, {}, 200), Candidate(SMALLEST | {"nimg": 32_000}, {}, 200)),
+    # for --preset edm-tiny at 8 px, where a training takes seconds
+    10: tuple(
+        Candidate(generator, sampler, 100, draw)
+        for draw in range(4)
+        for generator, sampler in (({}, {}), (SCALE_SHIFT, {}), ({}, NARROW), (SCALE_SHIFT, NARROW))
+    ),
 }
 
 
@@ -99,8 +122,10 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=16)
     parser.add_argument("--preset", default="edm-16px")
     parser.add_argument("--nimg", type=int, default=32_000, help="images seen in training")
+    parser.add_argument("--no-flip", action="store_true", help="for images whose class a mirror changes")
+    parser.add_argument("--trial-nimg", type=int, default=TRIAL.nimg, help="images that a classifier sees in training")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, nargs="+", default=sorted(ROUNDS))
+    parser.add_argument("--rounds", type=int, nargs="+", choices=sorted(ROUNDS), default=[1, 2, 3, 4, 5, 6])
     parser.add_argument("--table", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -112,7 +137,9 @@ def main() -> None:
 
 def search(args: argparse.Namespace) -> None:
     """Do what is not yet done: of each round first all trainings, then all pools, then all trials."""
-    judge = Judge(*images_of(args.data, args.size), args.out)
+    flip = {} if not args.no_flip else {"flip": False}
+    trial = TRIAL.model_copy(update={"nimg": args.trial_nimg} | flip)
+    judge = Judge(*images_of(args.data, args.size), args.out, JUDGE.model_copy(update=flip), trial)
     for which in args.rounds:
         for stage in (trained, shown, copied, tried):
             for candidate in ROUNDS[which]:
@@ -209,7 +236,7 @@ def images_of(file: Path, size: int) -> tuple[ImageSet, ImageSet, int]:
 def recipe_of(args: argparse.Namespace, candidate: Candidate) -> EDMRecipe:
     """The preset with the candidate's changes, at the search's length."""
     preset = GENERATORS[args.preset].model_dump()
-    return EDMRecipe.model_validate(preset | candidate.generator | {"nimg": args.nimg, "max_passes": None})
+    return EDMRecipe.model_validate(preset | {"nimg": args.nimg, "max_passes": None} | candidate.generator)
 
 
 def folder_of(args: argparse.Namespace, candidate: Candidate) -> Path:
@@ -259,8 +286,17 @@ def generator_of(
 class Judge:
     """The classifier that has seen all training images, and the trials."""
 
-    def __init__(self, train: ImageSet, val: ImageSet, num_classes: int, out: Path) -> None:
+    def __init__(
+        self,
+        train: ImageSet,
+        val: ImageSet,
+        num_classes: int,
+        out: Path,
+        recipe: ClassifierRecipe,
+        trials: ClassifierRecipe,
+    ) -> None:
         self.train, self.val, self.num_classes, self.out = train, val, num_classes, out
+        self.recipe, self.trials = recipe, trials
 
     def fidelity(self, pool: ImageSet) -> tuple[float, float]:
         """Shares of the pool and of validation images whose label the judge gives."""
@@ -270,13 +306,13 @@ class Judge:
     def judge(self) -> nn.Module:
         """Trained on all training images, once."""
         file, shape = self.out / "judge.safetensors", self.train.images.shape[1:]
-        net = build(JUDGE, (int(shape[0]), int(shape[1]), int(shape[2])), self.num_classes, 0)
+        net = build(self.recipe, (int(shape[0]), int(shape[1]), int(shape[2])), self.num_classes, 0)
         if file.exists():
             net.load_state_dict(load_file(file))
             return net
         started = time.process_time()
-        trial = self.step(len(self.train), 0, "real-only", JUDGE, 0)
-        _fit(Single(net), JUDGE, [Member(trial, self.train)], DEVICE, None, 1, lambda seeds: [])
+        trial = self.step(len(self.train), 0, "real-only", self.recipe, 0)
+        _fit(Single(net), self.recipe, [Member(trial, self.train)], DEVICE, None, 1, lambda seeds: [])
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, file)
         print(f"judge: {time.process_time() - started:.0f} core-s", flush=True)
         return net
@@ -295,7 +331,9 @@ class Judge:
         images = subset if pool is None else concatenate(subset, pool)
         wrong = []
         for seed in range(SEEDS):
-            trial = self.step(len(subset), 0 if pool is None else len(pool), protocol, TRIAL, seed, candidate.draw)
+            trial = self.step(
+                len(subset), 0 if pool is None else len(pool), protocol, self.trials, seed, candidate.draw
+            )
             [outcome] = train_pack([Member(trial, images)], self.val, self.val, self.num_classes, DEVICE)
             wrong.append(outcome.predicted != self.val.labels)
         return np.mean(wrong, 0)

@@ -1,17 +1,18 @@
 """Grids and what they mean; wrong ones are in ``test_wrong_grids``."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 from helpers.grids import WRITTEN as TEXT
 from helpers.grids import small_grid
-from helpers.paths import REPOSITORY, overrides_of
+from helpers.paths import DESIGNS, REPOSITORY, SHIPPED, overrides_of
 
-from synaug_ray.config.load import load_grid, validate_grid
+from synaug_ray.common.errors import UsageProblem
+from synaug_ray.config.load import available, find_grid, load_grid, validate_grid
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, SAMPLERS, sampler_of
 from synaug_ray.config.spec import CellSpec, GridSpec, write_grid
 from synaug_ray.config.yaml_source import Lines
-
-SHIPPED = sorted((REPOSITORY / "grids").glob("*.yaml"))
 
 
 def load(folder, text=TEXT, *overrides):
@@ -223,7 +224,7 @@ def test_the_order_of_factors_inside_a_cell():
     )
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", DESIGNS, ids=lambda p: p.stem)
 def test_every_shipped_grid_written_out_is_the_same_grid(path, tmp_path):
     spec = load_grid(path, overrides_of(path, tmp_path))
     text = write_grid(spec)
@@ -241,6 +242,29 @@ def test_a_written_grid_spells_every_default_out(tmp_path):
 def test_shipped_grids():
     large = {"cifar10", "cifar100", "bloodmnist", "imagenet100"}
     assert {p.stem for p in SHIPPED} >= {"smoke", "digits", "digits-controls"} | large
+
+
+def test_rows_of_the_atlas_have_one_design():
+    """They can be compared because they differ in their images and in nothing that was chosen for these."""
+    own = ("dataset", "data", "num_real", "generators")
+    designs = []
+    for path in (path for path in SHIPPED if path.parent.name == "atlas"):
+        told = {k: v for k, v in yaml.safe_load(path.read_text()).items() if k not in own}
+        told["blocks"] = [{k: v for k, v in block.items() if k != "num_real"} for block in told["blocks"]]
+        designs.append(told)
+    assert len(designs) >= 9 and all(design == designs[0] for design in designs)
+
+
+def test_a_grid_in_a_folder_has_it_in_its_name(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "grids" / "mine").mkdir(parents=True)
+    (tmp_path / "grids" / "mine" / "digits.yaml").write_text(TEXT)
+    assert find_grid("mine/digits") == Path("grids/mine/digits.yaml")
+    assert find_grid("digits").parent == find_grid("atlas/digits").parent.parent == REPOSITORY / "grids"
+    assert {"mine/digits", "digits", "atlas/digits"} <= set(available())
+    for name in ("../grids/digits", "mine", "mine/", "atlas/none", "atlas/../digits"):
+        with pytest.raises(UsageProblem):
+            find_grid(name)
 
 
 def test_one_precision_for_all_networks_blocks_and_sampler_included():

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers.paths import REPOSITORY, overrides_of
+from helpers.paths import DESIGNS, REPOSITORY, overrides_of
 
 from synaug_ray.config.load import load_grid, validate_grid
 from synaug_ray.config.yaml_source import Lines
@@ -13,7 +13,6 @@ from synaug_ray.plan.plan import Plan, make_plan, packs, pending
 from synaug_ray.plan.step import STAGES as ALL_STAGES
 from synaug_ray.plan.subset import DataIdentity
 
-SHIPPED = sorted((REPOSITORY / "grids").glob("*.yaml"))
 DATA = DataIdentity("digits", "fp")
 STAGES = tuple(stage for stage in ALL_STAGES if stage != "features")  # none of these grids has any
 
@@ -245,7 +244,7 @@ def test_no_trials_no_packs():
     assert packs([]) == []
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", DESIGNS, ids=lambda p: p.stem)
 def test_every_shipped_grid_plans(path, tmp_path):
     made = make_plan(load_grid(path, overrides_of(path, tmp_path)), DATA)
     assert all(counts(made))
