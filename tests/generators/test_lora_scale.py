@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from helpers.simulated_gpu import simulated_gpu
 
 from synaug_ray.common.errors import DataProblem
 from synaug_ray.config.generator_recipes import EDMRecipe
@@ -172,6 +173,14 @@ def test_killed_in_either_training_it_ends_with_the_same_bits(folder, monkeypatc
     for _, state in states:
         again, seen = train(recipe, state=state)
         assert again.files() == whole.files() and seen == nimg
+
+
+@pytest.mark.integration
+def test_it_chooses_on_a_simulated_gpu(folder):
+    with simulated_gpu():
+        recipe = recipe_of(folder, class_ids=(), precision="bf16", micro_batch=4)
+        made, nimg = lora.train(recipe, images(1), OWN, SEED, torch.device("cuda"))
+    assert nimg == 64 and made.chosen.images == 4 and np.isfinite(made.chosen.losses).all()
 
 
 def test_what_was_chosen_is_told_by_its_files_and_its_card(folder):
