@@ -9,6 +9,8 @@ another does not know. Everything is read from the plain JSON of ``laws.json``, 
 - **Collect** needs that no measured amount could help by more than the margin (*no effect*, *hurts*, or undecided
   between the two), and more real images measured to lower the error.
 - **Not known yet** is all else, with what to do next; and where the classifiers are hardly better than guessing.
+
+What synthetic images do for a classifier that stays behind another one without any (``outdone``) is left out.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.guessing import REMEDY, guessing, guessing_reason
 from synaug_ray.analysis.mixing import tells_of_adding
 from synaug_ray.analysis.more_real import Known, more_real, number
+from synaug_ray.analysis.outdone import outdone
 from synaug_ray.analysis.recommendation_budget import at_this_budget
 from synaug_ray.analysis.recommendation_no_gain import STUDY, cannot_help, no_gain
 from synaug_ray.analysis.recommendation_results import Advice, Recommendation
@@ -90,6 +93,10 @@ def recommend(
             "worse than real ones does not tell what adding them does."
         )
         return made(Advice.NOT_KNOWN, "", alone, "Train on both together: protocols: [mixed] in the grid.")
+    behind = outdone(laws, learnt, num_real)
+    if behind:
+        here, learnt = ([v for v in some if str(v["classifier"]) not in behind] for some in (here, learnt))
+        made = _with(laws, num_real, learnt, *behind.values())
     helping = [v for v in learnt if v["outcome"] == "helps"]
     known = [v for v in helping if estimable(v)]
     if known:
@@ -160,8 +167,8 @@ def unknown_mix(found: Sequence[Recommendation], num_real: int, num_synthetic: i
     return f"{first.advice}: {first.reason} {first.next_step}".strip()
 
 
-def _with(laws: Json, num_real: int, verdicts: Sequence[Json]) -> Any:
-    sure = surety(laws, verdicts)
+def _with(laws: Json, num_real: int, verdicts: Sequence[Json], *remarks: str) -> Any:
+    sure = " ".join([surety(laws, verdicts), *remarks]).strip()
 
     def make(advice: Advice, title: str, reason: str, next_step: str, study: Json | None = None) -> Recommendation:
         made = Recommendation(advice, num_real, title, reason, next_step, sure)

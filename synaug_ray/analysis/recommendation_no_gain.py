@@ -27,11 +27,16 @@ def cannot_help(laws: Json, verdict: Json) -> bool:
         return True
     if verdict["outcome"] == "helps":
         return False
-    study = next((s for s in laws.get("studies") or () if all(s.get(k) == verdict.get(k) for k in STUDY)), None)
-    cells = [c for c in (study or {}).get("cells") or () if int(c["num_real"]) == int(verdict["num_real"])]
-    highs = [number((gain or {}).get("high")) for gain in [c.get("gain") for c in cells] or [verdict.get("gain")]]
+    highs = [number((gain or {}).get("high")) for gain in gains_of(laws, verdict) or [verdict.get("gain")]]
     most = _margin(laws, verdict)
     return all(high is not None and high < most for high in highs)
+
+
+def gains_of(laws: Json, verdict: Json) -> list[Any]:
+    """The gain of each measured amount of a verdict's study at its number of real images."""
+    study = next((s for s in laws.get("studies") or () if all(s.get(k) == verdict.get(k) for k in STUDY)), None)
+    cells = (study or {}).get("cells") or ()
+    return [c.get("gain") for c in cells if int(c["num_real"]) == int(verdict["num_real"])]
 
 
 def _margin(laws: Json, verdict: Json) -> float:

@@ -194,6 +194,24 @@ def test_whatever_the_verdicts_no_mix_is_recommended_that_they_do_not_show(outco
     assert found.reason.endswith(".") and found.next_step.endswith(".") and found.sentence
 
 
+@pytest.mark.parametrize("weak_gain,error,left_out", [(0.05, 0.40, True), (0.05, 0.31, False), (0.17, 0.40, False)])
+def test_a_classifier_that_stays_behind_another_without_synthetic_images_advises_nothing(weak_gain, error, left_out):
+    """A head at 40% that synthetic images bring to 35% is of no use to who has a network at 25%."""
+    told = laws()
+    weak = [{"num_real": n, "error": estimate(error, 0.02)} for n in (50, 100, 200)]
+    told["real"].append({"classifier": "head", "points": weak})
+    own, other = verdict("no effect"), verdict("helps", gain=weak_gain, classifier="head")
+    found = recommend(told, [own, other], 100)
+    assert found.generates != left_out and ("head is left out" in found.sure) == left_out
+    if left_out:
+        assert "40.0%" in found.sure and "25.0% of mlp" in found.sure
+        assert recommend(told, [own], 100).advice is found.advice
+    assert recommend(told, [other], 100).generates  # nothing better was measured with synthetic images
+    # an end that is not known rules nothing out
+    told["real"][1]["points"][1]["error"]["low"] = None
+    assert recommend(told, [own, other], 100).generates
+
+
 def test_the_top_of_a_page_is_the_largest_size_where_a_learner_was_measured():
     control = {"generator": "jitter", "family": "jitter"}
     verdicts = [verdict("hurts", n=50), verdict("helps", n=100), verdict("helps", n=200, **control)]
