@@ -32,5 +32,5 @@ def test_a_working_directory_that_may_not_be_searched(tmp_path: Path) -> None:
     )
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     assert done.stdout.split() == ["2", "5", "5", "5"], done.stdout + done.stderr
-    assert "no grid 'no-such-grid'" in done.stderr and "Available: blood-transfer" in done.stderr
+    assert "no grid 'no-such-grid'" in done.stderr and "Available: atlas/blood" in done.stderr
     assert done.stderr.count("name a file in a folder that you may write to") == 2

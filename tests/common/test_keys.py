@@ -98,7 +98,7 @@ def test_seeds_are_in_range_and_depend_on_every_part():
 SEED_WORDS = set(
     "augment autoencoder batches class confidence deal domain dropout fidelity filter folds generator halves head image images "
     "jitter judge judges matched membership mixup noise order overlap pass permutation pipeline pool prompt quality real "
-    "realism replace replay sentence shuffle space synthetic teacher trial weights yardstick".split()
+    "realism replace replay sentence shuffle space synthetic teacher trial validation weights yardstick".split()
 )
 
 
