@@ -185,8 +185,11 @@ def _parted(recipe: LoraRecipe, task: Task, classes: tuple[str, ...]) -> tuple[T
     out = held_out(labels, None, count, derive_seed("validation", task.seed) % 2**32, classes)
     own = np.setdiff1d(np.arange(len(labels)), out)
     rest, unseen = (
-        replace(task, images=task.images[rows], labels=task.labels[rows], seed=derive_seed(what, task.seed))
-        for what, rows in (("first", torch.from_numpy(own)), ("unseen", torch.from_numpy(out)))
+        replace(task, images=task.images[rows], labels=task.labels[rows], seed=seed)
+        for rows, seed in (
+            (torch.from_numpy(own), derive_seed("first", task.seed)),
+            (torch.from_numpy(out), derive_seed("unseen", task.seed)),
+        )
     )
     return rest, unseen
 
