@@ -42,8 +42,9 @@ def _error(curve: Json, num_real: int) -> dict[str, float] | None:
     """Value, low and high; None if any is missing."""
     for point in curve.get("points") or ():
         if int(point["num_real"]) == num_real:
-            ends = {k: number((point.get("error") or {}).get(k)) for k in ("value", "low", "high")}
-            return None if None in ends.values() else ends  # type: ignore[return-value]
+            error = point.get("error") or {}
+            ends = {k: end for k in ("value", "low", "high") if (end := number(error.get(k))) is not None}
+            return ends if len(ends) == 3 else None
     return None
 
 

@@ -82,7 +82,7 @@ def run_generator(context: WorkerContext, step: GeneratorStep, batch_split: Batc
     if machine.rank:
         return
     result = {"num_real": step.subset.num_real, "draw": step.subset.draw}
-    if chosen := json.loads(files.get("synaug.json", b"{}")).get("chosen"):
+    if chosen := registry.chosen_in(files):
         result["applied"] = chosen["scale"]
     spent = clock.read(nimg)
     spent["cpu_seconds"] = spent["cpu_seconds"] * machine.world + before.cpu_seconds  # each process uses about as much

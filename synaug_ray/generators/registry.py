@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,8 +78,12 @@ def train(
         return {}, 0
     generator, nimg = family(recipe.family).train(recipe, subset, classes, seed, device, state, save, split)
     files = generator.files()
-    chosen = json.loads(files["synaug.json"]).get("chosen")
-    return files | {"README.md": model_card(recipe, subset, classes, nimg, chosen).encode()}, nimg
+    return files | {"README.md": model_card(recipe, subset, classes, nimg, chosen_in(files)).encode()}, nimg
+
+
+def chosen_in(files: Mapping[str, bytes]) -> Mapping[str, Any] | None:
+    """What chose by how much low-rank changes are applied (``lora_scale.Chosen``), as JSON; None where nothing did."""
+    return json.loads(files.get("synaug.json", b"{}")).get("chosen")
 
 
 def load(

@@ -106,9 +106,10 @@ def next_round(
         sizes &= set(until.num_real)
         wide = [v for v in wide if int(v["num_real"]) in until.num_real]
     still = tuple(sorted(sizes | {int(v["num_real"]) for v in wide}))
+    known = partial(Decision, draws, spent, still, _half_widths(learnt))
 
     def end(why: str) -> Decision:
-        return Decision(draws, spent, still, _half_widths(learnt), None, {}, None, why)
+        return known(None, {}, None, why)
 
     if not still:
         return end("what was asked is known, so no draws are added.")
@@ -135,7 +136,7 @@ def next_round(
     held = {n: cost.draws for n, cost in costs.items() if cost.draws and n not in still}
     there = " there" if held else ""
     why = f"{at}: draws={wanted} next{there}, some {long_duration(more(wanted))}."
-    return Decision(draws, spent, still, _half_widths(learnt), wanted, held, more(wanted), why)
+    return known(wanted, held, more(wanted), why)
 
 
 def _open_sizes(laws: Json, verdicts: Sequence[Json], quality: Json) -> set[int]:

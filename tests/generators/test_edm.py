@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.devices import DEVICE
+from helpers.generator_files import write_files
 
 from synaug_ray.common.errors import Diverged
 from synaug_ray.config.generator_recipes import EDMRecipe
@@ -100,9 +101,7 @@ def test_files_load_in_plain_diffusers_and_here(trained, tmp_path):
 
     files = trained.files()
     assert not [name for name in files if name.endswith((".bin", ".pt", ".pkl"))]
-    for name, data in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(data)
+    write_files(files, tmp_path)
     pipeline = DiffusionPipeline.from_pretrained(tmp_path)
     pipeline.set_progress_bar_config(disable=True)
     images = pipeline(batch_size=2, class_labels=[3, 4], num_inference_steps=2, output_type="np").images
@@ -170,9 +169,7 @@ def test_conditioning_by_scale_and_shift_is_saved_with_the_network(subset, tmp_p
 
     recipe = SMALL.model_copy(update={"conditioning": "scale-shift", "noise_frequencies": "rising", "nimg": 64})
     generator, _ = edm.train(recipe, subset, CLASSES, 1, DEVICE)
-    for name, data in generator.files().items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(data)
+    write_files(generator.files(), tmp_path)
     stock = UNet2DModel.from_pretrained(tmp_path / "unet").eval()
     x, level = torch.randn(4, 1, 8, 8), torch.tensor([-1.5, -0.5, 0.3, 1.1])
     ours = generator.net.cpu().to(memory_format=torch.contiguous_format)

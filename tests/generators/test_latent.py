@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline
+from helpers.generator_files import write_files
 
 from synaug_ray.common.errors import DamagedState, DataProblem
 from synaug_ray.config.generator_recipes import LatentRecipe
@@ -126,9 +127,7 @@ def test_saved_and_loaded_it_makes_the_same_images_in_our_code_and_by_diffusers_
     assert np.array_equal(
         again.sample(sampler, range(4), 1, CPU).images, generator.sample(sampler, range(4), 1, CPU).images
     )
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(content)
+    write_files(files, tmp_path)
     pipeline = DiffusionPipeline.from_pretrained(tmp_path)
     pipeline.set_progress_bar_config(disable=True)
     latents = pipeline(
@@ -209,9 +208,7 @@ def test_a_given_autoencoder_is_not_trained_and_decodes_as_before(subset, folder
     latents = autoencoder.encoded(made.autoencoder, images)
     assert torch.allclose(autoencoder.decoded(made.autoencoder, latents), theirs, atol=1e-4)
     assert torch.allclose(latents.std((0, 2, 3)), torch.ones(3), atol=1e-3)
-    for name, data in made.files().items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(data)
+    write_files(made.files(), tmp_path)
     loaded = AutoencoderKL.from_pretrained(tmp_path, subfolder="vae")
     assert loaded.config["scaling_factor"] == 1 and same(loaded, made.autoencoder)
     assert torch.allclose(autoencoder.decoded(loaded, latents), theirs, atol=1e-4)

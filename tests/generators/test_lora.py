@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from helpers.generator_files import write_files
 from helpers.simulated_gpu import simulated_gpu
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import load_file, save_file
@@ -34,13 +35,6 @@ def images(seed, classes):
     return ImageSet(rng.integers(0, 256, (16, 1, 8, 8), dtype=np.uint8), np.arange(16) % classes)
 
 
-def write(files, folder):
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def base():
     """A generator of three classes of noise."""
@@ -49,7 +43,7 @@ def base():
 
 @pytest.fixture(scope="module")
 def folder(base, tmp_path_factory):
-    return write(base.files(), tmp_path_factory.mktemp("base"))
+    return write_files(base.files(), tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +142,7 @@ def test_its_files_load_here_and_in_diffusers_and_are_a_base_again(folder, subse
     about = json.loads(files["synaug.json"])
     assert about["base_content"] == recipe.base_content and about["family"] == "lora"
     assert about["sigma_data"] == json.loads((folder / "synaug.json").read_text())["sigma_data"]
-    stored = write(files, tmp_path / "generator")
+    stored = write_files(files, tmp_path / "generator")
     theirs = DiffusionPipeline.from_pretrained(stored).unet
     assert same(theirs, trained.net) and same(unet_from_files(files), trained.net)
     second = train(recipe_of(tmp_path, class_ids=(1, 0), max_passes=1e-9), subset)  # of an export
@@ -173,7 +167,7 @@ def test_a_base_is_known_by_its_content(folder, tmp_path):
 def test_what_is_wrong_with_a_base_is_said_at_once(folder, subset, tmp_path):
     other = tmp_path / "ddpm"
     short = DDPMRecipe(name="d", **NET, **SHORT)
-    write(registry.train(short, subset, OWN, SEED, CPU)[0], other)
+    write_files(registry.train(short, subset, OWN, SEED, CPU)[0], other)
     copy = shutil.copytree(folder, tmp_path / "copy")
     (copy / "unet" / "config.json").write_text("{}")
     content = recipe_of(folder).base_content

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from helpers.generator_files import write_files
 
 from synaug_ray.config.generator_recipes import EDMRecipe
 from synaug_ray.config.lora_recipe import LoraRecipe
@@ -33,11 +34,7 @@ def base():
 
 @pytest.fixture(scope="module")
 def folder(base, tmp_path_factory):
-    at = tmp_path_factory.mktemp("base")
-    for name, data in base.files().items():
-        (at / name).parent.mkdir(parents=True, exist_ok=True)
-        (at / name).write_bytes(data)
-    return at
+    return write_files(base.files(), tmp_path_factory.mktemp("base"))
 
 
 def recipe_of(folder, **more):
@@ -91,9 +88,7 @@ def test_its_files_are_the_base_and_changes_of_it(folder, trained, base, tmp_pat
     made, files, nimg = trained
     assert nimg == 16 and made.files() == {n: d for n, d in files.items() if n != "README.md"}
     assert "the changes for class 3 alone" in files["README.md"].decode()
-    for name, data in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(data)
+    write_files(files, tmp_path)
     stock = DiffusionPipeline.from_pretrained(tmp_path).unet.state_dict()
     assert all(torch.equal(stock[name], weight) for name, weight in base.net.state_dict().items())
     for label in range(3):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from helpers.generator_files import write_files
 from helpers.simulated_gpu import simulated_gpu
 
 from synaug_ray.common.errors import DataProblem
@@ -37,11 +38,7 @@ def base():
 
 @pytest.fixture(scope="module")
 def folder(base, tmp_path_factory):
-    at = tmp_path_factory.mktemp("base")
-    for name, data in base.files().items():
-        (at / name).parent.mkdir(parents=True, exist_ok=True)
-        (at / name).write_bytes(data)
-    return at
+    return write_files(base.files(), tmp_path_factory.mktemp("base"))
 
 
 def recipe_of(folder, **more):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler
 from helpers.devices import DEVICE
+from helpers.generator_files import write_files
 from helpers.tiny_pipelines import consistency, dit, stable_diffusion, stable_diffusion_xl, unet
 from pydantic import ValidationError
 
@@ -199,9 +200,7 @@ def test_an_edm_of_this_house_is_a_pretrained_pipeline_too(subset, tmp_path):
     from synaug_ray.config.generator_recipes import EDMRecipe
 
     files, _ = registry.train(EDMRecipe(name="e", channels=(8, 16), nimg=64), subset, CLASSES, 1, DEVICE)
-    for name, data in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(data)
+    write_files(files, tmp_path)
     recipe = PretrainedRecipe(name="p", pipeline=str(tmp_path))
     assert recipe.open_set
     assert len(trained(recipe, subset)[0].sample(SAMPLER, range(5), 0, DEVICE)) == 5

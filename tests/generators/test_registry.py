@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.devices import DEVICE
+from helpers.generator_files import write_files
 from helpers.simulated_gpu import simulated_gpu
 from sklearn.svm import SVC
 
@@ -137,9 +138,7 @@ def test_a_ddpm_loads_in_plain_diffusers(subset, tmp_path):  # an EDM: test_edm.
     from diffusers import DiffusionPipeline
 
     files, _ = registry.train(SMALL["ddpm"].model_copy(update={"nimg": 16}), subset, CLASSES, 1, DEVICE)
-    for at, data in files.items():
-        (tmp_path / at).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / at).write_bytes(data)
+    write_files(files, tmp_path)
     pipeline = DiffusionPipeline.from_pretrained(tmp_path)
     pipeline.set_progress_bar_config(disable=True)
     images = pipeline(batch_size=2, class_labels=[3, 4], num_inference_steps=2, output_type="np").images

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.devices import DEVICE
+from helpers.generator_files import write_files
 from helpers.tiny_pipelines import conditioned, dit, stable_diffusion
 from pydantic import TypeAdapter
 from safetensors.torch import load as load_safetensors
@@ -146,8 +147,7 @@ def test_stock_diffusers_makes_the_same_images_of_its_file(folder, subset, tmp_p
     from diffusers import StableDiffusionPipeline
 
     made = train(recipe_of(folder, alpha=6.0), subset)
-    for name, data in made.files().items():
-        (tmp_path / name).write_bytes(data)
+    write_files(made.files(), tmp_path)
     stock = StableDiffusionPipeline.from_pretrained(folder, requires_safety_checker=False)
     stock.set_progress_bar_config(disable=True)
 

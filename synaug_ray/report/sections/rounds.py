@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from synaug_ray.common.text import counted
 from synaug_ray.report.figures import rounds as figures
 from synaug_ray.report.panels import Panel
 
@@ -29,7 +30,7 @@ def of(lines: str | None) -> RoundsSection | None:
     if not found:
         return None
     panel = Panel("rounds-0", "What each round told", CAPTION, figures.figure(found), figures.table(found))
-    sentences = tuple(f"{d['draws']} draw{'s' * (d['draws'] != 1)}: {d['why']}" for d in found)
+    sentences = tuple(f"{counted(d['draws'], 'draw')}: {d['why']}" for d in found)
     return RoundsSection(sentences, (panel,) if figures.sizes(found) else ())
 
 
