@@ -37,7 +37,7 @@ def unanswerable(spec: GridSpec) -> list[str]:
     if not learnt:
         found.append(
             "generators: none of these is trained, so this grid cannot say whether to collect or to generate; add one "
-            "that is, such as edm-28px"
+            "that is, such as edm-28px-2"
         )
     elif all(_saw_more(g, num_real) for g, num_real in learnt):
         found.append(

@@ -95,6 +95,7 @@ def next_round(
         costs: of each number of real images that is measured.
     """
     from synaug_ray.analysis.generators import CONTROLS  # scipy takes a second, which a dry run need not wait for
+    from synaug_ray.analysis.outdone import outdone
     from synaug_ray.analysis.recommendation import usable
     from synaug_ray.analysis.recommendation_text import FEW
 
@@ -114,7 +115,9 @@ def next_round(
     if not still:
         return end("what was asked is known, so no draws are added.")
     at = f"at {listed(f'{n:,}' for n in still)} real images it is not yet known"
-    needed = _draws_needed(draws, [v for v in learnt if int(v["num_real"]) in sizes], wide, until)
+    behind = {n: outdone(laws, [v for v in learnt if int(v["num_real"]) == n], n) for n in sizes}  # nobody's question
+    asking = [v for v in learnt if int(v["num_real"]) in sizes and v["classifier"] not in behind[int(v["num_real"])]]
+    needed = _draws_needed(draws, asking, wide, until)
     if needed is None:
         return end(
             f"{at}, and further draws would not decide it: see what the page says to do next, or give it more test "

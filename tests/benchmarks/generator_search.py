@@ -79,6 +79,7 @@ SCALE_SHIFT = {"conditioning": "scale-shift"}
 NEW = SCALE_SHIFT | {"batch": 32, "learning_rate": 6e-3}
 SMALL = SCALE_SHIFT | {"batch": 16, "learning_rate": 3.5e-3}
 SMALLEST = SCALE_SHIFT | {"batch": 8, "learning_rate": 2.5e-3}
+HALF_RATE = NEW | {"learning_rate": 3e-3}
 NARROW = {"sigma_max": 20.0, "sigma_min": 0.01}
 ROUNDS: dict[int, tuple[Candidate, ...]] = {
     1: (Candidate({}, {}), Candidate(NEW, {})),
@@ -102,6 +103,13 @@ ROUNDS: dict[int, tuple[Candidate, ...]] = {
         Candidate(SCALE_SHIFT | {"batch": 32, "learning_rate": 3e-3, "nimg": 64_000}, {}),
         Candidate(SCALE_SHIFT | {"batch": 8, "learning_rate": 2e-3, "nimg": 48_000}, {}),
         Candidate(NEW | {"nimg": 64_000}, {}),
+    ),
+    # networks of about equal time: a level more, narrower where pixels are many, wider where they are few
+    14: (
+        Candidate(HALF_RATE | {"channels": (16, 64, 96), "attention": (False,) * 3, "nimg": 64_000}, {}),
+        Candidate(HALF_RATE | {"channels": (32, 64, 128), "attention": (False,) * 3, "nimg": 48_000}, {}),
+        Candidate(HALF_RATE | {"channels": (16, 64, 96), "attention": (False, True, True), "nimg": 56_000}, {}),
+        Candidate(HALF_RATE | {"dropout": 0.0, "nimg": 64_000}, {}),
     ),
     # for --preset edm-28px, whose batches are of 32
     7: (Candidate({}, {}, 200), Candidate(SCALE_SHIFT, {}, 200), Candidate(SCALE_SHIFT, NARROW, 200)),

@@ -25,8 +25,8 @@ def verdict(n=40, outcome="undecided", even=12, gain=(-0.02, 0.04), family="edm"
     }  # fmt: skip
 
 
-def after(*verdicts, draws=6, spent=600.0, budget=7200.0, costs=None, **until):
-    laws = {"draws": draws, "delta": 0.01, "studies": []}
+def after(*verdicts, draws=6, spent=600.0, budget=7200.0, costs=None, laws=None, **until):
+    laws = {"draws": draws, "delta": 0.01, "studies": []} | (laws or {})
     if costs is None:  # all of it where it is undecided
         sizes = {v["num_real"] for v in verdicts}
         costs = {n: SizeCost(draws, 0.0, spent / draws / len(sizes)) for n in sizes}
@@ -90,6 +90,18 @@ def test_only_sizes_that_are_asked_about_get_further_draws():
     wide = [verdict(n, gain=(-0.015, 0.015)) for n in (40, 80)]
     assert after(*wide, num_real=(40,), decide=False, half_width=1).open == (40,)
     assert "what was asked is known" in after(verdict(even=9), num_real=(80,)).why
+
+
+def test_a_classifier_that_stays_behind_another_one_buys_no_draws():
+    def curve(name, error):
+        found = {"value": error, "low": error - 0.01, "high": error + 0.01}
+        return {"classifier": name, "points": [{"num_real": 40, "error": found}]}
+
+    verdicts = [verdict(even=30), verdict(even=9) | {"classifier": "weak"}]
+    assert after(*verdicts).next_draws == 9
+    behind = {"real": [curve("mlp", 0.1), curve("weak", 0.4)]}
+    assert after(*verdicts, laws=behind).next_draws == 12  # towards 30: what weak would tell is not asked
+    assert after(*verdicts, laws={"real": [curve("mlp", 0.1), curve("weak", 0.12)]}).next_draws == 9
 
 
 def test_the_costs_of_sizes_are_what_was_spent():
