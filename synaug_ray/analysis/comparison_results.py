@@ -93,6 +93,8 @@ class Row:
     real_error: Estimate = Estimate(None)  # without synthetic images
     outcome: str = ""
     gain: Estimate = Estimate(None)  # of this cell by itself
+    real_gain: float | None = None  # of as many held-out real images instead, where they were measured
+    missing: Estimate = Estimate(None)  # by how much that is more
     log_ratio: Estimate = Estimate(None)  # ln(error without / error with synthetic images)
     equivalent: Estimate = Estimate(None)  # real images that the gain is worth; one end alone is a bound
     equivalent_why: Reason | None = None

@@ -82,7 +82,7 @@ def row_of(
     row = replace(row, num_synthetic=int(cell["num_synthetic"]), multiple=float(cell["synthetic_multiple"]))
     if row.why:
         return row
-    row = _measured(row, study, cell)
+    row = replace(_measured(row, study, cell), **_ceiling(laws, row))
     doubt = disagreement(run.trials, row, int(cell.get("trials") or 0))
     return replace(row, notes=(*row.notes, doubt)) if doubt else row
 
@@ -178,6 +178,15 @@ def _measured(row: Row, study: Json, cell: Json) -> Row:
         if gain.low is not None and gain.high is not None
         else (*row.notes, "one draw: no interval, so it is in no mean"),
     )
+
+
+def _ceiling(laws: Json, row: Row) -> dict[str, Any]:
+    """What as many held-out real images gain at the same place; nothing where they were not measured there."""
+    place = {**{k: getattr(row, k) for k in STUDY}, "num_real": row.num_real, "num_synthetic": row.num_synthetic}
+    found = [c for c in laws.get("ceilings") or () if all(str(c.get(k)) == str(v) for k, v in place.items())]
+    if not found or number(found[0].get("real_gain")) is None:
+        return {}
+    return {"real_gain": number(found[0]["real_gain"]), "missing": _estimate(found[0].get("missing"))}
 
 
 def _estimate(value: Any) -> Estimate:

@@ -38,6 +38,8 @@ def study_table(comparison: Comparison) -> pd.DataFrame:
                 **_ends("error_without", row.real_error),
                 "verdict": "" if row.why else row.outcome,
                 **_ends("gain", row.gain),
+                "gain_of_real_images": row.real_gain,
+                **_ends("missing", row.missing),
                 **_ends("log_ratio", row.log_ratio),
                 **_ends("real_equivalent", row.equivalent),
                 **_ends("worth_per_image", row.worth),

@@ -16,6 +16,7 @@ from synaug_ray.laws.meta_analysis import pool
 from synaug_ray.laws.results import Estimate
 
 NORMAL_90 = 1.6448536
+MISSING = (0.04, 0.03, 0.05)  # planted; of which 0.04 is the value
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,22 @@ def test_the_mean_of_planted_gains_and_a_new_data_set(atlas):
     assert group.log_c2.pooled is not None and group.log_c2.pooled.mean.value == pytest.approx(math.log(3))
     assert (cells.fidelity, cells.copies, cells.classes) == pytest.approx((0.7, 0.02, 2))
     assert cells.core_hours == pytest.approx(600 / 3600)
+
+
+def test_what_real_images_gain_instead_is_taken_from_the_same_place(tmp_path):
+    def upper(amount, gain, **other):
+        place = {"classifier": "mlp", "generator": "edm", "protocol": "mixed", "real_share": "0.5"} | other
+        missing = dict(zip(("value", "low", "high"), MISSING, strict=True))
+        return place | {"num_real": 400, "num_synthetic": amount, "real_gain": gain, "missing": missing}
+
+    ceilings = [upper(400, 0.03), upper(1600, 0.06), upper(1600, 0.09, real_share="0.75")]
+    runs = [planted_run(tmp_path / "with", laws={"ceilings": ceilings}), planted_run(tmp_path / "without")]
+    found = compare([files_of(run) for run in runs])
+    rows = rows_of(found)
+    assert rows["with"].real_gain == 0.06 and rows["with"].missing == Estimate(*MISSING)
+    assert rows["without"].real_gain is None and rows["without"].missing == Estimate(None)
+    table = study_table(found).set_index("run")
+    assert table.loc["with", ["gain_of_real_images", "missing_low"]].tolist() == pytest.approx([0.06, 0.03])
 
 
 def test_the_interval_of_a_share_of_the_error_is_that_of_simulated_errors(tmp_path):

@@ -1,8 +1,8 @@
 """Which generator recipe a preset should have: a search on images that no verdict uses.
 
-    python tests/benchmarks/generator_search.py cifar20-32.npz --size 16 --out FOLDER --rounds 1 2 3 4 5
+    python tests/benchmarks/generator_search.py cifar20-32.npz --size 16 --out FOLDER --rounds 1 2 3 4 5 13 14 15
     python tests/benchmarks/generator_search.py kannada-28.npz --size 28 --preset edm-28px --nimg 12800 --no-flip \\
-        --trial-nimg 16000 --out FOLDER --rounds 7 8 9
+        --trial-nimg 16000 --out FOLDER --rounds 7 8 9 16
     python tests/benchmarks/generator_search.py kannada-28.npz --size 8 --preset edm-tiny --nimg 16000 --no-flip \\
         --trial-nimg 16000 --out FOLDER --rounds 10
 
@@ -111,10 +111,20 @@ ROUNDS: dict[int, tuple[Candidate, ...]] = {
         Candidate(HALF_RATE | {"channels": (16, 64, 96), "attention": (False, True, True), "nimg": 56_000}, {}),
         Candidate(HALF_RATE | {"dropout": 0.0, "nimg": 64_000}, {}),
     ),
+    15: (
+        Candidate(HALF_RATE | {"p_mean": -0.4, "nimg": 64_000}, {}),
+    ),  # more of the noise at which classes are decided
     # for --preset edm-28px, whose batches are of 32
     7: (Candidate({}, {}, 200), Candidate(SCALE_SHIFT, {}, 200), Candidate(SCALE_SHIFT, NARROW, 200)),
     8: (Candidate(SCALE_SHIFT | {"learning_rate": 1e-2}, {}, 200), Candidate(SMALL, {}, 200)),
     9: (Candidate(SMALLEST, {}, 200), Candidate(SMALLEST | {"nimg": 32_000}, {}, 200)),
+    16: (
+        Candidate(SMALLEST | {"nimg": 16_000}, {}, 200),
+        Candidate(SMALLEST | {"p_mean": -0.4, "nimg": 16_000}, {}, 200),
+        Candidate(SMALLEST | {"channels": (16, 64, 96), "nimg": 9_600}, {}, 200),
+        Candidate(SMALLEST | {"dropout": 0.0, "nimg": 16_000}, {}, 200),
+        Candidate(SMALLEST | {"learning_rate": 5e-3, "nimg": 16_000}, {}, 200),
+    ),
     # for --preset edm-tiny at 8 px, where a training takes seconds
     10: tuple(
         Candidate(generator, sampler, 100, draw)

@@ -18,7 +18,8 @@ def overrides_of(grid: Path, folder: Path) -> list[str]:
     if grid.stem == "datadream":
         base = folder / "base"
         return [f"generators.0.base={base if base.exists() else base_folder(base)}"]
-    pretrained = (1, 2) if grid.stem == "blood-transfer" else (1,) if grid.parent.name == "atlas" else ()
+    second = grid.parent.name == "atlas" or grid.stem == "cifar100-small"
+    pretrained = (1, 2) if grid.stem == "blood-transfer" else (1,) if second else ()
     file = folder / "any.safetensors"
     file.write_bytes(b"")
     return [f"classifiers.{i}.weights={file}" for i in pretrained]

@@ -67,6 +67,8 @@ def _sentence(c: Ceilings) -> str:
     ]
     if len(parts) == 2:
         return f"{said}. Of the difference, {parts[0]} and {parts[1]}."
+    if not parts and c["missing"] is not None:
+        return f"{said}: {text.with_interval(c['missing'], text.points)} points more."
     return f"{said}. {parts[0][0].upper()}{parts[0][1:]}." if parts else f"{said}."
 
 

@@ -99,6 +99,8 @@ def details(rows: Sequence[Row]) -> tables.Table:
             "core-hours",
             "shows its class (real images: 100\u202f%)",
             "near-copies",
+            "gain of as many real images instead (points)",
+            "missing of it (points)",
             "remarks",
         ),
         tuple(
@@ -111,11 +113,19 @@ def details(rows: Sequence[Row]) -> tables.Table:
                 tables.number(row.core_hours, text.two_digits, missing="\u2013"),
                 tables.number(row.fidelity, text.share, missing="not checked"),
                 tables.number(row.copies, text.share, missing="not checked"),
+                tables.number(row.real_gain, text.points, missing="\u2013"),
+                _missing(row),
                 tables.words("; ".join(dict.fromkeys(part for part in _remarks(row) if part)), "prose"),
             )
             for row in rows
         ),
     )
+
+
+def _missing(row: Row) -> tables.Entry:
+    if row.missing.value is None:
+        return tables.words("\u2013")
+    return _whole(tables.estimate(as_json(row.missing), text.points))
 
 
 def _remarks(row: Row) -> tuple[str, ...]:

@@ -31,8 +31,10 @@ def pickled(content):
     return buffer.getvalue()
 
 
-def cifar_archive(cache, monkeypatch, name):
+def cifar_archive(cache, monkeypatch, name, given=None):
     """A tiny archive of the true format (cs.toronto.edu/~kriz/cifar.html, "CIFAR python version").
+
+    Of noise, or of the images and labels given for each split.
 
     torchvision knows the true files by their md5, so the test tells it those of the tiny ones.
     """
@@ -58,6 +60,8 @@ def cifar_archive(cache, monkeypatch, name):
                 count = classes * (2 if split == "train" and name == "cifar10" else 4 if split == "train" else 2)
                 data = rng.integers(0, 256, (count, 3_072), dtype=np.uint8)
                 labels = (np.arange(count) % classes).tolist()
+                if given is not None:
+                    data, labels, count = given[split][0], given[split][1].tolist(), len(given[split][1])
                 add(
                     tar,
                     file,
@@ -112,6 +116,18 @@ def test_cifar_from_its_archive(cache, monkeypatch, no_pickle, name, train, test
     both = np.concatenate([data.val.images, data.test.images]).reshape(test, 3_072)
     assert sorted(map(bytes, both)) == sorted(map(bytes, made["test"][0]))
     assert not (cache / f"{'cifar-10-batches-py' if classes == 10 else 'cifar-100-python'}").exists()  # not unpacked
+
+
+def test_an_archive_of_real_images_is_read_as_its_arrays_are(shared_data, cache, monkeypatch, no_pickle):
+    """2,500 real ones of CIFAR-100, in the archive's format and in an ``.npz``: the same training images, and test."""
+    arrays = np.load(shared_data / "sets" / "cifar100-32.npz")
+    labels = {split: arrays[f"{split}_labels"].ravel()[:2_500] for split in ("train", "test")}
+    rows = {s: arrays[f"{s}_images"][:2_500].transpose(0, 3, 1, 2).reshape(2_500, 3_072) for s in labels}
+    cifar_archive(cache, monkeypatch, "cifar100", {s: (rows[s], labels[s]) for s in labels})
+    data = read("cifar100", cache)
+    assert (data.train.images == arrays["train_images"][:2_500].transpose(0, 3, 1, 2)).all()
+    assert (data.train.labels == labels["train"]).all()
+    assert len(data.val) + len(data.test) == 2_500 and data.num_classes == 100
 
 
 def test_cifar_as_torchvision_unpacked_it(cache, monkeypatch, no_pickle):
