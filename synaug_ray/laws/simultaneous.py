@@ -33,9 +33,10 @@ class Look:
 
     draws: int
     share: float
+    seeds: int = 0  # of each draw; 0: as many as at the look before
 
 
-def next_look(earlier: Sequence[Look], draws: int) -> Look:
+def next_look(earlier: Sequence[Look], draws: int, seeds: int = 0) -> Look:
     """The look after the ``earlier`` ones, by the default spending rule.
 
     After the first look, the unspent share falls in proportion to 1 / draws: 0.4 at 5 draws, 0.2 at 10. It depends on
@@ -43,9 +44,19 @@ def next_look(earlier: Sequence[Look], draws: int) -> Look:
     possible.
     """
     if not earlier:
-        return Look(draws, FIRST_SHARE)
+        return Look(draws, FIRST_SHARE, seeds)
     kept = min(earlier[-1].draws / max(draws, 1), LEAST_STEP)
-    return Look(draws, 1 - (1 - earlier[-1].share) * kept)
+    return Look(draws, 1 - (1 - earlier[-1].share) * kept, seeds)
+
+
+def seen_before(before: Look, now: Look) -> float:
+    """The squared correlation of two looks, at least: the share of the later look's data that the earlier one had.
+
+    With n times the seeds, the variance of a draw is divided by n or less, by n where it is due to seeds alone. The
+    smallest correlation gives the widest boundary.
+    """
+    seeds = min(before.seeds / now.seeds, 1.0) if before.seeds and now.seeds else 1.0
+    return min(before.draws / max(now.draws, 1), 1.0) * seeds
 
 
 def single_look(draws: int) -> tuple[Look, ...]:
@@ -87,19 +98,20 @@ def critical_p(
     squares = [np.zeros(paths) for _ in members]  # chi-square of the draws so far, by block
     held = [0.0 for _ in members]  # its degrees of freedom
     alive, spent, value = np.ones(paths, dtype=bool), 0.0, 1.0
-    deviation, before = None, None
+    deviation: np.ndarray | None = None
+    before = looks[0]
     last = max(looks[-1].draws - 1, 1)
     for look in looks:
         fresh = rng.standard_normal((paths, len(total)), dtype=np.float32) @ image_root
         for index in members:
             xi = rng.standard_normal((paths, directions.shape[1]), dtype=np.float32)
             fresh[:, index] += xi @ directions[index].T
-        if deviation is None or before is None:
+        if deviation is None:
             deviation = fresh
         else:
-            kept = min(before / max(look.draws, 1), 1.0)
+            kept = seen_before(before, look)
             deviation = np.sqrt(kept) * deviation + np.sqrt(1 - kept) * fresh
-        before = look.draws
+        before = look
         least = np.ones(paths)
         for b, index in enumerate(members):
             now = max(freedom[b] * min((look.draws - 1) / last, 1.0), 1.0)

@@ -1,9 +1,9 @@
 """Looks at a run's results, counted: each new one spends part of the false verdicts allowed.
 
-A look is a file ``looks/<number>-<draws>-<digest of the trials' keys>.json`` in the run's folder. What counts is its
-name, so that damage to what it holds loses nothing. Looks are only added. The same command without a new trial finds
-its digest there and is the same look again. A look is written before the verdicts that it pays for, so that a
-kill in between does not lose it either.
+A look is a file ``looks/<number>-<draws>x<seeds>-<digest of the trials' keys>.json`` in the run's folder, without
+``x<seeds>`` where an older version wrote it. What counts is its name, so that damage to what it holds loses nothing.
+Looks are only added. The same command without a new trial finds its digest there and is the same look again. A look is
+written before the verdicts that it pays for, so that a kill in between does not lose it either.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from synaug_ray.laws.simultaneous import Look, next_look
 from synaug_ray.store.run_folder import LOOKS, RunFolder
 from synaug_ray.store.store import now
 
-NAME = re.compile(r"(\d+)-(\d+)-([0-9a-f]{16})\.json")
+NAME = re.compile(r"(\d+)-(\d+)(?:x(\d+))?-([0-9a-f]{16})\.json")
 
 
 def recorded(folder: RunFolder) -> list[tuple[str, Look]]:
@@ -26,18 +26,19 @@ def recorded(folder: RunFolder) -> list[tuple[str, Look]]:
     Raises:
         StorageProblem: where the storage refuses.
     """
-    names = sorted((int(m[1]), int(m[2]), m[3]) for name in folder.names(LOOKS) if (m := NAME.fullmatch(name)))
+    found = [m for name in folder.names(LOOKS) if (m := NAME.fullmatch(name))]
+    names = sorted((int(m[1]), int(m[2]), int(m[3] or 0), m[4]) for m in found)
     looks: list[Look] = []
-    for _, draws, _ in names:
-        looks.append(next_look(looks, draws))
-    return [(digest, look) for (_, _, digest), look in zip(names, looks, strict=True)]
+    for _, draws, seeds, _ in names:
+        looks.append(next_look(looks, draws, seeds))
+    return [(digest, look) for (*_, digest), look in zip(names, looks, strict=True)]
 
 
 def take_look(folder: RunFolder, done: pd.DataFrame, *, count: bool) -> tuple[Look, ...]:
     """The looks at these trials so far, this one last.
 
     Args:
-        done: the finished trials, with their ``key`` and ``draw``.
+        done: the finished trials, with their ``key``, ``draw`` and ``seed``.
         count: whether this is a look that spends: not so while a run is going on.
     """
     keys = sorted(done["key"].astype(str))
@@ -46,9 +47,11 @@ def take_look(folder: RunFolder, done: pd.DataFrame, *, count: bool) -> tuple[Lo
     digests = [told for told, _ in found]
     if digest in digests:
         return tuple(look for _, look in found[: digests.index(digest) + 1])
-    earlier, draws = [look for _, look in found], len(set(done["draw"].tolist()))
-    look = next_look(earlier, draws)
+    earlier = [look for _, look in found]
+    draws, seeds = (len(set(done[name].tolist())) for name in ("draw", "seed"))
+    look = next_look(earlier, draws, seeds)
     if count and draws > 1:
-        told = {"look": len(found) + 1, "draws": draws, "trials": len(keys), "spent": look.share, "at": now()}
-        folder.write_json(f"{LOOKS}/{len(found) + 1}-{draws}-{digest}.json", told)
+        made = {"draws": draws, "seeds": seeds, "trials": len(keys)}
+        told = {"look": len(found) + 1} | made | {"spent": look.share, "at": now()}
+        folder.write_json(f"{LOOKS}/{len(found) + 1}-{draws}x{seeds}-{digest}.json", told)
     return (*earlier, look)

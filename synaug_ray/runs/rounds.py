@@ -1,10 +1,11 @@
 """Rounds of a run with a ``budget``: draws are added where something is undecided, can be decided, and can be paid.
 
 After each round the verdicts say how many draws would probably decide them, and the Records how long a draw takes at
-each number of real images. Where the answer is known, synthetic images get no further draws; real-only trials do, since
-they cost little and every answer rests on their curve. Each decision is a line of ``decisions.jsonl``, written before
-its draws begin, so that the same command goes on from it. Looking after each round costs no trust: a look spends its
-part of the false verdicts (``runs.looks``).
+each number of real images. Seeds of the classifiers are added too where that is cheaper: a part of what gains vary by
+is theirs, and a seed needs no generator. Where the answer is known, synthetic images get no further draws; real-only
+trials do, since they cost little and every answer rests on their curve. Each decision is a line of
+``decisions.jsonl``, written before its draws begin, so that the same command goes on from it. Looking after each round
+costs no trust: a look spends its part of the false verdicts (``runs.looks``).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -26,26 +27,37 @@ from synaug_ray.store.run_folder import DECISIONS, LAWS, MEASUREMENTS, QUALITY, 
 from synaug_ray.store.store import now
 
 LEAST_GROWTH, MOST_GROWTH = 1.25, 2.0  # of the draws from one round to the next
+MOST_SEEDS = 8  # more of them are not proposed: they leave little of their own part of the noise
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided after a round; ``next_draws`` is None where the run ends."""
+    """What was decided after a round; ``next_draws`` and ``next_seeds`` are None where the run ends."""
 
     draws: int
     spent: float  # seconds of one core or GPU, of all steps of the grid
     open: tuple[int, ...]  # numbers of real images at which it is not yet known
     half_widths: Mapping[int, float | None]  # of the widest interval of a gain, a fraction; None: it has an open end
     next_draws: int | None
+    next_seeds: int | None
     held: Mapping[int, int]  # draws of synthetic images at the other numbers of real ones, which get no more
-    expected: float | None  # seconds that the further draws take
+    expected: float | None  # seconds that these take
     why: str
 
     def sentence(self, budget: str) -> str:
         """For a terminal and the page."""
         spent = f"{long_duration(self.spent)} of {budget} are spent on {counted(self.draws, 'draw')}"
         return f"{spent}; {self.why}"
+
+
+@dataclass(frozen=True)
+class Further:
+    """Draws and seeds, of the grid in all, and the seconds that are still to be spent on them."""
+
+    seconds: float
+    draws: int
+    seeds: int
 
 
 def begin(spec: GridSpec, folder: RunFolder) -> GridSpec:
@@ -56,7 +68,9 @@ def begin(spec: GridSpec, folder: RunFolder) -> GridSpec:
     if not wanted:
         return spec
     held = [FewerDraws(num_real=int(n), draws=draws) for n, draws in (wanted[-1].get("held") or {}).items()]
-    return spec.model_copy(update={"draws": max(spec.draws, wanted[-1]["next_draws"]), "fewer_draws": tuple(held)})
+    last = wanted[-1]
+    draws, seeds = max(spec.draws, last["next_draws"]), max(spec.seeds, last.get("next_seeds") or 0)
+    return spec.model_copy(update={"draws": draws, "seeds": seeds, "fewer_draws": tuple(held)})
 
 
 def decide(asked: GridSpec, folder: RunFolder) -> Decision:
@@ -65,12 +79,15 @@ def decide(asked: GridSpec, folder: RunFolder) -> Decision:
     Args:
         asked: the grid as the user gave it.
     """
+    from synaug_ray.analysis.seed_noise import seed_share  # pandas takes a while, which a dry run need not wait for
+
     laws, verdict, quality, status = (folder.read_json(name) or {} for name in (LAWS, VERDICT, QUALITY, STATUS))
     spent = sum(float(v) for v in (status.get("cpu_seconds") or {}).values())
     assert asked.budget is not None
-    costs = size_costs(FolderReader(folder.url).measurements(), int(laws.get("draws") or 0), spent)
-    verdicts = verdict.get("verdicts") or ()
-    found = next_round(laws, verdicts, quality, spent, budget_seconds(asked.budget), asked.until, costs)
+    table, budget = FolderReader(folder.url).measurements(), budget_seconds(asked.budget)
+    costs = size_costs(table, int(laws.get("draws") or 0), spent)
+    share = seed_share(table, str(laws.get("error") or "test_error")) or 0.0
+    found = next_round(laws, verdict.get("verdicts") or (), quality, spent, budget, asked.until, costs, share)
     before = _recorded(asked, folder)
     told = asdict(found) | {"grid": _digest(asked)}
     if not before or {k: before[-1].get(k) for k in told} != json.loads(json.dumps(told)):
@@ -87,19 +104,21 @@ def next_round(
     budget: float,
     until: Until,
     costs: Mapping[int, SizeCost],
+    share: float = 0.0,
 ) -> Decision:
     """The next round, by the results so far.
 
     Args:
         spent, budget: seconds of one core or GPU.
         costs: of each number of real images that is measured.
+        share: of the variance of gains between draws that is due to seeds; 0 where it is not known.
     """
     from synaug_ray.analysis.generators import CONTROLS  # scipy takes a second, which a dry run need not wait for
     from synaug_ray.analysis.outdone import outdone
     from synaug_ray.analysis.recommendation import usable
     from synaug_ray.analysis.recommendation_text import FEW
 
-    draws = int(laws.get("draws") or 0)
+    draws, seeds = int(laws.get("draws") or 0), int(laws.get("seeds") or 1)
     learnt = [v for v in verdicts if v.get("family") not in CONTROLS and usable(v)]
     sizes = _open_sizes(laws, verdicts, quality) if until.decide else set()
     wide = [v for v in learnt if until.half_width is not None and _half_width(v) > until.half_width / 100]
@@ -110,15 +129,14 @@ def next_round(
     known = partial(Decision, draws, spent, still, _half_widths(learnt))
 
     def end(why: str) -> Decision:
-        return known(None, {}, None, why)
+        return known(None, None, {}, None, why)
 
     if not still:
         return end("what was asked is known, so no draws are added.")
     at = f"at {listed(f'{n:,}' for n in still)} real images it is not yet known"
     behind = {n: outdone(laws, [v for v in learnt if int(v["num_real"]) == n], n) for n in sizes}  # nobody's question
     asking = [v for v in learnt if int(v["num_real"]) in sizes and v["classifier"] not in behind[int(v["num_real"])]]
-    needed = _draws_needed(draws, asking, wide, until)
-    if needed is None:
+    if _draws_needed(draws, asking, wide, until) is None:
         return end(
             f"{at}, and further draws would not decide it: see what the page says to do next, or give it more test "
             "images."
@@ -126,20 +144,34 @@ def next_round(
     if not costs:
         return end(f"{at}, and what a draw costs cannot be read from {MEASUREMENTS}; run the same command again.")
     more = partial(costs_of_all, costs, draws, open_sizes=still)
-    if more(needed) > budget - spent:
-        price = long_duration(more(needed))
+    best = _cheapest(draws, seeds, share, partial(_draws_needed, draws, asking, wide, until), more)
+    then = partial(more, seeds=best.seeds / seeds)
+    added = f" and seeds={best.seeds}" if best.seeds > seeds else ""
+    if best.seconds > budget - spent:
         return end(
-            f"{at}, and an even chance to decide it takes draws={needed}, {price} more, which the budget does not "
-            "allow."
+            f"{at}, and an even chance to decide it takes draws={best.draws}{added}, {long_duration(best.seconds)} "
+            "more, which the budget does not allow."
         )
     # few draws say little about how many more are needed, and each look costs a part of the false verdicts allowed
-    wanted = min(max(needed, math.ceil(LEAST_GROWTH * draws)), max(math.ceil(MOST_GROWTH * draws), FEW))
-    while wanted > needed and more(wanted) > budget - spent:
+    wanted = min(max(best.draws, math.ceil(LEAST_GROWTH * draws)), max(math.ceil(MOST_GROWTH * draws), FEW))
+    while wanted > best.draws and then(wanted) > budget - spent:
         wanted -= 1
     held = {n: cost.draws for n, cost in costs.items() if cost.draws and n not in still}
     there = " there" if held else ""
-    why = f"{at}: draws={wanted} next{there}, some {long_duration(more(wanted))}."
-    return known(wanted, held, more(wanted), why)
+    why = f"{at}: draws={wanted}{added} next{there}, some {long_duration(then(wanted))}."
+    return known(wanted, best.seeds, held, then(wanted), why)
+
+
+def _cheapest(
+    draws: int, seeds: int, share: float, needed: Callable[..., int | None], more: Callable[..., float]
+) -> Further:
+    """The draws and seeds with an even chance to decide one more size that cost least."""
+    options = []
+    for tried in range(seeds, max(MOST_SEEDS, seeds) + 1):
+        wanted = needed(noise=1 - share * (1 - seeds / tried)) or draws + 1
+        grown = max(wanted, math.ceil(LEAST_GROWTH * draws))
+        options.append((more(grown, seeds=tried / seeds), Further(more(wanted, seeds=tried / seeds), wanted, tried)))
+    return min(options, key=lambda option: (option[0], option[1].seeds))[1]
 
 
 def _open_sizes(laws: Json, verdicts: Sequence[Json], quality: Json) -> set[int]:
@@ -165,16 +197,22 @@ def _half_widths(verdicts: Sequence[Json]) -> dict[int, float | None]:
     return {n: found if math.isfinite(found) else None for n, found in sorted(widest.items())}
 
 
-def _draws_needed(draws: int, undecided: Sequence[Json], wide: Sequence[Json], until: Until) -> int | None:
-    """The draws that have an even chance to decide one more size; None if no number is known to."""
+def _draws_needed(
+    draws: int, undecided: Sequence[Json], wide: Sequence[Json], until: Until, noise: float = 1.0
+) -> int | None:
+    """The draws that have an even chance to decide one more size; None if no number is known to.
+
+    Args:
+        noise: of a draw's gain from now on, relative to what it was: a variance.
+    """
     from synaug_ray.analysis.recommendation_text import FEW  # as in ``next_round``
 
     if draws < FEW and (undecided or wide):
         return FEW  # from fewer it is not clear how many decide it
     ranges = [v["deciding_range"] for v in undecided if v["outcome"] == "undecided" and v.get("deciding_range")]
-    counts = [int(even) for even, _ in ranges]
+    counts = [math.ceil(noise * int(even)) for even, _ in ranges]
     if until.half_width is not None:
-        counts += [math.ceil(draws * (_half_width(v) / (until.half_width / 100)) ** 2) for v in wide]
+        counts += [math.ceil(noise * draws * (_half_width(v) / (until.half_width / 100)) ** 2) for v in wide]
     return max(min(counts), draws + 1) if counts else None
 
 

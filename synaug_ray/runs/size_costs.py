@@ -16,11 +16,17 @@ class SizeCost:
 
     draws: int  # of synthetic images, so far
     real: float  # seconds of one core or GPU that a draw's real-only trials take
-    synthetic: float  # and all else of it: generators, images, and trials with these
+    mixed: float  # those with synthetic images
+    pools: float  # and its generators and images
 
-    def more(self, draws: int, wanted: int, *, held: bool) -> float:
-        """Seconds from ``draws`` of the grid to ``wanted``; where it is held, of real-only trials alone."""
-        return self.real * (wanted - draws) + (0.0 if held else self.synthetic * (wanted - self.draws))
+    def more(self, draws: int, wanted: int, *, held: bool, seeds: float = 1.0) -> float:
+        """Seconds from ``draws`` of the grid to ``wanted``, and to ``seeds`` times the seeds.
+
+        Where it is held, synthetic images have no further draws.
+        """
+        then = self.draws if held else wanted
+        trials = self.real * (wanted * seeds - draws) + self.mixed * (then * seeds - self.draws)
+        return trials + self.pools * (then - self.draws)
 
 
 def size_costs(measurements: pd.DataFrame | None, draws: int, spent: float) -> dict[int, SizeCost]:
@@ -40,15 +46,19 @@ def size_costs(measurements: pd.DataFrame | None, draws: int, spent: float) -> d
         alone = rows["num_synthetic"] == 0
         made = rows[~alone]
         pools = made.groupby(["generator", "draw"])["pool_cost_seconds"].max()  # the largest amount has the others
-        synthetic = float(made["cost_seconds"].sum() + pools.sum())
         number = int(made["draw"].nunique())
-        real = float(rows.loc[alone, "cost_seconds"].sum())
-        found[int(n)] = SizeCost(number, real / max(draws, 1), synthetic / max(number, 1))
-    told = sum(cost.real * draws + cost.synthetic * cost.draws for cost in found.values())
+        real, mixed = (float(rows.loc[which, "cost_seconds"].sum()) for which in (alone, ~alone))
+        found[int(n)] = SizeCost(
+            number, real / max(draws, 1), mixed / max(number, 1), float(pools.sum()) / max(number, 1)
+        )
+    told = sum(cost.real * draws + (cost.mixed + cost.pools) * cost.draws for cost in found.values())
     scale = spent / told if told else 1.0
-    return {n: SizeCost(c.draws, scale * c.real, scale * c.synthetic) for n, c in found.items()}
+    return {n: SizeCost(c.draws, scale * c.real, scale * c.mixed, scale * c.pools) for n, c in found.items()}
 
 
-def costs_of_all(costs: Mapping[int, SizeCost], draws: int, wanted: int, open_sizes: tuple[int, ...]) -> float:
-    """Seconds of the further draws up to ``wanted``, with synthetic images at ``open_sizes`` alone."""
-    return sum(cost.more(draws, wanted, held=n not in open_sizes) for n, cost in costs.items())
+def costs_of_all(
+    costs: Mapping[int, SizeCost], draws: int, wanted: int, open_sizes: tuple[int, ...], seeds: float = 1.0
+) -> float:
+    """Seconds up to ``wanted`` draws, with further synthetic images at ``open_sizes`` alone, and ``seeds`` times the
+    seeds."""
+    return sum(cost.more(draws, wanted, held=n not in open_sizes, seeds=seeds) for n, cost in costs.items())

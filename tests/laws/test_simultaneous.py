@@ -83,6 +83,21 @@ def test_the_level_holds_over_looks_at_growing_data(steps):
     assert boundaries[1] < stats.norm.isf(alone / 2)  # cheaper than the look's own share
 
 
+def test_the_level_holds_where_a_later_look_has_more_seeds():
+    """Half of a draw's noise is due to seeds here, so the looks have less in common than their draws alone say."""
+    parts, errors = means(1, 6)
+    looks = [next_look([], 6, 1)]
+    looks.append(next_look(looks, 8, 8))
+    rng = np.random.default_rng(3)
+    draws, seeds = rng.standard_normal((100_000, 8)), rng.standard_normal((100_000, 8, 8))
+    crossed = np.zeros(100_000, dtype=bool)
+    for look in looks:
+        gains = draws[:, : look.draws].mean(1) + seeds[:, : look.draws, : look.seeds].mean((1, 2))
+        boundary = stats.norm.isf(p_of(parts, errors, looks[: looks.index(look) + 1]) / 2)
+        crossed |= np.abs(gains) > boundary * np.sqrt((1 + 1 / look.seeds) / look.draws)
+    assert 0.08 * looks[-1].share < crossed.mean() < 0.1 * looks[-1].share
+
+
 def test_a_look_with_no_new_draws_costs_nothing_and_gains_nothing():
     """The same data cannot cross a boundary that they have not crossed, so the old boundary stays about as it was."""
     parts, errors = means(1, 6)

@@ -10,8 +10,8 @@ from synaug_ray.store.run_folder import LOOKS, RunFolder
 
 
 def trials(draws, seeds=2):
-    keys = [(f"k{d}-{s}", d) for d in range(draws) for s in range(seeds)]
-    return pd.DataFrame(keys, columns=["key", "draw"])
+    keys = [(f"k{d}-{s}", d, s) for d in range(draws) for s in range(seeds)]
+    return pd.DataFrame(keys, columns=["key", "draw", "seed"])
 
 
 @pytest.fixture
@@ -40,6 +40,16 @@ def test_views_of_a_run_that_goes_on_spend_nothing_and_are_judged_as_the_next_lo
 def test_one_draw_is_no_look(folder):
     take_look(folder, trials(1), count=True)
     assert recorded(folder) == []
+
+
+def test_seeds_are_recorded_and_looks_of_older_versions_read(folder, tmp_path):
+    take_look(folder, trials(5), count=True)
+    take_look(folder, trials(8, seeds=6), count=True)
+    assert [look.seeds for _, look in recorded(folder)] == [2, 6]
+    for file in (tmp_path / "run" / LOOKS).iterdir():
+        file.rename(file.with_name(file.name.replace("x2", "").replace("x6", "")))
+    assert [(look.draws, look.seeds) for _, look in recorded(folder)] == [(5, 0), (8, 0)]
+    assert take_look(folder, trials(8, seeds=6), count=True)[-1].share == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize("harm", [b"", b"{", b"\xff" * 40])

@@ -1,6 +1,7 @@
 """When a run with a budget adds draws, when it stops, and that it goes on from what it decided."""
 
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -25,12 +26,12 @@ def verdict(n=40, outcome="undecided", even=12, gain=(-0.02, 0.04), family="edm"
     }  # fmt: skip
 
 
-def after(*verdicts, draws=6, spent=600.0, budget=7200.0, costs=None, laws=None, **until):
-    laws = {"draws": draws, "delta": 0.01, "studies": []} | (laws or {})
+def after(*verdicts, draws=6, spent=600.0, budget=7200.0, costs=None, laws=None, share=0.0, **until):
+    laws = {"draws": draws, "seeds": 2, "delta": 0.01, "studies": []} | (laws or {})
     if costs is None:  # all of it where it is undecided
         sizes = {v["num_real"] for v in verdicts}
-        costs = {n: SizeCost(draws, 0.0, spent / draws / len(sizes)) for n in sizes}
-    return next_round(laws, verdicts, {}, spent, budget, Until(**until), costs)
+        costs = {n: SizeCost(draws, 0.0, 0.0, spent / draws / len(sizes)) for n in sizes}
+    return next_round(laws, verdicts, {}, spent, budget, Until(**until), costs, share)
 
 
 def test_draws_are_added_as_the_verdicts_ask_and_the_budget_allows():
@@ -60,10 +61,10 @@ def test_it_ends_and_says_why(verdicts, options, said):
 
 def test_only_open_sizes_get_synthetic_images_and_all_get_real_only_trials():
     costs = {
-        40: SizeCost(6, 1.0, 20.0),
-        80: SizeCost(6, 2.0, 40.0),
-        160: SizeCost(6, 4.0, 80.0),
-        320: SizeCost(0, 8.0, 0),
+        40: SizeCost(6, 1.0, 0.0, 20.0),
+        80: SizeCost(6, 2.0, 0.0, 40.0),
+        160: SizeCost(6, 4.0, 0.0, 80.0),
+        320: SizeCost(0, 8.0, 0.0, 0.0),
     }
     wide, known = (-0.012, 0.012), verdict(160, gain=(0.05, 0.06))
     options = {"spent": 882.0, "costs": costs, "decide": False, "half_width": 1}
@@ -72,10 +73,26 @@ def test_only_open_sizes_get_synthetic_images_and_all_get_real_only_trials():
     assert (found.next_draws, found.expected) == (9, 3 * (15 + 60))
     assert found.why.endswith("draws=9 next there, some 4 minutes.")
     # a size that was held and is open again, since a further look asks for more, catches up
-    options["costs"] = costs | {40: SizeCost(4, 1.0, 20.0)}
+    options["costs"] = costs | {40: SizeCost(4, 1.0, 0.0, 20.0)}
     assert after(verdict(gain=wide), known, **options).expected == 3 * 15 + 5 * 20
     assert after(verdict(gain=wide), known, budget=1_026.0, **options).next_draws is None
     assert after(verdict(even=9), costs={}).next_draws is None  # nothing is bought at an unknown price
+
+
+def test_seeds_are_added_where_they_are_cheaper_than_draws():
+    """Half of the noise is the seeds'. A draw takes 100 s; with four seeds its noise is 3/4, and 18 draws decide of 24."""
+    costs = {40: SizeCost(6, 5.0, 5.0, 90.0)}
+    found = after(verdict(even=24), costs=costs, share=0.5)
+    options = {s: 24 * (1 - 0.5 * (1 - 2 / s)) for s in range(2, 9)}
+    price = {s: 90 * (math.ceil(d) - 6) + 10 * (math.ceil(d) * s / 2 - 6) for s, d in options.items()}
+    assert found.next_seeds == min(price, key=lambda s: price[s]) > 2
+    assert found.next_draws == 12 and f"draws=12 and seeds={found.next_seeds} next" in found.why
+    assert found.expected == 6 * 90 + 10 * (12 * found.next_seeds / 2 - 6)
+    dear = {40: SizeCost(6, 50.0, 50.0, 0.0)}
+    assert after(verdict(even=24), costs=dear, share=0.5).next_seeds == 2
+    assert after(verdict(even=24), costs=costs).next_seeds == 2  # it is not known what they would bring
+    assert after(verdict(even=4), draws=3, costs={40: SizeCost(3, 5.0, 5.0, 90.0)}, share=0.5).next_seeds == 2
+    assert "and seeds=" in after(verdict(even=500), costs=costs, share=0.5).why  # an even chance, at the least price
 
 
 def test_the_widest_interval_of_each_size_is_told():
@@ -115,8 +132,8 @@ def test_the_costs_of_sizes_are_what_was_spent():
     ]  # fmt: skip
     names = ["status", "num_real", "num_synthetic", "generator", "draw", "cost_seconds", "pool_cost_seconds"]
     found = size_costs(pd.DataFrame(rows, columns=names), 2, 144.0)  # twice the 72 seconds of the rows
-    assert found == {40: SizeCost(2, 2.0, 40.0), 80: SizeCost(1, 6.0, 48.0)}
-    assert sum(c.real * 2 + c.synthetic * c.draws for c in found.values()) == 144.0
+    assert found == {40: SizeCost(2, 2.0, 8.0, 32.0), 80: SizeCost(1, 6.0, 8.0, 40.0)}
+    assert sum(c.real * 2 + (c.mixed + c.pools) * c.draws for c in found.values()) == 144.0
 
 
 def test_intervals_are_narrowed_by_the_square():
@@ -136,7 +153,7 @@ def test_the_same_command_goes_on_with_what_was_decided(tmp_path):
     decide(asked, folder)
     assert decide(asked, folder).next_draws == 9
     assert len((folder.read(DECISIONS) or b"").splitlines()) == 1  # it was the same decision
-    assert begin(asked, folder).draws == 9
+    assert (begin(asked, folder).draws, begin(asked, folder).seeds) == (9, asked.seeds)
     assert begin(asked, folder).fewer_draws == (FewerDraws(num_real=20, draws=1),)
     assert begin(small_grid(budget="3h", draws=6), folder).draws == 9  # a larger budget goes on
     assert begin(small_grid(budget="2h", draws=6, delta=2.0), folder).draws == 6  # another question
@@ -152,12 +169,13 @@ def test_written_budgets():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("effect", [0.0, 0.35])
-def test_rounds_decide_and_seldom_falsely(effect):
+@pytest.mark.parametrize("trials", [1.0, 0.15])  # with cheap ones, seeds are added between looks
+def test_rounds_decide_and_seldom_falsely(effect, trials):
     """Without an effect, a run that looks after each round says helps or hurts in at most 5% of worlds, at any time."""
     worlds, false, decided, used = 60, 0, 0, []
     law = nothing if effect == 0 else (lambda n, s: effect)
     for seed in range(worlds):
-        cost, _, outcomes = run_in_rounds(law, seed)
+        cost, _, outcomes = run_in_rounds(law, seed, trials=trials)
         used.append(cost)
         false += effect == 0 and bool(outcomes & {"helps", "hurts"})
         decided += effect > 0 and "helps" in outcomes
