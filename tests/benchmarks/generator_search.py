@@ -108,7 +108,6 @@ ROUNDS: dict[int, tuple[Candidate, ...]] = {
     14: (
         Candidate(HALF_RATE | {"channels": (16, 64, 96), "attention": (False,) * 3, "nimg": 64_000}, {}),
         Candidate(HALF_RATE | {"channels": (32, 64, 128), "attention": (False,) * 3, "nimg": 48_000}, {}),
-        Candidate(HALF_RATE | {"channels": (16, 64, 96), "attention": (False, True, True), "nimg": 56_000}, {}),
         Candidate(HALF_RATE | {"dropout": 0.0, "nimg": 64_000}, {}),
     ),
     15: (
