@@ -31,6 +31,7 @@ LEAST_TABLES, MOST_TABLES = 16, 120
 SEARCHED = 2  # tables for which simultaneous intervals are computed, which takes most of the time
 BINS = 400  # test images simulated; if there are more, several are averaged into one, with the variance of their mean
 MOST_DRAWS = 64  # more draws are not proposed
+MOST_SEEDS = 8  # nor more seeds: they leave little of their own part of the noise
 STRIDE = 1.4  # factor by which the search for the number of draws goes up or down
 
 
@@ -226,6 +227,22 @@ class _Judged:
 
     def estimate(self, cell: int, half: np.ndarray) -> Estimate:
         return Estimate.around(self.gains[cell], half[cell])
+
+
+def cheapest_seeds(noise: Noise, images: int, dearer: float) -> int:
+    """The seeds of a draw with which a given precision costs least, at most ``MOST_SEEDS``.
+
+    The variance of D draws of S seeds is (v + w / S) / D, and their cost D (c + S k): least at S = sqrt(w c / (v k)),
+    as in two-stage sampling (Cochran, Sampling Techniques, 1977, chapter 10).
+
+    Args:
+        images: test images.
+        dearer: c / k, how many times as much a draw costs without its trials as one seed of these.
+    """
+    of_seed = noise.discordance * (1 - noise.image - noise.draw) / images
+    of_draw = noise.discordance * noise.draw / images + (noise.spread * noise.error) ** 2
+    best = math.sqrt(of_seed * dearer / of_draw) if of_draw else math.inf
+    return max(round(min(best, MOST_SEEDS)), 1)
 
 
 def draws_needed(

@@ -8,7 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synaug_ray.analysis.paired_cells import StudyKey
-from synaug_ray.analysis.power import MOST_DRAWS, Amount, Design, Noise, Power, Rule, draws_needed, power
+from synaug_ray.analysis.power import (
+    MOST_DRAWS,
+    Amount,
+    Design,
+    Noise,
+    Power,
+    Rule,
+    cheapest_seeds,
+    draws_needed,
+    power,
+)
 from synaug_ray.analysis.power_noise import noise_of
 from synaug_ray.common.errors import Problem
 from synaug_ray.common.text import duration
@@ -70,11 +80,7 @@ def power_lines(
     else:
         yield _indented(f"more than {MOST_DRAWS} draws with these seeds and test images")
     if own is None or own > design.draws:
-        seeded = replace(design, seeds=2 * design.seeds)
-        draws = draws_needed(seeded, wanted.gain, rule, start=own or MOST_DRAWS)
-        if draws is not None and (own is None or draws < own):
-            at_draws = replace(seeded, draws=draws)
-            yield _row("more seeds", at_draws, _designed(run, draws, seeded.seeds, shape, timed))
+        yield from _seeded(run, design, own, wanted.gain, rule, shape, timed)
         yield _tested(design, wanted.gain, rule)
     yield _indented(f"assumed: {where}; {source}")
     if run.spec.data.group:
@@ -102,6 +108,33 @@ def _shows(now: Power, said: str, often: str, none: float) -> str:
     )
 
 
+def _seeded(
+    run: Run, design: Design, own: int | None, gain: float, rule: Rule, shape: Shape | None, timed: Timings
+) -> Iterator[str]:
+    """The number of seeds that shows the gain at the least cost, if it is another than the grid's and does so cheaper.
+
+    Args:
+        own: the draws that it takes with the grid's seeds; None for more than ``MOST_DRAWS``.
+    """
+
+    def seconds(draws: int, seeds: int, *, all_of_it: bool = False) -> float:
+        plan = _grid_with(run, draws, seeds)
+        return _seconds(run, plan, plan if all_of_it else pending(plan, run.store), shape, timed)[0]
+
+    once, twice = (seconds(design.draws, times * design.seeds, all_of_it=True) for times in (1, 2))
+    if not 0 < twice - once < once:  # the costs of trials, or of all else, are unknown
+        return
+    trials = twice - once
+    seeds = cheapest_seeds(design.noise, design.images, (once - trials) / (trials / design.seeds))
+    if seeds == design.seeds:
+        return
+    seeded = replace(design, seeds=seeds)
+    draws = draws_needed(seeded, gain, rule, start=own or MOST_DRAWS)
+    if draws is not None and (own is None or seconds(draws, seeds) < seconds(own, design.seeds)):
+        name = "more seeds" if seeds > design.seeds else "fewer seeds"
+        yield _row(name, replace(seeded, draws=draws), _designed(run, draws, seeds, shape, timed))
+
+
 def _tested(design: Design, gain: float, rule: Rule) -> str:
     """More test images at the draws and seeds of the grid."""
     for times in MORE_TEST if design.draws > 1 else ():
@@ -115,17 +148,27 @@ def _tested(design: Design, gain: float, rule: Rule) -> str:
 
 def _designed(run: Run, draws: int, seeds: int, shape: Shape | None, timed: Timings) -> str:
     """The cost of what is missing of the grid with other draws and seeds."""
-    blocks = tuple({k: v for k, v in block.items() if k not in ("draws", "seeds")} for block in run.spec.blocks)
-    spec: GridSpec = run.spec.model_copy(update={"draws": draws, "seeds": seeds, "blocks": blocks})
-    plan = make_plan(spec, run.plan.data)
+    plan = _grid_with(run, draws, seeds)
     return _cost(run, plan, pending(plan, run.store), shape, timed)
 
 
+def _grid_with(run: Run, draws: int, seeds: int) -> Plan:
+    """The grid with other draws and seeds."""
+    blocks = tuple({k: v for k, v in block.items() if k not in ("draws", "seeds")} for block in run.spec.blocks)
+    spec: GridSpec = run.spec.model_copy(update={"draws": draws, "seeds": seeds, "blocks": blocks})
+    return make_plan(spec, run.plan.data)
+
+
+def _seconds(run: Run, plan: Plan, some: Plan, shape: Shape | None, timed: Timings) -> tuple[float, int, int]:
+    """Seconds of ``some`` of the plan's steps, how many they are, and of how many of them the cost is unknown."""
+    table = costs(RecordedRates(plan, run.store), some, shape, timed.figures).values()
+    return sum(cost.seconds for cost in table), sum(cost.steps for cost in table), sum(cost.unknown for cost in table)
+
+
 def _cost(run: Run, plan: Plan, missing: Plan, shape: Shape | None, timed: Timings) -> str:
-    table = costs(RecordedRates(plan, run.store), missing, shape, timed.figures).values()
-    if not sum(cost.steps for cost in table):
+    seconds, steps, unknown = _seconds(run, plan, missing, shape, timed)
+    if not steps:
         return "nothing to do"
-    seconds, unknown = sum(cost.seconds for cost in table), sum(cost.unknown for cost in table)
     if not seconds:
         return "cost unknown"
     return f"{'at least' if unknown else 'about'} {duration(seconds)} of one {timed.unit}"

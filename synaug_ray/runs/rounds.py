@@ -27,7 +27,6 @@ from synaug_ray.store.run_folder import DECISIONS, LAWS, MEASUREMENTS, QUALITY, 
 from synaug_ray.store.store import now
 
 LEAST_GROWTH, MOST_GROWTH = 1.25, 2.0  # of the draws from one round to the next
-MOST_SEEDS = 8  # more of them are not proposed: they leave little of their own part of the noise
 Json = Mapping[str, Any]
 
 
@@ -166,6 +165,8 @@ def _cheapest(
     draws: int, seeds: int, share: float, needed: Callable[..., int | None], more: Callable[..., float]
 ) -> Further:
     """The draws and seeds with an even chance to decide one more size that cost least."""
+    from synaug_ray.analysis.power import MOST_SEEDS  # as in ``next_round``
+
     options = []
     for tried in range(seeds, max(MOST_SEEDS, seeds) + 1):
         wanted = needed(noise=1 - share * (1 - seeds / tried)) or draws + 1

@@ -8,7 +8,7 @@ from helpers.pairs import planted_shares, simulate_pairs
 
 from synaug_ray.analysis.cell_noise import measure
 from synaug_ray.analysis.paired_cells import StudyKey, pair_cells
-from synaug_ray.analysis.power import Amount, Design, Noise, Rule, draws_needed, power
+from synaug_ray.analysis.power import Amount, Design, Noise, Rule, cheapest_seeds, draws_needed, power
 from synaug_ray.analysis.power_noise import noise_of
 from synaug_ray.analysis.results import Outcome
 from synaug_ray.analysis.verdict import outcome_of
@@ -48,6 +48,15 @@ def test_draws_needed_show_the_gain_and_fewer_do_not():
     shown = [power(replace(alone, draws=draws), 0.05, RULE, verdicts=60).helps for draws in (found[0], found[0] // 2)]
     assert shown[0] >= 0.8 > shown[1]
     assert draws_needed(alone, 0.002, RULE, most=20, verdicts=60) is None  # an image's own noise stays
+
+
+@pytest.mark.parametrize("dearer,spread", [(1.0, 0.03), (20.0, 0.03), (20.0, 0.0), (5.0, 0.3)])
+def test_the_cheapest_seeds_show_the_gain_at_the_least_cost(dearer, spread):
+    """Against what the simulated power says: the draws that it takes, times the cost of one, for each number of seeds."""
+    alone = design(sizes=(100,), multiples=(1,), noise=replace(NOISE, spread=spread))
+    variances = {s: power(replace(alone, draws=30, seeds=s), 0.0, RULE, verdicts=60).smallest ** 2 for s in range(1, 9)}
+    cost = {s: variance * (dearer + s) for s, variance in variances.items()}
+    assert cost[cheapest_seeds(alone.noise, alone.images, dearer)] < 1.15 * min(cost.values())
 
 
 def test_no_effect_is_said_where_there_is_none_and_one_draw_says_nothing():
