@@ -252,7 +252,7 @@ def test_rows_of_the_atlas_have_one_design():
         told = {k: v for k, v in yaml.safe_load(path.read_text()).items() if k not in own}
         told["blocks"] = [{k: v for k, v in block.items() if k != "num_real"} for block in told["blocks"]]
         designs.append(told)
-    assert len(designs) >= 9 and all(design == designs[0] for design in designs)
+    assert len(designs) >= 10 and all(design == designs[0] for design in designs)
 
 
 def test_a_grid_in_a_folder_has_it_in_its_name(monkeypatch, tmp_path):
