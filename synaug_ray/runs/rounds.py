@@ -213,7 +213,8 @@ def _draws_needed(
     ranges = [v["deciding_range"] for v in undecided if v["outcome"] == "undecided" and v.get("deciding_range")]
     counts = [math.ceil(noise * int(even)) for even, _ in ranges]
     if until.half_width is not None:
-        counts += [math.ceil(noise * draws * (_half_width(v) / (until.half_width / 100)) ** 2) for v in wide]
+        too_wide = [_half_width(v) / (until.half_width / 100) for v in wide]  # an open end needs a draw, at the least
+        counts += [math.ceil(noise * draws * w**2) if math.isfinite(w) else draws + 1 for w in too_wide]
     return max(min(counts), draws + 1) if counts else None
 
 

@@ -141,6 +141,10 @@ def test_intervals_are_narrowed_by_the_square():
     assert found.next_draws == 12 and found.open == (40,)  # 6 * 1.5^2 = 14, and a round at most doubles them
 
 
+def test_an_interval_with_an_open_end_takes_a_further_draw():
+    assert after(verdict(gain=(None, 0.02)), decide=False, half_width=1).next_draws == 8
+
+
 def test_the_same_command_goes_on_with_what_was_decided(tmp_path):
     asked, folder = small_grid(budget="2h", draws=6), RunFolder(str(tmp_path), "run")
     folder.write_json("laws.json", {"draws": 6, "delta": 0.01, "studies": []})
