@@ -66,6 +66,20 @@ GENERATORS: dict[str, GeneratorRecipe] = {
             ema_half_life=1_280,
             conditioning="scale-shift",
         ),
+        # and where classes are outlines: more of the noise at which these are decided, half as long
+        EDMRecipe(
+            name="edm-28px-shapes",
+            channels=(16, 32, 64),
+            attention=(False, False, False),
+            nimg=16_000,
+            max_passes=400,
+            batch=8,
+            learning_rate=2.5e-3,
+            warmup_nimg=1_280,
+            ema_half_life=1_280,
+            conditioning="scale-shift",
+            p_mean=0.0,
+        ),
         EDMRecipe(
             name="edm-small",
             channels=(128, 256, 256),

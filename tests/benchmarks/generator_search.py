@@ -124,12 +124,36 @@ ROUNDS: dict[int, tuple[Candidate, ...]] = {
         Candidate(SMALLEST | {"dropout": 0.0, "nimg": 16_000}, {}, 200),
         Candidate(SMALLEST | {"learning_rate": 5e-3, "nimg": 16_000}, {}, 200),
     ),
+    # more of the noise at which classes are decided: how far does it go, and is it true of another Subset?
+    17: (
+        Candidate(SMALLEST | {"p_mean": 0.0, "nimg": 16_000}, {}, 200),
+        Candidate(SMALLEST | {"p_mean": 0.4, "nimg": 16_000}, {}, 200),
+    ),
+    18: (
+        Candidate(SMALLEST | {"nimg": 16_000}, {}, 200, 1),
+        Candidate(SMALLEST | {"p_mean": 0.0, "nimg": 16_000}, {}, 200, 1),
+    ),
+    # and of photographs at 28 px
+    19: (
+        Candidate(SMALLEST | {"nimg": 16_000, "flip": True}, {}, 400),
+        Candidate(SMALLEST | {"p_mean": -0.4, "nimg": 16_000, "flip": True}, {}, 400),
+    ),
+    # for both: between the two, and wider
+    20: (
+        Candidate(SMALLEST | {"p_mean": -0.6, "p_std": 1.6, "nimg": 16_000}, {}, 200),
+        Candidate(SMALLEST | {"p_mean": -0.8, "nimg": 16_000}, {}, 200),
+    ),
+    21: (
+        Candidate(SMALLEST | {"p_mean": -0.6, "p_std": 1.6, "nimg": 16_000, "flip": True}, {}, 400),
+        Candidate(SMALLEST | {"p_mean": -0.8, "nimg": 16_000, "flip": True}, {}, 400),
+    ),
     # for --preset edm-tiny at 8 px, where a training takes seconds
     10: tuple(
         Candidate(generator, sampler, 100, draw)
         for draw in range(4)
         for generator, sampler in (({}, {}), (SCALE_SHIFT, {}), ({}, NARROW), (SCALE_SHIFT, NARROW))
     ),
+    22: tuple(Candidate({"p_mean": mean}, {}, 100, draw) for draw in range(4) for mean in (-0.4, 0.0, 0.4)),
 }
 
 

@@ -29,6 +29,7 @@ GOLDEN = {
     ("generator", "edm-16px-2"): "1822cd19ceca71e7d483cb9f1e50ce8e",
     ("generator", "edm-28px"): "e63a460db221cf5d74da1d7291b1ae9f",
     ("generator", "edm-28px-2"): "55290a75044c1cd698d0f7434ac7bcd4",
+    ("generator", "edm-28px-shapes"): "4b0907bad510bd0f60b4c6721cbe2b03",
     ("generator", "edm-32px"): "fae145a009a214ebb36b444511fd7e51",
     ("generator", "edm-64px"): "93c95441d2aeb47485e08194d7b4447c",
     ("generator", "edm-small"): "9017015628b77cd9e66b7b6edc304b0e",
