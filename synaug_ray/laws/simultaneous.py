@@ -106,19 +106,17 @@ def critical_p(
         for index in members:
             xi = rng.standard_normal((paths, directions.shape[1]), dtype=np.float32)
             fresh[:, index] += xi @ directions[index].T
-        if deviation is None:
-            deviation = fresh
-        else:
+        if deviation is not None:
             kept = seen_before(before, look)
-            deviation = np.sqrt(kept) * deviation + np.sqrt(1 - kept) * fresh
-        before = look
+            fresh = np.sqrt(kept) * deviation + np.sqrt(1 - kept) * fresh
+        deviation, before = fresh, look
         least = np.ones(paths)
         for b, index in enumerate(members):
             now = max(freedom[b] * min((look.draws - 1) / last, 1.0), 1.0)
             if now > held[b]:
                 squares[b] = squares[b] + rng.chisquare(now - held[b], paths)
                 held[b] = now
-            largest = np.abs(deviation[:, index]).max(axis=1) / np.sqrt(squares[b] / held[b])
+            largest = np.abs(fresh[:, index]).max(axis=1) / np.sqrt(squares[b] / held[b])
             least = np.minimum(least, _two_sided(largest, held[b]))
         crossing = max(int(round((look.share - spent) * alpha * paths)), 1)
         among = np.sort(least[alive])
