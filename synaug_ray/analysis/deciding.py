@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from synaug_ray.laws.simultaneous import Look, next_look
+from synaug_ray.laws.simultaneous import Look, next_look, seen_before
 
 POWER = 0.8  # the probability of a decision with ``Deciding.draws``
 EVEN, LIKELY = 0.5, 0.9  # the probabilities at the ends of the range
@@ -54,8 +54,9 @@ def next_p(p: float, looks: Sequence[Look], draws: int) -> float:
     the next look may spend.
     """
     now, before = looks[-1], looks[-2].share if len(looks) > 1 else 0.0
-    spend = p * (next_look(looks, draws).share - now.share) / (now.share - before)
-    bound, kept = float(stats.norm.isf(p / 2)), np.sqrt(min(now.draws / draws, 1.0))
+    ahead = next_look(looks, draws)
+    spend = p * (ahead.share - now.share) / (now.share - before)
+    bound, kept = float(stats.norm.isf(p / 2)), np.sqrt(seen_before(now, ahead))
     z = np.linspace(-bound, bound, 101)
     weights = stats.norm.pdf(z) * (z[1] - z[0])
     levels = np.geomspace(1e-6, 1.0, 50)

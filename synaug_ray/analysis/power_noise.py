@@ -10,10 +10,9 @@ import pandas as pd
 
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.power import Noise
-from synaug_ray.analysis.trials import CELL_COLUMNS, checked_trials, wrong_answers
+from synaug_ray.analysis.trials import CELL_COLUMNS, REAL_ONLY, checked_trials, wrong_answers
 
 LEAST_DRAWS, LEAST_CELLS = 3, 2  # with fewer, a spread cannot be estimated
-REAL_ONLY = ("classifier", "num_real", "draw", "seed")
 SMALLEST = 1e-4  # used for a discordance of 0, which only means that none was observed
 
 

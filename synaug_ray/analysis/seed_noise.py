@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 
 from synaug_ray.analysis.generators import CONTROLS
-
-PAIR = ["classifier", "num_real", "draw", "seed"]
-CELL = ["classifier", "generator", "protocol", "real_share", "num_real", "num_synthetic"]
+from synaug_ray.analysis.trials import CELL_COLUMNS, REAL_ONLY
 
 
 def seed_share(measurements: pd.DataFrame | None, error: str = "test_error") -> float | None:
@@ -23,14 +21,15 @@ def seed_share(measurements: pd.DataFrame | None, error: str = "test_error") -> 
         measurements: one row per trial; only done ones count.
         error: the column whose gains are meant.
     """
-    if measurements is None or not {*CELL, *PAIR, "status", error} <= set(measurements):
+    if measurements is None or not {*CELL_COLUMNS, *REAL_ONLY, "status", error} <= set(measurements):
         return None
     done: Any = measurements[measurements["status"] == "done"]
-    alone = done[done["num_synthetic"] == 0].drop_duplicates(PAIR).set_index(PAIR)[error]
+    alone = done[done["num_synthetic"] == 0].drop_duplicates(REAL_ONLY)[[*REAL_ONLY, error]]
     made = done[(done["num_synthetic"] > 0) & ~done.get("family", done["generator"]).isin(CONTROLS)]
-    gains = made.assign(gain=alone.reindex(pd.MultiIndex.from_frame(made[PAIR])).to_numpy() - made[error].to_numpy())
+    pairs = made.merge(alone, on=REAL_ONLY, suffixes=("", "_alone"))
+    gains = pairs.assign(gain=pairs[f"{error}_alone"] - pairs[error])
     of_seeds = between = 0.0
-    for _, cell in gains.dropna(subset="gain").groupby(CELL):
+    for _, cell in gains.dropna(subset="gain").groupby(CELL_COLUMNS):
         by_draw = cell.groupby("draw")["gain"].agg(["mean", "var", "count"])
         several = by_draw[by_draw["count"] > 1]
         if len(several) > 1:

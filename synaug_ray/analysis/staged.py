@@ -17,13 +17,12 @@ from synaug_ray.analysis.paired_cells import PairedCells
 from synaug_ray.analysis.results import Outcome, Verdict
 from synaug_ray.analysis.staged_results import StagedCell
 from synaug_ray.analysis.training_length import uncertain
-from synaug_ray.analysis.trials import LEEP, STAGES, wrong_answers
+from synaug_ray.analysis.trials import LEEP, REAL_ONLY, STAGES, wrong_answers
 from synaug_ray.analysis.verdict_text import points, span
 from synaug_ray.laws import moderation
 from synaug_ray.laws.results import Estimate
 
 CELL = ["classifier", "protocol", "generator", "num_real", "num_synthetic"]
-BASE = ["classifier", "num_real", "draw", "seed"]
 Pairs = dict[int, list[tuple[str, str]]]  # by draw, the keys of the two trials of each seed
 
 
@@ -94,7 +93,7 @@ def _rows(frame: Any) -> list[dict[str, Any]]:
 
 
 def _at(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in BASE)
+    return tuple(row[name] for name in REAL_ONLY)
 
 
 def _pairs(rows: Sequence[tuple[Mapping[str, Any], str | None]]) -> Pairs:

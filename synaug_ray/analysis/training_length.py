@@ -17,13 +17,12 @@ import pandas as pd
 from synaug_ray.analysis.length_results import Ended, TrainingLength
 from synaug_ray.analysis.paired_cells import PairedCells
 from synaug_ray.analysis.results import Verdict
-from synaug_ray.analysis.trials import wrong_answers
+from synaug_ray.analysis.trials import REAL_ONLY, wrong_answers
 from synaug_ray.common.text import fixed, listed
 from synaug_ray.config.spec import LONGER, TRAINING_CHECK
 from synaug_ray.laws import bootstrap, moderation
 from synaug_ray.laws.results import Estimate
 
-PAIR = ["classifier", "num_real", "draw", "seed"]
 SHARE = 0.5  # of the verdicts' margin
 
 
@@ -46,7 +45,7 @@ def training_lengths(
     """
     done: Any = measurements[measurements["status"] == "done"]
     checks, real = done[done["protocol"] == TRAINING_CHECK], done[done["protocol"] == "real-only"]
-    pairs: Any = checks.merge(real, on=PAIR, suffixes=("_longer", ""))
+    pairs: Any = checks.merge(real, on=REAL_ONLY, suffixes=("_longer", ""))
     pairs = pairs[pairs["key"].isin(predictions["key"]) & pairs["key_longer"].isin(predictions["key"])]
     if pairs.empty:
         return ()

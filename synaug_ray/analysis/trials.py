@@ -31,6 +31,7 @@ JOINT_ARM = ("joint_arm", "joint_key")  # optional: what the head of protocol jo
 HEAD_NOTES = ("fakes_selected", "weight_real", "weight_fakes")  # optional: of these heads' training
 GROUP = "group"  # optional: the group of each test image, such as its patient
 CELL_COLUMNS = ["classifier", "generator", "protocol", "real_share", "num_real", "num_synthetic"]
+REAL_ONLY = ["classifier", "num_real", "draw", "seed"]  # what tells the real-only trial that a trial is paired with
 GENERATOR_FAILURES = ("diverged", "collapsed")  # causes that are due to the generator, not to the machine
 UNBALANCED = 1.5  # ratio of the largest to the smallest class above which the balanced error is analysed
 
