@@ -14,6 +14,7 @@ from synaug_ray.analysis.comparison_table import mean_table, study_table
 from synaug_ray.analysis.explanations import what_they_can_tell
 from synaug_ray.laws.meta_analysis import pool
 from synaug_ray.laws.results import Estimate
+from synaug_ray.report.sections.comparison_words import warnings
 
 NORMAL_90 = 1.6448536
 MISSING = (0.04, 0.03, 0.05)  # planted; of which 0.04 is the value
@@ -222,6 +223,15 @@ def test_the_amount_is_the_largest_that_most_runs_have(atlas, tmp_path):
     assert found.multiple == 4 and rows_of(found)["other"].why.why is Why.NOT_MEASURED
     assert compare([atlas[0], other]).multiple == 8  # as many runs have each: the largest
     assert {row.multiple for row in compare(atlas[:2], multiple=1.0).rows} == {1.0}
+
+
+def test_a_generator_without_the_amount_is_named_where_others_of_its_run_have_it(tmp_path):
+    part = planted_study(0.01, generator="control")
+    part["cells"] = [cell for cell in part["cells"] if cell["synthetic_multiple"] == 1]
+    both = files_of(planted_run(tmp_path / "both", studies=[planted_study(0.03), part]))
+    alone = files_of(planted_run(tmp_path / "alone", studies=[part]))
+    refused = [line for line in warnings(compare([both, alone], multiple=4.0)) if "not estimable" in line]
+    assert len(refused) == 1 and refused[0].startswith("control of both and alone: ")
 
 
 def test_a_property_that_goes_with_the_gain(atlas):

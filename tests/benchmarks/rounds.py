@@ -20,7 +20,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for the helpers of the tests
 
 from helpers.simulate import Law, nothing
-from helpers.simulated_rounds import FIRST, MOST, run_in_rounds
+from helpers.simulated_rounds import FIRST, MOST, simulated_rounds
 
 # the worth of synthetic images in real ones, as a share of the real ones, by number of real images
 WORLDS: dict[str, Law] = {
@@ -56,11 +56,11 @@ def main() -> None:
     for name, law in WORLDS.items():
         for design in asked.designs:
             ways = DESIGNS[design] | {"trials": asked.trials}
-            runs = [run_in_rounds(law, asked.seed + k, **ways) for k in range(asked.worlds)]
-            cost = [spent for spent, *_ in runs]
-            all_sizes = np.mean([[v != "undecided" for v in last.values()] for _, last, _ in runs])
-            one = np.mean([last[ASKED] != "undecided" for _, last, _ in runs])
-            false = sum(law is nothing and bool(ever & {"helps", "hurts"}) for *_, ever in runs)
+            runs = [simulated_rounds(law, asked.seed + k, **ways) for k in range(asked.worlds)]
+            cost = [run.spent for run in runs]
+            all_sizes = np.mean([[v != "undecided" for v in run.outcomes.values()] for run in runs])
+            one = np.mean([run.outcomes[ASKED] != "undecided" for run in runs])
+            false = sum(law is nothing and bool(run.ever & {"helps", "hurts"}) for run in runs)
             wrong = f"{false} of {asked.worlds}" if law is nothing else "\u2013"
             told = f"{np.median(cost):.1f} ({max(cost):.1f}) | {all_sizes:.0%} | {one:.0%}"
             print(f"| {name} | {design} | {told} | {wrong} |", flush=True)

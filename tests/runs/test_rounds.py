@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from helpers.grids import small_grid
 from helpers.simulate import nothing
-from helpers.simulated_rounds import run_in_rounds
+from helpers.simulated_rounds import simulated_rounds
 
 from synaug_ray.config.budget import Until, budget_seconds
 from synaug_ray.config.spec import FewerDraws
@@ -179,9 +179,9 @@ def test_rounds_decide_and_seldom_falsely(effect, trials):
     worlds, false, decided, used = 60, 0, 0, []
     law = nothing if effect == 0 else (lambda n, s: effect)
     for seed in range(worlds):
-        cost, _, outcomes = run_in_rounds(law, seed, trials=trials)
-        used.append(cost)
-        false += effect == 0 and bool(outcomes & {"helps", "hurts"})
-        decided += effect > 0 and "helps" in outcomes
+        ended = simulated_rounds(law, seed, trials=trials)
+        used.append(ended.spent)
+        false += effect == 0 and bool(ended.ever & {"helps", "hurts"})
+        decided += effect > 0 and "helps" in ended.ever
     print(f"effect {effect}: false {false}, helps {decided} of {worlds}, draws {np.mean(used):.1f}", json.dumps(used))
     assert false <= 7 and (effect == 0 or decided > 0.8 * worlds)

@@ -40,9 +40,11 @@ def warnings(comparison: Comparison) -> list[str]:
     """What to know before any number is used."""
     said = []
     refused: dict[str, list[str]] = {}
+    estimable = {row.run for row in comparison.rows if row.why is None}
     for row in comparison.rows:
-        if row.why:
-            refused.setdefault(row.why.text, []).append(row.run)
+        if row.why:  # of a run that has other numbers, only this generator is meant
+            name = f"{row.generator} of {row.run}" if row.run in estimable else row.run
+            refused.setdefault(row.why.text, []).append(name)
     said += [f"{listed(dict.fromkeys(names))}: not estimable, since {why}." for why, names in refused.items()]
     units: dict[str, list[str]] = {}
     for row in comparison.rows:
