@@ -16,7 +16,7 @@ from synaug_ray.analysis.ceiling import ceilings
 from synaug_ray.analysis.cell_noise import measure
 from synaug_ray.analysis.contrasts import contrasts
 from synaug_ray.analysis.controls import controls
-from synaug_ray.analysis.few_draws import draw_warnings
+from synaug_ray.analysis.few_draws import draw_warnings, extra_draws_note
 from synaug_ray.analysis.gap import gaps
 from synaug_ray.analysis.guessing import guessing, guessing_reason, guessing_warnings
 from synaug_ray.analysis.joint import joint_cells, joint_sentences
@@ -95,7 +95,7 @@ def analyse(
         raise ValueError("no real-only trial is done: there is nothing to compare with")
     rng = np.random.default_rng(seed)
     simultaneous_confidence = 1 - (1 - confidence) / 2
-    looks = tuple(looks) or single_look(len(cells.draws))
+    looks = tuple(looks) or single_look(cells.synthetic_draws)
     uncertainty = measure(
         cells,
         confidence=confidence,
@@ -113,6 +113,8 @@ def analyse(
             family=cells.kinds[key.generator].family,
             open_set=cells.kinds[key.generator].open_set,
             generation=cells.generation.get(key.generator, ()),
+            real_only_slope=cells.slopes[key].value,
+            real_only_share=cells.slopes[key].explained,
         )
         for key in sorted({cell.study for cell in cells.mixed})
     )
@@ -164,7 +166,7 @@ def analyse(
         confidence=confidence,
         delta=delta,
         relative_delta=relative_delta,
-        draws=len(cells.draws),
+        draws=cells.synthetic_draws,
         seeds=len(cells.seeds),
         test_images=cells.images,
         replicates=replicates,
@@ -173,6 +175,7 @@ def analyse(
             *guessing_warnings(near_chance),
             *cells.warnings,
             *about_draws,
+            *extra_draws_note(cells),
             *warnings(lengths),
             *staged_warnings(verdicts),
             *seen.notes(),

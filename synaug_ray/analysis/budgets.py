@@ -248,7 +248,7 @@ def _curve(
         near_copies=tuple(None if check is None else check[0] for check in checks),
         next_seconds=None if seconds is None else FOUR * seconds,
     )
-    return replace(curve, sentence=curve_sentence(curve, margins[classifier, n], len(cells.draws)))
+    return replace(curve, sentence=curve_sentence(curve, margins[classifier, n], cells.synthetic_draws))
 
 
 def _copies_more(short: tuple[float, float, int] | None, long: tuple[float, float, int] | None) -> bool:

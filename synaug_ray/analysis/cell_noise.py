@@ -50,7 +50,7 @@ class CellUncertainty:
 
 def components(cells: PairedCells, values: np.ndarray) -> bootstrap.Components:
     """The variance of the means of ``values`` [Q, draws, images] by source."""
-    trials = len(cells.draws) * len(cells.seeds)
+    trials = cells.synthetic_draws * len(cells.seeds)
     return bootstrap.components(values, cells.image_weights, cells.strata, trials, cells.groups)
 
 

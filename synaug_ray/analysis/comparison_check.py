@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
@@ -13,13 +14,14 @@ STUDY = ("protocol", "generator", "real_share", "num_synthetic")
 COLUMNS = ("status", "classifier", "num_real", *STUDY, "draw", "seed")
 
 
-def gain_of_trials(trials: pd.DataFrame | None, row: Row, count: int) -> float | None:
+def gain_of_trials(trials: pd.DataFrame | None, row: Row, count: int, slope: float = 0.0) -> float | None:
     """The mean over draws of the errors without minus with synthetic images, paired by draw and seed, a fraction.
 
     Args:
         trials: ``measurements.parquet``.
         row: with its size and amount.
         count: trials with synthetic images that there have to be.
+        slope: with which further real-only draws correct the gain: see ``extra_draws``.
 
     Returns:
         None where the table lacks these trials, or is of an older version.
@@ -44,18 +46,27 @@ def gain_of_trials(trials: pd.DataFrame | None, row: Row, count: int) -> float |
     by_draw: dict[int, list[float]] = {}
     for (draw, seed), value in mine.items():
         by_draw.setdefault(draw, []).append(real[draw, seed] - value)
-    gain = sum(sum(gains) / len(gains) for gains in by_draw.values()) / len(by_draw)
+    alone: dict[int, list[float]] = {}
+    for (draw, _), value in real.items():
+        alone.setdefault(draw, []).append(value)
+    own, every = (_mean_of_means([alone[d] for d in draws]) for draws in (by_draw, alone))
+    gain = _mean_of_means(by_draw.values()) - slope * (own - every)
     return gain if math.isfinite(gain) else None
 
 
-def disagreement(trials: pd.DataFrame | None, row: Row, count: int) -> str:
+def _mean_of_means(groups: Collection[Sequence[float]]) -> float:
+    return sum(sum(values) / len(values) for values in groups) / len(groups)
+
+
+def disagreement(trials: pd.DataFrame | None, row: Row, count: int, slope: float = 0.0) -> str:
     """A sentence if the trials have another gain than the row; else ''.
 
     Args:
         count: trials with synthetic images that the row is made from. With another number, as where some of a draw are
             missing, the two need not agree.
+        slope: as in ``gain_of_trials``.
     """
-    told, again = row.gain.value, gain_of_trials(trials, row, count)
+    told, again = row.gain.value, gain_of_trials(trials, row, count, slope)
     if told is None or again is None or abs(told - again) <= TOLERANCE:
         return ""
     return (

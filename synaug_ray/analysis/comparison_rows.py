@@ -83,7 +83,7 @@ def row_of(
     if row.why:
         return row
     row = replace(_measured(row, study, cell), **_ceiling(laws, row))
-    doubt = disagreement(run.trials, row, int(cell.get("trials") or 0))
+    doubt = disagreement(run.trials, row, int(cell.get("trials") or 0), float(study.get("real_only_slope") or 0.0))
     return replace(row, notes=(*row.notes, doubt)) if doubt else row
 
 

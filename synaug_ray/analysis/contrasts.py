@@ -236,7 +236,7 @@ def _combined(cells: PairedCells, rows: Sequence[tuple[_Asked, int | None, Unit,
         image_weights=cells.image_weights,
         strata=cells.strata,
         groups=cells.groups,
-        trials=len(cells.draws) * len(cells.seeds),
+        trials=cells.synthetic_draws * len(cells.seeds),
         log_size=np.array(sizes),
         family=np.array([list(dict.fromkeys(kinds)).index(kind) for kind in kinds]),
         block=np.array([-1 if n is None else n for _, n, _, _ in rows]),  # all contrasts of a size vary together

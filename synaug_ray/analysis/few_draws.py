@@ -1,16 +1,17 @@
-"""Warnings about few draws, and few groups of test images: intervals are wide then, or rest on an assumption."""
+"""What to know about the number of draws: few, few groups of test images, and further ones of real images alone."""
 
 from __future__ import annotations
 
 from synaug_ray.analysis.paired_cells import PairedCells
 from synaug_ray.analysis.verdict import FEW_DRAWS
+from synaug_ray.common.text import listed
 
 FEW_GROUPS = 10  # groups of test images; with fewer, the variance between groups is poorly known
 
 
 def draw_warnings(cells: PairedCells, replicates: int) -> tuple[list[str], str]:
     """The warnings, and why nothing can be decided, if so."""
-    draws = len(cells.draws)
+    draws = cells.synthetic_draws
     groups = None if cells.groups is None else int(cells.groups.max()) + 1
     few_groups = []
     if groups is not None and groups < FEW_GROUPS:
@@ -31,3 +32,14 @@ def draw_warnings(cells: PairedCells, replicates: int) -> tuple[list[str], str]:
             "90 to 97%).",
         ], ""
     return few_groups, ""
+
+
+def extra_draws_note(cells: PairedCells) -> list[str]:
+    """Whose gains further draws of real images alone correct, if any's: see ``extra_draws``."""
+    names = dict.fromkeys(study.generator for study, slope in cells.slopes.items() if slope.value)
+    if not names:
+        return []
+    return [
+        f"Real images alone have {len(cells.draws)} draws, and synthetic images {cells.synthetic_draws}: the further "
+        f"ones correct the gains of {listed(names)} for how lucky its draws of real images were."
+    ]

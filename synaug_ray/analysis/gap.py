@@ -182,7 +182,7 @@ def _combined(cells: PairedCells, asked: Sequence[_Asked]) -> Combinations:
         image_weights=cells.image_weights,
         strata=cells.strata,
         groups=cells.groups,
-        trials=len(cells.draws) * len(cells.seeds),
+        trials=cells.synthetic_draws * len(cells.seeds),
         log_size=np.array([np.mean([np.log(max(place[3], 1)) for place in one.places]) for one in asked]),
         family=np.array([list(dict.fromkeys(kinds)).index(kind) for kind in kinds]),
         block=np.array([-1 if one.of[2] is None else one.places[0][3] for one in asked]),

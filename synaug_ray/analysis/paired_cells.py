@@ -3,19 +3,21 @@
 There are two kinds of cell. A real-only cell has, for each draw and test image, the mean error over
 classifier seeds. A mixed cell has the *paired gain*: real-only minus mixed at the same draw and
 seed, so that what both share (the subset, the random initialisation, the difficulty of a test
-image) cancels before anything is resampled.
+image) cancels before anything is resampled. Real-only draws without synthetic images correct it
+(``extra_draws``).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from synaug_ray.analysis.extra_draws import Pairs, Slope, corrected, slope_of
 from synaug_ray.analysis.generators import Kind, Made, generation_costs, kinds, makings
 from synaug_ray.analysis.results import Generation
 from synaug_ray.analysis.trials import (
@@ -90,6 +92,14 @@ class PairedCells:
     makings: dict[tuple[str, int], Made] = field(default_factory=dict)  # by generator and num_real
     alone: tuple[MixedCell, ...] = ()  # without real images, and so without a real-only cell: their gains are NaN
     chance_error: float | None = None  # ``error`` of the best answer that looks at no image: always the same class
+    slopes: dict[StudyKey, Slope] = field(default_factory=dict)  # with which further real-only draws correct gains
+
+    @property
+    def synthetic_draws(self) -> int:
+        """The number of draws that have synthetic images; of all draws if none has."""
+        values = [cell.gains if cell.num_real else cell.errors for cell in (*self.mixed, *self.alone)]
+        there = [~np.isnan(each[:, 0]) for each in values]
+        return int(np.any(there, axis=0).sum()) if there else len(self.draws)
 
     @property
     def images(self) -> int:
@@ -120,6 +130,22 @@ def _seed_mean(values: np.ndarray) -> np.ndarray:
     total = np.where(present, values, 0).sum(axis=1)
     count = present.sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
+def _with_extra_draws(
+    mixed: Sequence[MixedCell], real: Sequence[RealCell], weights: np.ndarray
+) -> tuple[list[MixedCell], dict[StudyKey, Slope]]:
+    """The cells with corrected gains, and the slope of each study."""
+    errors = {(cell.classifier, cell.num_real): cell.errors for cell in real}
+    found: list[MixedCell] = list(mixed)
+    slopes: dict[StudyKey, Slope] = {}
+    for study in sorted({cell.study for cell in mixed}):
+        index = [i for i, cell in enumerate(mixed) if cell.study == study]
+        pairs = [Pairs(mixed[i].num_real, mixed[i].gains, errors[study.classifier, mixed[i].num_real]) for i in index]
+        slopes[study] = slope_of(pairs, weights)
+        for i, pair in zip(index, pairs, strict=True):
+            found[i] = replace(found[i], gains=corrected(pair, weights, slopes[study]))
+    return found, slopes
 
 
 def _failure_warnings(failed: dict[tuple[Any, ...], set[int]], mixed: Sequence[MixedCell]) -> list[str]:
@@ -199,6 +225,7 @@ def pair_cells(
                 failed=len(failed.get(cell, set()) - set(rows["draw"])),
             )
         )
+    mixed, slopes = _with_extra_draws(mixed, real, weights)
     warnings += _failure_warnings(failed, [*mixed, *alone])
     if unpaired:
         left = (
@@ -226,4 +253,5 @@ def pair_cells(
         makings=makings(trials),
         alone=tuple(alone),
         chance_error=float(1 - np.bincount(labels, weights=weights).max()),
+        slopes=slopes,
     )

@@ -183,6 +183,8 @@ class Study:
     misfit: str = ""  # a sentence if no fitted law describes the measurements, else empty
     overdispersion: float | None = None  # chi-square of the averaged laws per degree of freedom
     held_out: HeldOut | None = None  # of the averaged laws, on which rates and predictions are based
+    real_only_slope: float = 0.0  # with which further real-only draws correct the gains: see ``extra_draws``
+    real_only_share: float = 0.0  # of the variance of gains between draws that such draws can save
 
 
 @dataclass(frozen=True)

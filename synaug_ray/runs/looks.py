@@ -38,7 +38,7 @@ def take_look(folder: RunFolder, done: pd.DataFrame, *, count: bool) -> tuple[Lo
     """The looks at these trials so far, this one last.
 
     Args:
-        done: the finished trials, with their ``key``, ``draw`` and ``seed``.
+        done: the finished trials, with their ``key``, ``draw``, ``seed`` and ``num_synthetic``.
         count: whether this is a look that spends: not so while a run is going on.
     """
     keys = sorted(done["key"].astype(str))
@@ -48,7 +48,9 @@ def take_look(folder: RunFolder, done: pd.DataFrame, *, count: bool) -> tuple[Lo
     if digest in digests:
         return tuple(look for _, look in found[: digests.index(digest) + 1])
     earlier = [look for _, look in found]
-    draws, seeds = (len(set(done[name].tolist())) for name in ("draw", "seed"))
+    made = done[done["num_synthetic"] > 0] if "num_synthetic" in done else done[:0]
+    counted = made if len(made) else done  # real-only trials may have further draws, which say nothing of a gain
+    draws, seeds = (len(set(counted[name].tolist())) for name in ("draw", "seed"))
     look = next_look(earlier, draws, seeds)
     if count and draws > 1:
         made = {"draws": draws, "seeds": seeds, "trials": len(keys)}

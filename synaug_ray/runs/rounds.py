@@ -84,7 +84,7 @@ def decide(asked: GridSpec, folder: RunFolder) -> Decision:
     spent = sum(float(v) for v in (status.get("cpu_seconds") or {}).values())
     assert asked.budget is not None
     table, budget = FolderReader(folder.url).measurements(), budget_seconds(asked.budget)
-    costs = size_costs(table, int(laws.get("draws") or 0), spent)
+    costs = size_costs(table, spent)
     share = seed_share(table, str(laws.get("error") or "test_error")) or 0.0
     found = next_round(laws, verdict.get("verdicts") or (), quality, spent, budget, asked.until, costs, share)
     before = _recorded(asked, folder)

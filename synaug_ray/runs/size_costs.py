@@ -18,6 +18,7 @@ class SizeCost:
     real: float  # seconds of one core or GPU that a draw's real-only trials take
     mixed: float  # those with synthetic images
     pools: float  # and its generators and images
+    real_draws: int = 0  # of real images alone, where there are more than of the grid
 
     def more(self, draws: int, wanted: int, *, held: bool, seeds: float = 1.0) -> float:
         """Seconds from ``draws`` of the grid to ``wanted``, and to ``seeds`` times the seeds.
@@ -25,17 +26,17 @@ class SizeCost:
         Where it is held, synthetic images have no further draws.
         """
         then = self.draws if held else wanted
-        trials = self.real * (wanted * seeds - draws) + self.mixed * (then * seeds - self.draws)
+        alone = max(draws, self.real_draws)
+        trials = self.real * (max(wanted, alone) * seeds - alone) + self.mixed * (then * seeds - self.draws)
         return trials + self.pools * (then - self.draws)
 
 
-def size_costs(measurements: pd.DataFrame | None, draws: int, spent: float) -> dict[int, SizeCost]:
+def size_costs(measurements: pd.DataFrame | None, spent: float) -> dict[int, SizeCost]:
     """The costs of each number of real images; together they are what was spent.
 
     Quality checks and the check of the length of training are made in the first draws only, and are spread over all.
 
     Args:
-        draws: of the grid, so far.
         spent: seconds of one core or GPU, of all its steps.
     """
     if measurements is None:
@@ -47,13 +48,15 @@ def size_costs(measurements: pd.DataFrame | None, draws: int, spent: float) -> d
         made = rows[~alone]
         pools = made.groupby(["generator", "draw"])["pool_cost_seconds"].max()  # the largest amount has the others
         number = int(made["draw"].nunique())
+        lone = int(rows.loc[alone, "draw"].nunique())
         real, mixed = (float(rows.loc[which, "cost_seconds"].sum()) for which in (alone, ~alone))
-        found[int(n)] = SizeCost(
-            number, real / max(draws, 1), mixed / max(number, 1), float(pools.sum()) / max(number, 1)
-        )
-    told = sum(cost.real * draws + (cost.mixed + cost.pools) * cost.draws for cost in found.values())
+        each = mixed / max(number, 1), float(pools.sum()) / max(number, 1)
+        found[int(n)] = SizeCost(number, real / max(lone, 1), *each, lone)
+    told = sum(cost.real * cost.real_draws + (cost.mixed + cost.pools) * cost.draws for cost in found.values())
     scale = spent / told if told else 1.0
-    return {n: SizeCost(c.draws, scale * c.real, scale * c.mixed, scale * c.pools) for n, c in found.items()}
+    return {
+        n: SizeCost(c.draws, scale * c.real, scale * c.mixed, scale * c.pools, c.real_draws) for n, c in found.items()
+    }
 
 
 def costs_of_all(

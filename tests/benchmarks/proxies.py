@@ -55,7 +55,7 @@ def row(
     largest = alone[alone["num_real"] == alone["num_real"].max()]
     difficulty = np.mean([misses[key] for key in largest["key"]], axis=0)
     of_real, of_other, of_images = ([] for _ in range(3))
-    costs = size_costs(pd.concat([alone, most]), int(most["draw"].nunique()), 1.0)  # ratios alone matter
+    costs = size_costs(pd.concat([alone, most]), 1.0)  # ratios alone matter
     for (n, share), cell in most.groupby(["num_real", "real_share"]):
         without = alone[alone["num_real"] == n]
         gain = without.groupby("draw")["test_error"].mean() - cell.groupby("draw")["test_error"].mean()

@@ -40,7 +40,7 @@ def spent(part: pd.DataFrame) -> float:
 def price(part: pd.DataFrame, draws: int) -> Priced:
     """What was spent, and the costs of each size, as a run reads them from its Records."""
     total = spent(part)
-    return total, size_costs(part, draws, total)
+    return total, size_costs(part, total)
 
 
 def shuffled(measurements: pd.DataFrame, order: int) -> pd.DataFrame:
@@ -65,6 +65,7 @@ def main() -> None:
         done = table[table["status"] == "done"]
         for generator in sorted(set(done.loc[done["num_synthetic"] > 0, "generator"])):
             part = done[(done["num_synthetic"] == 0) | (done["generator"] == generator)].reset_index(drop=True)
+            part["trained_on"] = part["num_real"]  # asked about like a generator of the cell's own images
             compare(f"{run.name}, `{generator}`", part, predicted, asked.orders)
 
 

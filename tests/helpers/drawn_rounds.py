@@ -33,6 +33,7 @@ class Ended:
     laws: Mapping[str, Any]  # of the last look, as in laws.json
     verdicts: Sequence[Mapping[str, Any]]
     ever: frozenset[str]  # all outcomes that were told at any look
+    why: str  # it ended
 
     @property
     def outcomes(self) -> dict[int, str]:
@@ -75,7 +76,7 @@ def run_in_rounds(
         laws = found.laws_json()
         share = seed_share(part) or 0.0
         step = next_round(laws, verdicts, {}, spent, most, until, costs, share)
-        ended = Ended(spent, draws, seeds, laws, verdicts, frozenset(ever))
+        ended = Ended(spent, draws, seeds, laws, verdicts, frozenset(ever), step.why)
         if step.next_draws is None:
             return ended
         draws, seeds = min(step.next_draws, limits[0]), min(step.next_seeds or seeds, limits[1])

@@ -40,6 +40,7 @@ class Grid:
     failing: float = 0.0  # share of generators that fail: their synthetic images multiply the error by ``failed``
     failed: float = 1.8
     nested: float = 0.0  # correlation of a draw's effects at neighbouring sizes, besides the effect of the whole draw
+    apart: bool = False  # whether errors with synthetic images have draw effects of their own, as if these decided all
     tails: float | None = None  # degrees of freedom of t-distributed log effects; None: normal
 
     def error(self, generator: str, share: str, n: int, s: float) -> float:
@@ -137,6 +138,8 @@ def simulate(grid: Grid, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
         trials(n, 0, "none", "none", at_size)
         for generator, share in grid.laws:
             own = at_size * effects(grid.generator_effect, (grid.draws,))
+            if grid.apart:
+                own = effects(grid.generator_effect, (grid.draws,)) / draw
             if grid.failing:
                 own = own * np.where(rng.random(grid.draws) < grid.failing, grid.failed, 1.0)
             for s in grid.multiples:

@@ -42,8 +42,11 @@ def in_draws(sizes: Sequence[int], trials: float) -> Price:
     def price(part: pd.DataFrame, draws: int) -> Priced:
         ratio = trials * (int(part["seed"].max()) + 1) / SEEDS / 2
         made = part[part["num_synthetic"] > 0].groupby("num_real")["draw"].nunique()
+        alone = part[part["num_synthetic"] == 0].groupby("num_real")["draw"].nunique()
         whole = {n: n / sum(sizes) for n in sizes}
-        costs = {n: SizeCost(int(made[n]), ratio * c, ratio * c, (1 - trials) * c) for n, c in whole.items()}
-        return sum(c.real * draws + (c.mixed + c.pools) * c.draws for c in costs.values()), costs
+        costs = {
+            n: SizeCost(int(made[n]), ratio * c, ratio * c, (1 - trials) * c, int(alone[n])) for n, c in whole.items()
+        }
+        return sum(c.real * c.real_draws + (c.mixed + c.pools) * c.draws for c in costs.values()), costs
 
     return price

@@ -131,8 +131,8 @@ def test_the_costs_of_sizes_are_what_was_spent():
         ("done", 80, 80, "edm", 0, 4.0, 20.0), ("failed", 80, 80, "edm", 1, 4.0, 20.0),
     ]  # fmt: skip
     names = ["status", "num_real", "num_synthetic", "generator", "draw", "cost_seconds", "pool_cost_seconds"]
-    found = size_costs(pd.DataFrame(rows, columns=names), 2, 144.0)  # twice the 72 seconds of the rows
-    assert found == {40: SizeCost(2, 2.0, 8.0, 32.0), 80: SizeCost(1, 6.0, 8.0, 40.0)}
+    found = size_costs(pd.DataFrame(rows, columns=names), 144.0)  # twice the 72 seconds of the rows
+    assert found == {40: SizeCost(2, 2.0, 8.0, 32.0, 2), 80: SizeCost(1, 6.0, 8.0, 40.0, 2)}
     assert sum(c.real * 2 + (c.mixed + c.pools) * c.draws for c in found.values()) == 144.0
 
 
