@@ -114,7 +114,6 @@ def analyse(
             open_set=cells.kinds[key.generator].open_set,
             generation=cells.generation.get(key.generator, ()),
             real_only_slope=cells.slopes[key].value,
-            real_only_share=cells.slopes[key].explained,
         )
         for key in sorted({cell.study for cell in cells.mixed})
     )
@@ -167,6 +166,7 @@ def analyse(
         delta=delta,
         relative_delta=relative_delta,
         draws=cells.synthetic_draws,
+        real_draws=len(cells.draws),
         seeds=len(cells.seeds),
         test_images=cells.images,
         replicates=replicates,

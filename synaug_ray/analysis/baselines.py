@@ -31,7 +31,7 @@ def unbeaten(
     They are compared at the same classifier, protocol, real share and amount, with intervals that hold for all these
     cells and baselines at once. Empty if there are no intervals (with one draw, or ``replicates`` 0).
     """
-    if len(cells.draws) < 2 or not replicates:
+    if cells.synthetic_draws < 2 or not replicates:
         return {}
     baselines: dict[tuple[object, ...], list[tuple[str, MixedCell]]] = {}
     for cell in cells.mixed:
@@ -43,7 +43,7 @@ def unbeaten(
         if cells.kinds[cell.study.generator].family in CONTROLS:
             continue
         for family, baseline in baselines.get(_place(cell), ()):
-            difference = cell.gains - baseline.gains
+            difference = cell.paired - baseline.paired
             if (~np.isnan(difference[:, 0])).sum() > 1:
                 pairs.append((cell.study.generator, family))
                 compared.append(cell)

@@ -177,14 +177,14 @@ def _change(amount: _Amount, i: int) -> np.ndarray:
     """The change of the gain with four times the training, [draws, images]."""
     low, high = partners(amount.lengths, i)
     times = np.log(amount.lengths[high] / amount.lengths[low]) / np.log(FOUR)
-    return (amount.cells[high].gains - amount.cells[low].gains) / np.float32(times)
+    return (amount.cells[high].paired - amount.cells[low].paired) / np.float32(times)
 
 
 def _doubling(amount: _Amount) -> np.ndarray:
     """The least-squares slope of the gain over log2 of the length, [draws, images]."""
     x = np.log2(np.asarray(amount.lengths, dtype=float))
     weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
-    return sum(np.float32(w) * cell.gains for w, cell in zip(weights, amount.cells, strict=True))  # type: ignore[return-value]
+    return sum(np.float32(w) * cell.paired for w, cell in zip(weights, amount.cells, strict=True))  # type: ignore[return-value]
 
 
 def _estimates(

@@ -94,7 +94,7 @@ def _estimates(
 ) -> dict[tuple[int, str], Estimate]:
     """Differences of gains, each with its own interval."""
     pairs = {
-        key: (upper, lower, upper.gains - lower.gains)
+        key: (upper, lower, upper.paired - lower.paired)
         for key, (upper, lower) in differences.items()
         if upper is not None and lower is not None
     }

@@ -18,17 +18,17 @@ STEP = 1e-4  # of the errors, in numerical derivatives
 
 def gains(cells: PairedCells, cell: MixedCell) -> np.ndarray:
     """The gains of a cell, [draws, images]; NaN for a draw without a pair."""
-    return cell.gains
+    return cell.paired
 
 
 def shares(cells: PairedCells, cell: MixedCell) -> np.ndarray:
     """1 - M / E (E: real-only error, M: that of the cell), [draws, images]; NaN where E is 0."""
     [real] = [r for r in _curve(cells, cell) if r.num_real == cell.num_real]
-    e = np.where(np.isnan(cell.gains), np.nan, real.errors)
-    m = e - cell.gains
+    e = np.where(np.isnan(cell.paired), np.nan, real.errors)
+    m = e - cell.paired
     mean_e, mean_m = (_mean(cells, x) for x in (e, m))
     if mean_e <= 0:
-        return np.full_like(cell.gains, np.nan)
+        return np.full_like(cell.paired, np.nan)
     return 1 - mean_m / mean_e - (m - mean_m) / mean_e + mean_m / mean_e**2 * (e - mean_e)
 
 
@@ -40,21 +40,21 @@ def real_images(cells: PairedCells, cell: MixedCell) -> np.ndarray:
     """
     real = _curve(cells, cell)
     sizes = np.array([float(r.num_real) for r in real])
-    errors, gain = np.array([_mean(cells, r.errors) for r in real]), _mean(cells, cell.gains)
+    errors, gain = np.array([_mean(cells, r.errors) for r in real]), _mean(cells, cell.paired)
     if len(sizes) < 2 or not cell.num_real:
-        return np.full_like(cell.gains, np.nan)
+        return np.full_like(cell.paired, np.nan)
 
     def worth(curve: np.ndarray, gain: float) -> float:
         base = np.array([float(cell.num_real)])
         return float(equivalents(sizes, curve, base, np.array([gain]))[0]) / cell.num_synthetic
 
     step = STEP * float(errors.mean())
-    found = worth(errors, gain) + _slope(lambda d: worth(errors, gain + d), step) * (cell.gains - gain)
+    found = worth(errors, gain) + _slope(lambda d: worth(errors, gain + d), step) * (cell.paired - gain)
     for k, r in enumerate(real):
         slope = _slope(lambda d, k=k: worth(errors + d * (np.arange(len(sizes)) == k), gain), step)
         if slope:
             found = found + slope * (r.errors - errors[k])
-    return found if np.isfinite(found).any() else np.full_like(cell.gains, np.nan)
+    return found if np.isfinite(found).any() else np.full_like(cell.paired, np.nan)
 
 
 def _curve(cells: PairedCells, cell: MixedCell) -> list[RealCell]:

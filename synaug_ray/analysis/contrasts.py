@@ -86,7 +86,7 @@ def contrasts(
         delta: changes within +-delta count as no difference; 0 where the margin is not the same at all sizes.
         confidence: of pointwise intervals.
     """
-    if not replicates or len(cells.draws) < 2:
+    if not replicates or cells.synthetic_draws < 2:
         return ()
     at, levels = _settings(cells, measurements)
     asked = list(_asked(cells, at, levels))

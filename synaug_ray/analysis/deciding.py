@@ -29,7 +29,7 @@ class CellNoise:
     quantile: float  # of the simultaneous interval
     own: float  # quantile of the cell's own interval
     draw: float  # between-draw variance of a single draw's gain
-    image: float  # variance due to the test images
+    image: float  # variance due to the test images, and what else further draws do not lower
     freedom: float = np.inf  # degrees of freedom of both quantiles
 
 

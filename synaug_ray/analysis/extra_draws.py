@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-# The variance that the slope leaves is measured with one degree of freedom less, and has the slope's own error besides:
-# 2 / freedom. The third is for slopes that are used since they happen to look large.
+# Over the degrees of freedom, what the variance that the slope leaves grows by: 1 since it is measured with one degree
+# less, 1 for the slope's own error, and 1 since slopes are used that happen to look large.
 SURE = 3.0
 PAYS = 0.9  # the variance, relative to that without the correction, from which on it is used
 
@@ -49,7 +49,6 @@ class Slope(NamedTuple):
 
     value: float = 0.0  # 0 where a correction would not pay for the estimation of the slope
     grown: float = 1.0  # the factor that standard deviations of corrected gains grow by, since it is estimated
-    explained: float = 0.0  # the share of the variance of gains between draws that further real-only draws can save
 
 
 def slope_of(cells: Sequence[Pairs], weights: np.ndarray) -> Slope:
@@ -65,16 +64,16 @@ def slope_of(cells: Sequence[Pairs], weights: np.ndarray) -> Slope:
         gain, real = gain - gain.mean(), real - real.mean()
         together, of_gains, of_real = together + gain @ real, of_gains + gain @ gain, of_real + real @ real
         draws[cell.num_real] = max(draws.get(cell.num_real, 0), len(gain))
-        left = max(left, len(gain) / cell.measured.sum())
+        if cell.extra:
+            left = max(left, len(gain) / cell.measured.sum())
     freedom = sum(draws.values()) - len(draws)  # amounts at one size share their real-only trials
-    if freedom < 3 or of_real <= 0 or of_gains <= 0:
+    if not left or freedom < 3 or of_real <= 0 or of_gains <= 0:
         return Slope()
     slope = float(np.clip(together / of_real, 0.0, 1.0))
     explained = (2 * slope * together - slope**2 * of_real) / of_gains
     grown = 1 + SURE / (freedom - 1)
     pays = (1 - explained) * grown + explained * left < PAYS
-    net = max(1 - (1 - explained) * grown, 0.0)
-    return Slope(slope, float(np.sqrt(grown)), net) if pays else Slope(explained=net)
+    return Slope(slope, float(np.sqrt(grown))) if pays else Slope()
 
 
 def corrected(cell: Pairs, weights: np.ndarray, common: Slope) -> np.ndarray:
@@ -86,19 +85,28 @@ def corrected(cell: Pairs, weights: np.ndarray, common: Slope) -> np.ndarray:
         weights: of the test images, [images], summing to 1.
         common: of the cell's study.
     """
-    slope = common.value
-    if not slope or not cell.extra:
+    if not common.value or not cell.extra:
         return cell.gains
     paired, measured = cell.paired, cell.measured
     own, every = cell.real[paired].mean(axis=0), cell.real[measured].mean(axis=0)
-    rest = cell.gains[paired] - slope * (cell.real[paired] - own)
-    found = rest + _kept(rest @ weights, slope * ((cell.real[paired] - own) @ weights), measured.sum()) * slope * (
-        cell.real[paired] - own
-    )
-    mean = found.mean(axis=0)
+    part = common.value * (cell.real[paired] - own)
+    rest = cell.gains[paired] - part
+    found = rest + _kept(rest @ weights, part @ weights, measured.sum()) * part
+    # the growth is the same for all images: it is no noise of images, which is measured by itself
+    wider = (common.grown - 1) * ((found - found.mean(axis=0)) @ weights)
     result = np.full_like(cell.gains, np.nan)
-    result[paired] = mean - slope * (own - every) + common.grown * (found - mean)
+    result[paired] = found - common.value * (own - every) + wider[:, None]
     return result
+
+
+def fixed_share(cell: Pairs, weights: np.ndarray, common: Slope) -> float:
+    """The share of a corrected mean's variance that draws with synthetic images do not lower, but real-only ones do."""
+    real = cell.real[cell.paired] @ weights
+    part = common.value * (real - real.mean())
+    rest = cell.gains[cell.paired] @ weights - part
+    by_real = max(float(part @ part + 2 * (rest - rest.mean()) @ part) / cell.measured.sum(), 0.0)
+    by_draw = float((rest - rest.mean()) @ (rest - rest.mean())) / len(part)
+    return by_real / (by_real + by_draw) if by_real else 0.0
 
 
 def _kept(rest: np.ndarray, part: np.ndarray, every: int) -> float:

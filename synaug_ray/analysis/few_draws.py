@@ -40,6 +40,6 @@ def extra_draws_note(cells: PairedCells) -> list[str]:
     if not names:
         return []
     return [
-        f"Real images alone have {len(cells.draws)} draws, and synthetic images {cells.synthetic_draws}: the further "
-        f"ones correct the gains of {listed(names)} for how lucky its draws of real images were."
+        f"Real images alone have further draws, {len(cells.draws)} in all: these correct the gains of {listed(names)} "
+        "for how lucky the draws with synthetic images were."
     ]

@@ -84,7 +84,7 @@ def gaps(
         delta: changes within +-delta count as none; 0 where the margin is not the same at all sizes.
         confidence: of pointwise intervals.
     """
-    if not replicates or len(cells.draws) < 2 or not {"maker", "filter", "family"} <= set(measurements.columns):
+    if not replicates or cells.synthetic_draws < 2 or not {"maker", "filter", "family"} <= set(measurements.columns):
         return ()
     at: dict[str, dict[Place, MixedCell]] = {}
     for cell in (*cells.mixed, *cells.alone):

@@ -59,7 +59,7 @@ def more_real(laws: Json, classifier: str, num_real: int) -> MoreReal:
     gain = Estimate(value, value - half, value + half)
     if value - half > 0 and not _flat(laws, classifier):
         return MoreReal(Known.HELPS, low, high, gain, bool(larger))
-    few = int(laws.get("draws") or 0) < LEAST_DRAWS and value > 0
+    few = int(laws.get("real_draws") or laws.get("draws") or 0) < LEAST_DRAWS and value > 0
     return MoreReal(Known.TOO_FEW if few else Known.NOT_SHOWN, low, high, gain, bool(larger))
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from synaug_ray.analysis.extra_draws import Pairs, Slope, corrected, slope_of
+from synaug_ray.analysis.extra_draws import Pairs, Slope, corrected, fixed_share, slope_of
 from synaug_ray.analysis.generators import Kind, Made, generation_costs, kinds, makings
 from synaug_ray.analysis.results import Generation
 from synaug_ray.analysis.trials import (
@@ -66,6 +66,13 @@ class MixedCell:
     seconds: float  # mean cost of one trial
     pool_seconds: float  # mean cost of one draw's generator, and of its pool up to this amount
     failed: int = 0  # draws that are missing because their generator failed
+    uncorrected: np.ndarray | None = None  # the gains before further real-only draws corrected them; None: they did not
+    fixed: float = 0.0  # the share of the gain's variance between draws that further synthetic draws would not lower
+
+    @property
+    def paired(self) -> np.ndarray:
+        """The uncorrected gains, for differences between gains: what real-only trials have in common cancels there."""
+        return self.gains if self.uncorrected is None else self.uncorrected
 
     @property
     def multiple(self) -> float:
@@ -142,9 +149,11 @@ def _with_extra_draws(
     for study in sorted({cell.study for cell in mixed}):
         index = [i for i, cell in enumerate(mixed) if cell.study == study]
         pairs = [Pairs(mixed[i].num_real, mixed[i].gains, errors[study.classifier, mixed[i].num_real]) for i in index]
-        slopes[study] = slope_of(pairs, weights)
+        slopes[study] = slope = slope_of(pairs, weights)
         for i, pair in zip(index, pairs, strict=True):
-            found[i] = replace(found[i], gains=corrected(pair, weights, slopes[study]))
+            if slope.value and pair.extra:
+                more = {"uncorrected": pair.gains, "fixed": fixed_share(pair, weights, slope)}
+                found[i] = replace(found[i], gains=corrected(pair, weights, slope), **more)
     return found, slopes
 
 

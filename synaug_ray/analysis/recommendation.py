@@ -233,7 +233,10 @@ def _rates_unknown(made: Any, laws: Json, lead: Json, n: int) -> Recommendation:
         step = f"Measure at three or more numbers of real images ({sizes} now), so that the two can be compared."
     elif isinstance(rate, Mapping) and OPPOSED in str(rate.get("note")):
         step = "Measure more sizes and amounts near it (num_real, synthetic_multiples): the fitted laws say otherwise."
-    elif more_real(laws, str(lead["classifier"]), n).known is Known.TOO_FEW or int(laws.get("draws") or 0) < FEW:
+    elif (
+        more_real(laws, str(lead["classifier"]), n).known is Known.TOO_FEW
+        or int(laws.get("real_draws") or laws.get("draws") or 0) < FEW
+    ):
         step = f"Run the same command with draws={FEW} or more, and over a wider range of num_real."
     else:
         step = "Measure over a wider range of num_real, or with more test images."

@@ -184,7 +184,6 @@ class Study:
     overdispersion: float | None = None  # chi-square of the averaged laws per degree of freedom
     held_out: HeldOut | None = None  # of the averaged laws, on which rates and predictions are based
     real_only_slope: float = 0.0  # with which further real-only draws correct the gains: see ``extra_draws``
-    real_only_share: float = 0.0  # of the variance of gains between draws that such draws can save
 
 
 @dataclass(frozen=True)
@@ -227,7 +226,7 @@ class Analysis:
     error: str  # the column that is analysed: test_error, or balanced_error if classes are unbalanced
     confidence: float
     delta: float
-    draws: int
+    draws: int  # with synthetic images; of all trials where none has
     seeds: int
     test_images: int
     replicates: int
@@ -238,6 +237,7 @@ class Analysis:
     verdicts: tuple[Verdict, ...]
     headline: str
     controls: tuple[dict[str, Any], ...] = ()  # results of the generators with a known answer
+    real_draws: int = 0  # of real images alone: ``draws`` or more
     simultaneous_confidence: float | None = None  # of simultaneous intervals
     forms: tuple[Form, ...] = ()  # all fitted forms
     published: tuple[Published, ...] = ()  # published values of F1's c2

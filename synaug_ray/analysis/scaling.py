@@ -131,7 +131,9 @@ def _curve(
             f"{100 * (change.value or 0.0):.1f} points ({low:.1f} to {high:.1f}) from {amounts[0]:,} to {amounts[-1]:,}"
         )
         return _Curve(points, why_not=f"the error is not shown to fall: by {said} images")
-    fit = fit_floor(_data(cells, uncertainty, index, amounts), drawn[:, index], NOISE_FREEDOM * (len(cells.draws) - 1))
+    fit = fit_floor(
+        _data(cells, uncertainty, index, amounts), drawn[:, index], NOISE_FREEDOM * (uncertainty.draws[index].min() - 1)
+    )
     if fit is None:
         return _Curve(points, why_not="no curve with a floor could be fitted")
     if fit.lack.refused:
@@ -156,7 +158,7 @@ def _data(cells: PairedCells, uncertainty: CellUncertainty, index: np.ndarray, a
         gain_error=none,
         chance=1 - 1 / max(cells.num_classes, 2),
         n0=float(np.exp(np.log(sizes).mean())),
-        least_error=0.5 / (cells.images * len(cells.draws) * len(cells.seeds)),
+        least_error=0.5 / (cells.images * cells.synthetic_draws * len(cells.seeds)),
         covariance=cell_covariance(
             uncertainty.parts.take(index),
             (uncertainty.pooled_error**2 - uncertainty.image_variance)[index],

@@ -122,7 +122,7 @@ def _differences(cells: PairedCells, theirs: PairedCells, both: Sequence[tuple[M
     """The gains on the second set minus those on the first, over the images of both."""
     draws = sorted({*cells.draws} & {*theirs.draws})
     rows = [[one.draws.index(d) for d in draws] for one in (cells, theirs)]
-    values = [np.concatenate([-a.gains[rows[0]], b.gains[rows[1]]], axis=1) for a, b in both]
+    values = [np.concatenate([-a.paired[rows[0]], b.paired[rows[1]]], axis=1) for a, b in both]
     for value in values:  # a draw that one of both lacks
         value[np.isnan(value).any(axis=1)] = np.nan
     likeness = alike(theirs, [b for _, b in both])
@@ -136,7 +136,7 @@ def _differences(cells: PairedCells, theirs: PairedCells, both: Sequence[tuple[M
         image_weights=np.concatenate([cells.image_weights, theirs.image_weights]),
         strata=np.concatenate([cells.strata, theirs.strata + cells.strata.max() + 1]),
         groups=groups,
-        trials=len(draws) * len(cells.seeds),
+        trials=min(cells.synthetic_draws, theirs.synthetic_draws) * len(cells.seeds),
         log_size=likeness.log_size,
         family=likeness.family,
         block=likeness.block,

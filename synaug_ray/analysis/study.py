@@ -91,7 +91,7 @@ class StudyFitter:
             chance=1 - 1 / max(cells.num_classes, 2),
             n0=float(np.exp(np.log(sizes).mean())),
             # half a wrong answer in all trials of a cell
-            least_error=0.5 / (cells.images * len(cells.draws) * len(cells.seeds)),
+            least_error=0.5 / (cells.images * cells.synthetic_draws * len(cells.seeds)),
             covariance=cell_covariance(
                 uncertainty.parts.take(of_study),
                 (uncertainty.pooled_error**2 - uncertainty.image_variance)[of_study],
@@ -188,7 +188,7 @@ class StudyFitter:
         unseen_cells = held_out_cells(data, masks, seen_candidates, curve) if masks else None
         held_out = unseen(data, masks, curve, seen_candidates, unseen_cells) if masks and unseen_cells else None
         steep = slopes(data.sizes[data.base], np.array([float(cell.num_synthetic) for cell in cells]), *worth)
-        checked = check(data, laws, len(self.cells.draws), worth, steep, held_out) if laws else None
+        checked = check(data, laws, self.cells.synthetic_draws, worth, steep, held_out) if laws else None
         rates = self._exchange(key, cells, laws, data.n0, steep, checked)
         grid = self._prediction_grid(key, data, cells, laws, checked)
         return Study(

@@ -22,7 +22,7 @@ TOO_FEW = "Some of its amounts have only one draw: too few for an interval."
 
 def _failures(cells: PairedCells, cell: MixedCell) -> Failures:
     """A cell's gain in the worst case: each draw whose generator failed counts with the smallest gain of the others."""
-    gains = cell.gains @ cells.image_weights
+    gains = cell.paired @ cells.image_weights
     seen = gains[~np.isnan(gains)]
     return Failures(
         cell.failed,
@@ -62,11 +62,12 @@ def study_verdicts(
             failures.setdefault(cell.num_real, {})[cell.num_synthetic] = _failures(cells, cell)
         if uncertainty.has_intervals and uncertainty.draws[index] > 1:
             gains.append((float(uncertainty.values[index]), float(uncertainty.error[index])))
+            between = float(uncertainty.draw_variance[index])
             parts[cell.num_real, cell.num_synthetic] = CellNoise(
                 float(uncertainty.half_simultaneous[index - len(cells.real)] / uncertainty.error[index]),
                 float(uncertainty.half[index] / uncertainty.error[index]),
-                float(uncertainty.draw_variance[index] * uncertainty.draws[index]),
-                float(uncertainty.image_variance[index]),
+                between * (1 - cell.fixed) * float(uncertainty.draws[index]),
+                float(uncertainty.image_variance[index]) + between * cell.fixed,
                 float(uncertainty.freedom[index]),
             )
     spread = spread_of_gains(*zip(*gains, strict=True)) if gains else 0.0

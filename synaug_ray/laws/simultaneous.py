@@ -34,9 +34,10 @@ class Look:
     draws: int
     share: float
     seeds: int = 0  # of each draw; 0: as many as at the look before
+    real_draws: int = 0  # of real images alone, which correct gains; 0: those of ``draws``
 
 
-def next_look(earlier: Sequence[Look], draws: int, seeds: int = 0) -> Look:
+def next_look(earlier: Sequence[Look], draws: int, seeds: int = 0, real_draws: int = 0) -> Look:
     """The look after the ``earlier`` ones, by the default spending rule.
 
     After the first look, the unspent share falls in proportion to 1 / draws: 0.4 at 5 draws, 0.2 at 10. It depends on
@@ -44,9 +45,9 @@ def next_look(earlier: Sequence[Look], draws: int, seeds: int = 0) -> Look:
     possible.
     """
     if not earlier:
-        return Look(draws, FIRST_SHARE, seeds)
+        return Look(draws, FIRST_SHARE, seeds, real_draws)
     kept = min(earlier[-1].draws / max(draws, 1), LEAST_STEP)
-    return Look(draws, 1 - (1 - earlier[-1].share) * kept, seeds)
+    return Look(draws, 1 - (1 - earlier[-1].share) * kept, seeds, real_draws)
 
 
 def seen_before(before: Look, now: Look) -> float:
@@ -56,7 +57,8 @@ def seen_before(before: Look, now: Look) -> float:
     smallest correlation gives the widest boundary.
     """
     seeds = min(before.seeds / now.seeds, 1.0) if before.seeds and now.seeds else 1.0
-    return min(before.draws / max(now.draws, 1), 1.0) * seeds
+    alone = (before.real_draws or before.draws) / max(now.real_draws or now.draws, 1)
+    return min(before.draws / max(now.draws, 1), alone, 1.0) * seeds
 
 
 def single_look(draws: int) -> tuple[Look, ...]:

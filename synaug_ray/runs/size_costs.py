@@ -18,7 +18,7 @@ class SizeCost:
     real: float  # seconds of one core or GPU that a draw's real-only trials take
     mixed: float  # those with synthetic images
     pools: float  # and its generators and images
-    real_draws: int = 0  # of real images alone, where there are more than of the grid
+    real_draws: int = 0  # of real images alone, so far; at least those of the grid are counted
 
     def more(self, draws: int, wanted: int, *, held: bool, seeds: float = 1.0) -> float:
         """Seconds from ``draws`` of the grid to ``wanted``, and to ``seeds`` times the seeds.

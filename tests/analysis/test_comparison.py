@@ -231,7 +231,7 @@ def test_a_generator_without_the_amount_is_named_where_others_of_its_run_have_it
     both = files_of(planted_run(tmp_path / "both", studies=[planted_study(0.03), part]))
     alone = files_of(planted_run(tmp_path / "alone", studies=[part]))
     refused = [line for line in warnings(compare([both, alone], multiple=4.0)) if "not estimable" in line]
-    assert len(refused) == 1 and refused[0].startswith("control of both and alone: ")
+    assert len(refused) == 1 and refused[0].startswith("both (control) and alone: ")
 
 
 def test_a_property_that_goes_with_the_gain(atlas):

@@ -7,7 +7,7 @@ from helpers.simulate import Grid, nothing, power, simulate
 from synaug_ray.analysis.analyse import analyse
 from synaug_ray.analysis.comparison_check import gain_of_trials
 from synaug_ray.analysis.comparison_results import Row
-from synaug_ray.analysis.extra_draws import Pairs, Slope, corrected, slope_of
+from synaug_ray.analysis.extra_draws import Pairs, Slope, corrected, fixed_share, slope_of
 
 ONE = np.ones(1)  # a test "image" whose answer is the error itself
 
@@ -51,11 +51,34 @@ def test_a_slope_that_differs_between_sizes_is_told_in_the_variance():
     assert (np.mean(told, axis=0) / np.var(means, axis=0) > 0.8).all()
 
 
+def test_sizes_that_have_them_are_corrected_beside_one_that_has_not():
+    rng = np.random.default_rng(3)
+    held, open_size = world(rng, 1.0, sizes=1)[0], world(rng, 1.0, draws=24, sizes=1)[0]._replace(num_real=2)
+    slope = slope_of([held, open_size], ONE)
+    assert slope.value > 0.5 and corrected(open_size, ONE, slope) is open_size.gains
+    own = held.real[:6].mean() - held.real.mean()
+    assert np.nanmean(corrected(held, ONE, slope)) == pytest.approx(held.gains[:6].mean() - slope.value * own)
+    assert 0 < fixed_share(held, ONE, slope) < 0.9
+
+
+def test_the_spread_of_images_within_draws_stays_what_it_is():
+    """Images that only noise tells apart: the correction adds nothing to what they vary by."""
+    rng = np.random.default_rng(4)
+    shape, images = (24, 400), np.full(400, 1 / 400)
+    real = rng.standard_normal((24, 1)) + rng.standard_normal(shape)
+    gains = real + 0.3 * rng.standard_normal((24, 1)) + rng.standard_normal(shape)
+    gains[6:] = np.nan
+    cell = Pairs(1, gains, real)
+    values = corrected(cell, images, slope_of([cell], images))[:6]
+    within = (values - (values @ images)[:, None]).var()
+    assert within < 1.05 * (gains[:6] - (gains[:6] @ images)[:, None]).var()
+
+
 def test_without_further_draws_nothing_changes():
     rng = np.random.default_rng(2)
     cells = world(rng, 1.0, draws=6, every=6)
     slope = slope_of(cells, ONE)
-    assert slope.value == 0 and slope.explained > 0.5  # what further draws could save is told before there are any
+    assert slope == Slope()
     assert corrected(cells[0], ONE, Slope(1.0)) is cells[0].gains
     assert slope_of(world(rng, 1.0, draws=1), ONE) == Slope()
     alike = [cell._replace(real=np.zeros_like(cell.real)) for cell in world(rng, 1.0)]
@@ -92,7 +115,8 @@ def test_a_run_counts_the_draws_that_have_synthetic_images_and_tells_whose_gains
     assert np.mean([c.gain.high - c.gain.low for c in study.cells]) < np.mean(
         [c.gain.high - c.gain.low for c in before.studies[0].cells]
     )
-    assert [note for note in found.warnings if "24 draws, and synthetic images 6" in note and "edm" in note]
+    assert (found.real_draws, before.real_draws) == (24, 6)
+    assert [note for note in found.warnings if "further draws, 24 in all" in note and "edm" in note]
     assert not [note for note in before.warnings if "correct the gains" in note]
 
 

@@ -37,7 +37,7 @@ def spent(part: pd.DataFrame) -> float:
     return float(part["cost_seconds"].sum() + images + generators)
 
 
-def price(part: pd.DataFrame, draws: int) -> Priced:
+def price(part: pd.DataFrame) -> Priced:
     """What was spent, and the costs of each size, as a run reads them from its Records."""
     total = spent(part)
     return total, size_costs(part, total)

@@ -18,9 +18,8 @@ from synaug_ray.runs.size_costs import SizeCost
 SEEDS = 2  # that a run begins with
 DECIDED = Until()
 Priced = tuple[float, Mapping[int, SizeCost]]
-Price = Callable[
-    [pd.DataFrame, int], Priced
-]  # of the trials so far and the draws: what is spent, and each size's costs
+# of the trials so far: what is spent, and the costs of each size
+Price = Callable[[pd.DataFrame], Priced]
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def run_in_rounds(
         found = analyse(part, predictions[predictions["key"].isin(part["key"])], replicates=100, looks=looks)
         verdicts = found.verdict_json()["verdicts"]
         ever |= {v["outcome"] for v in verdicts}
-        spent, costs = price(part, draws)
+        spent, costs = price(part)
         laws = found.laws_json()
         share = seed_share(part) or 0.0
         step = next_round(laws, verdicts, {}, spent, most, until, costs, share)

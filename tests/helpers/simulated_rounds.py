@@ -39,7 +39,7 @@ def in_draws(sizes: Sequence[int], trials: float) -> Price:
         trials: the part of a draw's cost that its trials have, half of it those without synthetic images.
     """
 
-    def price(part: pd.DataFrame, draws: int) -> Priced:
+    def price(part: pd.DataFrame) -> Priced:
         ratio = trials * (int(part["seed"].max()) + 1) / SEEDS / 2
         made = part[part["num_synthetic"] > 0].groupby("num_real")["draw"].nunique()
         alone = part[part["num_synthetic"] == 0].groupby("num_real")["draw"].nunique()

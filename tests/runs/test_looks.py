@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synaug_ray.laws.simultaneous import Look, seen_before
 from synaug_ray.runs.looks import recorded, take_look
 from synaug_ray.runs.outputs import with_groups, write_test_groups
 from synaug_ray.store.run_folder import LOOKS, RunFolder
@@ -11,7 +12,7 @@ from synaug_ray.store.run_folder import LOOKS, RunFolder
 
 def trials(draws, seeds=2):
     keys = [(f"k{d}-{s}", d, s) for d in range(draws) for s in range(seeds)]
-    return pd.DataFrame(keys, columns=["key", "draw", "seed"])
+    return pd.DataFrame(keys, columns=["key", "draw", "seed"]).assign(num_synthetic=40)
 
 
 @pytest.fixture
@@ -28,6 +29,15 @@ def test_a_look_is_counted_when_there_is_something_new(folder):
     assert take_look(folder, trials(5), count=True) == first  # the old data are judged as they were
     assert [look.draws for look in take_look(folder, trials(8, seeds=3), count=True)] == [5, 8, 8]  # seeds are data too
     assert len(recorded(folder)) == 3
+
+
+def test_further_draws_of_real_images_alone_are_new_data(folder):
+    more = pd.concat([trials(6), trials(24).assign(num_synthetic=0, key=lambda t: "real " + t["key"])])
+    take_look(folder, trials(6), count=True)
+    looks = take_look(folder, more, count=True)
+    assert [(look.draws, look.real_draws) for look in looks] == [(6, 0), (6, 24)]
+    assert seen_before(*looks) == 0.25 and [look for _, look in recorded(folder)] == list(looks)
+    assert seen_before(Look(6, 0.6), Look(12, 0.8)) == 0.5
 
 
 def test_views_of_a_run_that_goes_on_spend_nothing_and_are_judged_as_the_next_look(folder):

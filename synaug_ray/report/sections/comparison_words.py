@@ -43,7 +43,7 @@ def warnings(comparison: Comparison) -> list[str]:
     estimable = {row.run for row in comparison.rows if row.why is None}
     for row in comparison.rows:
         if row.why:  # of a run that has other numbers, only this generator is meant
-            name = f"{row.generator} of {row.run}" if row.run in estimable else row.run
+            name = f"{row.run} ({row.generator})" if row.run in estimable else row.run
             refused.setdefault(row.why.text, []).append(name)
     said += [f"{listed(dict.fromkeys(names))}: not estimable, since {why}." for why, names in refused.items()]
     units: dict[str, list[str]] = {}
