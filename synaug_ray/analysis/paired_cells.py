@@ -104,8 +104,7 @@ class PairedCells:
     @property
     def synthetic_draws(self) -> int:
         """The number of draws that have synthetic images; of all draws if none has."""
-        values = [cell.gains if cell.num_real else cell.errors for cell in (*self.mixed, *self.alone)]
-        there = [~np.isnan(each[:, 0]) for each in values]
+        there = [~np.isnan(cell.errors[:, 0]) for cell in (*self.mixed, *self.alone)]
         return int(np.any(there, axis=0).sum()) if there else len(self.draws)
 
     @property
