@@ -89,8 +89,7 @@ def corrected(cell: Pairs, weights: np.ndarray, common: Slope) -> np.ndarray:
         return cell.gains
     paired, measured = cell.paired, cell.measured
     own, every = cell.real[paired].mean(axis=0), cell.real[measured].mean(axis=0)
-    part = common.value * (cell.real[paired] - own)
-    rest = cell.gains[paired] - part
+    rest, part = _split(cell, common)
     found = rest + _kept(rest @ weights, part @ weights, measured.sum()) * part
     # the growth is the same for all images: it is no noise of images, which is measured by itself
     wider = (common.grown - 1) * ((found - found.mean(axis=0)) @ weights)
@@ -101,12 +100,18 @@ def corrected(cell: Pairs, weights: np.ndarray, common: Slope) -> np.ndarray:
 
 def fixed_share(cell: Pairs, weights: np.ndarray, common: Slope) -> float:
     """The share of a corrected mean's variance that draws with synthetic images do not lower, but real-only ones do."""
-    real = cell.real[cell.paired] @ weights
-    part = common.value * (real - real.mean())
-    rest = cell.gains[cell.paired] @ weights - part
-    by_real = max(float(part @ part + 2 * (rest - rest.mean()) @ part) / cell.measured.sum(), 0.0)
-    by_draw = float((rest - rest.mean()) @ (rest - rest.mean())) / len(part)
+    rest, part = (values @ weights for values in _split(cell, common))
+    rest = rest - rest.mean()
+    by_real = max(float(part @ part + 2 * rest @ part) / cell.measured.sum(), 0.0)
+    by_draw = float(rest @ rest) / len(part)
     return by_real / (by_real + by_draw) if by_real else 0.0
+
+
+def _split(cell: Pairs, common: Slope) -> tuple[np.ndarray, np.ndarray]:
+    """The paired gains as what the slope leaves and what it explains (about 0), each [paired draws, images]."""
+    real = cell.real[cell.paired]
+    part = common.value * (real - real.mean(axis=0))
+    return cell.gains[cell.paired] - part, part
 
 
 def _kept(rest: np.ndarray, part: np.ndarray, every: int) -> float:

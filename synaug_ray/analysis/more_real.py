@@ -59,8 +59,13 @@ def more_real(laws: Json, classifier: str, num_real: int) -> MoreReal:
     gain = Estimate(value, value - half, value + half)
     if value - half > 0 and not _flat(laws, classifier):
         return MoreReal(Known.HELPS, low, high, gain, bool(larger))
-    few = int(laws.get("real_draws") or laws.get("draws") or 0) < LEAST_DRAWS and value > 0
+    few = real_draws(laws) < LEAST_DRAWS and value > 0
     return MoreReal(Known.TOO_FEW if few else Known.NOT_SHOWN, low, high, gain, bool(larger))
+
+
+def real_draws(laws: Json) -> int:
+    """The draws of real images alone; files of older versions have one number for all."""
+    return int(laws.get("real_draws") or laws.get("draws") or 0)
 
 
 def number(estimate: Any) -> float | None:

@@ -23,7 +23,7 @@ from synaug_ray.analysis.exchange import IMPRECISE, OPPOSED, UNKNOWN
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.guessing import REMEDY, guessing, guessing_reason
 from synaug_ray.analysis.mixing import tells_of_adding
-from synaug_ray.analysis.more_real import Known, more_real, number
+from synaug_ray.analysis.more_real import Known, more_real, number, real_draws
 from synaug_ray.analysis.outdone import outdone
 from synaug_ray.analysis.recommendation_budget import at_this_budget
 from synaug_ray.analysis.recommendation_no_gain import STUDY, cannot_help, no_gain
@@ -234,10 +234,7 @@ def _rates_unknown(made: Any, laws: Json, lead: Json, n: int) -> Recommendation:
         step = f"Measure at three or more numbers of real images ({sizes} now), so that the two can be compared."
     elif isinstance(rate, Mapping) and OPPOSED in str(rate.get("note")):
         step = "Measure more sizes and amounts near it (num_real, synthetic_multiples): the fitted laws say otherwise."
-    elif (
-        more_real(laws, str(lead["classifier"]), n).known is Known.TOO_FEW
-        or int(laws.get("real_draws") or laws.get("draws") or 0) < FEW
-    ):
+    elif more_real(laws, str(lead["classifier"]), n).known is Known.TOO_FEW or real_draws(laws) < FEW:
         step = f"Run the same command with draws={FEW} or more, and over a wider range of num_real."
     else:
         step = "Measure over a wider range of num_real, or with more test images."

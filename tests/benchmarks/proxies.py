@@ -65,11 +65,11 @@ def row(
         cost = costs[int(str(n))]
         whole = cost.real + cost.mixed + cost.pools
         of_real.append((explained(gain, without.groupby("draw")["test_error"].mean()), cost.real / whole))
-        for other, its in done[(done["num_real"] == n) & (done["classifier"] != classifier)].groupby("classifier"):
+        for _, its in done[(done["num_real"] == n) & (done["classifier"] != classifier)].groupby("classifier"):
             both = its[(its["generator"] == generator) & (its["real_share"] == share)]
             both = both[both["num_synthetic"] == cell["num_synthetic"].iloc[0]].groupby("draw")["test_error"].mean()
             theirs = its[its["num_synthetic"] == 0].groupby("draw")["test_error"].mean() - both
-            if len(theirs.dropna()) >= 4 and other:
+            if len(theirs.dropna()) >= 4:
                 of_other.append((explained(gain, theirs), cost.pools / whole))
         saved = np.mean([misses[k] for k in without["key"]], axis=0) - np.mean([misses[k] for k in cell["key"]], axis=0)
         of_images.append(float(np.corrcoef(saved, difficulty)[0, 1] ** 2))

@@ -81,8 +81,8 @@ def compare(name: str, table: pd.DataFrame, predicted: pd.DataFrame, orders: int
             for t, w in zip(tables, whole, strict=True)
         ]
 
-    everything = run_in_rounds(table, predicted, price, int(table["draw"].max()) + 1, 0.0).draws
-    whole = [run_in_rounds(t[t["seed"] < SEEDS], predicted, price, everything, 0.0) for t in tables]
+    every = int(table["draw"].max()) + 1
+    whole = [run_in_rounds(t[t["seed"] < SEEDS], predicted, price, every, 0.0) for t in tables]
     ways: dict[str, Any] = {"all sizes": play(FIRST)} | {f"{n:,}": play(FEW, (n,)) for n in sizes}
     for question, pairs in ways.items():
         of = sizes if question == "all sizes" else [int(question.replace(",", ""))]
