@@ -9,11 +9,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from synaug_ray.common.errors import Message
-from synaug_ray.common.text import listed, some
+from synaug_ray.common.text import some
 from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.budget import Until
 from synaug_ray.config.classifier_checks import classifier_problems
 from synaug_ray.config.data_options import MAX_SIDE
+from synaug_ray.config.fewer_draws import fewer_draws_problems
 from synaug_ray.config.generator_recipes import GeneratorRecipe, HybridRecipe
 from synaug_ray.config.image_sides import SHAPES, halving, image_shape
 from synaug_ray.config.joint import joint_arms
@@ -38,7 +39,7 @@ def grid_problems(spec: GridSpec, lines: Lines) -> list[Message]:
     """The problems; empty if the grid can be planned."""
     found = _too_large(spec, lines) + _ambiguous(spec) + _nothing_synthetic(spec, lines)
     found += no_real_problems(spec, lines) + weight_problems(spec, lines)
-    found += replacement_problems(spec, lines) + _until(spec, lines) + _fewer_draws(spec, lines)
+    found += replacement_problems(spec, lines) + _until(spec, lines) + fewer_draws_problems(spec, lines)
     found += joint_problems(spec, lines)
     if spec.sampler.start != "subset":
         text = (
@@ -118,30 +119,6 @@ def _not_measured(spec: GridSpec, lines: Lines) -> list[Message]:
         for i, n in enumerate(spec.until.num_real)
         if n not in sizes
     ]
-
-
-def _fewer_draws(spec: GridSpec, lines: Lines) -> list[Message]:
-    found, products = [], spec.products()
-    for i, fewer in enumerate(spec.fewer_draws):
-        n, place = fewer.num_real, lines.at(("fewer_draws", i))
-        draws = [factors.draws for factors in products if n in factors.num_real]
-        if not draws:
-            sizes = sorted({n for factors in products for n in factors.num_real})
-            text = (
-                f"fewer_draws names {n:,} real images, which are not measured; allowed are "
-                f"{listed(f'{size:,}' for size in sizes)}"
-            )
-            found.append(Message(text, place, "not-measured", f"{n}"))
-        elif fewer.draws > max(draws):
-            text = (
-                f"fewer_draws gives {fewer.draws:,} draws at {n:,} real images, and the grid has {max(draws):,} there; "
-                "give fewer, or raise draws"
-            )
-            found.append(Message(text, place, "more-than-draws", f"{fewer.draws}"))
-        elif n in [other.num_real for other in spec.fewer_draws[:i]]:
-            text = f"fewer_draws names {n:,} real images twice; leave one out"
-            found.append(Message(text, place, "duplicate-value", f"{n}"))
-    return found
 
 
 def _untrainable(factors: Factors, place: str) -> Iterator[Message]:

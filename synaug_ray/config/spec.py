@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import product
+from collections.abc import Iterator
+from itertools import chain, product
 from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from synaug_ray.config.budget import Budget, Until
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.config.feature_recipes import FeatureRecipe
+from synaug_ray.config.fewer_draws import FewerDraws, left_out
 from synaug_ray.config.filter_recipe import FilterRecipe
 from synaug_ray.config.generator_recipes import GeneratorRecipe, LatentRecipe, singles
 from synaug_ray.config.given_autoencoder import weights_of
@@ -151,15 +152,6 @@ class TrainingCheck(BaseModel):
     draws: Annotated[int, Field(strict=True, ge=0, le=MOST)] = 2  # of the grid's, with their first seed; 0: no check
 
 
-class FewerDraws(BaseModel):
-    """A number of real images at which synthetic ones have fewer draws than the grid; real-only trials have all."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    num_real: CountOrZero
-    draws: Count
-
-
 class GridSpec(Factors):
     """A grid as ``grids/<name>.yaml`` declares it. ``blocks`` are further products that override some factors."""
 
@@ -205,9 +197,19 @@ class GridSpec(Factors):
     def cells(self) -> Iterator[CellSpec]:
         """All cells, product by product; a cell of two products comes twice."""
         for factors in self.products():
-            fewer = {fewer.num_real: fewer.draws for fewer in self.fewer_draws}
-            yield from _cells(factors, fewer)
-            yield from _joint_cells(factors, fewer)
+            for cell in chain(_cells(factors), _joint_cells(factors)):
+                if not left_out(self.fewer_draws, cell):
+                    yield cell
+
+    def arms(self, num_real: int) -> set[str]:
+        """The names of the synthetic images at ``num_real`` real ones: see ``CellSpec.arm``."""
+        one = {"num_real": (num_real,), "draws": 1, "seeds": 1}
+        found: set[str] = set()
+        for factors in self.products():
+            if num_real in factors.num_real:
+                few = factors.model_copy(update=one | {"classifiers": factors.classifiers[:1]})
+                found |= {cell.arm for cell in chain(_cells(few), _joint_cells(few)) if cell.generator is not None}
+        return found
 
     def training_checks(self) -> Iterator[CellSpec]:
         """The longer real-only trials of each size that has synthetic images; one of two products comes twice."""
@@ -246,7 +248,7 @@ class GridSpec(Factors):
         return self.model_dump(mode="json")
 
 
-def _cells(factors: Factors, fewer_draws: Mapping[int, int]) -> Iterator[CellSpec]:
+def _cells(factors: Factors) -> Iterator[CellSpec]:
     for n, classifier, draw, seed in product(
         factors.num_real, factors.classifiers, range(factors.draws), range(factors.seeds)
     ):
@@ -259,8 +261,6 @@ def _cells(factors: Factors, fewer_draws: Mapping[int, int]) -> Iterator[CellSpe
                 yield CellSpec(n, 0, None, classifier, control.name, None, draw, seed, stages=control)
         else:  # without real images, all of them are
             protocols = (SYNTHETIC_ONLY,)
-        if draw >= fewer_draws.get(n, factors.draws):
-            continue
         for generator, kept, num_synthetic, protocol in product(
             factors.generators, factors.filters, amounts, protocols
         ):
@@ -287,11 +287,10 @@ def _cells(factors: Factors, fewer_draws: Mapping[int, int]) -> Iterator[CellSpe
                 )
 
 
-def _joint_cells(factors: Factors, fewer_draws: Mapping[int, int]) -> Iterator[CellSpec]:
+def _joint_cells(factors: Factors) -> Iterator[CellSpec]:
     """One for each size, draw, generator with a head, and control of these; their synthetic images are those shown."""
     for n in factors.num_real if JOINT in factors.protocols else ():
-        draws = range(min(fewer_draws.get(n, factors.draws), factors.draws) if n else 0)
-        for draw, arm in product(draws, joint_arms(factors.generators)):
+        for draw, arm in product(range(factors.draws if n else 0), joint_arms(factors.generators)):
             yield CellSpec(n, fakes_seen(arm, n), arm, HEAD, JOINT, None, draw, 0)
 
 

@@ -2,8 +2,9 @@
 
 After each round the verdicts say how many draws would probably decide them, and the Records how long a draw takes at
 each number of real images. Seeds of the classifiers are added too where that is cheaper: a part of what gains vary by
-is theirs, and a seed needs no generator. Where the answer is known, synthetic images get no further draws; real-only
-trials do, since they cost little and every answer rests on their curve. Each decision is a line of
+is theirs, and a seed needs no generator. Where the answer is known, synthetic images get no further draws, nor do those
+of a generator that cannot help by more than the margin or that is not asked about; real-only trials do, since they cost
+little and every answer rests on their curve. Each decision is a line of
 ``decisions.jsonl``, written before its draws begin, so that the same command goes on from it. Looking after each round
 costs no trust: a look spends its part of the false verdicts (``runs.looks``).
 """
@@ -13,14 +14,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 from synaug_ray.common.text import counted, listed, long_duration
 from synaug_ray.config.budget import Until, budget_seconds
-from synaug_ray.config.spec import FewerDraws, GridSpec, write_grid
+from synaug_ray.config.fewer_draws import FewerDraws
+from synaug_ray.config.spec import GridSpec, write_grid
 from synaug_ray.runs.size_costs import SizeCost, costs_of_all, size_costs
 from synaug_ray.store.folder_reader import FolderReader
 from synaug_ray.store.run_folder import DECISIONS, LAWS, MEASUREMENTS, QUALITY, STATUS, VERDICT, RunFolder
@@ -40,7 +42,7 @@ class Decision:
     half_widths: Mapping[int, float | None]  # of the widest interval of a gain, a fraction; None: it has an open end
     next_draws: int | None
     next_seeds: int | None
-    held: Mapping[int, int]  # draws of synthetic images at the other numbers of real ones, which get no more
+    held: Mapping[int, Mapping[str, int]]  # draws of the generators that get no more, by number of real images
     expected: float | None  # seconds that these take
     why: str
 
@@ -66,10 +68,9 @@ def begin(spec: GridSpec, folder: RunFolder) -> GridSpec:
     wanted = [d for d in _recorded(spec, folder) if d.get("next_draws")]
     if not wanted:
         return spec
-    held = [FewerDraws(num_real=int(n), draws=draws) for n, draws in (wanted[-1].get("held") or {}).items()]
     last = wanted[-1]
     draws, seeds = max(spec.draws, last["next_draws"]), max(spec.seeds, last.get("next_seeds") or 0)
-    return spec.model_copy(update={"draws": draws, "seeds": seeds, "fewer_draws": tuple(held)})
+    return spec.model_copy(update={"draws": draws, "seeds": seeds, "fewer_draws": _fewer(last.get("held") or {})})
 
 
 def decide(asked: GridSpec, folder: RunFolder) -> Decision:
@@ -142,7 +143,8 @@ def next_round(
         )
     if not costs:
         return end(f"{at}, and what a draw costs cannot be read from {MEASUREMENTS}; run the same command again.")
-    more = partial(costs_of_all, costs, draws, open_sizes=still)
+    going_on = {n: _going_on(laws, asking, wide, n) & {*costs[n].generators} for n in still if n in costs}
+    more = partial(costs_of_all, costs, draws, going_on=going_on)
     best = _cheapest(draws, seeds, share, partial(_draws_needed, draws, asking, wide, until), more)
     then = partial(more, seeds=best.seeds / seeds)
     added = f" and seeds={best.seeds}" if best.seeds > seeds else ""
@@ -155,9 +157,11 @@ def next_round(
     wanted = min(max(best.draws, math.ceil(LEAST_GROWTH * draws)), max(math.ceil(MOST_GROWTH * draws), FEW))
     while wanted > best.draws and then(wanted) > budget - spent:
         wanted -= 1
-    held = {n: cost.draws for n, cost in costs.items() if cost.draws and n not in still}
-    there = " there" if held else ""
-    why = f"{at}: draws={wanted}{added} next{there}, some {long_duration(then(wanted))}."
+    held = {n: _left(cost, going_on.get(n, set())) for n, cost in costs.items()}
+    held = {n: left for n, left in held.items() if left}
+    names = sorted({name for n in going_on if n in held for name in going_on[n]})
+    of, there = f" of {listed(names)}" if names else "", " there" if held else ""
+    why = f"{at}: draws={wanted}{added}{of} next{there}, some {long_duration(then(wanted))}."
     return known(wanted, best.seeds, held, then(wanted), why)
 
 
@@ -182,6 +186,32 @@ def _open_sizes(laws: Json, verdicts: Sequence[Json], quality: Json) -> set[int]
     found = recommendations(laws, verdicts, quality)
     learnt = any(r.learnt for r in found)
     return {r.num_real for r in found if r.advice is Advice.NOT_KNOWN and r.learnt == learnt}
+
+
+def _going_on(laws: Json, asking: Sequence[Json], wide: Sequence[Json], num_real: int) -> set[str]:
+    """The generators whose further draws tell something at an open size."""
+    from synaug_ray.analysis.recommendation_no_gain import cannot_help  # as in ``next_round``
+
+    open_still = [v for v in asking if not cannot_help(laws, v)]
+    return {str(v["generator"]) for v in [*open_still, *wide] if int(v["num_real"]) == num_real}
+
+
+def _left(cost: SizeCost, going_on: Collection[str]) -> dict[str, int]:
+    """The draws so far of the generators that get no more."""
+    return {name: one.draws for name, one in cost.generators.items() if name not in going_on}
+
+
+def _fewer(held: Mapping[str, Mapping[str, int] | int]) -> tuple[FewerDraws, ...]:
+    """As a grid tells it. Before generators were held one by one, a number of real images had a number of draws."""
+    found: list[FewerDraws] = []
+    for n, told in held.items():
+        if isinstance(told, int):
+            found.append(FewerDraws(num_real=int(n), draws=told))
+            continue
+        for draws in sorted(set(told.values())):
+            names = tuple(sorted(name for name in told if told[name] == draws))
+            found.append(FewerDraws(num_real=int(n), draws=draws, generators=names))
+    return tuple(found)
 
 
 def _half_width(verdict: Json) -> float:

@@ -102,6 +102,15 @@ def test_synthetic_images_have_fewer_draws_where_the_grid_says_so():
     }
 
 
+def test_one_generator_has_fewer_draws_where_the_grid_says_so():
+    fewer = [{"num_real": 20, "draws": 1, "generators": ["jitter"]}]
+    spec = grid(draws=3, seeds=1, num_real=[20, 40], generators=["edm-tiny", "jitter"], fewer_draws=fewer)
+    made = {(c.num_real, c.arm, c.draw) for c in spec.cells()}
+    every = {(n, arm, d) for n in (20, 40) for arm in ("none", "edm-tiny", "jitter") for d in range(3)}
+    assert made == every - {(20, "jitter", 1), (20, "jitter", 2)}
+    assert spec.arms(20) == {"edm-tiny", "jitter"} and spec.arms(7) == set()
+
+
 def test_the_real_share_is_void_but_in_mixtures():
     spec = grid(
         protocols=["mixed", "synthetic-only", "local-replacement", "soft-labels"],

@@ -36,7 +36,7 @@ class Ended:
 
     @property
     def outcomes(self) -> dict[int, str]:
-        """By number of real images."""
+        """By number of real images, of a run of one generator."""
         return {int(v["num_real"]): str(v["outcome"]) for v in self.verdicts}
 
 
@@ -48,21 +48,21 @@ def run_in_rounds(
     most: float,
     until: Until = DECIDED,
 ) -> Ended:
-    """A run of one generator that begins with ``first`` draws of two seeds, may cost ``most``, and goes on in rounds.
+    """A run that begins with ``first`` draws of two seeds, may cost ``most``, and goes on in rounds.
 
     A round that asks for more draws or seeds than the table has gets those that there are; one that finds nothing new
     is the last.
     """
     made = measurements["num_synthetic"] > 0
-    sizes = sorted({int(n) for n in measurements.loc[made, "num_real"]})
+    arms = list(zip(measurements["num_real"], measurements["generator"], strict=True))
     limits = [int(measurements[name].max()) + 1 for name in ("draw", "seed")]
-    draws, seeds, held = min(first, limits[0]), SEEDS, dict[int, int]()
+    draws, seeds, held = min(first, limits[0]), SEEDS, dict[int, Mapping[str, int]]()
     looks: tuple[Look, ...] = ()
     ever: set[str] = set()
     ended: Ended | None = None
     seen = 0
     while True:
-        there = measurements["num_real"].map({n: held.get(n, draws) for n in sizes}).where(made, draws)
+        there = pd.Series([held.get(n, {}).get(name, draws) for n, name in arms]).where(made, draws)
         part = measurements[(measurements["draw"] < there) & (measurements["seed"] < seeds)].reset_index(drop=True)
         if ended and len(part) == seen:
             return ended

@@ -11,15 +11,19 @@ from helpers.simulate import nothing
 from helpers.simulated_rounds import simulated_rounds
 
 from synaug_ray.config.budget import Until, budget_seconds
-from synaug_ray.config.spec import FewerDraws
+from synaug_ray.config.fewer_draws import FewerDraws
 from synaug_ray.runs.rounds import begin, decide, next_round
-from synaug_ray.runs.size_costs import SizeCost, size_costs
+from synaug_ray.runs.size_costs import PoolCost, SizeCost, size_costs
 from synaug_ray.store.run_folder import DECISIONS, RunFolder
 
 
-def verdict(n=40, outcome="undecided", even=12, gain=(-0.02, 0.04), family="edm"):
+def cost(draws, real, mixed, pools, name="edm"):
+    return SizeCost(real, draws, {name: PoolCost(draws, mixed, pools)} if draws else {})
+
+
+def verdict(n=40, outcome="undecided", even=12, gain=(-0.02, 0.04), family="edm", generator="edm"):
     return {
-        "num_real": n, "outcome": outcome, "family": family, "generator": "edm", "classifier": "mlp",
+        "num_real": n, "outcome": outcome, "family": family, "generator": generator, "classifier": "mlp",
         "protocol": "mixed", "real_share": "0.5", "open_set": False,
         "gain": {"value": sum(g or 0.0 for g in gain) / 2, "low": gain[0], "high": gain[1]},
         "deciding_range": None if even is None else [even, None], "deciding_draws": None, "margin": 0.01,
@@ -30,7 +34,7 @@ def after(*verdicts, draws=6, spent=600.0, budget=7200.0, costs=None, laws=None,
     laws = {"draws": draws, "seeds": 2, "delta": 0.01, "studies": []} | (laws or {})
     if costs is None:  # all of it where it is undecided
         sizes = {v["num_real"] for v in verdicts}
-        costs = {n: SizeCost(draws, 0.0, 0.0, spent / draws / len(sizes)) for n in sizes}
+        costs = {n: cost(draws, 0.0, 0.0, spent / draws / len(sizes)) for n in sizes}
     return next_round(laws, verdicts, {}, spent, budget, Until(**until), costs, share)
 
 
@@ -61,37 +65,52 @@ def test_it_ends_and_says_why(verdicts, options, said):
 
 def test_only_open_sizes_get_synthetic_images_and_all_get_real_only_trials():
     costs = {
-        40: SizeCost(6, 1.0, 0.0, 20.0),
-        80: SizeCost(6, 2.0, 0.0, 40.0),
-        160: SizeCost(6, 4.0, 0.0, 80.0),
-        320: SizeCost(0, 8.0, 0.0, 0.0),
+        40: cost(6, 1.0, 0.0, 20.0),
+        80: cost(6, 2.0, 0.0, 40.0),
+        160: cost(6, 4.0, 0.0, 80.0),
+        320: cost(0, 8.0, 0.0, 0.0),
     }
     wide, known = (-0.012, 0.012), verdict(160, gain=(0.05, 0.06))
     options = {"spent": 882.0, "costs": costs, "decide": False, "half_width": 1}
     found = after(verdict(gain=wide), verdict(80, gain=wide), known, **options)
-    assert found.open == (40, 80) and found.held == {160: 6}
+    assert found.open == (40, 80) and found.held == {160: {"edm": 6}}
     assert (found.next_draws, found.expected) == (9, 3 * (15 + 60))
     assert found.why.endswith("draws=9 next there, some 4 minutes.")
     # a size that was held and is open again, since a further look asks for more, catches up
-    options["costs"] = costs | {40: SizeCost(4, 1.0, 0.0, 20.0)}
+    options["costs"] = costs | {40: cost(4, 1.0, 0.0, 20.0)}
     assert after(verdict(gain=wide), known, **options).expected == 3 * 15 + 5 * 20
     assert after(verdict(gain=wide), known, budget=1_026.0, **options).next_draws is None
     assert after(verdict(even=9), costs={}).next_draws is None  # nothing is bought at an unknown price
 
 
+def test_only_generators_that_may_help_get_further_draws_and_are_paid_for():
+    costs = {40: SizeCost(1.0, 6, {name: PoolCost(6, 2.0, 20.0) for name in ("edm", "gan", "jitter")})}
+    verdicts = [verdict(even=9), verdict(outcome="hurts", gain=(-0.1, -0.05), generator="gan")]
+    found = after(*verdicts, costs=costs)
+    assert found.held == {40: {"gan": 6, "jitter": 6}}
+    assert (found.next_draws, found.expected) == (9, 3 * (1 + 2 + 20))
+    assert found.why.endswith("draws=9 of edm next there, some 69 seconds.")
+    both = [verdict(even=9), verdict(even=9, generator="gan")]
+    assert after(*both, costs=costs).held == {40: {"jitter": 6}}
+    narrow = verdict(generator="gan", gain=(-0.1, 0.005))  # undecided between "no effect" and "hurts"
+    assert after(verdict(even=9), narrow, costs=costs).held == {40: {"gan": 6, "jitter": 6}}
+    wide = after(*verdicts, costs=costs, half_width=1)  # each gain is asked about
+    assert wide.held == {40: {"jitter": 6}}
+
+
 def test_seeds_are_added_where_they_are_cheaper_than_draws():
     """Half of the noise is the seeds'. A draw takes 100 s; with four seeds its noise is 3/4, and 18 draws decide of 24."""
-    costs = {40: SizeCost(6, 5.0, 5.0, 90.0)}
+    costs = {40: cost(6, 5.0, 5.0, 90.0)}
     found = after(verdict(even=24), costs=costs, share=0.5)
     options = {s: 24 * (1 - 0.5 * (1 - 2 / s)) for s in range(2, 9)}
     price = {s: 90 * (math.ceil(d) - 6) + 10 * (math.ceil(d) * s / 2 - 6) for s, d in options.items()}
     assert found.next_seeds == min(price, key=lambda s: price[s]) > 2
     assert found.next_draws == 12 and f"draws=12 and seeds={found.next_seeds} next" in found.why
     assert found.expected == 6 * 90 + 10 * (12 * found.next_seeds / 2 - 6)
-    dear = {40: SizeCost(6, 50.0, 50.0, 0.0)}
+    dear = {40: cost(6, 50.0, 50.0, 0.0)}
     assert after(verdict(even=24), costs=dear, share=0.5).next_seeds == 2
     assert after(verdict(even=24), costs=costs).next_seeds == 2  # it is not known what they would bring
-    assert after(verdict(even=4), draws=3, costs={40: SizeCost(3, 5.0, 5.0, 90.0)}, share=0.5).next_seeds == 2
+    assert after(verdict(even=4), draws=3, costs={40: cost(3, 5.0, 5.0, 90.0)}, share=0.5).next_seeds == 2
     assert "and seeds=" in after(verdict(even=500), costs=costs, share=0.5).why  # an even chance, at the least price
 
 
@@ -103,7 +122,7 @@ def test_the_widest_interval_of_each_size_is_told():
 
 def test_only_sizes_that_are_asked_about_get_further_draws():
     found = after(verdict(even=9), verdict(80, even=30), num_real=(80,))
-    assert (found.open, found.held, found.next_draws) == ((80,), {40: 6}, 12)
+    assert (found.open, found.held, found.next_draws) == ((80,), {40: {"edm": 6}}, 12)
     wide = [verdict(n, gain=(-0.015, 0.015)) for n in (40, 80)]
     assert after(*wide, num_real=(40,), decide=False, half_width=1).open == (40,)
     assert "what was asked is known" in after(verdict(even=9), num_real=(80,)).why
@@ -132,8 +151,11 @@ def test_the_costs_of_sizes_are_what_was_spent():
     ]  # fmt: skip
     names = ["status", "num_real", "num_synthetic", "generator", "draw", "cost_seconds", "pool_cost_seconds"]
     found = size_costs(pd.DataFrame(rows, columns=names), 144.0)  # twice the 72 seconds of the rows
-    assert found == {40: SizeCost(2, 2.0, 8.0, 32.0, 2), 80: SizeCost(1, 6.0, 8.0, 40.0, 2)}
-    assert sum(c.real * 2 + (c.mixed + c.pools) * c.draws for c in found.values()) == 144.0
+    assert found == {
+        40: SizeCost(2.0, 2, {"edm": PoolCost(2, 8.0, 32.0)}),
+        80: SizeCost(6.0, 2, {"edm": PoolCost(1, 8.0, 40.0)}),
+    }
+    assert sum(c.spent for c in found.values()) == 144.0
 
 
 def test_intervals_are_narrowed_by_the_square():
@@ -148,9 +170,9 @@ def test_an_interval_with_an_open_end_takes_a_further_draw():
 def test_the_same_command_goes_on_with_what_was_decided(tmp_path):
     asked, folder = small_grid(budget="2h", draws=6), RunFolder(str(tmp_path), "run")
     folder.write_json("laws.json", {"draws": 6, "delta": 0.01, "studies": []})
-    folder.write_json("verdict.json", {"verdicts": [verdict(even=9)]})
+    folder.write_json("verdict.json", {"verdicts": [verdict(even=9, generator="edm-tiny")]})
     folder.write_json("status.json", {"cpu_seconds": {"trial": 600.0}})
-    row = {"status": "done", "draw": 0, "generator": "edm", "cost_seconds": 1.0, "pool_cost_seconds": 1.0}
+    row = {"status": "done", "draw": 0, "generator": "edm-tiny", "cost_seconds": 1.0, "pool_cost_seconds": 1.0}
     rows = [row | {"num_real": n, "num_synthetic": s} for n in (20, 40) for s in (0, n)]
     folder.write_parquet("measurements.parquet", pd.DataFrame(rows))
     assert begin(asked, folder).draws == 6
@@ -158,6 +180,9 @@ def test_the_same_command_goes_on_with_what_was_decided(tmp_path):
     assert decide(asked, folder).next_draws == 9
     assert len((folder.read(DECISIONS) or b"").splitlines()) == 1  # it was the same decision
     assert (begin(asked, folder).draws, begin(asked, folder).seeds) == (9, asked.seeds)
+    assert begin(asked, folder).fewer_draws == (FewerDraws(num_real=20, draws=1, generators=("edm-tiny",)),)
+    older = json.loads((folder.read(DECISIONS) or b"").splitlines()[0]) | {"held": {"20": 1}}  # of whole sizes
+    folder.write(DECISIONS, json.dumps(older) + "\n")
     assert begin(asked, folder).fewer_draws == (FewerDraws(num_real=20, draws=1),)
     assert begin(small_grid(budget="3h", draws=6), folder).draws == 9  # a larger budget goes on
     assert begin(small_grid(budget="2h", draws=6, delta=2.0), folder).draws == 6  # another question
