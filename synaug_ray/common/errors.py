@@ -53,7 +53,7 @@ class Problem(Exception):
 
 
 class Diverged(RuntimeError):
-    """A loss, a weight or a pixel is not finite: the trained network is useless."""
+    """A loss, weight or pixel is not finite, or the loss ended far above its lowest: the network is useless."""
 
 
 class Collapsed(RuntimeError):

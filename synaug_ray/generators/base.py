@@ -74,7 +74,7 @@ class Family(Protocol):
                 the network itself draws (dropout). All processes of a group return the same Generator.
 
         Raises:
-            Diverged: if the loss or a weight is not finite.
+            Diverged: if the loss or a weight is not finite, or the loss of denoising ends far above its lowest.
             DamagedState: if ``state`` is not what was saved.
         """
         ...

@@ -151,7 +151,8 @@ def fit(
     net.train()
     schedule = warmup_then_constant if recipe.schedule == "constant" else warmup_then_cosine
     rate = schedule(recipe.learning_rate, recipe.warmup_nimg, recipe.batch)
-    return train_loop(recipe, net, {"net": net, **beside}, {"adam": adam}, step, rate, num_real, state, save)
+    modules = {"net": net, **beside}
+    return train_loop(recipe, net, modules, {"adam": adam}, step, rate, num_real, state, save, falling=True)
 
 
 def guided(

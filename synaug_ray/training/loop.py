@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from synaug_ray.common.errors import Diverged
-from synaug_ray.training.checkpoint import restore, snapshot
+from synaug_ray.training.checkpoint import module_names, restore, snapshot
+from synaug_ray.training.steady import LossRecord
 
+RECORD = "losses"  # its name in a checkpoint
 SAVE_EVERY = 64  # batches between checks of the loss, each followed by a call of ``save``
 SaveState = Callable[[Callable[[], bytes], int], None]  # (returns the state, lazily; nimg so far)
 LearningRate = Callable[[int, int], float]  # (nimg, total images to see) -> learning rate of the next batch
@@ -50,6 +52,8 @@ def train_loop(
     num_real: int,
     state: bytes | None = None,
     save: SaveState | None = None,
+    *,
+    falling: bool = False,
 ) -> tuple[Network, int]:
     """Train until ``recipe.length(num_real)`` images have been seen.
 
@@ -61,25 +65,32 @@ def train_loop(
         learning_rate: a schedule, as of ``warmup_then_cosine``.
         state: a checkpoint to resume from, as passed to ``save``.
         save: called every ``SAVE_EVERY`` batches and after the last.
+        falling: whether the first loss falls in a training that goes well, as in denoising, but not of a GAN.
 
     Returns:
         The averaged network, and the number of images seen.
 
     Raises:
-        Diverged: if a loss or a weight is not finite.
+        Diverged: if a loss or a weight is not finite, or a falling loss has risen far again at the end.
         DamagedState: if ``state`` is not what was saved.
     """
     ema = copy.deepcopy(averaged)
-    modules = {**modules, "ema": ema}
+    record = LossRecord(recipe.batch, next(averaged.parameters()).device) if falling else None
+    modules = {**modules, "ema": ema} | ({RECORD: record} if record else {})
     nimg, total = 0, recipe.length(num_real)
     if state is not None:
-        nimg = restore(state, modules, optimisers)
+        known = module_names(state)
+        if record is not None and RECORD not in known:
+            record.forget()  # an older version saved it
+        nimg = restore(state, {k: m for k, m in modules.items() if k != RECORD or k in known}, optimisers)
     while nimg < total:
         rate = learning_rate(nimg, total)
         for group in (g for optimiser in optimisers.values() for g in optimiser.param_groups):
             group["lr"] = rate
         losses = step(nimg)
         first, nimg = nimg == 0, nimg + recipe.batch
+        if record is not None:
+            record.add(losses[0], nimg)
         decay = 0.5 ** (recipe.batch / min(recipe.ema_half_life, 0.05 * nimg))
         _average(ema, averaged, 1.0 if first else 1 - decay)
         if nimg // recipe.batch % SAVE_EVERY == 0 or nimg >= total:
@@ -87,6 +98,8 @@ def train_loop(
             if save is not None:
                 save(partial(snapshot, modules, optimisers, nimg), nimg)
     check_finite(ema, recipe.name)
+    if record is not None:
+        record.check(recipe.name)
     return ema, nimg
 
 
