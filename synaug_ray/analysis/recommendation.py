@@ -191,7 +191,7 @@ def _nothing_learnt(here: Sequence[Json], num_real: int) -> tuple[Advice, str, s
         reason = f"At {num_real:,} real images no generator that learns was measured."
         if simple is not None:
             reason = f"{reason[:-1]}; plain {simple['generator']} brings {gain_clause(simple['gain'])}."
-    step = "Add a preset for this size of images to generators: edm-tiny (8 px), edm-16px-2, edm-28px-2 or another."
+    step = "Add a preset for this size of images to generators: edm-tiny (8 px), edm-16px-3, edm-28px-2 or another."
     return Advice.NOT_KNOWN, "", reason, step
 
 

@@ -70,7 +70,7 @@ class UNetRecipe(ConvolutionalRecipe):
 
     labels: ClassVar[frozenset[str]] = AnyGenerator.labels | {"guide", "sampler"}  # one training serves all of them
     unused_settings: ClassVar[tuple[str, ...]] = ()  # of ``Sampling``
-    later: ClassVar[frozenset[str]] = frozenset({"conditioning", "schedule"})
+    later: ClassVar[frozenset[str]] = frozenset({"adam_beta2", "conditioning", "schedule"})
     guide: Guide | None = None
     sampler: Sampling | None = None  # settings of its own, in place of those of the grid's sampler
     attention: tuple[Flag, ...] = (False, False)  # one entry per resolution; the middle block always has it
@@ -79,6 +79,9 @@ class UNetRecipe(ConvolutionalRecipe):
     dropout: Share = 0.1
     label_dropout: Share = 0.15  # share of labels replaced by the null class, for guidance
     learning_rate: Positive = 8e-3
+    # Decay of Adam's mean squared gradient in each batch. With 0.999 it remembers thousands of small gradients when
+    # larger ones come, and the steps are too long: trainings diverge at less than half of the rate that 0.95 allows
+    adam_beta2: Annotated[Number, Field(gt=0, lt=1)] = 0.999
     warmup_nimg: Count = 1_600
     # How noise level and class enter each block: added to its features, or as their scale and shift after the
     # normalisation (adaptive group norm, arXiv 2105.05233, section 3)

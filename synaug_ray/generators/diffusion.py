@@ -138,7 +138,7 @@ def fit(
         clipped: the parameters whose gradients are clipped together; none are all that is trained.
     """
     trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
-    adam = torch.optim.Adam(trained, lr=recipe.learning_rate, fused=True)
+    adam = torch.optim.Adam(trained, lr=recipe.learning_rate, betas=(0.9, recipe.adam_beta2), fused=True)
 
     def step(nimg: int) -> tuple[Tensor]:
         adam.zero_grad(set_to_none=True)

@@ -113,6 +113,8 @@ ROUNDS: dict[int, tuple[Candidate, ...]] = {
     15: (
         Candidate(HALF_RATE | {"p_mean": -0.4, "nimg": 64_000}, {}),
     ),  # more of the noise at which classes are decided
+    # a training that cannot diverge: half the rate of NEW (round 13), or a shorter memory of squared gradients
+    23: (Candidate(NEW | {"adam_beta2": 0.95, "nimg": 64_000}, {}),),
     # for --preset edm-28px, whose batches are of 32
     7: (Candidate({}, {}, 200), Candidate(SCALE_SHIFT, {}, 200), Candidate(SCALE_SHIFT, NARROW, 200)),
     8: (Candidate(SCALE_SHIFT | {"learning_rate": 1e-2}, {}, 200), Candidate(SMALL, {}, 200)),
