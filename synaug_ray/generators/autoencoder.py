@@ -140,7 +140,8 @@ def train(
     net.train()
     rate = warmup_then_cosine(recipe.autoencoder_learning_rate, min(recipe.warmup_nimg, images), recipe.batch)
     length = _Length(recipe.name, recipe.batch, recipe.ema_half_life, images)
-    trained, _ = train_loop(length, net, {NAME: net}, {"adam": adam}, step, rate, len(task.images), state, save)
+    adams, seen = {"adam": adam}, len(task.images)
+    trained, _ = train_loop(length, net, {NAME: net}, adams, step, rate, seen, state, save, falling=True)
     trained = trained.eval().requires_grad_(False)
     standardise(trained, task.images)
     return trained

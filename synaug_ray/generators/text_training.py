@@ -132,7 +132,8 @@ def fit(
 
     schedule = warmup_then_constant if recipe.schedule == "constant" else warmup_then_cosine
     rate = schedule(recipe.learning_rate, recipe.warmup_nimg, recipe.batch)
-    return train_loop(recipe, learnt, {"net": learnt}, {"adam": adam}, step, rate, num_real, state, save)
+    modules = {"net": learnt}
+    return train_loop(recipe, learnt, modules, {"adam": adam}, step, rate, num_real, state, save, falling=True)
 
 
 def backward(lesson: Lesson, recipe: TextRecipe, nimg: int, split: Split) -> Tensor:

@@ -52,5 +52,5 @@ class LossRecord(nn.Module):
             raise Diverged(
                 f"generator {name}: its training lost what it had learnt: the mean loss of "
                 f"{self.batches * self.batch:,} images was {least:.3f} at its lowest and {last:.3f} at the end; lower "
-                "learning_rate in its recipe"
+                "the learning rate in its recipe"
             )
