@@ -44,6 +44,7 @@ from synaug_ray.runs.plan_summary import (
     disk_line,
     memory_problem,
     missing_results,
+    only_generators_failed,
     plan_lines,
     plan_notes,
     plan_timings,
@@ -139,9 +140,9 @@ def _main(args: argparse.Namespace, words: list[str]) -> int:
 
 def _next_round(run: Run, request: Request, args: argparse.Namespace, words: list[str], code: int) -> int:
     """Go on with more draws where a budget allows and they would decide something; else return ``code``."""
-    if request.spec.budget is None or code != DONE:
+    if request.spec.budget is None or (code != DONE and not only_generators_failed(run)):
         return code
-    decision = rounds.decide(request.spec, run.folder)
+    decision = rounds.decide(request.spec, run.spec, run.folder)
     print(f"budget   {decision.sentence(request.spec.budget)}", flush=True)
     if decision.next_draws is not None:
         return _main(args, words)

@@ -188,7 +188,8 @@ class StudyFitter:
         unseen_cells = held_out_cells(data, masks, seen_candidates, curve) if masks else None
         held_out = unseen(data, masks, curve, seen_candidates, unseen_cells) if masks and unseen_cells else None
         steep = slopes(data.sizes[data.base], np.array([float(cell.num_synthetic) for cell in cells]), *worth)
-        checked = check(data, laws, self.cells.synthetic_draws, worth, steep, held_out) if laws else None
+        drawn = int(self.uncertainty.draws[positions].max())
+        checked = check(data, laws, drawn, worth, steep, held_out) if laws else None
         rates = self._exchange(key, cells, laws, data.n0, steep, checked)
         grid = self._prediction_grid(key, data, cells, laws, checked)
         return Study(

@@ -37,6 +37,21 @@ def left_out(fewer: Sequence[FewerDraws], cell: CellSpec) -> bool:
     )
 
 
+def merged(spec: GridSpec, more: Sequence[FewerDraws]) -> tuple[FewerDraws, ...]:
+    """Those of the grid and ``more``; where several speak of the same images, the fewest draws."""
+    every, found = [*spec.fewer_draws, *more], list[FewerDraws]()
+    for n in dict.fromkeys(one.num_real for one in every):
+        limits: dict[str, int] = {}
+        for name in sorted(spec.arms(n)):
+            told = [one.draws for one in every if one.num_real == n and (not one.generators or name in one.generators)]
+            limits |= {name: min(told)} if told else {}
+        for draws in sorted(set(limits.values())):
+            names = tuple(name for name, limit in limits.items() if limit == draws)
+            whole = len(names) == len(spec.arms(n))
+            found.append(FewerDraws(num_real=n, draws=draws, generators=() if whole else names))
+    return tuple(found)
+
+
 def fewer_draws_problems(spec: GridSpec, lines: Lines) -> list[Message]:
     """What ``fewer_draws`` names and the grid does not have, and what it names twice."""
     found, products = list[Message](), spec.products()

@@ -80,7 +80,7 @@ class UNetRecipe(ConvolutionalRecipe):
     label_dropout: Share = 0.15  # share of labels replaced by the null class, for guidance
     learning_rate: Positive = 8e-3
     # Decay of Adam's mean squared gradient in each batch. With 0.999 it remembers thousands of small gradients when
-    # larger ones come, and the steps are too long: trainings diverge at less than half of the rate that 0.95 allows
+    # larger ones come, and the steps are too long: at half of a rate that is steady with 0.95, some trainings diverge
     adam_beta2: Annotated[Number, Field(gt=0, lt=1)] = 0.999
     warmup_nimg: Count = 1_600
     # How noise level and class enter each block: added to its features, or as their scale and shift after the

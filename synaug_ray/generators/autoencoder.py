@@ -29,6 +29,7 @@ from synaug_ray.training.loop import SaveState, train_loop, warmup_then_cosine
 from synaug_ray.training.precision import autocast
 
 ENCODED_AT_ONCE = 64  # images, to turn a Subset into latents
+REMEDY = "lower autoencoder_learning_rate"  # against a training that diverges
 NAME = "autoencoder"  # in a checkpoint
 
 
@@ -141,7 +142,7 @@ def train(
     rate = warmup_then_cosine(recipe.autoencoder_learning_rate, min(recipe.warmup_nimg, images), recipe.batch)
     length = _Length(recipe.name, recipe.batch, recipe.ema_half_life, images)
     adams, seen = {"adam": adam}, len(task.images)
-    trained, _ = train_loop(length, net, {NAME: net}, adams, step, rate, seen, state, save, falling=True)
+    trained, _ = train_loop(length, net, {NAME: net}, adams, step, rate, seen, state, save, remedy=REMEDY)
     trained = trained.eval().requires_grad_(False)
     standardise(trained, task.images)
     return trained

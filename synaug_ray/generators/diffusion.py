@@ -21,6 +21,8 @@ from synaug_ray.training.batching import copy_async, passes, stream
 from synaug_ray.training.distributed import Split
 from synaug_ray.training.loop import Network, SaveState, train_loop, warmup_then_constant, warmup_then_cosine
 
+REMEDY = "lower learning_rate, or set adam_beta2: 0.95"  # against a training that diverges
+
 
 @dataclass(frozen=True)
 class Task:
@@ -152,7 +154,7 @@ def fit(
     schedule = warmup_then_constant if recipe.schedule == "constant" else warmup_then_cosine
     rate = schedule(recipe.learning_rate, recipe.warmup_nimg, recipe.batch)
     modules = {"net": net, **beside}
-    return train_loop(recipe, net, modules, {"adam": adam}, step, rate, num_real, state, save, falling=True)
+    return train_loop(recipe, net, modules, {"adam": adam}, step, rate, num_real, state, save, remedy=REMEDY)
 
 
 def guided(

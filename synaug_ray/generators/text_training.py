@@ -133,7 +133,9 @@ def fit(
     schedule = warmup_then_constant if recipe.schedule == "constant" else warmup_then_cosine
     rate = schedule(recipe.learning_rate, recipe.warmup_nimg, recipe.batch)
     modules = {"net": learnt}
-    return train_loop(recipe, learnt, modules, {"adam": adam}, step, rate, num_real, state, save, falling=True)
+    return train_loop(
+        recipe, learnt, modules, {"adam": adam}, step, rate, num_real, state, save, remedy="lower learning_rate"
+    )
 
 
 def backward(lesson: Lesson, recipe: TextRecipe, nimg: int, split: Split) -> Tensor:

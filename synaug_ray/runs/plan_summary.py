@@ -222,3 +222,10 @@ def missing_results(run: Run, left: Plan) -> str:
         f"{counts} are missing{f' ({causes})' if causes else ''}; see {run.folder.url}/status.json. Run the same "
         "command to retry them"
     )
+
+
+def only_generators_failed(run: Run) -> bool:
+    """Whether each missing trial is missing since its generator diverged or collapsed: verdicts allow for these."""
+    from synaug_ray.analysis.trials import GENERATOR_FAILURES  # pandas takes a while, which a dry run need not wait for
+
+    return set(missing_trials(run.plan, run.store).causes) <= {*GENERATOR_FAILURES}

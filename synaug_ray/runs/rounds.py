@@ -2,9 +2,9 @@
 
 After each round the verdicts say how many draws would probably decide them, and the Records how long a draw takes at
 each number of real images. Seeds of the classifiers are added too where that is cheaper: a part of what gains vary by
-is theirs, and a seed needs no generator. Where the answer is known, synthetic images get no further draws, nor do those
-of a generator that cannot help by more than the margin or that is not asked about; real-only trials do, since they cost
-little and every answer rests on their curve. Each decision is a line of
+is theirs, and a seed needs no generator. Where the answer is known, synthetic images get no further draws, nor does
+elsewhere a generator that cannot help by more than the margin; real-only trials do, since they cost little and every
+answer rests on their curve. Each decision is a line of
 ``decisions.jsonl``, written before its draws begin, so that the same command goes on from it. Looking after each round
 costs no trust: a look spends its part of the false verdicts (``runs.looks``).
 """
@@ -14,21 +14,22 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 from synaug_ray.common.text import counted, listed, long_duration
 from synaug_ray.config.budget import Until, budget_seconds
-from synaug_ray.config.fewer_draws import FewerDraws
-from synaug_ray.config.spec import GridSpec, write_grid
+from synaug_ray.config.fewer_draws import FewerDraws, merged
+from synaug_ray.config.spec import GridSpec
 from synaug_ray.runs.size_costs import SizeCost, costs_of_all, size_costs
 from synaug_ray.store.folder_reader import FolderReader
 from synaug_ray.store.run_folder import DECISIONS, LAWS, MEASUREMENTS, QUALITY, STATUS, VERDICT, RunFolder
 from synaug_ray.store.store import now
 
 LEAST_GROWTH, MOST_GROWTH = 1.25, 2.0  # of the draws from one round to the next
+HYBRID = "hybrid"  # in the name of its family
 Json = Mapping[str, Any]
 
 
@@ -39,10 +40,12 @@ class Decision:
     draws: int
     spent: float  # seconds of one core or GPU, of all steps of the grid
     open: tuple[int, ...]  # numbers of real images at which it is not yet known
-    half_widths: Mapping[int, float | None]  # of the widest interval of a gain, a fraction; None: it has an open end
+    half_widths: Mapping[int, float | None]  # of the widest interval of a gain, a fraction; None: it has an open end.
+    # By number of real images; of the generators that may help there, if any do
     next_draws: int | None
     next_seeds: int | None
-    held: Mapping[int, Mapping[str, int]]  # draws of the generators that get no more, by number of real images
+    held: Mapping[int, int]  # draws of synthetic images at the other numbers of real ones, which get no more
+    held_generators: Mapping[int, Mapping[str, int]]  # and of single generators at the open ones
     expected: float | None  # seconds that these take
     why: str
 
@@ -70,14 +73,18 @@ def begin(spec: GridSpec, folder: RunFolder) -> GridSpec:
         return spec
     last = wanted[-1]
     draws, seeds = max(spec.draws, last["next_draws"]), max(spec.seeds, last.get("next_seeds") or 0)
-    return spec.model_copy(update={"draws": draws, "seeds": seeds, "fewer_draws": _fewer(last.get("held") or {})})
+    fewer = [FewerDraws(num_real=int(n), draws=held) for n, held in (last.get("held") or {}).items()]
+    for n, names in (last.get("held_generators") or {}).items():
+        fewer += [FewerDraws(num_real=int(n), draws=held, generators=(name,)) for name, held in names.items()]
+    return spec.model_copy(update={"draws": draws, "seeds": seeds, "fewer_draws": merged(spec, fewer)})
 
 
-def decide(asked: GridSpec, folder: RunFolder) -> Decision:
+def decide(asked: GridSpec, ran: GridSpec, folder: RunFolder) -> Decision:
     """What to do after a finished round, recorded in the run's folder.
 
     Args:
         asked: the grid as the user gave it.
+        ran: the grid of that round.
     """
     from synaug_ray.analysis.seed_noise import seed_share  # pandas takes a while, which a dry run need not wait for
 
@@ -88,6 +95,10 @@ def decide(asked: GridSpec, folder: RunFolder) -> Decision:
     costs = size_costs(table, spent)
     share = seed_share(table, str(laws.get("error") or "test_error")) or 0.0
     found = next_round(laws, verdict.get("verdicts") or (), quality, spent, budget, asked.until, costs, share)
+    if found.next_draws is not None and found.next_draws <= ran.draws and (found.next_seeds or 0) <= ran.seeds:
+        why = f"the draws that were to decide it have no trials, since their generators fail: see {STATUS}."
+        nothing: Json = {"next_draws": None, "next_seeds": None, "held": {}, "held_generators": {}, "expected": None}
+        found = replace(found, **nothing, why=why)
     before = _recorded(asked, folder)
     told = asdict(found) | {"grid": _digest(asked)}
     if not before or {k: before[-1].get(k) for k in told} != json.loads(json.dumps(told)):
@@ -116,6 +127,7 @@ def next_round(
     from synaug_ray.analysis.generators import CONTROLS  # scipy takes a second, which a dry run need not wait for
     from synaug_ray.analysis.outdone import outdone
     from synaug_ray.analysis.recommendation import usable
+    from synaug_ray.analysis.recommendation_no_gain import cannot_help
     from synaug_ray.analysis.recommendation_text import FEW
 
     draws, seeds = int(laws.get("draws") or 0), int(laws.get("seeds") or 1)
@@ -126,26 +138,32 @@ def next_round(
         sizes &= set(until.num_real)
         wide = [v for v in wide if int(v["num_real"]) in until.num_real]
     still = tuple(sorted(sizes | {int(v["num_real"]) for v in wide}))
-    known = partial(Decision, draws, spent, still, _half_widths(learnt))
+    may_help = [v for v in learnt if not cannot_help(laws, v)]
+    known = partial(Decision, draws, spent, still, _half_widths(learnt) | _half_widths(may_help))
 
     def end(why: str) -> Decision:
-        return known(None, None, {}, None, why)
+        return known(None, None, {}, {}, None, why)
 
     if not still:
         return end("what was asked is known, so no draws are added.")
     at = f"at {listed(f'{n:,}' for n in still)} real images it is not yet known"
     behind = {n: outdone(laws, [v for v in learnt if int(v["num_real"]) == n], n) for n in sizes}  # nobody's question
     asking = [v for v in learnt if int(v["num_real"]) in sizes and v["classifier"] not in behind[int(v["num_real"])]]
-    if _draws_needed(draws, asking, wide, until) is None:
+    if draws >= FEW:  # fewer do not tell which generators cannot help
+        asking = [v for v in asking if not cannot_help(laws, v)]
+    needed = partial(_draws_needed, draws, asking, wide, until)
+    if needed() is None:
         return end(
             f"{at}, and further draws would not decide it: see what the page says to do next, or give it more test "
             "images."
         )
     if not costs:
         return end(f"{at}, and what a draw costs cannot be read from {MEASUREMENTS}; run the same command again.")
-    going_on = {n: _going_on(laws, asking, wide, n) & {*costs[n].generators} for n in still if n in costs}
+    open_still = [*asking, *wide]
+    going_on = {n: _going_on(n, open_still, learnt, costs[n]) for n in still if n in costs}
+    going_on = {n: names for n, names in going_on.items() if names}
     more = partial(costs_of_all, costs, draws, going_on=going_on)
-    best = _cheapest(draws, seeds, share, partial(_draws_needed, draws, asking, wide, until), more)
+    best = _cheapest(draws, seeds, share, needed, more)
     then = partial(more, seeds=best.seeds / seeds)
     added = f" and seeds={best.seeds}" if best.seeds > seeds else ""
     if best.seconds > budget - spent:
@@ -157,12 +175,13 @@ def next_round(
     wanted = min(max(best.draws, math.ceil(LEAST_GROWTH * draws)), max(math.ceil(MOST_GROWTH * draws), FEW))
     while wanted > best.draws and then(wanted) > budget - spent:
         wanted -= 1
-    held = {n: _left(cost, going_on.get(n, set())) for n, cost in costs.items()}
-    held = {n: left for n, left in held.items() if left}
-    names = sorted({name for n in going_on if n in held for name in going_on[n]})
-    of, there = f" of {listed(names)}" if names else "", " there" if held else ""
-    why = f"{at}: draws={wanted}{added}{of} next{there}, some {long_duration(then(wanted))}."
-    return known(wanted, best.seeds, held, then(wanted), why)
+    held = {n: cost.draws for n, cost in costs.items() if cost.draws and n not in going_on}
+    single = {n: {k: c.draws for k, c in costs[n].generators.items() if k not in going_on[n]} for n in going_on}
+    single = {n: names for n, names in single.items() if names}
+    without = sorted({name for names in single.values() for name in names})
+    there = (" there" if held else "") + (f", without {listed(without)}" if without else "")
+    why = f"{at}: draws={wanted}{added} next{there}, some {long_duration(then(wanted))}."
+    return known(wanted, best.seeds, held, single, then(wanted), why)
 
 
 def _cheapest(
@@ -188,30 +207,26 @@ def _open_sizes(laws: Json, verdicts: Sequence[Json], quality: Json) -> set[int]
     return {r.num_real for r in found if r.advice is Advice.NOT_KNOWN and r.learnt == learnt}
 
 
-def _going_on(laws: Json, asking: Sequence[Json], wide: Sequence[Json], num_real: int) -> set[str]:
-    """The generators whose further draws tell something at an open size."""
-    from synaug_ray.analysis.recommendation_no_gain import cannot_help  # as in ``next_round``
+def _going_on(num_real: int, open_still: Sequence[Json], learnt: Sequence[Json], cost: SizeCost) -> set[str]:
+    """The names that get further draws at an open size: those that may help, and what nobody judges, such as rivals.
 
-    open_still = [v for v in asking if not cannot_help(laws, v)]
-    return {str(v["generator"]) for v in [*open_still, *wide] if int(v["num_real"]) == num_real}
-
-
-def _left(cost: SizeCost, going_on: Collection[str]) -> dict[str, int]:
-    """The draws so far of the generators that get no more."""
-    return {name: one.draws for name, one in cost.generators.items() if name not in going_on}
-
-
-def _fewer(held: Mapping[str, Mapping[str, int] | int]) -> tuple[FewerDraws, ...]:
-    """As a grid tells it. Before generators were held one by one, a number of real images had a number of draws."""
-    found: list[FewerDraws] = []
-    for n, told in held.items():
-        if isinstance(told, int):
-            found.append(FewerDraws(num_real=int(n), draws=told))
-            continue
-        for draws in sorted(set(told.values())):
-            names = tuple(sorted(name for name in told if told[name] == draws))
-            found.append(FewerDraws(num_real=int(n), draws=draws, generators=names))
-    return tuple(found)
+    Empty where no generator may help. Names of one generator go on together, and so do all beside a hybrid, which is
+    made of others' images.
+    """
+    here = [v for v in learnt if int(v["num_real"]) == num_real]
+    may_help = {str(v["generator"]) for v in open_still if int(v["num_real"]) == num_real}
+    if not may_help:
+        return set()
+    off = {str(v["generator"]) for v in here} - may_help
+    if any(HYBRID in str(v.get("family")) for v in here):
+        off = set()
+    while True:
+        on = {*cost.generators} - off
+        keys = {key for name in on for key in cost.generators[name].keys}
+        tied = {name for name in off & {*cost.generators} if cost.generators[name].keys & keys}
+        if not tied:
+            return on
+        off -= tied
 
 
 def _half_width(verdict: Json) -> float:
@@ -263,5 +278,5 @@ def _recorded(asked: GridSpec, folder: RunFolder) -> list[dict[str, Any]]:
 
 def _digest(asked: GridSpec) -> str:
     """Of the grid, whatever its budget and goal: a larger budget goes on where a smaller one ended."""
-    plain = asked.model_copy(update={"budget": None, "until": Until()})
-    return hashlib.sha256(write_grid(plain).encode()).hexdigest()[:16]
+    plain = asked.model_copy(update={"budget": None, "until": Until()}).model_dump(mode="json", exclude_defaults=True)
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

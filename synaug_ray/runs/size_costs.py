@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PoolCost:
-    """Of the synthetic images of one generator at one number of real images."""
+    """Of the synthetic images of one name at one number of real images."""
 
-    draws: int  # so far
+    draws: int  # up to the last one with a trial
     mixed: float  # seconds of one core or GPU that a draw's trials with them take
-    pools: float  # and the generator and its images
+    pools: float  # and the generator and its images; a generator of several names is shared out
+    keys: frozenset[str] = frozenset()  # of its generators
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,16 @@ class SizeCost:
     real_draws: int  # so far; at least those of the grid are counted
     generators: Mapping[str, PoolCost]  # by the name of the synthetic images
 
+    @property
+    def draws(self) -> int:
+        """Of synthetic images, up to the last one with a trial."""
+        return max((cost.draws for cost in self.generators.values()), default=0)
+
     def more(self, draws: int, wanted: int, going_on: Collection[str], seeds: float = 1.0) -> float:
         """Seconds from ``draws`` of the grid to ``wanted``, and to ``seeds`` times the seeds.
 
         Args:
-            going_on: the generators that get further draws.
+            going_on: the names of the synthetic images that get further draws.
         """
         alone = max(draws, self.real_draws)
         found = self.real * (max(wanted, alone) * seeds - alone)
@@ -62,7 +68,9 @@ def size_costs(measurements: pd.DataFrame | None, spent: float) -> dict[int, Siz
         alone = rows["num_synthetic"] == 0
         lone = int(rows.loc[alone, "draw"].nunique())
         real = float(rows.loc[alone, "cost_seconds"].sum())
-        made = {str(name): _pool_cost(part) for name, part in rows[~alone].groupby("generator")}
+        mixed = rows[~alone]
+        sharing = mixed.groupby(["generator_key", "draw"])["generator"].nunique()
+        made = {str(name): _pool_cost(part, sharing) for name, part in mixed.groupby("generator")}
         found[int(n)] = SizeCost(real / max(lone, 1), lone, made)
     told = sum(cost.spent for cost in found.values())
     return {n: _scaled(cost, spent / told if told else 1.0) for n, cost in found.items()}
@@ -79,12 +87,18 @@ def costs_of_all(
     return sum(cost.more(draws, wanted, going_on.get(n, ()), seeds) for n, cost in costs.items())
 
 
-def _pool_cost(rows: Any) -> PoolCost:
-    """Of the trials of one generator and number of real images."""
-    pools = rows.groupby("draw")["pool_cost_seconds"].max()  # the largest amount has the others
-    return PoolCost(len(pools), float(rows["cost_seconds"].sum()) / len(pools), float(pools.sum()) / len(pools))
+def _pool_cost(rows: Any, sharing: Any) -> PoolCost:
+    """Of the trials of one name.
+
+    Args:
+        sharing: how many names a generator has, by its key and draw.
+    """
+    pools = rows.groupby(["generator_key", "draw"])["pool_cost_seconds"].max()  # the largest amount has the others
+    drawn = int(rows["draw"].nunique())
+    shared, trials = float((pools / sharing.loc[pools.index]).sum()), float(rows["cost_seconds"].sum())
+    return PoolCost(int(rows["draw"].max()) + 1, trials / drawn, shared / drawn, frozenset(rows["generator_key"]))
 
 
 def _scaled(cost: SizeCost, scale: float) -> SizeCost:
-    made = {k: PoolCost(c.draws, scale * c.mixed, scale * c.pools) for k, c in cost.generators.items()}
+    made = {k: replace(c, mixed=scale * c.mixed, pools=scale * c.pools) for k, c in cost.generators.items()}
     return SizeCost(scale * cost.real, cost.real_draws, made)

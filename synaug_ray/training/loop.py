@@ -53,7 +53,7 @@ def train_loop(
     state: bytes | None = None,
     save: SaveState | None = None,
     *,
-    falling: bool = False,
+    remedy: str = "",
 ) -> tuple[Network, int]:
     """Train until ``recipe.length(num_real)`` images have been seen.
 
@@ -65,7 +65,8 @@ def train_loop(
         learning_rate: a schedule, as of ``warmup_then_cosine``.
         state: a checkpoint to resume from, as passed to ``save``.
         save: called every ``SAVE_EVERY`` batches and after the last.
-        falling: whether the first loss falls in a training that goes well, as in denoising, but not of a GAN.
+        remedy: what to do where the first of the losses that ``step`` returns ends far above its lowest; empty where it
+            is not expected to fall, as of a GAN.
 
     Returns:
         The averaged network, and the number of images seen.
@@ -75,14 +76,14 @@ def train_loop(
         DamagedState: if ``state`` is not what was saved.
     """
     ema = copy.deepcopy(averaged)
-    record = LossRecord(recipe.batch, next(averaged.parameters()).device) if falling else None
-    modules = {**modules, "ema": ema} | ({RECORD: record} if record else {})
     nimg, total = 0, recipe.length(num_real)
+    record = LossRecord(recipe.batch, total, next(averaged.parameters()).device) if remedy else None
+    modules = {**modules, "ema": ema} | ({RECORD: record} if record else {})
     if state is not None:
         known = module_names(state)
-        if record is not None and RECORD not in known:
-            record.forget()  # an older version saved it
         nimg = restore(state, {k: m for k, m in modules.items() if k != RECORD or k in known}, optimisers)
+        if record is not None:
+            record.resume(RECORD in known)
     while nimg < total:
         rate = learning_rate(nimg, total)
         for group in (g for optimiser in optimisers.values() for g in optimiser.param_groups):
@@ -90,7 +91,7 @@ def train_loop(
         losses = step(nimg)
         first, nimg = nimg == 0, nimg + recipe.batch
         if record is not None:
-            record.add(losses[0], nimg)
+            record.add(losses[0])
         decay = 0.5 ** (recipe.batch / min(recipe.ema_half_life, 0.05 * nimg))
         _average(ema, averaged, 1.0 if first else 1 - decay)
         if nimg // recipe.batch % SAVE_EVERY == 0 or nimg >= total:
@@ -99,7 +100,7 @@ def train_loop(
                 save(partial(snapshot, modules, optimisers, nimg), nimg)
     check_finite(ema, recipe.name)
     if record is not None:
-        record.check(recipe.name)
+        record.check(recipe.name, remedy)
     return ema, nimg
 
 

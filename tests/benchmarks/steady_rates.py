@@ -3,31 +3,33 @@
     python tests/benchmarks/steady_rates.py cifar20-32.npz [--preset edm-16px-2] [--size 16] [--draws 0 1] \\
         [--rates 6e-3 12e-3] [--beta2 0.999 0.99 0.95] [--nimg 80000] [--stop 16384]
 
-The length of the schedule is ``--nimg``, so that the rate stays near its peak; a training ends after ``--stop`` images,
-or diverges before. A row says the largest rise of a mean loss of 2,048 images above the lowest one before it, and the
-lowest. One thread. Figures: `generator_search.md`.
+The length of the schedule is ``--nimg``, so that the rate stays near its peak; a training ends after ``--stop`` images.
+A row says the largest rise of a mean loss of some 2,048 images above the lowest one before it, and the lowest; a loss
+that is not finite is a rise without end. One thread. Figures: `generator_search.md`.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from generator_search import images_of
 
+from synaug_ray.common.errors import Diverged
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.generator_recipes import EDMRecipe
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.subsets import permutation
 from synaug_ray.generators import edm
-from synaug_ray.training.checkpoint import tensors_from_bytes
-from synaug_ray.training.loop import RECORD
+from synaug_ray.training.steady import STRETCH
 
 SUBSET = 1_000  # images
 
@@ -37,19 +39,33 @@ class Enough(Exception):
 
 
 def means(recipe: EDMRecipe, subset: ImageSet, classes: int, seed: int, stop: int) -> list[float]:
-    """The mean loss of each whole stretch of images seen."""
-    found: list[float] = []
+    """The mean loss of each stretch of images seen; the last is infinite where a loss is not finite."""
+    losses: list[float] = []
+    backward = edm.backward
+
+    def recorded(*args: Any) -> torch.Tensor:
+        loss = backward(*args)
+        losses.append(float(loss))
+        return loss
 
     def save(state: Callable[[], bytes], nimg: int) -> None:
-        found.append(float(tensors_from_bytes(state())[0][f"{RECORD}.last"]))
         if nimg >= stop:
             raise Enough
 
+    edm.backward = recorded
+    diverged = False
     try:
         edm.train(recipe, subset, tuple(map(str, range(classes))), seed, torch.device("cpu"), None, save)
     except Enough:
         pass
-    return found
+    except Diverged:
+        diverged = True
+    finally:
+        edm.backward = backward
+    each = math.ceil(STRETCH / recipe.batch)
+    found = [float(np.mean(losses[at : at + each])) for at in range(0, len(losses) - each + 1, each)]
+    found = [mean if math.isfinite(mean) else math.inf for mean in found]
+    return [*found, math.inf] if diverged else found
 
 
 def main() -> None:

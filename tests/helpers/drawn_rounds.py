@@ -54,15 +54,16 @@ def run_in_rounds(
     is the last.
     """
     made = measurements["num_synthetic"] > 0
+    names = sorted(set(measurements.loc[made, "generator"]))
     arms = list(zip(measurements["num_real"], measurements["generator"], strict=True))
     limits = [int(measurements[name].max()) + 1 for name in ("draw", "seed")]
-    draws, seeds, held = min(first, limits[0]), SEEDS, dict[int, Mapping[str, int]]()
+    draws, seeds, held = min(first, limits[0]), SEEDS, dict[tuple[int, str], int]()
     looks: tuple[Look, ...] = ()
     ever: set[str] = set()
     ended: Ended | None = None
     seen = 0
     while True:
-        there = pd.Series([held.get(n, {}).get(name, draws) for n, name in arms]).where(made, draws)
+        there = pd.Series([held.get(arm, draws) for arm in arms]).where(made, draws)
         part = measurements[(measurements["draw"] < there) & (measurements["seed"] < seeds)].reset_index(drop=True)
         if ended and len(part) == seen:
             return ended
@@ -79,4 +80,5 @@ def run_in_rounds(
         if step.next_draws is None:
             return ended
         draws, seeds = min(step.next_draws, limits[0]), min(step.next_seeds or seeds, limits[1])
-        held = dict(step.held)
+        held = {(n, name): some for n, some in step.held.items() for name in names}
+        held |= {(n, name): some for n, by_name in step.held_generators.items() for name, some in by_name.items()}

@@ -73,7 +73,7 @@ def test_only_open_sizes_get_synthetic_images_and_all_get_real_only_trials():
     wide, known = (-0.012, 0.012), verdict(160, gain=(0.05, 0.06))
     options = {"spent": 882.0, "costs": costs, "decide": False, "half_width": 1}
     found = after(verdict(gain=wide), verdict(80, gain=wide), known, **options)
-    assert found.open == (40, 80) and found.held == {160: {"edm": 6}}
+    assert found.open == (40, 80) and found.held == {160: 6} and not found.held_generators
     assert (found.next_draws, found.expected) == (9, 3 * (15 + 60))
     assert found.why.endswith("draws=9 next there, some 4 minutes.")
     # a size that was held and is open again, since a further look asks for more, catches up
@@ -83,19 +83,38 @@ def test_only_open_sizes_get_synthetic_images_and_all_get_real_only_trials():
     assert after(verdict(even=9), costs={}).next_draws is None  # nothing is bought at an unknown price
 
 
-def test_only_generators_that_may_help_get_further_draws_and_are_paid_for():
-    costs = {40: SizeCost(1.0, 6, {name: PoolCost(6, 2.0, 20.0) for name in ("edm", "gan", "jitter")})}
-    verdicts = [verdict(even=9), verdict(outcome="hurts", gain=(-0.1, -0.05), generator="gan")]
-    found = after(*verdicts, costs=costs)
-    assert found.held == {40: {"gan": 6, "jitter": 6}}
-    assert (found.next_draws, found.expected) == (9, 3 * (1 + 2 + 20))
-    assert found.why.endswith("draws=9 of edm next there, some 69 seconds.")
-    both = [verdict(even=9), verdict(even=9, generator="gan")]
-    assert after(*both, costs=costs).held == {40: {"jitter": 6}}
-    narrow = verdict(generator="gan", gain=(-0.1, 0.005))  # undecided between "no effect" and "hurts"
-    assert after(verdict(even=9), narrow, costs=costs).held == {40: {"gan": 6, "jitter": 6}}
-    wide = after(*verdicts, costs=costs, half_width=1)  # each gain is asked about
-    assert wide.held == {40: {"jitter": 6}}
+PRICED = {40: SizeCost(1.0, 6, {name: PoolCost(6, 2.0, 20.0, frozenset({name})) for name in ("edm", "gan", "jitter")})}
+HURTS = verdict(outcome="hurts", gain=(-0.1, -0.05), generator="gan")
+NARROW = verdict(even=8, gain=(-0.1, 0.005), generator="gan")  # undecided between "no effect" and "hurts"
+
+
+@pytest.mark.parametrize("useless", [HURTS, NARROW])
+def test_only_generators_that_may_help_get_further_draws_and_are_paid_for(useless):
+    found = after(verdict(even=12), useless, costs=PRICED)
+    assert (found.held, found.held_generators) == ({}, {40: {"gan": 6}})
+    assert (found.next_draws, found.expected) == (12, 6 * (1 + 2 * (2 + 20)))  # a rival goes on too
+    assert found.why.endswith("draws=12 next, without gan, some 4 minutes.")
+    assert after(verdict(even=9), verdict(even=9, generator="gan"), costs=PRICED).held_generators == {}
+    assert after(verdict(even=9), useless, costs=PRICED, half_width=1).held_generators == {}  # each gain is asked about
+    assert found.half_widths == {40: 0.03}
+
+
+def test_what_cannot_help_buys_no_draws():
+    for useless in (HURTS, NARROW):
+        assert "further draws would not decide it" in after(useless, costs=PRICED).why
+        found = after(verdict(even=None), useless, costs=PRICED)  # what would decide gan is not asked
+        assert found.next_draws is None and "further draws would not decide it" in found.why
+    few = after(NARROW, draws=3, costs={40: cost(3, 1.0, 2.0, 20.0, "gan")})
+    assert (few.next_draws, few.held_generators) == (6, {})  # three draws do not tell what cannot help
+    other = after(verdict(80, even=9), NARROW, costs=PRICED | {80: cost(6, 1.0, 2.0, 20.0)})
+    assert (other.held, other.held_generators) == ({40: 6}, {})
+
+
+def test_names_of_one_generator_and_those_beside_a_hybrid_go_on_together():
+    shared = {40: SizeCost(1.0, 6, {name: PoolCost(6, 2.0, 10.0, frozenset({"a"})) for name in ("edm", "gan")})}
+    assert after(verdict(even=9), HURTS, costs=shared).held_generators == {}
+    hybrid = verdict(even=9, generator="both", family="hybrid")
+    assert after(verdict(even=9), HURTS, hybrid, costs=PRICED).held_generators == {}
 
 
 def test_seeds_are_added_where_they_are_cheaper_than_draws():
@@ -122,7 +141,7 @@ def test_the_widest_interval_of_each_size_is_told():
 
 def test_only_sizes_that_are_asked_about_get_further_draws():
     found = after(verdict(even=9), verdict(80, even=30), num_real=(80,))
-    assert (found.open, found.held, found.next_draws) == ((80,), {40: {"edm": 6}}, 12)
+    assert (found.open, found.held, found.next_draws) == ((80,), {40: 6}, 12)
     wide = [verdict(n, gain=(-0.015, 0.015)) for n in (40, 80)]
     assert after(*wide, num_real=(40,), decide=False, half_width=1).open == (40,)
     assert "what was asked is known" in after(verdict(even=9), num_real=(80,)).why
@@ -150,12 +169,20 @@ def test_the_costs_of_sizes_are_what_was_spent():
         ("done", 80, 80, "edm", 0, 4.0, 20.0), ("failed", 80, 80, "edm", 1, 4.0, 20.0),
     ]  # fmt: skip
     names = ["status", "num_real", "num_synthetic", "generator", "draw", "cost_seconds", "pool_cost_seconds"]
-    found = size_costs(pd.DataFrame(rows, columns=names), 144.0)  # twice the 72 seconds of the rows
+    table = pd.DataFrame(rows, columns=names).assign(generator_key="a")
+    found = size_costs(table, 144.0)  # twice the 72 seconds of the rows
+    keys = frozenset({"a"})
     assert found == {
-        40: SizeCost(2.0, 2, {"edm": PoolCost(2, 8.0, 32.0)}),
-        80: SizeCost(6.0, 2, {"edm": PoolCost(1, 8.0, 40.0)}),
+        40: SizeCost(2.0, 2, {"edm": PoolCost(2, 8.0, 32.0, keys)}),
+        80: SizeCost(6.0, 2, {"edm": PoolCost(1, 8.0, 40.0, keys)}),
     }
     assert sum(c.spent for c in found.values()) == 144.0
+    failed = table[(table["draw"] > 0) | (table["num_synthetic"] == 0)]  # of draw 0; draw 1 is not to be lost for it
+    assert size_costs(failed, 1.0)[40].draws == 2
+    twice = pd.concat([table, table[table["num_synthetic"] > 0].assign(generator="edm+hard")])
+    told = size_costs(twice, 1.0)[40].generators
+    assert told["edm"] == told["edm+hard"]
+    assert told["edm"].pools / told["edm"].mixed == pytest.approx(32 / 8 / 2)  # they share it
 
 
 def test_intervals_are_narrowed_by_the_square():
@@ -172,18 +199,25 @@ def test_the_same_command_goes_on_with_what_was_decided(tmp_path):
     folder.write_json("laws.json", {"draws": 6, "delta": 0.01, "studies": []})
     folder.write_json("verdict.json", {"verdicts": [verdict(even=9, generator="edm-tiny")]})
     folder.write_json("status.json", {"cpu_seconds": {"trial": 600.0}})
-    row = {"status": "done", "draw": 0, "generator": "edm-tiny", "cost_seconds": 1.0, "pool_cost_seconds": 1.0}
+    row = {
+        "status": "done",
+        "draw": 0,
+        "generator": "edm-tiny",
+        "generator_key": "a",
+        "cost_seconds": 1.0,
+        "pool_cost_seconds": 1.0,
+    }
     rows = [row | {"num_real": n, "num_synthetic": s} for n in (20, 40) for s in (0, n)]
     folder.write_parquet("measurements.parquet", pd.DataFrame(rows))
     assert begin(asked, folder).draws == 6
-    decide(asked, folder)
-    assert decide(asked, folder).next_draws == 9
+    decide(asked, asked, folder)
+    assert decide(asked, asked, folder).next_draws == 9
     assert len((folder.read(DECISIONS) or b"").splitlines()) == 1  # it was the same decision
     assert (begin(asked, folder).draws, begin(asked, folder).seeds) == (9, asked.seeds)
-    assert begin(asked, folder).fewer_draws == (FewerDraws(num_real=20, draws=1, generators=("edm-tiny",)),)
-    older = json.loads((folder.read(DECISIONS) or b"").splitlines()[0]) | {"held": {"20": 1}}  # of whole sizes
-    folder.write(DECISIONS, json.dumps(older) + "\n")
     assert begin(asked, folder).fewer_draws == (FewerDraws(num_real=20, draws=1),)
+    again = decide(asked, begin(asked, folder), folder)  # nothing came of it
+    assert again.next_draws is None and "their generators fail" in again.why
+    folder.write(DECISIONS, (folder.read(DECISIONS) or b"").splitlines()[0])
     assert begin(small_grid(budget="3h", draws=6), folder).draws == 9  # a larger budget goes on
     assert begin(small_grid(budget="2h", draws=6, delta=2.0), folder).draws == 6  # another question
     assert begin(small_grid(draws=6), folder).draws == 6

@@ -11,8 +11,9 @@ from synaug_ray.report.figures import rounds as figures
 from synaug_ray.report.panels import Panel
 
 CAPTION = (
-    "The widest interval of a gain at each number of real images, after each round. Open symbols: not yet known "
-    "whether to collect or to generate there. Where it is known, synthetic images get no further draws."
+    "The widest interval of a gain at each number of real images, of the generators that may help there, after each "
+    "round. Open symbols: not yet known whether to collect or to generate there. Where it is known, synthetic images "
+    "get no further draws, nor does elsewhere a generator that cannot help by more than the margin."
 )
 
 
