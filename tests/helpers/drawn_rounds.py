@@ -63,7 +63,7 @@ def run_in_rounds(
     ended: Ended | None = None
     seen = 0
     while True:
-        there = pd.Series([held.get(arm, draws) for arm in arms]).where(made, draws)
+        there = pd.Series([held.get(arm, draws) for arm in arms], measurements.index).where(made, draws)
         part = measurements[(measurements["draw"] < there) & (measurements["seed"] < seeds)].reset_index(drop=True)
         if ended and len(part) == seen:
             return ended
