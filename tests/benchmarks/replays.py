@@ -23,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for the helpers of the tes
 
 from helpers.drawn_rounds import SEEDS, Ended, Priced, run_in_rounds
 
+from synaug_ray.analysis.recommendation import recommendations
+from synaug_ray.analysis.recommendation_results import Advice
 from synaug_ray.config.budget import Until
 from synaug_ray.runs.size_costs import size_costs
 
@@ -58,7 +60,14 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--orders", type=int, default=5)
     asked = parser.parse_args()
-    columns = "images, generator", "asked", "cost, median (least to most)", "decided, of sizes", "the grid", "otherwise"
+    columns = (
+        "images, generator",
+        "asked",
+        "cost, median (least to most)",
+        "answered (verdict decided), of sizes",
+        "the grid",
+        "otherwise",
+    )
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for run in asked.runs:
         table, predicted = (pd.read_parquet(run / f"{name}.parquet") for name in ("measurements", "predictions"))
@@ -67,6 +76,12 @@ def main() -> None:
             part = done[(done["num_synthetic"] == 0) | (done["generator"] == generator)].reset_index(drop=True)
             part["trained_on"] = part["num_real"]  # asked about like a generator of the cell's own images
             compare(f"{run.name}, `{generator}`", part, predicted, asked.orders)
+
+
+def answered(ended: Ended, num_real: int) -> bool:
+    """Whether the page advises something at this size: to collect, to generate, or either."""
+    found = recommendations(ended.laws, ended.verdicts)
+    return any(r.num_real == num_real and r.advice is not Advice.NOT_KNOWN for r in found)
 
 
 def compare(name: str, table: pd.DataFrame, predicted: pd.DataFrame, orders: int) -> None:
@@ -89,7 +104,10 @@ def compare(name: str, table: pd.DataFrame, predicted: pd.DataFrame, orders: int
         parts = [run.spent / grid.spent for run, grid in pairs]
         known, fixed = ([e.outcomes[n] for e in ended for n in of] for ended in zip(*pairs, strict=True))
         other = sum(a != b and "undecided" not in (a, b) for a, b in zip(known, fixed, strict=True))
-        decided = [f"{sum(o != 'undecided' for o in told)} of {len(told)}" for told in (known, fixed)]
+        decided = [
+            f"{sum(answered(e, n) for e in ended for n in of)} ({sum(o != 'undecided' for o in told)}) of {len(told)}"
+            for ended, told in zip(zip(*pairs, strict=True), (known, fixed), strict=True)
+        ]
         cost = f"{1 / np.median(parts):.1f} times less ({min(parts):.0%} to {max(parts):.0%})"
         print(f"| {name} | {question} | {cost} | {' | '.join(decided)} | {other} |", flush=True)
 
