@@ -39,6 +39,13 @@ def gains_of(laws: Json, verdict: Json) -> list[Any]:
     return [c.get("gain") for c in cells if int(c["num_real"]) == int(verdict["num_real"])]
 
 
+def _own_gain(laws: Json, verdict: Json) -> Json:
+    """The gain of the verdict's amount, with the interval of this cell alone, on which ``cannot_help`` rests."""
+    told = number(verdict.get("gain")) or 0.0
+    every = [gain for gain in gains_of(laws, verdict) if number(gain) is not None]
+    return min(every, key=lambda gain: abs((number(gain) or 0.0) - told), default=verdict["gain"])
+
+
 def _margin(laws: Json, verdict: Json) -> float:
     """The largest gain that counts as none; zero where the margin is too large beside the error to show anything."""
     points = [p for c in laws.get("real") or () if c.get("classifier") == verdict["classifier"] for p in c["points"]]
@@ -67,7 +74,7 @@ def no_gain(laws: Json, learnt: Sequence[Json], n: int, quality: Json | None) ->
     elif any(v["outcome"] == "undecided" for v in learnt):
         shown = shown_margin(float(laws.get("delta") or 0.01), laws.get("relative_delta"))
         limit = "" if _margin(laws, worst) == 0 else f" by more than {shown}"
-        seen = f" (seen: an error {gain_clause(worst['gain'], -1)} higher)" if raised else ""
+        seen = f" (seen: an error {gain_clause(_own_gain(laws, worst), -1)} higher)" if raised else ""
         what = f"the synthetic images do not lower the error{limit}{seen}{budget}"
     else:
         shown = shown_margin(float(laws.get("delta") or 0.01), laws.get("relative_delta"))

@@ -374,3 +374,14 @@ def test_a_generator_that_ignores_labels_is_the_reason_and_is_trained_longer_not
 def test_the_cost_of_more_draws_says_of_what():
     found = recommend(laws(), [verdict("undecided", deciding_draws=14)], 100, draw_seconds=600)
     assert "about 80 minutes more of one core or GPU for the whole grid" in found.next_step
+
+
+def test_the_numbers_of_a_claim_are_of_the_interval_that_it_rests_on():
+    """The interval for all cells at once leaves room for a gain; that of the cell alone, which decides, does not."""
+    told = laws()
+    own = {"value": -0.012, "low": -0.029, "high": 0.004}
+    told["studies"][0]["cells"] = [{"num_real": 100, "num_synthetic": 400, "gain": own}]
+    wide = verdict("undecided") | {"gain": {"value": -0.012, "low": -0.044, "high": 0.019}}
+    found = recommend(told, [wide], 100)
+    assert found.advice is Advice.COLLECT
+    assert "1.2 points (-0.4 to 2.9) higher" in found.reason and "4.4" not in found.reason
