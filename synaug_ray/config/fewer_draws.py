@@ -25,16 +25,16 @@ class FewerDraws(BaseModel):
     draws: Count
     generators: tuple[str, ...] = ()  # their names in tables, with a filter's behind a +; none: all of them
 
+    def holds(self, num_real: int, name: str) -> bool:
+        """Whether it speaks of these synthetic images at so many real ones."""
+        return num_real == self.num_real and (not self.generators or name in self.generators)
+
 
 def left_out(fewer: Sequence[FewerDraws], cell: CellSpec) -> bool:
     """Whether a cell's draw is one that its synthetic images do not have."""
-    return any(
-        one.num_real == cell.num_real
-        and cell.draw >= one.draws
-        and cell.generator is not None
-        and (not one.generators or cell.arm in one.generators)
-        for one in fewer
-    )
+    if cell.generator is None:
+        return False
+    return any(cell.draw >= one.draws and one.holds(cell.num_real, cell.arm) for one in fewer)
 
 
 def merged(spec: GridSpec, more: Sequence[FewerDraws]) -> tuple[FewerDraws, ...]:
@@ -43,7 +43,7 @@ def merged(spec: GridSpec, more: Sequence[FewerDraws]) -> tuple[FewerDraws, ...]
     for n in dict.fromkeys(one.num_real for one in every):
         limits: dict[str, int] = {}
         for name in sorted(spec.arms(n)):
-            told = [one.draws for one in every if one.num_real == n and (not one.generators or name in one.generators)]
+            told = [one.draws for one in every if one.holds(n, name)]
             limits |= {name: min(told)} if told else {}
         for draws in sorted(set(limits.values())):
             names = tuple(name for name, limit in limits.items() if limit == draws)

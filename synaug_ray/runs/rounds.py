@@ -148,9 +148,8 @@ def next_round(
         return end("what was asked is known, so no draws are added.")
     at = f"at {listed(f'{n:,}' for n in still)} real images it is not yet known"
     behind = {n: outdone(laws, [v for v in learnt if int(v["num_real"]) == n], n) for n in sizes}  # nobody's question
-    asking = [v for v in learnt if int(v["num_real"]) in sizes and v["classifier"] not in behind[int(v["num_real"])]]
-    if draws >= FEW:  # fewer do not tell which generators cannot help
-        asking = [v for v in asking if not cannot_help(laws, v)]
+    some = may_help if draws >= FEW else learnt  # fewer do not tell which generators cannot help
+    asking = [v for v in some if int(v["num_real"]) in sizes and v["classifier"] not in behind[int(v["num_real"])]]
     needed = partial(_draws_needed, draws, asking, wide, until)
     if needed() is None:
         return end(
@@ -217,15 +216,15 @@ def _going_on(num_real: int, open_still: Sequence[Json], learnt: Sequence[Json],
     may_help = {str(v["generator"]) for v in open_still if int(v["num_real"]) == num_real}
     if not may_help:
         return set()
-    off = {str(v["generator"]) for v in here} - may_help
+    names = {*cost.generators}
     if any(HYBRID in str(v.get("family")) for v in here):
-        off = set()
+        return names
+    off = names & {str(v["generator"]) for v in here} - may_help
     while True:
-        on = {*cost.generators} - off
-        keys = {key for name in on for key in cost.generators[name].keys}
-        tied = {name for name in off & {*cost.generators} if cost.generators[name].keys & keys}
+        keys = {key for name in names - off for key in cost.generators[name].keys}
+        tied = {name for name in off if cost.generators[name].keys & keys}
         if not tied:
-            return on
+            return names - off
         off -= tied
 
 

@@ -9,6 +9,7 @@ from helpers.grids import small_grid
 from helpers.paths import DESIGNS, REPOSITORY, SHIPPED, overrides_of
 
 from synaug_ray.common.errors import UsageProblem
+from synaug_ray.config.fewer_draws import FewerDraws, merged
 from synaug_ray.config.load import available, find_grid, load_grid, validate_grid
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, SAMPLERS, sampler_of
 from synaug_ray.config.spec import CellSpec, GridSpec, write_grid
@@ -109,6 +110,9 @@ def test_one_generator_has_fewer_draws_where_the_grid_says_so():
     every = {(n, arm, d) for n in (20, 40) for arm in ("none", "edm-tiny", "jitter") for d in range(3)}
     assert made == every - {(20, "jitter", 1), (20, "jitter", 2)}
     assert spec.arms(20) == {"edm-tiny", "jitter"} and spec.arms(7) == set()
+    both = merged(spec, [FewerDraws(num_real=20, draws=2), FewerDraws(num_real=40, draws=2)])  # a round's, and its own
+    jitter, edm = (FewerDraws(num_real=20, draws=d, generators=(g,)) for d, g in ((1, "jitter"), (2, "edm-tiny")))
+    assert both == (jitter, edm, FewerDraws(num_real=40, draws=2))
 
 
 def test_the_real_share_is_void_but_in_mixtures():
