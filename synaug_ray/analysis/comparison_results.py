@@ -73,6 +73,7 @@ class Row:
     dataset: str
     unit: str  # rows of one unit share their images, and count as one data set
     why: Reason | None = None
+    pixels: tuple[int, int] | None = None  # height and width of the images that were trained on
     advice: str = ""  # of the run's card
     classes: int | None = None
     test_images: int | None = None
@@ -106,6 +107,11 @@ class Row:
     fidelity: float | None = None  # share of synthetic images that show their class, of that of real ones
     copies: float | None = None  # share of synthetic images that are near-copies
     notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The data set with the size of its images, where that is known: what a reader must not confuse."""
+        return f"{self.dataset} ({self.pixels[0]}×{self.pixels[1]})" if self.pixels else self.dataset
 
     @property
     def worth(self) -> Estimate:

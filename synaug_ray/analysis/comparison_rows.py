@@ -122,6 +122,7 @@ def _row(run: RunFiles, why: Reason | None) -> Row:
         dataset=name,
         unit=str(status.get("fingerprint") or name),
         why=why,
+        pixels=_pixels(run.audit),
         advice=run.advice,
         classes=laws.get("num_classes"),
         test_images=laws.get("test_images"),
@@ -131,6 +132,12 @@ def _row(run: RunFiles, why: Reason | None) -> Row:
         confidence=float(laws.get("confidence") or 0.9),
         notes=tuple(notes),
     )
+
+
+def _pixels(audit: Json | None) -> tuple[int, int] | None:
+    """Height and width of the images that were trained on."""
+    shape = ((audit or {}).get("numbers") or {}).get("shape")
+    return (int(shape[1]), int(shape[2])) if shape else None
 
 
 def _core_hours(status: Json) -> float | None:

@@ -18,6 +18,8 @@ def study_table(comparison: Comparison) -> pd.DataFrame:
                 "run": row.run,
                 "dataset": row.dataset,
                 "images": row.unit,
+                "height": row.pixels[0] if row.pixels else None,
+                "width": row.pixels[1] if row.pixels else None,
                 "classes": row.classes,
                 "test_images": row.test_images,
                 "draws": row.draws,

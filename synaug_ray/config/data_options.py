@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, model_validator
 
 from synaug_ray.config.recipes import Count, Flag, Number
 
@@ -43,7 +43,7 @@ class DataOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     later: ClassVar[frozenset[str]] = frozenset(
-        {"classes", "ground", "leave_out"}
+        {"classes", "ground", "leave_out", "audit_size"}
     )  # not part of the key at its default, as in Recipe.later
 
     size: Count | None = None  # pixels a side; None keeps the images' size
@@ -62,6 +62,8 @@ class DataOptions(BaseModel):
     image: StrictStr | None = None  # a table's column of images; None: found automatically
     label: StrictStr | None = None  # a table's column of labels; None: found automatically
     duplicates: Literal["refuse", "warn", "drop-test"] | None = None  # test images that are also training images
+    # pixels a side at which the audit searches for copies, where ``size`` is too small to tell them; None: ``size``
+    audit_size: Annotated[Count, Field(le=MAX_SIDE)] | None = None
     on_bad: Literal["refuse", "drop"] = "refuse"  # an image file, or an image in a table, that cannot be read
     ordinal: Flag = False  # treat ordinal grades as classes; their order is not used
     # splits of the source that are not read, for example without labels; images of train are held out instead
@@ -82,6 +84,16 @@ class DataOptions(BaseModel):
     # another source with the same classes, such as another hospital's: every trial is measured on it too. It changes no
     # image of the data set: it is part of the keys of trials alone, which have to be trained again for it
     test2: Annotated[StrictStr, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _searched_larger(self) -> Self:
+        if self.audit_size is not None and (self.size is None or self.audit_size <= self.size):
+            now = "not given" if self.size is None else f"{self.size:,}"
+            raise ValueError(
+                f"audit_size: {self.audit_size:,} must be larger than size, which is {now}. Remove audit_size, and the "
+                "audit searches the images that are trained on; or give a size"
+            )
+        return self
 
     def fields(self) -> dict[str, Any]:
         """What enters a key: all but ``judge`` and ``test2``, and the fields of ``later`` at their defaults."""

@@ -20,6 +20,15 @@ GENERATORS: dict[str, GeneratorRecipe] = {
     for recipe in (
         EDMRecipe(name="edm-tiny"),
         EDMRecipe(name="edm-smoke", nimg=6_400, warmup_nimg=640, ema_half_life=640),
+        # for photographs at 8 px, chosen on images that no verdict uses: tests/benchmarks/generator_search.md
+        EDMRecipe(
+            name="edm-8px",
+            nimg=48_000,
+            max_passes=400,
+            batch=16,
+            learning_rate=3.5e-3,
+            conditioning="scale-shift",
+        ),
         EDMRecipe(
             name="edm-16px",
             channels=(32, 64),

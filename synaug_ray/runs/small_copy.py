@@ -76,6 +76,7 @@ def _laws(laws: Json) -> dict[str, Any]:
 
 
 def _audit(audit: Json) -> dict[str, Any]:
-    """What was found, without the names of images."""
+    """What was found, and the form of the images, without their names."""
     rows = [{k: row.get(k) for k in ("what", "value", "level")} for row in audit.get("rows") or ()]
-    return {"dataset": audit.get("dataset"), "rows": rows}
+    shape = (audit.get("numbers") or {}).get("shape")
+    return {"dataset": audit.get("dataset"), "rows": rows} | ({"numbers": {"shape": shape}} if shape else {})

@@ -156,6 +156,17 @@ ROUNDS: dict[int, tuple[Candidate, ...]] = {
         for generator, sampler in (({}, {}), (SCALE_SHIFT, {}), ({}, NARROW), (SCALE_SHIFT, NARROW))
     ),
     22: tuple(Candidate({"p_mean": mean}, {}, 100, draw) for draw in range(4) for mean in (-0.4, 0.0, 0.4)),
+    # and of photographs, two lengths
+    24: tuple(
+        Candidate(generator, sampler, 400, draw)
+        for draw in range(2)
+        for generator, sampler in (({}, {}), (SCALE_SHIFT, {}), (SMALL, {}), (SMALL, NARROW))
+    ),
+    25: tuple(
+        Candidate(generator | {"nimg": 48_000}, NARROW, 400, draw)
+        for draw in range(2)
+        for generator in ({}, SMALL, SMALL | {"channels": (32, 64)})
+    ),
 }
 
 

@@ -83,6 +83,17 @@ def test_a_small_copy_never_replaces_a_run(capsys, tmp_path):
     assert (runs[1] / "predictions.parquet").exists()
 
 
+def test_one_data_set_at_two_sizes_is_told_apart_and_counts_once(capsys, tmp_path):
+    """Its images are the same, so their gains are not two data sets'; but a reader must know which is which."""
+    other = [planted_run(tmp_path / name) for name in ("b", "c")]
+    runs = [planted_run(tmp_path / str(side) / "a", side=side, fingerprint="a's images") for side in (8, 28)]
+    ask(capsys, tmp_path, *runs, *other)
+    named = (tmp_path / "comparison.md").read_text()
+    assert all(name in named for name in ("a (8×8)", "a (28×28)", "b (28×28)"))
+    rows, means = (pd.read_csv(tmp_path / name) for name in ("comparison.csv", "means.csv"))
+    assert rows["height"].tolist() == [8, 28, 28, 28] and set(means["data_sets"].dropna()) == {3}
+
+
 def test_only_runs_without_numbers_and_hostile_names(capsys, tmp_path):
     run = planted_run(
         tmp_path / "run",

@@ -25,6 +25,7 @@ from synaug_ray.config.vit_gan_recipe import ViTGANRecipe
 GOLDEN = {
     ("generator", "edm-tiny"): "6c017041a95352348f8f8ee613d387ef",
     ("generator", "edm-smoke"): "6a1529e31fd08bbc1c8b359debe4feef",
+    ("generator", "edm-8px"): "b532dbcbbbdf57a8f4da4155ce085db0",
     ("generator", "edm-16px"): "376e2fbdaed6f495e5e5f2bcc7b4786a",
     ("generator", "edm-16px-2"): "1822cd19ceca71e7d483cb9f1e50ce8e",
     ("generator", "edm-16px-3"): "e853150df8e06bbe2c813e6f0b133955",

@@ -88,6 +88,7 @@ def planted_run(
     leaky: str = "ok",
     state: str = "done",
     fingerprint: str = "",
+    side: int = 28,
     laws: dict[str, Any] | None = NOTHING,
 ) -> Path:
     """Write a run; its name and its data set's are the folder's.
@@ -154,7 +155,7 @@ def planted_run(
         "laws": told,
         "verdict": {"headline": "Planted.", "confidence": 0.9, "delta": 0.01, "warnings": [], "verdicts": verdicts},
         "status": status,
-        "audit": {"dataset": name, "rows": rows, "numbers": {"names": ["patient-17.png"]}},
+        "audit": {"dataset": name, "rows": rows, "numbers": {"names": ["patient-17.png"], "shape": [1, side, side]}},
         "quality": {"columns": columns, "rows": quality, "warnings": ["patient-17.png"], "notes": []},
     }
     for file, content in files.items():

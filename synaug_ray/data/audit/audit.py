@@ -66,21 +66,29 @@ class Audit:
         return Audit(plain["dataset"], rows, plain["numbers"], plain["seconds"], plain["method"])
 
 
-def audit(dataset: Dataset, *, seed: int = 0, tell: Tell = lambda what, share: None) -> Audit:
+def audit(
+    dataset: Dataset,
+    *,
+    searched: Dataset | None = None,
+    seed: int = 0,
+    tell: Tell = lambda what, share: None,
+) -> Audit:
     """Check a data set as it was read and split; nothing is changed or written.
 
     Args:
         dataset: arrays may be memory-mapped; images are read in blocks.
+        searched: the same images at another size, among which copies are searched for; by default ``dataset``.
         seed: of the samples that calibrate the search for duplicates.
         tell: called with the name of the current search and the share of it that is done, 0 to 1.
     """
     started = time.monotonic()
+    searched = dataset if searched is None else searched
     counts = {name: np.bincount(part.labels, minlength=dataset.num_classes) for name, part in parts_of(dataset)}
     alike = [AuditRow("images all alike", "refused by a run", str(said), "warning") for said in alike_problems(dataset)]
     alike += [AuditRow("one image a class", "", f"A{said[1:]}.", "note") for said in alike_class_note(dataset)]
-    rows = [*image_rows(dataset), *alike, *class_rows(dataset, counts)]
-    found, seconds = _search(dataset, seed, tell)
-    rows += duplicate_rows(dataset, found)
+    rows = [*image_rows(dataset, searched.shape), *alike, *class_rows(dataset, counts)]
+    found, seconds = _search(searched, seed, tell)
+    rows += duplicate_rows(searched, found)
     clashes = _clashes(dataset, found)
     rows += [label_row(dataset, clashes, found), group_row(dataset)]
     gains, numbers = gain_rows(dataset, counts["test"])
@@ -92,6 +100,7 @@ def audit(dataset: Dataset, *, seed: int = 0, tell: Tell = lambda what, share: N
         {
             "images": {name: int(c.sum()) for name, c in counts.items()},
             "shape": list(dataset.shape),
+            "searched_shape": list(searched.shape),
             "classes": list(dataset.classes),
             "class_counts": {name: c.tolist() for name, c in counts.items()},
             "found_sizes": [list(s) for s in dataset.found.sizes],

@@ -10,6 +10,7 @@ from synaug_ray.common.errors import DataProblem
 from synaug_ray.data.audit.audit import Audit, audit, with_notes
 from synaug_ray.data.audit.kept import audit_file
 from synaug_ray.data.audit.left_out import known_in_train, told_without, without_known
+from synaug_ray.data.audit.searched import searched_images
 from synaug_ray.data.images import Dataset
 from synaug_ray.plan.subset import DataIdentity
 
@@ -54,7 +55,7 @@ def _audited(data: DataIdentity, dataset: Dataset, cache: Path) -> Audit:
                 last[0] = time.monotonic()
                 print(f"audit    duplicates, {what}: {share:.0%}", flush=True)
 
-        audited = audit(dataset, tell=tell)
+        audited = audit(dataset, searched=searched_images(data, dataset, cache), tell=tell)
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(f".{time.time_ns()}.tmp")
         temporary.write_text(json.dumps(audited.to_json()))

@@ -38,8 +38,12 @@ def parts_of(dataset: Dataset) -> list[tuple[str, Any]]:
     return list(zip(SPLITS, (dataset.train, dataset.val, dataset.test), strict=True))
 
 
-def image_rows(dataset: Dataset) -> list[AuditRow]:
-    """Numbers, sizes and modes of the images, and files that were left out."""
+def image_rows(dataset: Dataset, searched: tuple[int, int, int]) -> list[AuditRow]:
+    """Numbers, sizes and modes of the images, and files that were left out.
+
+    Args:
+        searched: channels, height and width of the images among which copies are searched for.
+    """
     c, h, w = dataset.shape
     rows = [
         AuditRow(
@@ -49,16 +53,25 @@ def image_rows(dataset: Dataset) -> list[AuditRow]:
         )
     ]
     found = dataset.found
-    if found.largest[0] * found.largest[1] > REDUCED * h * w:
+    _, high, wide = searched
+    if found.largest[0] * found.largest[1] > REDUCED * high * wide:
         x, y = found.largest
         rows.append(
             AuditRow(
                 "search for copies",
-                f"at {h} x {w} pixels",
+                f"at {high} x {wide} pixels",
                 f"The images have up to {x} x {y} pixels (data.size reduces them). Small images of different things "
-                "look alike, so that fewer copies can be told from others, and drop-test leaves more of them in: audit "
-                "once more without size, or with a larger one, before you believe that there are few.",
+                "look alike, so that fewer copies can be told from others, and drop-test leaves more of them in: let "
+                "the audit search larger ones (data.audit_size, such as 32) before you believe that there are few.",
                 "note",
+            )
+        )
+    elif (high, wide) != (h, w):
+        rows.append(
+            AuditRow(
+                "search for copies",
+                f"at {high} x {wide} pixels",
+                f"Training is at {h} x {w}, where fewer copies could be told from other images.",
             )
         )
     if found.num_sizes > 1:

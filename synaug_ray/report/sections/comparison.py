@@ -156,7 +156,7 @@ def published() -> tables.Table:
 
 def cards(rows: Sequence[Row]) -> tables.Table:
     """What the card of each run says."""
-    said = {row.run: (row.dataset, row.advice or "\u2013") for row in rows}
+    said = {row.run: (row.title, row.advice or "\u2013") for row in rows}
     return tables.Table(
         "The cards of the runs",
         ("run", "data set", "advice"),

@@ -119,9 +119,9 @@ def title_of(group: Group) -> str:
 
 
 def data_of(row: Row, rows: Sequence[Row]) -> str:
-    """The name of the data set; with that of the run where several runs have it."""
-    several = len({one.run for one in rows if one.dataset == row.dataset}) > 1
-    return f"{row.dataset} ({row.run})" if several and row.run != row.dataset else row.dataset
+    """The name of the data set with the size of its images; with the run's name where several runs have both."""
+    several = len({one.run for one in rows if one.title == row.title}) > 1
+    return f"{row.title} ({row.run})" if several and row.run != row.dataset else row.title
 
 
 def label_of(row: Row, rows: Sequence[Row]) -> str:
