@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from synaug_ray.data.audit.searched import searched_images
 from synaug_ray.data.images import Dataset, ImageSet, concatenate
 from synaug_ray.data.other_source import check_classes, copies_among, load_other, renumbered
 from synaug_ray.plan.subset import DataIdentity
@@ -23,7 +24,9 @@ def judge_images(dataset: Dataset, data: DataIdentity, cache: Path) -> ImageSet 
         return None
     judge, number = load_other(data.judge, dataset, "judge", cache)
     images, _ = renumbered(concatenate(judge.train, judge.val), number)
-    tested = copies_among(images, dataset.test, f"judges 1 {data.judge.key} {data.key}", cache)
+    theirs, ours = searched_images(data.judge, judge, cache), searched_images(data, dataset, cache)
+    searched, _ = renumbered(concatenate(theirs.train, theirs.val), number)
+    tested = copies_among(searched, ours.test, f"judges 1 {data.judge.key} {data.key}", cache)
     images = images.take(np.setdiff1d(np.arange(len(images)), tested))
     check_classes(images, dataset, judge.name, "judge", "test")
     return images

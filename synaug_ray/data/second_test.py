@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from synaug_ray.common.text import printable
-from synaug_ray.data.images import Dataset, concatenate
+from synaug_ray.data.audit.searched import searched_images
+from synaug_ray.data.images import Dataset, ImageSet, concatenate
 from synaug_ray.data.load import open_source, settled
 from synaug_ray.data.other_source import check_classes, copies_among, load_other, renumbered
 from synaug_ray.plan.subset import DataIdentity
@@ -29,11 +30,13 @@ def with_second_test(dataset: Dataset, data: DataIdentity, cache: Path) -> Datas
         return dataset
     other, number = load_other(data.test2, dataset, "test2", cache)
     split = "test" in open_source(settled(data.test2, cache), cache).parts
-    every = other.test if split else concatenate(concatenate(other.train, other.val), other.test)
+    every = _asked(other, split)
     groups = None if other.groups is None else other.groups[2] if split else np.concatenate(other.groups)
     images, known = renumbered(every, number)
-    trained = concatenate(dataset.train, dataset.val)
-    copies = copies_among(images, trained, f"second_tests 1 {data.test2.key} {data.key}", cache)
+    theirs, ours = searched_images(data.test2, other, cache), searched_images(data, dataset, cache)
+    searched, _ = renumbered(_asked(theirs, split), number)
+    trained = concatenate(ours.train, ours.val)
+    copies = copies_among(searched, trained, f"second_tests 1 {data.test2.key} {data.key}", cache)
     kept = np.setdiff1d(np.arange(len(images)), copies)
     check_classes(images.take(kept), dataset, other.name, "test2", "training")
     note = (
@@ -52,3 +55,8 @@ def with_second_test(dataset: Dataset, data: DataIdentity, cache: Path) -> Datas
         test2_groups=None if groups is None else groups[known][kept],
         notes=(*dataset.notes, note),
     )
+
+
+def _asked(other: Dataset, split: bool) -> ImageSet:
+    """Its test images, or all where it has none of its own."""
+    return other.test if split else concatenate(concatenate(other.train, other.val), other.test)

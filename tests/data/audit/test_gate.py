@@ -5,14 +5,11 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from synaug_ray.common.errors import DataProblem
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.audit import gate
-from synaug_ray.data.identify import identify
 from synaug_ray.data.images import Dataset, ImageSet
-from synaug_ray.data.load import load
 from synaug_ray.plan.subset import DataIdentity
 
 
@@ -119,35 +116,3 @@ def test_an_audit_that_was_kept_is_told_with_what_the_reader_says_now(leaky, tmp
         assert audited.numbers["notes"] == list(notes) and [row.level for row in rows] == ["note"] * len(notes)
         assert [row.means.removesuffix(".").lower() for row in rows] == [note.lower() for note in notes]
         assert [row.value for row in rows] == ["20 files", "said"][: len(notes)] or len(notes) == 1
-
-
-def test_copies_that_are_not_told_apart_in_small_images_are_found_in_larger_ones(tmp_path):
-    """Textures: at 8 px a crop of one looks like many others, at 32 px like the image that it is of."""
-    rng = np.random.default_rng(0)
-    waves = rng.normal(size=(300, 6, 32, 32)).cumsum(2).cumsum(3)  # smooth, so that reducing keeps something
-    every = waves.sum(1) + 40 * rng.normal(size=(300, 32, 32))
-    low, high = every.min((1, 2), keepdims=True), every.max((1, 2), keepdims=True)
-    images = ((every - low) / (high - low) * 255).astype(np.uint8)
-    images[250:280] = [
-        Image.fromarray(image[2:31, 1:30]).resize((32, 32), Image.Resampling.BICUBIC) for image in images[:30]
-    ]
-    labels = (np.arange(300) % 2).astype(np.uint8)
-    file = tmp_path / "textures.npz"
-    np.savez(
-        file, train_images=images[:200], train_labels=labels[:200], test_images=images[200:], test_labels=labels[200:]
-    )
-    found = {}
-    for larger in (None, 32):
-        identity = identify(f"npz:{file}", DataOptions(size=8, audit_size=larger, duplicates="drop-test"))
-        kept, audited = gate.apply_duplicate_policy(identity, load(identity, tmp_path), tmp_path)
-        assert kept.shape == (1, 8, 8) and audited.numbers["shape"] == [1, 8, 8]
-        known = audited.numbers["duplicates"]["test in train"]["images"]
-        assert len(kept.test) == 100 - len(known)
-        found[larger] = len({*known} & {*range(50, 80)})
-    assert found[32] >= 20 > 10 >= found[None]
-
-
-def test_the_search_is_in_images_larger_than_those_of_training():
-    for size in (None, 28, 32):
-        with pytest.raises(ValueError, match="audit_size: 28 must be larger than size"):
-            DataOptions(size=size, audit_size=28)
