@@ -88,26 +88,27 @@ def fit(
     count, k = rows.z.shape[1], rows.num_classes
     stretch = 1 / np.sqrt(CURVATURE * rows.variance + penalty)
     z = rows.z * stretch
-    at, weight = np.arange(len(z)), rows.weight[:, None]
+    at = np.arange(len(z))
 
+    # one row a class: products of few rows with z take BLAS half the time that those of z with few columns do
     def objective(flat: Array) -> tuple[float, Array]:
-        weights, bias = flat[: count * k].reshape(count, k), flat[count * k :]
-        logits = z @ weights
-        logits += bias
-        logits -= logits.max(1, keepdims=True)
+        weights, bias = flat[: count * k].reshape(k, count), flat[count * k :]
+        logits = weights @ z.T
+        logits += bias[:, None]
+        logits -= logits.max(0)
         exp = np.exp(logits)
-        total = exp.sum(1, keepdims=True)
-        loss = float(rows.weight @ (np.log(total[:, 0]) - logits[at, rows.labels]))
+        total = exp.sum(0)
+        loss = float(rows.weight @ (np.log(total) - logits[rows.labels, at]))
         exp /= total
-        exp[at, rows.labels] -= 1
-        exp *= weight
-        shrunk = weights * (penalty * stretch[:, None] ** 2)
-        gradient = np.concatenate([(z.T @ exp + shrunk).ravel(), exp.sum(0)])
+        exp[rows.labels, at] -= 1
+        exp *= rows.weight
+        shrunk = weights * (penalty * stretch**2)
+        gradient = np.concatenate([(exp @ z + shrunk).ravel(), exp.sum(1)])
         return loss + 0.5 * float((weights * shrunk).sum()), gradient
 
     first = np.zeros((count + 1) * k)
     if start is not None:
-        first = np.concatenate([(start[0] / stretch[:, None]).ravel(), start[1]])
+        first = np.concatenate([(start[0].T / stretch).ravel(), start[1]])
     found = minimize(
         objective,
         first,
@@ -115,7 +116,7 @@ def fit(
         method="L-BFGS-B",
         options={"maxiter": STEPS, "maxfun": 2 * STEPS, "maxcor": MEMORY, "gtol": gradient, "ftol": 0.0},
     )
-    return found.x[: count * k].reshape(count, k) * stretch[:, None], found.x[count * k :]
+    return (found.x[: count * k].reshape(k, count) * stretch).T, found.x[count * k :]
 
 
 def choose(rows: Rows, features: Array, labels: NDArray[np.int64]) -> Head:
