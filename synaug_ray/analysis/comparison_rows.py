@@ -12,6 +12,7 @@ from synaug_ray.analysis.comparison_check import disagreement
 from synaug_ray.analysis.comparison_results import Json, Reason, Role, Row, RunFiles, Why
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.guessing import guessing
+from synaug_ray.analysis.length_results import Ended
 from synaug_ray.analysis.more_real import number
 from synaug_ray.analysis.prediction_text import why_unknown
 from synaug_ray.analysis.recommendation import BASELINES
@@ -83,6 +84,7 @@ def row_of(
     if row.why:
         return row
     row = replace(_measured(row, study, cell), **_ceiling(laws, row))
+    row = replace(row, notes=(*row.notes, *_length(laws, row)))
     doubt = disagreement(run.trials, row, int(cell.get("trials") or 0), float(study.get("real_only_slope") or 0.0))
     return replace(row, notes=(*row.notes, doubt)) if doubt else row
 
@@ -185,6 +187,21 @@ def _measured(row: Row, study: Json, cell: Json) -> Row:
         if gain.low is not None and gain.high is not None
         else (*row.notes, "one draw: no interval, so it is in no mean"),
     )
+
+
+def _length(laws: Json, row: Row) -> list[str]:
+    """A note where the classifier's training is too short at this size, or may be."""
+    for found in laws.get("training_lengths") or ():
+        if (found["classifier"], found["num_real"]) != (row.classifier, row.num_real):
+            continue
+        change, short = number(found["gain"].get("value")) or 0.0, found["ended"] == Ended.SHORT
+        if short or (found["pairs"] == 1 and change > found["margin"]):
+            pairs = counted(found["pairs"], "pair of trials", "pairs of trials")
+            return [
+                f"{row.classifier} {'is not' if short else 'may not be'} trained to its end: {100 * change:.1f} points "
+                f"less without synthetic images after twice the images seen ({pairs})"
+            ]
+    return []
 
 
 def _ceiling(laws: Json, row: Row) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def ended(gain: Estimate, most: float) -> Ended:
 
 
 def warnings(found: Sequence[TrainingLength]) -> list[str]:
-    """One warning for each classifier that is trained too short or too long at some sizes."""
+    """One warning for each classifier that is trained too short or too long at some sizes, or that may be."""
     said = []
     for state, what, change in (
         (Ended.SHORT, "not trained to its end", "lowers"),
@@ -117,6 +117,26 @@ def warnings(found: Sequence[TrainingLength]) -> list[str]:
                 f"{change} its error without synthetic images by {by} real images. Gains may differ if it is "
                 f"trained to its end; {'raise' if state is Ended.SHORT else 'lower'} its nimg."
             )
+    return said + _doubts(found)
+
+
+def _doubts(found: Sequence[TrainingLength]) -> list[str]:
+    """Warnings about classifiers checked in one pair of trials a size, whose mean change is over the margin.
+
+    One pair has no interval, but four sizes that all change by points are hardly chance: the page must not be silent.
+    """
+    said = []
+    for classifier in dict.fromkeys(f.classifier for f in found):
+        single = [f for f in found if f.classifier == classifier and f.pairs == 1]
+        if not single or np.mean([f.gain.value or 0.0 for f in single]) <= np.mean([f.margin for f in single]):
+            continue
+        by = listed([f"{fixed(100 * (f.gain.value or 0.0), '.1f')} points at {f.num_real:,}" for f in single])
+        said.append(
+            f"{classifier} may not be trained to its end: in one pair of trials at each size, training on "
+            f"{single[0].longer_nimg:,} images seen instead of {single[0].nimg:,} lowered its error without synthetic "
+            f"images by {by} real images. One pair does not tell this from chance: raise its nimg, or check two draws "
+            "(training_check: {draws: 2})."
+        )
     return said
 
 

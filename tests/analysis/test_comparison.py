@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from helpers.planted_runs import GAINS, files_of, planted_atlas, planted_run, planted_study
+from helpers.planted_runs import GAINS, SIZES, files_of, planted_atlas, planted_run, planted_study
 
 from synaug_ray.analysis.comparison import compare
 from synaug_ray.analysis.comparison_check import gain_of_trials
@@ -62,6 +62,23 @@ def test_what_real_images_gain_instead_is_taken_from_the_same_place(tmp_path):
     assert rows["without"].real_gain is None and rows["without"].missing == Estimate(None)
     table = study_table(found).set_index("run")
     assert table.loc["with", ["gain_of_real_images", "missing_low"]].tolist() == pytest.approx([0.06, 0.03])
+
+
+@pytest.mark.parametrize(
+    ("ended", "pairs", "change", "said"),
+    [
+        ("not trained to its end", 2, 0.02, "mlp is not trained to its end: 2.0 points less"),
+        ("not known", 1, 0.02, "mlp may not be trained to its end"),
+        ("not known", 1, 0.004, ""),
+        ("not known", 2, 0.02, ""),
+        ("trained to its end", 2, 0.001, ""),
+    ],
+)
+def test_a_classifier_that_is_trained_too_short_is_told_at_its_row(tmp_path, ended, pairs, change, said):
+    length = {"classifier": "mlp", "pairs": pairs, "gain": {"value": change}, "margin": 0.005, "ended": ended}
+    lengths = [length | {"num_real": n} for n in SIZES]
+    (row,) = compare([files_of(planted_run(tmp_path / "a", laws={"training_lengths": lengths}))]).rows
+    assert (said in "; ".join(row.notes)) if said else not row.notes
 
 
 def test_the_interval_of_a_share_of_the_error_is_that_of_simulated_errors(tmp_path):

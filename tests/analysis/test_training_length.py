@@ -67,6 +67,15 @@ def test_each_size_is_told_by_its_own_planted_difference():
     assert sum("past its best length" in w for w in found.warnings) == 1
 
 
+@pytest.mark.parametrize("gain", [0.0, 0.03])
+def test_one_pair_is_not_enough_to_know_but_the_page_is_not_silent(gain):
+    found = analyse(*checked(TABLES, dict.fromkeys((20, 40, 80), gain), draws=1), replicates=40)
+    assert set(words(found).values()) == {Ended.UNKNOWN}
+    said = [w for w in found.warnings if "may not be trained to its end" in w]
+    assert len(said) == (gain > 0)
+    assert all("3.0 points at 20, 3.0 points at 40 and 3.0 points at 80 real images" in w for w in said)
+
+
 def test_the_card_says_so_at_the_sizes_where_it_is_so():
     found = analyse(*checked(TABLES, {20: 0.03, 40: 0.0, 80: 0.0}), replicates=40)
     laws, verdict = found.laws_json(), found.verdict_json()
