@@ -234,7 +234,7 @@ def test_opaque_images_keep_the_key_that_they_had(tmp_path, cache, alpha):
     options = {
         k: v
         for k, v in DataOptions().model_dump(mode="json").items()
-        if k not in ("classes", "ground", "judge", "leave_out", "test2")
+        if k not in ("audit_size", "classes", "ground", "judge", "leave_out", "test2")
     }
     fields = {"version": 2, "kind": "folder", "fingerprint": data.fingerprint, "options": options}
     assert settled(data, cache).key == data.key == content_key(fields) and "drawn on" not in " ".join(read.notes)
