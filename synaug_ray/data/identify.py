@@ -40,15 +40,8 @@ _APPLIES = {
     "ordinal": ("medmnist",),
 }
 
-_SHARED = (
-    "size",
-    "audit_size",
-    "resize",
-    "mode",
-    "ground",
-    "on_bad",
-    "ordinal",
-)  # options that the images of another source share
+# options that the images of another source share
+_SHARED = ("size", "audit_size", "resize", "mode", "ground", "on_bad", "ordinal")
 
 
 def identify(dataset: str, options: DataOptions, where: str = "dataset", cache: Path | None = None) -> DataIdentity:

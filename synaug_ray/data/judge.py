@@ -25,7 +25,7 @@ def judge_images(dataset: Dataset, data: DataIdentity, cache: Path) -> ImageSet 
     judge, number = load_other(data.judge, dataset, "judge", cache)
     images, _ = renumbered(concatenate(judge.train, judge.val), number)
     theirs, ours = searched_images(data.judge, judge, cache), searched_images(data, dataset, cache)
-    searched, _ = renumbered(concatenate(theirs.train, theirs.val), number)
+    searched = images if theirs is judge else renumbered(concatenate(theirs.train, theirs.val), number)[0]
     tested = copies_among(searched, ours.test, f"judges 1 {data.judge.key} {data.key}", cache)
     images = images.take(np.setdiff1d(np.arange(len(images)), tested))
     check_classes(images, dataset, judge.name, "judge", "test")

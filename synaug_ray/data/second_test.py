@@ -34,7 +34,7 @@ def with_second_test(dataset: Dataset, data: DataIdentity, cache: Path) -> Datas
     groups = None if other.groups is None else other.groups[2] if split else np.concatenate(other.groups)
     images, known = renumbered(every, number)
     theirs, ours = searched_images(data.test2, other, cache), searched_images(data, dataset, cache)
-    searched, _ = renumbered(_asked(theirs, split), number)
+    searched = images if theirs is other else renumbered(_asked(theirs, split), number)[0]
     trained = concatenate(ours.train, ours.val)
     copies = copies_among(searched, trained, f"second_tests 1 {data.test2.key} {data.key}", cache)
     kept = np.setdiff1d(np.arange(len(images)), copies)
