@@ -69,6 +69,7 @@ class Gate:
         self.requests: list[tuple[str, str]] = []  # (method, path with query)
         self.faults: list[str] = []  # of the next requests: "slow down", "cut", or "" to forward
         self.closed = False  # True resets every connection, as if the server were gone
+        self.closes_after = ""  # once something is put at a path that contains this, the server is gone
         gate = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -92,6 +93,8 @@ class Gate:
                     behind.request(self.command, self.path, body, dict(self.headers))
                     answer = behind.getresponse()
                     data = answer.read()
+                    if self.command == "PUT" and gate.closes_after and gate.closes_after in self.path:
+                        gate.closed = True
                     self._answer(answer.status, dict(answer.getheaders()), data)
                     behind.close()
 
