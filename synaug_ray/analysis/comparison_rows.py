@@ -194,12 +194,13 @@ def _length(laws: Json, row: Row) -> list[str]:
     for found in laws.get("training_lengths") or ():
         if (found["classifier"], found["num_real"]) != (row.classifier, row.num_real):
             continue
-        change, short = number(found["gain"].get("value")) or 0.0, found["ended"] == Ended.SHORT
-        if short or (found["pairs"] == 1 and change > found["margin"]):
+        change, ended = number(found["gain"].get("value")) or 0.0, found["ended"]
+        if ended in (Ended.SHORT, Ended.MAYBE_SHORT):
+            how = "is not" if ended == Ended.SHORT else "may not be"
             pairs = counted(found["pairs"], "pair of trials", "pairs of trials")
             return [
-                f"{row.classifier} {'is not' if short else 'may not be'} trained to its end: {100 * change:.1f} points "
-                f"less without synthetic images after twice the images seen ({pairs})"
+                f"{row.classifier} {how} trained to its end: {100 * change:.1f} points less without synthetic images "
+                f"after twice the images seen ({pairs})"
             ]
     return []
 

@@ -13,6 +13,7 @@ class Ended(StrEnum):
 
     YES = "trained to its end"
     SHORT = "not trained to its end"
+    MAYBE_SHORT = "maybe not trained to its end"  # one pair of trials, so no interval, but a large change
     LONG = "trained past its best length"
     UNKNOWN = "not known"
 

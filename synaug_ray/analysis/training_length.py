@@ -77,7 +77,21 @@ def training_lengths(
                 ended=ended(lower, most),
             )
         )
-    return tuple(found)
+    return tuple(replace(f, ended=Ended.MAYBE_SHORT) if f in doubtful(found) else f for f in found)
+
+
+def doubtful(found: Sequence[TrainingLength]) -> list[TrainingLength]:
+    """Those of one pair of trials whose change is over the margin, as is the mean change of their classifier.
+
+    One pair has no interval, but sizes that change by points in the mean are hardly chance: nobody must be silent.
+    """
+    doubts = []
+    for classifier in dict.fromkeys(f.classifier for f in found):
+        single = [f for f in found if f.classifier == classifier and f.pairs == 1]
+        excess = {f.num_real: (f.gain.value or 0.0) - f.margin for f in single}
+        if single and np.mean(list(excess.values())) > 0:
+            doubts += [f for f in single if excess[f.num_real] > 0]
+    return doubts
 
 
 def uncertain(
@@ -117,23 +131,12 @@ def warnings(found: Sequence[TrainingLength]) -> list[str]:
                 f"{change} its error without synthetic images by {by} real images. Gains may differ if it is "
                 f"trained to its end; {'raise' if state is Ended.SHORT else 'lower'} its nimg."
             )
-    return said + _doubts(found)
-
-
-def _doubts(found: Sequence[TrainingLength]) -> list[str]:
-    """Warnings about classifiers checked in one pair of trials a size, whose mean change is over the margin.
-
-    One pair has no interval, but four sizes that all change by points are hardly chance: the page must not be silent.
-    """
-    said = []
-    for classifier in dict.fromkeys(f.classifier for f in found):
-        single = [f for f in found if f.classifier == classifier and f.pairs == 1]
-        if not single or np.mean([f.gain.value or 0.0 for f in single]) <= np.mean([f.margin for f in single]):
-            continue
-        by = listed([f"{fixed(100 * (f.gain.value or 0.0), '.1f')} points at {f.num_real:,}" for f in single])
+    for classifier in dict.fromkeys(f.classifier for f in found if f.ended is Ended.MAYBE_SHORT):
+        at = [f for f in found if f.classifier == classifier and f.ended is Ended.MAYBE_SHORT]
+        by = listed([f"{100 * (f.gain.value or 0.0):.1f} points at {f.num_real:,}" for f in at])
         said.append(
             f"{classifier} may not be trained to its end: in one pair of trials at each size, training on "
-            f"{single[0].longer_nimg:,} images seen instead of {single[0].nimg:,} lowered its error without synthetic "
+            f"{at[0].longer_nimg:,} images seen instead of {at[0].nimg:,} lowered its error without synthetic "
             f"images by {by} real images. One pair does not tell this from chance: raise its nimg, or check two draws "
             "(training_check: {draws: 2})."
         )
