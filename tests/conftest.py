@@ -17,7 +17,8 @@ from helpers.messages import Messages
 from helpers.paths import REPOSITORY, SMALL_GRID, TESTS
 
 from synaug_ray import grid
-from synaug_ray.config.spec import DataOptions, GridSpec
+from synaug_ray.config.data_options import DataOptions
+from synaug_ray.config.spec import GridSpec
 from synaug_ray.data.identify import identify
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.load import load

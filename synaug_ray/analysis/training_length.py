@@ -19,7 +19,7 @@ from synaug_ray.analysis.paired_cells import PairedCells
 from synaug_ray.analysis.results import Verdict
 from synaug_ray.analysis.trials import REAL_ONLY, wrong_answers
 from synaug_ray.common.text import fixed, listed
-from synaug_ray.config.spec import LONGER, TRAINING_CHECK
+from synaug_ray.config.cells import LONGER, TRAINING_CHECK
 from synaug_ray.laws import bootstrap, moderation
 from synaug_ray.laws.results import Estimate
 

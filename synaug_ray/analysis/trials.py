@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from synaug_ray.config.cells import TRAINING_CHECK
 from synaug_ray.config.protocols import JOINT
-from synaug_ray.config.spec import TRAINING_CHECK
 
 MEASUREMENT_COLUMNS = (
     "key",

@@ -14,6 +14,7 @@ from synaug_ray.config.any_generator import AnyGenerator
 from synaug_ray.config.budget import Until
 from synaug_ray.config.classifier_checks import classifier_problems
 from synaug_ray.config.data_options import MAX_SIDE
+from synaug_ray.config.factors import Factors
 from synaug_ray.config.fewer_draws import fewer_draws_problems
 from synaug_ray.config.generator_recipes import GeneratorRecipe, HybridRecipe
 from synaug_ray.config.image_sides import SHAPES, halving, image_shape
@@ -26,7 +27,7 @@ from synaug_ray.config.pretrained_recipe import PretrainedRecipe, without_guide
 from synaug_ray.config.protocols import JOINT, LOCAL, SHARED, SOFT, StagedProtocol, name_of, with_controls
 from synaug_ray.config.recipes import SamplerRecipe
 from synaug_ray.config.replacement_checks import replacement_problems
-from synaug_ray.config.spec import Factors, GridSpec
+from synaug_ray.config.spec import GridSpec
 from synaug_ray.config.weight_checks import weight_problems
 from synaug_ray.config.yaml_source import Lines, Location
 

@@ -13,7 +13,8 @@ from synaug_ray.config.recipes import Count, CountOrZero
 from synaug_ray.config.yaml_source import Lines
 
 if TYPE_CHECKING:
-    from synaug_ray.config.spec import CellSpec, GridSpec
+    from synaug_ray.config.cells import CellSpec
+    from synaug_ray.config.spec import GridSpec
 
 
 class FewerDraws(BaseModel):

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from synaug_ray.common.errors import Message
 from synaug_ray.common.text import listed
+from synaug_ray.config.factors import Factors
 from synaug_ray.config.generator_recipes import ViTGANRecipe, singles
 from synaug_ray.config.protocols import JOINT, name_of
-from synaug_ray.config.spec import Factors, GridSpec
+from synaug_ray.config.spec import GridSpec
 from synaug_ray.config.yaml_source import Lines
 
 

@@ -15,6 +15,7 @@ from synaug_ray.common.errors import Message, UsageProblem, did_you_mean
 from synaug_ray.config.budgets import with_budgets
 from synaug_ray.config.checks import grid_problems
 from synaug_ray.config.data_options import FULL
+from synaug_ray.config.factors import FACTORS, Factors
 from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES
 from synaug_ray.config.hybrids import PARTS, with_parts
 from synaug_ray.config.messages import in_brackets, messages
@@ -22,7 +23,7 @@ from synaug_ray.config.presets import CLASSIFIERS, FEATURES, FILTERS, GENERATORS
 from synaug_ray.config.protocols import PROTOCOLS
 from synaug_ray.config.recipes import Precision
 from synaug_ray.config.samplers import with_samplers
-from synaug_ray.config.spec import DEFAULT_SAMPLER, FACTORS, Factors, GridSpec
+from synaug_ray.config.spec import DEFAULT_SAMPLER, GridSpec
 from synaug_ray.config.yaml_source import Lines, Location, parse_overrides, parse_yaml, short
 
 PACKAGE = Path(__file__).parent.parent

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from synaug_ray.common.errors import Message, did_you_mean
 from synaug_ray.config.budgets import BUDGETS
 from synaug_ray.config.data_options import DataOptions
+from synaug_ray.config.factors import Factors
 from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.filter_recipe import FilterRecipe
 from synaug_ray.config.generator_recipes import GENERATOR_FAMILIES, LENGTH, Part, recipe_type
@@ -18,7 +19,7 @@ from synaug_ray.config.presets import GENERATORS
 from synaug_ray.config.protocols import StagedProtocol
 from synaug_ray.config.recipes import ClassifierRecipe, Optimiser, SamplerRecipe
 from synaug_ray.config.sampling import Guide, Sampling
-from synaug_ray.config.spec import Factors, GridSpec, TrainingCheck
+from synaug_ray.config.spec import GridSpec, TrainingCheck
 from synaug_ray.config.yaml_source import SHOWN, Lines, Location, short
 
 MOST = 400  # characters of a recipe's own message, which may quote a value of any length

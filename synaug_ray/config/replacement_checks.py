@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from synaug_ray.common.errors import Message
 from synaug_ray.common.text import listed
+from synaug_ray.config.factors import Factors
 from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.presets import sampler_of
 from synaug_ray.config.protocols import LOCAL
 from synaug_ray.config.recipes import SamplerRecipe
-from synaug_ray.config.spec import Factors, GridSpec
+from synaug_ray.config.spec import GridSpec
 from synaug_ray.config.yaml_source import Lines
 
 OF_ONE_IMAGE = ("duplicate", "jitter", "mixup", "augment")  # references that make each image from one of the Subset's

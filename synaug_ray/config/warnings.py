@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from synaug_ray.common.hardware import BF16, cpu_flags
 from synaug_ray.common.text import listed, some
 from synaug_ray.config.budgets import trained_apart
+from synaug_ray.config.factors import Factors
 from synaug_ray.config.generator_recipes import LENGTH, GeneratorRecipe, LatentRecipe, singles
 from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.presets import GENERATORS
 from synaug_ray.config.sampling import Guide, Sampling
-from synaug_ray.config.spec import Factors, GridSpec
+from synaug_ray.config.spec import GridSpec
 from synaug_ray.config.text_recipes import TextRecipe
 from synaug_ray.config.unanswerable import unanswerable
 from synaug_ray.config.weights import HUB

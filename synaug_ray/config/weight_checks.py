@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from synaug_ray.common.errors import Message
 from synaug_ray.common.text import listed
+from synaug_ray.config.factors import Factors
 from synaug_ray.config.protocols import name_of
-from synaug_ray.config.spec import Factors, GridSpec
+from synaug_ray.config.spec import GridSpec
 from synaug_ray.config.yaml_source import Lines, Location
 
 

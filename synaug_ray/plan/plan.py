@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from synaug_ray.config.cells import TRAINING_CHECK, CellSpec
 from synaug_ray.config.generator_recipes import GeneratorRecipe, HybridRecipe
 from synaug_ray.config.presets import sampler_of
 from synaug_ray.config.protocols import JOINT, SHARED
-from synaug_ray.config.spec import TRAINING_CHECK, CellSpec, GridSpec
+from synaug_ray.config.spec import GridSpec
 from synaug_ray.plan.hybrid import HybridPool
 from synaug_ray.plan.joint import HeadStep
 from synaug_ray.plan.step import STAGES, Stage, Step

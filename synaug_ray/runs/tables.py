@@ -13,10 +13,11 @@ from synaug_ray.analysis.generators import HYBRID_CONTROL, HYBRID_OPEN
 from synaug_ray.analysis.mixing import NO_MIXTURE, mix_name
 from synaug_ray.analysis.seen_before import AND, OF_BASE, OF_FILTER, UNKNOWN, of_parts
 from synaug_ray.analysis.trials import HEAD_NOTES, JOINT_ARM, LEEP, STAGES
+from synaug_ray.config.cells import CellSpec
 from synaug_ray.config.generator_recipes import GeneratorRecipe, HybridRecipe, LatentRecipe, ReferenceRecipe
 from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.protocols import JOINT, SHARED
-from synaug_ray.config.spec import CellSpec, GridSpec
+from synaug_ray.config.spec import GridSpec
 from synaug_ray.config.text_recipes import TextRecipe
 from synaug_ray.config.vit_gan_recipe import ViTGANRecipe
 from synaug_ray.plan.plan import Plan, Row, blocked

@@ -13,7 +13,7 @@ from synaug_ray.analysis.length_results import Ended
 from synaug_ray.analysis.paired_cells import pair_cells
 from synaug_ray.analysis.recommendation import recommendations
 from synaug_ray.analysis.training_length import ended, training_lengths
-from synaug_ray.config.spec import TRAINING_CHECK
+from synaug_ray.config.cells import TRAINING_CHECK
 from synaug_ray.laws.results import Estimate
 
 GRID = Grid(power(), {("edm", "proportional"): nothing}, sizes=(20, 40, 80), multiples=(4,), draws=4, images=2_000)

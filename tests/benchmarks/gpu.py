@@ -32,7 +32,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from synaug_ray.classifiers.train import Member, train_pack
 from synaug_ray.common.text import one_line
-from synaug_ray.config.spec import DataOptions
+from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.identify import identify
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.load import load

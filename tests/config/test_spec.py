@@ -9,10 +9,11 @@ from helpers.grids import small_grid
 from helpers.paths import DESIGNS, REPOSITORY, SHIPPED, overrides_of
 
 from synaug_ray.common.errors import UsageProblem
+from synaug_ray.config.cells import CellSpec
 from synaug_ray.config.fewer_draws import FewerDraws, merged
 from synaug_ray.config.load import available, find_grid, load_grid, validate_grid
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, SAMPLERS, sampler_of
-from synaug_ray.config.spec import CellSpec, GridSpec, write_grid
+from synaug_ray.config.spec import GridSpec, write_grid
 from synaug_ray.config.yaml_source import Lines
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from synaug_ray.common.errors import UsageProblem
+from synaug_ray.config.cells import TRAINING_CHECK
 from synaug_ray.config.load import validate_grid
-from synaug_ray.config.spec import TRAINING_CHECK
 from synaug_ray.config.yaml_source import Lines
 from synaug_ray.plan.order import early_answers_first
 from synaug_ray.plan.plan import Plan, make_plan, pending

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from synaug_ray.config.spec import DataOptions
+from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.identify import identify
 from synaug_ray.data.images import ImageSet
 from synaug_ray.data.load import load
