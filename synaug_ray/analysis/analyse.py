@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synaug_ray.analysis.baselines import unbeaten
+from synaug_ray.analysis.baselines import over_baselines, unbeaten
 from synaug_ray.analysis.budgets import budget_curves, copies_of
 from synaug_ray.analysis.ceiling import ceilings
 from synaug_ray.analysis.cell_noise import measure
@@ -190,6 +190,7 @@ def analyse(
         published=PUBLISHED,
         budgets=curves,
         ceilings=ceilings(cells, confidence=confidence, intervals=uncertainty.has_intervals),
+        over_baselines=over_baselines(cells, confidence=confidence, intervals=uncertainty.has_intervals),
         looks=tuple(look.draws for look in looks) if uncertainty.has_intervals else (),
         training_lengths=lengths,
         label_savings=label_savings(

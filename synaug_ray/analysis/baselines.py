@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from synaug_ray.analysis.cell_differences import differences, mean_gain, place
 from synaug_ray.analysis.cell_noise import alike, components
+from synaug_ray.analysis.generator_results import OverBaseline
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
 from synaug_ray.laws import simultaneous
@@ -37,12 +39,12 @@ def unbeaten(
     for cell in cells.mixed:
         family = cells.kinds[cell.study.generator].family
         if family in BASELINES:
-            baselines.setdefault(_place(cell), []).append((family, cell))
+            baselines.setdefault(place(cell), []).append((family, cell))
     pairs, compared, values = [], [], []
     for cell in cells.mixed:
         if cells.kinds[cell.study.generator].family in CONTROLS:
             continue
-        for family, baseline in baselines.get(_place(cell), ()):
+        for family, baseline in baselines.get(place(cell), ()):
             difference = cell.paired - baseline.paired
             if (~np.isnan(difference[:, 0])).sum() > 1:
                 pairs.append((cell.study.generator, family))
@@ -62,5 +64,31 @@ def unbeaten(
     return left
 
 
-def _place(cell: MixedCell) -> tuple[object, ...]:
-    return (*cell.study._replace(generator=""), cell.num_real, cell.num_synthetic)
+def over_baselines(cells: PairedCells, *, confidence: float, intervals: bool) -> tuple[OverBaseline, ...]:
+    """By how much each trained generator gains more than each baseline, at every place where both were measured."""
+    baselines: dict[tuple[object, ...], list[MixedCell]] = {}
+    for cell in cells.mixed:
+        if cells.kinds[cell.study.generator].family in BASELINES:
+            baselines.setdefault(place(cell), []).append(cell)
+    trained = [cell for cell in cells.mixed if cells.kinds[cell.study.generator].family not in CONTROLS]
+    pairs = {
+        (cell.study, cell.num_real, cell.num_synthetic, baseline.study.generator): (cell, baseline)
+        for cell in trained
+        for baseline in baselines.get(place(cell), ())
+    }
+    known = differences(cells, pairs, confidence=confidence, intervals=intervals)
+    return tuple(
+        OverBaseline(
+            **cell.study._asdict(),
+            num_real=cell.num_real,
+            num_synthetic=cell.num_synthetic,
+            synthetic_multiple=cell.multiple,
+            baseline=baseline.study.generator,
+            family=cells.kinds[baseline.study.generator].family,
+            gain=mean_gain(cells, cell),
+            baseline_gain=mean_gain(cells, baseline),
+            difference=known[key],
+        )
+        for key, (cell, baseline) in pairs.items()
+        if key in known
+    )

@@ -1,8 +1,9 @@
 """Several runs beside each other: which study, size and amount of each is compared, and the average over data sets.
 
 Neither is chosen by its result. The size is the one asked for, or the largest with synthetic images; the amount the
-one asked for, or the largest that most data sets have. Studies of one data set count as one, as in
-``laws.meta_analysis.composite``, so that no data set counts more for having been asked in more ways.
+one asked for, or the largest that most data sets have (of controls that lack it, the largest that they have). Studies
+of one data set count as one, as in ``laws.meta_analysis.composite``, so that no data set counts more for having been
+asked in more ways.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from scipy.stats import norm
 
@@ -50,7 +52,9 @@ def compare(
             chosen.append((run, None, None, ()))
     amount = multiple if multiple is not None else _common_amount(chosen)
     rows = [
-        without_numbers(run) if study is None else row_of(run, study, size, amount, num_real, sizes)
+        without_numbers(run)
+        if study is None
+        else row_of(run, study, size, amount if multiple is not None else _own(study, size, amount), num_real, sizes)
         for run, study, size, sizes in chosen
     ]
     confidence = max((row.confidence for row in rows), default=0.9)
@@ -62,6 +66,13 @@ def _size(sizes: Sequence[int], asked: int | None) -> int | None:
         return max(sizes)
     nearest = min(sizes, key=lambda n: abs(math.log(n / asked)))
     return nearest if max(nearest / asked, asked / nearest) <= NEAR else None
+
+
+def _own(study: Mapping[str, Any], size: int | None, amount: float | None) -> float | None:
+    """The amount; of controls that lack it the largest that they have, since their answer is known at any."""
+    had = [float(c["synthetic_multiple"]) for c in study["cells"] if c["num_real"] == size and c["num_synthetic"]]
+    lacks = amount is None or not any(math.isclose(one, amount) for one in had)
+    return max(had) if role_of(study) is Role.CONTROL and had and lacks else amount
 
 
 def _common_amount(chosen: Sequence[tuple]) -> float | None:
@@ -104,6 +115,7 @@ def _group(key: tuple[str, ...], rows: list[Row], confidence: float) -> Group:
         len({row.unit for row in usable if error_of(row.gain, row.confidence)}),
         average(lambda row: row.gain, "a gain with an interval"),
         average(lambda row: row.log_ratio, "a gain with an interval"),
+        average(lambda row: row.over_baseline, "a baseline at the same place"),
         average(lambda row: row.worth, "a known worth", complete=True),
         average(lambda row: row.c2, "an estimable c2", math.log, complete=True),
         explanations(by_unit(usable, lambda row: row.log_ratio), confidence) if role in _LEARNT else (),

@@ -96,6 +96,8 @@ class Row:
     gain: Estimate = Estimate(None)  # of this cell by itself
     real_gain: float | None = None  # of as many held-out real images instead, where they were measured
     missing: Estimate = Estimate(None)  # by how much that is more
+    baseline: str = ""  # family of the baseline at the same place, classical augmentation where it was measured
+    over_baseline: Estimate = Estimate(None)  # by how much the gain is above that baseline's
     log_ratio: Estimate = Estimate(None)  # ln(error without / error with synthetic images)
     equivalent: Estimate = Estimate(None)  # real images that the gain is worth; one end alone is a bound
     equivalent_why: Reason | None = None
@@ -157,6 +159,7 @@ class Group:
     datasets: int  # that have a gain with an interval
     gain: Average
     log_ratio: Average
+    over_baseline: Average
     worth: Average  # real images per synthetic one
     log_c2: Average
     explanations: tuple[Explanation, ...] = ()

@@ -22,6 +22,7 @@ from synaug_ray.store.run_folder import RunState, state_of
 
 STUDY = ("classifier", "generator", "protocol", "real_share")
 LEAKS = ("test images in train", "groups")  # rows of an audit: with a warning, classifiers know test images
+RIVALS = ("augment", "mixup", "jitter")  # baselines, the most usual first
 LARGEST_C2 = 0.99 * math.exp(20)  # the upper limit of its search: an end there is open
 SHOWS, REAL_SHOWS, COPIES, SEEN, FOUND = (
     "shows the requested class",
@@ -83,7 +84,7 @@ def row_of(
     row = replace(row, num_synthetic=int(cell["num_synthetic"]), multiple=float(cell["synthetic_multiple"]))
     if row.why:
         return row
-    row = replace(_measured(row, study, cell), **_ceiling(laws, row))
+    row = replace(_measured(row, study, cell), **_ceiling(laws, row), **_baseline(laws, row))
     row = replace(row, notes=(*row.notes, *_length(laws, row)))
     doubt = disagreement(run.trials, row, int(cell.get("trials") or 0), float(study.get("real_only_slope") or 0.0))
     return replace(row, notes=(*row.notes, doubt)) if doubt else row
@@ -207,11 +208,23 @@ def _length(laws: Json, row: Row) -> list[str]:
 
 def _ceiling(laws: Json, row: Row) -> dict[str, Any]:
     """What as many held-out real images gain at the same place; nothing where they were not measured there."""
-    place = {**{k: getattr(row, k) for k in STUDY}, "num_real": row.num_real, "num_synthetic": row.num_synthetic}
-    found = [c for c in laws.get("ceilings") or () if all(str(c.get(k)) == str(v) for k, v in place.items())]
+    found = _there(laws, "ceilings", row)
     if not found or number(found[0].get("real_gain")) is None:
         return {}
     return {"real_gain": number(found[0]["real_gain"]), "missing": _estimate(found[0].get("missing"))}
+
+
+def _baseline(laws: Json, row: Row) -> dict[str, Any]:
+    """The difference to a baseline at the same place: the first of ``RIVALS`` that was measured, whatever it gained."""
+    found = {str(c.get("family")): c for c in reversed(_there(laws, "over_baselines", row))}
+    family = next((name for name in RIVALS if name in found), "")
+    return {"baseline": family, "over_baseline": _estimate(found[family].get("difference"))} if family else {}
+
+
+def _there(laws: Json, what: str, row: Row) -> list[Json]:
+    """The entries of ``laws.json`` at the place of a row."""
+    place = {**{k: getattr(row, k) for k in STUDY}, "num_real": row.num_real, "num_synthetic": row.num_synthetic}
+    return [c for c in laws.get(what) or () if all(str(c.get(k)) == str(v) for k, v in place.items())]
 
 
 def _estimate(value: Any) -> Estimate:

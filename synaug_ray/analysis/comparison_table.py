@@ -7,7 +7,7 @@ import pandas as pd
 from synaug_ray.analysis.comparison_results import Comparison
 from synaug_ray.laws.results import Estimate
 
-AVERAGES = ("gain", "log_ratio", "worth", "log_c2")  # the last is ln c2, since means of c2 are made of its logarithm
+AVERAGES = ("gain", "log_ratio", "over_baseline", "worth", "log_c2")  # log_c2: means of c2 are made of its logarithm
 
 
 def study_table(comparison: Comparison) -> pd.DataFrame:
@@ -42,6 +42,8 @@ def study_table(comparison: Comparison) -> pd.DataFrame:
                 **_ends("gain", row.gain),
                 "gain_of_real_images": row.real_gain,
                 **_ends("missing", row.missing),
+                "baseline": row.baseline,
+                **_ends("over_baseline", row.over_baseline),
                 **_ends("log_ratio", row.log_ratio),
                 **_ends("real_equivalent", row.equivalent),
                 **_ends("worth_per_image", row.worth),

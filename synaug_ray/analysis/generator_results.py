@@ -1,4 +1,4 @@
-"""Results about generators themselves: the effect of longer training, and upper bounds for closed-set generators.
+"""Results about generators themselves: longer training, upper bounds of closed-set generators, baselines to beat.
 
 Units are those of ``results``: gains are fractions, lengths of training are images seen.
 """
@@ -82,3 +82,21 @@ class Ceiling:
     information: Estimate | None  # increase of the gain by more real images for training the generator
     quality: Estimate | None  # increase from there to real images
     missing: Estimate | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverBaseline:
+    """The gain of a trained generator beside that of a baseline that learns nothing, at the same place."""
+
+    classifier: str
+    generator: str
+    protocol: str
+    real_share: str
+    num_real: int
+    num_synthetic: int
+    synthetic_multiple: float
+    baseline: str  # its name in the grid
+    family: str  # jitter, mixup or augment
+    gain: float
+    baseline_gain: float
+    difference: Estimate  # by how much the generator gains more, with a pointwise interval

@@ -14,7 +14,7 @@ from typing import Any
 
 from synaug_ray.analysis.contrast_results import Contrast
 from synaug_ray.analysis.gap_results import Gap
-from synaug_ray.analysis.generator_results import BudgetCurve, Ceiling, Training
+from synaug_ray.analysis.generator_results import BudgetCurve, Ceiling, OverBaseline, Training
 from synaug_ray.analysis.joint_results import JointCell
 from synaug_ray.analysis.label_results import LabelSaving
 from synaug_ray.analysis.length_results import TrainingLength
@@ -245,6 +245,7 @@ class Analysis:
     relative_delta: float | None = None  # replaces ``delta`` by a fraction of the real-only error at each size
     budgets: tuple[BudgetCurve, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
+    over_baselines: tuple[OverBaseline, ...] = ()
     training_lengths: tuple[TrainingLength, ...] = ()  # whether classifiers are trained to their end, if checked
     label_savings: tuple[LabelSaving, ...] = ()  # of protocols that pretrain, and of cells without real images
     test_groups: int | None = None  # number of groups (such as patients) of test images; None if there are no groups

@@ -47,7 +47,7 @@ def render(comparison: Comparison) -> str:
     learnt = [g for g in comparison.groups if g.role in comparison_figures.LEARNT]
     others = [g for g in comparison.groups if g.role not in comparison_figures.LEARNT]
     main = _panels(learnt, "learnt", comparison_figures.QUANTITIES)
-    rivals = _panels(others, "others", [comparison_figures.QUANTITIES[i] for i in (0, 2)])
+    rivals = _panels(others, "others", [q for q in comparison_figures.QUANTITIES if q.id in ("gain", "worth")])
     drawings = {p.id: p.figure.to_plotly_json() for p in [*main, *rivals]}
     rows = _learnt(comparison)
     scripts = [embedding.resource("page.js")]
@@ -94,4 +94,5 @@ def _learnt(comparison: Comparison) -> list[Row]:
 
 
 def _panels(groups: Sequence[Group], place: str, quantities: Sequence[comparison_figures.Quantity]) -> list[Panel]:
-    return [comparison_figures.panel(groups, quantity, place) for quantity in quantities] if groups else []
+    found = [(quantity, quantity.shown_of(groups)) for quantity in quantities]
+    return [comparison_figures.panel(shown, quantity, place) for quantity, shown in found if shown]

@@ -14,6 +14,7 @@ from synaug_ray.analysis.comparison_table import mean_table, study_table
 from synaug_ray.analysis.explanations import what_they_can_tell
 from synaug_ray.laws.meta_analysis import pool
 from synaug_ray.laws.results import Estimate
+from synaug_ray.report.comparison import render
 from synaug_ray.report.sections.comparison_words import warnings
 
 NORMAL_90 = 1.6448536
@@ -62,6 +63,44 @@ def test_what_real_images_gain_instead_is_taken_from_the_same_place(tmp_path):
     assert rows["without"].real_gain is None and rows["without"].missing == Estimate(None)
     table = study_table(found).set_index("run")
     assert table.loc["with", ["gain_of_real_images", "missing_low"]].tolist() == pytest.approx([0.06, 0.03])
+
+
+@pytest.mark.parametrize(
+    ("measured", "family", "difference"),
+    [
+        ({"jitter": 0.03, "augment": -0.01}, "augment", -0.01),  # the usual rival, whatever it gained
+        ({"jitter": 0.03, "mixup": 0.02}, "mixup", 0.02),
+        ({"jitter": 0.03}, "jitter", 0.03),
+        ({}, "", None),
+    ],
+)
+def test_the_gain_above_a_baseline_is_taken_from_the_same_place(tmp_path, measured, family, difference):
+    place = {"classifier": "mlp", "generator": "edm", "protocol": "mixed", "real_share": "0.5", "num_real": 400}
+
+    def beside(name, gain, amount):
+        away = {"value": gain, "low": gain - 0.01, "high": gain + 0.01}
+        return place | {"num_synthetic": amount, "baseline": f"our-{name}", "family": name, "difference": away}
+
+    told = [beside(name, gain + (0.1 if s == 400 else 0), s) for name, gain in measured.items() for s in (400, 1600)]
+    runs = [files_of(planted_run(tmp_path / str(i), laws={"over_baselines": told})) for i in range(3)]
+    found = compare(runs)
+    assert {(row.baseline, row.over_baseline.value) for row in found.rows} == {(family, difference)}
+    (group,) = found.groups
+    mean = group.over_baseline.pooled
+    assert (mean is None) is (difference is None) and (mean is None or mean.mean.value == pytest.approx(difference))
+    page = render(found)
+    assert ('id="heading-baseline-learnt"' in page) is bool(family)
+
+
+def test_a_control_without_the_common_amount_is_told_at_its_own(tmp_path):
+    """Its answer is known at any amount: what it shows must not be lost for lack of the others' one."""
+    control = planted_study(0.03, generator="real-holdout", family="real-holdout")
+    control["cells"] = [c for c in control["cells"] if c["synthetic_multiple"] == 1]
+    run = files_of(planted_run(tmp_path / "run", studies=[planted_study(0.02), control]))
+    told = {row.generator: (row.multiple, row.why) for row in compare([run]).rows}
+    assert told == {"edm": (4.0, None), "real-holdout": (1.0, None)}
+    asked = {row.generator: row.why for row in compare([run], multiple=4).rows}
+    assert asked["edm"] is None and asked["real-holdout"].why is Why.NOT_MEASURED
 
 
 @pytest.mark.parametrize(

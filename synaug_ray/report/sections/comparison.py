@@ -8,6 +8,7 @@ from dataclasses import replace
 from synaug_ray.analysis.comparison_results import Group, Row
 from synaug_ray.common.text import fixed
 from synaug_ray.laws.catalogue import PUBLISHED
+from synaug_ray.laws.results import Estimate
 from synaug_ray.report import tables, text
 from synaug_ray.report.sections.comparison_figures import (
     QUANTITIES,
@@ -99,6 +100,7 @@ def details(rows: Sequence[Row]) -> tables.Table:
             "core-hours",
             "shows its class (real images: 100\u202f%)",
             "near-copies",
+            "gain above a baseline's (points)",
             "gain of as many real images instead (points)",
             "missing of it (points)",
             "remarks",
@@ -113,8 +115,9 @@ def details(rows: Sequence[Row]) -> tables.Table:
                 tables.number(row.core_hours, text.two_digits, missing="\u2013"),
                 tables.number(row.fidelity, text.share, missing="not checked"),
                 tables.number(row.copies, text.share, missing="not checked"),
+                _difference(row.over_baseline, row.baseline),
                 tables.number(row.real_gain, text.points, missing="\u2013"),
-                _missing(row),
+                _difference(row.missing),
                 tables.words("; ".join(dict.fromkeys(part for part in _remarks(row) if part)), "prose"),
             )
             for row in rows
@@ -122,10 +125,11 @@ def details(rows: Sequence[Row]) -> tables.Table:
     )
 
 
-def _missing(row: Row) -> tables.Entry:
-    if row.missing.value is None:
+def _difference(estimate: Estimate, of: str = "") -> tables.Entry:
+    if estimate.value is None:
         return tables.words("\u2013")
-    return _whole(tables.estimate(as_json(row.missing), text.points))
+    entry = _whole(tables.estimate(as_json(estimate), text.points))
+    return replace(entry, text=f"{entry.text} ({of})") if of else entry
 
 
 def _remarks(row: Row) -> tuple[str, ...]:
@@ -171,8 +175,9 @@ def means(groups: Sequence[Group]) -> tables.Table:
     """Mean, prediction interval and heterogeneity of each group and quantity, or why there is none."""
     rows = []
     for group in groups:
-        known = [quantity for quantity in QUANTITIES if quantity.average(group).pooled]
-        for quantity in QUANTITIES if known else QUANTITIES[:1]:  # without any mean, one reason is enough
+        asked = [quantity for quantity in QUANTITIES if quantity.shown_of([group])]
+        known = [quantity for quantity in asked if quantity.average(group).pooled]
+        for quantity in asked if known else asked[:1]:  # without any mean, one reason is enough
             average = quantity.average(group)
             found = average.pooled
             if found is None:

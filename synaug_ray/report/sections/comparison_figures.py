@@ -50,6 +50,11 @@ class Quantity:
     shown: Callable[[float], float]  # from the rows' unit to the axis's
     mean: Callable[[float], float]  # from the average's unit to the axis's
     why: Callable[[Row], str] = lambda row: ""  # why a usable row lacks it
+    optional: bool = False  # left out of groups in which no study has it
+
+    def shown_of(self, groups: Sequence[Group]) -> list[Group]:
+        """The groups that it is shown of."""
+        return [g for g in groups if not self.optional or any(self.of(row) != Estimate(None) for row in g.rows)]
 
 
 QUANTITIES = (
@@ -72,6 +77,20 @@ QUANTITIES = (
         lambda group: group.log_ratio,
         share_removed,
         share_removed,
+    ),
+    Quantity(
+        "baseline",
+        "Beside a baseline that learns nothing",
+        "By how many points the gain is above that of classical augmentation of the real images (where that was not "
+        "measured: of mixtures or plain jitter), at the same mix and amount. Right of the line, training a generator "
+        "brings more.",
+        forest.Scale("gain above the baseline's (points)", lambda v: text.points(v / 100), 0.0),
+        lambda row: row.over_baseline,
+        lambda group: group.over_baseline,
+        lambda v: 100 * v,
+        lambda v: 100 * v,
+        lambda row: "no baseline at this mix and amount",
+        optional=True,
     ),
     Quantity(
         "worth",
@@ -128,6 +147,8 @@ def label_of(row: Row, rows: Sequence[Row]) -> str:
     """The name of a row in its group: data set, generator, size."""
     several = len({one.classifier for one in rows}) > 1
     at = f"{row.num_real:,} real" if row.num_real else ""
+    if len({one.multiple for one in rows} - {None}) > 1 and row.multiple is not None:
+        at += f", {text.multiple(row.multiple)}"
     parts = [data_of(row, rows), row.generator, row.classifier if several else "", at]
     return " · ".join(part for part in parts if part)
 
