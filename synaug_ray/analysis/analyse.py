@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from synaug_ray.analysis.baselines import over_baselines, unbeaten
+from synaug_ray.analysis.behind import behind
 from synaug_ray.analysis.budgets import budget_curves, copies_of
 from synaug_ray.analysis.ceiling import ceilings
 from synaug_ray.analysis.cell_noise import measure
@@ -191,6 +192,7 @@ def analyse(
         budgets=curves,
         ceilings=ceilings(cells, confidence=confidence, intervals=uncertainty.has_intervals),
         over_baselines=over_baselines(cells, confidence=confidence, intervals=uncertainty.has_intervals),
+        behind=behind(cells, confidence=confidence, intervals=uncertainty.has_intervals),
         looks=tuple(look.draws for look in looks) if uncertainty.has_intervals else (),
         training_lengths=lengths,
         label_savings=label_savings(

@@ -76,7 +76,8 @@ def over_baselines(cells: PairedCells, *, confidence: float, intervals: bool) ->
         for cell in trained
         for baseline in baselines.get(place(cell), ())
     }
-    known = differences(cells, pairs, confidence=confidence, intervals=intervals)
+    values = {key: (cell, cell.paired - baseline.paired) for key, (cell, baseline) in pairs.items()}
+    known = differences(cells, values, confidence=confidence, intervals=intervals)
     return tuple(
         OverBaseline(
             **cell.study._asdict(),

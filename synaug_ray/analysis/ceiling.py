@@ -33,7 +33,7 @@ def ceilings(cells: PairedCells, *, confidence: float, intervals: bool) -> tuple
         if above is not None or real is not None:
             found.append((cell, above, real))
     pairs = {
-        (i, name): (upper, lower)
+        (i, name): (lower, upper.paired - lower.paired)
         for i, (own, above, real) in enumerate(found)
         for name, upper, lower in (("information", above, own), ("quality", real, above), ("missing", real, own))
         if upper is not None and lower is not None

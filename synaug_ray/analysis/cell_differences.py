@@ -1,4 +1,4 @@
-"""Differences between gains that were measured at the same place, draw by draw, each with an interval of its own."""
+"""Differences between cells at the same draws and test images, each with an interval of its own."""
 
 from __future__ import annotations
 
@@ -26,15 +26,18 @@ def mean_gain(cells: PairedCells, cell: MixedCell) -> float:
 
 
 def differences(
-    cells: PairedCells, pairs: Mapping[Key, tuple[MixedCell, MixedCell]], *, confidence: float, intervals: bool
+    cells: PairedCells, values: Mapping[Key, tuple[MixedCell, np.ndarray]], *, confidence: float, intervals: bool
 ) -> dict[Key, Estimate]:
-    """The gain of the first cell of each pair minus that of the second; without those that have no draw in common."""
-    values = {key: (lower, upper.paired - lower.paired) for key, (upper, lower) in pairs.items()}
+    """The mean of each difference with its interval; without those that have no draw in common.
+
+    Args:
+        values: the cell that is compared, and the difference of each draw and test image [draws, images].
+    """
     values = {key: pair for key, pair in values.items() if not np.isnan(pair[1][:, 0]).all()}
     if not values:
         return {}
     parts = components(cells, np.stack([difference for _, difference in values.values()]))
-    likeness = alike(cells, [lower for lower, _ in values.values()])
+    likeness = alike(cells, [cell for cell, _ in values.values()])
     half, several = np.full(len(values), np.nan), np.flatnonzero(parts.draws > 1)
     if len(several) and intervals:
         errors = likeness.take(several).moderate(parts.take(several))

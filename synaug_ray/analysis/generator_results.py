@@ -1,4 +1,4 @@
-"""Results about generators themselves: longer training, upper bounds of closed-set generators, baselines to beat.
+"""What generators are held against: longer training, upper bounds, baselines to beat, and better classifiers.
 
 Units are those of ``results``: gains are fractions, lengths of training are images seen.
 """
@@ -100,3 +100,17 @@ class OverBaseline:
     gain: float
     baseline_gain: float
     difference: Estimate  # by how much the generator gains more, with a pointwise interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behind:
+    """The error of a cell beside that of the best classifier on the same real images alone."""
+
+    classifier: str
+    generator: str
+    protocol: str
+    real_share: str
+    num_real: int
+    num_synthetic: int
+    best: str  # the classifier with the lowest error on these real images alone
+    difference: Estimate  # by how much the cell's error is above that one's, with a pointwise interval

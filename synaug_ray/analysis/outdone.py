@@ -1,58 +1,84 @@
-"""Classifiers that stay behind another one's real-only error, whatever was added to their own images.
+"""Several classifiers at one number of real images: which of them the advice is about, from plain JSON.
 
-Whoever may take the better one has no use for a gain of the other. So the advice is about the better one, and says so.
+Whoever may take the better one has no use for a gain of the other: a large gain of a poor classifier may leave more
+errors than another one makes without any synthetic images.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from synaug_ray.analysis.more_real import number
-from synaug_ray.analysis.recommendation_no_gain import gains_of
+from synaug_ray.analysis.recommendation_text import FEW, gain_clause
 from synaug_ray.common.text import fixed
 
 Json = Mapping[str, Any]
+STUDY = ("classifier", "generator", "protocol", "real_share")
 
 
 def outdone(laws: Json, verdicts: Sequence[Json], num_real: int) -> dict[str, str]:
-    """Each such classifier of the verdicts at one number of real images, with a sentence why.
+    """Classifiers that stay behind another one without synthetic images, at all amounts; each with a sentence why.
 
-    Its error without synthetic images, at its low end, less the largest gain of any amount, at its high end, is above
-    the other's error without synthetic images, at its high end. Where an end is not known, it is not outdone.
+    The better one has to be among the verdicts' classifiers. Every cell of the worse one has to be behind by its own
+    interval: an intersection-union test, which needs no correction for their number. Where an end is not known, it is
+    not outdone.
     """
-    errors = {str(c.get("classifier")): _error(c, num_real) for c in laws.get("real") or ()}
-    known = {name: error for name in {str(v["classifier"]) for v in verdicts} if (error := errors.get(name))}
-    if not known:
-        return {}
-    best = min(known, key=lambda name: (known[name]["value"], name))
-    found = {}
-    for name in sorted(set(known) - {best}):
-        most = max(_largest_gain(laws, v) for v in verdicts if str(v["classifier"]) == name)
-        if known[name]["low"] - max(most, 0.0) > known[best]["high"]:
-            found[name] = (
-                f"{name} is left out of this advice: its error is {_percent(known[name])} without synthetic images, "
-                f"and none that were measured bring it down to the {_percent(known[best])} of {best} without any."
-            )
-    return found
+    studies = {_study(v) for v in verdicts}
+    judged = {study[0] for study in studies}
+    cells: dict[str, list[Json]] = {}
+    for cell in laws.get("behind") or ():
+        if cell.get("num_real") == num_real and cell.get("best") in judged and _study(cell) in studies:
+            cells.setdefault(str(cell["classifier"]), []).append(cell)
+    return {
+        name: _sentence(name, min(those, key=_far))
+        for name, those in sorted(cells.items())
+        if all((number((cell.get("difference") or {}).get("low")) or 0.0) > 0 for cell in those)
+    }
 
 
-def _error(curve: Json, num_real: int) -> dict[str, float] | None:
-    """Value, low and high; None if any is missing."""
-    for point in curve.get("points") or ():
-        if int(point["num_real"]) == num_real:
-            error = point.get("error") or {}
-            ends = {k: end for k in ("value", "low", "high") if (end := number(error.get(k))) is not None}
-            return ends if len(ends) == 3 else None
-    return None
+def errors_left(laws: Json, verdicts: Sequence[Json], num_real: int) -> Callable[[Json], float]:
+    """The error that a verdict's images leave; where that of any classifier is not known, all are told by gain."""
+    without = errors_without(laws, verdicts, num_real)
+    return lambda verdict: without.get(str(verdict["classifier"]), 0.0) - (number(verdict.get("gain")) or 0.0)
 
 
-def _percent(error: Mapping[str, float]) -> str:
-    return f"{fixed(100 * error['value'], '.1f')}%"
+def errors_without(laws: Json, verdicts: Sequence[Json], num_real: int) -> dict[str, float]:
+    """The error of each classifier of the verdicts without synthetic images; empty if one of them is not known."""
+    points = [(str(c.get("classifier")), p) for c in laws.get("real") or () for p in c.get("points") or ()]
+    errors = {name: number(p.get("error")) for name, p in points if int(p["num_real"]) == num_real}
+    judged = {str(v["classifier"]) for v in verdicts}
+    known = {name: error for name, error in errors.items() if name in judged and error is not None}
+    return known if set(known) == judged else {}
 
 
-def _largest_gain(laws: Json, verdict: Json) -> float:
-    """The high end of the largest gain of any amount; infinite where one has none."""
-    highs = [number((gain or {}).get("high")) for gain in [*gains_of(laws, verdict), verdict.get("gain")]]
-    return max(math.inf if high is None else high for high in highs)
+def not_ahead(laws: Json, verdict: Json, without: Mapping[str, float]) -> tuple[str, str]:
+    """Reason and next step where images help one classifier, and by its value do not bring it before another one."""
+    best, name = min(without, key=lambda c: without[c]), str(verdict["classifier"])
+    reason = (
+        f"At {int(verdict['num_real']):,} real images, synthetic images lower the error of {name} by "
+        f"{gain_clause(verdict['gain'])}, but that leaves "
+        f"{100 * (without[name] - (number(verdict['gain']) or 0.0)):.1f}%, and {best} has "
+        f"{100 * without[best]:.1f}% without any."
+    )
+    wanted = max(FEW, 2 * int(laws.get("draws") or 0))
+    return (
+        reason,
+        f"Take {best}. Whether synthetic images bring {name} before it, more draws would tell (draws={wanted}).",
+    )
+
+
+def _study(entry: Json) -> tuple[str, ...]:
+    return tuple(str(entry.get(k)) for k in STUDY)
+
+
+def _far(cell: Json) -> float:
+    return number(cell.get("difference")) or 0.0
+
+
+def _sentence(name: str, nearest: Json) -> str:
+    value, low, high = (100 * (number(nearest["difference"].get(k)) or 0.0) for k in ("value", "low", "high"))
+    return (
+        f"{name} is left out of this advice: even with synthetic images its error is {fixed(value, '.1f')} points "
+        f"({fixed(low, '.1f')} to {fixed(high, '.1f')}) above that of {nearest.get('best')} without any."
+    )

@@ -10,7 +10,8 @@ another does not know. Everything is read from the plain JSON of ``laws.json``, 
   between the two), and more real images measured to lower the error.
 - **Not known yet** is all else, with what to do next; and where the classifiers are hardly better than guessing.
 
-What synthetic images do for a classifier that stays behind another one without any (``outdone``) is left out.
+Of several classifiers the advice is about the one that is left with the lowest error: one that stays behind another
+without synthetic images (``outdone``) is left out, and one that does so by its value generates nothing.
 """
 
 from __future__ import annotations
@@ -24,18 +25,19 @@ from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.guessing import REMEDY, guessing, guessing_reason
 from synaug_ray.analysis.mixing import tells_of_adding
 from synaug_ray.analysis.more_real import Known, more_real, number, real_draws
-from synaug_ray.analysis.outdone import outdone
+from synaug_ray.analysis.outdone import errors_left, errors_without, not_ahead, outdone
 from synaug_ray.analysis.recommendation_budget import at_this_budget
 from synaug_ray.analysis.recommendation_no_gain import STUDY, cannot_help, no_gain
 from synaug_ray.analysis.recommendation_results import Advice, Recommendation
 from synaug_ray.analysis.recommendation_text import (
     FEW,
-    as_multiple,
     change_clause,
     defects,
     gain_clause,
     mixing,
     next_to_decide,
+    of_classifier,
+    per_real,
     surety,
     useless,
 )
@@ -97,17 +99,28 @@ def recommend(
     if behind:
         here, learnt = ([v for v in some if str(v["classifier"]) not in behind] for some in (here, learnt))
         made = _with(laws, num_real, learnt, *behind.values())
+
+    left, without = errors_left(laws, learnt, num_real), errors_without(laws, learnt, num_real)
     helping = [v for v in learnt if v["outcome"] == "helps"]
-    known = [v for v in helping if estimable(v)]
-    if known:
-        return _generate(made, laws, max(known, key=_gain), here, quality)
-    if helping:
-        return _rates_unknown(made, laws, max(helping, key=_gain), num_real)
+    ahead = [v for v in helping if not without or left(v) < min(without.values())]
+    if ahead:
+        lead = min(ahead, key=left)
+        known = [v for v in ahead if v["classifier"] == lead["classifier"] and estimable(v)]
+        return (
+            _generate(made, laws, min(known, key=left), here, quality)
+            if known
+            else _rates_unknown(made, laws, lead, num_real)
+        )
     if all(cannot_help(laws, v) for v in learnt):
         return made(*no_gain(laws, learnt, num_real, quality))
-    undecided = [v for v in learnt if not cannot_help(laws, v)]
+    undecided = [v for v in learnt if not cannot_help(laws, v) and v not in helping]
+    if not undecided:
+        return made(Advice.NOT_KNOWN, "", *not_ahead(laws, min(helping, key=left), without))
+    first = min(undecided, key=left)["classifier"]
+    undecided = [v for v in undecided if v["classifier"] == first]
     clearest = max(undecided, key=lambda v: abs(_gain(v)))
-    what = f"{clearest['generator']} {change_clause(clearest['gain'])}, which may be chance"
+    whose = of_classifier(laws, str(clearest["classifier"]))
+    what = f"{clearest['generator']} {change_clause(clearest['gain'], whose)}, which may be chance"
     step = next_to_decide(undecided, int(laws.get("draws") or 0), draw_seconds)
     names = {str(v["generator"]) for v in undecided}
     flaw = defects(quality, names, num_real).strip()
@@ -202,10 +215,11 @@ def _generate(made: Any, laws: Json, lead: Json, here: Sequence[Json], quality: 
     how = f"with {lead['generator']}, {mixing(str(lead['real_share']), str(lead['protocol']))}"
     worth = _worth(lead)
     flaw = defects(quality, {str(lead["generator"])}, n)
-    cheap = _best_simple(here)
+    cheap = _best_simple(v for v in here if v["classifier"] == lead["classifier"])
     if cheap is not None and _gain(cheap) >= _gain(lead):
-        flaw += f" Plain {cheap['generator']} brings as much ({gain_clause(cheap['gain'])})."
-    gained = f"{as_multiple(times)} synthetic images lower the error by {gain_clause(lead['gain'])}{worth}"
+        flaw += f" Plain {cheap['generator']} brings as much ({gain_clause(cheap['gain'])}), and trains nothing."
+    whose = of_classifier(laws, str(lead["classifier"]))
+    gained = f"{per_real(times)} lower the error{whose} by {gain_clause(lead['gain'])}{worth}"
     step = f"Train {lead['generator']} on all your real images and mix them in this way.{_cost(laws, lead, n)}"
     if real.known is Known.HELPS and real.beyond and (real.gain.value or 0.0) > _gain(lead):
         reason = (
@@ -227,7 +241,7 @@ def _generate(made: Any, laws: Json, lead: Json, here: Sequence[Json], quality: 
 
 
 def _rates_unknown(made: Any, laws: Json, lead: Json, n: int) -> Recommendation:
-    times = as_multiple(float(lead.get("best_multiple") or 0))
+    times, whose = per_real(float(lead.get("best_multiple") or 0)), of_classifier(laws, str(lead["classifier"]))
     rate = lead.get("exchange")
     sizes = len(next((c["points"] for c in laws.get("real") or () if c.get("classifier") == lead["classifier"]), ()))
     if sizes < 3:
@@ -239,7 +253,7 @@ def _rates_unknown(made: Any, laws: Json, lead: Json, n: int) -> Recommendation:
     else:
         step = "Measure over a wider range of num_real, or with more test images."
     reason = (
-        f"At {n:,} real images, {times} synthetic images from {lead['generator']} lower the error by "
+        f"At {n:,} real images, {times} from {lead['generator']} lower the error{whose} by "
         f"{gain_clause(lead['gain'])}, but what more real images would do instead cannot be told."
     )
     return made(Advice.NOT_KNOWN, "", reason, step)

@@ -48,15 +48,20 @@ def gain_clause(estimate: Json | Estimate, sign: int = 1) -> str:
     return f"{text} ({fixed(100 * ends[0], '.1f')} to {fixed(100 * ends[1], '.1f')})"
 
 
-def change_clause(gain: Json) -> str:
-    """'lowered the error by 0.4 points (-3.0 to 3.7)', or how it raised it."""
+def change_clause(gain: Json, whose: str = "") -> str:
+    """'lowered the error by 0.4 points (-3.0 to 3.7)', or how it raised it; ``whose`` as of ``of_classifier``."""
     falls = (gain.get("value") or 0.0) >= 0
-    return f"{'lowered' if falls else 'raised'} the error by {gain_clause(gain, 1 if falls else -1)}"
+    return f"{'lowered' if falls else 'raised'} the error{whose} by {gain_clause(gain, 1 if falls else -1)}"
 
 
-def as_multiple(times: float) -> str:
-    """4.0 -> '4 per real one': how many."""
-    return f"{times:g} per real image in" if times else "no"
+def of_classifier(laws: Json, name: str) -> str:
+    """' of cnn' where a run has several classifiers."""
+    return f" of {name}" if len(laws.get("real") or ()) > 1 else ""
+
+
+def per_real(times: float) -> str:
+    """4.0 -> '4 synthetic images per real one'."""
+    return f"{times:g} synthetic image{'' if times == 1 else 's'} per real one" if times else "no synthetic images"
 
 
 def mixing(real_share: str, protocol: str) -> str:

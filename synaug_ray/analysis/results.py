@@ -14,7 +14,7 @@ from typing import Any
 
 from synaug_ray.analysis.contrast_results import Contrast
 from synaug_ray.analysis.gap_results import Gap
-from synaug_ray.analysis.generator_results import BudgetCurve, Ceiling, OverBaseline, Training
+from synaug_ray.analysis.generator_results import Behind, BudgetCurve, Ceiling, OverBaseline, Training
 from synaug_ray.analysis.joint_results import JointCell
 from synaug_ray.analysis.label_results import LabelSaving
 from synaug_ray.analysis.length_results import TrainingLength
@@ -246,6 +246,7 @@ class Analysis:
     budgets: tuple[BudgetCurve, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
     over_baselines: tuple[OverBaseline, ...] = ()
+    behind: tuple[Behind, ...] = ()  # cells of classifiers that are not the best on real images alone
     training_lengths: tuple[TrainingLength, ...] = ()  # whether classifiers are trained to their end, if checked
     label_savings: tuple[LabelSaving, ...] = ()  # of protocols that pretrain, and of cells without real images
     test_groups: int | None = None  # number of groups (such as patients) of test images; None if there are no groups

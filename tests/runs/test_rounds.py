@@ -148,15 +148,15 @@ def test_only_sizes_that_are_asked_about_get_further_draws():
 
 
 def test_a_classifier_that_stays_behind_another_one_buys_no_draws():
-    def curve(name, error):
-        found = {"value": error, "low": error - 0.01, "high": error + 0.01}
-        return {"classifier": name, "points": [{"num_real": 40, "error": found}]}
-
     verdicts = [verdict(even=30), verdict(even=9) | {"classifier": "weak"}]
     assert after(*verdicts).next_draws == 9
-    behind = {"real": [curve("mlp", 0.1), curve("weak", 0.4)]}
-    assert after(*verdicts, laws=behind).next_draws == 12  # towards 30: what weak would tell is not asked
-    assert after(*verdicts, laws={"real": [curve("mlp", 0.1), curve("weak", 0.12)]}).next_draws == 9
+
+    def behind(low):
+        place = {k: verdicts[1].get(k) for k in ("classifier", "generator", "protocol", "real_share", "num_real")}
+        return {"behind": [place | {"best": verdicts[0]["classifier"], "difference": {"value": 0.3, "low": low}}]}
+
+    assert after(*verdicts, laws=behind(0.2)).next_draws == 12  # towards 30: what weak would tell is not asked
+    assert after(*verdicts, laws=behind(-0.01)).next_draws == 9
 
 
 def test_the_costs_of_sizes_are_what_was_spent():
