@@ -16,7 +16,6 @@ from synaug_ray.common.cli import Parser, print_problem, run_command
 from synaug_ray.common.errors import (
     DONE,
     FAILED_CELLS,
-    STORAGE,
     Message,
     Problem,
     UsageProblem,
@@ -26,10 +25,11 @@ from synaug_ray.common.errors import (
 from synaug_ray.common.text import first_few, some
 from synaug_ray.report import comparison as page
 from synaug_ray.report import text
-from synaug_ray.report.run_view import NoRunError, RunView
+from synaug_ray.report.run_view import DamagedRunProblem, NoRunError, RunView, as_a_run_writes_them
 from synaug_ray.report.sections.comparison_words import headline, warnings
 from synaug_ray.runs.small_copy import write_small_copy
 from synaug_ray.runs.tables import csv_text
+from synaug_ray.store.filesystem import join
 from synaug_ray.store.listing import runs_in
 from synaug_ray.store.locations import check_name
 from synaug_ray.store.run_folder import AUDIT, GRID, LAWS, PREDICTIONS, QUALITY, STATUS, VERDICT, RunFolder
@@ -38,21 +38,15 @@ PAGE, STUDIES, MEANS, OVERVIEW = "comparison.html", "comparison.csv", "means.csv
 NEEDED = (LAWS, VERDICT, STATUS, AUDIT, QUALITY)
 
 
-class DamagedRunProblem(Problem):
-    """A file of a run exists, but is not as a run writes it."""
-
-    exit_code = STORAGE
-    code = "run-damaged"
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, compare, write; returns the exit code (see ``synaug_ray.common.errors``)."""
     try:
         args = _parser().parse_args(argv)
-        num_real, multiple, views = collect_problems(
+        num_real, multiple, views, _ = collect_problems(
             lambda: _number("--real", args.real, 1, whole=True),
-            lambda: _number("--multiple", args.multiple and args.multiple.rstrip("x×"), 0, whole=False),
+            lambda: _number("--multiple", args.multiple, 0, whole=False),
             lambda: _read(args.runs),
+            lambda: _check_folders(args),
         )
         runs = collect_problems(*(lambda view=view, name=name: _files(view, name) for view, name in _named(views)))
         found = compare(runs, num_real=num_real and int(num_real), multiple=multiple, only=_only(args, runs))
@@ -99,13 +93,20 @@ def _number(name: str, given: str | None, above: float, *, whole: bool) -> float
     if given is None:
         return None
     try:
-        value = float(given.replace(",", ""))
+        value = float((given if whole else given.rstrip("x×")).replace(",", ""))
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or (value < above if whole else value <= above) or (whole and value != int(value)):
         allowed = f"an integer >= {above:g}" if whole else f"a number above {above:g}"
         raise UsageProblem(Message(f"{name} must be {allowed}, got {given!r}", code="not-a-number", value=given))
     return value
+
+
+def _check_folders(args: argparse.Namespace) -> None:
+    """Refuse blank folders, which are what a shell makes of an unset variable."""
+    for name, given in (("--out", args.out), ("--keep", args.keep)):
+        if given is not None and not given.strip():
+            raise UsageProblem(Message(f"{name} is empty; give a folder, or leave it out", code="no-folder"))
 
 
 def _read(urls: Sequence[str]) -> list[RunView]:
@@ -155,17 +156,9 @@ def _files(view: RunView, name: str) -> RunFiles:
     Raises:
         DamagedRunProblem: if its files are valid JSON, but not what a run writes.
     """
-    try:
+    with as_a_run_writes_them(view.location):
         files = page.files_of(view, name)
         compare([files])
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise DamagedRunProblem(
-            Message(
-                f"its files are not as a run writes them ({type(error).__name__}: {error}); a run of this version has "
-                "laws.json and verdict.json with studies, cells and verdicts: run the grid's command again",
-                place=view.location,
-            )
-        ) from error
     return files
 
 
@@ -202,7 +195,7 @@ def _keep(folder: str, named: Sequence[tuple[RunView, str]]) -> list[str]:
         UsageProblem: before anything is written, with every folder that is a run itself: it would lose its laws.
     """
     names = [check_name(name.replace("/", "-"), "--keep") for _, name in named]
-    copies = [RunFolder.at(f"{folder.rstrip('/')}/{name}") for name in names]
+    copies = [RunFolder.at(join(folder, name)) for name in names]
     runs = [copy.url for copy in copies if any(copy.read(name) is not None for name in (GRID, PREDICTIONS))]
     if runs:
         raise UsageProblem(

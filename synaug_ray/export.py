@@ -11,6 +11,7 @@ from synaug_ray.common.cli import Parser, print_problem, run_command
 from synaug_ray.common.errors import DONE, Message, Problem, UsageProblem
 from synaug_ray.runs.exporting import FORMATS, choose, export, refuse_copies
 from synaug_ray.runs.status import read_run_status
+from synaug_ray.store.filesystem import refuse_remote
 from synaug_ray.store.locations import cache_folder
 
 
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(args: argparse.Namespace) -> None:
+    refuse_remote(args.out, "--out")
     if args.generator is None and args.classifier is None:
         raise UsageProblem(
             Message("name what to export: --generator G (its images) or --classifier C", code="nothing-to-export")

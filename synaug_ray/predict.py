@@ -29,7 +29,7 @@ from synaug_ray.analysis.recommendation_text import unknown_collection
 from synaug_ray.common.cli import print_problem, run_command
 from synaug_ray.common.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, collect_problems, did_you_mean
 from synaug_ray.laws.results import Estimate
-from synaug_ray.report.run_view import NoRunError, read
+from synaug_ray.report.run_view import NoRunError, as_a_run_writes_them, read
 
 STUDY = ("generator", "classifier", "protocol", "real_share")
 
@@ -53,14 +53,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         question, (laws, verdicts) = collect_problems(lambda: question_of(args), lambda: _laws(args.run))
-        studies = _studies(laws, args)
+        with as_a_run_writes_them(args.run):
+            lines = _answers(_studies(laws, args), question, laws, verdicts, as_json=args.json)
     except Problem as problem:
         return print_problem(problem)
+    print("\n".join(lines))
+    return DONE
+
+
+def _answers(
+    studies: Sequence[dict[str, Any]],
+    question: Question,
+    laws: dict[str, Any],
+    verdicts: list[dict[str, Any]],
+    *,
+    as_json: bool,
+) -> list[str]:
+    """The lines to print."""
     answers = [(study, *_answer(study, question), _judged(study, laws, verdicts)) for study in studies]
-    if args.json:
-        plain = [_plain(*answer, question, laws) for answer in answers]
-        print(json.dumps(plain, indent=2, allow_nan=False))
-        return DONE
+    if as_json:
+        numbers = [_plain(*answer, question, laws) for answer in answers]
+        return [json.dumps(numbers, indent=2, allow_nan=False)]
+    told = []
     for study, point, mix, found in answers:
         lines = _expected(study, laws, point) if point else []
         if question.num_real is not None:
@@ -73,10 +87,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if question.target:
             lines += chance_sentences(study["surface"], question.target, question.costs.have, question.num_real or None)
             lines += _collect_lines(study["surface"], question, helps)
-        print("\n  ".join([study_title(study) + ":", *lines]))
+        told.append("\n  ".join([study_title(study) + ":", *lines]))
     if laws.get("draws", 0) < 5:
-        print(f"note: from {laws.get('draws', 0)} draws; with fewer than five, intervals are only a rough guide.")
-    return DONE
+        told.append(f"note: from {laws.get('draws', 0)} draws; with fewer than five, intervals are only a rough guide.")
+    return told
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -145,7 +159,8 @@ def _studies(laws: dict[str, Any], args: argparse.Namespace) -> list[dict[str, A
     if not drawn:
         old = all("surface" not in study for study in found)
         raise NothingFittedProblem(
-            "laws.json was written by an older version, without expected errors; run the grid's command again"
+            "laws.json has no expected errors: it is of a small copy (compare --keep), or of an older version; ask the "
+            "run itself, or run the grid's command again"
             if old
             else "no law could be fitted: it needs three numbers of real images, and images mixed with synthetic ones"
         )

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from synaug_ray.config.recipes import Count, Flag, Number
 
 FULL = "full"  # data.judge: classifiers of all training images of the data set
+MAX_AUDIT = 256  # pixels a side: copies are compared at 32 at most (data.duplicates.search), so more brings nothing
 MAX_SIDE = 4_096  # pixels of images: one colour image is 50 MB then
 
 
@@ -63,7 +64,7 @@ class DataOptions(BaseModel):
     label: StrictStr | None = None  # a table's column of labels; None: found automatically
     duplicates: Literal["refuse", "warn", "drop-test"] | None = None  # test images that are also training images
     # pixels a side at which the audit searches for copies, where ``size`` is too small to tell them; None: ``size``
-    audit_size: Annotated[Count, Field(le=MAX_SIDE)] | None = None
+    audit_size: Annotated[Count, Field(le=MAX_AUDIT)] | None = None
     on_bad: Literal["refuse", "drop"] = "refuse"  # an image file, or an image in a table, that cannot be read
     ordinal: Flag = False  # treat ordinal grades as classes; their order is not used
     # splits of the source that are not read, for example without labels; images of train are held out instead

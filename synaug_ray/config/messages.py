@@ -82,10 +82,12 @@ def _message(errors: list[Any], place: str, in_block: bool) -> Message:
     code = CODES.get(kind, kind.replace("_", "-"))
     messages = [e["msg"].removeprefix("Value error, ") for e in errors]
     said = " or ".join(dict.fromkeys(m[0].lower() + m[1:] for m in messages)).replace("tuple", "list")
-    said = re.sub(r" or instance of \w+Recipe$", "", said)
+    said = re.sub(r" or instance of \w+$", "", said)
     said = said if len(said) <= MOST else f"{said[:MOST]}..."
     said = "input should be true or false" if kind == "bool_type" else said
     value = error.get("input")
+    if isinstance(value, (list, tuple, dict)) and kind.endswith("_type"):
+        return Message(f"{said}, got {short(value)}", place, code)
     if not isinstance(value, (str, int, float, bool)) and value is not None:
         return Message(said, place, code)
     expected = "".join(e["ctx"]["expected"] for e in errors if e["type"] == "literal_error")

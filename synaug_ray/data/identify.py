@@ -160,6 +160,6 @@ def _fingerprint(kind: str, dataset: str, rest: str, options: DataOptions, where
         return identify_parquet(path, options, cache, where)
     if not path.is_file():
         said = "is a folder, not a file" if path.is_dir() else "no such file"
-        copy = your_copy("npz", path, "one .npz file in MedMNIST's layout")
+        copy = your_copy("npz", path, "one .npz file in MedMNIST's layout", where)
         raise DataProblem(f"{where}: npz:{printable(str(path))}: {said}{copy}", code="no-such-data")
     return fingerprint({path.name: path}, path, cache)

@@ -8,12 +8,12 @@ import numpy as np
 
 from synaug_ray.data.audit.searched import searched_images
 from synaug_ray.data.images import Dataset, ImageSet, concatenate
-from synaug_ray.data.other_source import check_classes, copies_among, load_other, renumbered
+from synaug_ray.data.other_source import check_classes, copies_among, load_other, pairs, renumbered
 from synaug_ray.plan.subset import DataIdentity
 
 
-def judge_images(dataset: Dataset, data: DataIdentity, cache: Path) -> ImageSet | None:
-    """Training and validation images of ``data.judge``, with the labels of ``dataset``; None for ``full``.
+def judge_images(dataset: Dataset, data: DataIdentity, cache: Path) -> tuple[ImageSet | None, str]:
+    """Training and validation images of ``data.judge``, with the labels of ``dataset``; None for ``full``. And a note.
 
     Images that are also test images of ``dataset``, or near copies of them, are left out.
 
@@ -21,7 +21,7 @@ def judge_images(dataset: Dataset, data: DataIdentity, cache: Path) -> ImageSet 
         DataProblem: if they cannot be read, have another size or mode, or lack a class.
     """
     if data.judge is None:
-        return None
+        return None, ""
     judge, number = load_other(data.judge, dataset, "judge", cache)
     images, _ = renumbered(concatenate(judge.train, judge.val), number)
     theirs, ours = searched_images(data.judge, judge, cache), searched_images(data, dataset, cache)
@@ -29,4 +29,5 @@ def judge_images(dataset: Dataset, data: DataIdentity, cache: Path) -> ImageSet 
     tested = copies_among(searched, ours.test, f"judges 1 {data.judge.key} {data.key}", cache)
     images = images.take(np.setdiff1d(np.arange(len(images)), tested))
     check_classes(images, dataset, judge.name, "judge", "test")
-    return images
+    matched = pairs(judge, dataset)
+    return images, f"data.judge: {matched}" if matched else ""

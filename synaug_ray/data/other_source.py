@@ -16,13 +16,15 @@ from synaug_ray.common.text import some
 from synaug_ray.data.duplicates.find import find
 from synaug_ray.data.images import Dataset, ImageSet
 from synaug_ray.data.load import load
+from synaug_ray.data.sources.base import numbered
 from synaug_ray.plan.subset import DataIdentity
 
 
 def load_other(other: DataIdentity, dataset: Dataset, option: str, cache: Path) -> tuple[Dataset, NDArray[np.int64]]:
     """The other source, and the data set's number of each of its classes (-1 for one that the data set lacks).
 
-    Classes are matched by name, or by number where one of the two sets only numbers them.
+    Classes are matched by name, and where both sets only number them, by number. Where one of them numbers its
+    classes and the other names them, they are matched in their order, and ``pairs`` tells how.
 
     Args:
         option: judge or test2, for messages.
@@ -39,6 +41,18 @@ def load_other(other: DataIdentity, dataset: Dataset, option: str, cache: Path) 
         partial(_check_form, theirs, dataset, option), partial(_numbers, theirs, dataset, option)
     )
     return theirs, number
+
+
+def pairs(other: Dataset, dataset: Dataset) -> str:
+    """How numbers of one set were matched with names of the other, for a note; '' where both have the same kind."""
+    if numbered(other.classes) == numbered(dataset.classes):
+        return ""
+    theirs, ours = ([names[i] for i in np.argsort(_in_order(names))] for names in (other.classes, dataset.classes))
+    each = some([f"{theirs[i]} = {ours[i]}" for i in range(len(ours))])
+    return (
+        f"classes are matched in their order, since only one of {other.name} and {dataset.name} names them ({each}); "
+        "data.classes gives names to numbers"
+    )
 
 
 def renumbered(images: ImageSet, number: NDArray[np.int64]) -> tuple[ImageSet, NDArray[np.int64]]:
@@ -85,14 +99,15 @@ def _check_form(theirs: Dataset, dataset: Dataset, option: str) -> None:
 
 def _numbers(other: Dataset, dataset: Dataset, option: str) -> NDArray[np.int64]:
     theirs, ours, place, code = other.classes, dataset.classes, f"data.{option}", f"{option}-classes"
-    if _numbered(theirs) or _numbered(ours):
+    if numbered(theirs) != numbered(ours):
         if len(theirs) != len(ours):
             text = (
                 f"{other.name} has {len(theirs):,} classes, {dataset.name} {len(ours):,}, and one of them has no names "
                 "to match them by; name a set of the same classes"
             )
             raise DataProblem(Message(text, place, code, f"{len(theirs):,}"))
-        return np.arange(len(ours))
+        return np.argsort(_in_order(ours))[_in_order(theirs)]
+    theirs, ours = _as_numbers(theirs), _as_numbers(ours)
     if missing := [c for c in ours if c not in theirs]:
         text = (
             f"{other.name} has no class {some(missing)}, but {some(theirs)}; name a set with all classes of "
@@ -102,8 +117,18 @@ def _numbers(other: Dataset, dataset: Dataset, option: str) -> NDArray[np.int64]
     return np.array([ours.index(c) if c in ours else -1 for c in theirs], dtype=np.int64)
 
 
-def _numbered(names: Sequence[str]) -> bool:
-    return all(name.removeprefix("-").isdecimal() for name in names)
+def _as_numbers(names: Sequence[str]) -> tuple[str, ...]:
+    """Numbers as they are usually written ("01" as "1"), if that leaves them different; names as they are."""
+    plain = tuple(str(int(name)) for name in names) if numbered(names) else tuple(names)
+    return plain if len(set(plain)) == len(plain) else tuple(names)
+
+
+def _in_order(names: Sequence[str]) -> NDArray[np.int64]:
+    """The place of each class: by number where they are only numbered, else as they are."""
+    order = sorted(range(len(names)), key=lambda i: int(names[i])) if numbered(names) else range(len(names))
+    place = np.empty(len(names), dtype=np.int64)
+    place[list(order)] = np.arange(len(names))
+    return place
 
 
 def _form(dataset: Dataset) -> str:

@@ -11,7 +11,7 @@ from synaug_ray.common.text import printable
 from synaug_ray.data.audit.searched import searched_images
 from synaug_ray.data.images import Dataset, ImageSet, concatenate
 from synaug_ray.data.load import open_source, settled
-from synaug_ray.data.other_source import check_classes, copies_among, load_other, renumbered
+from synaug_ray.data.other_source import check_classes, copies_among, load_other, pairs, renumbered
 from synaug_ray.plan.subset import DataIdentity
 
 
@@ -43,6 +43,8 @@ def with_second_test(dataset: Dataset, data: DataIdentity, cache: Path) -> Datas
         f"every trial is measured on {'the test images' if split else 'all images'} of "
         f"{printable(data.test2.source)} too (data.test2): {len(kept):,}"
     )
+    if matched := pairs(other, dataset):
+        note += f"; {matched}"
     if len(known) < len(every):
         note += f"; {len(every) - len(known):,} of classes that {dataset.name} lacks are left out"
     if len(copies):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from synaug_ray.common.cli import print_problem, run_command
 from synaug_ray.common.errors import DONE, STORAGE, USAGE, Problem
 from synaug_ray.report import page
-from synaug_ray.report.run_view import NoRunError
+from synaug_ray.report.run_view import NoRunError, as_a_run_writes_them
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-images", action="store_true", help="leave out all images, for private data sets")
     options = parser.parse_args(arguments)
     try:
-        print(page.write(options.run, images=not options.no_images))
+        with as_a_run_writes_them(options.run):
+            print(page.write(options.run, images=not options.no_images))
     except Problem as problem:
         return print_problem(problem)
     except NoRunError as error:

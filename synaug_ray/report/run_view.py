@@ -9,12 +9,15 @@ from __future__ import annotations
 import io
 import math
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
 
+from synaug_ray.common.errors import STORAGE, Message, Problem
 from synaug_ray.store.folder_reader import FolderReader, NoRunError
 from synaug_ray.store.run_folder import (
     AUDIT,
@@ -29,10 +32,37 @@ from synaug_ray.store.run_folder import (
     VERDICT,
 )
 
-__all__ = ["NoRunError", "Png", "RunView", "SampleSheet", "finite", "read"]
+__all__ = ["DamagedRunProblem", "NoRunError", "Png", "RunView", "SampleSheet", "as_a_run_writes_them", "finite", "read"]
 
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)  # what reading odd JSON raises
 SHEETS = ("real", "synthetic", "nearest")
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+class DamagedRunProblem(Problem):
+    """A file of a run exists, but is not as a run writes it."""
+
+    exit_code = STORAGE
+    code = "run-damaged"
+
+
+@contextmanager
+def as_a_run_writes_them(location: str) -> Iterator[None]:
+    """Raise DamagedRunProblem where the files of a run are valid JSON, but not what a run writes.
+
+    Args:
+        location: the run's folder, for the message.
+    """
+    try:
+        yield
+    except MALFORMED as error:
+        raise DamagedRunProblem(
+            Message(
+                f"its files are not as a run writes them ({type(error).__name__}: {error}); a run of this version has "
+                "laws.json and verdict.json with studies, cells and verdicts: run the grid's command again",
+                place=location,
+            )
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,18 @@ def refuse_copies(chosen: Chosen, read: bool) -> None:
         raise DataProblem(Message(text, code="near-copies"))
 
 
+def check_empty(out: Path) -> None:
+    """Raise UsageProblem unless ``out`` is an empty folder or not there yet, StorageProblem if that cannot be seen."""
+    try:
+        holds = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    except OSError as error:  # another user's folder, too long a name
+        text = f"--out {out} cannot be opened ({error.strerror}); name another folder"
+        raise StorageProblem(text, code="out-not-writable") from None
+    if holds:
+        text = f"--out {out} is not an empty folder; name one that is empty or not there yet"
+        raise UsageProblem(Message(text, "--out", "not-empty", str(out)))
+
+
 def export(run: RunStatus, chosen: Chosen, out: Path, kind: str, most: int | None) -> list[str]:
     """Write the images, provenance.json and the generator's files; returns lines that say what was written.
 
@@ -105,9 +117,7 @@ def export(run: RunStatus, chosen: Chosen, out: Path, kind: str, most: int | Non
         UsageProblem: where ``out`` holds something.
         StorageProblem: where images are missing from the Store, or ``out`` cannot be written.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        text = f"--out {out} is not an empty folder; name one that is empty or not there yet"
-        raise UsageProblem(Message(text, "--out", "not-empty", str(out)))
+    check_empty(out)
     count = chosen.num_images if most is None else min(most, chosen.num_images)
     images, labels = pool_images(run, chosen.pool, count)
     about = _provenance(run, chosen, len(images))

@@ -17,6 +17,7 @@ from synaug_ray.data.load import load
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.plan.plan import Row
 from synaug_ray.runs.classes import class_names
+from synaug_ray.runs.exporting import check_empty
 from synaug_ray.runs.run import RunStatus
 from synaug_ray.runs.tables import share_name
 from synaug_ray.store.store import CorruptPayload, MissingRecord
@@ -87,9 +88,7 @@ def export_classifier(run: RunStatus, row: Row, out: Path, cache: Path) -> list[
         StorageProblem: where the trial is not done, or ``out`` cannot be written.
         DataProblem: where the predictions differ in any bit from the recorded ones.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        text = f"--out {out} is not an empty folder; name one that is empty or not there yet"
-        raise UsageProblem(Message(text, "--out", "not-empty", str(out)))
+    check_empty(out)
     trial = row.trial
     if trial.protocol == JOINT:
         text = (

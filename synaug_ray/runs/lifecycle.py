@@ -66,11 +66,11 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
         )
         raise Unsettled
     left = pending(plan, store)
-    judge, dataset = collect_problems(
-        partial(judge_images, dataset, plan.data, cache) if left.qualities else lambda: None,
+    (judge, matched), dataset = collect_problems(
+        partial(judge_images, dataset, plan.data, cache) if left.qualities else lambda: (None, ""),
         partial(with_second_test, dataset, plan.data, cache),
     )
-    dataset = replace(dataset, judge=judge)
+    dataset = replace(dataset, judge=judge, notes=(*dataset.notes, *filter(None, [matched])))
     found = problems(plan, dataset, place)
     if dataset.shape != expected:  # otherwise the check of the grid has covered it
         found += [

@@ -24,7 +24,7 @@ from synaug_ray.runs.cost import PLURAL, Figure, RecordedRates, costs, untimed
 from synaug_ray.runs.heartbeat import driver_of
 from synaug_ray.runs.run import RunState, RunStatus
 from synaug_ray.runs.timings import ASSUMED, Shape, timings
-from synaug_ray.store.filesystem import check_reachable
+from synaug_ray.store.filesystem import check_reachable, join, split_folder
 from synaug_ray.store.locations import cache_folder
 from synaug_ray.store.run_folder import GRID, STATUS, RunFolder
 from synaug_ray.store.store import Failure, Record, Store
@@ -87,9 +87,8 @@ def read_run_status(run: str) -> RunStatus:
         StorageProblem: if its files cannot be read.
     """
     check_reachable(run)
-    storage, _, name = run.rstrip("/").rpartition("/")
-    storage = storage or "."
-    folder = RunFolder(storage, name)
+    storage, name = split_folder(run)
+    folder = RunFolder.at(run)
     grid, status = folder.read(GRID), folder.read(STATUS)
     if grid is None or status is None:
         raise UsageProblem(
@@ -119,7 +118,7 @@ def read_run_status(run: str) -> RunStatus:
             "the grid's command again, which writes both",
             code="run-damaged",
         ) from None
-    store = Store(f"{storage}/store")
+    store = Store(join(storage, "store"))
     return RunStatus(name, spec, make_plan(spec, data), store, folder, state, updated, max(1, cores))
 
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 
 def nearest_existing(path: Path) -> Path:
     """The path itself, or its nearest parent that exists."""
     return next(p for p in (path, *path.parents) if p.exists())
+
+
+def _nearest_seen(path: Path) -> Path:
+    """The same, by what this process may see: a parent in which it may not look counts as one that exists not."""
+    for one in (path, *path.parents):
+        with suppress(OSError):
+            if one.exists():
+                return one
+    return Path("/")
 
 
 def not_writable(path: Path) -> str:
@@ -25,4 +35,4 @@ def not_writable(path: Path) -> str:
 
 def free_bytes(storage: str) -> int | None:
     """Free bytes on the disk of a path; None for a URL."""
-    return None if "://" in storage else shutil.disk_usage(nearest_existing(Path(storage))).free
+    return None if "://" in storage else shutil.disk_usage(_nearest_seen(Path(storage))).free

@@ -35,6 +35,7 @@ def open_url(url: str, *, impatient: bool = False) -> tuple[fsspec.AbstractFileS
         StorageProblem: for an unknown protocol, or a missing package.
         UsageProblem: for a URL that contains a password, or that fsspec would take for several chained ones.
     """
+    refuse_half_url(url)
     if (path := local_path(url)) is not None:  # without fsspec, which would open the part before a "::"
         return LocalFileSystem(), os.path.abspath(os.path.expanduser(path)).rstrip("/")
     refuse_secrets(url)
@@ -79,6 +80,50 @@ def local_path(url: str) -> str | None:
     """The local path of a path or ``file://`` URL; None for any other URL."""
     protocol, separator, rest = url.partition("://")
     return url if not separator else rest if protocol in LOCAL else None
+
+
+def refuse_half_url(url: str, what: str = "storage") -> None:
+    """Refuse what was meant as a URL and would be a local folder: ``s3:/bucket/x``, or ``s3://`` without a bucket.
+
+    The first is what ``pathlib`` makes of ``s3://bucket/x``, the second what a shell makes of ``s3://$BUCKET``.
+
+    Raises:
+        UsageProblem: with the path.
+    """
+    protocol, colon, rest = url.partition(":")
+    whole = rest.startswith(":") or (rest.startswith("//") and (rest.strip("/") or protocol == "memory"))  # "::" chains
+    if not colon or whole or protocol not in known_implementations:
+        return
+    folder = rest.strip("/") or "bucket/folder"
+    meant = f"{protocol}:///{folder}" if protocol in LOCAL else f"{protocol}://{folder}"
+    raise UsageProblem(
+        f"{what} {url!r} is half a URL, and would be a local folder of that name; write {meant}, or "
+        f"./{protocol}:/{rest.strip('/')} if that folder is meant",
+        code="storage-path",
+    )
+
+
+def refuse_remote(path: str, what: str) -> None:
+    """Refuse a URL where only a folder of this machine will do: files would go to a folder called like it.
+
+    Raises:
+        UsageProblem: with the path.
+    """
+    refuse_half_url(path, what)
+    protocol, separator, _ = path.partition("://")
+    if separator and protocol in known_implementations:
+        raise UsageProblem(f"{what} {path}: give a folder of this machine, and copy it from there", code="not-local")
+
+
+def split_folder(url: str) -> tuple[str, str]:
+    """The folder around a folder, and its name: of ``/a/b`` ``/a`` and ``b``, of ``/b`` ``/``, of ``b`` ``.``."""
+    around, slash, name = url.rstrip("/").rpartition("/")
+    return around or slash or ".", name
+
+
+def join(folder: str, name: str) -> str:
+    """``/a``, ``b`` -> ``/a/b``; ``/``, ``b`` -> ``/b``."""
+    return f"{folder.rstrip('/')}/{name}" if folder.strip("/") else f"{folder}{name}"
 
 
 def refuse_chains(url: str) -> None:

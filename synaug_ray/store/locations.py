@@ -10,7 +10,7 @@ import fsspec
 
 from synaug_ray.common.errors import StorageProblem, UsageProblem, did_you_mean
 from synaug_ray.store.disk import not_writable
-from synaug_ray.store.filesystem import local_path, refuse_chains, refuse_secrets
+from synaug_ray.store.filesystem import local_path, refuse_chains, refuse_half_url, refuse_remote, refuse_secrets
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RESERVED = ("store", "ray", "prometheus")  # other folders below the storage
@@ -30,9 +30,17 @@ def storage_root(flag: str | None) -> str:
             for a URL that contains a secret, or that fsspec would take for several chained ones.
         StorageProblem: for an unknown protocol, a path that cannot become a folder, or a default without a home folder.
     """
-    if flag == "":
+    if flag is not None and not flag.strip():
         raise UsageProblem("--storage is empty; give a folder or a URL, or leave it out", code="storage-path")
-    chosen = flag or os.environ.get("SYNAUG_STORAGE") or str(_default())
+    named = os.environ.get("SYNAUG_STORAGE", "")
+    chosen = flag or (named if named.strip() else str(_default()))
+    if re.match(r"\$\w|\$\{", chosen):
+        raise UsageProblem(
+            f"storage {chosen}: begins with a variable that no shell replaced, as in single quotes; write what it "
+            "stands for",
+            code="storage-path",
+        )
+    refuse_half_url(chosen)
     refuse_secrets(chosen)
     protocol = chosen.partition("://")[0]
     if (local := local_path(chosen)) is None:
@@ -57,7 +65,8 @@ def storage_root(flag: str | None) -> str:
         _check_folder(path)
     except (OSError, RuntimeError, ValueError) as error:  # no such user, a loop of links, too long a name
         raise StorageProblem(
-            f"storage {chosen}: {getattr(error, 'strerror', None) or error}", code="storage-path"
+            f"storage {chosen}: {getattr(error, 'strerror', None) or error}; name a folder by its whole path",
+            code="storage-path",
         ) from None
     return str(path)
 
@@ -141,6 +150,8 @@ def cache_folder(flag: str | None) -> Path:
     """
     if flag == "":
         raise UsageProblem("--data is empty; give a folder, or leave it out", code="data-path")
+    if flag is not None:
+        refuse_remote(flag, "--data")
     if flag is None:
         try:
             flag = str(_user_folder(*CACHE))

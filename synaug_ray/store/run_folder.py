@@ -20,7 +20,7 @@ from synaug_ray.common.errors import StorageProblem
 from synaug_ray.common.text import size
 from synaug_ray.store.backends import write_file
 from synaug_ray.store.disk import free_bytes
-from synaug_ray.store.filesystem import open_url, read_file, reason, refusals
+from synaug_ray.store.filesystem import join, open_url, read_file, reason, refusals, split_folder
 from synaug_ray.store.locations import check_name
 from synaug_ray.store.retry import LASTING, refused
 from synaug_ray.store.store import finite
@@ -125,19 +125,18 @@ class RunFolder:
     """One run's folder on a path or URL."""
 
     def __init__(self, storage: str, name: str) -> None:
-        self._open(storage, check_name(name))
+        self._open(storage, join(storage, check_name(name)))
 
     @classmethod
     def at(cls, url: str) -> RunFolder:
         """The folder at a path or URL; a copy of a run may have any name."""
-        storage, _, name = url.rstrip("/").rpartition("/")
         folder = cls.__new__(cls)
-        folder._open(storage, name)
+        folder._open(split_folder(url)[0], url.rstrip("/") or url)
         return folder
 
-    def _open(self, storage: str, name: str) -> None:
+    def _open(self, storage: str, url: str) -> None:
         self.storage = storage
-        self.url = f"{storage}/{name}" if storage else name
+        self.url = url
         self.fs, self.root = open_url(self.url)
 
     def write(self, name: str, data: bytes | str) -> str:

@@ -9,8 +9,9 @@ import pytest
 from helpers.html_page import Page
 from helpers.planted_runs import GAINS, planted_atlas, planted_run, planted_study
 
-from synaug_ray import compare
+from synaug_ray import compare, predict
 from synaug_ray.laws.catalogue import PUBLISHED
+from synaug_ray.report import __main__ as report
 
 FILES = {f"{name}.json" for name in ("laws", "verdict", "status", "audit", "quality")} | {"measurements.parquet"}
 HOSTILE = "<script>alert(1)</script><img src=x>"
@@ -140,3 +141,36 @@ def test_all_that_is_wrong_is_told_at_once(capsys, atlas, tmp_path):
     wrong = ["--generator", "edmm", "--real-share", "0.75"]
     code, _, errors = ask(capsys, tmp_path / "out", *atlas, *wrong)
     assert code == 2 and "Did you mean 'edm'" in errors and "they have 0.5" in errors and len(errors.splitlines()) == 2
+
+
+@pytest.mark.parametrize("flag", ["--out", "--keep"])
+@pytest.mark.parametrize("empty", ["", " "])
+def test_a_folder_that_an_unset_variable_left_empty_is_refused(capsys, atlas, tmp_path, monkeypatch, flag, empty):
+    monkeypatch.chdir(tmp_path)
+    assert compare.main([str(atlas[0]), flag, empty]) == 2
+    assert f"{flag} is empty" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_small_copy_has_a_page_of_its_own_and_says_what_it_lacks(capsys, atlas, tmp_path):
+    """Without fitted curves and surfaces, which only the page's figures and ``predict`` read."""
+    assert ask(capsys, tmp_path / "out", atlas[0], "--keep", tmp_path / "kept")[0] == 0
+    copy = tmp_path / "kept" / atlas[0].name
+    assert report.main([str(copy)]) == 0 and (copy / "report.html").exists()
+    capsys.readouterr()
+    assert predict.main([str(copy), "--real", "100"]) == 4
+    assert "small copy" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["report", "predict"])
+@pytest.mark.parametrize(
+    "change", [("real", 7), ("studies", [{"generator": 1}]), ("studies", {"a": 1}), ("training_lengths", [None])]
+)
+def test_files_that_are_not_as_a_run_writes_them_are_told_as_such(capsys, tmp_path, command, change):
+    run = planted_run(tmp_path / "run")
+    laws = json.loads((run / "laws.json").read_text())
+    (run / "laws.json").write_text(json.dumps(laws | dict([change])))
+    code = report.main([str(run)]) if command == "report" else predict.main([str(run), "--real", "100"])
+    said = capsys.readouterr().err
+    assert code in (0, 4, 5) and (code == 5) == ("not as a run writes them" in said)
+    if command == "report" and change[0] != "studies":
+        assert code == 5

@@ -165,6 +165,8 @@ def test_mistakes_are_said_with_what_there_is(run, pool, tmp_path, capsys):
         (words(run, pool, tmp_path / "x", "--format", "zip"), 2, "invalid choice"),
         (words(run, pool, tmp_path / "x", "--num-synthetic", 0), 2, "is not an integer >= 1"),
         (words(tmp_path / "nowhere", pool, tmp_path / "x"), 2, "nowhere"),
+        (words(run, pool, "s3://bucket/x", *known), 2, "give a folder of this machine"),
+        (words(run, pool, tmp_path / ("x" * 300), *known), 5, "cannot be opened (File name too long)"),
     ]:
         found, _, err = ask(capsys, *asked)
         assert found == code and said in err and "Traceback" not in err, (asked, err)

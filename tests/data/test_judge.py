@@ -63,28 +63,29 @@ def test_images_of_train_and_val_are_taken_but_never_one_that_is_tested(tmp_path
     copies = np.concatenate([test.images[:5], test.images[5:10, :, :, ::-1], test.images[10:15] // 2 + 100])
     theirs = ImageSet(np.concatenate([theirs.images, copies]), np.concatenate([theirs.labels, test.labels[:15]]))
     data = with_judge(npz(tmp_path / "x.npz", theirs, 2, val, images(20, 2, 8, 16)))
-    found = judge_images(ours(size=16, test=test), data, tmp_path / "cache")
-    assert len(found) == 340 and np.array_equal(found.images[:300], theirs.images[:300])
+    found, note = judge_images(ours(size=16, test=test), data, tmp_path / "cache")
+    assert "0 = cat, 1 = dog" in note and len(found) == 340 and np.array_equal(found.images[:300], theirs.images[:300])
     assert np.array_equal(found.images[300:], val.images)
-    again = judge_images(ours(size=16, test=test), data, tmp_path / "cache")
+    again, _ = judge_images(ours(size=16, test=test), data, tmp_path / "cache")
     assert np.array_equal(found.images, again.images)
     for file in (tmp_path / "cache" / "judges").iterdir():
         file.write_bytes(b"damaged")
-    assert len(judge_images(ours(size=16, test=test), data, tmp_path / "cache")) == 340
+    assert len(judge_images(ours(size=16, test=test), data, tmp_path / "cache")[0]) == 340
 
 
 def test_classes_are_matched_by_name_and_others_left_out(tmp_path):
     image_folder(tmp_path / "set", {"ant": 30, "dog": 40, "cat": 50})
     data = with_judge(f"folder:{tmp_path}/set")
-    found = judge_images(ours(("cat", "dog")), data, tmp_path / "cache")
+    found, _ = judge_images(ours(("cat", "dog")), data, tmp_path / "cache")
     kept = 0.8 * np.array([50, 40])  # a fifth of its images is its test split
     assert np.bincount(found.labels) == pytest.approx(kept, abs=2)
 
 
 def test_without_names_they_are_matched_by_number(tmp_path):
     data = with_judge(npz(tmp_path / "x.npz", images(90, 3, 0), 3))
-    found = judge_images(ours(("a", "b", "c")), data, tmp_path / "cache")
+    found, note = judge_images(ours(("a", "b", "c")), data, tmp_path / "cache")
     assert np.bincount(found.labels).tolist() == [37, 37, 36]
+    assert "0 = a, 1 = b, 2 = c" in note  # which may be wrong, and only the user knows
 
 
 @pytest.mark.parametrize("kind", ["form", "classes by name", "classes by number", "only tested"])

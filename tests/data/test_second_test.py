@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers.grids import small_grid
 from helpers.image_files import image_folder
+from PIL import Image
 
 from synaug_ray.common.errors import DataProblem, UsageProblem
 from synaug_ray.config.data_options import DataOptions
@@ -88,6 +89,47 @@ def test_classes_are_matched_by_name_and_groups_kept(tmp_path):
     assert found.test2 is not None and np.bincount(found.test2.labels).tolist() == [50, 40]
     assert found.test2_groups is not None and len(found.test2_groups) == 90
     assert "30 of classes that ours lacks are left out" in found.notes[0]
+
+
+def coloured(names):
+    """Images that are as bright as the number that names their class says."""
+    return {name: [np.full((8, 8), 20 * int(name) + 10 + i, np.uint8) for i in range(6)] for name in names}
+
+
+@pytest.mark.parametrize("theirs", ["npz", "folder"])
+def test_classes_that_both_sets_only_number_are_matched_by_their_numbers(tmp_path, theirs):
+    """As text "10" comes before "2": by place, ten of twelve classes would be tested on others' images."""
+    numbers = [str(k) for k in range(12)]
+    told = {name: k for k, name in enumerate(sorted(numbers))}  # as a folder's classes are ordered
+    per = np.repeat(np.arange(12), 6)
+    bright = (20 * per + 10).astype(np.uint8)[:, None, None, None] + np.zeros((72, 1, 8, 8), np.uint8)
+    train = ImageSet(bright, np.array([told[str(k)] for k in per]))
+    dataset = Dataset("ours", train, train, train, tuple(sorted(numbers)))
+    if theirs == "npz":
+        other = npz(tmp_path / "x.npz", train=ImageSet(bright + 1, per))
+    else:
+        for name, made in coloured(["00", *numbers[1:]]).items():  # "00" is 0
+            (tmp_path / "set" / name).mkdir(parents=True)
+            for i, image in enumerate(made):
+                Image.fromarray(image).save(tmp_path / "set" / name / f"{i}.png")
+        other = f"folder:{tmp_path}/set"
+    found = with_second_test(dataset, with_test2(other, f"folder:{tmp_path}/ours"), tmp_path / "cache")
+    assert found.test2 is not None and len(found.test2) > 30
+    for image, label in zip(found.test2.images, found.test2.labels, strict=True):
+        assert int(dataset.classes[label]) == (int(image.mean()) - 10) // 20
+    assert "in their order" not in found.notes[0]
+
+
+def test_numbers_that_the_other_set_lacks_are_refused(tmp_path):
+    data = with_test2(npz(tmp_path / "x.npz", train=images(60, 2, 0)))
+    with pytest.raises(DataProblem, match="has no class 2, but 0, 1"):
+        with_second_test(ours(("1", "2")), data, tmp_path / "cache")
+
+
+def test_numbers_are_matched_with_names_in_their_order_and_a_note_says_how(tmp_path):
+    data = with_test2(npz(tmp_path / "x.npz", train=images(60, 2, 0)))
+    found = with_second_test(ours(("cat", "dog")), data, tmp_path / "cache")
+    assert "(0 = cat, 1 = dog)" in found.notes[0]
 
 
 @pytest.mark.parametrize("kind", ["form and classes", "all trained on"])

@@ -117,7 +117,7 @@ def test_a_hostile_grid_file_in_a_run_folder_blows_nothing_up(run, capsys):
         (["{}/nowhere"], 2, "no run at"),
         (["{}/grid", "--why", "abc"], 2, "0 steps of this run have a key that begins with it; give"),
         (["{}/grid", "--why", ""], 2, "begins with it"),
-        (["{}/store"], 2, "is not a run name"),
+        (["{}/store"], 2, "no run at"),
     ],
 )
 def test_a_wrong_word_is_a_sentence(run, capsys, words, code, said):

@@ -7,7 +7,7 @@ import pytest
 
 from synaug_ray.common.errors import StorageProblem, UsageProblem
 from synaug_ray.store import disk
-from synaug_ray.store.filesystem import open_url
+from synaug_ray.store.filesystem import join, open_url, split_folder
 from synaug_ray.store.folder_reader import FolderReader
 from synaug_ray.store.locations import JOB, cache_folder, check_name, old_default_note, storage_root
 from synaug_ray.store.run_folder import RunFolder, running
@@ -239,3 +239,44 @@ def test_a_cache_that_cannot_be_written_is_told_before_it_is_needed_unless_it_is
     with pytest.raises(StorageProblem, match=r"--data .*/new: .* is read-only; choose a folder that you may write to"):
         cache_folder(str(home / "new"))
     assert cache_folder(str(home)) == home
+
+
+@pytest.mark.parametrize(
+    "given", ["s3://", "s3:/bucket/x", "gs:///", "file:/data/x", "http:/host/x", "$HOME/x", "${DATA}", " "]
+)
+def test_what_would_become_a_local_folder_by_mistake_is_refused(given, monkeypatch, tmp_path):
+    """What ``pathlib``, an unset variable or single quotes make of a URL or a path."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageProblem, match="--storage is empty" if given == " " else "write"):
+        storage_root(given)
+    if "$" not in given and given.strip():
+        with pytest.raises(UsageProblem, match="is half a URL"):
+            open_url(given)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_local_folder_that_is_named_like_half_a_url_can_be_meant(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert storage_root("./s3:/bucket") == str(tmp_path / "s3:" / "bucket")
+
+
+def test_downloads_go_to_no_url():
+    with pytest.raises(UsageProblem, match="a folder of this machine"):
+        cache_folder("s3://bucket/x")
+
+
+@pytest.mark.parametrize(
+    ("url", "around", "name", "root"),
+    [
+        ("/out", "/", "out", "/out"),
+        ("/a/b/", "/a", "b", "/a/b"),
+        ("b", ".", "b", None),
+        ("s3://a/b", "s3://a", "b", "a/b"),
+    ],
+)
+def test_a_folder_directly_below_the_root_is_no_relative_one(url, around, name, root):
+    """As in containers, where results often go to ``/out``."""
+    assert split_folder(url) == (around, name)
+    assert open_url(join(around, name))[1] == (root or os.path.abspath(name))
+    if not url.startswith("s3"):
+        assert RunFolder.at(url).root == (root or os.path.abspath(name))

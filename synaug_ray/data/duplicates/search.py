@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 WORK = 32  # pixels a side at most: larger images are compared at this size
+AT_ONCE = 1 << 24  # values of larger images that are reduced at once: 64 MB
 FLAT = 4.0  # standard deviation, in grey levels, under which a descriptor shrinks towards that of a flat image
 ROWS, COLUMNS = 512, 8192  # pairs compared at once: two tiles of 16 MB
 CANDIDATES = 4
@@ -53,9 +54,12 @@ class Neighbours:
 
 
 def at_work_size(images: NDArray[np.uint8]) -> Tensor:
-    """float32 [N, C, S, S], S at most ``WORK``."""
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).float()
-    return pixels if pixels.shape[-1] <= WORK else interpolate(pixels, size=(WORK, WORK), mode="area")
+    """float32 [N, C, S, S], S at most ``WORK``; larger ones are reduced a few at a time: floats take more memory."""
+    if not len(images) or images.shape[-1] <= WORK:
+        return torch.from_numpy(np.ascontiguousarray(images)).float()
+    few = max(1, AT_ONCE // images[0].size)
+    parts = (torch.from_numpy(np.ascontiguousarray(images[at : at + few])) for at in range(0, len(images), few))
+    return torch.cat([interpolate(part.float(), size=(WORK, WORK), mode="area") for part in parts])
 
 
 def descriptors(images: Tensor) -> tuple[Tensor, Tensor]:

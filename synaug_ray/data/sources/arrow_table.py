@@ -12,7 +12,7 @@ from synaug_ray.common.errors import DataProblem, Message
 from synaug_ray.common.text import printable, some
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.data.sources.arrow_types import is_flag, is_string
-from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, missing_splits
+from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, is_missing, missing_splits, without_labels
 from synaug_ray.data.sources.columns import Columns, Rows, choose_columns, class_names, is_place, only_paths
 from synaug_ray.data.sources.split_words import SPLIT_COLUMNS, SPLIT_NAMES, is_split_flag, splits_in, words
 from synaug_ray.data.sources.table_labels import Run, mixed_label_types, number_classes
@@ -37,8 +37,9 @@ def table_source(rows: Mapping[str, Sequence[Rows]], options: DataOptions, besid
     every = [r for each in rows.values() for r in each]
     columns = choose_columns(every[0], options)
     problems = [
-        Message(f"{r.name} has no column {c}", code="no-such-column", value=c)
-        for r in every
+        Message(f"{r.name} has no column {c}{_remedy(split, c, columns)}", code="no-such-column", value=c)
+        for split, each in rows.items()
+        for r in each
         for c in filter(None, (columns.image, columns.label, columns.group, columns.split if "" in rows else None))
         if c not in r.schema.names
     ]
@@ -66,6 +67,10 @@ def table_source(rows: Mapping[str, Sequence[Rows]], options: DataOptions, besid
         raise DataProblem(problems)
     parts = {s: _part(listed[s], columns, numbers[s], beside) for s in SPLITS if s in listed}
     return Source(classes, parts, notes=tuple(dict.fromkeys(notes)))
+
+
+def _remedy(split: str, column: str, columns: Columns) -> str:
+    return f"; {without_labels(split)}" if split and column == columns.label else ""
 
 
 def _no_bytes(rows: Mapping[str, Sequence[Rows]], image: str) -> Iterator[Message]:
@@ -98,7 +103,7 @@ def _runs(
     batches = list(rows.batches(wanted))
     values = {c: [v for b in batches for v in b.column(c).to_pylist()] for c in wanted}
     for column in filter(None, (columns.group, own if not split else None)):
-        empty = [i for i, v in enumerate(values[column]) if v is None]
+        empty = [i for i, v in enumerate(values[column]) if is_missing(v)]
         if empty:
             text = (
                 f"{rows.name}: column {column} is empty in {len(empty):,} of {len(values[column]):,} rows: "
@@ -118,7 +123,7 @@ def _runs(
     of = [str(v).lower() for v in values[own]]
     unknown = sorted(set(of) - SPLIT_NAMES.keys())
     if unknown:
-        text = f"{rows.name}: column split holds {some(unknown)}; expected train, val and test"
+        text = f"{rows.name}: column split holds {some(map(repr, unknown))}; expected train, val and test"
         problems.append(Message(text, code="unknown-split", value=some(unknown)))
         return
     notes.append("the splits are taken from column split")

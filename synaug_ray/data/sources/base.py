@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,14 +20,16 @@ SPLITS = ("train", "val", "test")
 UNLABELLED = -1  # the label of an unlabelled image, by the convention of the Hub and others
 
 
-def your_copy(kind: str, path: Path, what: str) -> str:
+def your_copy(kind: str, path: Path, what: str, where: str = "dataset") -> str:
     """What to do if a file or folder is missing: name your own copy, on the command line or in the grid.
 
     Args:
         what: such as "a folder that contains <class>/*.png".
+        where: the place that names it, for which another key than ``dataset`` is found in it.
     """
     looked = "" if path.is_absolute() else f" below {printable(str(Path.cwd()))}"
-    example = f"dataset={kind}:/path/to/{printable(path.name) or 'images'}"
+    key = re.search(r"data\.\w+", where)
+    example = f"{key[0] if key else 'dataset'}={kind}:/path/to/{printable(path.name) or 'images'}"
     return f"{looked}; name {what}, in the grid or on the command line: {example}"
 
 
@@ -80,15 +83,29 @@ def named(source: Source, names: tuple[str, ...]) -> Source:
     if not names:
         return source
     known = source.classes
-    if not all(name.removeprefix("-").isdecimal() for name in known):
+    if not numbered(known):
         raise DataProblem(f"data.classes: the classes have names ({some(known)}); remove it", code="class-names")
     if len(names) != len(known):
         raise DataProblem(
-            f"data.classes: {len(names):,} names ({some(names)}) for {len(known):,} classes, numbered {known[0]} to "
-            f"{known[-1]}; give one for each, in the order of the numbers",
+            f"data.classes: {len(names):,} names ({some(names)}) for {len(known):,} classes, numbered "
+            f"{min(map(int, known))} to {max(map(int, known))}; give one for each, in the order of the numbers",
             code="class-names",
         )
-    return replace(source, classes=names)
+    rank = {place: i for i, place in enumerate(sorted(range(len(known)), key=lambda place: int(known[place])))}
+    return replace(source, classes=tuple(names[rank[place]] for place in range(len(known))))
+
+
+def numbered(names: Collection[str]) -> bool:
+    """Whether classes are only numbered; as text, "10" may come before "2"."""
+    return all(name.removeprefix("-").isdecimal() for name in names)
+
+
+MISSING = frozenset({"", "nan", "none", "null", "<na>"})  # texts that stand for no value where a table was written
+
+
+def is_missing(value: object) -> bool:
+    """Whether a cell that should name a group is empty: None, NaN, or a text that some tools write for it."""
+    return value is None or value != value or str(value).strip().lower() in MISSING
 
 
 def without_labels(split: str) -> str:

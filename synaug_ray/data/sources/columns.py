@@ -78,6 +78,9 @@ def choose_columns(rows: Rows, options: DataOptions) -> Columns:
     """
     schema = rows.schema
     problems: list[Message] = []
+    if twice := sorted({name for name in schema.names if schema.names.count(name) > 1}):
+        text = f"{rows.name}: several columns are called {some(twice)}; rename or remove all but one of each"
+        raise DataProblem(Message(text, code="columns-alike", value=some(twice)))
     images = [f.name for f in schema if holds_images(f.type)]
     image = _one(rows, "image", options.image, images, IMAGE, problems)
     if image is None and (options.image is not None or not images):

@@ -75,9 +75,10 @@ def open_folder(folder: Path, options: DataOptions) -> Source:
 
 def _walked(folder: Path, where: str = "dataset") -> Walk:
     if not folder.is_dir():
+        said = "is a file, not a folder; unpack it" if folder.is_file() else "no such folder"
         raise DataProblem(
-            f"{where}: folder:{printable(str(folder))}: no such folder"
-            + your_copy("folder", folder, "one that contains <class>/*.png or train/<class>/*.png"),
+            f"{where}: folder:{printable(str(folder))}: {said}"
+            + your_copy("folder", folder, "one that contains <class>/*.png or train/<class>/*.png", where),
             code="no-such-data",
         )
     found = walk(folder)

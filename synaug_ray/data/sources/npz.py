@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from synaug_ray.common.errors import DataProblem, Message
 from synaug_ray.common.text import one_line, printable, some
 from synaug_ray.config.data_options import DataOptions
-from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, missing_splits, without_labels
+from synaug_ray.data.sources.base import SPLITS, Part, Sample, Source, is_missing, missing_splits, without_labels
 from synaug_ray.data.sources.npz_checks import image_problem, label_problems, split_name_problems
 
 MAX_HEADER = 10_000  # characters; numpy's own limit, whose parser is slow on longer ones
@@ -90,7 +90,8 @@ def open_npz(file: Path, options: DataOptions, names: Sequence[str] | None = Non
             continue
         elif images is None or label is None:
             there, lacking = ("labels", "images") if images is None else ("images", "labels")
-            text = f"it has {split}_{there} but no {split}_{lacking}"
+            remedy = f"; {without_labels(split)}" if lacking == "labels" else ""
+            text = f"it has {split}_{there} but no {split}_{lacking}{remedy}"
             problems.append(Message(text, code="missing-array", value=f"{split}_{lacking}"))
         else:
             wrong = image_problem(images.name, images.shape, images.dtype)
@@ -270,10 +271,17 @@ def _groups(members: dict[str, Member], name: str, count: int, problems: list[Me
         problems.append(Message(text, code="group-type", value=found))
         return None
     try:
-        return _whole(member).reshape(-1)
+        groups = _whole(member).reshape(-1)
     except UNREADABLE as error:
         problems.append(_unreadable(error))
         return None
+    told = [g.decode(errors="replace") if isinstance(g, bytes) else g for g in groups.tolist()]
+    if empty := [i for i, group in enumerate(told) if is_missing(group)]:
+        text = (
+            f"data.group: {printable(name)} is empty for {len(empty):,} of {count:,} images ({some(empty)}); fill it in"
+        )
+        problems.append(Message(text, code="empty-cells", value=printable(name)))
+    return groups
 
 
 def _unreadable(error: BaseException) -> Message:

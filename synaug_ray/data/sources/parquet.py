@@ -64,7 +64,14 @@ def open_parquet(path: Path, options: DataOptions) -> Source:
     if problems:
         raise DataProblem(problems)
     source = table_source({s: rows[s] for s in ("", *SPLITS) if s in rows}, options)
-    return Source(source.classes, source.parts, notes=(*_notes(path, rows), *source.notes))
+    return Source(source.classes, source.parts, notes=(*_notes(path, rows), *_unread(path), *source.notes))
+
+
+def _unread(path: Path) -> Iterator[str]:
+    """A note about files beside the tables, which might be a split in another format."""
+    beside = [n for n in _inside(path) if not _is_table(n)] if path.is_dir() else []
+    if beside:
+        yield f"{len(beside):,} other files are not read: {some(beside, 3)}; only .parquet files are"
 
 
 def _notes(path: Path, rows: Mapping[str, Sequence[Rows]]) -> Iterator[str]:
@@ -140,15 +147,11 @@ def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
     if not path.is_dir():
         raise DataProblem(
             f"{where}: parquet:{printable(str(path))}: no such file or folder"
-            + your_copy("parquet", path, "a .parquet file, or a folder of them"),
+            + your_copy("parquet", path, "a .parquet file, or a folder of them", where),
             code="no-such-data",
         )
-    files = {
-        p.relative_to(path).as_posix(): p
-        for p in sorted(path.rglob("*"))
-        if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts)
-    }
-    tables = {name: p for name, p in files.items() if name.lower().endswith(".parquet")}
+    files = _inside(path)
+    tables = {name: p for name, p in files.items() if _is_table(name)}
     if not tables:
         others = Counter(p.suffix or p.name for p in files.values())
         seen = f"; it has {some(f'{n:,} {s}' for s, n in others.most_common())}" if others else ""
@@ -158,6 +161,19 @@ def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
             code="no-images",
         )
     return tables
+
+
+def _inside(path: Path) -> dict[str, Path]:
+    """All files below a folder that are not hidden, by their paths in it."""
+    return {
+        p.relative_to(path).as_posix(): p
+        for p in sorted(path.rglob("*"))
+        if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts)
+    }
+
+
+def _is_table(name: str) -> bool:
+    return name.lower().endswith(".parquet")
 
 
 def _format(file: Path) -> str:

@@ -18,7 +18,7 @@ def figure(study: Mapping[str, Any] | None, real: Real | None, error: str) -> go
     """``error`` (its name) against n, both axes logarithmic: real only with its law, and each multiple."""
     cells = [c for c in (study["cells"] if study else ()) if value_of(c["error"])]
     points = [p for p in (real["points"] if real else ()) if value_of(p["error"])]
-    line = [p for p in (real["line"] if real else ()) if value_of(p["error"])]
+    line = [p for p in ((real or {}).get("line") or ()) if value_of(p["error"])]
     multiples = sorted({c["synthetic_multiple"] for c in cells})
     sizes = sorted({c["num_real"] for c in cells} | {p["num_real"] for p in points})
     shown = [100 * e for p in [*cells, *points] for e in (value_of(p["error"]), *ends_of(p["error"])) if e]
@@ -122,7 +122,7 @@ def table(study: Mapping[str, Any] | None, real: Real | None, error: str) -> tab
                 tables.words("yes" if c["held_out"] else ""),
             )
         )
-    for p in real["line"] if real else ():
+    for p in (real or {}).get("line") or ():
         rows.append(
             (
                 tables.words("law, real only"),

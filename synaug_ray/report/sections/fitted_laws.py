@@ -44,7 +44,7 @@ def all_fits(laws: Mapping[str, Any], names: StudyNames) -> tuple[Fitted, ...]:
         Fitted(
             "Real only" + (f" · {r['classifier']}" if several else ""),
             r["chosen"],
-            _table(r["fits"], r["chosen"], "Forms of the real-only curve"),
+            _table(r.get("fits") or (), r["chosen"], "Forms of the real-only curve"),
         )
         for r in laws["real"]
     ]
@@ -52,7 +52,12 @@ def all_fits(laws: Mapping[str, Any], names: StudyNames) -> tuple[Fitted, ...]:
         Fitted(
             names.name(s),
             s["chosen"],
-            _table([*s["fits"], *(s.get("rivals") or ())], s["chosen"], "Forms of the equivalence", s.get("held_out")),
+            _table(
+                [*(s.get("fits") or ()), *(s.get("rivals") or ())],
+                s["chosen"],
+                "Forms of the equivalence",
+                s.get("held_out"),
+            ),
         )
         for s in laws["studies"]
     ]
@@ -66,7 +71,7 @@ def chosen_fits(laws: Mapping[str, Any], names: StudyNames) -> tables.Table:
     fitted += [(names.name(s), s) for s in laws["studies"]]
     rows = []
     for name, owner in fitted:
-        fit = next((f for f in owner["fits"] if f["form"] == owner["chosen"]), None)
+        fit = next((f for f in owner.get("fits") or () if f["form"] == owner["chosen"]), None)
         if fit is None:
             rows.append((tables.words(name), tables.words("none chosen"), *(tables.words("") for _ in range(6))))
             continue

@@ -53,7 +53,7 @@ def left_out(place, sources, larger, cache):
     dataset = load(data, cache)
     if place == "judge":
         judge = identify_judge(options)
-        images = judge_images(dataset, DataIdentity(data.source, data.fingerprint, options, judge=judge), cache)
+        images, _ = judge_images(dataset, DataIdentity(data.source, data.fingerprint, options, judge=judge), cache)
         return len(load(judge, cache).train) + len(load(judge, cache).val) - len(images)
     if place == "test2":
         other = identify_test2(ours, options)

@@ -27,6 +27,16 @@ def test_the_mirror_image_changes_the_odd_part_alone(channels, size):
     assert even.shape[1] + odd.shape[1] == (64 if channels == 1 else 96)
 
 
+def test_large_images_are_reduced_a_few_at_a_time(monkeypatch):
+    """512 images of 256 pixels in colour would take 400 MB as floats."""
+    pixels = images(7, 3, 64)
+    at_once = at_work_size(pixels)
+    for limit in (1, 3 * 64 * 64, 2.5 * 3 * 64 * 64):
+        monkeypatch.setattr(search, "AT_ONCE", int(limit))
+        assert torch.equal(at_work_size(pixels), at_once)
+    assert at_work_size(pixels[:0]).shape[0] == 0
+
+
 def by_hand(query, reference):
     """Squared distances to the nearer of each image and its mirror image, [N, M]."""
     q, (r, m) = whole(query)[0], whole(reference)

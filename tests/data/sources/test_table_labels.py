@@ -287,3 +287,42 @@ def test_a_class_that_may_mean_no_label_is_noted(tmp_path, cache, none):
     labels = [none, 1 if none == -1 else "dog"] * 20
     data = read(animals(tmp_path / "x.parquet", CATS_DOGS, labels), cache)
     assert any(f"label {none} in column label is read as a class" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("empty", [None, "", "nan", "None", " "])
+def test_rows_without_a_group_are_no_group(tmp_path, cache, empty):
+    """Else all of them would be one patient, and lie in one split."""
+    source = animals(tmp_path / "x.parquet", CATS_DOGS, CATS_DOGS, patient=["a", "b", "c", empty] * 10)
+    assert found(source, cache, group="patient") == [("empty-cells", "patient")]
+    numbers = animals(tmp_path / "y.parquet", CATS_DOGS, CATS_DOGS, patient=[0.0, 1.0, 2.0, float("nan")] * 10)
+    assert found(numbers, cache, group="patient") == [("empty-cells", "patient")]
+
+
+def test_columns_of_one_name_are_refused(tmp_path, cache):
+    table = pa.table(
+        [[image("cat", i) for i in range(40)], CATS_DOGS, range(40), range(40)], ["image", "label", "id", "id"]
+    )
+    pq.write_table(table, tmp_path / "x.parquet")
+    assert found(f"parquet:{tmp_path}/x.parquet", cache) == [("columns-alike", "id")]
+
+
+def test_files_beside_the_tables_are_told(tmp_path, cache):
+    animals(tmp_path / "x" / "all.parquet", CATS_DOGS, CATS_DOGS)
+    (tmp_path / "x" / "test.csv").write_text("image,label\n")
+    [note] = [n for n in read(f"parquet:{tmp_path}/x", cache).notes if "not read" in n]
+    assert "1 other files are not read: test.csv" in note
+
+
+def test_numbers_as_text_get_their_names_in_the_order_of_the_numbers(tmp_path, cache):
+    """As text, "10" comes before "2"."""
+    which = [("cat", "bird", "dog")[k % 3] for k in range(12)] * 5
+    source = animals(tmp_path / "x.parquet", which, [str(k) for k in range(12)] * 5)
+    data = read(source, cache, classes=[f"{('cat', 'bird', 'dog')[k % 3]} {k}" for k in range(12)])
+    for pixels, label in zip(data.train.images, data.train.labels, strict=True):
+        assert abs(float(pixels.mean()) - GREY[data.classes[label].split()[0]]) < 20
+
+
+def test_a_split_without_labels_says_how_to_go_on(tmp_path, cache):
+    animals(tmp_path / "x" / "train.parquet", CATS_DOGS, CATS_DOGS)
+    write(tmp_path / "x" / "test.parquet", {"image": [image("cat", i) for i in range(9)]})
+    assert "set data.leave_out: test" in refused(f"parquet:{tmp_path}/x", cache)[0]
