@@ -23,6 +23,7 @@ from synaug_ray.analysis.guessing import guessing, guessing_reason, guessing_war
 from synaug_ray.analysis.joint import joint_cells, joint_sentences
 from synaug_ray.analysis.label_savings import label_savings
 from synaug_ray.analysis.paired_cells import pair_cells
+from synaug_ray.analysis.real_steps import real_steps
 from synaug_ray.analysis.results import Analysis
 from synaug_ray.analysis.scaling import synthetic_scaling
 from synaug_ray.analysis.second_test import second_test
@@ -191,6 +192,7 @@ def analyse(
         published=PUBLISHED,
         budgets=curves,
         ceilings=ceilings(cells, confidence=confidence, intervals=uncertainty.has_intervals),
+        real_steps=real_steps(cells, confidence=confidence, intervals=uncertainty.has_intervals),
         over_baselines=over_baselines(cells, confidence=confidence, intervals=uncertainty.has_intervals),
         behind=behind(cells, confidence=confidence, intervals=uncertainty.has_intervals),
         looks=tuple(look.draws for look in looks) if uncertainty.has_intervals else (),

@@ -40,27 +40,37 @@ class MoreReal:
 def more_real(laws: Json, classifier: str, num_real: int) -> MoreReal:
     """The measured effect of more real images on a classifier, starting at ``num_real``.
 
-    The two errors share draws and test images, so their difference is more precise than is assumed here.
+    From ``real_steps`` where there are any. Files of older versions have two errors alone, whose difference is then
+    taken to be as uncertain as if they had no draws and test images in common.
     """
     curve = next((c for c in laws.get("real") or () if c.get("classifier") == classifier), None)
     points = sorted(((int(p["num_real"]), p["error"]) for p in (curve or {}).get("points") or ()), key=lambda p: p[0])
     if len(points) < 2:
         return MoreReal(Known.NOT_SHOWN)
-    larger = [p for p in points if p[0] > num_real]
-    (low, before), (high, after) = points[-2:]
-    if larger:
-        low, before = min(points, key=lambda p: abs(math.log(p[0] / num_real)))
-        high, after = larger[0]
-    value = (number(before) or 0.0) - (number(after) or 0.0)
-    halves = [_half_width(e) for e in (before, after)]
+    below, beyond = points[-2], False
+    if num_real < points[-1][0]:
+        below, beyond = min(points[:-1], key=lambda p: abs(math.log(p[0] / max(num_real, 1)))), True
+    above = points[points.index(below) + 1]
+    gain, (low, high) = _gain(laws, classifier, below, above), (below[0], above[0])
+    if gain.low is None:
+        return MoreReal(Known.TOO_FEW, low, high, gain, beyond)
+    if gain.low > 0 and not _flat(laws, classifier):
+        return MoreReal(Known.HELPS, low, high, gain, beyond)
+    few = real_draws(laws) < LEAST_DRAWS and (gain.value or 0.0) > 0
+    return MoreReal(Known.TOO_FEW if few else Known.NOT_SHOWN, low, high, gain, beyond)
+
+
+def _gain(laws: Json, classifier: str, below: tuple[int, Json], above: tuple[int, Json]) -> Estimate:
+    """The decrease of the error from one measured size to the next."""
+    for step in laws.get("real_steps") or ():
+        if (step["classifier"], step["low"], step["high"]) == (classifier, below[0], above[0]):
+            return Estimate(*(number(step["gain"].get(part)) for part in ("value", "low", "high")))
+    value = (number(below[1]) or 0.0) - (number(above[1]) or 0.0)
+    halves = [_half_width(error) for _, error in (below, above)]
     if None in halves:
-        return MoreReal(Known.TOO_FEW, low, high, Estimate(value), bool(larger))
+        return Estimate(value)
     half = math.hypot(*(h or 0.0 for h in halves))
-    gain = Estimate(value, value - half, value + half)
-    if value - half > 0 and not _flat(laws, classifier):
-        return MoreReal(Known.HELPS, low, high, gain, bool(larger))
-    few = real_draws(laws) < LEAST_DRAWS and value > 0
-    return MoreReal(Known.TOO_FEW if few else Known.NOT_SHOWN, low, high, gain, bool(larger))
+    return Estimate(value, value - half, value + half)
 
 
 def real_draws(laws: Json) -> int:

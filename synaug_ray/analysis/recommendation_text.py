@@ -93,7 +93,24 @@ def surety(laws: Json, verdicts: Sequence[Json]) -> str:
     if found:
         least = f"A change below about {points(min(found))}" if min(found) < 1 else "A change of any size"
         text += f" {least} could not be seen."
-    return text + _untrained(verdicts)
+    return text + _untrained(verdicts) + _end_untrained(laws, verdicts)
+
+
+def _end_untrained(laws: Json, verdicts: Sequence[Json]) -> str:
+    """Whether a classifier is trained too short at a larger size, which says what more real images bring."""
+    names, size = {v["classifier"] for v in verdicts}, max((int(v["num_real"]) for v in verdicts), default=0)
+    short = [
+        found
+        for found in laws.get("training_lengths") or ()
+        if found.get("classifier") in names and found.get("ended") == Ended.SHORT and int(found["num_real"]) > size
+    ]
+    if not short:
+        return ""
+    end = max(short, key=lambda found: int(found["num_real"]))
+    return (
+        f" At {int(end['num_real']):,} real images {end['classifier']} is {end['ended']}: more real images may bring "
+        "more than was measured."
+    )
 
 
 def _untrained(verdicts: Iterable[Json]) -> str:

@@ -114,6 +114,16 @@ class RealCurve:
     line: tuple[CurvePoint, ...]
 
 
+@dataclass(frozen=True)
+class RealStep:
+    """What more real images bring, between two neighbouring measured sizes."""
+
+    classifier: str
+    low: int  # real images
+    high: int  # real images
+    gain: Estimate  # decrease of the error from ``low`` to ``high``; pointwise interval
+
+
 Rows = tuple[tuple[float | None, ...], ...]  # [len(num_real)][len(num_synthetic)]
 
 
@@ -245,6 +255,7 @@ class Analysis:
     relative_delta: float | None = None  # replaces ``delta`` by a fraction of the real-only error at each size
     budgets: tuple[BudgetCurve, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
+    real_steps: tuple[RealStep, ...] = ()
     over_baselines: tuple[OverBaseline, ...] = ()
     behind: tuple[Behind, ...] = ()  # cells of classifiers that are not the best on real images alone
     training_lengths: tuple[TrainingLength, ...] = ()  # whether classifiers are trained to their end, if checked

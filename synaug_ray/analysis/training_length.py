@@ -128,8 +128,8 @@ def warnings(found: Sequence[TrainingLength]) -> list[str]:
             by = listed([f"{abs(100 * (f.gain.value or 0.0)):.1f} points at {f.num_real:,}" for f in at])
             said.append(
                 f"{classifier} is {what}: training on {LONGER * at[0].nimg:,} images seen instead of {at[0].nimg:,} "
-                f"{change} its error without synthetic images by {by} real images. Gains may differ if it is "
-                f"trained to its end; {'raise' if state is Ended.SHORT else 'lower'} its nimg."
+                f"{change} its error without synthetic images by {by} real images. Gains, and what more real images "
+                f"bring, may differ if it is trained to its end; {'raise' if state is Ended.SHORT else 'lower'} its nimg."
             )
     for classifier in dict.fromkeys(f.classifier for f in found if f.ended is Ended.MAYBE_SHORT):
         at = [f for f in found if f.classifier == classifier and f.ended is Ended.MAYBE_SHORT]

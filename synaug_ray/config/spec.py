@@ -20,14 +20,23 @@ from synaug_ray.config.given_autoencoder import weights_of
 from synaug_ray.config.given_base import files_of
 from synaug_ray.config.lora_recipe import LoraRecipe
 from synaug_ray.config.presets import SAMPLERS
-from synaug_ray.config.recipes import MOST, Number, Positive, Precision, SamplerRecipe, invalid, truth_value
+from synaug_ray.config.recipes import (
+    MOST,
+    ClassifierRecipe,
+    Number,
+    Positive,
+    Precision,
+    SamplerRecipe,
+    invalid,
+    truth_value,
+)
 from synaug_ray.config.weights import HUB
 
 DEFAULT_SAMPLER = "dpmpp-8"
 
 
 class TrainingCheck(BaseModel):
-    """Real-only trials over twice the images seen, at each size with synthetic images: is that long enough?"""
+    """Real-only trials over twice the images seen, where there are synthetic images and at the end: long enough?"""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -94,13 +103,25 @@ class GridSpec(Factors):
         return found
 
     def training_checks(self) -> Iterator[CellSpec]:
-        """The longer real-only trials of each size that has synthetic images; one of two products comes twice."""
+        """The longer real-only trials of each size that has synthetic images, and of each classifier's largest size.
+
+        The largest says what more real images bring, and takes the longest training. One of two products comes twice.
+        """
+        largest: dict[str, tuple[int, ClassifierRecipe, int]] = {}
+        checked: dict[str, int] = {}
         for factors in self.products():
-            draws = range(min(self.training_check.draws, factors.draws))
+            draws = min(self.training_check.draws, factors.draws)
             trained = [c for c in factors.classifiers if not c.frozen]  # a fitted head has no length
             sizes = [n for n in factors.num_real if n and factors.amounts(n)]
-            for n, classifier, draw in product(sizes, trained, draws):
-                yield CellSpec(n, 0, None, classifier.longer(LONGER), TRAINING_CHECK, None, draw, 0)
+            for n, classifier, draw in product(sizes, trained, range(draws)):
+                checked[classifier.name] = max(n, checked.get(classifier.name, 0))
+                yield _longer(n, classifier, draw)
+            for classifier in trained:
+                end = max(factors.num_real), classifier, draws
+                largest[classifier.name] = max(end, largest.get(classifier.name, end), key=lambda found: found[0])
+        for name, (n, classifier, draws) in largest.items():
+            for draw in range(draws if n > checked.get(name, n) else 0):
+                yield _longer(n, classifier, draw)
 
     def precisions(self) -> dict[Precision, list[str]]:
         """Names of the networks, without repeats, by the precision that they are trained in."""
@@ -128,6 +149,10 @@ class GridSpec(Factors):
     def resolved(self) -> dict[str, Any]:
         """Plain values, defaults included, that load to this grid again when written as YAML."""
         return self.model_dump(mode="json")
+
+
+def _longer(num_real: int, classifier: ClassifierRecipe, draw: int) -> CellSpec:
+    return CellSpec(num_real, 0, None, classifier.longer(LONGER), TRAINING_CHECK, None, draw, 0)
 
 
 def write_grid(spec: GridSpec) -> str:

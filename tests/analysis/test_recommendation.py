@@ -216,6 +216,15 @@ def test_a_classifier_that_stays_behind_another_without_synthetic_images_advises
     assert recommend(told, [own, other], 100).generates
 
 
+def test_the_card_says_where_the_end_of_the_curve_is_trained_too_short():
+    lengths = [{"classifier": "mlp", "num_real": n, "ended": "not trained to its end"} for n in (50, 200)]
+    found = recommend(laws() | {"training_lengths": lengths}, [verdict("no effect")], 100)
+    assert "At 200 real images mlp is not trained to its end: more real images may bring more" in found.sure
+    assert (
+        "may bring more" not in recommend(laws() | {"training_lengths": lengths[:1]}, [verdict("no effect")], 100).sure
+    )
+
+
 def with_head(error):
     told = laws()
     told["real"].append({"classifier": "head", "points": [{"num_real": 100, "error": estimate(error, 0.02)}]})

@@ -19,7 +19,7 @@ GRID = {
     "generators": ["jitter"],
     "classifiers": ["mlp", "cnn"],
     "draws": 3,
-    "blocks": [{"num_real": [80], "synthetic_multiples": [0]}],
+    "blocks": [{"num_real": [60, 80], "synthetic_multiples": [0]}],
 }
 
 
@@ -27,11 +27,11 @@ def plan(**values) -> Plan:
     return make_plan(validate_grid(GRID | values, Lines("g.yaml")), DATA)
 
 
-def test_two_draws_of_each_size_with_synthetic_images_at_twice_the_length():
-    """One seed; 80 has real images alone."""
+def test_two_draws_of_each_size_with_synthetic_images_and_of_the_largest_at_twice_the_length():
+    """One seed; 60 and 80 have real images alone, and 80 says what more of them bring."""
     checks = plan().training_checks.values()
     found = sorted((t.subset.num_real, t.classifier.name, t.subset.draw, t.seed, t.classifier.nimg) for t in checks)
-    assert found == [(n, name, d, 0, 128_000) for n in (20, 40) for name in ("cnn", "mlp") for d in (0, 1)]
+    assert found == [(n, name, d, 0, 128_000) for n in (20, 40, 80) for name in ("cnn", "mlp") for d in (0, 1)]
     assert all(t.pool is None and t.protocol == "real-only" for t in checks)
     for longer in checks:  # beside each there is the trial that it is compared with
         [short] = [
@@ -71,12 +71,20 @@ def test_a_grid_without_synthetic_images_has_no_check():
     assert not plan(synthetic_multiples=[0]).training_checks
 
 
+def test_a_classifier_whose_largest_size_has_synthetic_images_is_checked_at_those_alone():
+    of = {
+        t.subset.num_real
+        for t in plan(blocks=[{"num_real": [10], "synthetic_multiples": [0]}]).training_checks.values()
+    }
+    assert of == {20, 40}
+
+
 def test_a_longer_classifier_of_the_grid_itself_is_trained_once():
     """It is a cell of its own and the check of the shorter one."""
     longer = {"preset": "mlp", "name": "longer", "nimg": 128_000}
     made = plan(classifiers=["mlp", longer])
     of_mlp = [r for r in made.rows if r.cell.protocol == TRAINING_CHECK and r.cell.classifier.name == "mlp"]
-    assert len(of_mlp) == 4
+    assert len(of_mlp) == 6
     assert all(r.trial.key not in made.training_checks for r in of_mlp)
     assert {t.classifier.nimg for t in made.training_checks.values()} == {256_000}
 
