@@ -129,7 +129,7 @@ def warnings(found: Sequence[TrainingLength]) -> list[str]:
             said.append(
                 f"{classifier} is {what}: training on {LONGER * at[0].nimg:,} images seen instead of {at[0].nimg:,} "
                 f"{change} its error without synthetic images by {by} real images. Gains, and what more real images "
-                f"bring, may differ if it is trained to its end; {'raise' if state is Ended.SHORT else 'lower'} its nimg."
+                f"bring, may differ if it is trained to its end: {'raise' if state is Ended.SHORT else 'lower'} nimg."
             )
     for classifier in dict.fromkeys(f.classifier for f in found if f.ended is Ended.MAYBE_SHORT):
         at = [f for f in found if f.classifier == classifier and f.ended is Ended.MAYBE_SHORT]
