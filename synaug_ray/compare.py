@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -29,7 +31,7 @@ from synaug_ray.report.run_view import DamagedRunProblem, NoRunError, RunView, a
 from synaug_ray.report.sections.comparison_words import headline, warnings
 from synaug_ray.runs.small_copy import write_small_copy
 from synaug_ray.runs.tables import csv_text
-from synaug_ray.store.filesystem import join
+from synaug_ray.store.filesystem import join, local_path
 from synaug_ray.store.listing import runs_in
 from synaug_ray.store.locations import check_name
 from synaug_ray.store.run_folder import AUDIT, GRID, LAWS, PREDICTIONS, QUALITY, STATUS, VERDICT, RunFolder
@@ -115,13 +117,24 @@ def _read(urls: Sequence[str]) -> list[RunView]:
     Raises:
         Problem: with every path that is no run, or whose files cannot be read.
     """
-    return collect_problems(*(lambda url=url: _read_one(url, urls) for url in dict.fromkeys(urls)))
+    named: dict[str, list[str]] = {}
+    for url in urls:
+        named.setdefault(_place(url), []).append(url)
+    return collect_problems(*(partial(_read_one, same) for same in named.values()))
 
 
-def _read_one(url: str, urls: Sequence[str]) -> RunView:
-    if list(urls).count(url) > 1:
+def _place(url: str) -> str:
+    """Where a run lies, however its path is written."""
+    path = local_path(url)
+    return url.rstrip("/") if path is None else os.path.realpath(os.path.expanduser(path))
+
+
+def _read_one(names: Sequence[str]) -> RunView:
+    url = names[0]
+    if len(names) > 1:
+        written = "" if len(set(names)) == 1 else f" ({some(map(repr, names))})"
         raise UsageProblem(
-            Message(f"{url!r} is named {list(urls).count(url)} times; name each run once", code="run-twice", value=url)
+            Message(f"{url!r} is named {len(names)} times{written}; name each run once", code="run-twice", value=url)
         )
     try:
         view = page.read(url)

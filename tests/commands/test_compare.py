@@ -174,3 +174,10 @@ def test_files_that_are_not_as_a_run_writes_them_are_told_as_such(capsys, tmp_pa
     assert code in (0, 4, 5) and (code == 5) == ("not as a run writes them" in said)
     if command == "report" and change[0] != "studies":
         assert code == 5
+
+
+def test_one_run_under_two_paths_is_named_twice(capsys, atlas, tmp_path, monkeypatch):
+    monkeypatch.chdir(atlas[0].parent)
+    code, _, said = ask(capsys, tmp_path / "out", atlas[0], f"./{atlas[0].name}/", atlas[1])
+    assert code == 2 and "is named 2 times" in said and f"'./{atlas[0].name}/'" in said
+    assert not (tmp_path / "out").exists()
