@@ -49,11 +49,12 @@ def real_images(cells: PairedCells, cell: MixedCell) -> np.ndarray:
         return float(equivalents(sizes, curve, base, np.array([gain]))[0]) / cell.num_synthetic
 
     step = STEP * float(errors.mean())
-    found = worth(errors, gain) + _slope(lambda d: worth(errors, gain + d), step) * (cell.paired - gain)
-    for k, r in enumerate(real):
-        slope = _slope(lambda d, k=k: worth(errors + d * (np.arange(len(sizes)) == k), gain), step)
-        if slope:
-            found = found + slope * (r.errors - errors[k])
+    with np.errstate(invalid="ignore"):  # beyond the curve a worth is infinite, and the cell has none
+        found = worth(errors, gain) + _slope(lambda d: worth(errors, gain + d), step) * (cell.paired - gain)
+        for k, r in enumerate(real):
+            slope = _slope(lambda d, k=k: worth(errors + d * (np.arange(len(sizes)) == k), gain), step)
+            if slope:
+                found = found + slope * (r.errors - errors[k])
     return found if np.isfinite(found).any() else np.full_like(cell.paired, np.nan)
 
 
