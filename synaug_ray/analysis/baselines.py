@@ -18,6 +18,7 @@ BASELINES = {  # families that learn nothing, and what they make
     "mixup": "mixtures of two real images",
     "augment": "classical augmentation of the real images",
 }
+RIVALS = ("augment", "mixup", "jitter")  # the same, the most usual first: what a generator is told beside
 
 
 def unbeaten(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from synaug_ray.analysis.baselines import RIVALS
 from synaug_ray.analysis.comparison_check import disagreement
 from synaug_ray.analysis.comparison_results import Json, Reason, Role, Row, RunFiles, Why
 from synaug_ray.analysis.generators import CONTROLS
@@ -22,7 +23,6 @@ from synaug_ray.store.run_folder import RunState, state_of
 
 STUDY = ("classifier", "generator", "protocol", "real_share")
 LEAKS = ("test images in train", "groups")  # rows of an audit: with a warning, classifiers know test images
-RIVALS = ("augment", "mixup", "jitter")  # baselines, the most usual first
 LARGEST_C2 = 0.99 * math.exp(20)  # the upper limit of its search: an end there is open
 SHOWS, REAL_SHOWS, COPIES, SEEN, FOUND = (
     "shows the requested class",

@@ -57,7 +57,7 @@ def test_the_page_says_it_at_the_largest_amount_of_each_size():
     _, found = found_in()
     laws = found.laws_json()
     told = over_baselines.sentences(laws)
-    assert len(told) == 4 * 2 and all("4×" in line for line in told)
+    assert len(told) == 4 and all("4×" in line and ", augment " in line for line in told)
     table = over_baselines.table(laws, StudyNames.of(laws["studies"]))
     assert table is not None and len(table.rows) == 4 * 2 * 2
     assert over_baselines.table({}, StudyNames.of(laws["studies"])) is None and over_baselines.sentences(None) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from synaug_ray.analysis.baselines import RIVALS
 from synaug_ray.analysis.verdict_text import setting
 from synaug_ray.report import tables, text
 from synaug_ray.report.text import StudyNames
@@ -30,10 +31,11 @@ def table(laws: Mapping[str, Any] | None, names: StudyNames) -> tables.Table | N
 
 
 def sentences(laws: Mapping[str, Any] | None) -> list[str]:
-    """One for each generator, classifier, way of mixing, size and baseline, at the largest amount."""
+    """One for each generator, classifier, way of mixing and size, at the largest amount, beside the usual baseline."""
     largest: dict[tuple[Any, ...], Mapping[str, Any]] = {}
-    for c in (laws or {}).get("over_baselines") or ():
-        largest[c["classifier"], c["generator"], c["protocol"], c["real_share"], c["num_real"], c["baseline"]] = c
+    every = list((laws or {}).get("over_baselines") or ())
+    for c in sorted(every, key=lambda c: -RIVALS.index(c["family"])):  # the most usual one last: it is kept
+        largest[c["classifier"], c["generator"], c["protocol"], c["real_share"], c["num_real"]] = c
     return [
         f"At {text.images(c['num_real'])} real images, {text.multiple(c['synthetic_multiple'])} "
         f"({setting(c['real_share'], c['protocol'])}, {c['classifier']}): {c['generator']} gains "
