@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from synaug_ray.analysis.cell_differences import differences, mean_gain, place
+from synaug_ray.analysis.cell_differences import at, differences, mean, place
 from synaug_ray.analysis.cell_noise import alike, components
 from synaug_ray.analysis.generator_results import OverBaseline
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
 from synaug_ray.laws import simultaneous
 
-BASELINES = {  # families that learn nothing, and what they make
-    "jitter": "plain jitter of the real images",
-    "mixup": "mixtures of two real images",
+BASELINES = {  # families that learn nothing, and what they make; the most usual first
     "augment": "classical augmentation of the real images",
+    "mixup": "mixtures of two real images",
+    "jitter": "plain jitter of the real images",
 }
-RIVALS = ("augment", "mixup", "jitter")  # the same, the most usual first: what a generator is told beside
 
 
 def unbeaten(
@@ -36,21 +35,13 @@ def unbeaten(
     """
     if cells.synthetic_draws < 2 or not replicates:
         return {}
-    baselines: dict[tuple[object, ...], list[tuple[str, MixedCell]]] = {}
-    for cell in cells.mixed:
-        family = cells.kinds[cell.study.generator].family
-        if family in BASELINES:
-            baselines.setdefault(place(cell), []).append((family, cell))
     pairs, compared, values = [], [], []
-    for cell in cells.mixed:
-        if cells.kinds[cell.study.generator].family in CONTROLS:
-            continue
-        for family, baseline in baselines.get(place(cell), ()):
-            difference = cell.paired - baseline.paired
-            if (~np.isnan(difference[:, 0])).sum() > 1:
-                pairs.append((cell.study.generator, family))
-                compared.append(cell)
-                values.append(difference)
+    for cell, baseline in _pairs(cells):
+        difference = cell.paired - baseline.paired
+        if (~np.isnan(difference[:, 0])).sum() > 1:
+            pairs.append((cell.study.generator, cells.kinds[baseline.study.generator].family))
+            compared.append(cell)
+            values.append(difference)
     if not values:
         return {}
     parts, likeness = components(cells, np.stack(values)), alike(cells, compared)
@@ -67,30 +58,30 @@ def unbeaten(
 
 def over_baselines(cells: PairedCells, *, confidence: float, intervals: bool) -> tuple[OverBaseline, ...]:
     """By how much each trained generator gains more than each baseline, at every place where both were measured."""
+    pairs = list(_pairs(cells))
+    values = {i: (cell, cell.paired - baseline.paired) for i, (cell, baseline) in enumerate(pairs)}
+    known = differences(cells, values, confidence=confidence, intervals=intervals)
+    return tuple(
+        OverBaseline(
+            **at(cell),
+            synthetic_multiple=cell.multiple,
+            baseline=baseline.study.generator,
+            family=cells.kinds[baseline.study.generator].family,
+            gain=mean(cells, cell.gains),
+            baseline_gain=mean(cells, baseline.gains),
+            difference=known[i],
+        )
+        for i, (cell, baseline) in enumerate(pairs)
+        if i in known
+    )
+
+
+def _pairs(cells: PairedCells) -> Iterator[tuple[MixedCell, MixedCell]]:
+    """Each cell of a trained generator with each baseline at its place."""
     baselines: dict[tuple[object, ...], list[MixedCell]] = {}
     for cell in cells.mixed:
         if cells.kinds[cell.study.generator].family in BASELINES:
             baselines.setdefault(place(cell), []).append(cell)
-    trained = [cell for cell in cells.mixed if cells.kinds[cell.study.generator].family not in CONTROLS]
-    pairs = {
-        (cell.study, cell.num_real, cell.num_synthetic, baseline.study.generator): (cell, baseline)
-        for cell in trained
-        for baseline in baselines.get(place(cell), ())
-    }
-    values = {key: (cell, cell.paired - baseline.paired) for key, (cell, baseline) in pairs.items()}
-    known = differences(cells, values, confidence=confidence, intervals=intervals)
-    return tuple(
-        OverBaseline(
-            **cell.study._asdict(),
-            num_real=cell.num_real,
-            num_synthetic=cell.num_synthetic,
-            synthetic_multiple=cell.multiple,
-            baseline=baseline.study.generator,
-            family=cells.kinds[baseline.study.generator].family,
-            gain=mean_gain(cells, cell),
-            baseline_gain=mean_gain(cells, baseline),
-            difference=known[key],
-        )
-        for key, (cell, baseline) in pairs.items()
-        if key in known
-    )
+    for cell in cells.mixed:
+        if cells.kinds[cell.study.generator].family not in CONTROLS:
+            yield from ((cell, baseline) for baseline in baselines.get(place(cell), ()))

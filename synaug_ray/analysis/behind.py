@@ -5,9 +5,7 @@ Whoever may take the better classifier has no use for a gain that leaves the wor
 
 from __future__ import annotations
 
-import numpy as np
-
-from synaug_ray.analysis.cell_differences import differences
+from synaug_ray.analysis.cell_differences import at, differences, mean
 from synaug_ray.analysis.generator_results import Behind
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, RealCell
@@ -17,7 +15,7 @@ def behind(cells: PairedCells, *, confidence: float, intervals: bool) -> tuple[B
     """One for each cell of a trained generator whose classifier is not the best one on real images alone."""
     best: dict[int, tuple[float, RealCell]] = {}
     for real in cells.real:
-        error = float(np.nanmean(real.errors @ cells.image_weights))
+        error = mean(cells, real.errors)
         if real.num_real not in best or error < best[real.num_real][0]:
             best[real.num_real] = (error, real)
     found: list[tuple[MixedCell, RealCell]] = [
@@ -31,9 +29,7 @@ def behind(cells: PairedCells, *, confidence: float, intervals: bool) -> tuple[B
     known = differences(cells, values, confidence=confidence, intervals=intervals)
     return tuple(
         Behind(
-            **cell.study._asdict(),
-            num_real=cell.num_real,
-            num_synthetic=cell.num_synthetic,
+            **at(cell),
             best=real.classifier,
             difference=known[i],
         )

@@ -8,7 +8,7 @@ generator (quality). Both are compared draw by draw, cell by cell.
 
 from __future__ import annotations
 
-from synaug_ray.analysis.cell_differences import differences, mean_gain, place
+from synaug_ray.analysis.cell_differences import at, differences, mean, place
 from synaug_ray.analysis.generator_results import Ceiling
 from synaug_ray.analysis.generators import CONTROLS, Made
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
@@ -19,17 +19,17 @@ REAL = "real-holdout"
 def ceilings(cells: PairedCells, *, confidence: float, intervals: bool) -> tuple[Ceiling, ...]:
     """One for each cell of a closed-set generator for which there is an upper bound."""
     found: list[tuple[MixedCell, MixedCell | None, MixedCell | None]] = []
-    at: dict[tuple[object, ...], list[MixedCell]] = {}
+    beside: dict[tuple[object, ...], list[MixedCell]] = {}
     for cell in cells.mixed:
-        at.setdefault(place(cell), []).append(cell)
+        beside.setdefault(place(cell), []).append(cell)
     for cell in cells.mixed:
         made = cells.makings.get((cell.study.generator, cell.num_real))
         family = cells.kinds[cell.study.generator].family
         if made is None or made.trained_on > cell.num_real or family in CONTROLS:
             continue
-        opened = [other for other in at[place(cell)] if _same_but_saw_more(cells, cell, other)]
+        opened = [other for other in beside[place(cell)] if _same_but_saw_more(cells, cell, other)]
         above = max(opened, key=lambda other: _made(cells, other).trained_on, default=None)
-        real = next((o for o in at[place(cell)] if o.study.generator == REAL or _family(cells, o) == REAL), None)
+        real = next((o for o in beside[place(cell)] if o.study.generator == REAL or _family(cells, o) == REAL), None)
         if above is not None or real is not None:
             found.append((cell, above, real))
     pairs = {
@@ -41,14 +41,12 @@ def ceilings(cells: PairedCells, *, confidence: float, intervals: bool) -> tuple
     known = differences(cells, pairs, confidence=confidence, intervals=intervals)
     return tuple(
         Ceiling(
-            **own.study._asdict(),
-            num_real=own.num_real,
-            num_synthetic=own.num_synthetic,
+            **at(own),
             synthetic_multiple=own.multiple,
-            gain=mean_gain(cells, own),
+            gain=mean(cells, own.gains),
             open_set="" if above is None else above.study.generator,
-            open_set_gain=None if above is None else mean_gain(cells, above),
-            real_gain=None if real is None else mean_gain(cells, real),
+            open_set_gain=None if above is None else mean(cells, above.gains),
+            real_gain=None if real is None else mean(cells, real.gains),
             information=known.get((i, "information")),
             quality=known.get((i, "quality")),
             missing=known.get((i, "missing")),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from synaug_ray.analysis.cell_noise import alike, components
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
-from synaug_ray.laws import moderation
+from synaug_ray.laws import bootstrap, moderation
 from synaug_ray.laws.results import Estimate
 
 Key = TypeVar("Key")
+
+
+def at(cell: MixedCell) -> dict[str, Any]:
+    """The fields of ``generator_results.AtCell``."""
+    return {**cell.study._asdict(), "num_real": cell.num_real, "num_synthetic": cell.num_synthetic}
 
 
 def place(cell: MixedCell) -> tuple[object, ...]:
@@ -20,9 +25,9 @@ def place(cell: MixedCell) -> tuple[object, ...]:
     return (*cell.study._replace(generator=""), cell.num_real, cell.num_synthetic)
 
 
-def mean_gain(cells: PairedCells, cell: MixedCell) -> float:
-    """The gain of a cell, as a fraction of test images (weighted, where the error is)."""
-    return float(np.nanmean(cell.gains @ cells.image_weights))
+def mean(cells: PairedCells, values: np.ndarray) -> float:
+    """The mean over draws and (weighted, where the error is) test images of ``values`` [draws, images]."""
+    return float(np.nanmean(values @ cells.image_weights))
 
 
 def differences(
@@ -43,3 +48,14 @@ def differences(
         errors = likeness.take(several).moderate(parts.take(several))
         half[several] = moderation.half_widths(errors, confidence)
     return {key: Estimate.around(value, wide) for key, value, wide in zip(values, parts.estimates, half, strict=True)}
+
+
+def uncertain(
+    cells: PairedCells, values: np.ndarray, at: Sequence[tuple[Any, ...]]
+) -> tuple[moderation.StandardErrors, np.ndarray]:
+    """Moderated standard errors and means of ``values`` [Q, draws, images], pooled over the sizes of a classifier."""
+    parts = bootstrap.components(values, cells.image_weights, cells.strata, values.shape[1], cells.groups)
+    names = list(dict.fromkeys(classifier for classifier, _ in at))
+    family = np.array([names.index(classifier) for classifier, _ in at])
+    sizes = np.log([float(num_real) for _, num_real in at])
+    return moderation.moderate(parts, sizes, family, np.arange(len(at))), parts.estimates

@@ -8,20 +8,18 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from synaug_ray.analysis.baselines import RIVALS
+from synaug_ray.analysis.baselines import BASELINES
 from synaug_ray.analysis.comparison_check import disagreement
+from synaug_ray.analysis.comparison_places import STUDY, beside_baseline, ceiling, estimate, length_note
 from synaug_ray.analysis.comparison_results import Json, Reason, Role, Row, RunFiles, Why
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.guessing import guessing
-from synaug_ray.analysis.length_results import Ended
 from synaug_ray.analysis.more_real import number
 from synaug_ray.analysis.prediction_text import why_unknown
-from synaug_ray.analysis.recommendation import BASELINES
 from synaug_ray.common.text import counted, listed, some
 from synaug_ray.laws.results import Estimate, FitStatus
 from synaug_ray.store.run_folder import RunState, state_of
 
-STUDY = ("classifier", "generator", "protocol", "real_share")
 LEAKS = ("test images in train", "groups")  # rows of an audit: with a warning, classifiers know test images
 LARGEST_C2 = 0.99 * math.exp(20)  # the upper limit of its search: an end there is open
 SHOWS, REAL_SHOWS, COPIES, SEEN, FOUND = (
@@ -84,8 +82,8 @@ def row_of(
     row = replace(row, num_synthetic=int(cell["num_synthetic"]), multiple=float(cell["synthetic_multiple"]))
     if row.why:
         return row
-    row = replace(_measured(row, study, cell), **_ceiling(laws, row), **_baseline(laws, row))
-    row = replace(row, notes=(*row.notes, *_length(laws, row)))
+    row = replace(_measured(row, study, cell), **ceiling(laws, row), **beside_baseline(laws, row))
+    row = replace(row, notes=(*row.notes, *length_note(laws, row)))
     doubt = disagreement(run.trials, row, int(cell.get("trials") or 0), float(study.get("real_only_slope") or 0.0))
     return replace(row, notes=(*row.notes, doubt)) if doubt else row
 
@@ -170,9 +168,9 @@ def role_of(study: Json) -> Role:
 
 
 def _measured(row: Row, study: Json, cell: Json) -> Row:
-    gain, unknown = _estimate(cell.get("gain")), why_unknown(study)
+    gain, unknown = estimate(cell.get("gain")), why_unknown(study)
     unjudged = Reason(Why.FLAT, unknown) if unknown else None
-    equivalent = Estimate(None) if unknown else _estimate(cell.get("equivalent"))
+    equivalent = Estimate(None) if unknown else estimate(cell.get("equivalent"))
     nothing = equivalent == Estimate(None)
     return replace(
         row,
@@ -190,52 +188,9 @@ def _measured(row: Row, study: Json, cell: Json) -> Row:
     )
 
 
-def _length(laws: Json, row: Row) -> list[str]:
-    """A note where the classifier's training is too short at this size, or may be."""
-    for found in laws.get("training_lengths") or ():
-        if (found["classifier"], found["num_real"]) != (row.classifier, row.num_real):
-            continue
-        change, ended = number(found["gain"].get("value")) or 0.0, found["ended"]
-        if ended in (Ended.SHORT, Ended.MAYBE_SHORT):
-            how = "is not" if ended == Ended.SHORT else "may not be"
-            pairs = counted(found["pairs"], "pair of trials", "pairs of trials")
-            return [
-                f"{row.classifier} {how} trained to its end: {100 * change:.1f} points less without synthetic images "
-                f"after twice the images seen ({pairs})"
-            ]
-    return []
-
-
-def _ceiling(laws: Json, row: Row) -> dict[str, Any]:
-    """What as many held-out real images gain at the same place; nothing where they were not measured there."""
-    found = _there(laws, "ceilings", row)
-    if not found or number(found[0].get("real_gain")) is None:
-        return {}
-    return {"real_gain": number(found[0]["real_gain"]), "missing": _estimate(found[0].get("missing"))}
-
-
-def _baseline(laws: Json, row: Row) -> dict[str, Any]:
-    """The difference to a baseline at the same place: the first of ``RIVALS`` that was measured, whatever it gained."""
-    found = {str(c.get("family")): c for c in reversed(_there(laws, "over_baselines", row))}
-    family = next((name for name in RIVALS if name in found), "")
-    return {"baseline": family, "over_baseline": _estimate(found[family].get("difference"))} if family else {}
-
-
-def _there(laws: Json, what: str, row: Row) -> list[Json]:
-    """The entries of ``laws.json`` at the place of a row."""
-    place = {**{k: getattr(row, k) for k in STUDY}, "num_real": row.num_real, "num_synthetic": row.num_synthetic}
-    return [c for c in laws.get(what) or () if all(str(c.get(k)) == str(v) for k, v in place.items())]
-
-
-def _estimate(value: Any) -> Estimate:
-    if not isinstance(value, dict):
-        return Estimate(None)
-    return Estimate(*(number(value.get(part)) for part in ("value", "low", "high")))
-
-
 def _real_error(laws: Json, classifier: str, size: int) -> Estimate:
     points = [p for c in laws.get("real") or () if c["classifier"] == classifier for p in c["points"]]
-    return next((_estimate(p["error"]) for p in points if p["num_real"] == size), Estimate(None))
+    return next((estimate(p["error"]) for p in points if p["num_real"] == size), Estimate(None))
 
 
 def _log_ratio(gain: Estimate, error: float | None, real: Estimate) -> Estimate:
@@ -260,7 +215,7 @@ def _rate(study: Json, n: int | None, s: int | None) -> dict[str, Any]:
     found = [e for e in study.get("exchange") or () if (e["num_real"], e["num_synthetic"]) == (n, s)]
     if not found:
         return {"rate_why": "not measured"}
-    rate, note = _estimate(found[0].get("marginal")), str(found[0].get("note") or "")
+    rate, note = estimate(found[0].get("marginal")), str(found[0].get("note") or "")
     if not found[0].get("reachable", True):
         return {"rate_why": note or "not reachable"}
     return {"rate_why": note or "not estimable"} if rate.value is None else {"rate": rate}
@@ -273,12 +228,12 @@ def _law(study: Json, unjudged: Reason | None) -> dict[str, Any]:
         return {"law_why": unjudged or Reason(Why.NOT_MEASURED, "too few sizes for a law")}
     if unjudged or study.get("misfit"):
         return {"law_why": unjudged or Reason(Why.LACK_OF_FIT, str(study["misfit"]))}
-    c2, status = _estimate(primary["c2"]), str(primary["status"])
+    c2, status = estimate(primary["c2"]), str(primary["status"])
     if status != FitStatus.CONVERGED or c2.value is None or c2.value >= LARGEST_C2:
         return {"law_why": Reason(Why.AT_BOUND, f"the fit of F1 is {status}: these data do not determine c2")}
     if c2.high is not None and c2.high >= LARGEST_C2:
         c2 = Estimate(c2.value, c2.low, None)
-    return {"c2": c2, "lambda_per_image": _estimate(primary["lambda_per_image"])}
+    return {"c2": c2, "lambda_per_image": estimate(primary["lambda_per_image"])}
 
 
 def _quality(quality: Json | None, study: Json, size: int) -> dict[str, Any]:

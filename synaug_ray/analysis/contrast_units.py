@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from synaug_ray.analysis.cell_differences import mean
 from synaug_ray.analysis.measured_cells import equivalents
 from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, RealCell
 
@@ -26,7 +27,7 @@ def shares(cells: PairedCells, cell: MixedCell) -> np.ndarray:
     [real] = [r for r in _curve(cells, cell) if r.num_real == cell.num_real]
     e = np.where(np.isnan(cell.paired), np.nan, real.errors)
     m = e - cell.paired
-    mean_e, mean_m = (_mean(cells, x) for x in (e, m))
+    mean_e, mean_m = (mean(cells, x) for x in (e, m))
     if mean_e <= 0:
         return np.full_like(cell.paired, np.nan)
     return 1 - mean_m / mean_e - (m - mean_m) / mean_e + mean_m / mean_e**2 * (e - mean_e)
@@ -40,7 +41,7 @@ def real_images(cells: PairedCells, cell: MixedCell) -> np.ndarray:
     """
     real = _curve(cells, cell)
     sizes = np.array([float(r.num_real) for r in real])
-    errors, gain = np.array([_mean(cells, r.errors) for r in real]), _mean(cells, cell.paired)
+    errors, gain = np.array([mean(cells, r.errors) for r in real]), mean(cells, cell.paired)
     if len(sizes) < 2 or not cell.num_real:
         return np.full_like(cell.paired, np.nan)
 
@@ -62,10 +63,6 @@ def _curve(cells: PairedCells, cell: MixedCell) -> list[RealCell]:
     """The real-only cells of a cell's classifier, the smallest first."""
     own = [r for r in cells.real if r.classifier == cell.study.classifier]
     return sorted(own, key=lambda r: r.num_real)
-
-
-def _mean(cells: PairedCells, values: np.ndarray) -> float:
-    return float(np.nanmean(values @ cells.image_weights))
 
 
 def _slope(of: Callable[[float], float], step: float) -> float:

@@ -61,12 +61,8 @@ class BudgetCurve:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ceiling:
-    """Upper bounds for a cell of a closed-set generator, with pointwise intervals; None if not measured.
-
-    ``missing`` = ``information`` + ``quality`` is the difference from this gain to that of real images, by way of the
-    open-set generator's.
-    """
+class AtCell:
+    """Something about one cell of a study."""
 
     classifier: str
     generator: str
@@ -74,6 +70,16 @@ class Ceiling:
     real_share: str
     num_real: int
     num_synthetic: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ceiling(AtCell):
+    """Upper bounds for a cell of a closed-set generator, with pointwise intervals; None if not measured.
+
+    ``missing`` = ``information`` + ``quality`` is the difference from this gain to that of real images, by way of the
+    open-set generator's.
+    """
+
     synthetic_multiple: float
     gain: float
     open_set: str  # name of the generator of the same recipe that saw more real images; '' if there is none
@@ -85,15 +91,9 @@ class Ceiling:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OverBaseline:
+class OverBaseline(AtCell):
     """The gain of a trained generator beside that of a baseline that learns nothing, at the same place."""
 
-    classifier: str
-    generator: str
-    protocol: str
-    real_share: str
-    num_real: int
-    num_synthetic: int
     synthetic_multiple: float
     baseline: str  # its name in the grid
     family: str  # jitter, mixup or augment
@@ -103,14 +103,8 @@ class OverBaseline:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Behind:
+class Behind(AtCell):
     """The error of a cell beside that of the best classifier on the same real images alone."""
 
-    classifier: str
-    generator: str
-    protocol: str
-    real_share: str
-    num_real: int
-    num_synthetic: int
     best: str  # the classifier with the lowest error on these real images alone
     difference: Estimate  # by how much the cell's error is above that one's, with a pointwise interval

@@ -6,15 +6,15 @@ errors than another one makes without any synthetic images.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synaug_ray.analysis.more_real import number
+from synaug_ray.analysis.recommendation_no_gain import STUDY
 from synaug_ray.analysis.recommendation_text import FEW, gain_clause
 from synaug_ray.common.text import fixed
 
 Json = Mapping[str, Any]
-STUDY = ("classifier", "generator", "protocol", "real_share")
 
 
 def outdone(laws: Json, verdicts: Sequence[Json], num_real: int) -> dict[str, str]:
@@ -37,10 +37,9 @@ def outdone(laws: Json, verdicts: Sequence[Json], num_real: int) -> dict[str, st
     }
 
 
-def errors_left(laws: Json, verdicts: Sequence[Json], num_real: int) -> Callable[[Json], float]:
-    """The error that a verdict's images leave; where that of any classifier is not known, all are told by gain."""
-    without = errors_without(laws, verdicts, num_real)
-    return lambda verdict: without.get(str(verdict["classifier"]), 0.0) - (number(verdict.get("gain")) or 0.0)
+def error_left(verdict: Json, without: Mapping[str, float]) -> float:
+    """The error that a verdict's images leave; ``without`` any it is none where not known, so that gains decide."""
+    return without.get(str(verdict["classifier"]), 0.0) - (number(verdict.get("gain")) or 0.0)
 
 
 def errors_without(laws: Json, verdicts: Sequence[Json], num_real: int) -> dict[str, float]:
@@ -58,14 +57,12 @@ def not_ahead(laws: Json, verdict: Json, without: Mapping[str, float]) -> tuple[
     reason = (
         f"At {int(verdict['num_real']):,} real images, synthetic images lower the error of {name} by "
         f"{gain_clause(verdict['gain'])}, but that leaves "
-        f"{100 * (without[name] - (number(verdict['gain']) or 0.0)):.1f}%, and {best} has "
+        f"{100 * error_left(verdict, without):.1f}%, and {best} has "
         f"{100 * without[best]:.1f}% without any."
     )
     wanted = max(FEW, 2 * int(laws.get("draws") or 0))
-    return (
-        reason,
-        f"Take {best}. Whether synthetic images bring {name} before it, more draws would tell (draws={wanted}).",
-    )
+    step = f"Take {best}. Whether synthetic images bring {name} before it, more draws would tell (draws={wanted})."
+    return reason, step
 
 
 def _study(entry: Json) -> tuple[str, ...]:

@@ -18,14 +18,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from synaug_ray.analysis.baselines import BASELINES
 from synaug_ray.analysis.exchange import IMPRECISE, OPPOSED, UNKNOWN
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.guessing import REMEDY, guessing, guessing_reason
 from synaug_ray.analysis.mixing import tells_of_adding
 from synaug_ray.analysis.more_real import Known, more_real, number, real_draws
-from synaug_ray.analysis.outdone import errors_left, errors_without, not_ahead, outdone
+from synaug_ray.analysis.outdone import error_left, errors_without, not_ahead, outdone
 from synaug_ray.analysis.recommendation_budget import at_this_budget
 from synaug_ray.analysis.recommendation_no_gain import STUDY, cannot_help, no_gain
 from synaug_ray.analysis.recommendation_results import Advice, Recommendation
@@ -45,7 +47,6 @@ from synaug_ray.common.text import long_duration
 
 Json = Mapping[str, Any]
 PRETRAINED = "pretrained"  # the one open-set family that a reader has too
-BASELINES = ("jitter", "mixup", "augment")  # of the families that learn nothing, those that are of use outside a test
 
 
 def recommendations(
@@ -99,8 +100,8 @@ def recommend(
     if behind:
         here, learnt = ([v for v in some if str(v["classifier"]) not in behind] for some in (here, learnt))
         made = _with(laws, num_real, learnt, *behind.values())
-
-    left, without = errors_left(laws, learnt, num_real), errors_without(laws, learnt, num_real)
+    without = errors_without(laws, learnt, num_real)
+    left = partial(error_left, without=without)
     helping = [v for v in learnt if v["outcome"] == "helps"]
     ahead = [v for v in helping if not without or left(v) < min(without.values())]
     if ahead:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from synaug_ray.analysis.cell_differences import uncertain
 from synaug_ray.analysis.paired_cells import PairedCells
 from synaug_ray.analysis.results import Outcome, Verdict
 from synaug_ray.analysis.staged_results import StagedCell
-from synaug_ray.analysis.training_length import uncertain
 from synaug_ray.analysis.trials import LEEP, REAL_ONLY, STAGES, wrong_answers
 from synaug_ray.analysis.verdict_text import points, span
 from synaug_ray.laws import moderation

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from synaug_ray.analysis.cell_differences import uncertain
 from synaug_ray.analysis.length_results import Ended, TrainingLength
 from synaug_ray.analysis.paired_cells import PairedCells
 from synaug_ray.analysis.results import Verdict
 from synaug_ray.analysis.trials import REAL_ONLY, wrong_answers
 from synaug_ray.common.text import fixed, listed
 from synaug_ray.config.cells import LONGER, TRAINING_CHECK
-from synaug_ray.laws import bootstrap, moderation
+from synaug_ray.laws import moderation
 from synaug_ray.laws.results import Estimate
 
 SHARE = 0.5  # of the verdicts' margin
@@ -77,7 +78,8 @@ def training_lengths(
                 ended=ended(lower, most),
             )
         )
-    return tuple(replace(f, ended=Ended.MAYBE_SHORT) if f in doubtful(found) else f for f in found)
+    doubts = doubtful(found)
+    return tuple(replace(f, ended=Ended.MAYBE_SHORT) if f in doubts else f for f in found)
 
 
 def doubtful(found: Sequence[TrainingLength]) -> list[TrainingLength]:
@@ -92,17 +94,6 @@ def doubtful(found: Sequence[TrainingLength]) -> list[TrainingLength]:
         if single and np.mean(list(excess.values())) > 0:
             doubts += [f for f in single if excess[f.num_real] > 0]
     return doubts
-
-
-def uncertain(
-    cells: PairedCells, values: np.ndarray, at: Sequence[tuple[Any, ...]]
-) -> tuple[moderation.StandardErrors, np.ndarray]:
-    """Moderated standard errors and means of ``values`` [Q, draws, images], pooled over the sizes of a classifier."""
-    parts = bootstrap.components(values, cells.image_weights, cells.strata, values.shape[1], cells.groups)
-    names = list(dict.fromkeys(classifier for classifier, _ in at))
-    family = np.array([names.index(classifier) for classifier, _ in at])
-    sizes = np.log([float(num_real) for _, num_real in at])
-    return moderation.moderate(parts, sizes, family, np.arange(len(at))), parts.estimates
 
 
 def ended(gain: Estimate, most: float) -> Ended:

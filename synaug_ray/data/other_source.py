@@ -16,7 +16,7 @@ from synaug_ray.common.text import some
 from synaug_ray.data.duplicates.find import find
 from synaug_ray.data.images import Dataset, ImageSet
 from synaug_ray.data.load import load
-from synaug_ray.data.sources.base import numbered
+from synaug_ray.data.sources.base import in_order, numbered
 from synaug_ray.plan.subset import DataIdentity
 
 
@@ -47,7 +47,7 @@ def pairs(other: Dataset, dataset: Dataset) -> str:
     """How numbers of one set were matched with names of the other, for a note; '' where both have the same kind."""
     if numbered(other.classes) == numbered(dataset.classes):
         return ""
-    theirs, ours = ([names[i] for i in np.argsort(_in_order(names))] for names in (other.classes, dataset.classes))
+    theirs, ours = ([names[i] for i in np.argsort(in_order(names))] for names in (other.classes, dataset.classes))
     each = some([f"{theirs[i]} = {ours[i]}" for i in range(len(ours))])
     return (
         f"classes are matched in their order, since only one of {other.name} and {dataset.name} names them ({each}); "
@@ -106,7 +106,7 @@ def _numbers(other: Dataset, dataset: Dataset, option: str) -> NDArray[np.int64]
                 "to match them by; name a set of the same classes"
             )
             raise DataProblem(Message(text, place, code, f"{len(theirs):,}"))
-        return np.argsort(_in_order(ours))[_in_order(theirs)]
+        return np.argsort(in_order(ours))[in_order(theirs)]
     theirs, ours = _as_numbers(theirs), _as_numbers(ours)
     if missing := [c for c in ours if c not in theirs]:
         text = (
@@ -121,14 +121,6 @@ def _as_numbers(names: Sequence[str]) -> tuple[str, ...]:
     """Numbers as they are usually written ("01" as "1"), if that leaves them different; names as they are."""
     plain = tuple(str(int(name)) for name in names) if numbered(names) else tuple(names)
     return plain if len(set(plain)) == len(plain) else tuple(names)
-
-
-def _in_order(names: Sequence[str]) -> NDArray[np.int64]:
-    """The place of each class: by number where they are only numbered, else as they are."""
-    order = sorted(range(len(names)), key=lambda i: int(names[i])) if numbered(names) else range(len(names))
-    place = np.empty(len(names), dtype=np.int64)
-    place[list(order)] = np.arange(len(names))
-    return place
 
 
 def _form(dataset: Dataset) -> str:

@@ -152,7 +152,7 @@ def cache_folder(flag: str | None) -> Path:
         raise UsageProblem("--data is empty; give a folder, or leave it out", code="data-path")
     if flag is not None:
         refuse_remote(flag, "--data")
-    if flag is None:
+    else:
         try:
             flag = str(_user_folder(*CACHE))
         except RuntimeError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -91,8 +91,15 @@ def named(source: Source, names: tuple[str, ...]) -> Source:
             f"{min(map(int, known))} to {max(map(int, known))}; give one for each, in the order of the numbers",
             code="class-names",
         )
-    rank = {place: i for i, place in enumerate(sorted(range(len(known)), key=lambda place: int(known[place])))}
-    return replace(source, classes=tuple(names[rank[place]] for place in range(len(known))))
+    return replace(source, classes=tuple(names[i] for i in in_order(known)))
+
+
+def in_order(names: Sequence[str]) -> list[int]:
+    """The place of each class: by number where they are only numbered, else as they are."""
+    if not numbered(names):
+        return list(range(len(names)))
+    place = {name: i for i, name in enumerate(sorted(names, key=int))}
+    return [place[name] for name in names]
 
 
 def numbered(names: Collection[str]) -> bool:

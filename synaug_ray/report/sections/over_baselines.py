@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from synaug_ray.analysis.baselines import RIVALS
+from synaug_ray.analysis.baselines import BASELINES
 from synaug_ray.analysis.verdict_text import setting
 from synaug_ray.report import tables, text
 from synaug_ray.report.text import StudyNames
@@ -34,7 +34,8 @@ def sentences(laws: Mapping[str, Any] | None) -> list[str]:
     """One for each generator, classifier, way of mixing and size, at the largest amount, beside the usual baseline."""
     largest: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     every = list((laws or {}).get("over_baselines") or ())
-    for c in sorted(every, key=lambda c: -RIVALS.index(c["family"])):  # the most usual one last: it is kept
+    usual = list(BASELINES)
+    for c in sorted(every, key=lambda c: -usual.index(c["family"])):  # the most usual one last: it is kept
         largest[c["classifier"], c["generator"], c["protocol"], c["real_share"], c["num_real"]] = c
     return [
         f"At {text.images(c['num_real'])} real images, {text.multiple(c['synthetic_multiple'])} "
