@@ -14,6 +14,7 @@ from synaug_ray.laws.results import Estimate
 
 Json = Mapping[str, Any]
 FEW = 6  # draws below which the advice is to use more
+FAR = 10  # times the draws so far: whoever needs more than that had better ask for less
 USELESS = ("constant", "ignores labels", "unreal")  # words of quality checks: such images cannot help
 UNTRAINED = (Ended.SHORT, Ended.LONG)
 DEFECTS = {  # word of a quality check: the clause about a generator's images
@@ -138,6 +139,12 @@ def next_to_decide(undecided: Sequence[Json], draws: int, draw_seconds: float | 
         best = min(known, key=lambda v: v["deciding_draws"])
         # few draws are few also where they would decide it: no advice that the line below it advises against
         wanted = max(FEW, int(best["deciding_draws"]))
+        if wanted > FAR * max(FEW, draws):
+            return (
+                f"Some {wanted:,} draws{cost(wanted - draws)} would probably decide it. Rather ask for less: fewer "
+                "sizes, shares and generators, which are judged together; or a larger delta, the smallest change of "
+                "the error that matters to you."
+            )
         return f"Run the same command with draws={wanted}{cost(wanted - draws)}: that would probably decide it."
     rough = [v["deciding_range"] for v in undecided if v.get("deciding_range")]
     if rough:

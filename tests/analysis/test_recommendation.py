@@ -137,6 +137,10 @@ def test_no_fewer_draws_are_advised_than_are_called_enough():
 def test_undecided_says_what_would_decide_it_and_what_that_costs():
     found = recommend(laws(), [verdict("undecided", deciding_draws=14)], 100, draw_seconds=600)
     assert found.advice is Advice.NOT_KNOWN and "draws=14 (about 80 minutes more" in found.next_step
+    found = recommend(laws(), [verdict("undecided", deciding_draws=452)], 100, draw_seconds=600)
+    assert (
+        "draws=" not in found.next_step and "452 draws (about 3 days" in found.next_step and "delta" in found.next_step
+    )
     found = recommend(laws(), [verdict("undecided", deciding_draws=None)], 100)
     assert "more test images" in found.next_step
     found = recommend(laws(draws=1), [verdict("undecided")], 100)
