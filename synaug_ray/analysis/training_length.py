@@ -7,6 +7,7 @@ training alone, is too much. The two trials of a pair have the same draw, seed, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -118,20 +119,38 @@ def warnings(found: Sequence[TrainingLength]) -> list[str]:
             at = [f for f in found if f.classifier == classifier and f.ended is state]
             by = listed([f"{abs(100 * (f.gain.value or 0.0)):.1f} points at {f.num_real:,}" for f in at])
             said.append(
-                f"{classifier} is {what}: training on {LONGER * at[0].nimg:,} images seen instead of {at[0].nimg:,} "
+                f"{classifier} is {what}: training on {_lengths(at)} "
                 f"{change} its error without synthetic images by {by} real images. Gains, and what more real images "
-                f"bring, may differ if it is trained to its end: {'raise' if state is Ended.SHORT else 'lower'} nimg."
+                f"bring, may differ if it is trained to its end: {'raise' if state is Ended.SHORT else 'lower'} nimg"
+                f"{_or_passes(found, at) if state is Ended.SHORT else ''}."
             )
     for classifier in dict.fromkeys(f.classifier for f in found if f.ended is Ended.MAYBE_SHORT):
         at = [f for f in found if f.classifier == classifier and f.ended is Ended.MAYBE_SHORT]
         by = listed([f"{100 * (f.gain.value or 0.0):.1f} points at {f.num_real:,}" for f in at])
         said.append(
             f"{classifier} may not be trained to its end: in one pair of trials at each size, training on "
-            f"{at[0].longer_nimg:,} images seen instead of {at[0].nimg:,} lowered its error without synthetic "
+            f"{_lengths(at)} lowered its error without synthetic "
             f"images by {by} real images. One pair does not tell this from chance: raise its nimg, or check two draws "
             "(training_check: {draws: 2})."
         )
     return said
+
+
+def _lengths(found: Sequence[TrainingLength]) -> str:
+    """With ``min_passes`` they are not the same at all sizes."""
+    (first, *rest) = found
+    if any(f.nimg != first.nimg for f in rest):
+        return f"{LONGER} times the images seen"
+    return f"{first.longer_nimg:,} images seen instead of {first.nimg:,}"
+
+
+def _or_passes(found: Sequence[TrainingLength], short: Sequence[TrainingLength]) -> str:
+    """How to lengthen the larger sizes alone, where a smaller one is long enough by itself; else ''."""
+    first = min(short, key=lambda f: f.num_real)
+    if all(f.num_real >= first.num_real for f in found if f.classifier == first.classifier):
+        return ""
+    passes = math.ceil(first.longer_nimg / first.num_real)
+    return f", or set min_passes to {passes:,}, which leaves the smaller sizes as they are"
 
 
 def with_lengths(verdicts: Sequence[Verdict], found: Sequence[TrainingLength]) -> list[Verdict]:

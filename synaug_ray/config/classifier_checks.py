@@ -97,7 +97,16 @@ def _weights(recipe: ClassifierRecipe) -> Iterator[Message]:
 
 def _head(recipe: ClassifierRecipe) -> Iterator[Message]:
     """Fields of trainings, which a head that is fitted exactly does not have."""
-    fields = ("nimg", "label_smoothing", "shift", "head_learning_rate", "batch_norm", "optimiser", *TUNING[:2])
+    fields = (
+        "nimg",
+        "min_passes",
+        "label_smoothing",
+        "shift",
+        "head_learning_rate",
+        "batch_norm",
+        "optimiser",
+        *TUNING[:2],
+    )
     for name in fields:
         value, default = getattr(recipe, name), ClassifierRecipe.model_fields[name].default
         if value != default:

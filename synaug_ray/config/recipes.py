@@ -6,6 +6,7 @@ Every field is part of the content key of what is made with it, except ``name`` 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -157,8 +158,8 @@ class Optimiser(Recipe):
 
 # Of the training of networks: they do not bear on a head that is fitted exactly
 UNUSED_BY_HEADS = frozenset(
-    {"widths", "small_stem", "optimiser", "nimg", "batch", "label_smoothing", "shift", "pack", "head_learning_rate"}
-    | {"batch_norm", "layer_decay", "decay_to", "lora_rank", "lora_alpha"}
+    {"widths", "small_stem", "optimiser", "nimg", "min_passes", "batch", "label_smoothing", "shift", "pack"}
+    | {"head_learning_rate", "batch_norm", "layer_decay", "decay_to", "lora_rank", "lora_alpha"}
 )
 # Of a recipe with weights that does not say otherwise: a short training at lower rates; buffers cannot be packed
 PRETRAINED_DEFAULTS: dict[str, Any] = {
@@ -170,7 +171,7 @@ PRETRAINED_DEFAULTS: dict[str, Any] = {
 
 
 class ClassifierRecipe(Recipe):
-    """A classifier and its training, with the same number of images seen in every cell.
+    """A classifier and its training, with the same number of images seen in every cell of a number of real images.
 
     With ``weights`` it starts from a network of timm that was trained on other images, and has a new head.
     """
@@ -178,7 +179,7 @@ class ClassifierRecipe(Recipe):
     labels: ClassVar[frozenset[str]] = Recipe.labels | {"weights"}
     later: ClassVar[frozenset[str]] = frozenset(
         {"content", "tune", "size", "head_learning_rate", "batch_norm"}
-        | {"layer_decay", "decay_to", "lora_rank", "lora_alpha", "head"}
+        | {"layer_decay", "decay_to", "lora_rank", "lora_alpha", "head", "min_passes"}
     )
     family: Literal["mlp", "cnn", "timm"] = "mlp"
     name: Name
@@ -187,6 +188,8 @@ class ClassifierRecipe(Recipe):
     small_stem: Flag = True  # timm without weights: 3x3 first convolution of stride 1, no max-pool
     optimiser: Optimiser = Optimiser()
     nimg: Count = 64_000
+    # Of at least so many times the real images: for the larger sizes of a grid, where nimg alone would be few passes
+    min_passes: Positive | None = None
     batch: Count = 64
     label_smoothing: Share = 0.0
     flip: Flag = False
@@ -245,8 +248,16 @@ class ClassifierRecipe(Recipe):
     @cached_property
     def any_length_key(self) -> str:
         """The same for all lengths of training: what an image costs does not depend on how many there are."""
-        return self._key(frozenset({"nimg"}))
+        return self._key(frozenset({"nimg", "min_passes"}))
+
+    def at(self, num_real: int) -> ClassifierRecipe:
+        """What is trained with so many real images: ``min_passes`` is resolved into ``nimg``."""
+        if self.min_passes is None:
+            return self
+        nimg = max(self.nimg, math.ceil(self.min_passes * num_real))
+        return self.model_copy(update={"nimg": nimg, "min_passes": None})
 
     def longer(self, times: int) -> ClassifierRecipe:
         """The same training over so many times the images."""
-        return self.model_copy(update={"nimg": times * self.nimg})
+        passes = None if self.min_passes is None else times * self.min_passes
+        return self.model_copy(update={"nimg": times * self.nimg, "min_passes": passes})

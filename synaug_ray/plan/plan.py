@@ -124,7 +124,7 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
             cell.num_synthetic,
             cell.stages.family if cell.stages else cell.protocol,  # type: ignore[arg-type]
             share,
-            cell.classifier,
+            cell.classifier.at(cell.num_real),
             cell.seed,
             None if cell.filter.family == "none" else cell.filter,
             weight,
@@ -135,7 +135,8 @@ def make_plan(spec: GridSpec, data: DataIdentity) -> Plan:
             amounts[pool] = max(amounts.get(pool, 0), trial.num_raw)
         rows.setdefault((trial.key, cell.arm, cell.real_share, cell.real_weight, False), Row(cell, trial))
     for cell in spec.training_checks():
-        trial = TrialStep(subset(cell.num_real, cell.draw), None, 0, "real-only", None, cell.classifier, cell.seed)
+        longer = cell.classifier.at(cell.num_real)
+        trial = TrialStep(subset(cell.num_real, cell.draw), None, 0, "real-only", None, longer, cell.seed)
         trial = trials.setdefault(trial.key, trial)
         rows.setdefault((trial.key, cell.arm, cell.real_share, None, True), Row(cell, trial))
     generators = in_courses(generators)

@@ -68,6 +68,26 @@ def test_each_size_is_told_by_its_own_planted_difference():
 
 
 @pytest.mark.parametrize(
+    ("gains", "remedy"),
+    [
+        ({20: 0.0, 40: 0.0, 80: 0.03}, "raise nimg, or set min_passes to 1,600, which"),  # 128,000 images of 80
+        ({20: 0.0, 40: 0.03, 80: 0.03}, "raise nimg, or set min_passes to 3,200, which"),
+        ({20: 0.03, 40: 0.0, 80: 0.03}, "raise nimg."),  # the smallest needs it too
+    ],
+)
+def test_where_only_larger_sizes_are_too_short_the_smaller_ones_need_not_be_trained_again(gains, remedy):
+    [warned] = [w for w in analyse(*checked(TABLES, gains), replicates=40).warnings if "not trained to its end" in w]
+    assert remedy in warned
+
+
+def test_lengths_that_differ_between_sizes_are_not_told_as_one():
+    measurements, predictions = checked(TABLES, dict.fromkeys(GRID.sizes, 0.03))
+    measurements.loc[measurements["num_real"] == 80, "nimg"] *= 3
+    [warned] = [w for w in analyse(measurements, predictions, replicates=40).warnings if "not trained to its end" in w]
+    assert "training on 2 times the images seen lowers" in warned
+
+
+@pytest.mark.parametrize(
     ("gains", "short", "said"),
     [
         ((0.0, 0.0, 0.0), (), ""),

@@ -195,6 +195,7 @@ OTHER = {  # a value for every field that is not its default
         small_stem=False,
         optimiser=Optimiser(momentum=0.8),
         nimg=1,
+        min_passes=3.0,
         batch=65,
         label_smoothing=0.1,
         flip=True,

@@ -44,6 +44,20 @@ def test_two_draws_of_each_size_with_synthetic_images_and_of_the_largest_at_twic
         assert 2 * short.classifier.nimg == longer.classifier.nimg
 
 
+def test_a_least_number_of_passes_lengthens_the_larger_sizes_alone():
+    """Their trials are those of a recipe that has the longer training itself."""
+    recipe = {"family": "mlp", "name": "m", "nimg": 1_000}
+    made = plan(classifiers=[recipe | {"min_passes": 16.5}])
+    lengths = {(t.subset.num_real, t in made.training_checks.values()): t.classifier.nimg for t in made.trials.values()}
+    assert lengths == {
+        **{(20, False): 1_000, (20, True): 2_000, (40, False): 1_000, (40, True): 2_000},
+        **{(60, False): 1_000, (80, False): 1_320, (80, True): 2_640},
+    }
+    plain, longer = (plan(classifiers=[recipe | more]).trials for more in ({}, {"nimg": 1_320}))
+    for key, trial in made.trials.items():
+        assert key in (longer if trial.subset.num_real == 80 else plain)
+
+
 def test_no_key_of_another_step_changes():
     without, made = plan(training_check={"draws": 0}), plan()
     assert not without.training_checks
