@@ -26,12 +26,11 @@ from synaug_ray.analysis.prediction_text import (
 from synaug_ray.analysis.real_needed import known, real_needed
 from synaug_ray.analysis.recommendation import Recommendation, recommendations, unknown_mix
 from synaug_ray.analysis.recommendation_text import unknown_collection
+from synaug_ray.analysis.study_key import STUDY
 from synaug_ray.common.cli import print_problem, run_command
 from synaug_ray.common.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, collect_problems, did_you_mean
 from synaug_ray.laws.results import Estimate
 from synaug_ray.report.run_view import NoRunError, as_a_run_writes_them, read
-
-STUDY = ("generator", "classifier", "protocol", "real_share")
 
 
 class NothingFittedProblem(Problem):

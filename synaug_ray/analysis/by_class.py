@@ -16,10 +16,22 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from synaug_ray.analysis.trials import judged
+from synaug_ray.analysis.study_key import STUDY
+from synaug_ray.analysis.trials import CELL_COLUMNS, judged
 
-STUDY = ["classifier", "generator", "protocol", "real_share", "num_real", "num_synthetic"]
-COLUMNS = (*STUDY, "measure", "class", "value", "low", "high", "gain", "gain_low", "gain_high", "test_images", "shown")
+COLUMNS = (
+    *CELL_COLUMNS,
+    "measure",
+    "class",
+    "value",
+    "low",
+    "high",
+    "gain",
+    "gain_low",
+    "gain_high",
+    "test_images",
+    "shown",
+)
 
 
 def by_class(
@@ -48,7 +60,7 @@ def by_class(
     saw: dict[tuple[Any, ...], tuple[str, int]] = {}
     for row in known.to_dict("records"):
         real_only = row["num_synthetic"] == 0
-        study = (row["classifier"], *(("none",) * 3 if real_only else (row[k] for k in STUDY[1:4])))
+        study = (row["classifier"], *(("none",) * 3 if real_only else (row[k] for k in STUDY[1:])))
         at = (*study, int(row["num_real"]), int(row["num_synthetic"]))
         saw[at] = (str(row["generator"]), int(row.get("trained_on") or row["num_real"]))
         cells.setdefault(at, {}).setdefault(int(row["draw"]), []).append(str(row["key"]))

@@ -22,7 +22,6 @@ from synaug_ray.common.text import counted
 from synaug_ray.laws.meta_analysis import LEAST_STUDIES, composite, pool
 from synaug_ray.laws.results import Estimate
 
-STUDY = ("generator", "classifier", "protocol", "real_share")
 NEAR = 2.0  # a measured size within this factor of the one asked for stands for it
 ORDER = {role: i for i, role in enumerate(Role)}
 

@@ -10,8 +10,8 @@ import pandas as pd
 from synaug_ray.analysis.comparison_results import Row
 
 TOLERANCE = 1e-6  # a fraction; the two differ by rounding alone
-STUDY = ("protocol", "generator", "real_share", "num_synthetic")
-COLUMNS = ("status", "classifier", "num_real", *STUDY, "draw", "seed")
+MIXTURE = ("protocol", "generator", "real_share", "num_synthetic")
+COLUMNS = ("status", "classifier", "num_real", *MIXTURE, "draw", "seed")
 
 
 def gain_of_trials(trials: pd.DataFrame | None, row: Row, count: int, slope: float = 0.0) -> float | None:

@@ -8,7 +8,7 @@ from synaug_ray.analysis.baselines import BASELINES
 from synaug_ray.analysis.comparison_results import Json, Row
 from synaug_ray.analysis.length_results import Ended
 from synaug_ray.analysis.more_real import number
-from synaug_ray.analysis.recommendation_no_gain import STUDY
+from synaug_ray.analysis.study_key import STUDY
 from synaug_ray.common.text import counted
 from synaug_ray.laws.results import Estimate
 

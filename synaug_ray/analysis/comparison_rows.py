@@ -10,12 +10,13 @@ from typing import Any
 
 from synaug_ray.analysis.baselines import BASELINES
 from synaug_ray.analysis.comparison_check import disagreement
-from synaug_ray.analysis.comparison_places import STUDY, beside_baseline, ceiling, estimate, length_note
+from synaug_ray.analysis.comparison_places import beside_baseline, ceiling, estimate, length_note
 from synaug_ray.analysis.comparison_results import Json, Reason, Role, Row, RunFiles, Why
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.analysis.guessing import guessing
 from synaug_ray.analysis.more_real import number
 from synaug_ray.analysis.prediction_text import why_unknown
+from synaug_ray.analysis.study_key import STUDY
 from synaug_ray.common.text import counted, listed, some
 from synaug_ray.laws.results import Estimate, FitStatus
 from synaug_ray.store.run_folder import RunState, state_of

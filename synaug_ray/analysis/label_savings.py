@@ -20,9 +20,10 @@ from synaug_ray.analysis.generators import HYBRID_CONTROL
 from synaug_ray.analysis.label_results import LabelSaving
 from synaug_ray.analysis.label_text import saving_sentence
 from synaug_ray.analysis.measured_cells import equivalent_estimate, real_images_for
-from synaug_ray.analysis.paired_cells import PairedCells, StudyKey
+from synaug_ray.analysis.paired_cells import PairedCells
 from synaug_ray.analysis.results import Cell, Study
 from synaug_ray.analysis.study import MIXED
+from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.config.protocols import SYNTHETIC_ONLY
 from synaug_ray.laws.results import Estimate
 from synaug_ray.laws.simultaneous import Look

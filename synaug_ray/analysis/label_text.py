@@ -7,6 +7,7 @@ from typing import Any
 
 from synaug_ray.analysis.label_results import LabelSaving
 from synaug_ray.analysis.prediction_text import percent
+from synaug_ray.analysis.study_key import STUDY
 from synaug_ray.analysis.verdict_text import setting, span
 from synaug_ray.common.text import listed
 from synaug_ray.laws.results import Estimate
@@ -49,7 +50,7 @@ def label_lines(laws: Mapping[str, Any], study: Mapping[str, Any], num_real: int
 
 def _savings(laws: Mapping[str, Any], study: Mapping[str, Any], num_real: int) -> list[Mapping[str, Any]]:
     """Those of a study at a number of real images; at 0, protocols are one."""
-    same = ("classifier", "generator", "protocol", "real_share")[: None if num_real else 2]
+    same = STUDY[: None if num_real else 2]
     savings = laws.get("label_savings") or ()
     return [s for s in savings if s["num_real"] == num_real and all(s[name] == study[name] for name in same)]
 

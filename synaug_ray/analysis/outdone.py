@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from synaug_ray.analysis.more_real import number
-from synaug_ray.analysis.recommendation_no_gain import STUDY
 from synaug_ray.analysis.recommendation_text import FEW, gain_clause
+from synaug_ray.analysis.study_key import STUDY
 from synaug_ray.common.text import fixed
 
 Json = Mapping[str, Any]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ import pandas as pd
 from synaug_ray.analysis.extra_draws import Pairs, Slope, corrected, fixed_share, slope_of
 from synaug_ray.analysis.generators import Kind, Made, generation_costs, kinds, makings
 from synaug_ray.analysis.results import Generation
+from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.analysis.trials import (
     CELL_COLUMNS,
     checked_trials,
@@ -29,15 +30,6 @@ from synaug_ray.analysis.trials import (
     wrong_answers,
 )
 from synaug_ray.common.text import counted
-
-
-class StudyKey(NamedTuple):
-    """What a law is fitted to: one generator with one protocol, real share and classifier."""
-
-    classifier: str
-    generator: str
-    protocol: str
-    real_share: str
 
 
 @dataclass(frozen=True)

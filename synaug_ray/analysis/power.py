@@ -18,8 +18,9 @@ import numpy as np
 
 from synaug_ray.analysis.cell_noise import CellUncertainty, measure
 from synaug_ray.analysis.generators import Kind
-from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, RealCell, StudyKey
+from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, RealCell
 from synaug_ray.analysis.results import Outcome
+from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.analysis.trials import image_weights
 from synaug_ray.analysis.verdict import Margin, outcome_of
 from synaug_ray.laws.moderation import StandardErrors, half_widths

@@ -29,7 +29,7 @@ from synaug_ray.analysis.mixing import tells_of_adding
 from synaug_ray.analysis.more_real import Known, more_real, number, real_draws
 from synaug_ray.analysis.outdone import error_left, errors_without, not_ahead, outdone
 from synaug_ray.analysis.recommendation_budget import at_this_budget
-from synaug_ray.analysis.recommendation_no_gain import STUDY, cannot_help, no_gain
+from synaug_ray.analysis.recommendation_no_gain import cannot_help, no_gain
 from synaug_ray.analysis.recommendation_results import Advice, Recommendation
 from synaug_ray.analysis.recommendation_text import (
     FEW,
@@ -43,6 +43,7 @@ from synaug_ray.analysis.recommendation_text import (
     surety,
     useless,
 )
+from synaug_ray.analysis.study_key import STUDY
 from synaug_ray.common.text import long_duration
 
 Json = Mapping[str, Any]

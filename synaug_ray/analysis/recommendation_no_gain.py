@@ -9,12 +9,12 @@ from synaug_ray.analysis.more_real import Known, more_real, number
 from synaug_ray.analysis.recommendation_budget import at_this_budget
 from synaug_ray.analysis.recommendation_results import Advice
 from synaug_ray.analysis.recommendation_text import FEW, defects, gain_clause, useless
+from synaug_ray.analysis.study_key import STUDY
 from synaug_ray.analysis.verdict import WIDEST_MARGIN
 from synaug_ray.analysis.verdict_text import shown_margin
 from synaug_ray.common.text import listed
 
 Json = Mapping[str, Any]
-STUDY = ("classifier", "generator", "protocol", "real_share")
 
 
 def cannot_help(laws: Json, verdict: Json) -> bool:

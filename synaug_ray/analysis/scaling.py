@@ -16,10 +16,11 @@ import numpy as np
 
 from synaug_ray.analysis.cell_noise import CellUncertainty, measure
 from synaug_ray.analysis.law_check import NOISE_FREEDOM
-from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey
+from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
 from synaug_ray.analysis.real_only import as_estimate
 from synaug_ray.analysis.scaling_results import Ever, PoolQuality, ScalingPoint, SyntheticScaling
 from synaug_ray.analysis.scaling_text import scaling_sentence
+from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.config.protocols import SYNTHETIC_ONLY
 from synaug_ray.laws.covariance import cell_covariance
 from synaug_ray.laws.floor import LEAST_AMOUNTS, FloorFit, fit_floor

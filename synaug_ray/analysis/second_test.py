@@ -15,10 +15,11 @@ import pandas as pd
 
 from synaug_ray.analysis.cell_noise import CellUncertainty, alike, measure
 from synaug_ray.analysis.combinations import Combinations
-from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey, pair_cells
+from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, pair_cells
 from synaug_ray.analysis.results import Outcome, Verdict
 from synaug_ray.analysis.second_results import Carries, SecondCell, SecondReal, SecondTest, SecondVerdict
 from synaug_ray.analysis.second_text import headline, sentence
+from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.analysis.verdict import Margin, outcome_of
 from synaug_ray.laws.results import Estimate
 from synaug_ray.laws.simultaneous import Look

@@ -14,7 +14,7 @@ from synaug_ray.analysis.law_check import Checked, check, unseen
 from synaug_ray.analysis.measured_cells import equivalents_of, falls, measured_cells
 from synaug_ray.analysis.measured_rates import Slopes, slopes
 from synaug_ray.analysis.mixing import real_weight
-from synaug_ray.analysis.paired_cells import PairedCells, StudyKey
+from synaug_ray.analysis.paired_cells import PairedCells
 from synaug_ray.analysis.prediction_grid import predict_on_grid
 from synaug_ray.analysis.rate_precision import decided_sizes
 from synaug_ray.analysis.real_only import describe, not_shown_to_fall, shape_warnings
@@ -26,6 +26,7 @@ from synaug_ray.analysis.results import (
     RealCurve,
     Study,
 )
+from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.analysis.verdict_text import setting
 from synaug_ray.common.text import first_few
 from synaug_ray.config.protocols import SYNTHETIC_ONLY

@@ -13,8 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from synaug_ray.analysis.cell_noise import alike, components
-from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, StudyKey
+from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
 from synaug_ray.analysis.results import Study
+from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.config.protocols import SYNTHETIC_ONLY
 from synaug_ray.laws import moderation
 from synaug_ray.laws.results import Estimate

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from synaug_ray.analysis.study_key import STUDY
 from synaug_ray.config.cells import TRAINING_CHECK
 from synaug_ray.config.protocols import JOINT
 
@@ -30,7 +31,7 @@ LEEP = "leep"  # optional: of stage one of bridged trials
 JOINT_ARM = ("joint_arm", "joint_key")  # optional: what the head of protocol joint learnt from, and its controls' key
 HEAD_NOTES = ("fakes_selected", "weight_real", "weight_fakes")  # optional: of these heads' training
 GROUP = "group"  # optional: the group of each test image, such as its patient
-CELL_COLUMNS = ["classifier", "generator", "protocol", "real_share", "num_real", "num_synthetic"]
+CELL_COLUMNS = [*STUDY, "num_real", "num_synthetic"]
 REAL_ONLY = ["classifier", "num_real", "draw", "seed"]  # what tells the real-only trial that a trial is paired with
 GENERATOR_FAILURES = ("diverged", "collapsed")  # causes that are due to the generator, not to the machine
 UNBALANCED = 1.5  # ratio of the largest to the smallest class above which the balanced error is analysed

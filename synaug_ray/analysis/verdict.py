@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from synaug_ray.analysis.deciding import CellNoise, draws_to_decide
-from synaug_ray.analysis.paired_cells import StudyKey
 from synaug_ray.analysis.results import Cell, Exchange, Outcome, Verdict
+from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.analysis.verdict_text import failure_sentence, verdict_sentence
 from synaug_ray.laws.results import Estimate
 from synaug_ray.laws.simultaneous import Look

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from synaug_ray.analysis.mixing import NO_MIXTURE, PROPORTIONAL, share_and_weight
+from synaug_ray.analysis.study_key import STUDY
 from synaug_ray.common.text import fixed
 from synaug_ray.report.run_view import finite
 
 NOT_ESTIMABLE = "not estimable"
 NO_SHARE = "\u2014"
 Form = Callable[[float], str]
-STUDY_FIELDS = ("classifier", "generator", "protocol", "real_share")
 
 
 def error_name(laws: Mapping[str, Any] | None) -> str:
@@ -156,8 +156,8 @@ class StudyNames:
     @classmethod
     def of(cls, studies: Iterable[Mapping[str, Any]]) -> StudyNames:
         studies = list(studies)
-        varying = {f for f in STUDY_FIELDS if len({s[f] for s in studies}) > 1}
-        return cls(tuple(f for f in STUDY_FIELDS if f in varying | {"generator", "real_share"}))
+        varying = {f for f in STUDY if len({s[f] for s in studies}) > 1}
+        return cls(tuple(f for f in STUDY if f in varying | {"generator", "real_share"}))
 
     def name(self, study: Mapping[str, Any]) -> str:
         """'edm · 50 % of a batch real', 'edm · mixed in proportion'."""
@@ -180,4 +180,4 @@ def _mixed(share: str) -> str:
 
 def study_key(study: Mapping[str, Any]) -> tuple[str, ...]:
     """The values of the fields by which verdicts belong to a study."""
-    return tuple(str(study[f]) for f in STUDY_FIELDS)
+    return tuple(str(study[f]) for f in STUDY)

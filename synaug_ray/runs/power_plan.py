@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from synaug_ray.analysis.paired_cells import StudyKey
 from synaug_ray.analysis.power import (
     MOST_DRAWS,
     Amount,
@@ -20,6 +19,7 @@ from synaug_ray.analysis.power import (
     power,
 )
 from synaug_ray.analysis.power_noise import noise_of
+from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.common.errors import Problem
 from synaug_ray.common.text import duration
 from synaug_ray.config.spec import GridSpec

@@ -7,10 +7,11 @@ import pytest
 from helpers.pairs import planted_shares, simulate_pairs
 
 from synaug_ray.analysis.cell_noise import measure
-from synaug_ray.analysis.paired_cells import StudyKey, pair_cells
+from synaug_ray.analysis.paired_cells import pair_cells
 from synaug_ray.analysis.power import Amount, Design, Noise, Rule, cheapest_seeds, draws_needed, power
 from synaug_ray.analysis.power_noise import noise_of
 from synaug_ray.analysis.results import Outcome
+from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.analysis.verdict import outcome_of
 from synaug_ray.laws.simultaneous import single_look
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from synaug_ray.analysis.deciding import CellNoise
-from synaug_ray.analysis.paired_cells import StudyKey
 from synaug_ray.analysis.results import Cell, Censoring, Outcome
+from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.analysis.verdict import Failures, Margin, judge, outcome_of
 from synaug_ray.analysis.verdict_text import headline, span
 from synaug_ray.laws.results import Estimate

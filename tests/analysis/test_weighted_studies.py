@@ -4,8 +4,9 @@ import pytest
 from helpers.simulate import Grid, simulate
 
 from synaug_ray.analysis.cell_noise import measure
-from synaug_ray.analysis.paired_cells import StudyKey, pair_cells
+from synaug_ray.analysis.paired_cells import pair_cells
 from synaug_ray.analysis.study import StudyFitter
+from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.laws.simultaneous import single_look
 
 FLOOR, REAL, BIAS, MADE = 0.02, 4.0, 0.1, 6.0  # of a Gaussian's mean: see tests/laws/test_weighted_mean.py

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from synaug_ray.analysis.generators import Kind
-from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, RealCell, StudyKey
+from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, RealCell
+from synaug_ray.analysis.study_key import StudyKey
 
 Curve = Callable[[float], float]
 HARD, UNCOVERED = 0.55, 0.15  # shares of a score's variance: of the image, and of the image in a draw

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from synaug_ray.analysis.study_key import STUDY
 from synaug_ray.report import tables, text
 from synaug_ray.report.text import StudyNames
 
@@ -42,6 +43,6 @@ def sentences(laws: Mapping[str, Any] | None) -> list[str]:
     """One sentence for each generator, protocol, classifier and number of real images, at the largest amount."""
     largest: dict[tuple[Any, ...], str] = {}
     for saving in tables.list_in(laws, "label_savings"):  # by amount, ascending
-        at = (*(saving[name] for name in text.STUDY_FIELDS), saving["num_real"])
+        at = (*(saving[name] for name in STUDY), saving["num_real"])
         largest[at] = str(saving["sentence"])
     return list(largest.values())

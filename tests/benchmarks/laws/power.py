@@ -25,10 +25,11 @@ import numpy as np  # noqa: E402
 from helpers.pairs import planted_shares, simulate_pairs  # noqa: E402
 
 from synaug_ray.analysis.cell_noise import measure  # noqa: E402
-from synaug_ray.analysis.paired_cells import StudyKey, pair_cells  # noqa: E402
+from synaug_ray.analysis.paired_cells import pair_cells  # noqa: E402
 from synaug_ray.analysis.power import Amount, Design, Noise, Rule, power  # noqa: E402
 from synaug_ray.analysis.power_noise import noise_of  # noqa: E402
 from synaug_ray.analysis.results import Outcome  # noqa: E402
+from synaug_ray.analysis.study_key import StudyKey  # noqa: E402
 from synaug_ray.analysis.verdict import outcome_of  # noqa: E402
 from synaug_ray.laws.simultaneous import single_look  # noqa: E402
 

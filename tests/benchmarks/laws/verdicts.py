@@ -31,8 +31,9 @@ from scipy.special import ndtri  # noqa: E402
 
 from synaug_ray.analysis.cell_noise import measure  # noqa: E402
 from synaug_ray.analysis.generators import Kind  # noqa: E402
-from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, RealCell, StudyKey  # noqa: E402
+from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, RealCell  # noqa: E402
 from synaug_ray.analysis.results import Outcome  # noqa: E402
+from synaug_ray.analysis.study_key import StudyKey  # noqa: E402
 from synaug_ray.analysis.verdict import outcome_of  # noqa: E402
 from synaug_ray.laws import simultaneous  # noqa: E402
 from synaug_ray.laws.simultaneous import Look, next_look  # noqa: E402
