@@ -70,11 +70,13 @@ def _main(args: argparse.Namespace) -> int:
     # after reading the data: torch takes seconds to import
     from synaug_ray.data.audit.audit import audit, table
     from synaug_ray.data.audit.left_out import known_in_train, told_without, without_known
+    from synaug_ray.data.audit.mirrored import with_mirrored
     from synaug_ray.data.audit.searched import searched_images
 
     audited = audit(dataset, searched=searched_images(data, dataset, cache), tell=_progress_printer())
     if data.options.duplicates == "drop-test" and known_in_train(audited):
         audited = told_without(audited, dataset, without_known(dataset, known_in_train(audited)))
+    audited = with_mirrored(audited, dataset.train, None)
     if args.json:
         text = json.dumps(
             {

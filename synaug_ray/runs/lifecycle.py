@@ -13,18 +13,20 @@ from synaug_ray.classifiers.models import incompatibility
 from synaug_ray.common.errors import DataProblem, collect_problems
 from synaug_ray.common.provenance import environment
 from synaug_ray.config.filter_recipe import FilterRecipe
+from synaug_ray.config.generator_recipes import singles
 from synaug_ray.config.image_sides import image_shape
 from synaug_ray.config.protocols import JOINT
 from synaug_ray.data.audit.audit import table
 from synaug_ray.data.audit.checks import describe, problems
 from synaug_ray.data.audit.gate import apply_duplicate_policy
+from synaug_ray.data.audit.mirrored import with_mirrored
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.judge import judge_images
 from synaug_ray.data.load import Unsettled, load, settled
 from synaug_ray.data.second_test import with_second_test
 from synaug_ray.engine.context import Machine, WorkerContext, use_threads
 from synaug_ray.plan.hybrid import HybridPool
-from synaug_ray.plan.plan import pending
+from synaug_ray.plan.plan import Plan, pending
 from synaug_ray.quality.pretrained_features import open_space
 from synaug_ray.runs.classes import write_classes
 from synaug_ray.runs.cost import disk_bytes
@@ -85,6 +87,7 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
     dataset, audited = apply_duplicate_policy(plan.data, dataset, cache)
     if dropping:
         print(describe(dataset, left_out=read - len(dataset.test)), flush=True)
+    audited = with_mirrored(audited, dataset.train, _mirroring(plan))
     print(table(replace(audited, rows=tuple(row for row in audited.rows if row.level != "ok"))), flush=True)
     tested = len(dataset.test) + (0 if dataset.test2 is None else len(dataset.test2))
     check_space(run.folder.storage, disk_bytes(left, dataset.shape, tested))
@@ -95,6 +98,13 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
     write_test_groups(run.folder, None if dataset.test2_groups is None else dataset.test2_groups.tolist(), TEST2_GROUPS)
     run.folder.write_json(AUDIT, audited.to_json())
     return dataset
+
+
+def _mirroring(plan: Plan) -> list[str]:
+    """The names of recipes that mirror the images they are trained on."""
+    recipes = [t.classifier for t in plan.trials.values()]
+    recipes += [one for step in plan.generators.values() for one in singles(step.recipe)]
+    return list(dict.fromkeys(recipe.name for recipe in recipes if getattr(recipe, "flip", False)))
 
 
 def _open_clip(recipe: FilterRecipe) -> None:
