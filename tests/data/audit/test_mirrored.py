@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import yaml
 from helpers.grids import small_grid
+from helpers.paths import REPOSITORY
 
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS
 from synaug_ray.data.audit.mirrored import Mirrored, look_up, mirror_rows
@@ -71,6 +73,18 @@ def test_large_and_many_images_take_a_sample():
     many = marked(4_000, symmetric=False, size=40)
     found = look_up(many)
     assert found.looked_up == 1_000 and found.differ and found == look_up(many)
+
+
+@pytest.mark.parametrize("name", ["blood", "fashion", "pneumonia", "sign-digits", "textures"])
+def test_grids_of_the_atlas_mirror_what_the_audit_lets_them(name, shared_data):
+    grid = yaml.safe_load((REPOSITORY / "grids" / "atlas" / f"{name}.yaml").read_text())
+    file = grid["dataset"].removeprefix("npz:")
+    path = next(p for p in (shared_data / file, shared_data / "sets" / file) if p.exists())
+    with np.load(path) as arrays:
+        images, labels = arrays["train_images"][:6_000], arrays["train_labels"][:6_000].reshape(-1)
+    images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
+    found = look_up(ImageSet(np.ascontiguousarray(images), labels.astype(np.int64)))
+    assert found.differ is (grid["classifiers"][0].get("flip") is False)
 
 
 def test_recipes_of_a_grid_that_mirror(digits_identity):
