@@ -67,9 +67,17 @@ def _overview(row: Row, rows: Sequence[Row]) -> tuple[tables.Entry, ...]:
         tables.words(row.rate_why.partition(":")[0])
         if row.rate.value is None
         else _whole(tables.estimate(as_json(row.rate), text.rate)),
-        law or _whole(tables.estimate(as_json(row.c2), text.rate)),
+        law or _ratio(row.c2),
         blank if law else tables.estimate(as_json(row.lambda_per_image), _three),
     )
+
+
+def _ratio(found: Estimate) -> tables.Entry:
+    """c2; where its upper end is open, any value above the lower one fits as well, and the fitted one would mislead."""
+    entry = _whole(tables.estimate(as_json(found), text.rate))
+    if found.value is None or found.low is None or found.high is not None:
+        return entry
+    return replace(entry, text=f"at least {text.rate(found.low)}")
 
 
 def _three(value: float) -> str:
