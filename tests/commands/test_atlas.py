@@ -18,20 +18,21 @@ def opening_line(row):
     """A line of the README's opening table, of a row of ``comparison.csv``."""
 
     def points(name):
+        if pd.isna(row[name]):
+            return "–"
         value, low, high = (100 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
         return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
 
     classifier = "frozen features" if row["pretrained_classifier"] else "from scratch"
     real = "–" if pd.isna(row["gain_of_real_images"]) else f"{100 * row['gain_of_real_images']:+.1f}"
-    over = "–" if pd.isna(row["over_baseline"]) else points("over_baseline")
     cells = (
         f"{row['dataset']} {row['height']:.0f}x{row['width']:.0f}",
         f"{row['num_real']:,.0f}",
         classifier,
         f"{100 * row['error_without']:.1f}%",
         points("gain"),
-        row["verdict"],
-        over,
+        f"not estimable: {row['not_estimable']}" if row["not_estimable"] else row["verdict"],
+        points("over_baseline"),
         real,
     )
     return f"| {' | '.join(cells)} |"
@@ -45,7 +46,9 @@ def opening_lines(folder):
         assert compare.main([*rows, "--real-share", "0.5", "--out", str(folder), *size]) == 0
         table = pd.read_csv(folder / "comparison.csv")
         found.append(table[table["kind"] == "closed-set"])
-    both = pd.concat(found).sort_values(["dataset", "pretrained_classifier", "num_real"], kind="stable")
+    both = pd.concat(found).fillna({"not_estimable": ""})
+    both = both[(both["not_estimable"] == "") | ~both.duplicated(["dataset", "classifier"])]
+    both = both.sort_values(["dataset", "pretrained_classifier", "num_real"], kind="stable")
     return [opening_line(row) for _, row in both.iterrows()]
 
 

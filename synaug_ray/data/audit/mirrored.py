@@ -18,7 +18,7 @@ from synaug_ray.common.text import listed
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS
 from synaug_ray.data.audit.audit import Audit
 from synaug_ray.data.audit.rows import AuditRow
-from synaug_ray.data.duplicates.search import at_work_size
+from synaug_ray.data.duplicates.search import AT_ONCE, at_work_size
 from synaug_ray.data.images import ImageSet
 
 REFERENCES, QUERIES = 3_000, 1_000  # images at most
@@ -57,9 +57,11 @@ def look_up(train: ImageSet, seed: int = 0) -> Mirrored | None:
     if len(train) < 2:
         return None
     drawn = np.sort(np.random.default_rng(seed).permutation(len(train))[:REFERENCES])
-    labels, images = train.labels[drawn], at_work_size(train.images[drawn])
-    side = min(SIDE, int(images.shape[-1]))
-    small = interpolate(images, size=(side, side), mode="area")
+    labels = train.labels[drawn]
+    side = min(SIDE, train.images.shape[-1])
+    few = max(1, AT_ONCE // train.images[0].size)  # large images that may be memory-mapped are not copied all at once
+    parts = (at_work_size(train.images[drawn[at : at + few]]) for at in range(0, len(drawn), few))
+    small = torch.cat([interpolate(part, size=(side, side), mode="area") for part in parts])
     queries = np.random.default_rng([seed, 1]).permutation(len(drawn))[:QUERIES]
     own = torch.from_numpy(queries)
     right, mirrored = (
