@@ -101,7 +101,7 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
 
 
 def _mirroring(plan: Plan) -> list[str]:
-    """The names of recipes that mirror the images they are trained on."""
+    """The names of recipes that mirror the images they are trained on, and are not told which (EDM's ``augment``)."""
     recipes = [t.classifier for t in plan.trials.values()]
     recipes += [one for step in plan.generators.values() for one in singles(step.recipe)]
     return list(dict.fromkeys(recipe.name for recipe in recipes if getattr(recipe, "flip", False)))

@@ -17,8 +17,8 @@ from torch.nn.functional import interpolate
 from synaug_ray.common.text import listed
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS
 from synaug_ray.data.audit.audit import Audit
-from synaug_ray.data.audit.rows import AuditRow
-from synaug_ray.data.duplicates.search import AT_ONCE, at_work_size
+from synaug_ray.data.audit.rows import AuditRow, Level
+from synaug_ray.data.duplicates.search import Rows, at_work_size
 from synaug_ray.data.images import ImageSet
 
 REFERENCES, QUERIES = 3_000, 1_000  # images at most
@@ -59,9 +59,7 @@ def look_up(train: ImageSet, seed: int = 0) -> Mirrored | None:
     drawn = np.sort(np.random.default_rng(seed).permutation(len(train))[:REFERENCES])
     labels = train.labels[drawn]
     side = min(SIDE, train.images.shape[-1])
-    few = max(1, AT_ONCE // train.images[0].size)  # large images that may be memory-mapped are not copied all at once
-    parts = (at_work_size(train.images[drawn[at : at + few]]) for at in range(0, len(drawn), few))
-    small = torch.cat([interpolate(part, size=(side, side), mode="area") for part in parts])
+    small = interpolate(at_work_size(Rows(train.images, drawn)), size=(side, side), mode="area")
     queries = np.random.default_rng([seed, 1]).permutation(len(drawn))[:QUERIES]
     own = torch.from_numpy(queries)
     right, mirrored = (
@@ -94,26 +92,28 @@ def mirror_rows(found: Mirrored | None, mirroring: Sequence[str] | None) -> list
     Args:
         mirroring: the names of a grid's recipes with ``flip: true``; None without a grid.
     """
-    if found is None or (not found.differ and not mirroring):
+    if found is None or not (found.differ or mirroring):
         return []
-    value = f"{found.right_mirrored / found.looked_up:.0%} recognised, {found.right / found.looked_up:.0%} unmirrored"
-    how = f"(Recognised: of {found.looked_up:,} training images, the nearest other one is of the same class.)"
-    if not found.differ:
-        return [
-            AuditRow("mirror images", value, f"Mirroring ({listed(mirroring or ())}) does no harm that shows. {how}")
-        ]
-    if mirroring:
+    level: Level = "ok"
+    if mirroring and found.differ:
         one = len(mirroring) == 1
+        level = "warning"
         means = (
             f"Left and right matter here, but {listed(mirroring)} {'mirrors' if one else 'mirror'} images, and so "
             f"{'learns' if one else 'learn'} from some that do not occur: set flip: false for "
             f"{'it' if one else 'them'}."
         )
-        return [AuditRow("mirror images", value, f"{means} {how}", "warning")]
-    presets = [name for name, recipe in {**CLASSIFIERS, **GENERATORS}.items() if getattr(recipe, "flip", False)]
-    means = "Left and right matter here: recipes must not mirror images (flip: false)"
-    means += f", as the presets {listed(presets)} do." if mirroring is None else "."
-    return [AuditRow("mirror images", value, f"{means} {how}", "note" if mirroring is None else "ok")]
+    elif mirroring:
+        means = f"Mirroring ({listed(mirroring)}) does no harm that shows."
+    else:
+        means = "Left and right matter here: recipes must not mirror images (flip: false)"
+        if mirroring is None:
+            presets = [name for name, recipe in {**CLASSIFIERS, **GENERATORS}.items() if getattr(recipe, "flip", False)]
+            level, means = "note", f"{means}, as the presets {listed(presets)} do"
+        means += "."
+    value = f"{found.right_mirrored / found.looked_up:.0%} recognised, {found.right / found.looked_up:.0%} unmirrored"
+    how = f"(Recognised: of {found.looked_up:,} training images, the nearest other one is of the same class.)"
+    return [AuditRow("mirror images", value, f"{means} {how}", level)]
 
 
 def _nearest(queries: Tensor, references: Tensor, own: Tensor) -> np.ndarray:

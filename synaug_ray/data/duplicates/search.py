@@ -6,6 +6,7 @@ flip, the squared distance to the nearer of an image and its mirror image is |x|
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -53,11 +54,11 @@ class Neighbours:
     background_mirrored: Tensor
 
 
-def at_work_size(images: NDArray[np.uint8]) -> Tensor:
-    """float32 [N, C, S, S], S at most ``WORK``; larger ones are reduced a few at a time: floats take more memory."""
+def at_work_size(images: Images) -> Tensor:
+    """float32 [N, C, S, S], S at most ``WORK``; larger ones are read and reduced a few at a time, to save memory."""
     if not len(images) or images.shape[-1] <= WORK:
-        return torch.from_numpy(np.ascontiguousarray(images)).float()
-    few = max(1, AT_ONCE // images[0].size)
+        return torch.from_numpy(np.ascontiguousarray(images[:])).float()
+    few = max(1, AT_ONCE // math.prod(images.shape[1:]))
     parts = (torch.from_numpy(np.ascontiguousarray(images[at : at + few])) for at in range(0, len(images), few))
     return torch.cat([interpolate(part.float(), size=(WORK, WORK), mode="area") for part in parts])
 
