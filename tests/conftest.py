@@ -108,6 +108,9 @@ def machine(request: pytest.FixtureRequest, between_workers: Path) -> Iterator[N
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-messages", action="store_true", help="rewrite tests/bad_inputs/messages.json")
     parser.addoption(
+        "--update-tables", action="store_true", help="rewrite the tables of grids/atlas/rows in both READMEs"
+    )
+    parser.addoption(
         "--device",
         default="cpu",
         choices=("cpu", "cuda", "simulated"),
