@@ -236,8 +236,8 @@ def _labels(member: Member, problems: list[Message]) -> NDArray[np.int64] | None
         )
         problems.append(Message(f"{what}: {columns}", code="multi-label", value=found))
         return None
-    if len(shape) not in (1, 2) or member.dtype.kind not in "iuf":
-        problems.append(Message(what, code="label-type", value=found))
+    if len(shape) not in (1, 2) or member.dtype.kind not in "biuf":
+        problems.append(Message(f"{what}; save the classes as integers 0..K-1", code="label-type", value=found))
         return None
     try:
         labels = _whole(member).reshape(-1)

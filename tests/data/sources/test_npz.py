@@ -109,6 +109,16 @@ def test_what_makes_no_difference(tmp_path, cache, change):
     assert bag(x.train) == bag(y.train) and (x.train.labels == y.train.labels).all() and x.shape == y.shape
 
 
+def test_yes_and_no_are_two_classes(tmp_path, cache):
+    medmnist(tmp_path / "x.npz", lambda arrays: [arrays.update({n: arrays[n] > 0}) for n in arrays if "labels" in n])
+    medmnist(
+        tmp_path / "y.npz",
+        lambda arrays: [arrays.update({n: (arrays[n] > 0).astype(int)}) for n in arrays if "labels" in n],
+    )
+    flags, numbers = (read(f"npz:{tmp_path / name}", cache) for name in ("x.npz", "y.npz"))
+    assert (flags.train.labels == numbers.train.labels).all() and flags.classes == numbers.classes == ("0", "1")
+
+
 def test_groups_lie_beside_the_images(tmp_path, cache):
     """Patients of four images each, ``train_patient``."""
     medmnist(
