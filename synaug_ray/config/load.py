@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -46,9 +47,13 @@ def find_grid(name: str) -> Path:
             )
         )
     if given.suffix in (".yaml", ".yml"):
-        if not os.path.isfile(given):
-            raise UsageProblem(Message(f"no grid file {name}", "", "no-such-grid", name))
-        return given
+        try:
+            if stat.S_ISREG(os.stat(given).st_mode):
+                return given
+            why = " (it is not a file)"
+        except OSError as error:
+            why = f" ({error.strerror})" if isinstance(error, PermissionError) else ""
+        raise UsageProblem(Message(f"no grid file {name}{why}", "", "no-such-grid", name))
     for folder in (Path("grids"), *SHIPPED):
         if name in _names(folder):
             return folder / f"{name}.yaml"

@@ -30,7 +30,7 @@ def not_writable(path: Path) -> str:
         return f"{error.filename}: {error.strerror}"
     if not nearest.is_dir():
         return f"{nearest} is a file"
-    return "" if os.access(nearest, os.W_OK | os.X_OK) else f"{nearest} is read-only"
+    return "" if os.access(nearest, os.W_OK | os.X_OK) else f"{nearest} may not be written to"
 
 
 def free_bytes(storage: str) -> int | None:

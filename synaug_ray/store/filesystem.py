@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import fsspec
@@ -141,13 +141,15 @@ def refuse_chains(url: str) -> None:
 
 
 def check_reachable(url: str) -> None:
-    """Check by one listing, which may take about 15 seconds, that remote storage answers; local paths are not checked.
+    """Check that remote storage answers, by one listing of up to about 15 seconds, or that a local folder can be read.
 
     Raises:
-        StorageProblem: if there is no such bucket, the credentials are refused or no server answers; with advice.
+        StorageProblem: if there is no such bucket, the credentials are refused, no server answers, or the permissions
+            of a local folder, or of one above it, keep its files from being seen; with advice.
     """
     fs, root = open_url(url, impatient=True)
     if isinstance(fs, LocalFileSystem):
+        _check_readable(root)
         return
     try:
         if url.startswith(tuple(f"{p}://" for p in S3)):
@@ -171,6 +173,19 @@ def check_reachable(url: str) -> None:
     except Exception as error:  # each remote file system raises exceptions of its own
         raise StorageProblem(
             f"cannot read {url} ({reason(error)}); {advice(error)}", code="storage-unreachable"
+        ) from None
+
+
+def _check_readable(folder: str) -> None:
+    """Refuse a folder that may not be looked into, which ``os.path.isfile`` calls empty."""
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder):
+            os.stat(os.path.join(folder, "."))  # listing asks for less than reading the files
+    except PermissionError as error:
+        raise StorageProblem(
+            f"cannot read {folder} ({reason(error)}); change the permissions of it or of a folder above it, or "
+            "name a folder that you may read",
+            code="storage-not-readable",
         ) from None
 
 

@@ -163,7 +163,7 @@ def cache_folder(flag: str | None) -> Path:
     try:
         cache = Path(flag).expanduser()
         # an existing one may be read-only: all images may have been decoded already
-        reason = "" if cache.is_dir() else not_writable(cache)
+        reason = "" if cache.is_dir() and os.access(cache, os.R_OK | os.X_OK) else not_writable(cache)
     except (OSError, RuntimeError) as error:  # too long a name, no such user
         raise StorageProblem(f"--data {flag}: {getattr(error, 'strerror', None) or error}", code="data-path") from None
     if reason:

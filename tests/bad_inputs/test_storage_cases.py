@@ -42,8 +42,8 @@ def test_case_37_storage_that_is_a_file(door):
 def test_case_37_storage_that_is_read_only(door, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
     code, _, (said, cached) = door.run("--dry-run")
-    assert code == 5 and "is read-only); set --storage to a folder you may write to" in said
-    assert "is read-only; choose a folder that you may write to" in cached and cached.startswith("--data ")
+    assert code == 5 and "may not be written to); set --storage to a folder you may write to" in said
+    assert "may not be written to; choose a folder that you may write to" in cached and cached.startswith("--data ")
 
 
 @pytest.mark.parametrize(

@@ -235,8 +235,10 @@ def test_a_home_that_is_no_folder(home, monkeypatch):
 
 
 def test_a_cache_that_cannot_be_written_is_told_before_it_is_needed_unless_it_is_there(home, monkeypatch):
-    monkeypatch.setattr(disk.os, "access", lambda *_: False)
-    with pytest.raises(StorageProblem, match=r"--data .*/new: .* is read-only; choose a folder that you may write to"):
+    monkeypatch.setattr(disk.os, "access", lambda _, mode: not mode & os.W_OK)
+    with pytest.raises(
+        StorageProblem, match=r"--data .*/new: .* may not be written to; choose a folder that you may write to"
+    ):
         cache_folder(str(home / "new"))
     assert cache_folder(str(home)) == home
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from synaug_ray.data.sources.base import SPLITS, Source, your_copy
 from synaug_ray.data.sources.columns import Rows, choose_columns, class_names
 from synaug_ray.data.sources.split_files import partition_values, split_before, splits_of
 from synaug_ray.data.sources.split_words import SPLIT_NAMES, splits_in
+from synaug_ray.data.sources.walk import closed
 
 READ_AHEAD = 1 << 20  # bytes; otherwise a whole column of a row group is held in memory
 _TABLES = {b"ARROW1": ".arrow", b"FEA1": ".arrow", b"\x89HDF": ".h5", b"ORC": ".orc"}
@@ -164,12 +166,23 @@ def _files(path: Path, where: str = "dataset") -> dict[str, Path]:
 
 
 def _inside(path: Path) -> dict[str, Path]:
-    """All files below a folder that are not hidden, by their paths in it."""
-    return {
-        p.relative_to(path).as_posix(): p
-        for p in sorted(path.rglob("*"))
-        if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts)
-    }
+    """All files below a folder that are not hidden, by their paths in it, in order; links to folders are not followed.
+
+    Raises:
+        DataProblem: for a folder that may not be looked into.
+    """
+    found: list[Path] = []
+
+    def refuse(error: OSError) -> None:
+        raise DataProblem(f"{path}: {closed(error)}", code="data-unreadable")
+
+    try:
+        for folder, folders, names in os.walk(path, onerror=refuse):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found += [Path(folder, name) for name in names if not name.startswith(".") and Path(folder, name).is_file()]
+    except PermissionError as error:  # of a folder whose names may be listed, and no more
+        refuse(error)
+    return {p.relative_to(path).as_posix(): p for p in sorted(found)}
 
 
 def _is_table(name: str) -> bool:

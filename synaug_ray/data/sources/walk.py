@@ -43,8 +43,7 @@ def _enter(found: Walk, folder: Path, prefix: str, above: frozenset[tuple[int, i
         here = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda e: e.name)
     except OSError as error:
-        text = f"{folder} cannot be opened ({error.strerror or error})"
-        found.problems.append(Message(text, code="data-unreadable"))
+        found.problems.append(Message(closed(error), code="data-unreadable"))
         return
     for entry in entries:
         if entry.name.startswith(".") or entry.name in SKIPPED:
@@ -72,3 +71,10 @@ def _enter(found: Walk, folder: Path, prefix: str, above: frozenset[tuple[int, i
                 found.outside += 1
         else:
             found.problems.append(Message(f"{path} is not a regular file", code="not-a-file"))
+
+
+def closed(error: OSError) -> str:
+    """Which folder cannot be opened, why, and what to do."""
+    return (
+        f"{error.filename} cannot be opened ({error.strerror or error}); change its permissions, or move it elsewhere"
+    )
