@@ -12,7 +12,7 @@ TRUST = 0.05  # share of the expected time after which measured and expected tim
 
 
 class TimeLeft:
-    """Follows the steps of a run to its end. Steps without an expected time count as average ones."""
+    """Follows the steps of a run to its end. Kinds of steps without an expected time count as average ones."""
 
     def __init__(
         self,
@@ -34,13 +34,15 @@ class TimeLeft:
         known = {s.key: e for s in steps if (e := expected(s)) is not None}
         timed = [e for e in known.values() if e > 0]  # what costs nothing tells nothing of the others
         usual = sum(timed) / len(timed) if timed else 1.0
+        guess = _by_work([s for s in steps if s.key not in known], usual)
         self.total = len(steps)
         self._of = {s.key: s.cost_key for s in steps}
-        self._expected = {s.key: known.get(s.key, usual) for s in steps}
+        self._expected = known | guess
         self._whole = sum(self._expected.values())
         self._guessed, self._follows = not timed, follows
         self._slots, self._began = slots, time.monotonic() if began is None else began
-        self._share: dict[str, float] = {}  # of each step that has begun; 1 when it is done
+        self._share: dict[str, float] = {}  # of each step that has begun
+        self._ended: set[str] = set()
         self._took: dict[str, list[tuple[float, float]]] = defaultdict(list)  # by cost_key: (expected, taken)
 
     def begun(self, key: str, share: float) -> None:
@@ -50,16 +52,17 @@ class TimeLeft:
 
     def done(self, keys: Iterable[str], seconds: float | None = None) -> None:
         """Record the end of steps, and the ``seconds`` of one slot that they took together, if known."""
-        ended = [key for key in keys if key in self._expected and self._share.get(key) != 1.0]
+        ended = [key for key in keys if key in self._expected and key not in self._ended]
         for key in ended:
-            self._share[key] = 1.0
+            self._share[key] = 1.0  # as it may have been before: the last image is seen before the result is stored
+            self._ended.add(key)
             if seconds is not None:
                 self._took[self._of[key]].append((self._expected[key], seconds / len(ended)))
 
     @property
     def count(self) -> int:
         """Number of steps that have ended."""
-        return sum(share == 1.0 for share in self._share.values())
+        return len(self._ended)
 
     @property
     def share(self) -> float:
@@ -88,3 +91,14 @@ class TimeLeft:
             ratio = sum(t for _, t in pairs) / asked if pairs and asked else overall
             left += expected * (1 - self._share.get(key, 0.0)) * ratio
         return left / self._slots
+
+
+def _by_work(steps: Iterable[Step], usual: float) -> dict[str, float]:
+    """An expected time of each step: ``usual`` in the mean of its kind, and in proportion to its images within it."""
+    kinds: dict[str, list[Step]] = defaultdict(list)
+    for step in steps:
+        kinds[step.cost_key].append(step)
+    means = {kind: sum(s.images_seen for s in of) / len(of) for kind, of in kinds.items()}
+    return {
+        s.key: usual * (s.images_seen / means[kind] if means[kind] else 1.0) for kind, of in kinds.items() for s in of
+    }

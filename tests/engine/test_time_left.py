@@ -46,6 +46,33 @@ def test_kinds_are_corrected_one_by_one(steps):
     assert said[shards[-1] + 1][1] == pytest.approx(1, rel=0.05)
 
 
+def test_a_kind_that_was_followed_to_its_last_image_is_corrected_too(steps):
+    """A training tells its share up to 1 before it ends; its time was dropped, and 54 minutes were told as 21."""
+    kind = next(s.cost_key for s in steps if s.stage == "shard")
+    slow = [s for s in steps if s.cost_key == kind]
+    left, now, half = TimeLeft(steps, lambda s: 1.0, began=0.0), 0.0, len(slow) // 2
+    for step in [s for s in steps if s not in slow] + slow[:half]:
+        took = 100.0 if step in slow else 1.0
+        now += took
+        left.begun(step.key, 1.0)
+        left.done([step.key], took)
+    assert left.seconds(now) == pytest.approx(100.0 * (len(slow) - half))
+
+
+def test_steps_of_an_unknown_kind_are_told_apart_by_their_images():
+    """Trials of many images come last in a draw: the first told too little of them."""
+    plan = make_plan(
+        small_grid(classifiers=[{"preset": "mlp", "nimg": 3200, "min_passes": 200}]), DataIdentity("digits", "fp")
+    )
+    trials = sorted(plan.trials.values(), key=lambda s: s.images_seen)
+    assert trials[0].images_seen < trials[-1].images_seen
+    left, now, half = TimeLeft(trials, lambda s: None, began=0.0), 0.0, len(trials) // 2
+    for step in trials[:half]:
+        now += step.images_seen
+        left.done([step.key], step.images_seen)
+    assert left.seconds(now) == pytest.approx(sum(s.images_seen for s in trials[half:]))
+
+
 def test_nothing_is_told_until_something_is_known(steps):
     left = TimeLeft(steps, lambda s: None, began=0.0)
     assert left.seconds(10.0) is None and left.share == 0
