@@ -47,7 +47,9 @@ def answer_text(folder: RunFolder, otherwise: str = "") -> str:
     """
     laws, verdict, quality, status = map(folder.read_json, (LAWS, VERDICT, QUALITY, STATUS))
     advice = recommended(laws, verdict, quality, status)
-    second = ((verdict or {}).get("second_test") or {}).get("headline")
-    said = [advice.sentence if advice else "", str((verdict or {}).get("headline") or ""), str(second or "")]
-    lines = [line for line in said if line] or [otherwise]
+    found = verdict or {}
+    said = [advice.sentence if advice else "", found.get("headline"), (found.get("second_test") or {}).get("headline")]
+    if advice and said[1] == advice.reason:
+        said[1] = ""
+    lines = [str(line) for line in said if line] or [otherwise]
     return "\n".join([*lines, f"results  {folder.url}", f"page     {folder.url}/report.html"])

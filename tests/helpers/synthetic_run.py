@@ -143,7 +143,7 @@ AUDIT = {
          "level": "ok"},
         {"what": "near-duplicates in training", "value": "14 of 1,197", "means": "n counts some images twice",
          "level": "note"},
-        {"what": "patients in training and test", "value": "41", "means": "test errors are too low.",
+        {"what": "patients in training and test", "value": "41", "means": "Test errors are too low.",
          "level": "warning"},
     ],
 }  # fmt: skip

@@ -77,7 +77,7 @@ def test_data_audit_and_quality_are_shown_with_their_warnings_at_the_top(built: 
     assert [head[0] for head in quality[0]] == ["generator", "num real", "near-copies", "label fidelity"]
     assert entry(quality[1][2][1]) == (0.41, 0.36, 0.47) and quality[2][3][0] == "–"
     top = built.words.index("The verdicts")
-    assert built.words.index("Data audit: patients in training and test: 41 (test errors are too low).") < top
+    assert built.words.index("Data audit, patients in training and test: 41. Test errors are too low.") < top
     assert built.words.index("do not share its images") < top
     assert "near-duplicates in training" not in built.words[:top]
 

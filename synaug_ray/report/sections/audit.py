@@ -36,10 +36,9 @@ def table(audit: Mapping[str, Any] | None) -> tables.Table | None:
 
 
 def warnings(audit: Mapping[str, Any] | None) -> list[str]:
-    """One sentence for each check with a warning."""
+    """What each check with a warning found, and what that means."""
     rows = [row for row in tables.list_in(audit, "rows") if isinstance(row, Mapping) and row.get("level") == "warning"]
     return [
-        f"Data audit: {row.get('what')}: {tables.entry(row.get('value')).text}"
-        + (f" ({str(row['means']).removesuffix('.')})." if row.get("means") else ".")
+        f"Data audit, {row.get('what')}: {tables.entry(row.get('value')).text}. {row.get('means') or ''}".rstrip()
         for row in rows
     ]
