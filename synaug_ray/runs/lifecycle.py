@@ -83,10 +83,10 @@ def open_run(run: Run, cache: Path, place: Callable[[int], str]) -> Dataset:
     dropping = plan.data.options.duplicates == "drop-test"  # the audit, which can take minutes, says what is left
     if not dropping:
         print(describe(dataset), flush=True)
-    read = len(dataset.test)
+    before = dataset
     dataset, audited = apply_duplicate_policy(plan.data, dataset, cache)
     if dropping:
-        print(describe(dataset, left_out=read - len(dataset.test)), flush=True)
+        print(describe(dataset, before), flush=True)
     audited = with_mirrored(audited, dataset.train, _mirroring(plan))
     print(table(replace(audited, rows=tuple(row for row in audited.rows if row.level != "ok"))), flush=True)
     tested = len(dataset.test) + (0 if dataset.test2 is None else len(dataset.test2))

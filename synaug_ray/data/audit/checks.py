@@ -15,10 +15,10 @@ from synaug_ray.config.pretrained_recipe import PretrainedRecipe
 from synaug_ray.config.prompts import unlike_classes
 from synaug_ray.config.text_recipes import TextRecipe
 from synaug_ray.data.audit.alike import alike_class_note, alike_problems
+from synaug_ray.data.audit.class_shares import shares_apart
 from synaug_ray.data.images import Dataset
 from synaug_ray.plan.plan import Plan
 
-SHIFT = 0.1  # difference of a class's share in training and test images that gets a note
 MOST_CLASSES = 1 << 16  # predictions are stored as uint16
 
 
@@ -67,33 +67,27 @@ def problems(plan: Plan, dataset: Dataset, place: Callable[[int], str] = lambda 
     return found + _sentences(plan, dataset)
 
 
-def describe(dataset: Dataset, left_out: int = 0) -> str:
+def describe(dataset: Dataset, before: Dataset | None = None) -> str:
     """What was read: a line for each split, and notes on what is unusual about the data.
 
     Args:
-        left_out: test images that are no longer in ``dataset``, since they are also in train.
+        before: the data set with the test images that are no longer in ``dataset``, since they are also in train.
     """
     c, h, w = dataset.shape
     lines = [
         f"data     {printable(dataset.name)}: {dataset.num_classes} classes ({some(dataset.classes, 8)}), "
         f"{h} x {w} pixels, {'grey' if c == 1 else 'colour'}"
     ]
-    shares = {}
+    left_out = 0 if before is None else len(before.test) - len(dataset.test)
     for name, part in (("train", dataset.train), ("val", dataset.val), ("test", dataset.test)):
         counts = np.bincount(part.labels, minlength=dataset.num_classes)
-        shares[name] = counts / max(counts.sum(), 1)
         known = f" ({left_out:,} more, also in train, are left out)" if left_out and name == "test" else ""
         lines.append(f"         {name:<5} {len(part):>8,} images, {counts.min():,} to {counts.max():,} a class{known}")
         missing = some(dataset.classes[k] for k in np.flatnonzero(counts == 0))
         if missing:
             lines.append(f"note     no {name} image of class {missing}: nothing can be measured for it")
-    apart = np.abs(shares["train"] - shares["test"])
-    if apart.max() > SHIFT:
-        k = int(apart.argmax())
-        lines.append(
-            f"note     class {dataset.classes[k]} is {shares['train'][k]:.0%} of the training images and "
-            f"{shares['test'][k]:.0%} of the test images: the two come from different populations"
-        )
+    if apart := shares_apart(dataset, before):
+        lines.append(f"note     class {apart.found}: {apart.means}")
     if dataset.dropped:
         lines.append(
             f"note     {counted(len(dataset.dropped), 'file')} cannot be read and "

@@ -49,7 +49,7 @@ def told_without(audited: Audit, before: Dataset, after: Dataset) -> Audit:
     """
     counts = {name: np.bincount(part.labels, minlength=after.num_classes) for name, part in parts_of(after)}
     gains, numbers = gain_rows(after, counts["test"])
-    renewed = {row.what: row for row in [*class_rows(after, counts), *gains]}
+    renewed = {row.what: row for row in [*class_rows(after, counts, before), *gains]}
     renewed |= {row.what: row for row in _copy_rows(audited, before, after)}
     there = {row.what for row in audited.rows}
     rows = [renewed.get(row.what, row) for row in audited.rows]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug_ray.common.text import first_few, printable, some
-from synaug_ray.data.audit.checks import SHIFT
+from synaug_ray.data.audit.class_shares import shares_apart
 from synaug_ray.data.audit.detectable_gain import DISCORDANCE, smallest_gain
 from synaug_ray.data.images import Dataset
 from synaug_ray.data.sources.base import SPLITS
@@ -116,8 +116,12 @@ def note_rows(dataset: Dataset) -> list[AuditRow]:
     return rows
 
 
-def class_rows(dataset: Dataset, counts: dict[str, Counts]) -> list[AuditRow]:
-    """Missing classes, class balance, and whether training and test images have the same class shares."""
+def class_rows(dataset: Dataset, counts: dict[str, Counts], before: Dataset | None = None) -> list[AuditRow]:
+    """Missing classes, class balance, and whether training and test images have the same class shares.
+
+    Args:
+        before: the data set with the test images that were left out, if any were.
+    """
     train, test = counts["train"], counts["test"]
     rows = [AuditRow("classes", f"{dataset.num_classes}", f"{first_few(dataset.classes, 8)}.")]
     for name, held in counts.items():
@@ -143,19 +147,9 @@ def class_rows(dataset: Dataset, counts: dict[str, Counts]) -> list[AuditRow]:
             "note" if judged > BALANCED else "ok",
         )
     )
-    apart = np.abs(train / max(train.sum(), 1) - test / max(test.sum(), 1))
-    if apart.max() > SHIFT:
-        k = int(apart.argmax())
-        rows.append(
-            AuditRow(
-                "train and test shares",
-                f"{100 * apart.max():.0f} points apart",
-                f"{printable(dataset.classes[k])} is {train[k] / train.sum():.0%} of the training and "
-                f"{test[k] / test.sum():.0%} of the test images: the two come from different populations, and the "
-                "results hold for that of the test set.",
-                "note",
-            )
-        )
+    if apart := shares_apart(dataset, before):
+        means = f"{apart.found}: {apart.means}."
+        rows.append(AuditRow("train and test shares", f"{apart.points:.0f} points apart", means, "note"))
     return rows
 
 

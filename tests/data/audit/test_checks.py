@@ -1,5 +1,7 @@
 """What a plan needs and the data do not have: each is reported before anything starts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.tiny_base import base_folder
@@ -120,8 +122,15 @@ def test_what_was_read_is_said_with_what_is_odd_about_it():
     assert "x: 3 classes (cat, dog, owl), 8 x 8 pixels, grey" in said
     assert "train       30 images, 10 to 10 a class" in said
     assert "no test image of class owl" in said and "more, also in train" not in said
-    after = Dataset("x", part(10, 10, 10), part(2, 2, 2), part(9, 3, 1), ("cat", "dog", "owl"))
-    assert "test        13 images, 1 to 9 a class (27 more, also in train, are left out)" in describe(after, 27)
+    three = ("cat", "dog", "owl")
+    before = Dataset("x", part(10, 10, 10), part(2, 2, 2), part(13, 14, 13), three)
+    after = describe(Dataset("x", part(10, 10, 10), part(2, 2, 2), part(9, 3, 1), three), before)
+    assert "test        13 images, 1 to 9 a class (27 more, also in train, are left out)" in after
+    assert "69% of the test images that are left (32% of all 40): how many are also in train differs by class" in after
+    other = describe(
+        Dataset("x", part(10, 10, 10), part(2, 2, 2), part(9, 3, 1), three), replace(before, test=part(20, 10, 10))
+    )
+    assert "(50% of all 40): the two come from different populations" in other
     assert "class cat is 33% of the training images and 75% of the test images" in said
     assert "note" not in describe(Dataset("x", part(9, 9, 9), part(2, 2, 2), part(5, 5, 5), ("a", "b", "c")))
 
