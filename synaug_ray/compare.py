@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from synaug_ray.analysis.comparison import compare
-from synaug_ray.analysis.comparison_results import Comparison, Row, RunFiles
-from synaug_ray.analysis.comparison_table import mean_table, study_table
+from synaug_ray.analysis.comparison.comparison import compare
+from synaug_ray.analysis.comparison.comparison_results import Comparison, Row, RunFiles
+from synaug_ray.analysis.comparison.comparison_table import mean_table, study_table
 from synaug_ray.analysis.study_key import STUDY
 from synaug_ray.common.cli import Parser, print_problem, run_command
 from synaug_ray.common.errors import (

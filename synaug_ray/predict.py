@@ -9,23 +9,23 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from synaug_ray.analysis.calculator import Answer, Expectation, cheapest, expectation
-from synaug_ray.analysis.collection import Collection, cheapest_collection
-from synaug_ray.analysis.collection_text import chance_sentences, collection_sentences
-from synaug_ray.analysis.generators import CONTROLS
-from synaug_ray.analysis.label_text import label_lines, saving_at
-from synaug_ray.analysis.more_real import Known, more_real
-from synaug_ray.analysis.prediction_question import Question, question_of
-from synaug_ray.analysis.prediction_text import (
+from synaug_ray.analysis.advice.calculator import Answer, Expectation, cheapest, expectation
+from synaug_ray.analysis.advice.collection import Collection, cheapest_collection
+from synaug_ray.analysis.advice.collection_text import chance_sentences, collection_sentences
+from synaug_ray.analysis.advice.more_real import Known, more_real
+from synaug_ray.analysis.advice.prediction_question import Question, question_of
+from synaug_ray.analysis.advice.prediction_text import (
     cost_sentence,
     expectation_sentences,
     plan_sentences,
     study_title,
     why_unknown,
 )
-from synaug_ray.analysis.real_needed import known, real_needed
-from synaug_ray.analysis.recommendation import Recommendation, recommendations, unknown_mix
-from synaug_ray.analysis.recommendation_text import unknown_collection
+from synaug_ray.analysis.advice.real_needed import known, real_needed
+from synaug_ray.analysis.advice.recommendation import Recommendation, recommendations, unknown_mix
+from synaug_ray.analysis.advice.recommendation_text import unknown_collection
+from synaug_ray.analysis.generators import CONTROLS
+from synaug_ray.analysis.questions.label_text import label_lines, saving_at
 from synaug_ray.analysis.study_key import STUDY
 from synaug_ray.common.cli import print_problem, run_command
 from synaug_ray.common.errors import DONE, FAILED_CELLS, STORAGE, Problem, UsageProblem, collect_problems, did_you_mean

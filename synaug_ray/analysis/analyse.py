@@ -10,30 +10,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synaug_ray.analysis.baselines import over_baselines, unbeaten
-from synaug_ray.analysis.behind import behind
-from synaug_ray.analysis.budgets import budget_curves, copies_of
-from synaug_ray.analysis.ceiling import ceilings
-from synaug_ray.analysis.cell_noise import measure
-from synaug_ray.analysis.contrasts import contrasts
-from synaug_ray.analysis.controls import controls
+from synaug_ray.analysis.cells.cell_noise import measure
+from synaug_ray.analysis.cells.paired_cells import pair_cells
 from synaug_ray.analysis.few_draws import draw_warnings, extra_draws_note
-from synaug_ray.analysis.gap import gaps
 from synaug_ray.analysis.guessing import guessing, guessing_reason, guessing_warnings
-from synaug_ray.analysis.joint import joint_cells, joint_sentences
-from synaug_ray.analysis.label_savings import label_savings
-from synaug_ray.analysis.paired_cells import pair_cells
+from synaug_ray.analysis.questions.baselines import over_baselines, unbeaten
+from synaug_ray.analysis.questions.behind import behind
+from synaug_ray.analysis.questions.budgets import budget_curves, copies_of
+from synaug_ray.analysis.questions.ceiling import ceilings
+from synaug_ray.analysis.questions.contrasts import contrasts
+from synaug_ray.analysis.questions.controls import controls
+from synaug_ray.analysis.questions.gap import gaps
+from synaug_ray.analysis.questions.joint import joint_cells, joint_sentences
+from synaug_ray.analysis.questions.label_savings import label_savings
+from synaug_ray.analysis.questions.scaling import synthetic_scaling
+from synaug_ray.analysis.questions.second_test import second_test
+from synaug_ray.analysis.questions.staged import staged_cells, with_staged
+from synaug_ray.analysis.questions.staged import warnings as staged_warnings
+from synaug_ray.analysis.questions.substitution import with_substitution
+from synaug_ray.analysis.questions.training_length import training_lengths, warnings, with_lengths
 from synaug_ray.analysis.real_steps import real_steps
 from synaug_ray.analysis.results import Analysis
-from synaug_ray.analysis.scaling import synthetic_scaling
-from synaug_ray.analysis.second_test import second_test
 from synaug_ray.analysis.seen_before import seen_before
-from synaug_ray.analysis.staged import staged_cells, with_staged
-from synaug_ray.analysis.staged import warnings as staged_warnings
 from synaug_ray.analysis.study import StudyFitter
 from synaug_ray.analysis.study_verdicts import study_verdicts, with_training
-from synaug_ray.analysis.substitution import with_substitution
-from synaug_ray.analysis.training_length import training_lengths, warnings, with_lengths
 from synaug_ray.analysis.trials import judged
 from synaug_ray.analysis.verdict import Margin
 from synaug_ray.analysis.verdict_text import headline

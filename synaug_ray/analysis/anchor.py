@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import stats
 
-from synaug_ray.analysis.measured_rates import Slopes
+from synaug_ray.analysis.cells.measured_rates import Slopes
 from synaug_ray.laws.averaging import WeightedLaw
 from synaug_ray.laws.bootstrap import evenly
 from synaug_ray.laws.discrepancy import Correction, Discrepancy, away_from_cells, correction, interpolation

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from synaug_ray.analysis.measured_rates import Slopes
-from synaug_ray.analysis.rate_precision import TOO_WIDE, UNDECIDED, UNKNOWN, decided_sizes, undecided, vague
+from synaug_ray.analysis.advice.rate_precision import TOO_WIDE, UNDECIDED, UNKNOWN, decided_sizes, undecided, vague
+from synaug_ray.analysis.cells.measured_rates import Slopes
 from synaug_ray.analysis.results import Cell, Exchange
 from synaug_ray.analysis.verdict_text import multiple
 from synaug_ray.laws.averaging import WeightedLaw

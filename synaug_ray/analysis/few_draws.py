@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synaug_ray.analysis.paired_cells import PairedCells
+from synaug_ray.analysis.cells.paired_cells import PairedCells
 from synaug_ray.analysis.verdict import FEW_DRAWS
 from synaug_ray.common.text import listed
 

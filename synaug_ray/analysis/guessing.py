@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from synaug_ray.analysis.more_real import number
+from synaug_ray.analysis.advice.more_real import number
 from synaug_ray.common.text import listed
 
 Json = Mapping[str, Any]

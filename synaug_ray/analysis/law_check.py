@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from synaug_ray.analysis.anchor import Anchor
-from synaug_ray.analysis.measured_rates import Slopes
+from synaug_ray.analysis.cells.measured_rates import Slopes
 from synaug_ray.analysis.verdict_text import multiple
 from synaug_ray.laws.averaging import WeightedLaw, average, misfit
 from synaug_ray.laws.curves import CurveForm

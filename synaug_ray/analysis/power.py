@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from synaug_ray.analysis.cell_noise import CellUncertainty, measure
+from synaug_ray.analysis.cells.cell_noise import CellUncertainty, measure
+from synaug_ray.analysis.cells.paired_cells import MixedCell, PairedCells, RealCell
 from synaug_ray.analysis.generators import Kind
-from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, RealCell
 from synaug_ray.analysis.results import Outcome
 from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.analysis.trials import image_weights

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from synaug_ray.analysis.cell_differences import uncertain
-from synaug_ray.analysis.paired_cells import PairedCells, RealCell
+from synaug_ray.analysis.cells.cell_differences import uncertain
+from synaug_ray.analysis.cells.paired_cells import PairedCells, RealCell
 from synaug_ray.analysis.results import RealStep
 from synaug_ray.laws import moderation
 from synaug_ray.laws.results import Estimate

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from synaug_ray.analysis.contrast_results import Contrast
-from synaug_ray.analysis.gap_results import Gap
-from synaug_ray.analysis.generator_results import Behind, BudgetCurve, Ceiling, OverBaseline, Training
-from synaug_ray.analysis.joint_results import JointCell
-from synaug_ray.analysis.label_results import LabelSaving
-from synaug_ray.analysis.length_results import TrainingLength
-from synaug_ray.analysis.scaling_results import SyntheticScaling
-from synaug_ray.analysis.second_results import SecondTest
-from synaug_ray.analysis.staged_results import StagedCell
+from synaug_ray.analysis.questions.contrast_results import Contrast
+from synaug_ray.analysis.questions.gap_results import Gap
+from synaug_ray.analysis.questions.generator_results import Behind, BudgetCurve, Ceiling, OverBaseline, Training
+from synaug_ray.analysis.questions.joint_results import JointCell
+from synaug_ray.analysis.questions.label_results import LabelSaving
+from synaug_ray.analysis.questions.length_results import TrainingLength
+from synaug_ray.analysis.questions.scaling_results import SyntheticScaling
+from synaug_ray.analysis.questions.second_results import SecondTest
+from synaug_ray.analysis.questions.staged_results import StagedCell
 from synaug_ray.laws.results import Estimate, FitStatus, Form, HeldOut, LawFit, Published
 
 

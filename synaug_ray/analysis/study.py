@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from synaug_ray.analysis.cell_noise import CellUncertainty
+from synaug_ray.analysis.advice.rate_precision import decided_sizes
+from synaug_ray.analysis.cells.cell_noise import CellUncertainty
+from synaug_ray.analysis.cells.measured_cells import equivalents_of, falls, measured_cells
+from synaug_ray.analysis.cells.measured_rates import Slopes, slopes
+from synaug_ray.analysis.cells.paired_cells import PairedCells
 from synaug_ray.analysis.exchange import exchanges, not_estimable, withheld_at
 from synaug_ray.analysis.fitted_law import PRIMARY, law_fit, primary_law
 from synaug_ray.analysis.law_check import Checked, check, unseen
-from synaug_ray.analysis.measured_cells import equivalents_of, falls, measured_cells
-from synaug_ray.analysis.measured_rates import Slopes, slopes
 from synaug_ray.analysis.mixing import real_weight
-from synaug_ray.analysis.paired_cells import PairedCells
 from synaug_ray.analysis.prediction_grid import predict_on_grid
-from synaug_ray.analysis.rate_precision import decided_sizes
 from synaug_ray.analysis.real_only import describe, not_shown_to_fall, shape_warnings
 from synaug_ray.analysis.results import (
     Cell,

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from synaug_ray.analysis.budget_text import budget_clause
-from synaug_ray.analysis.budgets import of_verdict
-from synaug_ray.analysis.cell_noise import CellUncertainty
+from synaug_ray.analysis.cells.cell_noise import CellUncertainty
+from synaug_ray.analysis.cells.paired_cells import MixedCell, PairedCells
 from synaug_ray.analysis.deciding import CellNoise, spread_of_gains
-from synaug_ray.analysis.generator_results import BudgetCurve
-from synaug_ray.analysis.paired_cells import MixedCell, PairedCells
+from synaug_ray.analysis.questions.budget_text import budget_clause
+from synaug_ray.analysis.questions.budgets import of_verdict
+from synaug_ray.analysis.questions.generator_results import BudgetCurve
 from synaug_ray.analysis.results import Exchange, Study, Verdict
 from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.analysis.verdict import Failures, Margin, judge

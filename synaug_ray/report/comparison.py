@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from synaug_ray.analysis.comparison_results import Comparison, Group, Row, RunFiles
+from synaug_ray.analysis.comparison.comparison_results import Comparison, Group, Row, RunFiles
 from synaug_ray.report import embedding, run_view, tables, text
 from synaug_ray.report.figures import style
 from synaug_ray.report.page import environment

@@ -12,11 +12,11 @@ import pandas as pd
 import pyarrow as pa
 
 from synaug_ray.analysis.analyse import analyse
-from synaug_ray.analysis.by_class import by_class
-from synaug_ray.analysis.contrasts import contrast_table
-from synaug_ray.analysis.gap import gap_table
+from synaug_ray.analysis.questions.by_class import by_class
+from synaug_ray.analysis.questions.contrasts import contrast_table
+from synaug_ray.analysis.questions.gap import gap_table
+from synaug_ray.analysis.questions.scaling_table import scaling_table
 from synaug_ray.analysis.results import Analysis
-from synaug_ray.analysis.scaling_table import scaling_table
 from synaug_ray.analysis.trials import GENERATOR_FAILURES, judged
 from synaug_ray.common.text import printable
 from synaug_ray.config.spec import GridSpec, write_grid

@@ -86,7 +86,9 @@ def decide(asked: GridSpec, ran: GridSpec, folder: RunFolder) -> Decision:
         asked: the grid as the user gave it.
         ran: the grid of that round.
     """
-    from synaug_ray.analysis.seed_noise import seed_share  # pandas takes a while, which a dry run need not wait for
+    from synaug_ray.analysis.cells.seed_noise import (
+        seed_share,  # pandas takes a while, which a dry run need not wait for
+    )
 
     laws, verdict, quality, status = (folder.read_json(name) or {} for name in (LAWS, VERDICT, QUALITY, STATUS))
     spent = sum(float(v) for v in (status.get("cpu_seconds") or {}).values())
@@ -124,11 +126,11 @@ def next_round(
         costs: of each number of real images that is measured.
         share: of the variance of gains between draws that is due to seeds; 0 where it is not known.
     """
+    from synaug_ray.analysis.advice.outdone import outdone
+    from synaug_ray.analysis.advice.recommendation import usable
+    from synaug_ray.analysis.advice.recommendation_no_gain import cannot_help
+    from synaug_ray.analysis.advice.recommendation_text import FEW
     from synaug_ray.analysis.generators import CONTROLS  # scipy takes a second, which a dry run need not wait for
-    from synaug_ray.analysis.outdone import outdone
-    from synaug_ray.analysis.recommendation import usable
-    from synaug_ray.analysis.recommendation_no_gain import cannot_help
-    from synaug_ray.analysis.recommendation_text import FEW
 
     draws, seeds = int(laws.get("draws") or 0), int(laws.get("seeds") or 1)
     learnt = [v for v in verdicts if v.get("family") not in CONTROLS and usable(v)]
@@ -199,7 +201,7 @@ def _cheapest(
 
 def _open_sizes(laws: Json, verdicts: Sequence[Json], quality: Json) -> set[int]:
     """The sizes at which neither collecting nor generating is advised, of those with a generator that learns."""
-    from synaug_ray.analysis.recommendation import Advice, recommendations
+    from synaug_ray.analysis.advice.recommendation import Advice, recommendations
 
     found = recommendations(laws, verdicts, quality)
     learnt = any(r.learnt for r in found)
@@ -250,7 +252,7 @@ def _draws_needed(
     Args:
         noise: of a draw's gain from now on, relative to what it was: a variance.
     """
-    from synaug_ray.analysis.recommendation_text import FEW  # as in ``next_round``
+    from synaug_ray.analysis.advice.recommendation_text import FEW  # as in ``next_round``
 
     if draws < FEW and (undecided or wide):
         return FEW  # from fewer it is not clear how many decide it

@@ -7,7 +7,7 @@ import pytest
 from helpers.simulate import Grid, nothing, simulate
 
 from synaug_ray.analysis.analyse import analyse
-from synaug_ray.analysis.paired_cells import pair_cells
+from synaug_ray.analysis.cells.paired_cells import pair_cells
 
 EFFECTS: Any = dict(draw_effect=0.0, size_effect=0.0, generator_effect=0.0, seed_effect=0.0)
 SMALL: Any = dict(laws={("synthetic", "0.5"): nothing}, sizes=(20, 40), multiples=(1,), draws=2, seeds=1)

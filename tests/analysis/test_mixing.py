@@ -2,8 +2,8 @@
 
 import pytest
 
+from synaug_ray.analysis.advice.recommendation_text import mixing
 from synaug_ray.analysis.mixing import mix_name, real_weight, share_and_weight
-from synaug_ray.analysis.recommendation_text import mixing
 from synaug_ray.analysis.verdict_text import setting
 from synaug_ray.report.text import StudyNames
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from helpers.pairs import planted_shares, simulate_pairs
 
-from synaug_ray.analysis.cell_noise import measure
-from synaug_ray.analysis.paired_cells import pair_cells
+from synaug_ray.analysis.cells.cell_noise import measure
+from synaug_ray.analysis.cells.paired_cells import pair_cells
 from synaug_ray.analysis.power import Amount, Design, Noise, Rule, cheapest_seeds, draws_needed, power
 from synaug_ray.analysis.power_noise import noise_of
 from synaug_ray.analysis.results import Outcome

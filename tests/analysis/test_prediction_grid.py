@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from helpers.simulate import Grid, power, simulate
 
+from synaug_ray.analysis.advice.calculator import expectation
+from synaug_ray.analysis.advice.interpolation import estimate
 from synaug_ray.analysis.analyse import analyse
-from synaug_ray.analysis.calculator import expectation
 from synaug_ray.analysis.exchange import WeightedLaw
-from synaug_ray.analysis.interpolation import estimate
 from synaug_ray.analysis.prediction_grid import amount_grid, predict_on_grid, size_grid
 from synaug_ray.laws.curves import CURVES
 from synaug_ray.laws.equivalence import BY_NAME

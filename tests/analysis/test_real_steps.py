@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from helpers.simulate import Grid, power, simulate
 
+from synaug_ray.analysis.advice.more_real import Known, more_real
 from synaug_ray.analysis.analyse import analyse
-from synaug_ray.analysis.more_real import Known, more_real
 
 GRID = Grid(power(), {("edm", "0.5"): lambda n, s: 0.0}, sizes=(40, 80, 160), multiples=(1,), draws=6, images=1_000)
 

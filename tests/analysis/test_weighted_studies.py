@@ -3,8 +3,8 @@
 import pytest
 from helpers.simulate import Grid, simulate
 
-from synaug_ray.analysis.cell_noise import measure
-from synaug_ray.analysis.paired_cells import pair_cells
+from synaug_ray.analysis.cells.cell_noise import measure
+from synaug_ray.analysis.cells.paired_cells import pair_cells
 from synaug_ray.analysis.study import StudyFitter
 from synaug_ray.analysis.study_key import StudyKey
 from synaug_ray.laws.simultaneous import single_look

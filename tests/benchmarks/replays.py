@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for the helpers of the tes
 
 from helpers.drawn_rounds import SEEDS, Ended, Priced, run_in_rounds
 
-from synaug_ray.analysis.recommendation import recommendations
-from synaug_ray.analysis.recommendation_results import Advice
+from synaug_ray.analysis.advice.recommendation import recommendations
+from synaug_ray.analysis.advice.recommendation_results import Advice
 from synaug_ray.config.budget import Until
 from synaug_ray.runs.size_costs import size_costs
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from synaug_ray.analysis.recommendation_text import gain_clause, surety
+from synaug_ray.analysis.advice.recommendation_text import gain_clause, surety
 from synaug_ray.analysis.verdict_text import points, span
 from synaug_ray.common.text import fixed
 from synaug_ray.laws.results import Estimate

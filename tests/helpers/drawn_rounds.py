@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from synaug_ray.analysis.analyse import analyse
-from synaug_ray.analysis.seed_noise import seed_share
+from synaug_ray.analysis.cells.seed_noise import seed_share
 from synaug_ray.config.budget import Until
 from synaug_ray.laws.simultaneous import Look, next_look
 from synaug_ray.runs.rounds import next_round

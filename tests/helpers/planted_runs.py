@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from synaug_ray.analysis.comparison_results import RunFiles
+from synaug_ray.analysis.comparison.comparison_results import RunFiles
 
 Estimate = dict[str, float | None]
 NOTHING: dict[str, Any] = {}

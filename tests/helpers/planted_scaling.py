@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy.special import ndtri
 
+from synaug_ray.analysis.cells.paired_cells import MixedCell, PairedCells, RealCell
 from synaug_ray.analysis.generators import Kind
-from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, RealCell
 from synaug_ray.analysis.study_key import StudyKey
 
 Curve = Callable[[float], float]

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from synaug_ray.analysis.generator_results import BudgetCell, BudgetCurve, Training
+from synaug_ray.analysis.questions.generator_results import BudgetCell, BudgetCurve, Training
 from synaug_ray.laws.results import Estimate
 from synaug_ray.report import page
 from synaug_ray.report.panels import budget_panels

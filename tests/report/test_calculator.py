@@ -1,4 +1,4 @@
-"""The calculator in a real browser against synaug_ray.analysis.calculator on the same JSON."""
+"""The calculator in a real browser against synaug_ray.analysis.advice.calculator on the same JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from helpers.chromium import Chromium, Tab, open_page
 
-from synaug_ray.analysis import calculator
+from synaug_ray.analysis.advice import calculator
 from synaug_ray.analysis.exchange import NOT_ESTIMABLE
 from synaug_ray.laws.results import Estimate
 from synaug_ray.report import page

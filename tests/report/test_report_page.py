@@ -12,7 +12,7 @@ import fsspec
 import pytest
 from helpers.html_page import Page, drawn_as, entry, numbered, rebuilt, triple
 
-from synaug_ray.analysis.recommendation import Advice, lead, recommendations
+from synaug_ray.analysis.advice.recommendation import Advice, lead, recommendations
 from synaug_ray.analysis.results import Analysis
 from synaug_ray.report import __main__ as command
 from synaug_ray.report import page

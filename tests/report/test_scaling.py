@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from helpers.planted_scaling import planted_cells, power
 
-from synaug_ray.analysis.scaling import synthetic_scaling
-from synaug_ray.analysis.scaling_table import scaling_table
+from synaug_ray.analysis.questions.scaling import synthetic_scaling
+from synaug_ray.analysis.questions.scaling_table import scaling_table
 from synaug_ray.laws.simultaneous import single_look
 from synaug_ray.report.sections import scaling as section
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from synaug_ray.analysis.recommendation import Advice, Recommendation, lead, recommendations, unknown_mix
+from synaug_ray.analysis.advice.recommendation import Advice, Recommendation, lead, recommendations, unknown_mix
 from synaug_ray.analysis.study_key import STUDY
 from synaug_ray.report import text
 from synaug_ray.report.run_view import RunView

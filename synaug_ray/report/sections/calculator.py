@@ -1,6 +1,6 @@
 """The data of the page's calculator: the prediction grids (``surface``) of ``laws.json`` and the study shown first.
 
-The arithmetic is in ``expectation.js``, equal to ``synaug_ray.analysis.calculator``'s.
+The arithmetic is in ``expectation.js``, equal to ``synaug_ray.analysis.advice.calculator``'s.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from synaug_ray.analysis.advice.prediction_text import caution, why_unknown
 from synaug_ray.analysis.generators import CONTROLS
-from synaug_ray.analysis.prediction_text import caution, why_unknown
 from synaug_ray.report import text
 from synaug_ray.report.figures import expected
 from synaug_ray.report.panels import Panel

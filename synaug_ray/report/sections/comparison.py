@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from synaug_ray.analysis.comparison_results import Group, Row
+from synaug_ray.analysis.comparison.comparison_results import Group, Row
 from synaug_ray.common.text import fixed
 from synaug_ray.laws.catalogue import PUBLISHED
 from synaug_ray.laws.results import Estimate

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from synaug_ray.analysis.comparison_results import Average, Group, Role, Row
+from synaug_ray.analysis.comparison.comparison_results import Average, Group, Role, Row
 from synaug_ray.common.text import fixed
 from synaug_ray.laws.catalogue import PUBLISHED
 from synaug_ray.laws.results import Estimate

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from synaug_ray.analysis.comparison_results import Comparison, Group
-from synaug_ray.analysis.explanations import what_they_can_tell
+from synaug_ray.analysis.comparison.comparison_results import Comparison, Group
+from synaug_ray.analysis.comparison.explanations import what_they_can_tell
 from synaug_ray.common.text import listed
 from synaug_ray.laws.meta_analysis import LEAST_STUDIES
 from synaug_ray.report import text

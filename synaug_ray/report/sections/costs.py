@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synaug_ray.analysis.calculator import generation_seconds
+from synaug_ray.analysis.advice.calculator import generation_seconds
 from synaug_ray.analysis.generators import CONTROLS
 from synaug_ray.report import tables, text
 from synaug_ray.report.text import StudyNames, ends_of, study_key, value_of

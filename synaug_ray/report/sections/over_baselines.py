@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from synaug_ray.analysis.baselines import BASELINES
+from synaug_ray.analysis.questions.baselines import BASELINES
 from synaug_ray.analysis.verdict_text import setting
 from synaug_ray.report import tables, text
 from synaug_ray.report.text import StudyNames

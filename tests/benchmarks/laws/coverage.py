@@ -30,8 +30,8 @@ import numpy as np  # noqa: E402
 from helpers.simulate import Curve, Grid, power, simulate  # noqa: E402
 from scipy.stats import binomtest  # noqa: E402
 
+from synaug_ray.analysis.advice.calculator import expectation  # noqa: E402
 from synaug_ray.analysis.analyse import analyse  # noqa: E402
-from synaug_ray.analysis.calculator import expectation  # noqa: E402
 from synaug_ray.analysis.exchange import rates, tradeoff  # noqa: E402
 from synaug_ray.analysis.results import Estimate, PredictionGrid  # noqa: E402
 from synaug_ray.laws.curves import CURVES  # noqa: E402

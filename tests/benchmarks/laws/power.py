@@ -24,8 +24,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy
 import numpy as np  # noqa: E402
 from helpers.pairs import planted_shares, simulate_pairs  # noqa: E402
 
-from synaug_ray.analysis.cell_noise import measure  # noqa: E402
-from synaug_ray.analysis.paired_cells import pair_cells  # noqa: E402
+from synaug_ray.analysis.cells.cell_noise import measure  # noqa: E402
+from synaug_ray.analysis.cells.paired_cells import pair_cells  # noqa: E402
 from synaug_ray.analysis.power import Amount, Design, Noise, Rule, power  # noqa: E402
 from synaug_ray.analysis.power_noise import noise_of  # noqa: E402
 from synaug_ray.analysis.results import Outcome  # noqa: E402

@@ -29,9 +29,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: one worker is one
 import numpy as np  # noqa: E402
 from scipy.special import ndtri  # noqa: E402
 
-from synaug_ray.analysis.cell_noise import measure  # noqa: E402
+from synaug_ray.analysis.cells.cell_noise import measure  # noqa: E402
+from synaug_ray.analysis.cells.paired_cells import MixedCell, PairedCells, RealCell  # noqa: E402
 from synaug_ray.analysis.generators import Kind  # noqa: E402
-from synaug_ray.analysis.paired_cells import MixedCell, PairedCells, RealCell  # noqa: E402
 from synaug_ray.analysis.results import Outcome  # noqa: E402
 from synaug_ray.analysis.study_key import StudyKey  # noqa: E402
 from synaug_ray.analysis.verdict import outcome_of  # noqa: E402

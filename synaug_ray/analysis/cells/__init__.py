@@ -1,0 +1,1 @@
+"""Trials averaged into cells: their errors and gains, and how sure they are."""
