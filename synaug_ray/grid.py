@@ -201,8 +201,9 @@ def _run(
         missing = reversed_plan(missing) if last_first else missing
         if not missing.complete:
             if not workers:
-                from synaug_ray.engine.context import Machine, WorkerContext
+                from synaug_ray.engine.context import WorkerContext
                 from synaug_ray.engine.local import device_here, run_local
+                from synaug_ray.engine.machine import Machine
 
                 run = replace(run, session=replace(run.session, device=device_here()))
                 machine = Machine(run.session.device, session=run.session.id)

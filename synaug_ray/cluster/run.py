@@ -29,7 +29,8 @@ from synaug_ray.common.text import one_line
 from synaug_ray.config.protocols import JOINT
 from synaug_ray.data.images import Dataset
 from synaug_ray.engine.attempt import attempt
-from synaug_ray.engine.context import Machine, WorkerContext, use_threads
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import Machine, use_threads
 from synaug_ray.plan.plan import Plan
 from synaug_ray.plan.step import Step
 from synaug_ray.runs.outputs import interrupted

@@ -18,7 +18,8 @@ from synaug_ray.cluster.gpus import use_gpu
 from synaug_ray.cluster.slots import Slots
 from synaug_ray.data.images import ImageSet
 from synaug_ray.engine.attempt import Work, attempt
-from synaug_ray.engine.context import Machine, WorkerContext, use_threads
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import Machine, use_threads
 from synaug_ray.plan.step import Step
 from synaug_ray.plan.steps import ShardStep
 from synaug_ray.store.store import Cause, Store

@@ -21,6 +21,7 @@ from synaug_ray.config.protocols import SOFT
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.data.images import Dataset, ImageSet, concatenate, interleave
 from synaug_ray.data.subsets import Draws
+from synaug_ray.engine.machine import Machine
 from synaug_ray.generators import registry
 from synaug_ray.generators.base import Generator
 from synaug_ray.plan.hybrid import HybridPool
@@ -58,23 +59,6 @@ def _kept(cache: OrderedDict[K, V], key: K, most: int, make: Callable[[], V]) ->
     while len(cache) > most:
         cache.popitem(last=False)
     return cache[key]
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Device, threads and process group: never part of a key."""
-
-    device: str = "cpu"
-    threads: int = 1
-    session: str = ""  # one run of the command
-    rank: int = 0  # among the processes that train one generator together
-    world: int = 1
-    memory_share: float = 1.0  # of the machine's free memory that this process may plan with
-
-
-def use_threads(count: int) -> None:
-    """Set torch's number of threads in this process; call it once, before any work."""
-    torch.set_num_threads(count)
 
 
 @dataclass

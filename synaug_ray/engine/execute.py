@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import platform
-import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save as save_arrays
 
 from synaug_ray.classifiers.train import Answers, Member, Outcome, train_pack
 from synaug_ray.common.errors import DamagedState
 from synaug_ray.common.keys import derive_seed
-from synaug_ray.common.provenance import CODE, commit
 from synaug_ray.config.protocols import JOINT
 from synaug_ray.data.images import ImageSet
 from synaug_ray.engine import courses
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.features import fit_heads, run_features
 from synaug_ray.engine.joint import head_outcome
+from synaug_ray.engine.machine import Clock, provenance
 from synaug_ray.engine.memory import WHOLE, BatchSplit
 from synaug_ray.generators import registry
-from synaug_ray.plan.features import FeatureStep
 from synaug_ray.plan.step import Stage
 from synaug_ray.plan.steps import GeneratorStep, QualityStep, ShardStep, TrialStep
 from synaug_ray.plan.subset import Subset
 from synaug_ray.quality.nearest import nearest, pixels
-from synaug_ray.store.store import Cause, finite, now
+from synaug_ray.store.store import Cause, finite
 from synaug_ray.training.distributed import Split
 
 LOG = logging.getLogger(__name__)
@@ -160,8 +156,6 @@ def run_trials(context: WorkerContext, pack: Sequence[TrialStep], batch_split: B
     """Train a pack of trials together and commit each separately."""
     clock, dataset = Clock(), context.dataset
     if pack[0].classifier.frozen:
-        from synaug_ray.engine.features import fit_heads  # which needs this module
-
         outcomes = fit_heads(context, pack)
     elif pack[0].protocol == JOINT:
         outcomes = [head_outcome(context, trial) for trial in pack]
@@ -214,17 +208,11 @@ def _train(context: WorkerContext, pack: Sequence[TrialStep], batch_split: Batch
     )
 
 
-def _run_features(context: WorkerContext, step: FeatureStep, batch_split: BatchSplit = WHOLE) -> None:
-    from synaug_ray.engine.features import run_features  # which needs this module
-
-    run_features(context, step, batch_split)
-
-
 # what runs a step of each stage; trials run in packs
 RUN: dict[Stage, Callable[[WorkerContext, Any, BatchSplit], ImageSet | None]] = {
     "generator": run_generator,
     "shard": run_shard,
-    "features": _run_features,
+    "features": run_features,
     "quality": run_quality,
 }
 
@@ -242,33 +230,4 @@ def _measured(name: str, answers: Answers, test: ImageSet, num_classes: int) -> 
         f"{name}_error": float(wrong.mean()),
         "balanced_error" if name == "test" else f"balanced_{name}_error": float(np.mean(by_class)),
         f"{name}_nll": float(nll.mean()),
-    }
-
-
-class Clock:
-    """Measures a step's time, on the clock and of this process."""
-
-    def __init__(self) -> None:
-        self.began, self.wall, self.cpu = time.time(), time.monotonic(), time.process_time()
-
-    def read(self, nimg: int) -> dict[str, float | int]:
-        """Fields of a Record: images, and seconds since the beginning."""
-        return {"nimg": nimg, "seconds": time.monotonic() - self.wall, "cpu_seconds": time.process_time() - self.cpu}
-
-
-def provenance(machine: Machine, clock: Clock) -> dict[str, Any]:
-    """A Record's ``made``; ``began`` (seconds since 1970) and ``took`` (seconds) are of the whole pack of trials."""
-    return {
-        "host": socket.gethostname(),
-        "device": machine.device,
-        "threads": machine.threads,
-        "session": machine.session,
-        "pid": os.getpid(),
-        "began": round(clock.began, 2),
-        "took": round(time.monotonic() - clock.wall, 2),
-        "at": now(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "commit": commit(),
-        "code": CODE,
     }

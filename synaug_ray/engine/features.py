@@ -15,8 +15,8 @@ from synaug_ray.classifiers.pretrained import FrozenNetwork
 from synaug_ray.classifiers.train import Answers, Outcome
 from synaug_ray.common.errors import Diverged
 from synaug_ray.data.images import ImageSet, interleave
-from synaug_ray.engine import execute
 from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import Clock, provenance
 from synaug_ray.engine.memory import WHOLE, BatchSplit
 from synaug_ray.plan.features import FeatureStep, RealPart, Split, real_features
 from synaug_ray.plan.footprint import FEATURES_BATCH
@@ -33,7 +33,7 @@ def run_features(context: WorkerContext, step: FeatureStep, batch_split: BatchSp
     Raises:
         Diverged: if a feature is not finite in half precision.
     """
-    clock, images, last = execute.Clock(), _images(context, step), time.monotonic()
+    clock, images, last = Clock(), _images(context, step), time.monotonic()
     network: FrozenNetwork = context.network(step.classifier)
     done = _resumed(context, step)
     chunks = [] if done is None else [done]
@@ -50,7 +50,7 @@ def run_features(context: WorkerContext, step: FeatureStep, batch_split: BatchSp
         step,
         {"dimensions": features.shape[2]} | clock.read(len(images)),
         {FILE: save_arrays({"features": features, "labels": np.ascontiguousarray(images.labels)})},
-        execute.provenance(context.machine, clock) | batch_split.describe(),
+        provenance(context.machine, clock) | batch_split.describe(),
     )
 
 

@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from synaug_ray.common.text import duration
 from synaug_ray.engine.attempt import attempt
-from synaug_ray.engine.context import WorkerContext, use_threads
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import use_threads
 from synaug_ray.engine.time_left import TimeLeft
 from synaug_ray.plan.plan import Plan, packs
 from synaug_ray.plan.step import STAGES, Step

@@ -24,10 +24,10 @@ from synaug_ray.config.generator_recipes import GeneratorRecipe
 from synaug_ray.config.recipes import ClassifierRecipe, SamplerRecipe
 from synaug_ray.engine import counting
 from synaug_ray.engine.bench import GUESS, Bench
-from synaug_ray.engine.context import use_threads
 from synaug_ray.engine.counting import Shape, evaluations, padding
 from synaug_ray.engine.generator_timing import of_sampling, of_training
 from synaug_ray.engine.local import device_here
+from synaug_ray.engine.machine import use_threads
 from synaug_ray.engine.quality_timing import of_check, of_first_check
 from synaug_ray.plan.footprint import Count
 from synaug_ray.plan.steps import TrialStep

@@ -14,7 +14,8 @@ from synaug_ray.classifiers.train import Member, train_with_weights
 from synaug_ray.common.errors import DataProblem, Message, StorageProblem, UsageProblem, did_you_mean
 from synaug_ray.config.protocols import JOINT
 from synaug_ray.data.load import load
-from synaug_ray.engine.context import Machine, WorkerContext, use_threads
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import Machine, use_threads
 from synaug_ray.plan.plan import Row
 from synaug_ray.runs.classes import class_names
 from synaug_ray.runs.exporting import check_empty

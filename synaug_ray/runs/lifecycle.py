@@ -24,7 +24,8 @@ from synaug_ray.data.images import Dataset
 from synaug_ray.data.judge import judge_images
 from synaug_ray.data.load import Unsettled, load, settled
 from synaug_ray.data.second_test import with_second_test
-from synaug_ray.engine.context import Machine, WorkerContext, use_threads
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import Machine, use_threads
 from synaug_ray.plan.hybrid import HybridPool
 from synaug_ray.plan.plan import Plan, pending
 from synaug_ray.quality.pretrained_features import open_space

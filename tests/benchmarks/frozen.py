@@ -22,8 +22,9 @@ from synaug_ray.config.yaml_source import Lines
 from synaug_ray.data.identify import identify
 from synaug_ray.data.load import load
 from synaug_ray.engine.attempt import attempt
-from synaug_ray.engine.context import Machine, WorkerContext, use_threads
+from synaug_ray.engine.context import WorkerContext
 from synaug_ray.engine.features import _rows
+from synaug_ray.engine.machine import Machine, use_threads
 from synaug_ray.plan.plan import make_plan, packs
 from synaug_ray.store.store import Store
 

@@ -14,7 +14,8 @@ from synaug_ray.cluster.coordinator import Coordinator
 from synaug_ray.cluster.slots import Slots
 from synaug_ray.cluster.trials import ReadyTrialSearcher
 from synaug_ray.cluster.worker import WorkerConfig
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import Machine
 from synaug_ray.plan.plan import make_plan
 from synaug_ray.store.store import Store
 

@@ -9,7 +9,8 @@ from synaug_ray.cluster import worker
 from synaug_ray.cluster.coordinator import Coordinator
 from synaug_ray.cluster.slots import Slots
 from synaug_ray.cluster.worker import DEATHS, WorkerConfig, run_if_missing
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import Machine
 from synaug_ray.store.store import Store
 
 

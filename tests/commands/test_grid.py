@@ -16,7 +16,8 @@ from helpers.grids import COMPARED
 from helpers.paths import REPOSITORY, SMALL_GRID
 
 from synaug_ray import grid
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import Machine
 from synaug_ray.runs import plan_summary, timings
 from synaug_ray.store.store import Store
 

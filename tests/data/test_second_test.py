@@ -15,7 +15,8 @@ from synaug_ray.data.identify import identify_test2
 from synaug_ray.data.images import Dataset, ImageSet
 from synaug_ray.data.second_test import with_second_test
 from synaug_ray.engine.attempt import attempt
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import Machine
 from synaug_ray.plan.plan import make_plan, packs
 from synaug_ray.plan.subset import DataIdentity
 from synaug_ray.runs.request import identified

@@ -10,7 +10,8 @@ from helpers.grids import small_grid
 from synaug_ray.cluster.coordinator import Coordinator
 from synaug_ray.engine import courses, execute
 from synaug_ray.engine.attempt import attempt
-from synaug_ray.engine.context import Machine, WorkerContext, use_threads
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import Machine, use_threads
 from synaug_ray.plan.plan import make_plan
 from synaug_ray.runs.cost import RecordedRates, costs
 from synaug_ray.store.store import Store

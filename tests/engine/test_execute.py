@@ -10,8 +10,9 @@ from helpers.grids import small_grid
 from synaug_ray.common.keys import derive_seed
 from synaug_ray.config.data_options import DataOptions
 from synaug_ray.engine.attempt import attempt
-from synaug_ray.engine.context import Machine, WorkerContext, use_threads
+from synaug_ray.engine.context import WorkerContext
 from synaug_ray.engine.execute import run_generator, run_shard, run_trials
+from synaug_ray.engine.machine import Machine, use_threads
 from synaug_ray.plan.plan import make_plan, packs
 from synaug_ray.plan.subset import DataIdentity, Subset
 from synaug_ray.quality import features

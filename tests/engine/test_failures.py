@@ -16,8 +16,9 @@ from synaug_ray.classifiers import train as training
 from synaug_ray.common.errors import Collapsed, DataProblem, Diverged, StorageProblem
 from synaug_ray.config.generator_recipes import DDPMRecipe
 from synaug_ray.engine.attempt import attempt
-from synaug_ray.engine.context import Machine, WorkerContext, use_threads
+from synaug_ray.engine.context import WorkerContext
 from synaug_ray.engine.failures import cause_of
+from synaug_ray.engine.machine import Machine, use_threads
 from synaug_ray.generators import samplers as samplers_module
 from synaug_ray.plan.plan import make_plan
 from synaug_ray.store import retry

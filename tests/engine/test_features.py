@@ -14,8 +14,9 @@ from synaug_ray.classifiers.pretrained import FrozenNetwork
 from synaug_ray.config.recipes import ClassifierRecipe
 from synaug_ray.engine import features
 from synaug_ray.engine.attempt import attempt
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import WorkerContext
 from synaug_ray.engine.features import fit_heads, run_features
+from synaug_ray.engine.machine import Machine
 from synaug_ray.plan.features import PARTS, RealPart
 from synaug_ray.plan.order import early_answers_first
 from synaug_ray.plan.plan import make_plan, packs, pending

@@ -11,9 +11,10 @@ from synaug_ray.analysis.generators import kinds
 from synaug_ray.analysis.seen_before import seen_before
 from synaug_ray.common.errors import UsageProblem
 from synaug_ray.engine.attempt import attempt
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import WorkerContext
 from synaug_ray.engine.execute import run_trials
 from synaug_ray.engine.features import _of_pool
+from synaug_ray.engine.machine import Machine
 from synaug_ray.plan.plan import make_plan, pending
 from synaug_ray.quality.memorization import distance_ratio
 from synaug_ray.quality.nearest import pixels

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from helpers.grids import small_grid
 
-from synaug_ray.engine.context import Machine, WorkerContext, use_threads
+from synaug_ray.engine.context import WorkerContext
 from synaug_ray.engine.local import run_local
+from synaug_ray.engine.machine import Machine, use_threads
 from synaug_ray.plan.plan import make_plan
 from synaug_ray.runs.tables import measurements, predictions
 from synaug_ray.store.store import Store

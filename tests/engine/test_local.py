@@ -11,7 +11,8 @@ import pytest
 from synaug_ray.config.load import validate_grid
 from synaug_ray.config.yaml_source import Lines
 from synaug_ray.engine import local
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import Machine
 from synaug_ray.plan.order import early_answers_first, packs_in_order
 from synaug_ray.plan.plan import make_plan, reversed_plan
 from synaug_ray.plan.step import Step

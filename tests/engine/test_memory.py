@@ -5,7 +5,8 @@ import pytest
 from synaug_ray.config.presets import CLASSIFIERS, GENERATORS, SAMPLERS
 from synaug_ray.engine import counting, memory
 from synaug_ray.engine.attempt import attempt
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import Machine
 from synaug_ray.engine.memory import WHOLE, BatchSplit, split_that_fits
 from synaug_ray.plan.steps import GeneratorStep, Pool, QualityStep, TrialStep
 from synaug_ray.plan.subset import DataIdentity, Subset

@@ -20,7 +20,8 @@ from synaug_ray.config.warnings import grid_warnings
 from synaug_ray.data.audit.checks import problems
 from synaug_ray.data.images import ImageSet, concatenate
 from synaug_ray.engine.attempt import attempt
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import Machine
 from synaug_ray.plan.plan import make_plan
 from synaug_ray.quality import clip as clips
 from synaug_ray.quality.clip import open_clip, own_class

@@ -16,7 +16,8 @@ from synaug_ray.config.feature_recipes import FeatureRecipe
 from synaug_ray.config.load import load_grid
 from synaug_ray.data.images import ImageSet
 from synaug_ray.engine.attempt import attempt
-from synaug_ray.engine.context import Machine, WorkerContext
+from synaug_ray.engine.context import WorkerContext
+from synaug_ray.engine.machine import Machine
 from synaug_ray.plan.plan import make_plan
 from synaug_ray.quality.pretrained_features import open_space
 from synaug_ray.runs.quality_table import for_the_page, qualities
