@@ -17,7 +17,7 @@ case what is wrong                           where it is tested, if not here by 
 48   the cluster refuses the token           cluster/test_connection.py::test_a_missing_or_wrong_token_is_a_sentence
 49   driver and cluster differ in version    cluster/test_checks.py::test_version_skew_names_both_and_the_node
 51   an exchange rate that is not estimable  laws/test_equivalence.py::test_bounded_law_is_not_reachable_near_its_bound
-52   a real-equivalent beyond the data       analysis/test_measured_cells.py::test_outside_the_measured_range_is_censored
+52   a real-equivalent beyond the data       analysis/cells/test_measured_cells.py::test_outside_the_measured_range_is_censored
 ==== ======================================= ================================================================
 """
 

@@ -170,7 +170,10 @@ def test_unbalanced_classes_are_judged_by_the_balanced_error():
     assert uneven.numbers["judged"] == "balanced_error"
     assert uneven.numbers["smallest_gain"] > audit(sound()).numbers["smallest_gain"]
     shift = found["train and test shares"]
-    assert shift.value == "27 points apart" and "cat is 33% of the training and 60% of the test images" in shift.means
+    assert (
+        shift.value == "27 points apart"
+        and "cat is 33% of the training images and 60% of the test images" in shift.means
+    )
 
 
 def test_the_rule_for_the_balanced_error_is_the_analysis_own():
