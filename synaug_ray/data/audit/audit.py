@@ -116,14 +116,15 @@ def audit(
         },
         seconds,
     )
-    return with_notes(audited, dataset)
+    return as_read_now(audited, dataset)
 
 
-def with_notes(audited: Audit, dataset: Dataset) -> Audit:
-    """The audit with the current notes of the reader: an audit that was kept may be older than a note."""
+def as_read_now(audited: Audit, dataset: Dataset) -> Audit:
+    """The audit with the reader's name of the data and notes of today: one that was kept may be of a moved folder."""
     first, *rest = (row for row in audited.rows if row.what != READING)
     numbers = audited.numbers | {"notes": list(dataset.notes), "left_out": list(dataset.dropped)}
-    return replace(audited, rows=(first, *note_rows(dataset), *rest), numbers=numbers)
+    rows = (first, *note_rows(dataset), *rest)
+    return replace(audited, dataset=dataset.name, rows=rows, numbers=numbers)
 
 
 def table(audited: Audit, width: int = 100) -> str:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from synaug_ray.common.errors import DataProblem
-from synaug_ray.data.audit.audit import Audit, audit, with_notes
+from synaug_ray.data.audit.audit import Audit, audit, as_read_now
 from synaug_ray.data.audit.kept import audit_file
 from synaug_ray.data.audit.left_out import known_in_train, told_without, without_known
 from synaug_ray.data.audit.searched import searched_images
@@ -46,7 +46,7 @@ def apply_duplicate_policy(data: DataIdentity, dataset: Dataset, cache: Path) ->
 def _audited(data: DataIdentity, dataset: Dataset, cache: Path) -> Audit:
     file = audit_file(cache, data.key)
     try:
-        return with_notes(Audit.from_json(json.loads(file.read_text())), dataset)
+        return as_read_now(Audit.from_json(json.loads(file.read_text())), dataset)
     except (OSError, ValueError, KeyError, TypeError):  # missing or damaged: made (again)
         last = [time.monotonic()]
 

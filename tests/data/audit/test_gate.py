@@ -110,8 +110,9 @@ def test_an_audit_that_was_kept_is_told_with_what_the_reader_says_now(leaky, tmp
     """An audit of an older version knows no notes; a kept one must not silence them, nor repeat those that are gone."""
     gate.apply_duplicate_policy(data("warn"), leaky, tmp_path)
     for notes in (("20 files are not read as images: 20 .gif", "the column y is taken as the label"), ("another",), ()):
-        said = dataclasses.replace(leaky, notes=notes)
+        said = dataclasses.replace(leaky, notes=notes, name="moved")
         audited = gate.apply_duplicate_policy(data("warn"), said, tmp_path)[1]
+        assert audited.dataset == "moved"
         rows = [row for row in audited.rows if row.what == "while reading"]
         assert audited.numbers["notes"] == list(notes) and [row.level for row in rows] == ["note"] * len(notes)
         assert [row.means.removesuffix(".").lower() for row in rows] == [note.lower() for note in notes]
