@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from synaug_ray.common.errors import DataProblem
-from synaug_ray.data.audit.audit import Audit, audit, as_read_now
+from synaug_ray.data.audit.audit import Audit, as_read_now, audit
 from synaug_ray.data.audit.kept import audit_file
 from synaug_ray.data.audit.left_out import known_in_train, told_without, without_known
 from synaug_ray.data.audit.searched import searched_images
