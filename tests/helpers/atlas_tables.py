@@ -76,7 +76,7 @@ def replaced(text: str, table: Sequence[str]) -> str:
 
 
 def _gains(study: Mapping) -> dict[int, str]:
-    """By number of real images; bold or italic where no gain, or no loss, is within the interval for all cells at once."""
+    """By number of real images; bold (italic): the interval for all cells at once has no loss (no gain)."""
     found = {}
     for cell in study["cells"]:
         if cell["synthetic_multiple"] == MULTIPLE:
